@@ -1,0 +1,82 @@
+// The raw form of BYTES tensors: each element is a 32-bit little-endian length and that many bytes. Apart, because
+// these are the only elements that have to be walked to be found.
+
+import { Buffer, isUtf8 } from "node:buffer";
+import { ProtocolError } from "./errors.ts";
+import { showValue } from "./show-value.ts";
+
+const LENGTH_BYTES = 4;
+
+/**
+ * Where each of `count` elements starts (at its length), and as last entry where the data ends: count + 1 offsets.
+ * Throws a ProtocolError, starting with `place`, unless the elements fill the data exactly.
+ */
+export function bytesOffsets(data: Uint8Array, count: number, place: string): Float64Array {
+  // Before the offsets are allocated: a count that cannot be true must cost nothing.
+  if (count * LENGTH_BYTES > data.length) {
+    throw new ProtocolError(
+      `${place}: ${data.length} bytes of data are too few for ${count} BYTES elements, each of 4 bytes or more`,
+    );
+  }
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const offsets = new Float64Array(count + 1);
+  let at = 0;
+  for (let index = 0; index < count; index++) {
+    offsets[index] = at;
+    const left = data.length - at - LENGTH_BYTES;
+    if (left < 0) {
+      throw new ProtocolError(
+        `${place}: data ends at byte ${data.length}, inside the length of element ${index}`,
+      );
+    }
+    const length = view.getUint32(at, true);
+    if (length > left) {
+      throw new ProtocolError(
+        `${place}: element ${index} says it has ${length} bytes; ${left} bytes are left`,
+      );
+    }
+    at += LENGTH_BYTES + length;
+  }
+  offsets[count] = at;
+  if (at !== data.length) {
+    throw new ProtocolError(
+      `${place}: ${count} BYTES elements take ${at} bytes, but there are ${data.length} bytes of data`,
+    );
+  }
+  return offsets;
+}
+
+/** The raw form of strings, as UTF-8. A lone surrogate has no UTF-8 form: ProtocolError, starting with `place`. */
+export function bytesFromStrings(strings: readonly string[], place: string): Uint8Array {
+  const lengths = strings.map((text, index) => {
+    // With the u flag a surrogate matches only outside a pair.
+    if (/\p{Surrogate}/u.test(text)) {
+      throw new ProtocolError(
+        `${place}: element ${index} is ${showValue(text)}; a lone surrogate is no Unicode text`,
+      );
+    }
+    return Buffer.byteLength(text);
+  });
+  const data = Buffer.alloc(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0));
+  let at = 0;
+  for (const [index, text] of strings.entries()) {
+    at = data.writeUInt32LE(lengths[index] ?? 0, at);
+    at += data.write(text, at);
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.length);
+}
+
+/** The elements as strings. An element that is not UTF-8 is a ProtocolError, starting with `place`. */
+export function stringsFromBytes(data: Uint8Array, count: number, place: string): string[] {
+  const offsets = bytesOffsets(data, count, place);
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  return Array.from({ length: count }, (_, index) => {
+    const element = bytes.subarray((offsets[index] ?? 0) + LENGTH_BYTES, offsets[index + 1]);
+    if (!isUtf8(element)) {
+      throw new ProtocolError(
+        `${place}: element ${index} is not UTF-8 text; take this tensor as binary data`,
+      );
+    }
+    return element.toString("utf8");
+  });
+}

@@ -1,0 +1,176 @@
+// HTTP bodies to messages: plain JSON, or JSON followed by the binary data of tensors. Apart from encode.ts, because this
+// side trusts nothing: whatever the bytes are, the only error that leaves it is a ProtocolError with a 4xx status.
+
+import { datatypes, isDatatype } from "./datatype.ts";
+import { ProtocolError } from "./errors.ts";
+import * as fields from "./fields.ts";
+import { rawFromJson } from "./json-data.ts";
+import { parseJson } from "./json-text.ts";
+import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
+import { showValue } from "./show-value.ts";
+import { checkTensor, elementCount, MAX_ELEMENTS, type Tensor } from "./tensor.ts";
+
+/** The most tensors in a message. */
+const MAX_TENSORS = 1024;
+
+/**
+ * The request in a body. `headerBytes` is the value of Inference-Header-Content-Length; without it the body is all
+ * JSON. Binary tensor data is not copied: it stays in the memory of `body`.
+ */
+export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
+  const { json, binary } = openBody(body, headerBytes, "request");
+  const inputs = readTensors(json["inputs"], "inputs", binary);
+  if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed is one input or more");
+  const parameters = fields.readParameters(json["parameters"], "parameters");
+  fields.checkFlag(parameters, "binary_data_output", "parameters");
+  const id = fields.readOptionalText(json["id"], "id");
+  const outputs = readRequestedOutputs(json["outputs"]);
+  return { ...(id !== undefined && { id }), parameters, inputs, ...(outputs.length > 0 && { outputs }) };
+}
+
+/** The response in a body; parameters and memory as for decodeInferRequest. */
+export function decodeInferResponse(body: Uint8Array, headerBytes?: number): InferResponse {
+  const { json, binary } = openBody(body, headerBytes, "response");
+  const modelName = fields.readText(json["model_name"], "model_name");
+  const modelVersion = fields.readOptionalText(json["model_version"], "model_version");
+  const id = fields.readOptionalText(json["id"], "id");
+  const parameters = fields.readParameters(json["parameters"], "parameters");
+  const outputs = readTensors(json["outputs"], "outputs", binary);
+  return {
+    modelName,
+    ...(modelVersion !== undefined && { modelVersion }),
+    ...(id !== undefined && { id }),
+    parameters,
+    outputs,
+  };
+}
+
+interface OpenBody {
+  readonly json: fields.JsonObject;
+  /** What follows the JSON; undefined if the body is all JSON. */
+  readonly binary: Uint8Array | undefined;
+}
+
+function openBody(body: Uint8Array, headerBytes: number | undefined, what: string): OpenBody {
+  if (headerBytes === undefined)
+    return { json: fields.readObject(parseJson(body, what), what), binary: undefined };
+  if (headerBytes === 0) {
+    throw new ProtocolError(
+      "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors",
+    );
+  }
+  fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
+  const json = fields.readObject(
+    parseJson(bytesAt(body, 0, headerBytes), `${what} header`),
+    `${what} header`,
+  );
+  return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
+}
+
+/** A plain Uint8Array, even when the body is a Buffer, whose methods differ. */
+function bytesAt(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+}
+
+function readTensors(value: unknown, place: string, binary: Uint8Array | undefined): Tensor[] {
+  let binaryUsed = 0;
+  const takeBinary = (bytes: number, tensorPlace: string): Uint8Array => {
+    const left = (binary?.length ?? 0) - binaryUsed;
+    if (binary === undefined || bytes > left) {
+      throw new ProtocolError(
+        `${tensorPlace}.parameters.binary_data_size is ${bytes}; ` +
+          (binary === undefined
+            ? "there is no Inference-Header-Content-Length, so the body is all JSON"
+            : `${left} bytes of the body are left`),
+      );
+    }
+    binaryUsed += bytes;
+    return bytesAt(binary, binaryUsed - bytes, bytes);
+  };
+
+  const tensors = readItems(value, place).map((tensor, index) =>
+    readTensor(tensor, `${place}[${index}]`, takeBinary),
+  );
+  checkNames(tensors, place);
+  const unused = (binary?.length ?? 0) - binaryUsed;
+  if (unused > 0)
+    throw new ProtocolError(`the body has ${unused} bytes after the data of the last of ${place}`);
+  return tensors;
+}
+
+function readTensor(
+  value: unknown,
+  place: string,
+  takeBinary: (bytes: number, place: string) => Uint8Array,
+): Tensor {
+  const json = fields.readObject(value, place);
+  const name = fields.readName(json["name"], `${place}.name`);
+  const datatype = json["datatype"];
+  if (!isDatatype(datatype)) {
+    throw new ProtocolError(
+      `${place}.datatype is ${showValue(datatype)}; allowed are ${datatypes.join(", ")}`,
+    );
+  }
+  const shape = readShape(json["shape"], `${place}.shape`);
+  const { binary_data_size: binarySize, ...parameters } = fields.readParameters(
+    json["parameters"],
+    `${place}.parameters`,
+  );
+  const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
+  const named = `${place} (${showValue(name)})`;
+  if (binarySize === undefined) {
+    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
+  }
+  if (json["data"] !== undefined) {
+    throw new ProtocolError(
+      `${named} has both data and parameters.binary_data_size; allowed is one of the two`,
+    );
+  }
+  const sizePlace = `${place}.parameters.binary_data_size`;
+  const bytes = fields.readInteger(binarySize, sizePlace, 0, Number.MAX_SAFE_INTEGER);
+  const binaryTensor = { ...tensor, data: takeBinary(bytes, place) };
+  checkTensor(binaryTensor, named);
+  return binaryTensor;
+}
+
+function readShape(value: unknown, place: string): number[] {
+  const shape = fields
+    .readArray(value, place)
+    // Adding 0 turns -0 into 0.
+    .map((size, axis) => fields.readInteger(size, `${place}[${axis}]`, 0, MAX_ELEMENTS) + 0);
+  elementCount(shape, MAX_ELEMENTS, place);
+  return shape;
+}
+
+function readRequestedOutputs(value: unknown): RequestedOutput[] {
+  if (value === undefined || value === null) return [];
+  const outputs = readItems(value, "outputs").map((output, index): RequestedOutput => {
+    const place = `outputs[${index}]`;
+    const json = fields.readObject(output, place);
+    const parameters = fields.readParameters(json["parameters"], `${place}.parameters`);
+    fields.checkFlag(parameters, "binary_data", `${place}.parameters`);
+    const name = fields.readName(json["name"], `${place}.name`);
+    return Object.keys(parameters).length > 0 ? { name, parameters } : { name };
+  });
+  checkNames(outputs, "outputs");
+  return outputs;
+}
+
+function readItems(value: unknown, place: string): readonly unknown[] {
+  const items = fields.readArray(value, place);
+  if (items.length <= MAX_TENSORS) return items;
+  throw new ProtocolError(`${place} has ${items.length} entries; at most ${MAX_TENSORS} are allowed`);
+}
+
+function checkNames(items: readonly { readonly name: string }[], place: string): void {
+  const seen = new Map<string, number>();
+  for (const [index, { name }] of items.entries()) {
+    const earlier = seen.get(name);
+    if (earlier !== undefined) {
+      throw new ProtocolError(
+        `${place}[${index}].name is ${showValue(name)}, as is ${place}[${earlier}].name; names must differ`,
+      );
+    }
+    seen.set(name, index);
+  }
+}

@@ -1,0 +1,143 @@
+// Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. The JSON is put together as text,
+// because 64-bit integers would not survive as JavaScript numbers. Data is always written flat.
+
+import { Buffer } from "node:buffer";
+import { ProtocolError } from "./errors.ts";
+import { jsonFromRaw } from "./json-data.ts";
+import { MAX_JSON_BYTES } from "./json-text.ts";
+import type { InferRequest, InferResponse, WireBody } from "./message.ts";
+import type { Parameters } from "./parameters.ts";
+import { rawBytes } from "./raw-view.ts";
+import { showValue } from "./show-value.ts";
+import { checkTensor, shapeText, type Tensor } from "./tensor.ts";
+
+/** Binary data starts at a multiple of this, so that a reader can look at 64-bit elements in place. */
+const ALIGNMENT_BYTES = 8;
+
+/**
+ * The body of a request. With `binary`, inputs travel as binary data and outputs are asked for as such, save those whose
+ * own binary_data parameter says otherwise. Without it, inputs that JSON cannot state are a ProtocolError.
+ */
+export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
+  const parameters = options.binary
+    ? { ...request.parameters, binary_data_output: true }
+    : request.parameters;
+  const outputs = request.outputs?.map(
+    ({ name, parameters: own }) =>
+      `{${members({ name: JSON.stringify(name), parameters: parametersText(own) })}}`,
+  );
+  return joinBody(
+    {
+      id: optionalText(request.id),
+      parameters: parametersText(parameters),
+      outputs: outputs && `[${outputs.join(",")}]`,
+    },
+    "inputs",
+    request.inputs,
+    () => options.binary,
+  );
+}
+
+/**
+ * The body of a response; `wants` says which outputs travel as binary data (see binaryWanted). An output that JSON
+ * cannot state, such as FP16 or NaN, and that is not wanted as binary is a ProtocolError.
+ */
+export function encodeInferResponse(
+  response: InferResponse,
+  wants: (outputName: string) => boolean,
+): WireBody {
+  return joinBody(
+    {
+      model_name: JSON.stringify(response.modelName),
+      model_version: optionalText(response.modelVersion),
+      id: optionalText(response.id),
+      parameters: parametersText(response.parameters),
+    },
+    "outputs",
+    response.outputs,
+    wants,
+  );
+}
+
+/** Whether a request wants an output as binary data: by the output's own binary_data, else by binary_data_output. */
+export function binaryWanted(request: InferRequest): (outputName: string) => boolean {
+  const byDefault = request.parameters["binary_data_output"] === true;
+  const own = new Map(request.outputs?.map(({ name, parameters }) => [name, parameters?.["binary_data"]]));
+  return (outputName) => {
+    const wanted = own.get(outputName);
+    return typeof wanted === "boolean" ? wanted : byDefault;
+  };
+}
+
+function joinBody(
+  head: Readonly<Record<string, string | undefined>>,
+  key: "inputs" | "outputs",
+  tensors: readonly Tensor[],
+  isBinary: (name: string) => boolean,
+): WireBody {
+  const binary: Uint8Array[] = [];
+  const texts = tensors.map((tensor) => {
+    if (!isBinary(tensor.name))
+      return tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor));
+    checkTensor(tensor);
+    binary.push(tensor.data);
+    const parameters = { ...tensor.parameters, binary_data_size: tensor.data.length };
+    return tensorText(tensor, parametersText(parameters), undefined);
+  });
+  // Before joining: V8 has a longest string and throws an error of its own beyond it.
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  if (characters > MAX_JSON_BYTES) {
+    throw new ProtocolError(
+      `${key} take ${characters} characters of JSON; at most ${MAX_JSON_BYTES} are allowed: use binary data`,
+    );
+  }
+  const json = `{${members({ ...head, [key]: `[${texts.join(",")}]` })}}`;
+  return binary.length === 0 ? { body: rawBytes(Buffer.from(json)) } : withBinary(json, binary);
+}
+
+function withBinary(json: string, binary: readonly Uint8Array[]): WireBody {
+  const headerBytes = Math.ceil(Buffer.byteLength(json) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const totalBytes = binary.reduce((sum, data) => sum + data.length, headerBytes);
+  const body = Buffer.allocUnsafeSlow(totalBytes);
+  // White space after JSON is still JSON.
+  body.fill(0x20, body.write(json), headerBytes);
+  let at = headerBytes;
+  for (const data of binary) {
+    body.set(data, at);
+    at += data.length;
+  }
+  return { body: rawBytes(body), headerBytes };
+}
+
+function tensorText(tensor: Tensor, parameters: string | undefined, data: string | undefined): string {
+  const { name, datatype, shape } = tensor;
+  return `{${members({
+    name: JSON.stringify(name),
+    datatype: JSON.stringify(datatype),
+    shape: shapeText(shape),
+    parameters,
+    data,
+  })}}`;
+}
+
+/** The members of a JSON object from texts that are JSON already; those undefined are left out. */
+function members(texts: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(texts)
+    .filter(([, text]) => text !== undefined)
+    .map(([name, text]) => `${JSON.stringify(name)}:${text}`)
+    .join(",");
+}
+
+function parametersText(parameters: Parameters | undefined): string | undefined {
+  const entries = Object.entries(parameters ?? {});
+  for (const [name, value] of entries) {
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed are finite numbers`);
+    }
+  }
+  return entries.length === 0 ? undefined : JSON.stringify(parameters);
+}
+
+function optionalText(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : JSON.stringify(text);
+}

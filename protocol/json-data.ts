@@ -1,0 +1,102 @@
+// Tensor data in JSON, nested or flat, from and to raw bytes. Apart, because JSON is where numbers lose precision and
+// range: everything that cannot be stated exactly is refused here, with the advice to use binary data.
+
+import { bytesFromStrings, stringsFromBytes } from "./bytes-elements.ts";
+import { allowedValues, type Datatype } from "./datatype.ts";
+import { ProtocolError } from "./errors.ts";
+import { packNumbers } from "./number-elements.ts";
+import { rawView } from "./raw-view.ts";
+import { showValue } from "./show-value.ts";
+import { checkTensor, elementCount, MAX_ELEMENTS, shapeText, type Tensor } from "./tensor.ts";
+
+/**
+ * Raw bytes of the JSON value `data`, which is nested like `shape` or flat and row-major. Anything else, and every value
+ * outside the datatype, is a ProtocolError that starts with `place`. Memory stays in proportion to the values given,
+ * whatever the shape claims.
+ */
+export function rawFromJson(
+  datatype: Datatype,
+  shape: readonly number[],
+  data: unknown,
+  place: string,
+): Uint8Array {
+  const count = elementCount(shape, MAX_ELEMENTS, `${place}.shape`);
+  const rows = elementRows(shape, count, data, place);
+  if (datatype !== "BYTES") return packNumbers(datatype, rows, count, { place, finite: true });
+  const strings = rows.flat().map((value, index) => {
+    if (typeof value === "string") return value;
+    throw new ProtocolError(
+      `${place}: element ${index} is ${showValue(value)}; BYTES allows ${allowedValues("BYTES")} in JSON`,
+    );
+  });
+  return bytesFromStrings(strings, place);
+}
+
+/** The arrays that hold the elements: the data itself if it is flat, the innermost arrays if it is nested. */
+function elementRows(shape: readonly number[], count: number, data: unknown, place: string): unknown[][] {
+  if (!Array.isArray(data)) {
+    throw new ProtocolError(`${place}.data is ${showValue(data)}; allowed is an array`);
+  }
+  if (!Array.isArray(data[0])) {
+    if (data.length === count) return [data];
+    throw new ProtocolError(
+      `${place}.data has ${data.length} elements; shape ${shapeText(shape)} takes ${count}, flat or nested`,
+    );
+  }
+  // Level by level instead of recursively, so that no nesting, however deep, can exhaust the stack.
+  let level: unknown[][] = [data];
+  for (const [axis, size] of shape.entries()) {
+    for (const array of level) {
+      if (array.length !== size) {
+        throw new ProtocolError(
+          `${place}.data has an array of ${array.length} at nesting depth ${axis + 1}; ` +
+            `shape ${shapeText(shape)} takes ${size} there`,
+        );
+      }
+    }
+    if (axis === shape.length - 1) return level;
+    level = level.flat().map((value) => {
+      if (Array.isArray(value)) return value;
+      throw new ProtocolError(
+        `${place}.data holds ${showValue(value)} at nesting depth ${axis + 1}; shape ${shapeText(shape)} takes arrays`,
+      );
+    });
+  }
+  throw new ProtocolError(`${place}.data is nested; shape [] takes one flat element`);
+}
+
+/**
+ * The data as the text of a flat JSON array, 64-bit integers exact. FP16, NaN, the infinities and BYTES that are not
+ * UTF-8 have no JSON form: a ProtocolError that advises binary output.
+ */
+export function jsonFromRaw(tensor: Tensor): string {
+  const { datatype, data } = tensor;
+  const place = `tensor ${showValue(tensor.name)}`;
+  checkTensor(tensor, place);
+  if (datatype === "FP16") {
+    throw new ProtocolError(
+      `${place}: FP16 has no JSON form; use the binary tensor data extension (binary_data or binary_data_output)`,
+    );
+  }
+  if (datatype === "BYTES") return JSON.stringify(stringsFromBytes(data, elementCount(tensor.shape), place));
+  if (datatype === "BOOL") return `[${Array.from(data, (byte) => byte === 1).join(",")}]`;
+  if (datatype === "FP32" || datatype === "FP64") return `[${floatText(rawView(datatype, data), place)}]`;
+  return `[${rawView(datatype, data).join(",")}]`;
+}
+
+function floatText(values: Float32Array | Float64Array, place: string): string {
+  let negativeZero = false;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? 0;
+    if (!Number.isFinite(value)) {
+      throw new ProtocolError(
+        `${place}: element ${index} is ${value}, which JSON cannot state; ask for binary output (binary_data_output)`,
+      );
+    }
+    if (value === 0 && Object.is(value, -0)) negativeZero = true;
+  }
+  // join() prints -0 as 0; the sign is worth the slower path only when there is one.
+  return negativeZero
+    ? Array.from(values, (value) => (Object.is(value, -0) ? "-0" : value)).join(",")
+    : values.join(",");
+}

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { type InferRequest, type Parameters, priorityOf, timeoutUsOf } from "./message.ts";
+
+const request = (parameters: Parameters): InferRequest => ({ parameters, inputs: [] });
+
+test("priority is 0 unless given", () => {
+  expect(priorityOf(request({}))).toBe(0);
+  expect(priorityOf(request({ priority: 3 }))).toBe(3);
+});
+
+test("timeout is in microseconds and may be absent", () => {
+  expect(timeoutUsOf(request({}))).toBeUndefined();
+  expect(timeoutUsOf(request({ timeout: 50_000 }))).toBe(50_000);
+});
+
+test.each([-1, 1.5, "1", true, 2 ** 53])("a priority or timeout of %j is refused", (value) => {
+  expect(() => priorityOf(request({ priority: value }))).toThrow("parameters.priority is");
+  expect(() => timeoutUsOf(request({ timeout: value }))).toThrow("parameters.timeout is");
+});
+
+test("a timeout of 0 is refused, because it could mean none or at once", () => {
+  expect(() => timeoutUsOf(request({ timeout: 0 }))).toThrow(
+    "parameters.timeout is 0; allowed are positive integers",
+  );
+});

@@ -1,0 +1,73 @@
+// The messages of the protocol as values, independent of how they travel, and the request parameters that Spillway
+// acts upon. Wire forms are made in encode.ts and read in decode.ts.
+
+import type { Datatype } from "./datatype.ts";
+import { ProtocolError } from "./errors.ts";
+import type { Parameters } from "./parameters.ts";
+import { showValue } from "./show-value.ts";
+import type { Tensor } from "./tensor.ts";
+
+export type { Parameters } from "./parameters.ts";
+
+export interface RequestedOutput {
+  name: string;
+  parameters?: Parameters;
+}
+
+export interface InferRequest {
+  id?: string;
+  parameters: Parameters;
+  /** One or more, with different names. */
+  inputs: Tensor[];
+  /** Outputs to return; absent for all. */
+  outputs?: RequestedOutput[];
+}
+
+export interface InferResponse {
+  modelName: string;
+  modelVersion?: string;
+  /** The id of the request, if it had one. */
+  id?: string;
+  parameters: Parameters;
+  outputs: Tensor[];
+}
+
+/** An HTTP body, and the value of the header Inference-Header-Content-Length; absent means the body is all JSON. */
+export interface WireBody {
+  body: Uint8Array;
+  headerBytes?: number;
+}
+
+export interface TensorMetadata {
+  name: string;
+  datatype: Datatype;
+  /** -1 for a dimension that may vary. */
+  shape: number[];
+}
+
+/** Answer to GET v2/models/{name}. */
+export interface ModelMetadata {
+  name: string;
+  versions?: string[];
+  /** Such as `onnx_onnxv1`. */
+  platform: string;
+  inputs: TensorMetadata[];
+  outputs: TensorMetadata[];
+}
+
+/** The priority parameter: 1 is the most urgent, larger is less so, 0 is the server's default. */
+export function priorityOf(request: InferRequest): number {
+  const priority = request.parameters["priority"] ?? 0;
+  if (typeof priority === "number" && Number.isSafeInteger(priority) && priority >= 0) return priority;
+  throw new ProtocolError(`parameters.priority is ${showValue(priority)}; allowed are integers of 0 or more`);
+}
+
+/** The timeout parameter, in microseconds from when the server receives the request; undefined for none. */
+export function timeoutUsOf(request: InferRequest): number | undefined {
+  const timeoutUs = request.parameters["timeout"];
+  if (timeoutUs === undefined) return undefined;
+  if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
+  throw new ProtocolError(
+    `parameters.timeout is ${showValue(timeoutUs)}; allowed are positive integers (microseconds)`,
+  );
+}

@@ -1,0 +1,188 @@
+// Requests joined to a batch along their first dimension, and a batched response cut back into answers. Apart, because
+// it is the one operation batching rests on, and whether two requests may be joined is decided here and nowhere else.
+
+import { bytesOffsets } from "./bytes-elements.ts";
+import { ProtocolError } from "./errors.ts";
+import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
+import { byName, sharedEntries } from "./shared-parameters.ts";
+import { showValue } from "./show-value.ts";
+import { checkTensor, elementCount, shapeText, type Tensor } from "./tensor.ts";
+
+/** Rows of a request: the first dimension, 1 or more, that all inputs share. ProtocolError if they do not. */
+export function rowsOf(request: InferRequest): number {
+  const [first] = request.inputs;
+  if (first === undefined) throw new ProtocolError("the request has no inputs, so no rows");
+  const rows = first.shape[0];
+  for (const input of request.inputs) {
+    const own = input.shape[0];
+    if (own === undefined || own === 0) {
+      throw new ProtocolError(
+        `input ${showValue(input.name)} has shape ${shapeText(input.shape)}; its first dimension must be 1 row or more`,
+      );
+    }
+    if (own !== rows) {
+      throw new ProtocolError(
+        `input ${showValue(first.name)} has ${rows} rows and input ${showValue(input.name)} has ${own}; ` +
+          "all inputs must have as many rows",
+      );
+    }
+  }
+  return rows ?? 0;
+}
+
+/**
+ * Equal for requests that may be stacked: same inputs (name, datatype, shape but for the first dimension), same requested
+ * outputs, both in any order, and the same parameters but for those that steer transport and scheduling only.
+ */
+export function stackKey(request: InferRequest): string {
+  return JSON.stringify([
+    request.inputs
+      .map(({ name, datatype, shape, parameters }) => [
+        name,
+        datatype,
+        shape.length === 0 ? null : shape.slice(1),
+        sharedEntries(parameters),
+      ])
+      .toSorted(byName),
+    outputsKey(request),
+    sharedEntries(request.parameters),
+  ]);
+}
+
+/**
+ * One request with the rows of all, in order. Inputs are in the order of the first request. It has no id, and of the
+ * parameters only those the requests share (see stackKey). Requests that may not be stacked are a ProtocolError naming
+ * both. A single request's data is not copied.
+ */
+export function stackRequests(requests: readonly InferRequest[]): InferRequest {
+  const [first] = requests;
+  if (first === undefined)
+    throw new RangeError("stackRequests: requests has 0 entries; 1 or more are allowed");
+  const rows = requests.reduce((sum, request) => sum + rowsOf(request), 0);
+  for (const [index, request] of requests.entries()) checkShared(first, request, index);
+  const inputs = first.inputs.map((input): Tensor => {
+    const parts = requests.map((request, index) => matchingInput(input, first, request, index).data);
+    return { ...input, shape: [rows, ...input.shape.slice(1)], data: concatenate(parts) };
+  });
+  return {
+    parameters: Object.fromEntries(sharedEntries(first.parameters)),
+    inputs,
+    ...(first.outputs && { outputs: first.outputs.map(sharedOutput) }),
+  };
+}
+
+/**
+ * The response cut into one for each request: part i has rows[i] rows of every output and the id ids[i]. Data is not
+ * copied: the parts share the memory of the response. An output that does not have as many rows as were asked for is
+ * the fault of the server that answered: a ProtocolError with status 502.
+ */
+export function splitResponse(
+  response: InferResponse,
+  rows: readonly number[],
+  ids: readonly (string | undefined)[],
+): InferResponse[] {
+  if (rows.length !== ids.length) {
+    throw new RangeError(
+      `splitResponse: rows has ${rows.length} entries and ids ${ids.length}; they must agree`,
+    );
+  }
+  const wrong = rows.find((count) => !Number.isSafeInteger(count) || count < 1);
+  if (wrong !== undefined)
+    throw new RangeError(`splitResponse: rows has ${wrong}; allowed are positive integers`);
+  const { id: _, ...shared } = response;
+  const outputs = response.outputs.map((output) => splitTensor(output, rows));
+  return ids.map((id, part) => ({
+    ...shared,
+    ...(id !== undefined && { id }),
+    outputs: outputs.flatMap((parts) => parts[part] ?? []),
+  }));
+}
+
+function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
+  const { name, datatype, shape, data } = output;
+  const total = rows.reduce((sum, count) => sum + count, 0);
+  if (shape[0] !== total) {
+    throw new ProtocolError(
+      `output ${showValue(name)} has shape ${shapeText(shape)}; the batch has ${total} rows, so its first dimension must`,
+      502,
+    );
+  }
+  try {
+    checkTensor(output, `output ${showValue(name)}`);
+  } catch (error) {
+    throw error instanceof ProtocolError ? new ProtocolError(error.message, 502) : error;
+  }
+  const perRow = elementCount(shape.slice(1));
+  const offsets = datatype === "BYTES" ? bytesOffsets(data, total * perRow, name) : undefined;
+  const startOf = (row: number): number =>
+    offsets === undefined ? (data.length / total) * row : (offsets[row * perRow] ?? 0);
+  let row = 0;
+  return rows.map((count) => {
+    const part = data.subarray(startOf(row), startOf(row + count));
+    row += count;
+    return { ...output, shape: [count, ...shape.slice(1)], data: part };
+  });
+}
+
+function sharedOutput({ name, parameters }: RequestedOutput): RequestedOutput {
+  const shared = sharedEntries(parameters);
+  return { name, ...(shared.length > 0 && { parameters: Object.fromEntries(shared) }) };
+}
+
+function outputsKey({ outputs }: InferRequest): unknown {
+  return outputs?.map(({ name, parameters }) => [name, sharedEntries(parameters)]).toSorted(byName) ?? null;
+}
+
+function checkShared(first: InferRequest, request: InferRequest, index: number): void {
+  const both = `(${label(first, 0)} and ${label(request, index)})`;
+  if (request.inputs.length !== first.inputs.length) {
+    throw new ProtocolError(
+      `cannot stack ${first.inputs.length} inputs with ${request.inputs.length} inputs ${both}`,
+    );
+  }
+  if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first))) {
+    throw new ProtocolError(`cannot stack requests for different outputs ${both}`);
+  }
+  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters))) {
+    throw new ProtocolError(`cannot stack requests with different parameters ${both}`);
+  }
+}
+
+function matchingInput(input: Tensor, first: InferRequest, request: InferRequest, index: number): Tensor {
+  const name = showValue(input.name);
+  const found = request.inputs.find((candidate) => candidate.name === input.name);
+  if (found === undefined) {
+    throw new ProtocolError(
+      `input ${name} of ${label(first, 0)} is missing in ${label(request, index)}; cannot stack them`,
+    );
+  }
+  const sameShape = shapeText(found.shape.slice(1)) === shapeText(input.shape.slice(1));
+  if (found.datatype !== input.datatype || !sameShape || found.shape.length !== input.shape.length) {
+    throw new ProtocolError(
+      `input ${name}: cannot stack ${input.datatype}${shapeText(input.shape)} (${label(first, 0)}) ` +
+        `with ${found.datatype}${shapeText(found.shape)} (${label(request, index)})`,
+    );
+  }
+  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters))) {
+    throw new ProtocolError(
+      `input ${name}: cannot stack different parameters (${label(first, 0)} and ${label(request, index)})`,
+    );
+  }
+  return found;
+}
+
+function label(request: InferRequest, index: number): string {
+  return request.id === undefined ? `request number ${index + 1}` : `request ${showValue(request.id)}`;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
