@@ -1,0 +1,95 @@
+/**
+ * What a serverless call costs. The provider's rounding lives here and nowhere else: the function host's
+ * meter, the client's targets and the replay all price a call with this one formula.
+ */
+
+/** Fields that every price sheet has. A sheet is dated and names its source, because prices change. */
+interface SheetHead {
+  readonly name: string;
+  /** ISO 4217 code, such as `CNY`. */
+  readonly currency: string;
+  readonly validFrom: string;
+  readonly source: string;
+  /** Durations are rounded up to a multiple of this, by the kind of instance. */
+  readonly granularityMs: { readonly cpu: number; readonly gpu?: number };
+  /** True where the provider bills the cold start as part of the call. */
+  readonly coldStartBilled?: boolean;
+}
+
+/** Compute-unit prices (Alibaba Function Compute 3.0): usage times factor gives CU, CU times `perCu` money. */
+export interface CuPriceSheet extends SheetHead {
+  readonly kind: "cu";
+  readonly perCu: number;
+  readonly cuPerCall: number;
+  readonly cuPerVcpuS: number;
+  readonly cuPerGibS: number;
+  /** CU per GiB-second of GPU memory, by card. */
+  readonly cuPerGpuGibS?: Readonly<Record<string, number>>;
+}
+
+/** GB-second prices (AWS Lambda): one price for memory and time, one for the call. */
+export interface GbSecondPriceSheet extends SheetHead {
+  readonly kind: "gb-second";
+  readonly perGbS: number;
+  readonly perCall: number;
+}
+
+export type PriceSheet = CuPriceSheet | GbSecondPriceSheet;
+
+/** The resources of one function instance. */
+export interface FunctionSize {
+  readonly vcpu: number;
+  readonly memoryMib: number;
+  readonly gpu?: { readonly card: string; readonly memoryGib: number };
+}
+
+/** What one call costs: the billed duration in milliseconds and money in the sheet's currency. */
+export interface CallCost {
+  readonly billedMs: number;
+  readonly cost: number;
+}
+
+/**
+ * Price one call of a function.
+ *
+ * @param durationMs service time of the call, >= 0
+ * @param coldStartMs cold start that came before it, counted only where the sheet bills it, >= 0
+ * @throws RangeError when a time is negative or not finite, or the sheet has no price for the size's GPU card
+ */
+export function callCost(
+  sheet: PriceSheet,
+  size: FunctionSize,
+  durationMs: number,
+  coldStartMs = 0,
+): CallCost {
+  for (const [name, value] of [["durationMs", durationMs] as const, ["coldStartMs", coldStartMs] as const]) {
+    if (!(value >= 0 && value < Infinity)) {
+      throw new RangeError(`${name} is ${value}; allowed: a finite number of at least 0`);
+    }
+  }
+  const granularityMs = granularityOf(sheet, size);
+  const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
+  const billedMs = Math.ceil(chargedMs / granularityMs) * granularityMs;
+  const memoryGib = size.memoryMib / 1024;
+  if (sheet.kind === "gb-second") {
+    return { billedMs, cost: sheet.perCall + (memoryGib * sheet.perGbS * billedMs) / 1000 };
+  }
+  const cuPerS = size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
+  return { billedMs, cost: sheet.perCu * (sheet.cuPerCall + (cuPerS * billedMs) / 1000) };
+}
+
+function granularityOf(sheet: PriceSheet, size: FunctionSize): number {
+  return size.gpu === undefined
+    ? sheet.granularityMs.cpu
+    : (sheet.granularityMs.gpu ?? sheet.granularityMs.cpu);
+}
+
+function gpuCuPerS(sheet: CuPriceSheet, size: FunctionSize): number {
+  if (size.gpu === undefined) return 0;
+  const factor = sheet.cuPerGpuGibS?.[size.gpu.card];
+  if (factor === undefined) {
+    const known = Object.keys(sheet.cuPerGpuGibS ?? {}).join(", ") || "none";
+    throw new RangeError(`price sheet ${sheet.name} has no GPU card "${size.gpu.card}"; known: ${known}`);
+  }
+  return size.gpu.memoryGib * factor;
+}

@@ -1,0 +1,27 @@
+/**
+ * A seeded source of uniform random numbers, so that whatever is drawn can be drawn again. The same seed gives
+ * the same numbers on every machine.
+ */
+
+/** Uniform numbers in [0, 1). */
+export type Random = () => number;
+
+/**
+ * Tommy Ettinger's mulberry32: 32 bits of state, period 2^32; good enough for arrivals and test texts, not for
+ * secrets.
+ *
+ * @param seed an integer from 0 to 4294967295
+ * @throws RangeError when the seed is outside its range
+ */
+export function seededRandom(seed: number): Random {
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
+    throw new RangeError(`seed is ${seed}; allowed: an integer from 0 to 4294967295`);
+  }
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
