@@ -1,0 +1,86 @@
+/**
+ * Every way in which a request can end without an answer, in one table: the code that programs test, the
+ * HTTP status that a V2 caller sees, and whether the same request may be tried again. `docs/errors.md` is
+ * made from it.
+ */
+
+interface ErrorKind {
+  /** HTTP status of the answer. */
+  readonly status: number;
+  /** True when the same request may succeed on another try or another target. */
+  readonly retryable: boolean;
+  readonly meaning: string;
+}
+
+export const errorKinds = {
+  queue_full: {
+    status: 503,
+    retryable: true,
+    meaning: "The queue holds as many rows or bytes as it may. Retry-After says when to come back.",
+  },
+  queue_closed: {
+    status: 503,
+    retryable: true,
+    meaning: "The queue is shutting down and takes nothing new.",
+  },
+  deadline_passed: {
+    status: 504,
+    retryable: false,
+    meaning: "The request was still waiting when its deadline came; it was not sent.",
+  },
+  cancelled: { status: 499, retryable: false, meaning: "The caller went away before the answer." },
+  request_rejected: {
+    status: 400,
+    retryable: false,
+    meaning: "The target refused the input (4xx). Sending it again cannot help.",
+  },
+  model_not_found: { status: 404, retryable: false, meaning: "No target knows the model." },
+  target_unreachable: {
+    status: 502,
+    retryable: true,
+    meaning: "No connection to the target, or it was reset.",
+  },
+  target_timeout: {
+    status: 504,
+    retryable: true,
+    meaning: "The target did not answer within the call's time.",
+  },
+  target_throttled: {
+    status: 503,
+    retryable: true,
+    meaning: "The target takes no more calls now (429, or 503 with a throttling code).",
+  },
+  target_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: "The target answers but cannot serve now (503, or a replica died).",
+  },
+  target_denied: {
+    status: 502,
+    retryable: false,
+    meaning: "The target refused our credentials, or does not know the function.",
+  },
+  target_fault: { status: 502, retryable: true, meaning: "The target failed, or its answer made no sense." },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+/** The one error class at promise and HTTP borders. Test `code`, never the message. */
+export class SpillwayError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string = errorKinds[code].meaning, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SpillwayError";
+    this.code = code;
+  }
+
+  /** HTTP status with which a server answers this error. */
+  get status(): number {
+    return errorKinds[this.code].status;
+  }
+
+  get retryable(): boolean {
+    return errorKinds[this.code].retryable;
+  }
+}

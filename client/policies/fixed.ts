@@ -1,0 +1,74 @@
+/**
+ * The fixed plan: batches of a set size to the edge and to the functions in turn, each leaving when it is
+ * full, when its oldest request has waited for the timeout, or when the earliest deadline leaves no more
+ * time. It plans nothing, so it is what every better policy is measured against.
+ */
+import {
+  type Decision,
+  type Policy,
+  type QueueView,
+  type ReleaseReason,
+  requestsWithin,
+  type TargetView,
+} from "../policy.ts";
+
+export interface FixedPlan {
+  /** Rows a batch aims at, by target, in the order of the queue's targets; each an integer from 1. */
+  readonly batchRows: readonly number[];
+  /** Longest time that a request waits for company, from its arrival, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * @throws RangeError when a batch size is not an integer from 1 or the timeout is negative
+ */
+export function fixedPolicy(plan: FixedPlan): Policy {
+  for (const rows of plan.batchRows) {
+    if (!Number.isInteger(rows) || rows < 1) {
+      throw new RangeError(`batchRows holds ${rows}; allowed: integers of at least 1`);
+    }
+  }
+  if (!(plan.timeoutMs >= 0)) throw new RangeError(`timeoutMs is ${plan.timeoutMs}; allowed: 0 or more`);
+  return { name: "fixed", decide: (view) => decide(plan, view) };
+}
+
+function decide(plan: FixedPlan, view: QueueView): Decision {
+  const target = nextTarget(view);
+  if (target === undefined) return { kind: "wait", untilMs: earliestResumeMs(view) };
+  const { line, nowMs } = view;
+  const plannedRows = plan.batchRows[target] as number;
+  const dispatch = (reason: ReleaseReason): Decision => ({
+    kind: "dispatch",
+    count: requestsWithin(line, plannedRows),
+    target,
+    plannedRows,
+    reason,
+  });
+  if (line.rows >= plannedRows) return dispatch("full");
+  if (view.draining) return dispatch("drain");
+  const timeoutAtMs = line.oldestArrivalMs() + plan.timeoutMs;
+  const lastMomentMs = line.at(0).deadlineAtMs - (view.targets[target] as TargetView).latencyMs(line.key);
+  if (nowMs >= timeoutAtMs) return dispatch("timeout");
+  if (nowMs >= lastMomentMs) return dispatch("deadline");
+  return { kind: "wait", untilMs: Math.min(timeoutAtMs, lastMomentMs) };
+}
+
+/** The target whose turn it is, or the next one after it that can take a batch now. */
+function nextTarget(view: QueueView): number | undefined {
+  const { targets, nowMs, batchesFormed } = view;
+  for (let step = 0; step < targets.length; step++) {
+    const index = (batchesFormed + step) % targets.length;
+    const target = targets[index] as TargetView;
+    if (target.suspendedUntilMs <= nowMs && target.inFlight < target.maxInFlight) return index;
+  }
+  return undefined;
+}
+
+function earliestResumeMs({ targets, nowMs }: QueueView): number {
+  let resumeMs = Infinity;
+  for (const target of targets) {
+    // A target that is only full resumes with its next result, which is an event of its own.
+    if (target.suspendedUntilMs > nowMs) resumeMs = Math.min(resumeMs, target.suspendedUntilMs);
+  }
+  return resumeMs;
+}

@@ -1,0 +1,79 @@
+/**
+ * What a policy sees and what it may decide. Deciding is apart from doing: a policy is a pure function of
+ * this view, the queue carries its decision out, and the same policy runs live and in replay.
+ */
+
+/** One waiting request, as a policy sees it. */
+export interface WaitingRequest {
+  readonly rows: number;
+  readonly arrivedAtMs: number;
+  readonly deadlineAtMs: number;
+  /** How often it was sent and came back failed. */
+  readonly attempts: number;
+}
+
+/** Waiting requests that may share a batch, earliest deadline first. */
+export interface LineView {
+  readonly key: string;
+  /** Requests waiting, at least 1 when a policy is asked. */
+  readonly length: number;
+  /** Rows over all of them. */
+  readonly rows: number;
+  at(index: number): WaitingRequest;
+  /** The earliest arrival of all that wait; not always that of the earliest deadline. */
+  oldestArrivalMs(): number;
+}
+
+export interface TargetView {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  /** Not to be used before this moment, because it failed; -Infinity when it is well. */
+  readonly suspendedUntilMs: number;
+  /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */
+  latencyMs(key: string): number;
+}
+
+export interface QueueView {
+  readonly nowMs: number;
+  readonly line: LineView;
+  readonly targets: readonly TargetView[];
+  /** Batches formed so far, over all lines. */
+  readonly batchesFormed: number;
+  /** True when the queue is closing: nothing more will come, so waiting for company is pointless. */
+  readonly draining: boolean;
+}
+
+export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
+
+export type Decision =
+  /** Send the first `count` requests to the target with that index. `plannedRows`: how many it aimed at. */
+  | {
+      readonly kind: "dispatch";
+      readonly count: number;
+      readonly target: number;
+      readonly plannedRows: number;
+      readonly reason: ReleaseReason;
+    }
+  /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
+  | { readonly kind: "wait"; readonly untilMs: number }
+  /** Give up the first `count` requests: they can no longer be served in time. */
+  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" };
+
+export interface Policy {
+  readonly name: string;
+  decide(view: QueueView): Decision;
+}
+
+/**
+ * How many requests from the front fit in `maxRows` rows: at least 1, because a request that alone has more
+ * rows goes alone.
+ */
+export function requestsWithin(line: LineView, maxRows: number): number {
+  let rows = 0;
+  for (let index = 0; index < line.length; index++) {
+    rows += line.at(index).rows;
+    if (rows > maxRows) return Math.max(1, index);
+  }
+  return line.length;
+}

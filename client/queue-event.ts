@@ -1,0 +1,66 @@
+/**
+ * Everything that goes into the virtual queue and everything that comes out, each with its time. The daemon's
+ * log, the record of a run and its replay all read these.
+ */
+import type { ReleaseReason } from "./policy.ts";
+import type { ErrorCode } from "./errors.ts";
+
+/** What happened to the queue. The same inputs give the same decisions. */
+export type QueueInput =
+  | {
+      readonly kind: "arrival";
+      readonly id: number;
+      readonly atMs: number;
+      readonly key: string;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly deadlineAtMs: number;
+    }
+  | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
+  | { readonly kind: "timer"; readonly atMs: number }
+  | { readonly kind: "close"; readonly atMs: number }
+  | {
+      readonly kind: "result";
+      readonly batch: number;
+      readonly atMs: number;
+      readonly ok: true;
+      readonly serviceMs?: number;
+      readonly coldStartMs: number;
+      readonly cost: number;
+    }
+  | {
+      readonly kind: "result";
+      readonly batch: number;
+      readonly atMs: number;
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+    };
+
+/** How a request ended. `late` is a served request whose answer came after its deadline. */
+export type Outcome = "served" | "late" | "refused" | "cancelled" | "failed";
+
+/** What the queue did. */
+export type QueueOutput =
+  | {
+      readonly kind: "batch";
+      readonly id: number;
+      readonly atMs: number;
+      readonly target: string;
+      readonly key: string;
+      readonly plannedRows: number;
+      readonly rows: number;
+      readonly reason: ReleaseReason;
+      /** How long the request that had waited longest had waited, in milliseconds. */
+      readonly waitedMs: number;
+      readonly requests: readonly number[];
+    }
+  | {
+      readonly kind: "end";
+      readonly id: number;
+      readonly atMs: number;
+      readonly outcome: Outcome;
+      readonly code?: ErrorCode;
+    };
+
+export type QueueEvent = QueueInput | QueueOutput;

@@ -1,0 +1,36 @@
+/**
+ * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event in
+ * order. `replay/recorded-run.ts` feeds them to a queue again and compares its decisions.
+ */
+import type { FixedPlan } from "./policies/fixed.ts";
+import type { QueueEvent } from "./queue-event.ts";
+
+/** What a queue was made of, as far as its decisions depend on it. */
+export interface RecordHeader {
+  readonly kind: "header";
+  readonly format: "spillway-record/1";
+  readonly policy: { readonly name: "fixed" } & FixedPlan;
+  readonly targets: readonly {
+    readonly name: string;
+    readonly maxInFlight: number;
+    readonly assumedLatencyMs: number;
+  }[];
+  readonly sloMs: number;
+  readonly maxQueuedRows: number;
+  readonly maxBytes: number;
+  readonly maxAttempts: number;
+}
+
+/**
+ * An observer for a queue that writes each event as a line.
+ *
+ * @param write takes one line with its line feed
+ */
+export function createRecorder(
+  header: Omit<RecordHeader, "kind" | "format">,
+  write: (line: string) => void,
+): (event: QueueEvent) => void {
+  const put = (value: RecordHeader | QueueEvent): void => write(`${JSON.stringify(value)}\n`);
+  put({ kind: "header", format: "spillway-record/1", ...header });
+  return put;
+}

@@ -1,0 +1,45 @@
+/**
+ * What the virtual queue sends batches to. A target knows how to reach its server and how to join and split
+ * payloads; the queue knows only rows, deadlines and results, so it runs the same on real and simulated ones.
+ */
+import type { SpillwayError } from "./errors.ts";
+
+/** A batch as a target gets it. */
+export interface OutgoingBatch<In> {
+  readonly id: number;
+  /** What the requests have in common; only requests with equal keys are batched. */
+  readonly key: string;
+  /** The payloads in order of their deadlines; at least one. */
+  readonly payloads: readonly In[];
+  /** Rows over all payloads. */
+  readonly rows: number;
+  /** The earliest deadline in the batch, on the queue's clock. */
+  readonly deadlineAtMs: number;
+}
+
+/** How a batch ended. `answers` are in the order of the payloads. */
+export type BatchResult<Out> =
+  | {
+      readonly ok: true;
+      readonly answers: readonly Out[];
+      /** Time the model ran, as the server measured it; undefined when the server does not say. */
+      readonly serviceMs: number | undefined;
+      /** Time the server's instance took to start for this call; 0 when it was warm. */
+      readonly coldStartMs: number;
+      /** What the call cost in the target's currency; 0 where calls are not billed. */
+      readonly cost: number;
+    }
+  | { readonly ok: false; readonly error: SpillwayError };
+
+export interface Target<In, Out> {
+  readonly name: string;
+  /** The most batches that may be under way at once; the queue never sends more. */
+  readonly maxInFlight: number;
+  /** Predicted round trip in milliseconds before any batch was observed. */
+  readonly assumedLatencyMs: number;
+  /**
+   * Send a batch. Calls `done` exactly once, and never before `send` has returned. Ends in bounded time:
+   * a call that hangs is a result with `target_timeout`.
+   */
+  send(batch: OutgoingBatch<In>, done: (result: BatchResult<Out>) => void): void;
+}

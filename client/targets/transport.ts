@@ -1,0 +1,24 @@
+/**
+ * How a V2 call reaches a server and its reply comes back. Joining requests to a batch is the same for all
+ * (`model-target.ts`); only this differs between an edge server, a function and any other V2 server.
+ */
+import type { WireBody } from "../../protocol/message.ts";
+
+export interface TransportReply {
+  /** HTTP status of the V2 answer. */
+  readonly status: number;
+  readonly wire: WireBody;
+  /** Time that the server's instance took to start for this call; 0 when it was warm or is not known. */
+  readonly coldStartMs: number;
+  /** What the call cost; 0 where calls are not billed. */
+  readonly cost: number;
+}
+
+export interface Transport {
+  /**
+   * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`.
+   */
+  call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
+  /** Let go of connections. Calls under way may fail. */
+  close(): Promise<void>;
+}

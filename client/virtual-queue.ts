@@ -1,0 +1,290 @@
+/**
+ * The virtual queue: a deterministic machine into which events come with their time and out of which
+ * decisions go. It holds requests until its policy sends them off in batches. It reads its clock once an event,
+ * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
+ */
+import { type Batch, checkedResult, resultEvent } from "./batch.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { SpillwayError } from "./errors.ts";
+import { Ledger, type QueueCounts } from "./ledger.ts";
+import type { Decision, Policy } from "./policy.ts";
+import type { QueueEvent } from "./queue-event.ts";
+import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
+import type { RequestLine } from "./request-line.ts";
+import { RequestLines } from "./request-lines.ts";
+import type { BatchResult, Target } from "./target.ts";
+import { TargetState } from "./target-state.ts";
+
+export interface VirtualQueueOptions<In, Out> {
+  readonly clock: Clock;
+  readonly policy: Policy;
+  /** At least one; a policy names them by index. */
+  readonly targets: readonly Target<In, Out>[];
+  /** Time from arrival to deadline where a request names none, in milliseconds, above 0. */
+  readonly sloMs: number;
+  /** Most rows that wait at once; more are refused. Default: 10,000. */
+  readonly maxQueuedRows?: number;
+  /** Most bytes that wait or are under way at once; more are refused. Default: 1 GiB. */
+  readonly maxBytes?: number;
+  /** How often a request is sent at most before it fails. Default: 5. */
+  readonly maxAttempts?: number;
+  /** Sees every event in order. Must not call the queue. */
+  readonly observe?: ((event: QueueEvent) => void) | undefined;
+}
+
+export class VirtualQueue<In, Out> {
+  readonly #clock: Clock;
+  readonly #timer: Timer;
+  readonly #policy: Policy;
+  readonly #targets: readonly TargetState<In, Out>[];
+  readonly #sloMs: number;
+  readonly #maxQueuedRows: number;
+  readonly #maxBytes: number;
+  readonly #maxAttempts: number;
+  readonly #observe: ((event: QueueEvent) => void) | undefined;
+  readonly #ledger: Ledger<In, Out>;
+  readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
+  #batchesFormed = 0;
+  #closed = false;
+  #timerAtMs = Infinity;
+  /** True while an event is worked on; events that come up meanwhile wait in `#inbox`. */
+  #busy = false;
+  readonly #inbox: ((nowMs: number) => void)[] = [];
+  #onDrained: (() => void)[] = [];
+
+  /** @throws RangeError when an option is outside its range */
+  constructor(options: VirtualQueueOptions<In, Out>) {
+    const { sloMs, maxQueuedRows = 10_000, maxBytes = 2 ** 30, maxAttempts = 5 } = options;
+    for (const [name, value] of Object.entries({ sloMs, maxQueuedRows, maxBytes, maxAttempts })) {
+      if (!(value > 0)) throw new RangeError(`${name} is ${value}; allowed: above 0`);
+    }
+    if (options.targets.length === 0) throw new RangeError("targets is empty; allowed: at least one target");
+    this.#clock = options.clock;
+    this.#timer = options.clock.createTimer(() => this.#on((nowMs) => this.#timerFired(nowMs)));
+    this.#policy = options.policy;
+    this.#targets = options.targets.map((target) => new TargetState(target));
+    this.#sloMs = sloMs;
+    this.#maxQueuedRows = maxQueuedRows;
+    this.#maxBytes = maxBytes;
+    this.#maxAttempts = maxAttempts;
+    this.#observe = options.observe;
+    this.#ledger = new Ledger(options.observe);
+  }
+
+  /** How the requests stand now. */
+  get counts(): Readonly<QueueCounts> {
+    return this.#ledger.counts;
+  }
+
+  /** False when nothing can be served now: the queue closes, or every target failed lately. */
+  get isReady(): boolean {
+    const nowMs = this.#clock.nowMs();
+    return !this.#closed && this.#targets.some((target) => target.suspendedUntilMs <= nowMs);
+  }
+
+  /**
+   * Hand in a request. `done` is told its end exactly once: after a later event, or before this call returns
+   * when the request is refused. An error thrown by `done` is thrown on to whoever caused the event.
+   *
+   * @throws RangeError when a field of the submission is outside its range; the request then does not exist
+   * @throws Error when called from inside a policy, a target's `send` or an observer
+   */
+  submit(submission: Submission<In>, done: (end: End<Out>) => void): Ticket {
+    if (this.#busy) throw new Error("submit was called while the queue decides");
+    const nowMs = this.#clock.nowMs();
+    const request = new QueuedRequest(this.counts.submitted, submission, nowMs, this.#sloMs, done);
+    this.#work(() => this.#arrived(request, nowMs));
+    return request;
+  }
+
+  /** `submit` as a promise. Rejects with a SpillwayError when the request is not served. */
+  infer(submission: Submission<In>): Promise<Served<Out>> {
+    return new Promise((resolve, reject) => {
+      this.submit(submission, (end) => ("error" in end ? reject(end.error) : resolve(end)));
+    });
+  }
+
+  /** Give a request up. False when it had already ended. An answer that is still on its way is dropped. */
+  cancel(ticket: Ticket): boolean {
+    const request = ticket as QueuedRequest<In, Out>;
+    if (request.end !== undefined) return false;
+    this.#on((nowMs) => {
+      if (request.end !== undefined) return;
+      this.#observe?.({ kind: "cancel", id: request.id, atMs: nowMs });
+      if (!request.inFlight) this.#lines.remove(request);
+      this.#ledger.end(request, { outcome: "cancelled", error: new SpillwayError("cancelled") }, nowMs);
+    });
+    return true;
+  }
+
+  /** Take nothing new, send what waits at once, and call `onDrained` when every request has ended. */
+  close(onDrained: () => void = () => {}): void {
+    this.#onDrained.push(onDrained);
+    this.#on((nowMs) => {
+      if (!this.#closed) this.#observe?.({ kind: "close", atMs: nowMs });
+      this.#closed = true;
+      this.#decideAll(nowMs);
+    });
+  }
+
+  /** Work on an event now, or after the one that is being worked on. */
+  #on(event: (nowMs: number) => void): void {
+    if (this.#busy) this.#inbox.push(event);
+    else this.#work(() => event(this.#clock.nowMs()));
+  }
+
+  #work(event: () => void): void {
+    this.#busy = true;
+    try {
+      event();
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+        next(this.#clock.nowMs());
+      }
+      this.#setTimer();
+    } finally {
+      this.#busy = false;
+    }
+    this.#ledger.tellOwners();
+    if (this.#closed && this.#ledger.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
+  }
+
+  #setTimer(): void {
+    const wakeAtMs = this.#lines.wakeAtMs();
+    if (wakeAtMs === this.#timerAtMs) return;
+    this.#timerAtMs = wakeAtMs;
+    this.#timer.setAt(wakeAtMs);
+  }
+
+  #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
+    const { id, key, rows, bytes, deadlineAtMs } = request;
+    this.#ledger.arrived(request);
+    this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, deadlineAtMs });
+    if (this.#closed) {
+      this.#ledger.refuse(request, "queue_closed", nowMs);
+      return;
+    }
+    const fits = this.#lines.rows + rows <= this.#maxQueuedRows && this.#ledger.bytes <= this.#maxBytes;
+    const line = fits ? this.#lines.add(request) : undefined;
+    if (line === undefined) this.#ledger.refuse(request, "queue_full", nowMs);
+    else this.#decide(line, nowMs);
+  }
+
+  #timerFired(nowMs: number): void {
+    this.#timerAtMs = Infinity;
+    this.#observe?.({ kind: "timer", atMs: nowMs });
+    for (const line of this.#lines.waiting()) if (line.wakeAtMs <= nowMs) this.#decide(line, nowMs);
+  }
+
+  #decideAll(nowMs: number): void {
+    for (const line of this.#lines.waiting()) this.#decide(line, nowMs);
+  }
+
+  /** Ask the policy about one line until it says to wait or nothing waits. */
+  #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
+    while (line.length > 0) {
+      if (line.at(0).deadlineAtMs <= nowMs) {
+        this.#refuseLate(line, 1, nowMs);
+        continue;
+      }
+      const decision = this.#policy.decide({
+        nowMs,
+        line,
+        targets: this.#targets,
+        batchesFormed: this.#batchesFormed,
+        draining: this.#closed,
+      });
+      switch (decision.kind) {
+        case "dispatch":
+          this.#dispatch(line, decision, nowMs);
+          break;
+        case "refuse":
+          this.#refuseLate(line, decision.count, nowMs);
+          break;
+        case "wait":
+          if (!(decision.untilMs > nowMs)) {
+            throw new RangeError(
+              `policy ${this.#policy.name} waits until ${decision.untilMs}; now is ${nowMs}`,
+            );
+          }
+          line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
+          return;
+      }
+    }
+  }
+
+  #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
+    for (const request of line.take(count)) this.#ledger.refuse(request, "deadline_passed", nowMs);
+  }
+
+  #dispatch(
+    line: RequestLine<QueuedRequest<In, Out>>,
+    { count, target: index, plannedRows, reason }: Decision & { kind: "dispatch" },
+    nowMs: number,
+  ): void {
+    const target = this.#targets[index];
+    if (target === undefined || target.inFlight >= target.maxInFlight) {
+      throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
+    }
+    const { key } = line;
+    const waitedMs = nowMs - line.oldestArrivalMs();
+    const { deadlineAtMs } = line.at(0);
+    const requests = line.take(count);
+    const payloads: In[] = [];
+    let rows = 0;
+    for (const request of requests) {
+      this.#ledger.sent(request);
+      payloads.push(request.payload);
+      rows += request.rows;
+    }
+    const id = this.#batchesFormed++;
+    const batch: Batch<In, Out> = { id, key, rows, formedAtMs: nowMs, target, requests };
+    target.inFlight++;
+    if (this.#observe !== undefined) {
+      const facts = { target: target.name, key, plannedRows, rows, reason, waitedMs };
+      this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
+    }
+    let ended = false;
+    target.target.send({ id, key, payloads, rows, deadlineAtMs }, (result) => {
+      if (ended) return;
+      ended = true;
+      this.#on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
+    });
+  }
+
+  #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
+    const result = checkedResult(batch, given);
+    this.#observe?.(resultEvent(batch.id, result, nowMs));
+    batch.target.inFlight--;
+    if (result.ok) this.#answered(batch, result, nowMs);
+    else this.#failed(batch, result.error, nowMs);
+    this.#decideAll(nowMs);
+  }
+
+  #answered(batch: Batch<In, Out>, result: BatchResult<Out> & { ok: true }, nowMs: number): void {
+    batch.target.succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+    for (let index = 0; index < batch.requests.length; index++) {
+      const request = batch.requests[index] as QueuedRequest<In, Out>;
+      if (request.end !== undefined) continue;
+      const end: Served<Out> = {
+        outcome: nowMs <= request.deadlineAtMs ? "served" : "late",
+        answer: result.answers[index] as Out,
+        target: batch.target.name,
+        batchRows: batch.rows,
+        queuedMs: batch.formedAtMs - request.arrivedAtMs,
+        serviceMs: result.serviceMs,
+      };
+      this.#ledger.end(request, end, nowMs);
+    }
+  }
+
+  /** What failed for a passing reason waits again, within its attempts and its deadline. */
+  #failed(batch: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
+    if (error.retryable) batch.target.failed(batch.formedAtMs, nowMs);
+    for (const request of batch.requests) {
+      if (request.end !== undefined) continue;
+      const again = error.retryable && request.attempts < this.#maxAttempts && nowMs < request.deadlineAtMs;
+      if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
+      else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
+    }
+  }
+}
