@@ -1,0 +1,127 @@
+/**
+ * One ONNX Runtime session: tensors of the protocol in, tensors out. `session.run` blocks the thread it is
+ * called on, so a server never opens one in its own process but in a replica's.
+ */
+import * as ort from "onnxruntime-node";
+import type { Datatype } from "../protocol/datatype.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { ModelMetadata, TensorMetadata } from "../protocol/message.ts";
+import { rawBytes, rawView } from "../protocol/raw-view.ts";
+import { type Tensor, tensorFromStrings, tensorToStrings } from "../protocol/tensor.ts";
+import type { InferenceResult, ModelFile } from "./model-runner.ts";
+
+/** ONNX Runtime's name for each datatype. */
+const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
+  BOOL: "bool",
+  INT8: "int8",
+  INT16: "int16",
+  INT32: "int32",
+  INT64: "int64",
+  UINT8: "uint8",
+  UINT16: "uint16",
+  UINT32: "uint32",
+  UINT64: "uint64",
+  FP16: "float16",
+  FP32: "float32",
+  FP64: "float64",
+  BYTES: "string",
+};
+
+function datatypeOf(type: string): Datatype {
+  for (const [datatype, ortType] of Object.entries(ortTypes)) {
+    if (ortType === type) return datatype as Datatype;
+  }
+  throw new ProtocolError(`the model uses tensors of type ${type}, which the protocol does not have`, 501);
+}
+
+export interface Session {
+  readonly metadata: ModelMetadata;
+  /** Rejects with a ProtocolError: 400 when inputs do not fit the model, 500 when the model failed. */
+  run(inputs: readonly Tensor[]): Promise<InferenceResult>;
+}
+
+/**
+ * Load a model.
+ *
+ * @param threads threads of one operator, an integer from 1
+ * @throws Error when the file is missing or is no ONNX model
+ */
+export async function openSession(model: ModelFile, threads: number): Promise<Session> {
+  const session = await ort.InferenceSession.create(model.path, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // 3 = errors only: warnings about a graph that works are no news.
+    logSeverityLevel: 3,
+  });
+  const metadata: ModelMetadata = {
+    name: model.name,
+    versions: [model.version],
+    platform: "onnx_onnxv1",
+    inputs: session.inputMetadata.map(tensorMetadata),
+    outputs: session.outputMetadata.map(tensorMetadata),
+  };
+  return { metadata, run: (inputs) => run(session, metadata, inputs) };
+}
+
+function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetadata {
+  if (!value.isTensor) throw new ProtocolError(`"${value.name}" of the model is not a tensor`, 501);
+  const shape = value.shape.map((size) => (typeof size === "number" ? size : -1));
+  return { name: value.name, datatype: datatypeOf(value.type), shape };
+}
+
+async function run(
+  session: ort.InferenceSession,
+  metadata: ModelMetadata,
+  inputs: readonly Tensor[],
+): Promise<InferenceResult> {
+  checkInputs(metadata, inputs);
+  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(input)]));
+  const startedAtMs = performance.now();
+  let results: ort.InferenceSession.OnnxValueMapType;
+  try {
+    results = await session.run(feeds);
+  } catch (error) {
+    throw new ProtocolError(`model ${metadata.name} failed: ${(error as Error).message}`, 500);
+  }
+  const serviceMs = performance.now() - startedAtMs;
+  const outputs = metadata.outputs.map(({ name }) => fromOrt(name, results[name] as ort.Tensor));
+  return { outputs, serviceMs };
+}
+
+/** @throws ProtocolError when an input is missing, unknown, or of another type or shape than the model's */
+function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]): void {
+  for (const { name } of inputs) {
+    if (!metadata.inputs.some((wanted) => wanted.name === name)) {
+      const known = metadata.inputs.map((wanted) => wanted.name).join(", ");
+      throw new ProtocolError(`model ${metadata.name} has no input "${name}"; it has: ${known}`);
+    }
+  }
+  for (const wanted of metadata.inputs) {
+    const input = inputs.find(({ name }) => name === wanted.name);
+    if (input === undefined)
+      throw new ProtocolError(`input "${wanted.name}" of model ${metadata.name} is missing`);
+    const fits =
+      input.datatype === wanted.datatype &&
+      input.shape.length === wanted.shape.length &&
+      wanted.shape.every((size, axis) => size === -1 || size === input.shape[axis]);
+    if (!fits) {
+      throw new ProtocolError(
+        `input "${input.name}" is ${input.datatype}[${input.shape.join(",")}];` +
+          ` model ${metadata.name} takes ${wanted.datatype}[${wanted.shape.join(",")}] (-1: any size)`,
+      );
+    }
+  }
+}
+
+function toOrt(tensor: Tensor): ort.Tensor {
+  const { datatype, data, shape } = tensor;
+  const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
+  return new ort.Tensor(ortTypes[datatype], elements, shape);
+}
+
+function fromOrt(name: string, tensor: ort.Tensor): Tensor {
+  const shape = [...tensor.dims];
+  if (tensor.type === "string") return tensorFromStrings(name, shape, tensor.data as string[]);
+  const data = rawBytes(tensor.data as Exclude<ort.Tensor.DataType, string[]>);
+  return { name, datatype: datatypeOf(tensor.type), shape, data };
+}
