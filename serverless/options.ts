@@ -1,0 +1,52 @@
+/** The options of the local function host and of a function, each with its meaning, unit, range and default. */
+import { z } from "zod";
+
+export const functionHostOptions = z.strictObject({
+  host: z.string().default("127.0.0.1").describe("address to listen on"),
+  port: z.number().int().min(0).max(65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
+  function: z.string().min(1).default("spillway").describe("name under which the function is invoked"),
+  memory: z.number().int().min(128).max(32_768).default(1_024).describe("memory that is billed, in MiB"),
+  vcpu: z.number().min(0.05).max(16).default(0.5).describe("vCPU that are billed"),
+  functionTimeout: z
+    .number()
+    .positive()
+    .max(86_400)
+    .default(60)
+    .describe("longest time of one call, in seconds"),
+  maxInstances: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe("most function processes at once; calls beyond them are throttled (429)"),
+  idle: z
+    .number()
+    .positive()
+    .max(86_400)
+    .default(180)
+    .describe("time without a call after which an instance is stopped, in seconds"),
+  models: z
+    .string()
+    .optional()
+    .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
+  prices: z
+    .string()
+    .default("alibaba-fc-cn-2026")
+    .describe("price sheet: a name, or the path of a JSON file"),
+});
+
+export type FunctionHostProgramOptions = z.output<typeof functionHostOptions>;
+
+export const functionOptions = z.strictObject({
+  host: z.string().default("0.0.0.0").describe("address to listen on; the platform asks for 0.0.0.0"),
+  models: functionHostOptions.shape.models,
+  threads: z.number().int().min(1).max(256).default(1).describe("threads that one run of a model uses"),
+});
+
+export type FunctionOptions = z.output<typeof functionOptions>;
+
+/** The port that the platform wants a function to listen on. */
+export function functionPort(env: Readonly<Record<string, string | undefined>>): number {
+  return Number(env["FC_SERVER_PORT"] ?? env["FC_CUSTOM_LISTEN_PORT"] ?? env["PORT"] ?? 9_000);
+}
