@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+/**
+ * The one executable. It knows the commands and their options; what a command wires together is loaded only
+ * when it is called, because the cold start of a function pays for every module.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import type { z } from "zod";
+import { logOptions } from "./cli/log.ts";
+import { addOptions, readOptions, UsageError } from "./cli/options.ts";
+import { vqueueOptions } from "./client/options.ts";
+import { demoOptions } from "./demo/options.ts";
+import { edgeOptions } from "./edge/options.ts";
+import { functionHostOptions, functionOptions } from "./serverless/options.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+const program = new Command("spillway")
+  .description("Batches inference requests and decides for each batch: the edge, or a serverless function.")
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError("(--help lists all options)");
+
+addCommand("edge", "serve ONNX models over the Open Inference Protocol (V2)", edgeOptions, async (options) =>
+  (await import("./cli/edge.ts")).runEdge(options),
+);
+addCommand(
+  "vqueue",
+  "the virtual queue as a V2 server: batches to the edge and to functions",
+  vqueueOptions,
+  async (options) => (await import("./cli/vqueue.ts")).runVqueue(options),
+);
+addCommand(
+  "functions",
+  "a local function host that behaves as Function Compute does",
+  functionHostOptions,
+  async (options) => (await import("./cli/functions.ts")).runFunctionHost(options),
+);
+addCommand(
+  "function",
+  "the function itself: what the platform starts as its custom runtime",
+  functionOptions,
+  async (options) => (await import("./cli/function.ts")).runFunction(options),
+);
+addCommand(
+  "demo",
+  "edge, functions and queue on this machine, a minute of requests, and a report",
+  demoOptions,
+  async (options) => (await import("./cli/demo.ts")).runDemo(options),
+);
+
+process.exitCode = await run();
+
+function addCommand<S extends z.ZodObject>(
+  name: string,
+  description: string,
+  schema: S,
+  action: (options: z.output<S> & z.output<typeof logOptions>) => Promise<number>,
+): void {
+  const whole = schema.extend(logOptions.shape);
+  const command = addOptions(program.command(name).description(description), whole);
+  command.action(async () => {
+    const options = readOptions(command, whole, process.env) as z.output<S> & z.output<typeof logOptions>;
+    process.exit(await action(options));
+  });
+}
+
+/** Exit status: 0 done, 1 a fault of the program, 2 bad usage or bad input. */
+async function run(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    // Commander has printed its own message; it ends --help and --version this way, too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(
+      `spillway: ${error instanceof UsageError ? error.message : (error as Error).stack}\n`,
+    );
+    return error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,32 @@
+/** The log of a program, on stderr: one JSON object a line, or a line for people on a terminal. */
+import { type Logger, pino } from "pino";
+import pretty from "pino-pretty";
+import { z } from "zod";
+
+export const logOptions = z.strictObject({
+  logLevel: z
+    .enum(["debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("least severe message that is logged, to stderr"),
+  logFormat: z
+    .enum(["auto", "json", "pretty"])
+    .default("auto")
+    .describe("json, pretty, or auto: pretty where stderr is a terminal"),
+});
+
+export type LogOptions = z.output<typeof logOptions>;
+
+/** A logger whose lines carry the program's name. Writes are synchronous, so nothing is lost at exit. */
+export function createLog(name: string, options: LogOptions): Logger {
+  const isPretty = options.logFormat === "pretty" || (options.logFormat === "auto" && process.stderr.isTTY);
+  const destination = isPretty
+    ? pretty({
+        destination: 2,
+        sync: true,
+        ignore: "pid,hostname",
+        translateTime: "HH:MM:ss.l",
+        singleLine: true,
+      })
+    : pino.destination({ dest: 2, sync: true });
+  return pino({ name, level: options.logLevel, base: { name } }, destination);
+}

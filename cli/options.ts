@@ -1,0 +1,144 @@
+/**
+ * Command-line flags, environment and configuration file from one zod schema: a flag beats the environment,
+ * that beats the file, that beats the default. Every field of the schema is `--field-name`,
+ * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML.
+ */
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+
+/** Bad usage or bad input: the message names the place, the value and what is allowed. Exit status 2. */
+export class UsageError extends Error {}
+
+interface Field {
+  readonly key: string;
+  readonly flag: string;
+  readonly env: string;
+  readonly type: "string" | "number" | "integer" | "boolean";
+  readonly description: string;
+  readonly schema: z.core.JSONSchema.BaseSchema;
+}
+
+/** Add a flag for every field of the schema, and `--config FILE`. */
+export function addOptions(command: Command, schema: z.ZodObject): Command {
+  for (const field of fieldsOf(schema)) command.addOption(optionOf(field));
+  return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
+}
+
+/**
+ * The options of a command that was parsed: checked, with defaults, frozen.
+ *
+ * @throws UsageError when a value is out of range or a key of the file is unknown
+ */
+export function readOptions<S extends z.ZodObject>(
+  command: Command,
+  schema: S,
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<z.output<S>> {
+  const configPath = flagValue(command, "config") as string | undefined;
+  const file = configPath === undefined ? {} : readConfig(configPath, schema);
+  const values: Record<string, unknown> = {};
+  const places: Record<string, string> = {};
+  for (const { key, flag, env: variable, type } of fieldsOf(schema)) {
+    const source: readonly [unknown, string] | undefined = [
+      [flagValue(command, key), `--${flag}`] as const,
+      [env[variable], variable] as const,
+      [file[key], `${configPath}: ${key}`] as const,
+    ].find(([value]) => value !== undefined);
+    if (source === undefined) continue;
+    values[key] = typeof source[0] === "string" ? parseText(source[0], type) : source[0];
+    places[key] = source[1];
+  }
+  const result = schema.safeParse(values);
+  if (result.success) return Object.freeze(result.data) as Readonly<z.output<S>>;
+  const problems = result.error.issues.map((issue) => {
+    const key = String(issue.path[0]);
+    return `${places[key] ?? key} is ${JSON.stringify(values[key])}: ${issue.message}`;
+  });
+  throw new UsageError(problems.join("\n"));
+}
+
+/** A flag's value where it was given; a default of commander's own is none. */
+function flagValue(command: Command, key: string): unknown {
+  return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
+}
+
+function fieldsOf(schema: z.ZodObject): Field[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
+  return Object.entries(properties).map(([key, value]) => {
+    const field = value as z.core.JSONSchema.BaseSchema;
+    const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const env = `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}`;
+    const type = field.type as Field["type"];
+    return { key, flag, env, type, description: field.description ?? "", schema: field };
+  });
+}
+
+function optionOf({ flag, env, type, description, schema }: Field): Option {
+  const value = type === "boolean" ? "" : ` <${type === "integer" ? "number" : type}>`;
+  const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
+  const negated = type === "boolean" && schema.default === true ? "no-" : "";
+  const option = new Option(`--${negated}${flag}${value}`, `${description} (${facts.join("; ")})`);
+  if (schema.enum !== undefined) option.choices(schema.enum as string[]);
+  return option;
+}
+
+function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
+  // zod states the range of safe integers where a schema has none of its own.
+  const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
+  if (typeof exclusiveMinimum === "number") {
+    return most === undefined ? `above ${exclusiveMinimum}` : `above ${exclusiveMinimum}, to ${most}`;
+  }
+  if (minimum === undefined || minimum <= Number.MIN_SAFE_INTEGER) return "";
+  return most === undefined ? `${minimum} or more` : `${minimum} to ${most}`;
+}
+
+function defaultText(schema: z.core.JSONSchema.BaseSchema): string {
+  return schema.default === undefined ? "" : `default: ${JSON.stringify(schema.default)}`;
+}
+
+function parseText(text: string, type: Field["type"]): unknown {
+  if (type === "number" || type === "integer") return text.trim() === "" ? text : Number(text);
+  if (type === "boolean")
+    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  return text;
+}
+
+function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+  if (content === null) return {};
+  if (typeof content !== "object" || Array.isArray(content)) {
+    throw new UsageError(`${path}: holds no options; expected lines such as "port: 8000"`);
+  }
+  const known = fieldsOf(schema).map(({ key }) => key);
+  for (const key of Object.keys(content)) {
+    if (!known.includes(key))
+      throw new UsageError(`${path}: unknown option "${key}"; did you mean "${nearest(key, known)}"?`);
+  }
+  return content as Record<string, unknown>;
+}
+
+/** The known name with the fewest edits to the given one. */
+function nearest(name: string, known: readonly string[]): string {
+  const byDistance = known.map((candidate) => [editDistance(name, candidate), candidate] as const);
+  return byDistance.toSorted(([a], [b]) => a - b)[0]?.[1] ?? "";
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,109 @@
+/**
+ * Runs a server program: puts its app on a port, tells the parent process where, and on the first SIGINT or
+ * SIGTERM lets everything that was accepted be answered before it exits 0.
+ */
+import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { Logger } from "pino";
+import { UsageError } from "./options.ts";
+
+export interface Program {
+  readonly app: Hono;
+  /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
+  close(): Promise<void>;
+}
+
+/** What a program says to the process that spawned it, once it listens. */
+export interface ListeningMessage {
+  readonly kind: "listening";
+  readonly url: string;
+}
+
+/**
+ * How long an idle connection is kept, in milliseconds. Function Compute asks for 15 minutes or more, and
+ * clients that batch have long pauses too.
+ */
+const keepAliveTimeoutMs = 16 * 60_000;
+/** Longest time for draining, in milliseconds; after it the program exits 1. */
+const drainTimeoutMs = 30_000;
+
+/**
+ * Serve until a signal or the end of the parent's channel. Returns the exit status when all is drained.
+ *
+ * @throws UsageError when the address cannot be listened on; the program is closed then
+ */
+export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
+  const server = createAdaptorServer({
+    fetch: program.app.fetch,
+    serverOptions: { keepAliveTimeout: keepAliveTimeoutMs },
+  });
+  // Registered before anything is announced, so that no signal can come too early.
+  const stopped = stopRequested();
+  try {
+    await listen(server, host, port);
+  } catch (error) {
+    await program.close();
+    throw error;
+  }
+  const url = urlOf(server, host);
+  log.info({ url }, "listening");
+  process.send?.({ kind: "listening", url } satisfies ListeningMessage);
+  log.info({ reason: await stopped }, "draining");
+  const force = setTimeout(() => {
+    log.error({ drainTimeoutMs }, "not drained in time; giving up");
+    process.exit(1);
+  }, drainTimeoutMs);
+  await program.close();
+  await closeServer(server);
+  clearTimeout(force);
+  log.info("stopped");
+  return 0;
+}
+
+function stopRequested(): Promise<string> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (reason: string): void => {
+      if (asked && reason !== "parent gone") process.exit(130);
+      asked = true;
+      resolve(reason);
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+    process.on("disconnect", () => stop("parent gone"));
+  });
+}
+
+function listen(server: ServerType, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === "EADDRINUSE"
+          ? "is in use; choose another with --port, or 0 for a free one"
+          : error.message;
+      reject(new UsageError(`port ${port} of ${host} ${why}`));
+    });
+    server.listen(port, host, () => resolve());
+  });
+}
+
+function urlOf(server: ServerType, host: string): string {
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Connections that carry a request may answer it first; then they are idle and closed too. */
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    const closeIdle = (): void => {
+      if ("closeIdleConnections" in server) server.closeIdleConnections();
+    };
+    const again = setInterval(closeIdle, 20);
+    server.close(() => {
+      clearInterval(again);
+      resolve();
+    });
+    closeIdle();
+  });
+}
