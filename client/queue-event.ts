@@ -14,7 +14,8 @@ export type QueueInput =
       readonly key: string;
       readonly rows: number;
       readonly bytes: number;
-      readonly deadlineAtMs: number;
+      /** Time from arrival to deadline: the sum of both is the deadline to the last bit. */
+      readonly sloMs: number;
     }
   | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
   | { readonly kind: "timer"; readonly atMs: number }

@@ -52,6 +52,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
   readonly rows: number;
   readonly bytes: number;
   readonly arrivedAtMs: number;
+  readonly sloMs: number;
   readonly deadlineAtMs: number;
   readonly done: (end: End<Out>) => void;
   attempts = 0;
@@ -78,6 +79,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     this.rows = rows;
     this.bytes = bytes;
     this.arrivedAtMs = arrivedAtMs;
+    this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
     this.done = done;
   }

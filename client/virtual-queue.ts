@@ -156,9 +156,9 @@ export class VirtualQueue<In, Out> {
   }
 
   #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
-    const { id, key, rows, bytes, deadlineAtMs } = request;
+    const { id, key, rows, bytes, sloMs } = request;
     this.#ledger.arrived(request);
-    this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, deadlineAtMs });
+    this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs });
     if (this.#closed) {
       this.#ledger.refuse(request, "queue_closed", nowMs);
       return;
