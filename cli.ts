@@ -22,6 +22,7 @@ const program = new Command("spillway")
   .exitOverride()
   .showHelpAfterError("(--help lists all options)");
 
+let exitStatus = 0;
 addCommand("edge", "serve ONNX models over the Open Inference Protocol (V2)", edgeOptions, async (options) =>
   (await import("./cli/edge.ts")).runEdge(options),
 );
@@ -50,7 +51,8 @@ addCommand(
   async (options) => (await import("./cli/demo.ts")).runDemo(options),
 );
 
-process.exitCode = await run();
+// Said outright: an open channel to a parent would keep a program alive that has nothing left to do.
+process.exit(await run());
 
 function addCommand<S extends z.ZodObject>(
   name: string,
@@ -62,7 +64,7 @@ function addCommand<S extends z.ZodObject>(
   const command = addOptions(program.command(name).description(description), whole);
   command.action(async () => {
     const options = readOptions(command, whole, process.env) as z.output<S> & z.output<typeof logOptions>;
-    process.exit(await action(options));
+    exitStatus = await action(options);
   });
 }
 
@@ -70,7 +72,7 @@ function addCommand<S extends z.ZodObject>(
 async function run(): Promise<number> {
   try {
     await program.parseAsync();
-    return 0;
+    return exitStatus;
   } catch (error) {
     // Commander has printed its own message; it ends --help and --version this way, too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -57,8 +57,8 @@ export const errorKinds = {
   },
   target_denied: {
     status: 502,
-    retryable: false,
-    meaning: "The target refused our credentials, or does not know the function.",
+    retryable: true,
+    meaning: "The target refused our credentials, or does not know the function; another target may serve.",
   },
   target_fault: { status: 502, retryable: true, meaning: "The target failed, or its answer made no sense." },
 } as const satisfies Record<string, ErrorKind>;

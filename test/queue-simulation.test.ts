@@ -210,5 +210,6 @@ it("catches a policy that sends more than a target takes", () => {
 it("names file and line of a record that is damaged", () => {
   expect(() => parseRecord('{"kind":"header"}\n', "r.ndjson")).toThrow("r.ndjson:1: no header");
   const { record } = simulate(1);
-  expect(() => parseRecord(`${record.slice(0, 500)}\n`, "r.ndjson")).toThrow(/r\.ndjson:[23]:/);
+  const cut = record.slice(0, record.indexOf("\n") + 20);
+  expect(() => parseRecord(cut, "r.ndjson")).toThrow("r.ndjson:2:");
 });

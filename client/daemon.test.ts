@@ -1,0 +1,162 @@
+import { expect, it } from "vitest";
+import { tensorFromNumbers } from "../protocol/tensor.ts";
+import { VirtualClock } from "../replay/virtual-clock.ts";
+import { createDaemonApp } from "./daemon.ts";
+import { SpillwayError } from "./errors.ts";
+import { fixedPolicy } from "./policies/fixed.ts";
+import type { BatchResult, OutgoingBatch } from "./target.ts";
+import type { HttpTransport } from "./targets/http-transport.ts";
+import type { ModelCall } from "./targets/model-target.ts";
+import type { InferResponse } from "../protocol/message.ts";
+import { VirtualQueue } from "./virtual-queue.ts";
+
+type Sent = OutgoingBatch<ModelCall>;
+
+/** A daemon whose only target is the test itself. */
+function testDaemon(maxQueuedRows = 100) {
+  const clock = new VirtualClock();
+  const sent: { batch: Sent; done: (result: BatchResult<InferResponse>) => void }[] = [];
+  const queue = new VirtualQueue<ModelCall, InferResponse>({
+    clock,
+    policy: fixedPolicy({ batchRows: [4], timeoutMs: 40 }),
+    targets: [
+      {
+        name: "edge",
+        maxInFlight: 9,
+        assumedLatencyMs: 1,
+        send: (batch, done) => void sent.push({ batch, done }),
+      },
+    ],
+    sloMs: 3_000,
+    maxQueuedRows,
+  });
+  const models: HttpTransport = {
+    call: () => Promise.reject(new Error("not called")),
+    get: (path) => Promise.resolve({ status: 200, body: new TextEncoder().encode(`{"path":"${path}"}`) }),
+    close: () => Promise.resolve(),
+  };
+  const faults: Error[] = [];
+  const onFault = (error: Error): void => void faults.push(error);
+  const app = createDaemonApp({ queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
+  return { app, clock, queue, sent, faults };
+}
+
+function body(id: string, value: number, parameters = {}): string {
+  const inputs = [{ name: "x", datatype: "FP32", shape: [1, 1], data: [value] }];
+  return JSON.stringify({ id, parameters, inputs });
+}
+
+function answer({ payloads }: Sent): BatchResult<InferResponse> {
+  const answers = payloads.map(({ request }) => ({
+    modelName: "m",
+    ...(request.id === undefined ? {} : { id: request.id }),
+    parameters: { spillway_service_ms: 2 },
+    outputs: [tensorFromNumbers("y", "FP32", [1, 1], [7])],
+  }));
+  return { ok: true, answers, serviceMs: 2, coldStartMs: 0, cost: 0 };
+}
+
+/** Let what the app does before it submits happen: it only awaits the body, which is there. */
+async function submitted(queue: VirtualQueue<ModelCall, InferResponse>, count: number): Promise<void> {
+  while (queue.counts.submitted < count) await new Promise(setImmediate);
+}
+
+const infer = "/v2/models/m/infer";
+
+it("answers each caller with its own answer, and says where it was served", async () => {
+  const { app, queue, sent } = testDaemon();
+  const replies = ["a", "b", "c", "d"].map((id, value) =>
+    app.request(infer, { method: "POST", body: body(id, value) }),
+  );
+  await submitted(queue, 4);
+  expect(sent).toHaveLength(1);
+  sent[0]?.done(answer(sent[0].batch));
+  const answers = (await Promise.all(replies.map(async (reply) => (await reply).json()))) as object[];
+  expect(answers[2]).toEqual({
+    model_name: "m",
+    id: "c",
+    parameters: {
+      spillway_service_ms: 2,
+      spillway_target: "edge",
+      spillway_batch_rows: 4,
+      spillway_waited_ms: 0,
+    },
+    outputs: [{ name: "y", datatype: "FP32", shape: [1, 1], data: [7] }],
+  });
+});
+
+it("takes a request's own timeout, in microseconds, for its deadline", async () => {
+  const { app, clock, queue, sent } = testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1, { timeout: 10_000 }) });
+  await submitted(queue, 1);
+  clock.advanceTo(9);
+  expect(sent[0]?.batch.deadlineAtMs).toBe(10);
+  sent[0]?.done(answer(sent[0].batch));
+  expect((await reply).status).toBe(200);
+});
+
+it("does not join requests for different models or of different shapes", async () => {
+  const { app, clock, queue, sent } = testDaemon();
+  const wide = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] });
+  const replies = [
+    app.request(infer, { method: "POST", body: body("a", 1) }),
+    app.request("/v2/models/n/infer", { method: "POST", body: body("b", 1) }),
+    app.request(infer, { method: "POST", body: wide }),
+  ];
+  await submitted(queue, 3);
+  clock.advanceTo(100);
+  expect(sent.map(({ batch }) => batch.rows)).toEqual([1, 1, 1]);
+  for (const { batch, done } of sent) done(answer(batch));
+  expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200, 200]);
+});
+
+it("says 503 and when to come back when the queue is full, and 503 when it closes", async () => {
+  const { app, queue } = testDaemon(1);
+  void app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  const full = await app.request(infer, { method: "POST", body: body("b", 1) });
+  expect([full.status, full.headers.get("retry-after")]).toEqual([503, "3"]);
+  queue.close();
+  const closed = await app.request(infer, { method: "POST", body: body("c", 1) });
+  expect([closed.status, closed.headers.get("retry-after")]).toEqual([503, null]);
+  expect((await app.request("/v2/health/ready")).status).toBe(503);
+  expect((await app.request("/v2/health/live")).status).toBe(200);
+});
+
+it("passes on what the model server says of bad input", async () => {
+  const { app, clock, queue, sent } = testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  clock.advanceTo(100);
+  sent[0]?.done({ ok: false, error: new SpillwayError("request_rejected", "no input x") });
+  expect([(await reply).status, await (await reply).json()]).toEqual([400, { error: "no input x" }]);
+});
+
+it.each([
+  ["no JSON", "{"],
+  ["no batch dimension", '{"inputs":[{"name":"x","datatype":"FP32","shape":[],"data":[1]}]}'],
+  ["a timeout of nothing", body("a", 1, { timeout: 0 })],
+])("refuses a body with %s at once", async (_, bad) => {
+  const { app, queue, faults } = testDaemon();
+  const reply = await app.request(infer, { method: "POST", body: bad });
+  expect(reply.status).toBe(400);
+  expect(queue.counts.submitted).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+it("asks the model server what a model is like", async () => {
+  const { app } = testDaemon();
+  expect(await (await app.request("/v2/models/m")).json()).toEqual({ path: "/v2/models/m" });
+});
+
+it("cancels the request of a caller that hangs up", async () => {
+  const { app, queue } = testDaemon();
+  const caller = new AbortController();
+  const reply = app.request(
+    new Request(`http://x${infer}`, { method: "POST", body: body("a", 1), signal: caller.signal }),
+  );
+  await submitted(queue, 1);
+  caller.abort();
+  expect((await reply).status).toBe(499);
+  expect(queue.counts).toMatchObject({ cancelled: 1, waiting: 0 });
+});

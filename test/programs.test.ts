@@ -1,0 +1,206 @@
+/** The programs as a user runs them: real processes, signals, ports and files. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { parseRecord, replayRecord } from "../replay/recorded-run.ts";
+import { eventually, executable, isAlive } from "./built.ts";
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const children: ChildProcess[] = [];
+const folder = mkdtempSync(join(tmpdir(), "spillway-programs-"));
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+function start(...flags: string[]): { child: ChildProcess; ended: Promise<Ended>; log: () => string } {
+  const child = spawn(process.execPath, [executable, ...flags], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  children.push(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (text) => (stdout += text));
+  child.stderr?.on("data", (text) => (stderr += text));
+  const ended = once(child, "close").then(([status]) => ({
+    status: status as number | null,
+    stdout,
+    stderr,
+  }));
+  return { child, ended, log: () => stderr };
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  const [message] = (await once(child, "message")) as [{ url: string }];
+  return message.url;
+}
+
+const run = (...flags: string[]): Promise<Ended> => start(...flags).ended;
+
+function body(): string {
+  const data = Array.from({ length: 3 * 48 * 32 }, () => 0.5);
+  return JSON.stringify({ id: "a", inputs: [{ name: "x", datatype: "FP32", shape: [1, 3, 48, 32], data }] });
+}
+
+/** Process ids of the replicas and instances that a program logged. */
+function pidsIn(log: string): number[] {
+  return [...log.matchAll(/"pid":([0-9]+)/g)].map(([, pid]) => Number(pid));
+}
+
+describe("the command line", () => {
+  it("lists every command, and every option with its unit and default", async () => {
+    const { status, stdout } = await run("--help");
+    expect(status).toBe(0);
+    for (const command of ["edge", "vqueue", "functions", "function", "demo"])
+      expect(stdout).toContain(command);
+    const help = await run("vqueue", "--help");
+    const text = help.stdout.replaceAll(/\s+/g, " ");
+    expect(text).toContain("--slo <number>");
+    expect(text).toContain("in seconds (above 0, to 86400; default: 1; env: SPILLWAY_SLO)");
+  });
+
+  it.each([
+    [["vqueue", "--slo", "-1"], /--slo is -1/],
+    [["vqueue", "--slo", "soon"], /--slo is/],
+    [["edge", "--prot", "1"], /Did you mean --port/],
+    [["edje"], /unknown command 'edje'/],
+    [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
+    [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
+    [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
+    [["vqueue", "--record", "/no/such/folder/r"], /--record: ENOENT/],
+    [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: ENOENT/],
+  ])("ends with status 2 and one clear line for %j", async (flags, message) => {
+    const { status, stderr } = await run(...flags);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  it("says which port is busy, and leaves nothing running", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { status, stderr } = await run("edge", "--port", String(port));
+    other.close();
+    expect(status).toBe(2);
+    expect(stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
+    expect(pidsIn(stderr).filter(isAlive)).toEqual([]);
+  });
+
+  it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
+    const good = join(folder, "good.yaml");
+    writeFileSync(good, "port: 0\nslo: 7\ntimeout: 3\n");
+    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless");
+    await listening(daemon.child);
+    daemon.child.kill("SIGTERM");
+    const { status, stderr } = await daemon.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain('"sloS":7');
+    expect(stderr).toContain('"timeoutMs":2000');
+    const bad = join(folder, "bad.yaml");
+    writeFileSync(bad, "prot: 1\n");
+    const refused = await run("edge", "--config", bad);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(`${bad}: unknown option "prot"; did you mean "port"?`);
+  });
+});
+
+describe("edge, functions and queue together", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "answer everything they accepted after %s, exit 0 and leave no process behind",
+    async (signal) => {
+      const edge = start("edge", "--port", "0");
+      const functions = start("functions", "--port", "0");
+      const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
+      const record = join(folder, `${signal}.ndjson`);
+      const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--record", record];
+      // A timeout that never comes: only draining sends the batch that is not full.
+      const slow = ["--slo", "60", "--timeout", "60"];
+      const queue = start("vqueue", "--port", "0", ...targets, ...slow, "--edge-batch", "4");
+      const url = await listening(queue.child);
+      const ask = (): Promise<Response> =>
+        fetch(`${url}/v2/models/ocr-cls/infer`, { method: "POST", body: body() });
+      const replies = Array.from({ length: 9 }, ask);
+      await eventually(() => {
+        const arrivals = readFileSync(record, "utf8").match(/"kind":"arrival"/g) ?? [];
+        expect(arrivals).toHaveLength(9);
+      });
+      queue.child.kill(signal);
+      const answers = await Promise.all(replies.map(async (reply) => (await reply).json()));
+      expect(answers.map((answer) => (answer as { id: string }).id)).toEqual(
+        Array.from({ length: 9 }, () => "a"),
+      );
+      expect((await queue.ended).status).toBe(0);
+      for (const program of [functions, edge]) {
+        program.child.kill(signal);
+        expect((await program.ended).status).toBe(0);
+      }
+      expect(pidsIn(edge.log() + functions.log()).filter(isAlive)).toEqual([]);
+
+      const recorded = parseRecord(readFileSync(record, "utf8"), record);
+      expect(recorded.outputs.filter(({ kind }) => kind === "batch")).toHaveLength(3);
+      expect(replayRecord(recorded)).toEqual(recorded.outputs);
+    },
+  );
+
+  it("end when the process that started them is killed, with every child", async () => {
+    const edge = start("edge", "--port", "0");
+    await listening(edge.child);
+    const pids = pidsIn(edge.log());
+    expect(pids).toHaveLength(2);
+    edge.child.kill("SIGKILL");
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
+  });
+});
+
+describe("the demo", () => {
+  it("loses no request when an edge replica is killed in the middle, and uses both targets", async () => {
+    const record = join(folder, "demo.ndjson");
+    const demo = start("demo", "--seconds", "8", "--rate", "15", "--json", "--record", record);
+    const logPath = await eventually(() => {
+      const path = /log to (\S+)/.exec(demo.log())?.[1];
+      expect(path).toBeDefined();
+      return path as string;
+    });
+    const replica = (): number => {
+      const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/.exec(
+        readFileSync(logPath, "utf8"),
+      );
+      expect(ready).not.toBeNull();
+      return Number(ready?.[1]);
+    };
+    const pid = await eventually(replica);
+    await eventually(() => {
+      const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
+      expect(batches.length).toBeGreaterThan(3);
+    });
+    process.kill(pid, "SIGKILL");
+    const { status, stdout, stderr } = await demo.ended;
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ wrong: 0, lost: 0, currency: "CNY" });
+    expect(Object.keys(report.targets)).toEqual(["edge", "serverless"]);
+    expect(report.cost).toBeGreaterThan(0);
+    expect(status, stderr).toBe(0);
+    expect(readFileSync(logPath, "utf8")).toContain("replica ended; starting another");
+    const recorded = parseRecord(readFileSync(record, "utf8"), record);
+    expect(replayRecord(recorded)).toEqual(recorded.outputs);
+    expect(pidsIn(readFileSync(logPath, "utf8")).filter(isAlive)).toEqual([]);
+  });
+
+  it("answers what is under way after Ctrl-C, stops its programs and reports", async () => {
+    const demo = start("demo", "--seconds", "30", "--json");
+    await eventually(() => expect(demo.log()).toContain("sending"));
+    demo.child.kill("SIGINT");
+    const { status, stdout } = await demo.ended;
+    expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
+    expect(status).toBe(0);
+  });
+});
