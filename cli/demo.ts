@@ -10,6 +10,7 @@ import { type Outcome, sendAll } from "../demo/load.ts";
 import type { DemoOptions } from "../demo/options.ts";
 import { type RunningProgram, startProgram } from "../demo/programs.ts";
 import { createProgress } from "../demo/progress.ts";
+import { readDictionary } from "../demo/read-line.ts";
 import { askAbout, type Question } from "../demo/questions.ts";
 import { formatReport, makeReport } from "../demo/report.ts";
 import { createLines } from "../demo/text-lines.ts";
@@ -82,7 +83,7 @@ function arrivals({ seconds, rate, seed }: DemoOptions): number[] {
 }
 
 async function prepare({ model, seed }: DemoOptions, count: number): Promise<Question[]> {
-  const dictionary = readFileSync(embeddedDictionaryPath(), "utf8").trimEnd().split(/\r?\n/);
+  const dictionary = readDictionary(readFileSync(embeddedDictionaryPath(), "utf8"));
   const progress = createProgress(process.stderr);
   const questions = await askAbout(model, createLines(count, seed), dictionary, (done) => {
     progress.show(`rendering ${done} of ${count} lines of text`);

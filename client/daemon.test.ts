@@ -107,7 +107,7 @@ it("does not join requests for different models or of different shapes", async (
   clock.advanceTo(100);
   expect(sent.map(({ batch }) => batch.rows)).toEqual([1, 1, 1]);
   for (const { batch, done } of sent) done(answer(batch));
-  expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  for (const reply of replies) expect((await reply).status).toBe(200);
 });
 
 it("says 503 and when to come back when the queue is full, and 503 when it closes", async () => {

@@ -17,7 +17,7 @@ const FONT = "DejaVu Sans Mono Bold 36";
 const FONT_FILE = createRequire(import.meta.url).resolve("dejavu-fonts-ttf/ttf/DejaVuSansMono-Bold.ttf");
 
 /** White pixels left and right of the ink. */
-const MARGIN_PX = 4;
+const MARGIN_PX = 8;
 const WHITE = 255;
 
 /**

@@ -19,7 +19,7 @@ import type { Transport } from "./transport.ts";
 const closers: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
+  for (const close of closers.splice(0).toReversed()) await close();
 });
 
 async function listen(server: Server): Promise<string> {

@@ -1,0 +1,55 @@
+/** What the documents show must run, and what is made from tables must be up to date. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { executable } from "./built.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+it.each([
+  ["docs/errors.md", "dist/docs/write-errors.js"],
+  ["fixtures/traces/demo.csv", "dist/fixtures/traces/make-demo-trace.js"],
+])("%s is what %s writes", (file, script) => {
+  const before = read(file);
+  execFileSync(process.execPath, [join(root, script)]);
+  expect(read(file)).toBe(before);
+});
+
+it("the demo's trace is calm at 10 a second or more, doubles, and has a burst of four times that for 10 s", () => {
+  const moments = read("fixtures/traces/demo.csv").trim().split("\n").slice(1).map(Number);
+  const rate = (fromS: number, toS: number): number =>
+    moments.filter((atS) => atS >= fromS && atS < toS).length / (toS - fromS);
+  const calm = rate(0, 20);
+  expect(calm).toBeGreaterThanOrEqual(10);
+  expect(rate(20, 36) / calm).toBeCloseTo(2, 0);
+  expect(rate(36, 48) / ((rate(0, 20) * 20 + rate(48, 60) * 12) / 32)).toBeGreaterThanOrEqual(4);
+});
+
+it("the library example of the README runs against an edge server", async () => {
+  const edge = spawn(process.execPath, [executable, "edge", "--port", "0"], {
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  const [{ url }] = (await once(edge, "message")) as [{ url: string }];
+  const example = /```js\n([^]*?)```/.exec(read("README.md"))?.[1] ?? "";
+  const script = join(mkdtempSync(join(tmpdir(), "spillway-docs-")), "example.mjs");
+  const library = new URL("../dist/index.js", import.meta.url).href;
+  writeFileSync(script, example.replace('"spillway"', `"${library}"`).replace("http://127.0.0.1:8000", url));
+  const printed = execFileSync(process.execPath, [script], { encoding: "utf8" });
+  edge.kill("SIGTERM");
+  await once(edge, "exit");
+  expect(printed).toMatch(/^\[ 1, 2 \] 1 4[0-9]{2}\n$/);
+});
+
+it("every link and picture of the documents is there", () => {
+  for (const file of ["README.md", "docs/architecture.md", "docs/serverless.md", "docs/errors.md"]) {
+    for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
+      if (link.startsWith("http")) continue;
+      expect(() => read(join(file, "..", link)), `${file}: ${link}`).not.toThrow();
+    }
+  }
+});
