@@ -8,65 +8,41 @@ import type { Clock, Timer } from "./clock.ts";
 import { SpillwayError } from "./errors.ts";
 import { Ledger, type QueueCounts } from "./ledger.ts";
 import type { Decision, Policy } from "./policy.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
+import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./queue-options.ts";
 import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
-import type { BatchResult, Target } from "./target.ts";
+import type { BatchResult } from "./target.ts";
 import { TargetState } from "./target-state.ts";
-
-export interface VirtualQueueOptions<In, Out> {
-  readonly clock: Clock;
-  readonly policy: Policy;
-  /** At least one; a policy names them by index. */
-  readonly targets: readonly Target<In, Out>[];
-  /** Time from arrival to deadline where a request names none, in milliseconds, above 0. */
-  readonly sloMs: number;
-  /** Most rows that wait at once; more are refused. Default: 10,000. */
-  readonly maxQueuedRows?: number;
-  /** Most bytes that wait or are under way at once; more are refused. Default: 1 GiB. */
-  readonly maxBytes?: number;
-  /** How often a request is sent at most before it fails. Default: 5. */
-  readonly maxAttempts?: number;
-  /** Sees every event in order. Must not call the queue. */
-  readonly observe?: ((event: QueueEvent) => void) | undefined;
-}
 
 export class VirtualQueue<In, Out> {
   readonly #clock: Clock;
+  readonly #events: OneAtATime;
   readonly #timer: Timer;
   readonly #policy: Policy;
   readonly #targets: readonly TargetState<In, Out>[];
-  readonly #sloMs: number;
-  readonly #maxQueuedRows: number;
-  readonly #maxBytes: number;
-  readonly #maxAttempts: number;
+  readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #ledger: Ledger<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
   #batchesFormed = 0;
   #closed = false;
   #timerAtMs = Infinity;
-  /** True while an event is worked on; events that come up meanwhile wait in `#inbox`. */
-  #busy = false;
-  readonly #inbox: ((nowMs: number) => void)[] = [];
   #onDrained: (() => void)[] = [];
 
   /** @throws RangeError when an option is outside its range */
   constructor(options: VirtualQueueOptions<In, Out>) {
-    const { sloMs, maxQueuedRows = 10_000, maxBytes = 2 ** 30, maxAttempts = 5 } = options;
-    for (const [name, value] of Object.entries({ sloMs, maxQueuedRows, maxBytes, maxAttempts })) {
-      if (!(value > 0)) throw new RangeError(`${name} is ${value}; allowed: above 0`);
-    }
-    if (options.targets.length === 0) throw new RangeError("targets is empty; allowed: at least one target");
+    this.#bounds = checkedBounds(options);
     this.#clock = options.clock;
-    this.#timer = options.clock.createTimer(() => this.#on((nowMs) => this.#timerFired(nowMs)));
+    this.#events = new OneAtATime(
+      () => options.clock.nowMs(),
+      () => this.#settle(),
+    );
+    this.#timer = options.clock.createTimer(() => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
     this.#targets = options.targets.map((target) => new TargetState(target));
-    this.#sloMs = sloMs;
-    this.#maxQueuedRows = maxQueuedRows;
-    this.#maxBytes = maxBytes;
-    this.#maxAttempts = maxAttempts;
     this.#observe = options.observe;
     this.#ledger = new Ledger(options.observe);
   }
@@ -90,11 +66,13 @@ export class VirtualQueue<In, Out> {
    * @throws Error when called from inside a policy, a target's `send` or an observer
    */
   submit(submission: Submission<In>, done: (end: End<Out>) => void): Ticket {
-    if (this.#busy) throw new Error("submit was called while the queue decides");
-    const nowMs = this.#clock.nowMs();
-    const request = new QueuedRequest(this.counts.submitted, submission, nowMs, this.#sloMs, done);
-    this.#work(() => this.#arrived(request, nowMs));
-    return request;
+    if (this.#events.isBusy) throw new Error("submit was called while the queue decides");
+    let request: QueuedRequest<In, Out> | undefined;
+    this.#events.on((nowMs) => {
+      request = new QueuedRequest(this.counts.submitted, submission, nowMs, this.#bounds.sloMs, done);
+      this.#arrived(request, nowMs);
+    });
+    return request as unknown as Ticket;
   }
 
   /** `submit` as a promise. Rejects with a SpillwayError when the request is not served. */
@@ -108,7 +86,7 @@ export class VirtualQueue<In, Out> {
   cancel(ticket: Ticket): boolean {
     const request = ticket as QueuedRequest<In, Out>;
     if (request.end !== undefined) return false;
-    this.#on((nowMs) => {
+    this.#events.on((nowMs) => {
       if (request.end !== undefined) return;
       this.#observe?.({ kind: "cancel", id: request.id, atMs: nowMs });
       if (!request.inFlight) this.#lines.remove(request);
@@ -120,30 +98,16 @@ export class VirtualQueue<In, Out> {
   /** Take nothing new, send what waits at once, and call `onDrained` when every request has ended. */
   close(onDrained: () => void = () => {}): void {
     this.#onDrained.push(onDrained);
-    this.#on((nowMs) => {
+    this.#events.on((nowMs) => {
       if (!this.#closed) this.#observe?.({ kind: "close", atMs: nowMs });
       this.#closed = true;
       this.#decideAll(nowMs);
     });
   }
 
-  /** Work on an event now, or after the one that is being worked on. */
-  #on(event: (nowMs: number) => void): void {
-    if (this.#busy) this.#inbox.push(event);
-    else this.#work(() => event(this.#clock.nowMs()));
-  }
-
-  #work(event: () => void): void {
-    this.#busy = true;
-    try {
-      event();
-      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
-        next(this.#clock.nowMs());
-      }
-      this.#setTimer();
-    } finally {
-      this.#busy = false;
-    }
+  /** After each event: set the timer, tell the owners of what ended, and say when all has. */
+  #settle(): void {
+    this.#setTimer();
     this.#ledger.tellOwners();
     if (this.#closed && this.#ledger.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
   }
@@ -163,7 +127,8 @@ export class VirtualQueue<In, Out> {
       this.#ledger.refuse(request, "queue_closed", nowMs);
       return;
     }
-    const fits = this.#lines.rows + rows <= this.#maxQueuedRows && this.#ledger.bytes <= this.#maxBytes;
+    const fits =
+      this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#ledger.bytes <= this.#bounds.maxBytes;
     const line = fits ? this.#lines.add(request) : undefined;
     if (line === undefined) this.#ledger.refuse(request, "queue_full", nowMs);
     else this.#decide(line, nowMs);
@@ -247,7 +212,7 @@ export class VirtualQueue<In, Out> {
     target.target.send({ id, key, payloads, rows, deadlineAtMs }, (result) => {
       if (ended) return;
       ended = true;
-      this.#on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
+      this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
     });
   }
 
@@ -282,7 +247,8 @@ export class VirtualQueue<In, Out> {
     if (error.retryable) batch.target.failed(batch.formedAtMs, nowMs);
     for (const request of batch.requests) {
       if (request.end !== undefined) continue;
-      const again = error.retryable && request.attempts < this.#maxAttempts && nowMs < request.deadlineAtMs;
+      const again =
+        error.retryable && request.attempts < this.#bounds.maxAttempts && nowMs < request.deadlineAtMs;
       if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
       else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
     }

@@ -4,7 +4,8 @@ import { fixedPolicy } from "../client/policies/fixed.ts";
 import type { QueueEvent, QueueOutput } from "../client/queue-event.ts";
 import type { End } from "../client/request.ts";
 import type { BatchResult, OutgoingBatch, Target } from "../client/target.ts";
-import { VirtualQueue, type VirtualQueueOptions } from "../client/virtual-queue.ts";
+import type { VirtualQueueOptions } from "../client/queue-options.ts";
+import { VirtualQueue } from "../client/virtual-queue.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 
 type Answer = (batch: OutgoingBatch<number>, nth: number) => BatchResult<number>;
