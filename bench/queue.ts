@@ -4,7 +4,7 @@
  * to the edge and 2 to the functions in turn, and ends by its own callback.
  */
 import { fixedPolicy } from "../client/policies/fixed.ts";
-import type { Target } from "../client/target.ts";
+import type { Target, TargetKind } from "../client/target.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 
@@ -13,9 +13,10 @@ const runs = 5;
 /** 10,000 requests a second of virtual time. */
 const gapMs = 0.1;
 
-function noOpTarget(name: string, clock: VirtualClock): Target<number, number> {
+function noOpTarget(name: TargetKind, clock: VirtualClock): Target<number, number> {
   return {
     name,
+    kind: name,
     maxInFlight: 1_000,
     assumedLatencyMs: 10,
     send: ({ payloads }, done) => {

@@ -31,6 +31,7 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const targets = [
     modelTarget({
       name: "edge",
+      kind: "edge",
       transport: edge,
       maxInFlight: options.edgeCalls,
       assumedLatencyMs: assumedLatencyMs.edge,
@@ -41,6 +42,7 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
     targets.push(
       modelTarget({
         name: "serverless",
+        kind: "serverless",
         transport: functions,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
@@ -61,8 +63,9 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const record = openRecord(options.record);
   const observers = [createBatchLog(log)];
   if (record !== undefined) {
-    const facts = targets.map(({ name, maxInFlight, assumedLatencyMs: assumed }) => ({
+    const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs: assumed }) => ({
       name,
+      kind,
       maxInFlight,
       assumedLatencyMs: assumed,
     }));

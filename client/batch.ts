@@ -1,5 +1,6 @@
 /** A batch under way, and the check that what a target says of it makes sense. */
 import { SpillwayError } from "./errors.ts";
+import type { EndedBatch } from "./policy.ts";
 import type { QueueInput } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
 import type { BatchResult } from "./target.ts";
@@ -30,7 +31,31 @@ export function resultEvent<Out>(
     const { code, message } = result.error;
     return { kind: "result", batch, atMs, ok: false, code, message };
   }
-  const { serviceMs, coldStartMs, cost } = result;
+  const { serviceMs, serverQueuedMs, coldStartMs, cost } = result;
   const service = serviceMs === undefined ? {} : { serviceMs };
-  return { kind: "result", batch, atMs, ok: true, ...service, coldStartMs, cost };
+  const queued = serverQueuedMs === undefined ? {} : { serverQueuedMs };
+  return { kind: "result", batch, atMs, ok: true, ...service, ...queued, coldStartMs, cost };
+}
+
+/** What the policy learns from the end of a batch. */
+export function endedBatch<In, Out>(
+  { key, rows, formedAtMs, requests }: Batch<In, Out>,
+  target: number,
+  result: BatchResult<Out>,
+  endedAtMs: number,
+): EndedBatch {
+  let bytes = 0;
+  let late = 0;
+  for (const request of requests) {
+    bytes += request.bytes;
+    if (request.end?.outcome === "late") late++;
+  }
+  const times = result.ok
+    ? {
+        serviceMs: result.serviceMs,
+        serverQueuedMs: result.serverQueuedMs,
+        coldStartMs: result.coldStartMs,
+      }
+    : undefined;
+  return { target, key, rows, bytes, formedAtMs, endedAtMs, times, late };
 }

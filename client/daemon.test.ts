@@ -22,6 +22,7 @@ function testDaemon(maxQueuedRows = 100) {
     targets: [
       {
         name: "edge",
+        kind: "edge",
         maxInFlight: 9,
         assumedLatencyMs: 1,
         send: (batch, done) => void sent.push({ batch, done }),

@@ -3,9 +3,12 @@
  * this view, the queue carries its decision out, and the same policy runs live and in replay.
  */
 
+import type { TargetKind } from "./target.ts";
+
 /** One waiting request, as a policy sees it. */
 export interface WaitingRequest {
   readonly rows: number;
+  readonly bytes: number;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
   /** How often it was sent and came back failed. */
@@ -24,9 +27,40 @@ export interface LineView {
   oldestArrivalMs(): number;
 }
 
+/** A batch that was sent and has not come back. */
+export interface UnderWay {
+  readonly rows: number;
+  readonly formedAtMs: number;
+}
+
+/** How a batch ended, told to the policy before it decides again. */
+export interface EndedBatch {
+  /** Index of the target. */
+  readonly target: number;
+  readonly key: string;
+  readonly rows: number;
+  /** Sum over its requests. */
+  readonly bytes: number;
+  readonly formedAtMs: number;
+  readonly endedAtMs: number;
+  /** Times as in the target's result; undefined when the batch failed. */
+  readonly times:
+    | {
+        readonly serviceMs: number | undefined;
+        readonly serverQueuedMs: number | undefined;
+        readonly coldStartMs: number;
+      }
+    | undefined;
+  /** Requests of the batch whose answer came after their deadline. */
+  readonly late: number;
+}
+
 export interface TargetView {
   readonly name: string;
+  readonly kind: TargetKind;
   readonly inFlight: number;
+  /** The batches under way, in the order they were sent. */
+  readonly underWay: readonly UnderWay[];
   readonly maxInFlight: number;
   /** Not to be used before this moment, because it failed; -Infinity when it is well. */
   readonly suspendedUntilMs: number;
@@ -47,9 +81,13 @@ export interface QueueView {
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
 export type Decision =
-  /** Send the first `count` requests to the target with that index. `plannedRows`: how many it aimed at. */
+  /**
+   * Send `count` requests, from the one at index `first` on (default 0), to the target with that index.
+   * `plannedRows`: how many it aimed at.
+   */
   | {
       readonly kind: "dispatch";
+      readonly first?: number;
       readonly count: number;
       readonly target: number;
       readonly plannedRows: number;
@@ -60,9 +98,17 @@ export type Decision =
   /** Give up the first `count` requests: they can no longer be served in time. */
   | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" };
 
+/**
+ * A policy decides by what it is shown and by what it has learned from arrivals and ended batches. It reads no
+ * clock and no randomness, so the same events make it decide the same.
+ */
 export interface Policy {
   readonly name: string;
   decide(view: QueueView): Decision;
+  /** A request has arrived and was let in; `decide` is asked next. */
+  arrived?(key: string, rows: number, nowMs: number): void;
+  /** A batch has come back; `decide` is asked next for every line. */
+  ended?(batch: EndedBatch): void;
 }
 
 /**

@@ -26,6 +26,7 @@ export type QueueInput =
       readonly atMs: number;
       readonly ok: true;
       readonly serviceMs?: number;
+      readonly serverQueuedMs?: number;
       readonly coldStartMs: number;
       readonly cost: number;
     }

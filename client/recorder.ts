@@ -4,6 +4,7 @@
  */
 import type { FixedPlan } from "./policies/fixed.ts";
 import type { QueueEvent } from "./queue-event.ts";
+import type { TargetKind } from "./target.ts";
 
 /** What a queue was made of, as far as its decisions depend on it. */
 export interface RecordHeader {
@@ -12,6 +13,7 @@ export interface RecordHeader {
   readonly policy: { readonly name: "fixed" } & FixedPlan;
   readonly targets: readonly {
     readonly name: string;
+    readonly kind: TargetKind;
     readonly maxInFlight: number;
     readonly assumedLatencyMs: number;
   }[];

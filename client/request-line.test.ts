@@ -4,7 +4,7 @@ import type { WaitingRequest } from "./policy.ts";
 import { RequestLine } from "./request-line.ts";
 
 function request(arrivedAtMs: number, deadlineAtMs: number, rows = 1): WaitingRequest {
-  return { rows, arrivedAtMs, deadlineAtMs, attempts: 0 };
+  return { rows, bytes: 0, arrivedAtMs, deadlineAtMs, attempts: 0 };
 }
 
 it("keeps the earliest deadline first and requests with equal deadlines in the order they came", () => {
@@ -20,7 +20,7 @@ it("keeps the earliest deadline first and requests with equal deadlines in the o
 it("behaves as a list sorted by deadline under any adding, taking and removing", () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("add" as const), sloMs: fc.integer({ min: 1, max: 50 }) }),
-    fc.record({ kind: fc.constant("take" as const), count: fc.nat(5) }),
+    fc.record({ kind: fc.constant("take" as const), count: fc.nat(5), first: fc.nat(5) }),
     fc.record({ kind: fc.constant("remove" as const), index: fc.nat(20) }),
   );
   fc.assert(
@@ -33,8 +33,9 @@ it("behaves as a list sorted by deadline under any adding, taking and removing",
           line.add(added);
           model = [...model, added].sort((a, b) => a.deadlineAtMs - b.deadlineAtMs);
         } else if (each.kind === "take" && model.length > 0) {
-          const count = Math.max(1, Math.min(each.count, model.length));
-          expect(line.take(count)).toEqual(model.splice(0, count));
+          const first = Math.min(each.first, model.length - 1);
+          const count = Math.max(1, Math.min(each.count, model.length - first));
+          expect(line.take(count, first)).toEqual(model.splice(first, count));
         } else if (each.kind === "remove") {
           const gone = model[each.index];
           expect(line.remove(gone ?? request(0, 0))).toBe(gone !== undefined);

@@ -63,20 +63,24 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#rows += request.rows;
   }
 
-  /** Take the first `count` requests, 1 to `length`. */
-  take(count: number): R[] {
-    if (!(count >= 1 && count <= this.#length)) {
-      throw new RangeError(`count is ${count}; allowed: 1 to ${this.#length}`);
+  /** Take `count` requests, 1 to `length`, from the one at index `first` on. O(first + count). */
+  take(count: number, first = 0): R[] {
+    if (!(count >= 1 && first >= 0 && first + count <= this.#length)) {
+      throw new RangeError(`count is ${count} from ${first}; allowed: 1 to ${this.#length} in all`);
     }
     const mask = this.#slots.length - 1;
     const taken: R[] = Array.from({ length: count });
     for (let index = 0; index < count; index++) {
-      const slot = (this.#head + index) & mask;
+      const slot = (this.#head + first + index) & mask;
       const request = this.#slots[slot] as R;
       taken[index] = request;
       this.#rows -= request.rows;
-      this.#slots[slot] = undefined;
     }
+    // Those before the first one taken close up to those behind the last.
+    for (let index = first - 1; index >= 0; index--) {
+      this.#slots[(this.#head + count + index) & mask] = this.#slots[(this.#head + index) & mask];
+    }
+    for (let index = 0; index < count; index++) this.#slots[(this.#head + index) & mask] = undefined;
     this.#head = (this.#head + count) & mask;
     this.#length -= count;
     if (this.#length === 0) this.#inArrivalOrder = true;

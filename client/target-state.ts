@@ -3,8 +3,8 @@
  * lately. A target that fails is left alone for a while that doubles with every further failure.
  */
 import { SlidingQuantile } from "../algorithms/sliding-quantile.ts";
-import type { TargetView } from "./policy.ts";
-import type { Target } from "./target.ts";
+import type { TargetView, UnderWay } from "./policy.ts";
+import type { Target, TargetKind } from "./target.ts";
 
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -16,7 +16,8 @@ const maxRememberedKeys = 256;
 
 export class TargetState<In, Out> implements TargetView {
   readonly target: Target<In, Out>;
-  inFlight = 0;
+  /** In the order they were sent: mostly the first one leaves, so a plain list does. */
+  readonly underWay: UnderWay[] = [];
   suspendedUntilMs = -Infinity;
   #failures = 0;
   #lastFailureAtMs = -Infinity;
@@ -30,12 +31,28 @@ export class TargetState<In, Out> implements TargetView {
     return this.target.name;
   }
 
+  get kind(): TargetKind {
+    return this.target.kind;
+  }
+
+  get inFlight(): number {
+    return this.underWay.length;
+  }
+
   get maxInFlight(): number {
     return this.target.maxInFlight;
   }
 
   latencyMs(key: string): number {
     return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
+  }
+
+  sent(batch: UnderWay): void {
+    this.underWay.push(batch);
+  }
+
+  returned(batch: UnderWay): void {
+    this.underWay.splice(this.underWay.indexOf(batch), 1);
   }
 
   /** A batch of that key was answered `latencyMs` after it was sent. A cold start is no measure of the next. */

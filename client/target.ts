@@ -24,6 +24,8 @@ export type BatchResult<Out> =
       readonly answers: readonly Out[];
       /** Time the model ran, as the server measured it; undefined when the server does not say. */
       readonly serviceMs: number | undefined;
+      /** Time the batch waited at the server for a free replica; undefined when the server does not say. */
+      readonly serverQueuedMs?: number | undefined;
       /** Time the server's instance took to start for this call; 0 when it was warm. */
       readonly coldStartMs: number;
       /** What the call cost in the target's currency; 0 where calls are not billed. */
@@ -31,8 +33,13 @@ export type BatchResult<Out> =
     }
   | { readonly ok: false; readonly error: SpillwayError };
 
+/** What a target is: the edge, which is paid for and limited, or functions of one size, where every call costs. */
+export type TargetKind = "edge" | "serverless";
+
 export interface Target<In, Out> {
+  /** Different for each target of a queue. */
   readonly name: string;
+  readonly kind: TargetKind;
   /** The most batches that may be under way at once; the queue never sends more. */
   readonly maxInFlight: number;
   /** Predicted round trip in milliseconds before any batch was observed. */

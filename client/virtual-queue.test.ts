@@ -299,6 +299,7 @@ describe("owners, targets and policies that misbehave", () => {
       targets: [
         {
           name: "hasty",
+          kind: "edge",
           maxInFlight: 1,
           assumedLatencyMs: 1,
           send: (batch, done) => {

@@ -3,7 +3,7 @@
  * decisions go. It holds requests until its policy sends them off in batches. It reads its clock once an event,
  * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
  */
-import { type Batch, checkedResult, resultEvent } from "./batch.ts";
+import { type Batch, checkedResult, endedBatch, resultEvent } from "./batch.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { SpillwayError } from "./errors.ts";
 import { Ledger, type QueueCounts } from "./ledger.ts";
@@ -131,7 +131,10 @@ export class VirtualQueue<In, Out> {
       this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#ledger.bytes <= this.#bounds.maxBytes;
     const line = fits ? this.#lines.add(request) : undefined;
     if (line === undefined) this.#ledger.refuse(request, "queue_full", nowMs);
-    else this.#decide(line, nowMs);
+    else {
+      this.#policy.arrived?.(key, rows, nowMs);
+      this.#decide(line, nowMs);
+    }
   }
 
   #timerFired(nowMs: number): void {
@@ -183,7 +186,7 @@ export class VirtualQueue<In, Out> {
 
   #dispatch(
     line: RequestLine<QueuedRequest<In, Out>>,
-    { count, target: index, plannedRows, reason }: Decision & { kind: "dispatch" },
+    { first = 0, count, target: index, plannedRows, reason }: Decision & { kind: "dispatch" },
     nowMs: number,
   ): void {
     const target = this.#targets[index];
@@ -192,8 +195,8 @@ export class VirtualQueue<In, Out> {
     }
     const { key } = line;
     const waitedMs = nowMs - line.oldestArrivalMs();
-    const { deadlineAtMs } = line.at(0);
-    const requests = line.take(count);
+    const { deadlineAtMs } = line.at(first);
+    const requests = line.take(count, first);
     const payloads: In[] = [];
     let rows = 0;
     for (const request of requests) {
@@ -203,7 +206,7 @@ export class VirtualQueue<In, Out> {
     }
     const id = this.#batchesFormed++;
     const batch: Batch<In, Out> = { id, key, rows, formedAtMs: nowMs, target, requests };
-    target.inFlight++;
+    target.sent(batch);
     if (this.#observe !== undefined) {
       const facts = { target: target.name, key, plannedRows, rows, reason, waitedMs };
       this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
@@ -219,9 +222,10 @@ export class VirtualQueue<In, Out> {
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
-    batch.target.inFlight--;
+    batch.target.returned(batch);
     if (result.ok) this.#answered(batch, result, nowMs);
     else this.#failed(batch, result.error, nowMs);
+    this.#policy.ended?.(endedBatch(batch, this.#targets.indexOf(batch.target), result, nowMs));
     this.#decideAll(nowMs);
   }
 

@@ -116,6 +116,7 @@ export function replayRecord({ header, inputs }: RecordedRun): QueueOutput[] {
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
   if (!input.ok) return { ok: false, error: new SpillwayError(input.code, input.message) };
-  const { serviceMs, coldStartMs, cost } = input;
-  return { ok: true, answers: Array.from({ length: requests }), serviceMs, coldStartMs, cost };
+  const { serviceMs, serverQueuedMs, coldStartMs, cost } = input;
+  const answers = Array.from({ length: requests }, () => undefined);
+  return { ok: true, answers, serviceMs, serverQueuedMs, coldStartMs, cost };
 }

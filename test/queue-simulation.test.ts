@@ -36,8 +36,8 @@ function simulate(seed: number, policy: Policy = fixedPolicy(plan)): Run {
   const targets = ["edge", "serverless"].map((name) => faultyTarget(name, clock, random, faults));
   const events: QueueEvent[] = [];
   let record = "";
-  const facts = targets.map(({ name, maxInFlight, assumedLatencyMs }) => {
-    return { name, maxInFlight, assumedLatencyMs };
+  const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
+    return { name, kind, maxInFlight, assumedLatencyMs };
   });
   const recorder = createRecorder(
     { policy: { name: "fixed", ...plan }, targets: facts, ...limits },
@@ -91,6 +91,7 @@ function faultyTarget(
 ): Target<number, number> {
   return {
     name,
+    kind: "edge",
     maxInFlight: 1 + Math.floor(random() * 4),
     assumedLatencyMs: 20,
     send: ({ payloads }: OutgoingBatch<number>, done) => {

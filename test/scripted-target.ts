@@ -13,6 +13,7 @@ type Answer = (batch: OutgoingBatch<number>, nth: number) => BatchResult<number>
 /** A target that answers every batch after `latencyMs` and remembers what it was sent. */
 export class ScriptedTarget implements Target<number, number> {
   readonly name: string;
+  readonly kind = "edge";
   readonly maxInFlight: number;
   readonly assumedLatencyMs = 10;
   readonly sent: { readonly atMs: number; readonly payloads: readonly number[] }[] = [];

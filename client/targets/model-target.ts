@@ -8,7 +8,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { type ErrorCode, SpillwayError } from "../errors.ts";
-import type { BatchResult, OutgoingBatch, Target } from "../target.ts";
+import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
 import type { Transport, TransportReply } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
@@ -21,6 +21,7 @@ export interface ModelCall {
 
 export interface ModelTargetOptions {
   readonly name: string;
+  readonly kind: TargetKind;
   readonly transport: Transport;
   readonly maxInFlight: number;
   readonly assumedLatencyMs: number;
@@ -30,9 +31,10 @@ export interface ModelTargetOptions {
 
 /** Requests of one batch must be for the same model: see to it with the queue's key. */
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
-  const { name, maxInFlight, assumedLatencyMs } = options;
+  const { name, kind, maxInFlight, assumedLatencyMs } = options;
   return {
     name,
+    kind,
     maxInFlight,
     assumedLatencyMs,
     send: (batch, done) => {
@@ -50,7 +52,6 @@ async function sendBatch(
   const reply = await transport.call(model, wire, callTimeoutMs);
   if (reply.status !== 200) throw new SpillwayError(codeOf(reply.status), messageOf(reply));
   const response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
-  const serviceMs = response.parameters["spillway_service_ms"];
   return {
     ok: true,
     answers: splitResponse(
@@ -58,10 +59,16 @@ async function sendBatch(
       payloads.map((call) => call.rows),
       payloads.map((call) => call.request.id),
     ),
-    serviceMs: typeof serviceMs === "number" ? serviceMs : undefined,
+    serviceMs: numberOf(response, "spillway_service_ms"),
+    serverQueuedMs: numberOf(response, "spillway_queued_ms"),
     coldStartMs: reply.coldStartMs,
     cost: reply.cost,
   };
+}
+
+function numberOf({ parameters }: InferResponse, name: string): number | undefined {
+  const value = parameters[name];
+  return typeof value === "number" ? value : undefined;
 }
 
 /** What a V2 server means by a status other than 200. */

@@ -37,7 +37,14 @@ async function listen(server: Server): Promise<string> {
 
 function target(transport: Transport, callTimeoutMs = 5_000): Target<ModelCall, InferResponse> {
   closers.push(() => transport.close());
-  return modelTarget({ name: "t", transport, maxInFlight: 8, assumedLatencyMs: 10, callTimeoutMs });
+  return modelTarget({
+    name: "t",
+    kind: "edge",
+    transport,
+    maxInFlight: 8,
+    assumedLatencyMs: 10,
+    callTimeoutMs,
+  });
 }
 
 function call(id: string, value: number, rows = 1): ModelCall {
