@@ -3,6 +3,8 @@
  * because what a model reads without fail is a matter of its alphabet: chosen here, measured, and not to be widened lightly.
  */
 
+import { seededRandom } from "../algorithms/random.ts";
+
 /** One line of text whose right answers are known before any model sees it. */
 export interface Line {
   /** Eight characters: four digits, a hyphen, three capitals; neighbours always differ. */
@@ -11,10 +13,10 @@ export interface Line {
   readonly upsideDown: boolean;
 }
 
-/** Without 0, 1, 6 and 8, which read as other digits or letters, or the same upside down, and 2, whose readings were weakest. */
+/** Without 0, 1, 6 and 8, which read as others or the same upside down, and 2, whose readings were weakest. */
 const DIGITS = "34579";
 
-/** Without capitals that look like their small letters, like a digit, or like a capital when turned (H, N), and without narrow ones. */
+/** The capitals measured to read well: without H and N, the same upside down, and J, L, O, misread as others. */
 const LETTERS = "ABDEFPRTU";
 
 /** Most lines of one call, about a quarter of the 184,320 possible texts, so drawing again after a repeat stays rare. */
@@ -35,7 +37,7 @@ export function createLines(count: number, seed: number): Line[] {
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
     throw new RangeError(`seed must be an integer in 0..4294967295, got ${seed}`);
   }
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const texts = new Set<string>();
   while (texts.size < count) texts.add(`${draw(DIGITS, 4, random)}-${draw(LETTERS, 3, random)}`);
 
@@ -58,15 +60,4 @@ function draw(alphabet: string, length: number, random: () => number): string {
     if (!drawn.endsWith(character)) drawn += character;
   }
   return drawn;
-}
-
-/** Tommy Ettinger's mulberry32: uniform numbers in [0, 1) from 32 bits of state. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
