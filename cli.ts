@@ -9,6 +9,8 @@ import type { z } from "zod";
 import { logOptions } from "./cli/log.ts";
 import { addOptions, readOptions, UsageError } from "./cli/options.ts";
 import { vqueueOptions } from "./client/options.ts";
+import { detectOptions } from "./cli/detect-options.ts";
+import { replayOptions } from "./cli/replay-options.ts";
 import { demoOptions } from "./demo/options.ts";
 import { edgeOptions } from "./edge/options.ts";
 import { functionHostOptions, functionOptions } from "./serverless/options.ts";
@@ -49,6 +51,13 @@ addCommand(
   "edge, functions and queue on this machine, a minute of requests, and a report",
   demoOptions,
   async (options) => (await import("./cli/demo.ts")).runDemo(options),
+);
+
+addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>
+  (await import("./cli/replay.ts")).runReplay(options),
+);
+addCommand("detect", "change points of a series", detectOptions, async (options) =>
+  (await import("./cli/detect.ts")).runDetect(options),
 );
 
 // Said outright: an open channel to a parent would keep a program alive that has nothing left to do.

@@ -69,7 +69,8 @@ export function callCost(
   }
   const granularityMs = granularityOf(sheet, size);
   const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
-  const billedMs = Math.ceil(chargedMs / granularityMs) * granularityMs;
+  // A sum such as 1723.0000000000002 is a rounding error of ours, not another millisecond.
+  const billedMs = Math.ceil(chargedMs / granularityMs - 1e-9) * granularityMs;
   const memoryGib = size.memoryMib / 1024;
   if (sheet.kind === "gb-second") {
     return { billedMs, cost: sheet.perCall + (memoryGib * sheet.perGbS * billedMs) / 1000 };

@@ -62,6 +62,8 @@ export interface TargetView {
   /** The batches under way, in the order they were sent. */
   readonly underWay: readonly UnderWay[];
   readonly maxInFlight: number;
+  /** True from a failure until the next success. */
+  readonly isFailing: boolean;
   /** Not to be used before this moment, because it failed; -Infinity when it is well. */
   readonly suspendedUntilMs: number;
   /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */

@@ -35,6 +35,10 @@ export class TargetState<In, Out> implements TargetView {
     return this.target.kind;
   }
 
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
   get inFlight(): number {
     return this.underWay.length;
   }

@@ -45,3 +45,17 @@ it("never goes back: what is scheduled in the past happens now", () => {
   clock.advanceTo(10);
   expect(atMs).toBe(10);
 });
+
+it("fires timers after everything else of their moment, and not before an event from outside at it", () => {
+  const clock = new VirtualClock();
+  const happened: string[] = [];
+  clock.createTimer(() => happened.push("timer")).setAt(5);
+  clock.schedule(5, () => {
+    happened.push("news");
+    clock.schedule(5, () => happened.push("news of news"));
+  });
+  clock.advanceToEventAt(5);
+  happened.push("arrival");
+  clock.advanceToEventAt(6);
+  expect(happened).toEqual(["news", "news of news", "arrival", "timer"]);
+});

@@ -1,70 +1,55 @@
 /**
  * Time that passes only when told to. Whatever is scheduled happens in order of its time, and of its
- * scheduling where times are equal, so a run is the same on every machine.
+ * scheduling where times are equal; a timer comes after everything else of its moment. So a run is the same on
+ * every machine.
  */
 import type { Clock, Timer } from "../client/clock.ts";
+import { TimeHeap } from "./time-heap.ts";
 
-interface Entry {
-  readonly atMs: number;
-  readonly sequence: number;
+interface VirtualTimer {
+  atMs: number;
   readonly fire: () => void;
-  cancelled: boolean;
 }
 
 export class VirtualClock implements Clock {
   #nowMs = 0;
-  #sequence = 0;
-  /** A binary heap by time, then sequence. */
-  readonly #heap: Entry[] = [];
+  readonly #scheduled = new TimeHeap<() => void>();
+  /** Those that are set, in the order they were set in: one for each queue, so a plain list does. */
+  readonly #timers: VirtualTimer[] = [];
 
   nowMs(): number {
     return this.#nowMs;
   }
 
-  /** Call `fire` at `atMs`, or now when that is past: in any case from `advanceTo`, never from here. */
-  schedule(atMs: number, fire: () => void): { cancel(): void } {
-    const entry: Entry = {
-      atMs: Math.max(atMs, this.#nowMs),
-      sequence: this.#sequence++,
-      fire,
-      cancelled: false,
-    };
-    this.#push(entry);
-    return {
-      cancel: () => {
-        entry.cancelled = true;
-      },
-    };
+  /** Call `fire` at `atMs`, or now when that is past: in any case from an advance, never from here. */
+  schedule(atMs: number, fire: () => void): void {
+    this.#scheduled.push(Math.max(atMs, this.#nowMs), fire);
   }
 
   createTimer(fire: () => void): Timer {
-    let pending: { cancel(): void } | undefined;
-    const clear = (): void => {
-      pending?.cancel();
-      pending = undefined;
-    };
+    const timer: VirtualTimer = { atMs: Infinity, fire };
     return {
-      clear,
+      clear: () => this.#clear(timer),
       setAt: (atMs) => {
-        clear();
+        this.#clear(timer);
         if (atMs === Infinity) return;
-        pending = this.schedule(atMs, () => {
-          pending = undefined;
-          fire();
-        });
+        timer.atMs = Math.max(atMs, this.#nowMs);
+        this.#timers.push(timer);
       },
     };
   }
 
   /** Let time pass until `atMs`; everything due by then happens at its own time. */
   advanceTo(atMs: number): void {
-    for (let first = this.#heap[0]; first !== undefined && first.atMs <= atMs; first = this.#heap[0]) {
-      this.#pop();
-      if (first.cancelled) continue;
-      this.#nowMs = first.atMs;
-      first.fire();
-    }
-    if (atMs > this.#nowMs && atMs < Infinity) this.#nowMs = atMs;
+    this.#advance(atMs, atMs);
+  }
+
+  /**
+   * Let time pass until `atMs`, as far as it goes before something from outside happens at that moment: what
+   * was scheduled for it has happened, timers set for it have not fired.
+   */
+  advanceToEventAt(atMs: number): void {
+    this.#advance(atMs, -Infinity);
   }
 
   /** Let time pass until nothing is scheduled any more. */
@@ -72,35 +57,34 @@ export class VirtualClock implements Clock {
     this.advanceTo(Infinity);
   }
 
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    for (; at > 0;) {
-      const parent = (at - 1) >>> 1;
-      if (!isBefore(entry, heap[parent] as Entry)) break;
-      heap[at] = heap[parent] as Entry;
-      at = parent;
-    }
-    heap[at] = entry;
+  #firstTimer(): VirtualTimer | undefined {
+    let first = this.#timers[0];
+    for (const timer of this.#timers) if (timer.atMs < (first as VirtualTimer).atMs) first = timer;
+    return first;
   }
 
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Entry;
-    if (heap.length === 0) return;
-    let at = 0;
+  #clear(timer: VirtualTimer): void {
+    if (timer.atMs === Infinity) return;
+    timer.atMs = Infinity;
+    this.#timers.splice(this.#timers.indexOf(timer), 1);
+  }
+
+  /** Timers of `atMs` itself fire when it is at most `lastTimerAtMs`. */
+  #advance(atMs: number, lastTimerAtMs: number): void {
     for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child++;
-      if (!isBefore(heap[child] as Entry, last)) break;
-      heap[at] = heap[child] as Entry;
-      at = child;
+      const scheduledAtMs = this.#scheduled.firstAt;
+      const timer = this.#firstTimer();
+      if (timer !== undefined && timer.atMs < scheduledAtMs) {
+        if (timer.atMs >= atMs && timer.atMs > lastTimerAtMs) break;
+        this.#nowMs = timer.atMs;
+        this.#clear(timer);
+        timer.fire();
+      } else {
+        if (scheduledAtMs > atMs || scheduledAtMs === Infinity) break;
+        this.#nowMs = scheduledAtMs;
+        (this.#scheduled.pop() as () => void)();
+      }
     }
-    heap[at] = last;
+    if (atMs > this.#nowMs && atMs < Infinity) this.#nowMs = atMs;
   }
-}
-
-function isBefore(a: Entry, b: Entry): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
 }

@@ -1,0 +1,40 @@
+/** The Bayes factor of one possible change: its values and those before it have levels of their own, or one. */
+import type { NoiseModel } from "./noise-model.ts";
+
+/** Values by their mean and number. */
+interface Sample {
+  readonly mean: number;
+  readonly count: number;
+}
+
+interface Uncertainty {
+  /** Variance over the variance of the noise model. */
+  readonly dispersion: number;
+  /** Degrees of freedom of the dispersion's posterior. */
+  readonly degreesOfFreedom: number;
+  /** Standard deviation of the shifts that are expected, in the noise model's unit. */
+  readonly shiftScale: number;
+}
+
+/**
+ * ln of the Bayes factor for two levels against one. The likelihood ratio at the best levels, with the
+ * dispersion integrated out (so that it has a Student t's tails), shrunk by the prior on the shift
+ * (Wakefield 2009, approximate Bayes factor, with W = shiftScale^2 and V the variance of the observed shift).
+ */
+export function logShiftEvidence(
+  noise: NoiseModel,
+  before: Sample,
+  after: Sample,
+  { dispersion, degreesOfFreedom, shiftScale }: Uncertainty,
+): number {
+  const pooled = (before.mean * before.count + after.mean * after.count) / (before.count + after.count);
+  const gain =
+    (noise.gain(before.mean, before.count, pooled) + noise.gain(after.mean, after.count, pooled)) /
+    dispersion;
+  const logRatio = ((degreesOfFreedom + 1) / 2) * Math.log1p((2 * gain) / degreesOfFreedom);
+  // At the larger level: a first request after an idle hour would otherwise say nothing at all.
+  const level = Math.max(before.mean, after.mean);
+  const variance = dispersion * noise.variance(level) * (1 / before.count + 1 / after.count);
+  const precision = (shiftScale * noise.unit(level)) ** 2 / variance;
+  return (logRatio * precision) / (1 + precision) - 0.5 * Math.log1p(precision);
+}

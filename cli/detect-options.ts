@@ -1,0 +1,29 @@
+/** The options of the change-point detector, each with its meaning, unit, range and default. */
+import { z } from "zod";
+
+export const detectOptions = z.strictObject({
+  series: z
+    .string({ error: "give the path of a CSV file" })
+    .describe("CSV file with a column `value`, one line a step"),
+  model: z
+    .enum(["gaussian", "counts"])
+    .default("counts")
+    .describe(
+      "gaussian: any series, standardised; counts: requests in bins of 1 s, as the queue watches them",
+    ),
+  readout: z
+    .enum(["map", "online"])
+    .optional()
+    .describe(
+      "map: the most probable segments of the whole (gaussian, its default);" +
+        " online: the alarms as they were raised (counts, its default)",
+    ),
+  hazard: z
+    .number()
+    .gt(1)
+    .optional()
+    .describe("expected number of steps between two changes (default: 100 for gaussian, 3000 for counts)"),
+  json: z.boolean().default(false).describe("print the result as one JSON document on stdout"),
+});
+
+export type DetectOptions = z.output<typeof detectOptions>;

@@ -1,0 +1,70 @@
+/** Wires the change-point detector to a recorded series. */
+import { readFileSync } from "node:fs";
+import { mapSegmentation } from "../algorithms/changepoint/map-segmentation.ts";
+import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
+import { parseSeries } from "../algorithms/changepoint/series.ts";
+import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
+import type { DetectOptions } from "./detect-options.ts";
+import { UsageError } from "./options.ts";
+
+/** Indices count the steps from 0. */
+interface Detection {
+  /** First steps of the new segments, increasing, without 0. */
+  readonly changepoints: readonly number[];
+  readonly alarms: readonly Alarm[];
+}
+
+export async function runDetect(options: DetectOptions): Promise<number> {
+  const detect = detectorOf(options);
+  const series = readSeries(options);
+  const startedNs = process.hrtime.bigint();
+  const detection = detect(series);
+  const nsPerStep = Number(process.hrtime.bigint() - startedNs) / series.length;
+  const report = { ...detection, steps: series.length, nsPerStep };
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : formatReport(report));
+  return 0;
+}
+
+function detectorOf({ model, readout, hazard }: DetectOptions): (series: readonly number[]) => Detection {
+  const own = model === "gaussian" ? "map" : "online";
+  if (readout !== undefined && readout !== own)
+    throw new UsageError(`--readout is "${readout}"; --model ${model} has "${own}" only`);
+  return model === "gaussian"
+    ? (series) => ({ changepoints: mapSegmentation(series, hazard), alarms: [] })
+    : (series) => watch(series, new RateDetector(hazard === undefined ? {} : { hazard }));
+}
+
+function watch(counts: readonly number[], detector: RateDetector): Detection {
+  const alarms: Alarm[] = [];
+  for (const count of counts) {
+    const alarm = detector.observe(count);
+    if (alarm !== undefined) alarms.push(alarm);
+  }
+  const starts = new Set(alarms.map(({ startIndex }) => startIndex).filter((start) => start > 0));
+  return { changepoints: [...starts].sort((a, b) => a - b), alarms };
+}
+
+function readSeries({ series, model }: DetectOptions): number[] {
+  try {
+    return parseSeries(readFileSync(series, "utf8"), series, model === "counts" ? 0 : undefined);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function formatReport({
+  changepoints,
+  alarms,
+  steps,
+  nsPerStep,
+}: Detection & { readonly steps: number; readonly nsPerStep: number }): string {
+  const lines =
+    alarms.length > 0
+      ? alarms.map(
+          ({ atIndex, startIndex, probability }) =>
+            `alarm at step ${atIndex}: changed at step ${startIndex}, probability ${probability.toFixed(3)}`,
+        )
+      : changepoints.map((start) => `changed at step ${start}`);
+  const us = (nsPerStep / 1_000).toFixed(1);
+  return `${[...lines, `${changepoints.length} changes in ${steps} steps, ${us} µs a step`].join("\n")}\n`;
+}

@@ -1,0 +1,40 @@
+/**
+ * A worker that pulls: whenever a replica of the edge is free it takes all that wait, up to the largest batch,
+ * and drops what could not make its deadline even alone. It models model servers whose workers take batches
+ * from one queue without a window (mosec, MLServer, Triton with a queue delay of 0), with a deadline test in
+ * front; it uses no functions and predicts no batch's latency.
+ *
+ * Source: the dynamic batcher of Triton (`dynamic_batch_scheduler.cc`, `max_queue_delay_microseconds: 0`), and
+ * its queue policy REJECT for requests whose time is over.
+ */
+import { type Decision, type Policy, type QueueView, requestsWithin, type TargetView } from "../policy.ts";
+import type { PolicyInputs } from "./policy-inputs.ts";
+import { latenciesMs, type TargetProfile } from "./target-profile.ts";
+
+/** The quantile of service times that decides what could make its deadline. */
+const quantile = 0.95;
+
+export function greedyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
+  const index = targets.findIndex(({ kind }) => kind === "edge");
+  const edge = targets[index];
+  if (edge === undefined) throw new RangeError("targets hold no edge");
+  const latencyMs = latenciesMs(edge, quantile);
+  return { name: "greedy", decide: (view) => decide(view, index, edge, latencyMs) };
+}
+
+function decide(
+  { nowMs, line, targets }: QueueView,
+  index: number,
+  { replicas, maxBatchRows }: TargetProfile,
+  latencyMs: readonly number[],
+): Decision {
+  const edge = targets[index] as TargetView;
+  if (edge.suspendedUntilMs > nowMs) return { kind: "wait", untilMs: edge.suspendedUntilMs };
+  if (edge.inFlight >= Math.min(replicas, edge.maxInFlight)) return { kind: "wait", untilMs: Infinity };
+  const first = line.at(0);
+  if (nowMs + (latencyMs[first.rows] as number) > first.deadlineAtMs) {
+    return { kind: "refuse", count: 1, reason: "late" };
+  }
+  const count = requestsWithin(line, maxBatchRows);
+  return { kind: "dispatch", count, target: index, plannedRows: maxBatchRows, reason: "full" };
+}

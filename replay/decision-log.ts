@@ -1,0 +1,84 @@
+/**
+ * The decision log: what a replay did, as lines of JSON in the order of time, for an independent checker. The
+ * format is `spillway-log/1`; numbers are written in full.
+ */
+import type { QueueEvent } from "../client/queue-event.ts";
+import type { PlanChange } from "../client/policies/policy-inputs.ts";
+import type { BatchSent, FailureCause } from "./batch-sent.ts";
+import type { LogSummary } from "./summary.ts";
+
+/** What a replay was made of. */
+export interface LogHeader {
+  readonly trace: string;
+  readonly scenario: string;
+  readonly policy: string;
+  readonly seed: number;
+  readonly sloMs: number;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  deadline_passed: "late",
+  queue_full: "full",
+  queue_closed: "closed",
+};
+
+export class DecisionLog {
+  readonly #write: (line: string) => void;
+  /** Of the batches under way that will fail. */
+  readonly #causes = new Map<number, FailureCause>();
+
+  /** @param write takes one line with its line feed */
+  constructor(header: LogHeader, write: (line: string) => void) {
+    this.#write = write;
+    this.#put({ kind: "header", format: "spillway-log/1", ...header });
+  }
+
+  /** An observer for the queue. */
+  readonly observe = (event: QueueEvent): void => {
+    if (event.kind === "arrival") this.#put({ kind: "arrival", id: event.id, atMs: event.atMs });
+    else if (event.kind === "result" && !event.ok) {
+      this.#put({
+        kind: "failed",
+        batch: event.batch,
+        atMs: event.atMs,
+        cause: this.#causes.get(event.batch),
+      });
+      this.#causes.delete(event.batch);
+    } else if (event.kind === "end" && event.code !== undefined) {
+      const { id, outcome, code, atMs } = event;
+      this.#put({ kind: "end", id, outcome, reason: reasons[code] ?? code, atMs });
+    }
+  };
+
+  batch({ batch, formedAtMs, upload, place, fate }: BatchSent): void {
+    const { uploadStartMs, uploadEndMs } = upload;
+    const requests = batch.payloads.map(({ id }) => id);
+    const head = { kind: "batch", id: batch.id, ...place };
+    const sent = { requests, formedAtMs, uploadStartMs, uploadEndMs };
+    if (!fate.ok) {
+      this.#causes.set(batch.id, fate.cause);
+      this.#put({ ...head, ...sent });
+      return;
+    }
+    const { startMs, endMs, seenAtMs: answeredAtMs, serviceMs, call } = fate;
+    const times = { startMs, endMs, answeredAtMs, serviceMs };
+    if (call === undefined) this.#put({ ...head, ...sent, ...times });
+    else {
+      const { instance, coldStartMs, billedMs, cost } = call;
+      this.#put({ ...head, instance, coldStartMs, ...sent, ...times, billedMs, cost });
+    }
+  }
+
+  plan({ atMs, cause, ratePerS, plan }: PlanChange): void {
+    this.#put({ kind: "plan", atMs, cause, ratePerS, plan });
+  }
+
+  summary(summary: LogSummary): void {
+    const { requests, served, inSlo, cost, currency } = summary;
+    this.#put({ kind: "summary", requests, served, inSlo, cost, currency });
+  }
+
+  #put(line: object): void {
+    this.#write(`${JSON.stringify(line)}\n`);
+  }
+}

@@ -1,0 +1,48 @@
+/** The replicas of the edge: each serves one batch at a time, in the order that batches reach the edge. */
+import type { Faults } from "./faults.ts";
+import type { ServiceTimes } from "./service-times.ts";
+
+export type EdgeFate =
+  | { readonly replica: number; readonly startMs: number; readonly endMs: number; readonly serviceMs: number }
+  | { readonly replica: number; readonly failedAtMs: number };
+
+export class EdgeReplicas {
+  readonly #service: ServiceTimes;
+  readonly #faults: Faults;
+  readonly #freeAtMs: Float64Array;
+
+  constructor(replicas: number, service: ServiceTimes, faults: Faults) {
+    this.#service = service;
+    this.#faults = faults;
+    this.#freeAtMs = new Float64Array(replicas);
+  }
+
+  /**
+   * What becomes of a batch that reaches the edge at `reachMs`, never before the one of the call before. It goes
+   * to the replica that is free soonest, of equal ones to that with the lowest index.
+   *
+   * @param u which quantile of the service time it takes
+   */
+  serve(reachMs: number, rows: number, u: number): EdgeFate {
+    const replica = this.#soonestFree();
+    const freeAtMs = this.#freeAtMs[replica] as number;
+    const startMs = Math.max(reachMs, freeAtMs);
+    const serviceMs = this.#service.quantileMs(rows, u) * this.#faults.edgeSlowFactor(startMs);
+    const endMs = startMs + serviceMs;
+    const failedAtMs = this.#faults.edgeDownAtMs(reachMs, endMs);
+    if (failedAtMs === undefined) {
+      this.#freeAtMs[replica] = endMs;
+      return { replica, startMs, endMs, serviceMs };
+    }
+    this.#freeAtMs[replica] = Math.max(freeAtMs, failedAtMs);
+    return { replica, failedAtMs };
+  }
+
+  #soonestFree(): number {
+    let soonest = 0;
+    for (let replica = 1; replica < this.#freeAtMs.length; replica++) {
+      if ((this.#freeAtMs[replica] as number) < (this.#freeAtMs[soonest] as number)) soonest = replica;
+    }
+    return soonest;
+  }
+}

@@ -1,0 +1,57 @@
+/** The files of a replay: traces that are read, logs that are written. The only place in `replay/` that opens one. */
+import { once } from "node:events";
+import { createReadStream, createWriteStream, openSync } from "node:fs";
+import { pipeline, finished } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { InputError } from "./input-error.ts";
+import type { LogSink } from "./run.ts";
+import type { TextFile } from "./text-lines.ts";
+
+export function textFile(path: string): TextFile {
+  return { name: path, open: () => createReadStream(path) };
+}
+
+export interface LogFile extends LogSink {
+  /** Resolves when everything is in the file; rejects when it could not be written. */
+  close(): Promise<void>;
+}
+
+/**
+ * A file for a decision log, packed when its name ends in `.gz`.
+ *
+ * @throws InputError when the file cannot be opened
+ */
+export function createLogFile(path: string): LogFile {
+  const file = createWriteStream(path, { fd: opened(path) });
+  const packed = path.endsWith(".gz") ? createGzip({ level: 1 }) : undefined;
+  const written = packed === undefined ? finished(file) : pipeline(packed, file);
+  // A failure is thrown where the log is flushed or closed; here it only must not count as unhandled.
+  written.catch(() => {});
+  const stream = packed ?? file;
+  let text = "";
+  const flush = async (): Promise<void> => {
+    if (text === "") return;
+    const hasRoom = stream.write(text);
+    text = "";
+    if (!hasRoom) await Promise.race([once(stream, "drain"), written]);
+  };
+  return {
+    write: (line) => {
+      text += line;
+    },
+    flush,
+    close: async () => {
+      await flush();
+      stream.end();
+      await written;
+    },
+  };
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new InputError(path, "", (error as Error).message);
+  }
+}

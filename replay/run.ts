@@ -1,0 +1,106 @@
+/**
+ * Replays a trace: the daemon's virtual queue under a virtual clock, with the targets of a scenario. At one
+ * moment news comes first (answers and errors), then arrivals, then the queue's timer.
+ */
+import { basename } from "node:path";
+import type { PriceSheet } from "../algorithms/price.ts";
+import type { Policy } from "../client/policy.ts";
+import type { PolicyInputs } from "../client/policies/policy-inputs.ts";
+import type { End } from "../client/request.ts";
+import { VirtualQueue } from "../client/virtual-queue.ts";
+import { type ArrivalOptions, readArrivals } from "./arrivals.ts";
+import type { TraceRequest } from "./batch-sent.ts";
+import { DecisionLog } from "./decision-log.ts";
+import { InputError } from "./input-error.ts";
+import { profileTargets } from "./profile.ts";
+import type { Scenario } from "./scenario.ts";
+import { type ReplaySummary, Tally } from "./summary.ts";
+import type { TextFile } from "./text-lines.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+import { worldTargets } from "./world.ts";
+
+/** Where a decision log goes. */
+export interface LogSink {
+  /** Takes one line with its line feed; it may be kept until `flush`. */
+  write(line: string): void;
+  /** Called now and then: resolves when there is room for more. */
+  flush(): Promise<void>;
+}
+
+export interface ReplayOptions extends ArrivalOptions {
+  readonly trace: TextFile;
+  readonly scenario: Scenario;
+  readonly sheet: PriceSheet;
+  /** Makes the policy from what it may know. */
+  readonly policy: (inputs: PolicyInputs) => Policy;
+  readonly log?: LogSink | undefined;
+  /** Told now and then how many requests have arrived, and up to which moment. */
+  readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
+}
+
+/**
+ * The same options give the same log, to the last byte, on every machine.
+ *
+ * @throws InputError when the trace is malformed or holds a request that no target can take
+ */
+export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary> {
+  const { trace, scenario, sheet, seed, log } = options;
+  const { sloMs, sloQuantile, requestBytes } = scenario;
+  const clock = new VirtualClock();
+  const profiles = profileTargets(scenario, sheet);
+  const tally = new Tally(
+    sloMs,
+    profiles.map(({ name }) => name),
+  );
+  let decisions: DecisionLog | undefined;
+  const policy = options.policy({
+    targets: profiles,
+    sloMs,
+    sloQuantile,
+    onPlan: (change) => decisions?.plan(change),
+  });
+  if (log !== undefined) {
+    const header = { trace: basename(trace.name), scenario: scenario.name, policy: policy.name, seed, sloMs };
+    decisions = new DecisionLog(header, (line) => log.write(line));
+  }
+  const queue = new VirtualQueue<TraceRequest, TraceRequest>({
+    clock,
+    policy,
+    targets: worldTargets({
+      scenario,
+      sheet,
+      seed,
+      clock,
+      onBatch: (sent) => {
+        tally.sent(sent);
+        decisions?.batch(sent);
+      },
+    }),
+    sloMs,
+    observe: decisions?.observe,
+  });
+  const done = (end: End<TraceRequest>): void => tally.ended(end, clock.nowMs());
+  const maxRows = Math.min(...profiles.map(({ maxBatchRows }) => maxBatchRows));
+  let requests = 0;
+  for await (const block of readArrivals(trace, options)) {
+    for (const { atS, rows, model, bytes = rows * requestBytes } of block) {
+      if (rows > maxRows) {
+        throw new InputError(
+          trace.name,
+          "",
+          `a request has ${rows} rows; some target takes ${maxRows} at most`,
+        );
+      }
+      const arrivedAtMs = atS * 1_000;
+      clock.advanceToEventAt(arrivedAtMs);
+      queue.submit({ payload: { id: requests++, arrivedAtMs }, key: model, rows, bytes }, done);
+    }
+    await log?.flush();
+    options.onProgress?.(requests, clock.nowMs());
+  }
+  clock.runAll();
+  const summary = tally.summary(sheet.currency);
+  decisions?.summary(summary);
+  await log?.flush();
+  return summary;
+}

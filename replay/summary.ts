@@ -1,0 +1,138 @@
+/** What a replay came to: requests by how they ended, latencies, money, and who served how much. */
+import type { End } from "../client/request.ts";
+import type { BatchSent, TraceRequest } from "./batch-sent.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
+
+/** What the decision log's last line says. */
+export interface LogSummary {
+  readonly requests: number;
+  /** Answered, in time or late. */
+  readonly served: number;
+  /** Answered at most the SLO after they arrived. */
+  readonly inSlo: number;
+  readonly cost: number;
+  readonly currency: string;
+}
+
+/** One target's part. */
+export interface TargetSummary {
+  readonly served: number;
+  /** Of all that was served; null when nothing was. */
+  readonly share: number | null;
+  /** Batches that were answered, and those that failed. */
+  readonly batches: number;
+  readonly failedBatches: number;
+  /** Of the answered batches; null when there are none. */
+  readonly meanBatchRows: number | null;
+  readonly cost: number;
+}
+
+export interface ReplaySummary extends LogSummary {
+  readonly kind: "summary";
+  /** Null when nothing arrived, as are the other ratios. */
+  readonly inSloShare: number | null;
+  readonly costPer1000: number | null;
+  readonly late: number;
+  readonly refused: number;
+  readonly failed: number;
+  /** Of the requests that were served, from arrival to answer; off by at most 0.1 %, the maximum exact. */
+  readonly latencyMs: Readonly<Record<"p50" | "p95" | "p99" | "max", number | null>>;
+  /** By name, in the queue's order. */
+  readonly targets: Readonly<Record<string, TargetSummary>>;
+}
+
+interface TargetTally {
+  served: number;
+  batches: number;
+  failedBatches: number;
+  rows: number;
+  cost: number;
+}
+
+/** Counts while a replay runs. */
+export class Tally {
+  readonly #sloMs: number;
+  readonly #targets: ReadonlyMap<string, TargetTally>;
+  readonly #latencies = new LatencyHistogram();
+  readonly #ends = { served: 0, late: 0, refused: 0, cancelled: 0, failed: 0 };
+  #inSlo = 0;
+  #cost = 0;
+
+  constructor(sloMs: number, targets: readonly string[]) {
+    this.#sloMs = sloMs;
+    this.#targets = new Map(
+      targets.map((name) => [name, { served: 0, batches: 0, failedBatches: 0, rows: 0, cost: 0 }]),
+    );
+  }
+
+  /** A batch was sent. */
+  sent({ batch, place, fate }: BatchSent): void {
+    const tally = this.#target(place.target === "edge" ? "edge" : place.size);
+    if (!fate.ok) {
+      tally.failedBatches++;
+      return;
+    }
+    tally.batches++;
+    tally.rows += batch.rows;
+    if (fate.call === undefined) return;
+    tally.cost += fate.call.cost;
+    this.#cost += fate.call.cost;
+  }
+
+  /** A request has ended. */
+  ended(end: End<TraceRequest>, nowMs: number): void {
+    this.#ends[end.outcome]++;
+    if ("error" in end) return;
+    const latencyMs = nowMs - end.answer.arrivedAtMs;
+    this.#latencies.add(latencyMs);
+    if (latencyMs <= this.#sloMs) this.#inSlo++;
+    this.#target(end.target).served++;
+  }
+
+  summary(currency: string): ReplaySummary {
+    const { late, refused, failed } = this.#ends;
+    const requests = Object.values(this.#ends).reduce((sum, count) => sum + count, 0);
+    const served = this.#ends.served + late;
+    const ofAll = (value: number): number | null => (requests === 0 ? null : value / requests);
+    const costOfOne = ofAll(this.#cost);
+    const quantile = (share: number): number | null => this.#latencies.quantile(share) ?? null;
+    return {
+      kind: "summary",
+      requests,
+      served,
+      inSlo: this.#inSlo,
+      inSloShare: ofAll(this.#inSlo),
+      cost: this.#cost,
+      costPer1000: costOfOne === null ? null : costOfOne * 1_000,
+      currency,
+      late,
+      refused,
+      failed,
+      latencyMs: {
+        p50: quantile(0.5),
+        p95: quantile(0.95),
+        p99: quantile(0.99),
+        max: this.#latencies.max() ?? null,
+      },
+      targets: Object.fromEntries(
+        [...this.#targets].map(([name, tally]) => [name, targetSummary(tally, served)]),
+      ),
+    };
+  }
+
+  #target(name: string): TargetTally {
+    return this.#targets.get(name) as TargetTally;
+  }
+}
+
+function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
+  const { served, batches, failedBatches, rows, cost } = tally;
+  return {
+    served,
+    share: servedByAll === 0 ? null : served / servedByAll,
+    batches,
+    failedBatches,
+    meanBatchRows: batches === 0 ? null : rows / batches,
+    cost,
+  };
+}
