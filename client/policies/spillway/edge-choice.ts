@@ -1,0 +1,88 @@
+/**
+ * Which requests the edge should take next. While it has time for all, the oldest and as many as their deadline
+ * allows. When its time is scarce, every millisecond of it should serve as many rows as it can: batches of the
+ * size with the best throughput, and none cut short by an oldest request that functions can still serve.
+ */
+import type { LineView } from "../../policy.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import type { EdgeBatch, EdgeBooks } from "./edge-books.ts";
+
+/** A batch must serve this much more in a millisecond to be worth passing over older requests. */
+const worthSkipping = 1.02;
+
+/** Within this factor two throughputs count as the same. */
+const asFast = 1.0001;
+
+export class EdgeChoice {
+  /** Rows a millisecond that all replicas together serve, or their uplink carries, by batch rows. */
+  readonly #rowsPerMs: Float64Array;
+  /** For each number of rows, the number up to it that is served fastest a row. */
+  readonly #best: Uint16Array;
+  /** The smallest size with the best throughput. */
+  readonly bestRows: number;
+
+  constructor({ maxBatchRows, meanServiceMs, uploadMs, replicas }: TargetProfile) {
+    this.#rowsPerMs = new Float64Array(maxBatchRows + 1);
+    this.#best = new Uint16Array(maxBatchRows + 1);
+    let bestRows = 1;
+    for (let rows = 1; rows <= maxBatchRows; rows++) {
+      const eachMs = Math.max((meanServiceMs[rows] as number) / replicas, uploadMs[rows] as number);
+      const rowsPerMs = rows / Math.max(eachMs, 1e-6);
+      this.#rowsPerMs[rows] = rowsPerMs;
+      if (rowsPerMs > (this.#rowsPerMs[bestRows] as number) * asFast) bestRows = rows;
+      // Of two that are as fast the larger one: fewer batches leave fewer gaps.
+      this.#best[rows] = (this.#rowsPerMs[bestRows] as number) > rowsPerMs * asFast ? bestRows : rows;
+    }
+    this.bestRows = bestRows;
+  }
+
+  /** The most rows a millisecond that the edge can serve. */
+  get capacityPerMs(): number {
+    return this.#rowsPerMs[this.bestRows] as number;
+  }
+
+  /**
+   * The batch that the replica should take of the requests from `from` on; one of no requests when it can serve
+   * none in time.
+   *
+   * @param canSkip says whether functions could still serve that many requests from that index on
+   */
+  choose(
+    line: LineView,
+    books: EdgeBooks,
+    replica: number,
+    from: number,
+    canSkip: ((first: number, count: number) => boolean) | undefined,
+  ): EdgeBatch {
+    const { maxBatchRows } = books.profile;
+    let first = from;
+    let oldest: EdgeBatch = { first, count: 0, rows: 0 };
+    for (; first < line.length; first++) {
+      oldest = books.fit(line, replica, first, maxBatchRows);
+      if (oldest.count > 0) break;
+    }
+    if (canSkip === undefined || oldest.count === 0) return oldest;
+    let chosen = this.#fastest(line, books, replica, oldest);
+    for (let index = first + 1; index < line.length; index++) {
+      if (chosen.rows >= this.bestRows || line.length - index <= chosen.count) break;
+      if (!canSkip(first, index - first)) break;
+      const fit = books.fit(line, replica, index, this.bestRows);
+      if (fit.count === 0) continue;
+      const faster = this.#fastest(line, books, replica, fit);
+      if (this.#speed(faster) > this.#speed(chosen) * worthSkipping) chosen = faster;
+    }
+    return chosen;
+  }
+
+  #speed({ rows }: EdgeBatch): number {
+    return this.#rowsPerMs[rows] as number;
+  }
+
+  /** The same batch, cut down to the size that is served fastest a row. */
+  #fastest(line: LineView, books: EdgeBooks, replica: number, batch: EdgeBatch): EdgeBatch {
+    const best = this.#best[batch.rows] as number;
+    if (best === batch.rows) return batch;
+    const fit = books.fit(line, replica, batch.first, best);
+    return fit.count > 0 ? fit : batch;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Which requests a call of functions should take: those that are left over, and beside them those that cost less
+ * in this call than they are expected to cost later.
+ */
+import type { LineView } from "../../policy.ts";
+import { costOf, type SizeOnMenu } from "./function-sizes.ts";
+import type { LeftOver } from "./left-over.ts";
+
+/** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
+const roundingMs = 1e-6;
+
+export interface FunctionCall {
+  readonly first: number;
+  readonly count: number;
+  readonly rows: number;
+  /** The last moment at which its upload may begin. */
+  readonly leaveAtMs: number;
+}
+
+/** @param callAtMs when the call's upload could begin */
+export function chooseCall(line: LineView, left: LeftOver, size: SizeOnMenu, callAtMs: number): FunctionCall {
+  const { maxRows } = size;
+  const callOf = (first: number, count: number): FunctionCall => {
+    const rows = rowsIn(line, first, count);
+    const latencyMs = size.latencyMs[Math.min(rows, size.profile.maxBatchRows)] as number;
+    return { first, count, rows, leaveAtMs: line.at(first).deadlineAtMs - latencyMs + roundingMs };
+  };
+  const first = startOfCall(line, left, size, callAtMs);
+  let needed = callOf(first, Math.min(left.count, line.length - first, maxRows));
+  while (needed.count > 1 && (needed.rows > maxRows || needed.leaveAtMs < callAtMs)) {
+    needed = callOf(first, needed.count - 1);
+  }
+  let chosen = needed;
+  // A request that stays will need a function later with the chance that one of this line needs one now.
+  const laterCost = ((left.count / line.length) * costOf(size, maxRows)) / maxRows;
+  for (let count = needed.count + 1; count <= Math.min(maxRows, line.length); count++) {
+    const larger = callOf(Math.min(first, line.length - count), count);
+    if (larger.rows > maxRows || larger.leaveAtMs < callAtMs) break;
+    const extraCost = costOf(size, larger.rows) - costOf(size, needed.rows);
+    if (extraCost < laterCost * (larger.rows - needed.rows)) chosen = larger;
+  }
+  return chosen;
+}
+
+function rowsIn(line: LineView, first: number, count: number): number {
+  if (line.rows === line.length) return count;
+  let rows = 0;
+  for (let index = first; index < first + count; index++) rows += line.at(index).rows;
+  return rows;
+}
+
+/**
+ * Where a call begins. What counts for the edge is how many go, not who: when enough are left over for a full
+ * call, but the first of them has no time for one, the call takes younger requests that have.
+ */
+function startOfCall(
+  line: LineView,
+  left: LeftOver,
+  { latencyMs, maxRows }: SizeOnMenu,
+  callAtMs: number,
+): number {
+  if (left.count < maxRows) return left.first;
+  const fullAtMs = callAtMs + (latencyMs[maxRows] as number);
+  for (let index = left.first; index + maxRows <= line.length; index++) {
+    if (line.at(index).deadlineAtMs >= fullAtMs) return index;
+  }
+  return left.first;
+}
