@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { PriceSheet } from "../algorithms/price.ts";
-import { type PolicyName, policies, policyNames } from "../client/policies/registry.ts";
+import { type PolicyName, policies } from "../client/policies/registry.ts";
 import { createProgress } from "../demo/progress.ts";
 import { createLogFile, textFile } from "../replay/files.ts";
 import { InputError } from "../replay/input-error.ts";
@@ -12,6 +12,7 @@ import { checkPrices } from "../replay/profile.ts";
 import { replayTrace } from "../replay/run.ts";
 import { parseScenario, type Scenario } from "../replay/scenario.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
+import { comparedPolicies, type ComparedSummary, figure, formatComparison, percent } from "./compare.ts";
 import { UsageError } from "./options.ts";
 import { readPriceSheet } from "./prices.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -20,8 +21,6 @@ interface World {
   readonly scenario: Scenario;
   readonly sheet: PriceSheet;
 }
-
-type NamedSummary = ReplaySummary & { readonly policy: PolicyName };
 
 /** Exit status 0. Throws UsageError for bad input, whose message names the file and the place. */
 export async function runReplay(options: ReplayOptions): Promise<number> {
@@ -41,23 +40,15 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
 }
 
 /** One after another, each with the same arrivals and the same draws. */
-async function replayEach(options: ReplayOptions, names: readonly PolicyName[]): Promise<NamedSummary[]> {
+async function replayEach(options: ReplayOptions, names: readonly PolicyName[]): Promise<ComparedSummary[]> {
   if (options.log !== undefined)
-    throw new UsageError("--log is of one policy; with --compare there are several, so give only one of the two");
+    throw new UsageError(
+      "--log is of one policy; with --compare there are several, so give only one of the two",
+    );
   const world = readWorld(options);
-  const summaries: NamedSummary[] = [];
+  const summaries: ComparedSummary[] = [];
   for (const policy of names) summaries.push({ policy, ...(await replay(options, world, policy)) });
   return summaries;
-}
-
-function comparedPolicies(compare: string): readonly PolicyName[] {
-  if (compare === "all") return policyNames;
-  const names = new Set(compare.split(",").map((name) => name.trim()));
-  return [...names].map((name) => {
-    const known = policyNames.find((candidate) => candidate === name);
-    if (known !== undefined) return known;
-    throw new UsageError(`--compare names "${name}"; allowed: all, or some of ${policyNames.join(", ")}`);
-  });
 }
 
 function readWorld({ scenario: path }: ReplayOptions): World {
@@ -119,12 +110,4 @@ function formatSummary(summary: ReplaySummary): string {
     );
   }
   return `${lines.join("\n")}\n`;
-}
-
-function percent(share: number | null): string {
-  return share === null ? "-" : `${(share * 100).toFixed(2)} %`;
-}
-
-function figure(value: number | null): string {
-  return value === null ? "-" : String(Number(value.toPrecision(4)));
 }

@@ -121,7 +121,7 @@ export class EdgeBooks {
       let most = Math.min(maxRows, line.length - first);
       while (least < most) {
         const middle = (least + most + 1) >>> 1;
-        if (this.#answerAtMs(replica, middle) <= deadlineAtMs) least = middle;
+        if (this.answerAtMs(replica, middle) <= deadlineAtMs) least = middle;
         else most = middle - 1;
       }
       return { first, count: least, rows: least };
@@ -130,7 +130,7 @@ export class EdgeBooks {
     let count = 0;
     for (let index = first; index < line.length; index++) {
       const more = rows + line.at(index).rows;
-      if (more > maxRows || this.#answerAtMs(replica, more) > deadlineAtMs) break;
+      if (more > maxRows || this.answerAtMs(replica, more) > deadlineAtMs) break;
       rows = more;
       count++;
     }
@@ -173,7 +173,7 @@ export class EdgeBooks {
   }
 
   /** When the answer to a batch would be back, with the reserve. */
-  #answerAtMs(replica: number, rows: number): number {
+  answerAtMs(replica: number, rows: number): number {
     const { rttMs } = this.profile;
     const reachMs = this.#sendAtMs + this.#uploadMs(rows) + rttMs / 2;
     const slowness = this.#foreseenSlowness;

@@ -55,7 +55,7 @@ export class EdgeChoice {
     canSkip: ((first: number, count: number) => boolean) | undefined,
   ): EdgeBatch {
     const { maxBatchRows } = books.profile;
-    let first = from;
+    let first = firstInTime(line, from, books.answerAtMs(replica, 1));
     let oldest: EdgeBatch = { first, count: 0, rows: 0 };
     for (; first < line.length; first++) {
       oldest = books.fit(line, replica, first, maxBatchRows);
@@ -85,4 +85,16 @@ export class EdgeChoice {
     const fit = books.fit(line, replica, batch.first, best);
     return fit.count > 0 ? fit : batch;
   }
+}
+
+/** The first request from `from` on whose deadline is not before `answerAtMs`; deadlines are in order. */
+function firstInTime(line: LineView, from: number, answerAtMs: number): number {
+  let least = from;
+  let most = line.length;
+  while (least < most) {
+    const middle = (least + most) >>> 1;
+    if (line.at(middle).deadlineAtMs < answerAtMs) least = middle + 1;
+    else most = middle;
+  }
+  return least;
 }
