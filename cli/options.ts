@@ -51,7 +51,7 @@ export function readOptions<S extends z.ZodObject>(
     places[key] = source[1];
   }
   const result = schema.safeParse(values);
-  if (result.success) return Object.freeze(result.data) as Readonly<z.output<S>>;
+  if (result.success) return Object.freeze(result.data);
   const problems = result.error.issues.map((issue) => {
     const key = String(issue.path[0]);
     return `${places[key] ?? key} is ${JSON.stringify(values[key])}: ${issue.message}`;
