@@ -17,6 +17,9 @@ const forecastError = 0.05;
 /** How far one observed service time moves the factor, in logarithms. */
 const learningRate = 0.1;
 
+/** Times below this count as this: their ratios say nothing. */
+const leastTellingMs = 1e-3;
+
 /** A batch that the edge could take: `count` requests of the line from index `first` on. */
 export interface EdgeBatch {
   readonly first: number;
@@ -75,7 +78,8 @@ export class EdgeBooks {
       ? endedAtMs - this.profile.rttMs - serviceMs - serverQueuedMs
       : undefined;
     this.#uplink.ended(0, rows, formedAtMs, uploadedAtMs);
-    const ratio = Math.max(serviceMs, 1e-3) / (this.#meanMs[rows] as number);
+    const ratio =
+      Math.max(serviceMs, leastTellingMs) / Math.max(this.#meanMs[rows] as number, leastTellingMs);
     this.#slowness *= (ratio / this.#slowness) ** learningRate;
   }
 
@@ -108,9 +112,7 @@ export class EdgeBooks {
 
   /** When a batch of that many rows must leave to reach the replica just when it is free. */
   dueAtMs(replica: number, rows: number): number {
-    return (
-      (this.#freeAtMs[replica] as number) - (this.profile.uploadMs[rows] as number) - this.profile.rttMs / 2
-    );
+    return (this.#freeAtMs[replica] as number) - this.#uploadMs(rows) - this.profile.rttMs / 2;
   }
 
   /** How many requests from `first` on the replica could serve in time for the first one's deadline. */

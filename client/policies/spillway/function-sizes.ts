@@ -17,11 +17,10 @@ export interface SizeOnMenu {
 
 export class FunctionSizes {
   readonly sizes: readonly SizeOnMenu[];
-  /** The shortest time in which any size answers one row. */
-  readonly shortestMs: number;
   /** How long the upload of one row takes. */
   readonly uploadMs: number;
   readonly #sloMs: number;
+  readonly #shortestMs: Float64Array;
 
   /** @param quantile of the service times that is reserved */
   constructor(targets: readonly TargetProfile[], quantile: number, sloMs: number) {
@@ -29,7 +28,10 @@ export class FunctionSizes {
     this.sizes = targets.flatMap((profile, target) =>
       profile.kind === "serverless" ? [menuItem(profile, target, quantile, sloMs)] : [],
     );
-    this.shortestMs = Math.min(...this.sizes.map(({ latencyMs }) => latencyMs[1] as number));
+    const maxRows = Math.max(1, ...this.sizes.map(({ profile }) => profile.maxBatchRows));
+    this.#shortestMs = new Float64Array(maxRows + 1).map((_, rows) =>
+      Math.min(...this.sizes.map((size) => latencyOf(size, rows))),
+    );
     this.uploadMs = this.sizes[0]?.profile.uploadMs[1] ?? 0;
   }
 
@@ -46,15 +48,20 @@ export class FunctionSizes {
     return cheapest?.size ?? this.#fastest();
   }
 
-  /** The size given when it answers one row within `slackMs`, else the cheapest that does, else none. */
-  within(slackMs: number, preferred: SizeOnMenu): SizeOnMenu | undefined {
-    if ((preferred.latencyMs[1] as number) <= slackMs) return preferred;
+  /** The size given when it answers a call of that many rows within `slackMs`, else the cheapest that does, else none. */
+  within(slackMs: number, rows: number, preferred: SizeOnMenu): SizeOnMenu | undefined {
+    if (latencyOf(preferred, rows) <= slackMs) return preferred;
     let cheapest: SizeOnMenu | undefined;
     for (const size of this.sizes) {
-      if ((size.latencyMs[1] as number) > slackMs) continue;
-      if (cheapest === undefined || costOf(size, 1) < costOf(cheapest, 1)) cheapest = size;
+      if (latencyOf(size, rows) > slackMs) continue;
+      if (cheapest === undefined || costOf(size, rows) < costOf(cheapest, rows)) cheapest = size;
     }
     return cheapest;
+  }
+
+  /** The shortest time in which any size answers a call of that many rows. */
+  shortestMs(rows: number): number {
+    return this.#shortestMs[Math.min(rows, this.#shortestMs.length - 1)] as number;
   }
 
   #costPerRequest(size: SizeOnMenu, arrivalsPerMs: number): number | undefined {
@@ -84,6 +91,11 @@ function menuItem(profile: TargetProfile, target: number, quantile: number, sloM
   let maxRows = 1;
   while (maxRows < profile.maxBatchRows && (latencyMs[maxRows + 1] as number) <= sloMs) maxRows++;
   return { target, profile, latencyMs, maxRows };
+}
+
+/** Reserved time of a call; one with more rows than the size takes counts as its largest. */
+function latencyOf({ latencyMs, profile }: SizeOnMenu, rows: number): number {
+  return latencyMs[Math.min(rows, profile.maxBatchRows)] as number;
 }
 
 /** What a call of that many rows costs on average. */

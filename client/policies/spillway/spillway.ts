@@ -7,7 +7,7 @@
  * behind them that cost less in this call than they are expected to cost later.
  */
 import { probit } from "simple-statistics";
-import type { Decision, EndedBatch, Policy, QueueView, TargetView } from "../../policy.ts";
+import type { Decision, EndedBatch, LineView, Policy, QueueView, TargetView } from "../../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { EdgeBooks } from "./edge-books.ts";
 import { EdgeChoice } from "./edge-choice.ts";
@@ -59,10 +59,10 @@ class Spillway implements Policy {
     if (edge?.kind !== "edge") throw new RangeError("the first target is not the edge");
     this.#sloMs = sloMs;
     this.#onPlan = onPlan;
-    this.#books = new EdgeBooks(edge, probit(sloQuantile));
+    this.#books = new EdgeBooks(edge, Math.max(0, probit(sloQuantile)));
     this.#choice = new EdgeChoice(edge);
     // Twice the SLO's allowance: only what leaves at its last moment is late when its call takes longer than reserved.
-    this.#sizes = new FunctionSizes(targets, 1 - 2 * (1 - sloQuantile), sloMs);
+    this.#sizes = new FunctionSizes(targets, Math.max(0.5, 1 - 2 * (1 - sloQuantile)), sloMs);
   }
 
   arrived(_: string, rows: number, nowMs: number): void {
@@ -127,23 +127,35 @@ class Spillway implements Policy {
     this.#isScarce = left.count > 0 || this.#rateNow(nowMs) > this.#choice.capacityPerMs;
     this.#plan(nowMs);
     if (left.count === 0 || this.#planned === undefined) return waitUntil(Infinity);
-    const slackMs = line.at(left.first).deadlineAtMs - callAtMs + roundingMs;
-    const size = this.#sizes.within(slackMs, this.#planned);
-    if (size === undefined) {
-      return left.first === 0 ? refuseFirst : waitUntil(line.at(left.first).deadlineAtMs);
-    }
-    const call = chooseCall(line, left, size, callAtMs);
-    const spareMs = call.leaveAtMs - callAtMs;
-    const canWait = left.count < size.maxRows && spareMs > 2 * roundingMs && !view.draining;
-    if (canWait) return waitUntil(nowMs + spareMs - roundingMs);
+    const first = this.#firstInTime(line, left.first, callAtMs);
+    if (first > left.first && left.first === 0) return refuseFirst;
+    if (first === line.length) return waitUntil(Infinity);
+    // Those that no function can serve any more must not keep the others waiting: the edge may still take them.
+    const inTime = { first, count: Math.max(1, left.count - (first - left.first)) };
+    const oldest = line.at(first);
+    const size = this.#sizes.within(oldest.deadlineAtMs - callAtMs + roundingMs, oldest.rows, this.#planned);
+    if (size === undefined) return waitUntil(Infinity);
+    const call = chooseCall(line, inTime, size, callAtMs);
+    const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
+    if (inTime.count < size.maxRows && isEarly && !view.draining)
+      return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     const target = view.targets[size.target] as TargetView;
-    if (target.inFlight >= target.maxInFlight) return waitUntil(Infinity);
-    const { first, count, rows } = call;
+    // One call shows whether functions that refused take calls again.
+    const isProbing = target.isFailing && target.inFlight > 0;
+    if (isProbing || target.inFlight >= target.maxInFlight) return waitUntil(Infinity);
+    const { count, rows } = call;
     const uploadMs = size.profile.uploadMs[Math.min(rows, size.profile.maxBatchRows)] as number;
     this.#uplink.sent(size.target, rows, uploadMs, nowMs);
     const reason = rows >= size.maxRows ? "full" : "deadline";
-    return { kind: "dispatch", first, count, target: size.target, plannedRows: size.maxRows, reason };
+    return {
+      kind: "dispatch",
+      first: call.first,
+      count,
+      target: size.target,
+      plannedRows: size.maxRows,
+      reason,
+    };
   }
 
   /** An edge that fails is not counted on: then everything is left over. */
@@ -157,14 +169,29 @@ class Spillway implements Policy {
     return findLeftOver(line, this.#books, this.#choice, this.#canSkip(view, callAtMs));
   }
 
-  /** Requests may be passed over as long as some function could still serve them in time. */
-  #canSkip({ line }: QueueView, callAtMs: number): (first: number, count: number) => boolean {
-    const { shortestMs, uploadMs } = this.#sizes;
+  /**
+   * Requests may be passed over as long as some function could still serve them in time; and while functions
+   * refuse, because then somebody is lost in any case, the fewer the faster the edge is.
+   */
+  #canSkip({ nowMs, line, targets }: QueueView, callAtMs: number): (first: number, count: number) => boolean {
+    if (targets.some(({ suspendedUntilMs }, index) => index > 0 && suspendedUntilMs > nowMs)) return always;
+    const uploadMs = this.#uplink.takesMs(this.#sizes.uploadMs);
     // Each in a call of its own, one upload after another.
     return (first, count) => {
-      const calledMs = shortestMs + this.#uplink.takesMs(uploadMs) * (count - 1);
-      return calledMs <= line.at(first).deadlineAtMs - callAtMs;
+      const { rows, deadlineAtMs } = line.at(first);
+      return this.#sizes.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
     };
+  }
+
+  /** The first request from `from` on that some function could still serve in time. */
+  #firstInTime(line: LineView, from: number, callAtMs: number): number {
+    let index = from;
+    while (index < line.length) {
+      const { rows, deadlineAtMs } = line.at(index);
+      if (this.#sizes.shortestMs(rows) <= deadlineAtMs - callAtMs + roundingMs) break;
+      index++;
+    }
+    return index;
   }
 
   #uploadedAtMs({ target, endedAtMs, times }: EndedBatch): number | undefined {
@@ -200,6 +227,10 @@ class Spillway implements Policy {
     const plan = { size: planned.profile.name, edgeBatchRows: this.#choice.bestRows };
     this.#onPlan({ atMs: nowMs, cause, ratePerS: rate * 1_000, plan });
   }
+}
+
+function always(): boolean {
+  return true;
 }
 
 const refuseFirst: Decision = { kind: "refuse", count: 1, reason: "late" };

@@ -11,13 +11,17 @@ const leastTellingMs = 0.05;
 const mostTelling = 16;
 
 interface Upload {
+  /** Counts the uploads of this link. */
+  readonly sequence: number;
   readonly formedAtMs: number;
   readonly target: number;
   readonly rows: number;
   /** How long the profile says that it takes. */
   readonly profiledMs: number;
-  /** When the upload before it ended, once that is known; -Infinity when there was none under way. */
-  previousEndMs: number | undefined;
+  /** When the last of those before it that left the list had ended, as far as known. */
+  notBeforeMs: number;
+  /** True when the upload right before it is known to have ended then. */
+  isStartKnown: boolean;
   /** Expected, from what is known. */
   startMs: number;
   endMs: number;
@@ -27,6 +31,7 @@ export class Uplink {
   /** In the order they were sent; an upload leaves when its batch is back. */
   readonly uploads: Upload[] = [];
   #slowness = 1;
+  #sequence = 0;
   /** When the last upload that left the list had ended. */
   #leftAtMs = -Infinity;
 
@@ -43,9 +48,17 @@ export class Uplink {
 
   sent(target: number, rows: number, profiledMs: number, nowMs: number): void {
     const startMs = Math.max(nowMs, this.freeAtMs());
-    const endMs = startMs + this.takesMs(profiledMs);
-    const previousEndMs = this.uploads.length === 0 ? this.#leftAtMs : undefined;
-    this.uploads.push({ formedAtMs: nowMs, target, rows, profiledMs, previousEndMs, startMs, endMs });
+    this.uploads.push({
+      sequence: this.#sequence++,
+      formedAtMs: nowMs,
+      target,
+      rows,
+      profiledMs,
+      notBeforeMs: this.#leftAtMs,
+      isStartKnown: this.uploads.length === 0,
+      startMs,
+      endMs: startMs + this.takesMs(profiledMs),
+    });
   }
 
   /** A batch is back; `endMs` is when its upload had ended, undefined when that is not known. */
@@ -55,30 +68,33 @@ export class Uplink {
     });
     const upload = this.uploads[at];
     if (upload === undefined) return;
-    const next = this.uploads[at + 1];
     if (endMs !== undefined) {
       this.#learn(upload, endMs);
       upload.endMs = endMs;
-      if (next !== undefined) next.previousEndMs = endMs;
-      this.#expectAgainAfter(at);
-    } else if (next !== undefined) next.previousEndMs ??= upload.endMs;
+    }
+    const next = this.uploads[at + 1];
+    if (next !== undefined) {
+      next.notBeforeMs = Math.max(next.notBeforeMs, upload.endMs);
+      if (next.sequence === upload.sequence + 1) next.isStartKnown = endMs !== undefined;
+    }
     this.#leftAtMs = Math.max(this.#leftAtMs, upload.endMs);
     this.uploads.splice(at, 1);
+    this.#expectAgainFrom(at);
   }
 
   /** Only an upload whose beginning is known says how long it took. */
-  #learn({ formedAtMs, previousEndMs, profiledMs }: Upload, endMs: number): void {
-    if (profiledMs < leastTellingMs || previousEndMs === undefined) return;
-    const startMs = Math.max(formedAtMs, previousEndMs);
+  #learn({ formedAtMs, notBeforeMs, isStartKnown, profiledMs }: Upload, endMs: number): void {
+    if (profiledMs < leastTellingMs || !isStartKnown) return;
+    const startMs = Math.max(formedAtMs, notBeforeMs);
     const ratio = (endMs - startMs) / profiledMs / this.#slowness;
     this.#slowness *= Math.min(mostTelling, Math.max(1 / mostTelling, ratio)) ** learningRate;
   }
 
-  #expectAgainAfter(at: number): void {
-    for (let index = at + 1; index < this.uploads.length; index++) {
+  #expectAgainFrom(at: number): void {
+    for (let index = at; index < this.uploads.length; index++) {
       const upload = this.uploads[index] as Upload;
-      const previousEndMs = upload.previousEndMs ?? (this.uploads[index - 1] as Upload).endMs;
-      upload.startMs = Math.max(upload.formedAtMs, previousEndMs);
+      const beforeMs = this.uploads[index - 1]?.endMs ?? -Infinity;
+      upload.startMs = Math.max(upload.formedAtMs, upload.notBeforeMs, beforeMs);
       upload.endMs = upload.startMs + this.takesMs(upload.profiledMs);
     }
   }
