@@ -1,0 +1,217 @@
+/**
+ * How long a target works on a batch, by rows and quantile, learned from what was observed. It stands apart
+ * from networks and queues: service time alone.
+ */
+import { type AffineFit, fitAffine } from "./affine-fit.ts";
+import { isotonicFit } from "./isotonic.ts";
+import { quantileOfSorted } from "./quantile.ts";
+import { SampleWindow } from "./sample-window.ts";
+
+export interface LatencyModelOptions {
+  /** The largest batch that is asked about, in rows: an integer from 1 to 4096. */
+  readonly maxRows: number;
+  /** Samples kept for each batch size, the most recent ones: an integer from 1. Default 128. */
+  readonly samplesPerSize?: number;
+  /** A size with fewer samples than this is not trusted alone: an integer from 0. Default 20. */
+  readonly enoughSamples?: number;
+}
+
+/** One observed batch. */
+export interface LatencySample {
+  readonly rows: number;
+  readonly serviceMs: number;
+}
+
+/** Cached tables; beyond that many different quantiles the cache starts afresh. */
+const mostTables = 64;
+/** The affine fit is renewed when this share of its samples has come new. */
+const refitShare = 1 / 16;
+
+/**
+ * Quantiles of the service time for every batch size from 1 to `maxRows`.
+ *
+ * For each size that was seen: the type-7 quantile of its window. Over the sizes: isotonic regression weighted
+ * by the counts, because a larger batch cannot be faster. Between two sizes: a straight line. Below the smallest
+ * size: that size's time. Above the largest: the affine quantile fit (Theil-Sen times the quantile of the
+ * relative residuals), from the last size's time or from the line, whichever is larger.
+ *
+ * A high quantile of few samples is too low more often than not, so a size with fewer than `enoughSamples`
+ * takes the larger of the isotonic and the affine value. The means take the isotonic value alone.
+ */
+export class LatencyModel {
+  readonly maxRows: number;
+  readonly #samplesPerSize: number;
+  readonly #enoughSamples: number;
+  readonly #windows = new Map<number, SampleWindow>();
+  readonly #tables = new Map<number | "mean", Float64Array>();
+  #fit: AffineFit | undefined;
+  #sinceFit = 0;
+  #version = 0;
+
+  /** @throws RangeError when an option is outside its range */
+  constructor({ maxRows, samplesPerSize = 128, enoughSamples = 20 }: LatencyModelOptions) {
+    checkInteger("maxRows", maxRows, 1, 4096);
+    checkInteger("samplesPerSize", samplesPerSize, 1, 1_000_000);
+    checkInteger("enoughSamples", enoughSamples, 0, 1_000_000);
+    this.maxRows = maxRows;
+    this.#samplesPerSize = samplesPerSize;
+    this.#enoughSamples = enoughSamples;
+  }
+
+  /** Rises with every change of the model, so that whoever derives something from it knows when to do it again. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** How many samples the windows hold. 0: there is no table yet. */
+  get sampleCount(): number {
+    let count = 0;
+    for (const window of this.#windows.values()) count += window.count;
+    return count;
+  }
+
+  /**
+   * Add one batch. A batch of more rows than `maxRows` is not learned from.
+   *
+   * @param rows an integer from 1
+   * @param serviceMs at least 0, without cold start, network and queueing
+   * @throws RangeError when an argument is outside its range
+   */
+  observe(rows: number, serviceMs: number): void {
+    checkInteger("rows", rows, 1, Infinity);
+    if (!(serviceMs >= 0 && serviceMs < Infinity)) {
+      throw new RangeError(`serviceMs is ${serviceMs}; allowed: a finite number of at least 0`);
+    }
+    if (rows > this.maxRows) return;
+    let window = this.#windows.get(rows);
+    if (window === undefined) {
+      window = new SampleWindow(this.#samplesPerSize);
+      this.#windows.set(rows, window);
+    }
+    window.add(serviceMs);
+    this.#sinceFit++;
+    this.#changed();
+  }
+
+  /** Add many batches, such as a measured profile. */
+  observeAll(samples: Iterable<LatencySample>): void {
+    for (const { rows, serviceMs } of samples) this.observe(rows, serviceMs);
+  }
+
+  /**
+   * Multiply everything that was learned by a factor above 0: what to do when a drift monitor has found that the
+   * target as a whole became slower or faster, because most sizes will not be seen again for a while.
+   */
+  rescale(factor: number): void {
+    if (!(factor > 0 && factor < Infinity)) throw new RangeError(`factor is ${factor}; allowed: above 0`);
+    for (const window of this.#windows.values()) window.rescale(factor);
+    this.#fit = undefined;
+    this.#changed();
+  }
+
+  /**
+   * Service time in milliseconds by rows: index 0 is 0, index n the quantile for n rows; non-decreasing. It is
+   * built once and shared until new data comes: read it, do not write to it.
+   *
+   * @param quantile in [0, 1]
+   * @param maxRows length of the table less one, at most the model's (the default)
+   * @throws RangeError when an argument is outside its range, or nothing was observed yet
+   */
+  table(quantile: number, maxRows = this.maxRows): Float64Array {
+    if (!(quantile >= 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: [0, 1]`);
+    return this.#table(quantile, maxRows);
+  }
+
+  /** As `table`, with the mean instead of a quantile: what throughput and prices follow. */
+  meanTable(maxRows = this.maxRows): Float64Array {
+    return this.#table("mean", maxRows);
+  }
+
+  #changed(): void {
+    this.#version++;
+    this.#tables.clear();
+  }
+
+  #table(statistic: number | "mean", maxRows: number): Float64Array {
+    checkInteger("maxRows", maxRows, 1, this.maxRows);
+    let table = this.#tables.get(statistic);
+    if (table === undefined) {
+      table = this.#build(statistic);
+      if (this.#tables.size >= mostTables) this.#tables.clear();
+      this.#tables.set(statistic, table);
+    }
+    return table.subarray(0, maxRows + 1);
+  }
+
+  #build(statistic: number | "mean"): Float64Array {
+    const sizes = [...this.#windows.entries()].sort(([a], [b]) => a - b);
+    if (sizes.length === 0) throw new RangeError("nothing was observed yet; at least one sample is needed");
+    const fit = this.#affine(sizes);
+    const factor = statistic === "mean" ? meanOf(fit.factors) : quantileOfSorted(fit.factors, statistic);
+    const affineMs = (rows: number): number => factor * (fit.firstMs + fit.perRowMs * rows);
+    const knots = isotonicFit(
+      sizes.map(([, window]) =>
+        statistic === "mean" ? window.mean : quantileOfSorted(window.sorted, statistic),
+      ),
+      sizes.map(([, window]) => window.count),
+    );
+    sizes.forEach(([rows, { count }], i) => {
+      const isThin = statistic !== "mean" && count < this.#enoughSamples;
+      const ownMs = isThin ? Math.max(knots[i] as number, affineMs(rows)) : (knots[i] as number);
+      knots[i] = Math.max(ownMs, knots[i - 1] ?? 0);
+    });
+    return spread(
+      sizes.map(([rows]) => rows),
+      knots,
+      this.maxRows,
+      (rows, lastRows, lastMs) =>
+        Math.max(affineMs(rows), lastMs + factor * fit.perRowMs * (rows - lastRows)),
+    );
+  }
+
+  #affine(sizes: readonly (readonly [number, SampleWindow])[]): AffineFit {
+    if (this.#fit === undefined || this.#sinceFit >= this.#fit.factors.length * refitShare) {
+      this.#fit = fitAffine(sizes.map(([rows, { sorted }]) => ({ rows, sorted })));
+      this.#sinceFit = 0;
+    }
+    return this.#fit;
+  }
+}
+
+/** A value for every number of rows: the first knot below it, straight lines between, `beyond` above the last. */
+function spread(
+  sizes: readonly number[],
+  knots: Float64Array,
+  maxRows: number,
+  beyond: (rows: number, lastRows: number, lastMs: number) => number,
+): Float64Array {
+  const table = new Float64Array(maxRows + 1);
+  let next = 0;
+  for (let rows = 1; rows <= maxRows; rows++) {
+    while (next < sizes.length && (sizes[next] as number) < rows) next++;
+    const highRows = sizes[next];
+    const lowRows = sizes[next - 1] ?? 0;
+    const lowMs = knots[next - 1] ?? 0;
+    if (highRows === undefined) table[rows] = beyond(rows, lowRows, lowMs);
+    else if (next === 0) table[rows] = knots[0] as number;
+    else {
+      const share = (rows - lowRows) / (highRows - lowRows);
+      table[rows] = lowMs + share * ((knots[next] as number) - lowMs);
+    }
+  }
+  return table;
+}
+
+function meanOf(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+function checkInteger(name: string, value: number, low: number, high: number): void {
+  if (!(Number.isInteger(value) && value >= low && value <= high)) {
+    throw new RangeError(
+      `${name} is ${value}; allowed: an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`,
+    );
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The most recent samples of one batch size, kept in order of time (to forget the oldest) and in order of size
+ * (to read quantiles). No clock: the window counts samples.
+ */
+export class SampleWindow {
+  readonly #recent: Float64Array;
+  readonly #sorted: Float64Array;
+  #next = 0;
+  #count = 0;
+
+  /** @param capacity how many samples are kept, an integer from 1 */
+  constructor(capacity: number) {
+    this.#recent = new Float64Array(capacity);
+    this.#sorted = new Float64Array(capacity);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The samples in ascending order: a view that the next `add` changes. */
+  get sorted(): Float64Array {
+    return this.#sorted.subarray(0, this.#count);
+  }
+
+  get mean(): number {
+    let sum = 0;
+    for (let i = 0; i < this.#count; i++) sum += this.#sorted[i] as number;
+    return sum / this.#count;
+  }
+
+  /** Add a finite sample; the oldest leaves when the window is full. */
+  add(sample: number): void {
+    if (this.#count === this.#recent.length) this.#remove(this.#recent[this.#next] as number);
+    const at = this.#position(sample);
+    this.#sorted.copyWithin(at + 1, at, this.#count);
+    this.#sorted[at] = sample;
+    this.#count++;
+    this.#recent[this.#next] = sample;
+    this.#next = (this.#next + 1) % this.#recent.length;
+  }
+
+  /** Multiply every sample by a factor above 0. */
+  rescale(factor: number): void {
+    for (let i = 0; i < this.#count; i++) {
+      this.#recent[i] = (this.#recent[i] as number) * factor;
+      this.#sorted[i] = (this.#sorted[i] as number) * factor;
+    }
+  }
+
+  #remove(sample: number): void {
+    const at = this.#position(sample);
+    this.#sorted.copyWithin(at, at + 1, this.#count);
+    this.#count--;
+  }
+
+  /** Index of the first sorted sample that is not below `sample`. */
+  #position(sample: number): number {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] as number) < sample) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
