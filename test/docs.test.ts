@@ -45,8 +45,29 @@ it("the library example of the README runs against an edge server", async () => 
   expect(printed).toMatch(/^\[ 1, 2 \] 1 4[0-9]{2}\n$/);
 });
 
+it("the scenario of the replay's page runs", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
+  const scenario = /```json\n([^]*?)```/.exec(read("docs/replay.md"))?.[1] ?? "";
+  writeFileSync(join(folder, "world.json"), scenario);
+  writeFileSync(join(folder, "trace.csv"), "second,rate_rps\n0,20\n10,200\n20,20\n");
+  const files = ["--trace", join(folder, "trace.csv"), "--scenario", join(folder, "world.json")];
+  const flags = [executable, "replay", ...files, "--policy", "spillway", "--json"];
+  const summary = JSON.parse(execFileSync(process.execPath, flags, { encoding: "utf8" })) as {
+    requests: number;
+    inSloShare: number;
+  };
+  expect(summary.requests).toBeGreaterThan(2_000);
+  expect(summary.inSloShare).toBeGreaterThan(0.9);
+});
+
 it("every link and picture of the documents is there", () => {
-  for (const file of ["README.md", "docs/architecture.md", "docs/serverless.md", "docs/errors.md"]) {
+  for (const file of [
+    "README.md",
+    "docs/architecture.md",
+    "docs/serverless.md",
+    "docs/errors.md",
+    "docs/replay.md",
+  ]) {
     for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
       if (link.startsWith("http")) continue;
       expect(() => read(join(file, "..", link)), `${file}: ${link}`).not.toThrow();
