@@ -69,8 +69,8 @@ export class DecisionLog {
     }
   }
 
-  plan({ atMs, cause, ratePerS, plan }: PlanChange): void {
-    this.#put({ kind: "plan", atMs, cause, ratePerS, plan });
+  plan({ atMs, cause, ratePerS, isAdopted, text, plan }: PlanChange): void {
+    this.#put({ kind: "plan", atMs, cause, ratePerS, plan: { isAdopted, text, ...plan } });
   }
 
   summary(summary: LogSummary): void {

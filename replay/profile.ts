@@ -1,4 +1,5 @@
 /** What policies are told of a scenario's targets: the latencies and prices that a profiler would have measured. */
+import { quantileOfSorted } from "../algorithms/latency/quantile.ts";
 import { callCost, type PriceSheet } from "../algorithms/price.ts";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
 import { uploadMs } from "./link.ts";
@@ -8,29 +9,41 @@ import type { ServiceTimes } from "./service-times.ts";
 
 /** Quantiles that a mean over the service time's distribution is taken from. */
 const meanSteps = 200;
+/** Which of the cold starts a profile tells. */
+const coldStartQuantile = 0.9;
 
 /** The edge, then each function size, as the queue's targets. */
 export function profileTargets(
   { edge, serverless, requestBytes }: Scenario,
   sheet: PriceSheet,
 ): TargetProfile[] {
+  const coldStartsMs = Float64Array.from(serverless.coldStartMs).sort();
   return [
     {
       name: "edge",
       kind: "edge",
       replicas: edge.replicas,
       costs: byRows(edge.service.maxRows, () => 0),
+      costOf: () => 0,
+      coldStartMs: 0,
+      idleMs: Infinity,
       ...latencies(edge.service, edge.link, requestBytes),
     },
-    ...serverless.sizes.map((size): TargetProfile => ({
-      name: size.name,
-      kind: "serverless",
-      replicas: serverless.maxInstances,
-      costs: byRows(size.service.maxRows, (rows) =>
-        meanOf((u) => callCost(sheet, size, size.service.quantileMs(rows, u)).cost),
-      ),
-      ...latencies(size.service, serverless.link, requestBytes),
-    })),
+    ...serverless.sizes.map((size): TargetProfile => {
+      const costOf = (serviceMs: number): number => callCost(sheet, size, serviceMs).cost;
+      return {
+        name: size.name,
+        kind: "serverless",
+        replicas: serverless.maxInstances,
+        costs: byRows(size.service.maxRows, (rows) =>
+          meanOf((u) => costOf(size.service.quantileMs(rows, u))),
+        ),
+        costOf,
+        coldStartMs: quantileOfSorted(coldStartsMs, coldStartQuantile),
+        idleMs: serverless.idleMs,
+        ...latencies(size.service, serverless.link, requestBytes),
+      };
+    }),
   ];
 }
 

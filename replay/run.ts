@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import type { PriceSheet } from "../algorithms/price.ts";
 import type { Policy } from "../client/policy.ts";
-import type { PolicyInputs } from "../client/policies/policy-inputs.ts";
+import type { LearningPart, PolicyInputs } from "../client/policies/policy-inputs.ts";
 import type { End } from "../client/request.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
 import { type ArrivalOptions, readArrivals } from "./arrivals.ts";
@@ -33,6 +33,8 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly sheet: PriceSheet;
   /** Makes the policy from what it may know. */
   readonly policy: (inputs: PolicyInputs) => Policy;
+  /** Parts of the policy's learning that are switched off. Default: none. */
+  readonly without?: readonly LearningPart[] | undefined;
   readonly log?: LogSink | undefined;
   /** Told now and then how many requests have arrived, and up to which moment. */
   readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
@@ -57,6 +59,8 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
     targets: profiles,
     sloMs,
     sloQuantile,
+    currency: sheet.currency,
+    without: options.without,
     onPlan: (change) => decisions?.plan(change),
   });
   if (log !== undefined) {

@@ -46,6 +46,9 @@ const defaults: ShiftDetectorOptions = Object.freeze({
   window: 600,
 });
 
+/** The smallest shift that matters is at most so many standard deviations of the noise: fewer than values are bounded at. */
+const leastShiftDeviations = 2.5;
+
 /** What is known of the present level. */
 export interface Level {
   /** Mean since the start. */
@@ -106,17 +109,26 @@ export class ShiftDetector {
     const count = this.#seen - this.#start;
     if (count === 0) return value;
     const mean = this.#sum / count;
-    const spread = Math.sqrt(this.#dispersion.value * (1 + 1 / count));
+    const spread = Math.sqrt(this.#dispersionAt(mean) * (1 + 1 / count));
     const bounded = this.#noise.bounded(value, mean, this.#options.boundDeviations * spread);
     this.#dispersion.observe(bounded - this.#bounded.sum(1), mean);
     return bounded;
+  }
+
+  /**
+   * Noise that is small beside the shifts that matter counts as more than it is: else values drawn in towards
+   * the level would never be far enough from it to be one of them.
+   */
+  #dispersionAt(level: number): number {
+    const least = (this.#options.leastShift * this.#noise.unit(level)) / leastShiftDeviations;
+    return Math.max(this.#dispersion.value, least ** 2 / this.#noise.variance(level));
   }
 
   #judge(): Alarm | undefined {
     const { hazard, threshold, shiftScale, leastShift } = this.#options;
     const count = this.#seen - this.#start;
     const uncertainty = {
-      dispersion: this.#dispersion.value,
+      dispersion: this.#dispersionAt(this.#sum / count),
       degreesOfFreedom: this.#dispersion.weight,
       shiftScale,
     };

@@ -22,6 +22,15 @@ export interface LatencySample {
   readonly serviceMs: number;
 }
 
+/** By rows, ascending. */
+type Sizes = readonly (readonly [number, SampleWindow])[];
+
+/** The affine fit times the factor of a statistic. */
+interface ScaledFit {
+  readonly perRowMs: number;
+  atMs(rows: number): number;
+}
+
 /** Cached tables; beyond that many different quantiles the cache starts afresh. */
 const mostTables = 64;
 /** The affine fit is renewed when this share of its samples has come new. */
@@ -99,17 +108,6 @@ export class LatencyModel {
   }
 
   /**
-   * Multiply everything that was learned by a factor above 0: what to do when a drift monitor has found that the
-   * target as a whole became slower or faster, because most sizes will not be seen again for a while.
-   */
-  rescale(factor: number): void {
-    if (!(factor > 0 && factor < Infinity)) throw new RangeError(`factor is ${factor}; allowed: above 0`);
-    for (const window of this.#windows.values()) window.rescale(factor);
-    this.#fit = undefined;
-    this.#changed();
-  }
-
-  /**
    * Service time in milliseconds by rows: index 0 is 0, index n the quantile for n rows; non-decreasing. It is
    * built once and shared until new data comes: read it, do not write to it.
    *
@@ -146,9 +144,7 @@ export class LatencyModel {
   #build(statistic: number | "mean"): Float64Array {
     const sizes = [...this.#windows.entries()].sort(([a], [b]) => a - b);
     if (sizes.length === 0) throw new RangeError("nothing was observed yet; at least one sample is needed");
-    const fit = this.#affine(sizes);
-    const factor = statistic === "mean" ? meanOf(fit.factors) : quantileOfSorted(fit.factors, statistic);
-    const affineMs = (rows: number): number => factor * (fit.firstMs + fit.perRowMs * rows);
+    const affine = this.#affineAt(statistic, sizes);
     const knots = isotonicFit(
       sizes.map(([, window]) =>
         statistic === "mean" ? window.mean : quantileOfSorted(window.sorted, statistic),
@@ -157,7 +153,7 @@ export class LatencyModel {
     );
     sizes.forEach(([rows, { count }], i) => {
       const isThin = statistic !== "mean" && count < this.#enoughSamples;
-      const ownMs = isThin ? Math.max(knots[i] as number, affineMs(rows)) : (knots[i] as number);
+      const ownMs = isThin ? Math.max(knots[i] as number, affine().atMs(rows)) : (knots[i] as number);
       knots[i] = Math.max(ownMs, knots[i - 1] ?? 0);
     });
     return spread(
@@ -165,11 +161,23 @@ export class LatencyModel {
       knots,
       this.maxRows,
       (rows, lastRows, lastMs) =>
-        Math.max(affineMs(rows), lastMs + factor * fit.perRowMs * (rows - lastRows)),
+        Math.max(affine().atMs(rows), lastMs + affine().perRowMs * (rows - lastRows)),
     );
   }
 
-  #affine(sizes: readonly (readonly [number, SampleWindow])[]): AffineFit {
+  /** The affine fit at that statistic, made when first asked for: where every size is well known nobody asks. */
+  #affineAt(statistic: number | "mean", sizes: Sizes): () => ScaledFit {
+    let scaled: ScaledFit | undefined;
+    return () => {
+      if (scaled !== undefined) return scaled;
+      const { firstMs, perRowMs, factors } = this.#affine(sizes);
+      const factor = statistic === "mean" ? meanOf(factors) : quantileOfSorted(factors, statistic);
+      scaled = { perRowMs: factor * perRowMs, atMs: (rows) => factor * (firstMs + perRowMs * rows) };
+      return scaled;
+    };
+  }
+
+  #affine(sizes: Sizes): AffineFit {
     if (this.#fit === undefined || this.#sinceFit >= this.#fit.factors.length * refitShare) {
       this.#fit = fitAffine(sizes.map(([rows, { sorted }]) => ({ rows, sorted })));
       this.#sinceFit = 0;

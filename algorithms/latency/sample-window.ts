@@ -7,6 +7,7 @@ export class SampleWindow {
   readonly #sorted: Float64Array;
   #next = 0;
   #count = 0;
+  #sum = 0;
 
   /** @param capacity how many samples are kept, an integer from 1 */
   constructor(capacity: number) {
@@ -24,9 +25,7 @@ export class SampleWindow {
   }
 
   get mean(): number {
-    let sum = 0;
-    for (let i = 0; i < this.#count; i++) sum += this.#sorted[i] as number;
-    return sum / this.#count;
+    return this.#sum / this.#count;
   }
 
   /** Add a finite sample; the oldest leaves when the window is full. */
@@ -36,22 +35,16 @@ export class SampleWindow {
     this.#sorted.copyWithin(at + 1, at, this.#count);
     this.#sorted[at] = sample;
     this.#count++;
+    this.#sum += sample;
     this.#recent[this.#next] = sample;
     this.#next = (this.#next + 1) % this.#recent.length;
-  }
-
-  /** Multiply every sample by a factor above 0. */
-  rescale(factor: number): void {
-    for (let i = 0; i < this.#count; i++) {
-      this.#recent[i] = (this.#recent[i] as number) * factor;
-      this.#sorted[i] = (this.#sorted[i] as number) * factor;
-    }
   }
 
   #remove(sample: number): void {
     const at = this.#position(sample);
     this.#sorted.copyWithin(at, at + 1, this.#count);
     this.#count--;
+    this.#sum -= sample;
   }
 
   /** Index of the first sorted sample that is not below `sample`. */

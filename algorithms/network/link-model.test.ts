@@ -1,97 +1,172 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { seededRandom } from "../random.ts";
-import { LinkModel } from "./link-model.ts";
+import { LinkModel, type LinkModelOptions, type Upload } from "./link-model.ts";
+
+/** 1 Gbit/s and 5 ms until uploads tell otherwise. */
+const assumed: LinkModelOptions = { assumedRttMs: 5, assumedMsPerByte: 8e-6 };
 
 /** A link as a replay has it: uploads one after another, then half a round trip there and half back. */
-function replayedLink(rttMs: number, uplinkMbps: () => number): (bytes: number, atMs: number) => number {
+function linkOf(options: Partial<LinkModelOptions>, rttMs: number, uplinkMbps: () => number) {
+  const link = new LinkModel({ ...assumed, ...options });
+  const sent: { readonly upload: Upload; readonly networkEndMs: number }[] = [];
   let freeAtMs = 0;
-  return (bytes, atMs) => {
-    freeAtMs = Math.max(freeAtMs, atMs) + (bytes * 8) / (uplinkMbps() * 1000);
-    return freeAtMs + rttMs;
+  return {
+    link,
+    send: (bytes: number, atMs: number): void => {
+      freeAtMs = Math.max(freeAtMs, atMs) + (bytes * 8) / (uplinkMbps() * 1_000);
+      sent.push({ upload: link.sent(bytes, atMs), networkEndMs: freeAtMs + rttMs });
+    },
+    answer: (index: number): boolean => {
+      const { upload, networkEndMs } = sent[index] as (typeof sent)[number];
+      return link.ended(upload, networkEndMs);
+    },
+    fail: (index: number): boolean => link.ended(sent[index]?.upload as Upload, undefined),
   };
 }
 
-const assumed = { assumedRttMs: 5, assumedUplinkMbps: 1_000 };
+function mbps(link: LinkModel): number {
+  return 8 / (link.msPerByte * 1_000);
+}
 
 it("learns round trip and bandwidth from uploads of different size, though some wait for others", () => {
-  const link = new LinkModel(assumed);
-  const upload = replayedLink(40, () => 100);
+  const { link, send, answer } = linkOf({}, 40, () => 100);
   const random = seededRandom(1);
   let atMs = 0;
-  for (let i = 0; i < 100; i++) {
+  for (let index = 0; index < 100; index++) {
     atMs += 60 * random();
-    const bytes = 50_000 * (1 + Math.floor(8 * random()));
-    const id = link.sent(bytes, atMs);
-    link.delivered(id, upload(bytes, atMs));
+    send(50_000 * (1 + Math.floor(8 * random())), atMs);
+    answer(index);
   }
   expect(link.rttMs).toBeCloseTo(40, 0);
-  expect(8 / (link.msPerByte * 1000)).toBeGreaterThan(95);
-  expect(8 / (link.msPerByte * 1000)).toBeLessThan(105);
+  expect(mbps(link)).toBeGreaterThan(95);
+  expect(mbps(link)).toBeLessThan(105);
 });
 
 it("is not misled by a tenth of the uploads being ten times slower, and stays on the safe side of the bandwidth", () => {
-  const link = new LinkModel({ ...assumed, bandwidthQuantile: 0.25 });
   const random = seededRandom(4);
   let slow = 1;
-  const upload = replayedLink(20, () => 200 / slow);
-  for (let i = 0; i < 200; i++) {
+  const { link, send, answer } = linkOf({ bandwidthQuantile: 0.25 }, 20, () => 200 / slow);
+  for (let index = 0; index < 200; index++) {
     slow = random() < 0.1 ? 10 : 1 + 0.2 * random();
-    const bytes = 40_000 * (1 + Math.floor(10 * random()));
-    const id = link.sent(bytes, i * 1_000);
-    link.delivered(id, upload(bytes, i * 1_000));
+    send(40_000 * (1 + Math.floor(10 * random())), index * 1_000);
+    answer(index);
   }
   expect(link.rttMs).toBeGreaterThan(16);
   expect(link.rttMs).toBeLessThan(24);
-  const mbps = 8 / (link.msPerByte * 1000);
-  expect(mbps).toBeGreaterThan(150);
-  expect(mbps).toBeLessThan(190);
+  expect(mbps(link)).toBeGreaterThan(150);
+  expect(mbps(link)).toBeLessThan(190);
 });
 
-it("notices a link that has become four times slower within 20 uploads", () => {
-  const link = new LinkModel(assumed);
-  let mbps = 100;
-  const upload = replayedLink(10, () => mbps);
-  for (let i = 0; i < 120; i++) {
-    if (i === 100) mbps = 25;
-    const bytes = 30_000 * (1 + (i % 5));
-    const id = link.sent(bytes, i * 1_000);
-    link.delivered(id, upload(bytes, i * 1_000));
+it("notices within 5 uploads that the link has become four times slower, and forgets what was before", () => {
+  let now = 100;
+  const { link, send, answer } = linkOf({}, 10, () => now);
+  const drifts: number[] = [];
+  for (let index = 0; index < 120; index++) {
+    if (index === 100) now = 25;
+    send(30_000 * (1 + (index % 5)), index * 1_000);
+    if (answer(index)) drifts.push(index);
+    if (index === 106) expect(mbps(link)).toBeCloseTo(25, 0);
   }
-  expect(8 / (link.msPerByte * 1000)).toBeLessThan(30);
+  expect(drifts.filter((index) => index >= 100)).toHaveLength(1);
+  expect(drifts.at(-1)).toBeLessThan(105);
+});
+
+it("follows no drift when it is told not to, and keeps to the assumption without a window", () => {
+  for (const options of [{ followsDrift: false }, { window: 0 }]) {
+    let now = 1_000;
+    const { link, send, answer } = linkOf({ ...options, assumedRttMs: 10 }, 10, () => now);
+    for (let index = 0; index < 110; index++) {
+      if (index === 100) now = 250;
+      send(300_000, index * 1_000);
+      expect(answer(index)).toBe(false);
+    }
+    expect(mbps(link)).toBeCloseTo(1_000, 0);
+  }
 });
 
 it("keeps the assumed round trip when all uploads have one size", () => {
-  const link = new LinkModel(assumed);
-  const upload = replayedLink(40, () => 100);
-  for (let i = 0; i < 20; i++) link.delivered(link.sent(100_000, i * 1_000), upload(100_000, i * 1_000));
+  const { link, send, answer } = linkOf({}, 40, () => 100);
+  for (let index = 0; index < 20; index++) {
+    send(100_000, index * 1_000);
+    answer(index);
+  }
   expect(link.rttMs).toBe(5);
   expect(link.rttMs + link.uploadMs(100_000)).toBeCloseTo(48, 9);
 });
 
 it("knows when the link will be free, and corrects it when answers tell", () => {
-  const link = new LinkModel({ assumedRttMs: 10, assumedUplinkMbps: 8 });
-  // 8 Mbit/s is a byte a microsecond.
+  // A byte a microsecond.
+  const link = new LinkModel({ assumedRttMs: 10, assumedMsPerByte: 1e-3 });
   expect(link.freeAtMs).toBe(-Infinity);
   const first = link.sent(20_000, 0);
-  link.sent(30_000, 5);
-  expect(link.freeAtMs).toBeCloseTo(50, 9);
-  expect(link.transferMs(1_000, 30)).toBeCloseTo(20 + 1 + 10, 9);
+  const second = link.sent(30_000, 5);
+  expect([first.endAtMs, second.endAtMs, link.freeAtMs]).toEqual([20, 50, 50]);
   // The first upload took 26 ms instead of 20: with one size seen, a byte takes 1.3 microseconds.
-  link.delivered(first, 36);
-  expect(link.freeAtMs).toBeCloseTo(26 + 39, 9);
+  link.ended(first, 36);
+  expect(second.endAtMs).toBeCloseTo(26 + 39, 9);
+  link.ended(second, undefined);
+  expect(link.freeAtMs).toBeCloseTo(65, 9);
+});
+
+it("learns from queued uploads too, when they are answered in order", () => {
+  const { link, send, answer } = linkOf({ assumedRttMs: 40 }, 40, () => 250);
+  for (let index = 0; index < 40; index++) send(100_000, 0);
+  for (let index = 0; index < 40; index++) answer(index);
+  expect(mbps(link)).toBeCloseTo(250, 6);
 });
 
 it("does not learn from an upload that waited for one whose end is not known", () => {
-  const link = new LinkModel({ assumedRttMs: 10, assumedUplinkMbps: 8 });
-  link.sent(20_000, 0);
-  const second = link.sent(20_000, 1);
-  link.delivered(second, 500);
-  expect(link.uploadMs(1_000)).toBeCloseTo(1, 9);
+  const { link, send, answer, fail } = linkOf({}, 5, () => 100);
+  send(100_000, 0);
+  send(100_000, 1);
+  answer(1);
+  expect(mbps(link)).toBeCloseTo(1_000, 6);
+  send(100_000, 100);
+  send(100_000, 100);
+  fail(2);
+  answer(3);
+  expect(mbps(link)).toBeCloseTo(1_000, 6);
 });
 
-it("refuses moments that go back and uploads of nothing", () => {
-  const link = new LinkModel(assumed);
-  link.sent(1, 10);
-  expect(() => link.sent(1, 9)).toThrow(/atMs is 9/);
-  expect(() => link.sent(0, 11)).toThrow(/bytes is 0/);
+it("keeps the estimate of a link that is as assumed, whatever the order of answers", () => {
+  const orders = fc
+    .array(
+      fc.record({ bytes: fc.integer({ min: 6_000, max: 90_000 }), gapMs: fc.integer({ max: 3, min: 0 }) }),
+      { minLength: 1, maxLength: 12 },
+    )
+    .chain((uploads) => {
+      const indices = uploads.map((_, index) => index);
+      const all = { minLength: indices.length };
+      return fc.record({ uploads: fc.constant(uploads), order: fc.shuffledSubarray(indices, all) });
+    });
+  fc.assert(
+    fc.property(orders, ({ uploads, order }) => {
+      const { link, send, answer } = linkOf({}, 5, () => 1_000);
+      let atMs = 0;
+      for (const { bytes, gapMs } of uploads) send(bytes, (atMs += gapMs));
+      const freeAtMs = link.freeAtMs;
+      for (const index of order) answer(index);
+      expect(mbps(link)).toBeCloseTo(1_000, 3);
+      expect(link.rttMs).toBeCloseTo(5, 6);
+      expect(link.freeAtMs).toBeCloseTo(freeAtMs, 6);
+    }),
+    { seed: 1, numRuns: 300 },
+  );
+});
+
+it("learns nothing from uploads that are shorter than jitter, and pays no heed to those it was not given", () => {
+  const { link, send, answer } = linkOf({}, 5, () => 1);
+  send(1_000, 0);
+  answer(0);
+  expect(mbps(link)).toBeCloseTo(1_000, 6);
+  answer(0);
+  link.ended({ bytes: 1, sentAtMs: 0, endAtMs: 1 }, 99);
+  expect(mbps(link)).toBeCloseTo(1_000, 6);
+});
+
+it("refuses sizes below 0 and options outside their range", () => {
+  const { link } = linkOf({}, 5, () => 1);
+  expect(() => link.sent(-1, 11)).toThrow(/bytes is -1/);
+  expect(() => new LinkModel({ ...assumed, window: 513 })).toThrow(/window is 513/);
 });

@@ -2,65 +2,86 @@
  * One link to a class of targets: how long an upload takes, and when the link will be free, given what was sent
  * when. Uploads go one after another, in the order they were sent.
  */
+import { DriftDetector } from "../changepoint/drift-detector.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
 export interface LinkModelOptions {
   /** Round trip until uploads have told it, in milliseconds, at least 0. */
   readonly assumedRttMs: number;
-  /** Bandwidth until uploads have told it, in Mbit/s, above 0. */
-  readonly assumedUplinkMbps: number;
-  /** Uploads the estimate rests on, an integer from 1 to 512. Default 64. */
+  /** Upload time a byte until uploads have told it, in milliseconds, at least 0. */
+  readonly assumedMsPerByte: number;
+  /** Uploads the estimate rests on, an integer from 1 to 512; 0: the assumption stands. Default 64. */
   readonly window?: number;
   /** Which quantile of the bandwidth is reckoned with, in [0, 1]. Default 0.25. */
   readonly bandwidthQuantile?: number;
+  /** Whether what was timed before a lasting change of the link is forgotten. Default true. */
+  readonly followsDrift?: boolean;
 }
 
-interface Upload {
-  readonly id: number;
+/** An upload that was given to the link. */
+export interface Upload {
   readonly bytes: number;
   readonly sentAtMs: number;
-  /** When its last byte left, as predicted or, once delivered, as observed. */
-  endAtMs: number;
-  /** The upload's end plus a round trip, once its answer has told it. */
-  networkEndAtMs: number | undefined;
+  /** When its last byte leaves, by what is known. */
+  readonly endAtMs: number;
 }
 
-/** Uploads under way that are remembered; more are not corrected by what comes back. */
-const mostRemembered = 256;
-/** The estimate is renewed after this many new uploads; at every one of the first 16. */
-const refitEvery = 8;
+interface PendingUpload extends Upload {
+  endAtMs: number;
+  /** Counts the uploads of this link. */
+  readonly sequence: number;
+  /** When the last of those before it that are not pending any more had ended, as far as known. */
+  notBeforeMs: number;
+  /** True when every upload before it was through when it was sent: so it began at once. */
+  readonly wasAlone: boolean;
+  /** Of the upload right before it, once its answer has told: its end plus a round trip. */
+  previousNetworkEndMs: number | undefined;
+}
+
+/** The estimate is renewed after this many new uploads, and at every one of the first 16. */
+const refitEvery = 64;
+const firstUploads = 16;
+/** Uploads shorter than this, in milliseconds, say more about jitter than about the link. */
+const leastTellingMs = 0.05;
+/** An upload surely waited for the one before it when that one's answer came so many round trips after its sending. */
+const surelyBehind = 1.5;
+/** A time of 0 or less has no logarithm. */
+const leastRatio = 1e-3;
 
 /**
- * The owner says `sent` for each upload, in order, and `delivered` when its answer is there; answers may come in
- * any order, and one that failed is never told. Memory is bounded by the window and by 256 uploads under way.
+ * The owner says `sent` for each upload, in order, and `ended` exactly once for each, in any order. Only an
+ * upload whose beginning is known is timed: everything before it has told when it was through.
  */
 export class LinkModel {
-  readonly #assumedRttMs: number;
-  readonly #window: number;
-  readonly #bandwidthQuantile: number;
-  /** In the order they were sent; the first is the last one delivered, when one was. */
-  readonly #uploads: Upload[] = [];
+  readonly #options: Required<LinkModelOptions>;
+  /** In the order they were sent. */
+  readonly #pending: PendingUpload[] = [];
+  /** The last ones that were timed, the oldest first. */
   readonly #timed: TimedUpload[] = [];
-  #nextTimed = 0;
-  #nextId = 0;
+  readonly #drift = new DriftDetector();
+  #sequence = 0;
   #sinceFit = 0;
+  #timedInAll = 0;
+  /** When the last upload that is not pending any more had ended. */
+  #endedAtMs = -Infinity;
   #estimate: LinkEstimate;
 
   /** @throws RangeError when an option is outside its range */
-  constructor({ assumedRttMs, assumedUplinkMbps, window = 64, bandwidthQuantile = 0.25 }: LinkModelOptions) {
+  constructor(options: LinkModelOptions) {
+    const {
+      assumedRttMs,
+      assumedMsPerByte,
+      window = 64,
+      bandwidthQuantile = 0.25,
+      followsDrift = true,
+    } = options;
     check("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
-    check("assumedUplinkMbps", assumedUplinkMbps, assumedUplinkMbps > 0, "above 0");
-    check(
-      "window",
-      window,
-      Number.isInteger(window) && window >= 1 && window <= 512,
-      "an integer from 1 to 512",
-    );
+    check("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
+    const isWindow = Number.isInteger(window) && window >= 0 && window <= 512;
+    check("window", window, isWindow, "an integer from 0 to 512");
     check("bandwidthQuantile", bandwidthQuantile, bandwidthQuantile >= 0 && bandwidthQuantile <= 1, "[0, 1]");
-    this.#assumedRttMs = assumedRttMs;
-    this.#window = window;
-    this.#bandwidthQuantile = bandwidthQuantile;
-    this.#estimate = { rttMs: assumedRttMs, msPerByte: 8 / (assumedUplinkMbps * 1000) };
+    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, followsDrift };
+    this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
 
   /** Round trip in milliseconds: half of it before a target has the upload, half after the answer left it. */
@@ -80,76 +101,105 @@ export class LinkModel {
 
   /** When the link will have sent all that it was given: in the past when it is free. -Infinity at first. */
   get freeAtMs(): number {
-    return this.#uploads.at(-1)?.endAtMs ?? -Infinity;
+    const last = this.#pending.at(-1);
+    return last === undefined ? this.#endedAtMs : Math.max(last.endAtMs, this.#endedAtMs);
   }
 
   /**
-   * From now until the answer of an upload of that many bytes, without the target's own time: what waits on the
-   * link before it, the upload, the round trip.
-   */
-  transferMs(bytes: number, nowMs: number): number {
-    return Math.max(0, this.freeAtMs - nowMs) + this.uploadMs(bytes) + this.rttMs;
-  }
-
-  /**
-   * An upload was given to the link. Moments must not decrease.
+   * An upload is given to the link. Moments must not decrease.
    *
-   * @param bytes above 0
-   * @returns the id that `delivered` is told
-   * @throws RangeError when `bytes` is not above 0 or the moment is before that of the last upload
+   * @param bytes at least 0
+   * @returns the upload, for `ended`; its `endAtMs` follows what becomes known
    */
-  sent(bytes: number, atMs: number): number {
-    check("bytes", bytes, bytes > 0 && bytes < Infinity, "above 0");
-    const previous = this.#uploads.at(-1);
-    const previousAtMs = previous?.sentAtMs ?? -Infinity;
-    check("atMs", atMs, atMs >= previousAtMs && atMs < Infinity, `at least ${previousAtMs}`);
-    const endAtMs = Math.max(atMs, this.freeAtMs) + this.uploadMs(bytes);
-    const id = this.#nextId++;
-    this.#uploads.push({ id, bytes, sentAtMs: atMs, endAtMs, networkEndAtMs: undefined });
-    if (this.#uploads.length > mostRemembered) this.#uploads.shift();
-    return id;
+  sent(bytes: number, atMs: number): Upload {
+    check("bytes", bytes, bytes >= 0 && bytes < Infinity, "at least 0");
+    const upload: PendingUpload = {
+      bytes,
+      sentAtMs: atMs,
+      endAtMs: Math.max(atMs, this.freeAtMs) + this.uploadMs(bytes),
+      sequence: this.#sequence++,
+      notBeforeMs: this.#endedAtMs,
+      wasAlone: this.#pending.length === 0 && this.#endedAtMs <= atMs,
+      previousNetworkEndMs: undefined,
+    };
+    this.#pending.push(upload);
+    return upload;
   }
 
   /**
-   * The answer to an upload is there.
+   * The upload is through.
    *
-   * @param networkEndAtMs the moment of the answer, less the time the target worked on it or let it wait: the
-   * upload's end plus a round trip
+   * @param networkEndMs the moment of its answer, less the time that the target worked on it or let it wait: the
+   * upload's end plus a round trip. Undefined when that is not known, because the answer was an error.
+   * @returns true when the link was found to have changed for good
    */
-  delivered(id: number, networkEndAtMs: number): void {
-    const at = this.#uploads.findIndex((upload) => upload.id === id);
-    const upload = this.#uploads[at];
-    if (upload === undefined) return;
-    this.#time(upload, this.#uploads[at - 1], networkEndAtMs);
-    upload.endAtMs = Math.max(upload.sentAtMs, networkEndAtMs - this.rttMs);
-    upload.networkEndAtMs = networkEndAtMs;
-    this.#followFrom(at);
-    this.#uploads.splice(0, at);
+  ended(upload: Upload, networkEndMs: number | undefined): boolean {
+    const at = this.#pending.indexOf(upload as PendingUpload);
+    if (at === -1) return false;
+    const pending = this.#pending[at] as PendingUpload;
+    let hasDrifted = false;
+    if (networkEndMs !== undefined) {
+      hasDrifted = this.#time(pending, networkEndMs);
+      pending.endAtMs = Math.max(pending.sentAtMs, networkEndMs - this.rttMs);
+    }
+    const next = this.#pending[at + 1];
+    if (next !== undefined) {
+      next.notBeforeMs = Math.max(next.notBeforeMs, pending.endAtMs);
+      if (next.sequence === pending.sequence + 1) next.previousNetworkEndMs = networkEndMs;
+    }
+    this.#endedAtMs = Math.max(this.#endedAtMs, pending.endAtMs);
+    this.#pending.splice(at, 1);
+    this.#expectAgainFrom(at);
+    return hasDrifted;
   }
 
-  /** Learn from an upload, unless one before it kept it waiting and has not told until when. */
-  #time(upload: Upload, previous: Upload | undefined, networkEndAtMs: number): void {
-    const isAlone = (previous?.endAtMs ?? -Infinity) <= upload.sentAtMs;
-    // Behind another upload both moments carry the same round trip, so that it cancels.
-    const beganAtMs = isAlone ? upload.sentAtMs : previous?.networkEndAtMs;
-    if (beganAtMs === undefined || networkEndAtMs <= beganAtMs) return;
-    const tookMs = networkEndAtMs - beganAtMs;
-    this.#timed[this.#nextTimed] = { bytes: upload.bytes, tookMs, hasRoundTrip: isAlone };
-    this.#nextTimed = (this.#nextTimed + 1) % this.#window;
+  #time(upload: PendingUpload, networkEndMs: number): boolean {
+    const { bytes, sentAtMs, wasAlone, previousNetworkEndMs } = upload;
+    if (wasAlone) return this.#learn({ bytes, tookMs: networkEndMs - sentAtMs, hasRoundTrip: true });
+    // Whether it waited for the one before it must not hang on a round trip that is only estimated.
+    const isBehind =
+      previousNetworkEndMs !== undefined && previousNetworkEndMs - sentAtMs > surelyBehind * this.rttMs;
+    if (!isBehind) return false;
+    // Both moments carry the same round trip, so that it cancels.
+    return this.#learn({ bytes, tookMs: networkEndMs - previousNetworkEndMs, hasRoundTrip: false });
+  }
+
+  #learn(timed: TimedUpload): boolean {
+    const { window } = this.#options;
+    const assumedMs = timed.bytes * this.#options.assumedMsPerByte;
+    if (window === 0 || !(timed.tookMs > 0) || assumedMs < leastTellingMs) return false;
+    this.#timed.push(timed);
+    if (this.#timed.length > window) this.#timed.shift();
+    this.#timedInAll++;
     this.#sinceFit++;
-    if (this.#sinceFit < refitEvery && this.#timed.length > 16) return;
-    this.#sinceFit = 0;
-    this.#estimate = estimateLink(this.#timed, this.#assumedRttMs, this.#bandwidthQuantile);
+    const hasDrifted = this.#forgetBeforeDrift(timed, assumedMs);
+    if (hasDrifted || this.#sinceFit >= refitEvery || this.#timedInAll <= firstUploads) this.#refit();
+    return hasDrifted;
   }
 
-  /** Predict again when the uploads after that one end. */
-  #followFrom(at: number): void {
-    let freeAtMs = this.#uploads[at]?.endAtMs ?? -Infinity;
-    for (const upload of this.#uploads.slice(at + 1)) {
-      if (upload.networkEndAtMs === undefined) {
-        upload.endAtMs = Math.max(upload.sentAtMs, freeAtMs) + this.uploadMs(upload.bytes);
-      }
-      freeAtMs = upload.endAtMs;
+  /** Relative to the assumption, not to the estimate: else each new estimate would be a change of its own. */
+  #forgetBeforeDrift({ tookMs, hasRoundTrip }: TimedUpload, assumedMs: number): boolean {
+    const uploadMs = tookMs - (hasRoundTrip ? this.rttMs : 0);
+    const alarm = this.#drift.observe(Math.max(leastRatio, uploadMs / assumedMs));
+    if (alarm === undefined || !this.#options.followsDrift) return false;
+    const since = alarm.atIndex - alarm.startIndex + 1;
+    this.#timed.splice(0, Math.max(0, this.#timed.length - since));
+    // A few uploads alone tell little: until there are as many as at first, each one counts.
+    this.#timedInAll = this.#timed.length;
+    return true;
+  }
+
+  #refit(): void {
+    this.#sinceFit = 0;
+    this.#estimate = estimateLink(this.#timed, this.rttMs, this.#options.bandwidthQuantile);
+  }
+
+  #expectAgainFrom(at: number): void {
+    for (let index = at; index < this.#pending.length; index++) {
+      const upload = this.#pending[index] as PendingUpload;
+      const beforeMs = this.#pending[index - 1]?.endAtMs ?? -Infinity;
+      const startMs = Math.max(upload.sentAtMs, upload.notBeforeMs, beforeMs);
+      upload.endAtMs = startMs + this.uploadMs(upload.bytes);
     }
   }
 }

@@ -1,7 +1,4 @@
 /** A function size made ready for planning: tables by rows of how long a call lasts and what it costs. */
-import type { LatencyModel } from "../latency/latency-model.ts";
-import { callCost, type FunctionSize, type PriceSheet } from "../price.ts";
-
 export interface FunctionOption {
   readonly name: string;
   /** Reserved latency of a call by rows: network, service, margin, in milliseconds; non-decreasing. */
@@ -12,59 +9,47 @@ export interface FunctionOption {
   readonly cost: Float64Array;
 }
 
+/** Service times by rows in milliseconds, index 0 unused: at a quantile in [0, 1], and the mean. */
+export interface ServiceTables {
+  table(quantile: number): Float64Array;
+  meanTable(): Float64Array;
+}
+
 export interface FunctionOptionInput {
   readonly name: string;
-  readonly size: FunctionSize;
-  readonly sheet: PriceSheet;
-  readonly model: LatencyModel;
-  /** The largest batch, in rows; at most the model's. */
-  readonly maxRows: number;
+  readonly service: ServiceTables;
+  /** All service times are that many times longer, above 0. Default 1. */
+  readonly slowness?: number;
+  /** What a call costs that is served in that many milliseconds. */
+  readonly costOf: (serviceMs: number) => number;
   /** The quantile of the service time that is reserved, in [0, 1]. */
   readonly quantile: number;
   readonly rttMs: number;
-  /** Upload time a row, in milliseconds. */
-  readonly uploadMsPerRow: number;
-  /** Added to every latency, in milliseconds. Default 0. */
-  readonly marginMs?: number;
+  /** Upload time by rows, in milliseconds; as long as the tables. */
+  readonly uploadMs: ArrayLike<number>;
 }
 
 /** Points of the service time's distribution at which a call is priced. */
 const pricedQuantiles = Array.from({ length: 20 }, (_, i) => (i + 0.5) / 20);
 
-/** Throws what the model and `callCost` throw: no sample yet, a card without a price. */
+/** Throws what the tables and `costOf` throw: no sample yet, a card without a price. */
 export function functionOption(input: FunctionOptionInput): FunctionOption {
-  const { name, model, maxRows, quantile } = input;
+  const { name, service, quantile, slowness = 1, rttMs, uploadMs } = input;
   return {
     name,
-    latencyMs: reservedLatency(model.table(quantile, maxRows), input),
-    serviceMs: model.meanTable(maxRows),
+    latencyMs: service.table(quantile).map((ms, rows) => ms * slowness + rttMs + (uploadMs[rows] as number)),
+    serviceMs: service.meanTable().map((ms) => ms * slowness),
     cost: expectedCallCost(input),
   };
 }
 
-/**
- * Service times plus round trip, upload and margin, by rows.
- *
- * @param serviceMs by rows, index 0 unused
- */
-export function reservedLatency(
-  serviceMs: Float64Array,
-  {
-    rttMs,
-    uploadMsPerRow,
-    marginMs = 0,
-  }: { readonly rttMs: number; readonly uploadMsPerRow: number; readonly marginMs?: number },
-): Float64Array {
-  return serviceMs.map((ms, rows) => ms + rttMs + uploadMsPerRow * rows + marginMs);
-}
-
 /** The mean over the distribution, not the price of the mean: a provider that rounds up makes them differ. */
-function expectedCallCost({ model, maxRows, sheet, size }: FunctionOptionInput): Float64Array {
-  const cost = new Float64Array(maxRows + 1);
+function expectedCallCost({ service, slowness = 1, costOf, uploadMs }: FunctionOptionInput): Float64Array {
+  const cost = new Float64Array(uploadMs.length);
   for (const quantile of pricedQuantiles) {
-    const serviceMs = model.table(quantile, maxRows);
-    for (let rows = 1; rows <= maxRows; rows++) {
-      const share = callCost(sheet, size, serviceMs[rows] as number).cost / pricedQuantiles.length;
+    const serviceMs = service.table(quantile);
+    for (let rows = 1; rows < cost.length; rows++) {
+      const share = costOf((serviceMs[rows] as number) * slowness) / pricedQuantiles.length;
       cost[rows] = (cost[rows] as number) + share;
     }
   }

@@ -177,8 +177,9 @@ it("prices a call over the distribution of its time, so that a second begun by h
   const model = new LatencyModel({ maxRows: 2, enoughSamples: 0 });
   for (const rows of [1, 2]) for (let i = 0; i <= 40; i++) model.observe(rows, 800 * rows + 10 * i);
   const size = { vcpu: 1, memoryMib: 1_024 };
-  const link = { rttMs: 20, uploadMsPerRow: 5 };
-  const option = functionOption({ name: "f", size, sheet, model, maxRows: 2, quantile: 1, ...link });
+  const costOf = (serviceMs: number): number => callCost(sheet, size, serviceMs).cost;
+  const link = { rttMs: 20, uploadMs: [0, 5, 10] };
+  const option = functionOption({ name: "f", service: model, costOf, quantile: 1, ...link });
   expect(option.cost[1]).toBeCloseTo(0.015, 9);
   expect(callCost(sheet, size, model.meanTable()[1] as number).cost).toBeCloseTo(0.01, 9);
   expect(option.latencyMs[2]).toBe(2_000 + 20 + 10);

@@ -20,6 +20,8 @@ export interface PlanInput {
   /** Undefined: there is no edge, or it is down. */
   readonly edge?: EdgeOption | undefined;
   readonly functions: readonly FunctionOption[];
+  /** How fast requests overflow while they do, in requests a millisecond, where that was seen. */
+  readonly overflowPerMs?: number | undefined;
   /** Instances over all sizes. Default Infinity. */
   readonly maxInstances?: number;
   /** Rows a millisecond that the functions' uplink can carry. Default Infinity. */
@@ -49,6 +51,8 @@ interface PlanFigures {
   readonly edge: EdgePlan | null;
   /** Null: no function can. */
   readonly serverless: ServerlessPlan | null;
+  /** Every function that can, the cheapest first. */
+  readonly choices: readonly ServerlessPlan[];
   /** Requests a millisecond that the edge does not take, on average. */
   readonly residualPerMs: number;
   /** What one second of a replica is worth, in money; 0 when the replicas are not what limits. */
@@ -73,8 +77,8 @@ const edgeOnlyShare = 0.001;
 /**
  * The edge gets what it can take; of the functions the one is chosen, with the batch cap, that has the least
  * expected cost a request at the residual rate. Below its capacity an edge overflows only in clumps: then that
- * rate is at least what one standard deviation of the count within the SLO makes, because that is how fast
- * requests come while they come.
+ * rate is at least the one seen while it overflowed; where none was seen, what one standard deviation of the
+ * count within the SLO makes.
  *
  * The price of an edge second is what the requests that it serves would cost in the function, times how much of
  * them would overflow for want of it (0 idle, 1 overloaded).
@@ -87,11 +91,11 @@ export function makePlan(input: PlanInput): Plan {
   const edge = input.edge === undefined ? undefined : planEdge(input.edge, arrivalsPerMs, sloMs);
   const spill = edgeOverflow(input, edge);
   const clumpPerMs = edge === undefined ? 0 : Math.sqrt((dispersion * arrivalsPerMs) / sloMs);
-  const choices = priceFunctions(input, Math.max(spill.perMs, clumpPerMs), spill.perMs);
+  const { overflowPerMs = clumpPerMs } = input;
+  const choices = priceFunctions(input, Math.max(spill.perMs, overflowPerMs), spill.perMs);
   const able = choices.filter(({ busyInstances }) => busyInstances <= (input.maxInstances ?? Infinity));
-  const cheapest = [...(able.length > 0 ? able : choices)].sort(
-    (a, b) => a.costPerRequest - b.costPerRequest,
-  )[0];
+  const ranked = [...(able.length > 0 ? able : choices)].sort((a, b) => a.costPerRequest - b.costPerRequest);
+  const [cheapest] = ranked;
   const costPerRequest = cheapest?.costPerRequest ?? 0;
   const worthPerS = costPerRequest * spill.perCapacity * 1000;
   const isUplink = edge?.limit === "uplink";
@@ -103,6 +107,7 @@ export function makePlan(input: PlanInput): Plan {
     currency,
     edge: edge ?? null,
     serverless: cheapest ?? null,
+    choices: ranked,
     residualPerMs: spill.perMs,
     edgePricePerS: isUplink ? 0 : worthPerS * replicaRowsPerMs,
     uplinkPricePerS: isUplink ? worthPerS * edge.perMs : 0,

@@ -17,6 +17,12 @@ export interface TargetProfile {
   readonly meanServiceMs: readonly number[];
   /** What a call costs on average, by rows; 0 at the edge. */
   readonly costs: readonly number[];
+  /** How long an instance takes to start, mostly at most; 0 where nothing starts. */
+  readonly coldStartMs: number;
+  /** Time without a call after which an instance is stopped; Infinity where none is. */
+  readonly idleMs: number;
+  /** What a call costs that is served in `serviceMs`; 0 at the edge. */
+  costOf(serviceMs: number): number;
   /** That quantile of the service time, by rows. */
   serviceMs(quantile: number): readonly number[];
 }

@@ -21,12 +21,16 @@ export class EdgeChoice {
   /** The smallest size with the best throughput. */
   readonly bestRows: number;
 
-  constructor({ maxBatchRows, meanServiceMs, uploadMs, replicas }: TargetProfile) {
+  /**
+   * @param serviceMs mean service time by rows
+   * @param uplinkRowsPerMs what the edge's uplink carries
+   */
+  constructor({ maxBatchRows, replicas }: TargetProfile, serviceMs: Float64Array, uplinkRowsPerMs: number) {
     this.#rowsPerMs = new Float64Array(maxBatchRows + 1);
     this.#best = new Uint16Array(maxBatchRows + 1);
     let bestRows = 1;
     for (let rows = 1; rows <= maxBatchRows; rows++) {
-      const eachMs = Math.max((meanServiceMs[rows] as number) / replicas, uploadMs[rows] as number);
+      const eachMs = Math.max((serviceMs[rows] as number) / replicas, rows / uplinkRowsPerMs);
       const rowsPerMs = rows / Math.max(eachMs, 1e-6);
       this.#rowsPerMs[rows] = rowsPerMs;
       if (rowsPerMs > (this.#rowsPerMs[bestRows] as number) * asFast) bestRows = rows;

@@ -3,7 +3,7 @@
  * in this call than they are expected to cost later.
  */
 import type { LineView } from "../../policy.ts";
-import { costOf, type SizeOnMenu } from "./function-sizes.ts";
+import type { FunctionSize } from "./function-size.ts";
 import type { LeftOver } from "./left-over.ts";
 
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
@@ -18,12 +18,18 @@ export interface FunctionCall {
 }
 
 /** @param callAtMs when the call's upload could begin */
-export function chooseCall(line: LineView, left: LeftOver, size: SizeOnMenu, callAtMs: number): FunctionCall {
+export function chooseCall(
+  line: LineView,
+  left: LeftOver,
+  size: FunctionSize,
+  callAtMs: number,
+): FunctionCall {
   const { maxRows } = size;
+  const startMs = size.startMs(callAtMs);
   const callOf = (first: number, count: number): FunctionCall => {
     const rows = rowsIn(line, first, count);
-    const latencyMs = size.latencyMs[Math.min(rows, size.profile.maxBatchRows)] as number;
-    return { first, count, rows, leaveAtMs: line.at(first).deadlineAtMs - latencyMs + roundingMs };
+    const leaveAtMs = line.at(first).deadlineAtMs - startMs - size.latencyMs(rows) + roundingMs;
+    return { first, count, rows, leaveAtMs };
   };
   const first = startOfCall(line, left, size, callAtMs);
   let needed = callOf(first, Math.min(left.count, line.length - first, maxRows));
@@ -32,11 +38,11 @@ export function chooseCall(line: LineView, left: LeftOver, size: SizeOnMenu, cal
   }
   let chosen = needed;
   // A request that stays will need a function later with the chance that one of this line needs one now.
-  const laterCost = ((left.count / line.length) * costOf(size, maxRows)) / maxRows;
+  const laterCost = ((left.count / line.length) * size.costOf(maxRows)) / maxRows;
   for (let count = needed.count + 1; count <= Math.min(maxRows, line.length); count++) {
     const larger = callOf(Math.min(first, line.length - count), count);
     if (larger.rows > maxRows || larger.leaveAtMs < callAtMs) break;
-    const extraCost = costOf(size, larger.rows) - costOf(size, needed.rows);
+    const extraCost = size.costOf(larger.rows) - size.costOf(needed.rows);
     if (extraCost < laterCost * (larger.rows - needed.rows)) chosen = larger;
   }
   return chosen;
@@ -53,14 +59,10 @@ function rowsIn(line: LineView, first: number, count: number): number {
  * Where a call begins. What counts for the edge is how many go, not who: when enough are left over for a full
  * call, but the first of them has no time for one, the call takes younger requests that have.
  */
-function startOfCall(
-  line: LineView,
-  left: LeftOver,
-  { latencyMs, maxRows }: SizeOnMenu,
-  callAtMs: number,
-): number {
+function startOfCall(line: LineView, left: LeftOver, size: FunctionSize, callAtMs: number): number {
+  const { maxRows } = size;
   if (left.count < maxRows) return left.first;
-  const fullAtMs = callAtMs + (latencyMs[maxRows] as number);
+  const fullAtMs = callAtMs + size.startMs(callAtMs) + size.latencyMs(maxRows);
   for (let index = left.first; index + maxRows <= line.length; index++) {
     if (line.at(index).deadlineAtMs >= fullAtMs) return index;
   }

@@ -11,19 +11,23 @@ import type { Decision, EndedBatch, LineView, Policy, QueueView, TargetView } fr
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { EdgeBooks } from "./edge-books.ts";
 import { EdgeChoice } from "./edge-choice.ts";
-import { chooseCall } from "./function-call.ts";
-import { FunctionSizes, type SizeOnMenu } from "./function-sizes.ts";
+import { chooseCall, type FunctionCall } from "./function-call.ts";
+import { FunctionMenu } from "./function-menu.ts";
+import type { FunctionSize } from "./function-size.ts";
 import { findLeftOver, type LeftOver } from "./left-over.ts";
-import { Uplink } from "./uplink.ts";
+import { Planner } from "./planner.ts";
+import { RateWatch } from "./rate-watch.ts";
+import { SpillRate } from "./spill-rate.ts";
+import { StandingDecision } from "./standing-decision.ts";
 
 /** One batch in service and one on its way to follow it, for each replica. */
 const batchesPerReplica = 2;
+/** Whether the edge's time is scarce is a matter of the last so many SLOs. */
+const momentSlos = 2;
+/** An SLO of everything leaves the margins this share of late batches to learn from. */
+const leastLateShare = 1e-3;
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
-/** The arrival rate is an exponential average over this many SLOs. */
-const rateOverSlos = 2;
-/** Below this part of the edge's capacity the overflow is not planned for: it is only what bursts bring. */
-const leastOverflow = 0.1;
 
 /** What `decide` works with at one moment. */
 interface Moment {
@@ -39,59 +43,104 @@ export function spillwayPolicy(inputs: PolicyInputs): Policy {
 
 class Spillway implements Policy {
   readonly name = "spillway";
-  readonly #sloMs: number;
   readonly #books: EdgeBooks;
-  readonly #choice: EdgeChoice;
-  readonly #sizes: FunctionSizes;
-  readonly #onPlan: PolicyInputs["onPlan"];
-  #planned: SizeOnMenu | undefined;
-  #plannedAtMs = -Infinity;
-  /** Rows a millisecond, at `#rateAtMs`. */
-  #rate = 0;
-  #rateAtMs = 0;
+  readonly #menu: FunctionMenu;
+  readonly #planner: Planner;
+  readonly #rate: RateWatch;
+  readonly #spillRate: SpillRate;
+  #choice: EdgeChoice;
   /** True when more comes than the edge can take: then its time has a price. */
   #isScarce = false;
-  /** The uplink to the functions, which all sizes share. */
-  readonly #uplink = new Uplink();
+  #standing: StandingDecision | undefined;
+  /** True when something waits for a place among the calls of functions. */
+  #awaitsRoom = false;
 
-  constructor({ targets, sloMs, sloQuantile, onPlan }: PolicyInputs) {
-    const edge = targets[0];
+  constructor(inputs: PolicyInputs) {
+    const { targets, sloMs, sloQuantile, currency, onPlan } = inputs;
+    const [edge] = targets;
     if (edge?.kind !== "edge") throw new RangeError("the first target is not the edge");
-    this.#sloMs = sloMs;
-    this.#onPlan = onPlan;
-    this.#books = new EdgeBooks(edge, Math.max(0, probit(sloQuantile)));
-    this.#choice = new EdgeChoice(edge);
+    const without = new Set(inputs.without);
+    const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
+    this.#books = new EdgeBooks({
+      profile: edge,
+      reserve: Math.max(0, probit(sloQuantile)),
+      sloMs,
+      lateShare,
+      without,
+    });
     // Twice the SLO's allowance: only what leaves at its last moment is late when its call takes longer than reserved.
-    this.#sizes = new FunctionSizes(targets, Math.max(0.5, 1 - 2 * (1 - sloQuantile)), sloMs);
+    const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
+    this.#menu = new FunctionMenu({ targets, quantile, lateShare, sloMs, without });
+    this.#choice = this.#makeChoice();
+    this.#rate = new RateWatch(momentSlos * sloMs, !without.has("detector"));
+    this.#spillRate = new SpillRate(sloMs);
+    this.#planner = new Planner({
+      onPlan,
+      situation: () => ({
+        sloMs,
+        sloQuantile: Math.min(sloQuantile, 0.9999),
+        currency,
+        edge: this.#books.option,
+        functions: this.#menu.sizes.map(({ option }) => option),
+        overflowPerMs: this.#spillRate.perMs,
+        maxInstances: Math.max(0, ...this.#menu.sizes.map(({ profile }) => profile.replicas)),
+      }),
+    });
   }
 
   arrived(_: string, rows: number, nowMs: number): void {
-    this.#rate = this.#rateNow(nowMs) + rows / (rateOverSlos * this.#sloMs);
-    this.#rateAtMs = nowMs;
+    if (this.#rate.advance(nowMs)) this.#planner.request("changepoint");
+    this.#rate.arrived(rows, nowMs);
   }
 
   ended(batch: EndedBatch): void {
-    if (batch.target === 0) this.#books.ended(batch);
-    else this.#uplink.ended(batch.target, batch.rows, batch.formedAtMs, this.#uploadedAtMs(batch));
+    const isEdge = batch.target === 0;
+    const hasDrifted = isEdge ? this.#books.ended(batch) : this.#menu.ended(batch);
+    // A call that was answered changes nothing for those that wait, unless they wait for its place.
+    if (isEdge || batch.times === undefined || this.#awaitsRoom) this.#standing = undefined;
+    if (hasDrifted) this.#planner.request("drift");
   }
 
   decide(view: QueueView): Decision {
+    if (this.#planner.isDue(view.nowMs)) this.#plan(view.nowMs);
+    else if (this.#standing?.holds(view)) return this.#standing.decision;
+    this.#awaitsRoom = false;
+    const decision = this.#decide(view);
+    this.#standing = decision.kind === "wait" ? new StandingDecision(view, decision) : undefined;
+    return decision;
+  }
+
+  #decide(view: QueueView): Decision {
+    const { nowMs } = view;
     const edge = view.targets[0] as TargetView;
     const blockedUntilMs = this.#blockedUntilMs(view);
-    const callAtMs = Math.max(view.nowMs, this.#uplink.freeAtMs(), blockedUntilMs);
+    const callAtMs = Math.max(nowMs, this.#menu.freeAtMs, blockedUntilMs);
     const moment = { view, edge, callAtMs };
+    this.#books.open(nowMs);
+    const { doubtAtMs } = this.#books;
     const toEdge = edge.isFailing ? this.#probe(moment) : this.#fillEdge(moment);
     if (toEdge.kind !== "wait") return toEdge;
     const toFunctions = this.#spill(moment, blockedUntilMs);
     if (toFunctions.kind !== "wait") return toFunctions;
-    return toEdge.untilMs <= toFunctions.untilMs ? toEdge : toFunctions;
+    return waitUntil(Math.min(toEdge.untilMs, toFunctions.untilMs, doubtAtMs));
+  }
+
+  #plan(nowMs: number): void {
+    this.#rate.advance(nowMs);
+    this.#choice = this.#makeChoice();
+    for (const size of this.#menu.sizes) size.forget(nowMs);
+    this.#planner.plan(nowMs, this.#rate.perMs(nowMs));
+  }
+
+  #makeChoice(): EdgeChoice {
+    const { serviceMs, uplinkRowsPerMs = Infinity } = this.#books.option;
+    return new EdgeChoice(this.#books.profile, serviceMs, uplinkRowsPerMs);
   }
 
   #fillEdge({ view, edge, callAtMs }: Moment): Decision {
     const { nowMs, line } = view;
     const { replicas } = this.#books.profile;
     if (edge.inFlight >= Math.min(edge.maxInFlight, batchesPerReplica * replicas)) return waitUntil(Infinity);
-    this.#books.open(nowMs);
     const replica = this.#books.soonest();
     const skip = this.#isScarce ? this.#canSkip(view, callAtMs) : undefined;
     const { first, count, rows } = this.#choice.choose(line, this.#books, replica, 0, skip);
@@ -110,43 +159,49 @@ class Spillway implements Policy {
     if (edge.inFlight > 0) return waitUntil(Infinity);
     const first = line.length - 1;
     this.#books.sent(line.at(first).rows, nowMs);
-    return {
-      kind: "dispatch",
-      first,
-      count: 1,
-      target: 0,
-      plannedRows: 1,
-      reason: "deadline",
-    };
+    return { kind: "dispatch", first, count: 1, target: 0, plannedRows: 1, reason: "deadline" };
   }
 
   #spill(moment: Moment, blockedUntilMs: number): Decision {
     const { view, callAtMs } = moment;
     const { nowMs, line } = view;
     const left = this.#leftOver(moment);
-    this.#isScarce = left.count > 0 || this.#rateNow(nowMs) > this.#choice.capacityPerMs;
-    this.#plan(nowMs);
-    if (left.count === 0 || this.#planned === undefined) return waitUntil(Infinity);
+    this.#isScarce = left.count > 0 || this.#rate.recentPerMs(nowMs) > this.#choice.capacityPerMs;
+    const planned = this.#menu.ready(this.#planner.sizes, nowMs) ?? this.#menu.fastest();
+    if (left.count === 0 || planned === undefined) return waitUntil(Infinity);
     const first = this.#firstInTime(line, left.first, callAtMs);
     if (first > left.first && left.first === 0) return refuseFirst;
     if (first === line.length) return waitUntil(Infinity);
     // Those that no function can serve any more must not keep the others waiting: the edge may still take them.
     const inTime = { first, count: Math.max(1, left.count - (first - left.first)) };
     const oldest = line.at(first);
-    const size = this.#sizes.within(oldest.deadlineAtMs - callAtMs + roundingMs, oldest.rows, this.#planned);
+    const size = this.#menu.within(
+      oldest.deadlineAtMs - callAtMs + roundingMs,
+      oldest.rows,
+      planned,
+      callAtMs,
+    );
     if (size === undefined) return waitUntil(Infinity);
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
     if (inTime.count < size.maxRows && isEarly && !view.draining)
       return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
+    return this.#call(view, size, call);
+  }
+
+  #call(view: QueueView, size: FunctionSize, call: FunctionCall): Decision {
+    const { nowMs } = view;
     const target = view.targets[size.target] as TargetView;
     // One call shows whether functions that refused take calls again.
     const isProbing = target.isFailing && target.inFlight > 0;
-    if (isProbing || target.inFlight >= target.maxInFlight) return waitUntil(Infinity);
+    if (isProbing || target.inFlight >= target.maxInFlight) {
+      this.#awaitsRoom = true;
+      return waitUntil(Infinity);
+    }
     const { count, rows } = call;
-    const uploadMs = size.profile.uploadMs[Math.min(rows, size.profile.maxBatchRows)] as number;
-    this.#uplink.sent(size.target, rows, uploadMs, nowMs);
+    this.#menu.sent(size, rows, nowMs);
+    this.#spillRate.sent(rows, nowMs);
     const reason = rows >= size.maxRows ? "full" : "deadline";
     return {
       kind: "dispatch",
@@ -158,14 +213,18 @@ class Spillway implements Policy {
     };
   }
 
-  /** An edge that fails is not counted on: then everything is left over. */
+  /**
+   * An edge that fails is not counted on: then everything is left over. While its time is not scarce nobody is
+   * passed over, unless that leaves somebody over.
+   */
   #leftOver({ view, edge, callAtMs }: Moment): LeftOver {
-    const { nowMs, line } = view;
+    const { line } = view;
     if (edge.isFailing) return { count: line.length, first: 0 };
-    this.#books.open(nowMs);
-    const left = findLeftOver(line, this.#books, this.#choice, undefined);
-    if (left.count === 0) return left;
-    this.#books.open(nowMs);
+    if (!this.#isScarce) {
+      const left = findLeftOver(line, this.#books, this.#choice, undefined);
+      if (left.count === 0) return left;
+      this.#books.rewind();
+    }
     return findLeftOver(line, this.#books, this.#choice, this.#canSkip(view, callAtMs));
   }
 
@@ -175,11 +234,11 @@ class Spillway implements Policy {
    */
   #canSkip({ nowMs, line, targets }: QueueView, callAtMs: number): (first: number, count: number) => boolean {
     if (targets.some(({ suspendedUntilMs }, index) => index > 0 && suspendedUntilMs > nowMs)) return always;
-    const uploadMs = this.#uplink.takesMs(this.#sizes.uploadMs);
+    const uploadMs = this.#menu.rowUploadMs;
     // Each in a call of its own, one upload after another.
     return (first, count) => {
       const { rows, deadlineAtMs } = line.at(first);
-      return this.#sizes.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
+      return this.#menu.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
     };
   }
 
@@ -188,17 +247,10 @@ class Spillway implements Policy {
     let index = from;
     while (index < line.length) {
       const { rows, deadlineAtMs } = line.at(index);
-      if (this.#sizes.shortestMs(rows) <= deadlineAtMs - callAtMs + roundingMs) break;
+      if (this.#menu.shortestMs(rows) <= deadlineAtMs - callAtMs + roundingMs) break;
       index++;
     }
     return index;
-  }
-
-  #uploadedAtMs({ target, endedAtMs, times }: EndedBatch): number | undefined {
-    const profile = this.#sizes.sizes.find((size) => size.target === target)?.profile;
-    if (profile === undefined || times?.serviceMs === undefined) return undefined;
-    const { serviceMs, serverQueuedMs = 0, coldStartMs } = times;
-    return endedAtMs - profile.rttMs - serviceMs - serverQueuedMs - coldStartMs;
   }
 
   /** Functions of every size are one provider: when it refuses one, the others wait too. */
@@ -208,24 +260,6 @@ class Spillway implements Policy {
       blockedUntilMs = Math.max(blockedUntilMs, (targets[index] as TargetView).suspendedUntilMs);
     }
     return blockedUntilMs;
-  }
-
-  #rateNow(nowMs: number): number {
-    return this.#rate * Math.exp((this.#rateAtMs - nowMs) / (rateOverSlos * this.#sloMs));
-  }
-
-  /** Choose the function size for the overflow, once an SLO. */
-  #plan(nowMs: number): void {
-    if (nowMs - this.#plannedAtMs <= this.#sloMs) return;
-    this.#plannedAtMs = nowMs;
-    const rate = this.#rateNow(nowMs);
-    const { capacityPerMs } = this.#choice;
-    const planned = this.#sizes.cheapestAt(Math.max(rate - capacityPerMs, leastOverflow * capacityPerMs));
-    if (planned === undefined || planned === this.#planned) return;
-    const cause = this.#planned === undefined ? "start" : "rate";
-    this.#planned = planned;
-    const plan = { size: planned.profile.name, edgeBatchRows: this.#choice.bestRows };
-    this.#onPlan({ atMs: nowMs, cause, ratePerS: rate * 1_000, plan });
   }
 }
 

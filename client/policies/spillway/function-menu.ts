@@ -1,0 +1,151 @@
+/** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
+import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
+import type { EndedBatch } from "../../policy.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import { FunctionSize } from "./function-size.ts";
+import { linkModel, type Without } from "./learned.ts";
+
+export interface FunctionMenuOptions {
+  /** All targets of the queue; those that are functions are on the menu. */
+  readonly targets: readonly TargetProfile[];
+  /** The quantile of the service times that is reserved. */
+  readonly quantile: number;
+  /** Share of the calls with late answers that is allowed. */
+  readonly lateShare: number;
+  readonly sloMs: number;
+  readonly without: Without;
+}
+
+/** A call under way. */
+interface Sent {
+  readonly target: number;
+  readonly rows: number;
+  readonly upload: Upload;
+}
+
+export class FunctionMenu {
+  readonly sizes: readonly FunctionSize[];
+  readonly #link: LinkModel | undefined;
+  /** In the order they were sent. */
+  readonly #underWay: Sent[] = [];
+  /** The link's time of one unit of work when the tables were made. */
+  #msPerWork = 1;
+
+  constructor({ targets, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
+    const first = targets.find(({ kind }) => kind === "serverless");
+    const link = first === undefined ? undefined : linkModel(first, without);
+    this.#link = link;
+    this.sizes = targets.flatMap((profile, target) =>
+      profile.kind === "serverless" && link !== undefined
+        ? [new FunctionSize({ target, profile, link, sloMs, quantile, lateShare, without })]
+        : [],
+    );
+  }
+
+  /** When the uplink will have sent all that it was given. */
+  get freeAtMs(): number {
+    return this.#link?.freeAtMs ?? -Infinity;
+  }
+
+  /** How long the upload of one row takes. */
+  get rowUploadMs(): number {
+    return this.#link?.uploadMs(this.sizes[0]?.uploadWork(1) ?? 0) ?? 0;
+  }
+
+  /**
+   * The size given when it answers a call of that many rows within `slackMs`, else the cheapest that does, else
+   * none. A size without a warm instance is not counted on, unless no other is in time.
+   */
+  within(slackMs: number, rows: number, preferred: FunctionSize, nowMs: number): FunctionSize | undefined {
+    return this.#within(slackMs, rows, preferred, nowMs) ?? this.#within(slackMs, rows, preferred, undefined);
+  }
+
+  #within(
+    slackMs: number,
+    rows: number,
+    preferred: FunctionSize,
+    startAtMs: number | undefined,
+  ): FunctionSize | undefined {
+    const isInTime = (size: FunctionSize): boolean => {
+      const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
+      return size.latencyMs(rows) + startMs <= slackMs;
+    };
+    if (isInTime(preferred)) return preferred;
+    let cheapest: FunctionSize | undefined;
+    for (const size of this.sizes) {
+      if (!isInTime(size)) continue;
+      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
+    }
+    return cheapest;
+  }
+
+  /** The shortest time in which any size answers a call of that many rows. */
+  shortestMs(rows: number): number {
+    let shortestMs = Infinity;
+    for (const size of this.sizes) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
+    return shortestMs;
+  }
+
+  /**
+   * The first of these sizes (indices on the menu) that is ready for a full call; when none is, the one that
+   * serves a row cheapest in a call of as many as it still answers in time after a cold start.
+   */
+  ready(preference: readonly number[], nowMs: number): FunctionSize | undefined {
+    let cheapest: FunctionSize | undefined;
+    let leastCost = Infinity;
+    for (const index of preference) {
+      const size = this.sizes[index] as FunctionSize;
+      if (size.isReady(nowMs)) return size;
+      const cost = size.coldRowCost;
+      if (cost >= leastCost) continue;
+      cheapest = size;
+      leastCost = cost;
+    }
+    return cheapest;
+  }
+
+  /** The size that answers a call of one row soonest. */
+  fastest(): FunctionSize | undefined {
+    let fastest = this.sizes[0];
+    for (const size of this.sizes) {
+      if (size.latencyMs(1) < (fastest as FunctionSize).latencyMs(1)) fastest = size;
+    }
+    return fastest;
+  }
+
+  /** Note a call of that size that is sent now. */
+  sent(size: FunctionSize, rows: number, nowMs: number): void {
+    const link = this.#link as LinkModel;
+    size.called(nowMs);
+    this.#underWay.push({ target: size.target, rows, upload: link.sent(size.uploadWork(rows), nowMs) });
+  }
+
+  /**
+   * Learn from a call that has ended.
+   *
+   * @returns true when a size or the link were found to have changed for good
+   */
+  ended({ target, rows, formedAtMs, endedAtMs, times, late }: EndedBatch): boolean {
+    const at = this.#underWay.findIndex(
+      (sent) => sent.target === target && sent.rows === rows && sent.upload.sentAtMs === formedAtMs,
+    );
+    const sent = this.#underWay[at];
+    const size = this.sizes.find((each) => each.target === target);
+    if (sent === undefined || size === undefined || this.#link === undefined) return false;
+    this.#underWay.splice(at, 1);
+    const { serviceMs, serverQueuedMs = 0, coldStartMs = 0 } = times ?? {};
+    if (serviceMs === undefined) return this.#link.ended(sent.upload, undefined);
+    const hasLinkDrifted = this.#link.ended(
+      sent.upload,
+      endedAtMs - serviceMs - serverQueuedMs - coldStartMs,
+    );
+    const hasSizeDrifted = size.answered(rows, serviceMs, late > 0 && coldStartMs === 0, endedAtMs);
+    if (hasLinkDrifted || this.#link.msPerByte !== this.#msPerWork) this.#refresh();
+    return hasLinkDrifted || hasSizeDrifted;
+  }
+
+  #refresh(): void {
+    this.#msPerWork = this.#link?.msPerByte ?? 1;
+    for (const size of this.sizes) size.refresh();
+  }
+}

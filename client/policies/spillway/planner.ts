@@ -1,0 +1,81 @@
+/**
+ * Decides when to plan anew and whether a new plan is worth having: at the start, when the arrival rate or a
+ * target has changed for good, and now and then in any case. What it plans is which size of function takes the
+ * overflow.
+ */
+import { formatPlan } from "../../../algorithms/plan/format-plan.ts";
+import { makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
+import type { PlanCause, PlanChange } from "../policy-inputs.ts";
+
+/** A size other than the present one must be predicted to save this part of its cost. */
+const worthChanging = 0.005;
+/**
+ * A plan is made in any case after this time. A rate that has just changed is known from a few seconds only, so
+ * the first plans after a change follow each other closely, each after twice the time of the one before.
+ */
+const shortestHeartbeatMs = 1_000;
+const longestHeartbeatMs = 300_000;
+
+export interface PlannerOptions {
+  /** Its functions in the order of the menu; made anew for each plan, because models learn. */
+  readonly situation: () => Omit<PlanInput, "arrivalsPerMs">;
+  readonly onPlan: (change: PlanChange) => void;
+}
+
+export class Planner {
+  readonly #options: PlannerOptions;
+  /** The function sizes that can take the overflow, the planned one first, then by cost: indices on the menu. */
+  sizes: readonly number[] = [];
+  /** The rate that was planned for last, in rows a millisecond. */
+  arrivalsPerMs = 0;
+  #isStarted = false;
+  #heartbeatMs = shortestHeartbeatMs;
+  #heartbeatAtMs = -Infinity;
+  #cause: PlanCause | undefined;
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Plan anew at the next opportunity. */
+  request(cause: "changepoint" | "drift"): void {
+    this.#cause = cause;
+  }
+
+  /** True when a plan is due. */
+  isDue(nowMs: number): boolean {
+    return this.#cause !== undefined || nowMs >= this.#heartbeatAtMs;
+  }
+
+  plan(nowMs: number, arrivalsPerMs: number): void {
+    const cause = this.#isStarted ? (this.#cause ?? "heartbeat") : "start";
+    if (cause !== "heartbeat") this.#heartbeatMs = shortestHeartbeatMs;
+    this.#isStarted = true;
+    this.#cause = undefined;
+    this.#heartbeatAtMs = nowMs + this.#heartbeatMs;
+    this.#heartbeatMs = Math.min(longestHeartbeatMs, 2 * this.#heartbeatMs);
+    this.arrivalsPerMs = arrivalsPerMs;
+    const plan = makePlan({ ...this.#options.situation(), arrivalsPerMs });
+    const isAdopted = cause === "start" || this.#isWorthChanging(plan);
+    this.sizes = isAdopted ? ranking(plan) : [...new Set([...this.sizes.slice(0, 1), ...ranking(plan)])];
+    this.#options.onPlan({
+      atMs: nowMs,
+      cause,
+      ratePerS: arrivalsPerMs * 1_000,
+      isAdopted,
+      text: formatPlan(plan),
+      plan: { ...plan, size: plan.serverless?.name ?? null },
+    });
+  }
+
+  #isWorthChanging({ choices }: Plan): boolean {
+    const [best] = choices;
+    const present = choices.find(({ index }) => index === this.sizes[0]);
+    if (best === undefined || present === undefined) return best !== present || this.sizes.length > 0;
+    return best.costPerRequest < present.costPerRequest * (1 - worthChanging);
+  }
+}
+
+function ranking({ choices }: Plan): number[] {
+  return choices.map(({ index }) => index);
+}

@@ -1,0 +1,74 @@
+/**
+ * How many requests arrive: for plans the rate since its last lasting change, from counts in bins of 1 s; for the
+ * moment an exponential average.
+ */
+import { RateDetector } from "../../../algorithms/changepoint/rate-detector.ts";
+
+const binMs = 1_000;
+/** After so many empty bins more of them tell nothing new. */
+const mostEmptyBins = 1_200;
+
+export class RateWatch {
+  readonly #detector = new RateDetector();
+  #startedAtMs: number | undefined;
+  #binEndMs = 0;
+  #count = 0;
+  readonly #momentMs: number;
+  /** Rows a millisecond, at `#recentAtMs`. */
+  #recent = 0;
+  #recentAtMs = 0;
+
+  readonly #detects: boolean;
+  /** Of the bins that are over, since the start. */
+  #total = 0;
+
+  /**
+   * @param momentMs how long a moment is: what the exponential average is taken over
+   * @param detects false: no change is looked for, the rate for plans is the mean since the start
+   */
+  constructor(momentMs: number, detects = true) {
+    this.#momentMs = momentMs;
+    this.#detects = detects;
+  }
+
+  /** Rows a millisecond at the moment. */
+  recentPerMs(nowMs: number): number {
+    return this.#recent * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
+  }
+
+  /** Rows have arrived. */
+  arrived(rows: number, nowMs: number): void {
+    this.#recent = this.recentPerMs(nowMs) + rows / this.#momentMs;
+    this.#recentAtMs = nowMs;
+    if (this.#startedAtMs === undefined) {
+      this.#startedAtMs = nowMs;
+      this.#binEndMs = nowMs + binMs;
+    }
+    this.#count += rows;
+  }
+
+  /**
+   * Close the bins that are over. To be called before `arrived` at that moment.
+   *
+   * @returns true when the rate was found to have changed for good
+   */
+  advance(nowMs: number): boolean {
+    if (this.#startedAtMs === undefined || nowMs < this.#binEndMs) return false;
+    const bins = Math.floor((nowMs - this.#binEndMs) / binMs) + 1;
+    this.#binEndMs += bins * binMs;
+    this.#total += this.#count;
+    let hasChanged = this.#detector.observe(this.#count) !== undefined;
+    for (let empty = Math.min(bins - 1, mostEmptyBins); empty > 0; empty--) {
+      if (this.#detector.observe(0) !== undefined) hasChanged = true;
+    }
+    this.#count = 0;
+    return hasChanged && this.#detects;
+  }
+
+  /** Rows a millisecond since the last change; before the first bin is over, since the first arrival. */
+  perMs(nowMs: number): number {
+    const level = this.#detector.rate;
+    if (level !== undefined && this.#detects) return level.mean / binMs;
+    return (this.#total + this.#count) / Math.max(binMs, nowMs - (this.#startedAtMs ?? nowMs));
+  }
+}
