@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -179,6 +180,24 @@ describe("edge, functions and queue together", () => {
     },
   );
 
+  it("let a function that is stopped on its own answer the call it has", async () => {
+    const alone = start("function", "--host", "127.0.0.1");
+    const url = await listening(alone.child);
+    const call = request(`${url}/v2/models/ocr-cls/infer`, {
+      method: "POST",
+      headers: { expect: "100-continue" },
+    });
+    call.flushHeaders();
+    await once(call, "continue");
+    alone.child.kill("SIGTERM");
+    await eventually(() => expect(alone.log()).toContain("draining"));
+    call.end(body());
+    const [answer] = (await once(call, "response")) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+    expect((await alone.ended).status).toBe(0);
+  });
+
   it("end when the process that started them is killed, with every child", async () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);
@@ -223,12 +242,15 @@ describe("the demo", () => {
     expect(pidsIn(readFileSync(logPath, "utf8")).filter(isAlive)).toEqual([]);
   });
 
-  it("answers what is under way after Ctrl-C, stops its programs and reports", async () => {
-    const demo = start("demo", "--seconds", "30", "--json");
-    await eventually(() => expect(demo.log()).toContain("sending"));
-    demo.child.kill("SIGINT");
-    const { status, stdout } = await demo.ended;
-    expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
-    expect(status).toBe(0);
-  });
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "answers what is under way after %s, stops its programs and reports",
+    async (signal) => {
+      const demo = start("demo", "--seconds", "30", "--json");
+      await eventually(() => expect(demo.log()).toContain("sending"));
+      demo.child.kill(signal);
+      const { status, stdout } = await demo.ended;
+      expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
+      expect(status).toBe(0);
+    },
+  );
 });
