@@ -69,11 +69,10 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
       throw new RangeError(`count is ${count} from ${first}; allowed: 1 to ${this.#length} in all`);
     }
     const mask = this.#slots.length - 1;
-    const taken: R[] = Array.from({ length: count });
+    const taken: R[] = [];
     for (let index = 0; index < count; index++) {
-      const slot = (this.#head + first + index) & mask;
-      const request = this.#slots[slot] as R;
-      taken[index] = request;
+      const request = this.#slots[(this.#head + first + index) & mask] as R;
+      taken.push(request);
       this.#rows -= request.rows;
     }
     // Those before the first one taken close up to those behind the last.
