@@ -25,25 +25,28 @@ const program = new Command("spillway")
   .showHelpAfterError("(--help lists all options)");
 
 let exitStatus = 0;
-addCommand("edge", "serve ONNX models over the Open Inference Protocol (V2)", edgeOptions, async (options) =>
-  (await import("./cli/edge.ts")).runEdge(options),
+addCommand(
+  "edge",
+  "serve ONNX models over the Open Inference Protocol (V2)",
+  edgeOptions.extend(logOptions.shape),
+  async (options) => (await import("./cli/edge.ts")).runEdge(options),
 );
 addCommand(
   "vqueue",
   "the virtual queue as a V2 server: batches to the edge and to functions",
-  vqueueOptions,
+  vqueueOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/vqueue.ts")).runVqueue(options),
 );
 addCommand(
   "functions",
   "a local function host that behaves as Function Compute does",
-  functionHostOptions,
+  functionHostOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/functions.ts")).runFunctionHost(options),
 );
 addCommand(
   "function",
   "the function itself: what the platform starts as its custom runtime",
-  functionOptions,
+  functionOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/function.ts")).runFunction(options),
 );
 addCommand(
@@ -67,13 +70,11 @@ function addCommand<S extends z.ZodObject>(
   name: string,
   description: string,
   schema: S,
-  action: (options: z.output<S> & z.output<typeof logOptions>) => Promise<number>,
+  action: (options: z.output<S>) => Promise<number>,
 ): void {
-  const whole = schema.extend(logOptions.shape);
-  const command = addOptions(program.command(name).description(description), whole);
+  const command = addOptions(program.command(name).description(description), schema);
   command.action(async () => {
-    const options = readOptions(command, whole, process.env) as z.output<S> & z.output<typeof logOptions>;
-    exitStatus = await action(options);
+    exitStatus = await action(readOptions(command, schema, process.env) as z.output<S>);
   });
 }
 

@@ -62,11 +62,8 @@ export function callCost(
   durationMs: number,
   coldStartMs = 0,
 ): CallCost {
-  for (const [name, value] of [["durationMs", durationMs] as const, ["coldStartMs", coldStartMs] as const]) {
-    if (!(value >= 0 && value < Infinity)) {
-      throw new RangeError(`${name} is ${value}; allowed: a finite number of at least 0`);
-    }
-  }
+  checkTime("durationMs", durationMs);
+  checkTime("coldStartMs", coldStartMs);
   const granularityMs = granularityOf(sheet, size);
   const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
   // A sum such as 1723.0000000000002 is a rounding error of ours, not another millisecond.
@@ -77,6 +74,12 @@ export function callCost(
   }
   const cuPerS = size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
   return { billedMs, cost: sheet.perCu * (sheet.cuPerCall + (cuPerS * billedMs) / 1000) };
+}
+
+function checkTime(name: string, ms: number): void {
+  if (!(ms >= 0 && ms < Infinity)) {
+    throw new RangeError(`${name} is ${ms}; allowed: a finite number of at least 0`);
+  }
 }
 
 function granularityOf(sheet: PriceSheet, size: FunctionSize): number {

@@ -1,13 +1,18 @@
 /**
- * An upper quantile over the most recent observations, kept sorted so that reading it is free. The virtual
- * queue predicts with it how long a batch takes to come back. No clock: the window counts observations.
+ * An upper quantile over the most recent observations. They are put in order only when it is read, each in its
+ * place, so that neither many observations nor many readings cost much. The virtual queue predicts with it how
+ * long a batch takes to come back. No clock: the window counts observations.
  */
 export class SlidingQuantile {
-  readonly #recent: Float64Array;
-  readonly #sorted: Float64Array;
+  readonly #window: number;
   readonly #quantile: number;
-  #next = 0;
-  #count = 0;
+  /** A ring of two windows: what has left the window is still there until it is taken out of `#sorted`. */
+  readonly #recent: Float64Array;
+  #seen = 0;
+  /** The window as it was after the first `#sortedSeen` observations. */
+  readonly #sorted: Float64Array;
+  #sortedSeen = 0;
+  #sortedCount = 0;
 
   /**
    * @param window how many observations are kept, an integer from 1
@@ -18,23 +23,21 @@ export class SlidingQuantile {
     if (!Number.isInteger(window) || window < 1)
       throw new RangeError(`window is ${window}; allowed: 1 or more`);
     if (!(quantile > 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: (0, 1]`);
-    this.#recent = new Float64Array(window);
-    this.#sorted = new Float64Array(window);
+    this.#window = window;
     this.#quantile = quantile;
+    this.#recent = new Float64Array(2 * window);
+    this.#sorted = new Float64Array(window);
   }
 
   /** How many observations the window holds now. */
   get count(): number {
-    return this.#count;
+    return Math.min(this.#seen, this.#window);
   }
 
   /** Add an observation; the oldest leaves when the window is full. Throws RangeError on NaN. */
   observe(value: number): void {
     if (Number.isNaN(value)) throw new RangeError("value is NaN; allowed: a number");
-    if (this.#count === this.#recent.length) this.#remove(this.#recent[this.#next] as number);
-    this.#insert(value);
-    this.#recent[this.#next] = value;
-    this.#next = (this.#next + 1) % this.#recent.length;
+    this.#recent[this.#seen++ % this.#recent.length] = value;
   }
 
   /**
@@ -42,27 +45,44 @@ export class SlidingQuantile {
    * exceed. `undefined` before the first observation.
    */
   value(): number | undefined {
-    if (this.#count === 0) return undefined;
-    return this.#sorted[Math.ceil(this.#quantile * this.#count) - 1];
+    if (this.#seen === 0) return undefined;
+    this.#sortNew();
+    return this.#sorted[Math.ceil(this.#quantile * this.#sortedCount) - 1];
+  }
+
+  #sortNew(): void {
+    if (this.#seen - this.#sortedSeen > this.#window) {
+      // Nothing that is sorted is in the window any more.
+      this.#sortedCount = 0;
+      this.#sortedSeen = this.#seen - this.#window;
+    }
+    for (; this.#sortedSeen < this.#seen; this.#sortedSeen++) {
+      if (this.#sortedCount === this.#window) this.#remove(this.#observed(this.#sortedSeen - this.#window));
+      this.#insert(this.#observed(this.#sortedSeen));
+    }
+  }
+
+  #observed(index: number): number {
+    return this.#recent[index % this.#recent.length] as number;
   }
 
   #insert(value: number): void {
     const at = this.#position(value);
-    this.#sorted.copyWithin(at + 1, at, this.#count);
+    this.#sorted.copyWithin(at + 1, at, this.#sortedCount);
     this.#sorted[at] = value;
-    this.#count++;
+    this.#sortedCount++;
   }
 
   #remove(value: number): void {
     const at = this.#position(value);
-    this.#sorted.copyWithin(at, at + 1, this.#count);
-    this.#count--;
+    this.#sorted.copyWithin(at, at + 1, this.#sortedCount);
+    this.#sortedCount--;
   }
 
   /** Index of the first sorted observation that is not below `value`. */
   #position(value: number): number {
     let low = 0;
-    let high = this.#count;
+    let high = this.#sortedCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#sorted[middle] as number) < value) low = middle + 1;

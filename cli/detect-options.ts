@@ -2,9 +2,7 @@
 import { z } from "zod";
 
 export const detectOptions = z.strictObject({
-  series: z
-    .string({ error: "give the path of a CSV file" })
-    .describe("CSV file with a column `value`, one line a step"),
+  series: z.string().describe("CSV file with a column `value`, one line a step"),
   model: z
     .enum(["gaussian", "counts"])
     .default("counts")

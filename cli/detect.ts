@@ -5,7 +5,8 @@ import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
 import { parseSeries } from "../algorithms/changepoint/series.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "./detect-options.ts";
-import { UsageError } from "./options.ts";
+import { whyUnreadable } from "../replay/file-fault.ts";
+import { throwUsage, UsageError } from "./options.ts";
 
 /** Indices count the steps from 0. */
 interface Detection {
@@ -44,11 +45,17 @@ function watch(counts: readonly number[], detector: RateDetector): Detection {
   return { changepoints: [...starts].sort((a, b) => a - b), alarms };
 }
 
-function readSeries({ series, model }: DetectOptions): number[] {
+function readSeries({ series: path, model }: DetectOptions): number[] {
+  let text: string;
   try {
-    return parseSeries(readFileSync(series, "utf8"), series, model === "counts" ? 0 : undefined);
+    text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
+  }
+  try {
+    return parseSeries(text, path, model === "counts" ? 0 : undefined);
+  } catch (error) {
+    throwUsage(error);
   }
 }
 

@@ -1,14 +1,18 @@
 /** Wires the edge server. */
-import { createEdgeServer } from "../edge/edge-server.ts";
+import { createEdgeServer, type EdgeServer } from "../edge/edge-server.ts";
 import type { EdgeOptions } from "../edge/options.ts";
 import { createLog, type LogOptions } from "./log.ts";
-import { UsageError } from "./options.ts";
+import { throwUsage } from "./options.ts";
 import { serve } from "./serve.ts";
 
 export async function runEdge(options: EdgeOptions & LogOptions): Promise<number> {
   const log = createLog("edge", options);
-  const server = await createEdgeServer(options, log).catch((error: Error) => {
-    throw new UsageError(error.message);
-  });
-  return serve(server, options.host, options.port, log);
+  let server: EdgeServer;
+  try {
+    server = createEdgeServer(options, log);
+  } catch (error) {
+    throwUsage(error);
+  }
+  const ready = (): Promise<void> => server.ready().catch(throwUsage);
+  return serve({ ...server, ready }, options.host, options.port, log);
 }

@@ -1,18 +1,28 @@
 /** Wires a function: the models in this process, behind the platform's contract. */
 import { inProcessRunner } from "../edge/in-process-runner.ts";
 import { embeddedModels, findModels } from "../edge/repository.ts";
+import type { ModelFile } from "../edge/model-runner.ts";
 import { createFunctionApp } from "../serverless/function-app.ts";
 import { type FunctionOptions, functionPort } from "../serverless/options.ts";
 import { createLog, type LogOptions } from "./log.ts";
+import { throwUsage } from "./options.ts";
 import { serve } from "./serve.ts";
 
 export async function runFunction(options: FunctionOptions & LogOptions): Promise<number> {
   const log = createLog("function", options);
-  const files = options.models === undefined ? embeddedModels() : findModels(options.models);
-  const models = files.map((model) => inProcessRunner(model, options.threads));
+  const models = filesOf(options).map((model) => inProcessRunner(model, options.threads));
   const app = createFunctionApp(models, log);
   const close = async (): Promise<void> => {
     await Promise.all(models.map((model) => model.close()));
   };
   return serve({ app, close }, options.host, functionPort(process.env), log);
+}
+
+function filesOf({ models }: FunctionOptions): ModelFile[] {
+  if (models === undefined) return embeddedModels();
+  try {
+    return findModels(models);
+  } catch (error) {
+    throwUsage(error);
+  }
 }

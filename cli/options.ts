@@ -7,9 +7,15 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { whyUnreadable } from "../replay/file-fault.ts";
 
 /** Bad usage or bad input: the message names the place, the value and what is allowed. Exit status 2. */
 export class UsageError extends Error {}
+
+/** Throw again, as bad usage, what code that knows no options found wrong with what an option names. */
+export function throwUsage(error: unknown): never {
+  throw new UsageError((error as Error).message);
+}
 
 interface Field {
   readonly key: string;
@@ -38,9 +44,10 @@ export function readOptions<S extends z.ZodObject>(
 ): Readonly<z.output<S>> {
   const configPath = flagValue(command, "config") as string | undefined;
   const file = configPath === undefined ? {} : readConfig(configPath, schema);
+  const fields = fieldsOf(schema);
   const values: Record<string, unknown> = {};
   const places: Record<string, string> = {};
-  for (const { key, flag, env: variable, type } of fieldsOf(schema)) {
+  for (const { key, flag, env: variable, type } of fields) {
     const source: readonly [unknown, string] | undefined = [
       [flagValue(command, key), `--${flag}`] as const,
       [env[variable], variable] as const,
@@ -52,9 +59,12 @@ export function readOptions<S extends z.ZodObject>(
   }
   const result = schema.safeParse(values);
   if (result.success) return Object.freeze(result.data);
-  const problems = result.error.issues.map((issue) => {
-    const key = String(issue.path[0]);
-    return `${places[key] ?? key} is ${JSON.stringify(values[key])}: ${issue.message}`;
+  const problems = result.error.issues.map(({ path: [key], message }) => {
+    const field = fields.find((each) => each.key === key);
+    if (field === undefined) return message;
+    const place = places[field.key];
+    if (place === undefined) return `--${field.flag} is missing: ${field.description}`;
+    return `${place} is ${JSON.stringify(values[field.key])}; allowed: ${allowedText(field) ?? message}`;
   });
   throw new UsageError(problems.join("\n"));
 }
@@ -76,12 +86,26 @@ function fieldsOf(schema: z.ZodObject): Field[] {
 }
 
 function optionOf({ flag, env, type, description, schema }: Field): Option {
+  if (type === "boolean" && schema.default === true) {
+    // A description says after "false:" what happens then; that is what the flag is for.
+    const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
+    return new Option(`--no-${flag}`, `${whenFalse} (env: ${env}=false)`);
+  }
   const value = type === "boolean" ? "" : ` <${type === "integer" ? "number" : type}>`;
   const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
-  const negated = type === "boolean" && schema.default === true ? "no-" : "";
-  const option = new Option(`--${negated}${flag}${value}`, `${description} (${facts.join("; ")})`);
+  const option = new Option(`--${flag}${value}`, `${description} (${facts.join("; ")})`);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
+}
+
+/** What a field takes; undefined when its schema alone can say. */
+function allowedText({ type, schema }: Field): string | undefined {
+  if (schema.enum !== undefined) return schema.enum.join(", ");
+  if (type === "boolean") return "true or false";
+  if (schema.format === "uri") return "a URL";
+  if (type === "string") return schema.minLength === undefined ? undefined : "a text that is not empty";
+  const facts = [type === "integer" ? "an integer" : "a number", rangeText(schema)];
+  return facts.filter((fact) => fact !== "").join(", ");
 }
 
 function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
@@ -99,7 +123,11 @@ function defaultText(schema: z.core.JSONSchema.BaseSchema): string {
 }
 
 function parseText(text: string, type: Field["type"]): unknown {
-  if (type === "number" || type === "integer") return text.trim() === "" ? text : Number(text);
+  if (type === "number" || type === "integer") {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    // A text that is no number stays as it was typed, so that the message shows it.
+    return Number.isFinite(value) ? value : text;
+  }
   if (type === "boolean")
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
   return text;
@@ -110,7 +138,7 @@ function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> 
   try {
     content = parseYaml(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`);
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
   }
   if (content === null) return {};
   if (typeof content !== "object" || Array.isArray(content)) {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import type { PriceSheet } from "../algorithms/price.ts";
+import { whyUnreadable } from "../replay/file-fault.ts";
 import { UsageError } from "./options.ts";
 
 const price = z.number().min(0);
@@ -31,15 +32,14 @@ const priceSheet = z.discriminatedUnion("kind", [
  * @throws UsageError when there is no such sheet, or the file is none
  */
 export function readPriceSheet(nameOrPath: string): PriceSheet {
-  const path = nameOrPath.endsWith(".json")
-    ? nameOrPath
-    : new URL(`../../serverless/prices/${nameOrPath}.json`, import.meta.url);
-  if (!existsSync(path))
+  const isPath = nameOrPath.endsWith(".json");
+  const path = isPath ? nameOrPath : new URL(`../../serverless/prices/${nameOrPath}.json`, import.meta.url);
+  if (!isPath && !existsSync(path))
     throw new UsageError(`no price sheet "${nameOrPath}"; give a name or the path of a .json file`);
   try {
     return priceSheet.parse(JSON.parse(readFileSync(path, "utf8"))) as PriceSheet;
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new UsageError(`price sheet ${nameOrPath}: ${why}`);
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : whyUnreadable(error);
+    throw new UsageError(`${nameOrPath}: ${why}`);
   }
 }

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import type { PriceSheet } from "../algorithms/price.ts";
 import { type PolicyName, policies } from "../client/policies/registry.ts";
 import { createProgress } from "../demo/progress.ts";
+import { whyUnreadable } from "../replay/file-fault.ts";
 import { createLogFile, textFile } from "../replay/files.ts";
 import { InputError } from "../replay/input-error.ts";
 import { checkPrices } from "../replay/profile.ts";
@@ -89,7 +90,7 @@ function readScenario(path: string): Scenario {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new InputError(path, "", (error as Error).message);
+    throw new InputError(path, "", whyUnreadable(error));
   }
   return parseScenario(text, path);
 }

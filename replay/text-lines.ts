@@ -1,6 +1,7 @@
 /** The lines of a text file as a stream of blocks, unpacked when it is gzip, whatever its name says. */
 import { Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { whyUnreadable } from "./file-fault.ts";
 import { InputError } from "./input-error.ts";
 
 /** A file that is read from its start as often as it is opened. */
@@ -34,7 +35,7 @@ export async function* readLines(file: TextFile): AsyncGenerator<string[]> {
     }
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(file.name, lines === 0 ? "" : `${lines + 1}:1`, (error as Error).message);
+    throw new InputError(file.name, lines === 0 ? "" : `${lines + 1}:1`, whyUnreadable(error));
   }
   rest += decoder.decode();
   if (rest !== "") yield withoutReturns([rest]);

@@ -7,15 +7,19 @@ import type { Clock, Timer } from "../client/clock.ts";
 import { TimeHeap } from "./time-heap.ts";
 
 interface VirtualTimer {
+  /** Infinity while it is not set. */
   atMs: number;
+  /** Which setting of a timer it was; of equal times the one that was set first fires first. */
+  sequence: number;
   readonly fire: () => void;
 }
 
 export class VirtualClock implements Clock {
   #nowMs = 0;
   readonly #scheduled = new TimeHeap<() => void>();
-  /** Those that are set, in the order they were set in: one for each queue, so a plain list does. */
+  /** One for each queue, so a plain list does. */
   readonly #timers: VirtualTimer[] = [];
+  #timersSet = 0;
 
   nowMs(): number {
     return this.#nowMs;
@@ -27,14 +31,15 @@ export class VirtualClock implements Clock {
   }
 
   createTimer(fire: () => void): Timer {
-    const timer: VirtualTimer = { atMs: Infinity, fire };
+    const timer: VirtualTimer = { atMs: Infinity, sequence: 0, fire };
+    this.#timers.push(timer);
     return {
-      clear: () => this.#clear(timer),
+      clear: () => {
+        timer.atMs = Infinity;
+      },
       setAt: (atMs) => {
-        this.#clear(timer);
-        if (atMs === Infinity) return;
         timer.atMs = Math.max(atMs, this.#nowMs);
-        this.#timers.push(timer);
+        timer.sequence = this.#timersSet++;
       },
     };
   }
@@ -59,14 +64,8 @@ export class VirtualClock implements Clock {
 
   #firstTimer(): VirtualTimer | undefined {
     let first = this.#timers[0];
-    for (const timer of this.#timers) if (timer.atMs < (first as VirtualTimer).atMs) first = timer;
+    for (const timer of this.#timers) if (isBefore(timer, first as VirtualTimer)) first = timer;
     return first;
-  }
-
-  #clear(timer: VirtualTimer): void {
-    if (timer.atMs === Infinity) return;
-    timer.atMs = Infinity;
-    this.#timers.splice(this.#timers.indexOf(timer), 1);
   }
 
   /** Timers of `atMs` itself fire when it is at most `lastTimerAtMs`. */
@@ -77,7 +76,7 @@ export class VirtualClock implements Clock {
       if (timer !== undefined && timer.atMs < scheduledAtMs) {
         if (timer.atMs >= atMs && timer.atMs > lastTimerAtMs) break;
         this.#nowMs = timer.atMs;
-        this.#clear(timer);
+        timer.atMs = Infinity;
         timer.fire();
       } else {
         if (scheduledAtMs > atMs || scheduledAtMs === Infinity) break;
@@ -87,4 +86,8 @@ export class VirtualClock implements Clock {
     }
     if (atMs > this.#nowMs && atMs < Infinity) this.#nowMs = atMs;
   }
+}
+
+function isBefore(a: VirtualTimer, b: VirtualTimer): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
 }

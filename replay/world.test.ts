@@ -1,22 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { PriceSheet } from "../algorithms/price.ts";
 import type { BatchResult } from "../client/target.ts";
+import { tinySheet, tinyWorld } from "../test/tiny-world.ts";
 import type { BatchSent, TraceRequest } from "./batch-sent.ts";
 import type { Fault } from "./faults.ts";
-import { parseScenario } from "./scenario.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { worldTargets } from "./world.ts";
-
-const sheet: PriceSheet = {
-  kind: "gb-second",
-  name: "test",
-  currency: "USD",
-  validFrom: "2026-01-01",
-  source: "made up",
-  perGbS: 1,
-  perCall: 0.5,
-  granularityMs: { cpu: 1 },
-};
 
 interface WorldFacts {
   readonly replicas?: number;
@@ -30,8 +19,7 @@ interface WorldFacts {
  * 100 ms, functions "small" and "large" in 200 and 50 ms, with cold starts of 1000 ms and 500 ms of idling.
  */
 function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: WorldFacts = {}) {
-  const scenario = {
-    name: "tiny",
+  const scenario = tinyWorld({
     sloMs: 1_000,
     requestBytes: 1_250,
     edge: { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } },
@@ -47,13 +35,13 @@ function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: Wor
       ],
     },
     faults,
-  };
+  });
   const clock = new VirtualClock();
   const sent: BatchSent[] = [];
   const results: { batch: number; atMs: number; result: BatchResult<TraceRequest> }[] = [];
   const targets = worldTargets({
-    scenario: parseScenario(JSON.stringify(scenario), "tiny.json"),
-    sheet: rest.sheet ?? sheet,
+    scenario,
+    sheet: rest.sheet ?? tinySheet,
     seed: 1,
     clock,
     onBatch: (batch) => sent.push(batch),
@@ -240,7 +228,7 @@ describe("functions", () => {
     const plain = testWorld();
     plain.send("large", 1);
     expect(plain.sent[0]?.fate).toMatchObject({ call: { billedMs: 50, cost: 0.5 + 2 * 0.05 } });
-    const cold = testWorld({ sheet: { ...sheet, coldStartBilled: true } });
+    const cold = testWorld({ sheet: { ...tinySheet, coldStartBilled: true } });
     cold.send("large", 1);
     expect(cold.sent[0]?.fate).toMatchObject({
       serviceMs: 50,

@@ -87,9 +87,10 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
     const serviceMs = size.service.quantileMs(rows, u);
     const placement = instances.place(reachMs, size, serviceMs);
     if (placement === undefined) return refused("max-instances");
-    const startMs = reachMs + placement.coldStartMs;
+    const { instance, coldStartMs } = placement;
+    const startMs = reachMs + coldStartMs;
     const endMs = startMs + serviceMs;
-    const bill = callCost(options.sheet, size, serviceMs, placement.coldStartMs);
+    const { billedMs, cost } = callCost(options.sheet, size, serviceMs, coldStartMs);
     return {
       ok: true,
       startMs,
@@ -97,7 +98,7 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
       seenAtMs: endMs + link.oneWayMs,
       serviceMs,
       serverQueuedMs: 0,
-      call: { ...placement, ...bill },
+      call: { instance, coldStartMs, billedMs, cost },
     };
   };
   return serverless.sizes.map((size) => ({

@@ -1,7 +1,8 @@
 /** The programs as a user runs them: real processes, signals, ports and files. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -65,18 +66,26 @@ describe("the command line", () => {
     const text = help.stdout.replaceAll(/\s+/g, " ");
     expect(text).toContain("--slo <number>");
     expect(text).toContain("in seconds (above 0, to 86400; default: 1; env: SPILLWAY_SLO)");
+    expect(text).toMatch(/--no-serverless [^(]*to the edge alone \(env: SPILLWAY_SERVERLESS=false\)/);
   });
 
   it.each([
     [["vqueue", "--slo", "-1"], /--slo is -1/],
-    [["vqueue", "--slo", "soon"], /--slo is/],
+    [["vqueue", "--slo", "soon"], /--slo is "soon"; allowed: a number, above 0, to 86400/],
+    [["vqueue", "--edge", "near"], /--edge is "near"; allowed: a URL/],
+    [["detect"], /--series is missing: CSV file/],
+    [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
+    [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
+    [["detect", "--log-level", "info"], /unknown option '--log-level'/],
+    [["edge", "--host", "999.1.1.1"], /host 999\.1\.1\.1 cannot be listened on/],
     [["edge", "--prot", "1"], /Did you mean --port/],
     [["edje"], /unknown command 'edje'/],
     [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
+    [["function", "--models", process.execPath], /node: not a folder/],
     [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
     [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
     [["vqueue", "--record", "/no/such/folder/r"], /--record: ENOENT/],
-    [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: ENOENT/],
+    [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
@@ -92,7 +101,27 @@ describe("the command line", () => {
     other.close();
     expect(status).toBe(2);
     expect(stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
-    expect(pidsIn(stderr).filter(isAlive)).toEqual([]);
+    expect(stderr).not.toContain("replica");
+  });
+
+  it("answers that it lives but is not ready while models load, and can be stopped meanwhile", async () => {
+    // A pipe into which nobody writes is a model that never ends to load.
+    mkdirSync(join(folder, "models", "slow", "1"), { recursive: true });
+    execFileSync("mkfifo", [join(folder, "models", "slow", "1", "model.onnx")]);
+    const edge = start("edge", "--port", "0", "--models", join(folder, "models"));
+    const url = await eventually(() => {
+      const found = /"url":"([^"]+)"/.exec(edge.log())?.[1];
+      expect(found).toBeDefined();
+      return found as string;
+    });
+    const status = async (path: string, init?: RequestInit) =>
+      (await fetch(`${url}/v2/${path}`, init)).status;
+    const infer = status("models/slow/infer", { method: "POST", body: body() });
+    expect(await Promise.all([status("health/live"), status("health/ready"), infer])).toEqual([
+      200, 503, 503,
+    ]);
+    edge.child.kill("SIGTERM");
+    expect((await edge.ended).status).toBe(0);
   });
 
   it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
@@ -151,6 +180,24 @@ describe("edge, functions and queue together", () => {
     },
   );
 
+  it("let a function that is stopped on its own answer the call it has", async () => {
+    const alone = start("function", "--host", "127.0.0.1");
+    const url = await listening(alone.child);
+    const call = request(`${url}/v2/models/ocr-cls/infer`, {
+      method: "POST",
+      headers: { expect: "100-continue" },
+    });
+    call.flushHeaders();
+    await once(call, "continue");
+    alone.child.kill("SIGTERM");
+    await eventually(() => expect(alone.log()).toContain("draining"));
+    call.end(body());
+    const [answer] = (await once(call, "response")) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+    expect((await alone.ended).status).toBe(0);
+  });
+
   it("end when the process that started them is killed, with every child", async () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);
@@ -195,12 +242,15 @@ describe("the demo", () => {
     expect(pidsIn(readFileSync(logPath, "utf8")).filter(isAlive)).toEqual([]);
   });
 
-  it("answers what is under way after Ctrl-C, stops its programs and reports", async () => {
-    const demo = start("demo", "--seconds", "30", "--json");
-    await eventually(() => expect(demo.log()).toContain("sending"));
-    demo.child.kill("SIGINT");
-    const { status, stdout } = await demo.ended;
-    expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
-    expect(status).toBe(0);
-  });
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "answers what is under way after %s, stops its programs and reports",
+    async (signal) => {
+      const demo = start("demo", "--seconds", "30", "--json");
+      await eventually(() => expect(demo.log()).toContain("sending"));
+      demo.child.kill(signal);
+      const { status, stdout } = await demo.ended;
+      expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
+      expect(status).toBe(0);
+    },
+  );
 });

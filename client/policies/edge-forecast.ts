@@ -31,6 +31,8 @@ export class EdgeForecast {
   /** When the last batches ended, the oldest first, one for each replica: until then those were busy. */
   readonly #endedAtMs: number[];
   #linkFreeAtMs = -Infinity;
+  /** Worked on in a forecast; kept, because there are forecasts for every decision. */
+  readonly #frees: number[] = [];
 
   /** @param quantile of the service times that a batch is promised by */
   constructor(profile: TargetProfile, quantile: number) {
@@ -72,7 +74,9 @@ export class EdgeForecast {
 
   /** When the first replica is free if batches are served as long as `serviceMs` says. */
   #freeAtMs(serviceMs: readonly number[], nowMs: number): number {
-    const frees = [...this.#endedAtMs];
+    const frees = this.#frees;
+    for (let replica = 0; replica < this.#endedAtMs.length; replica++)
+      frees[replica] = this.#endedAtMs[replica] as number;
     // What is under way has not been answered, so it ends after the moment whose news would just be here.
     const leastMs = nowMs - this.#profile.rttMs / 2;
     for (const { rows, reachMs } of this.#underWay) {

@@ -1,0 +1,117 @@
+/** What every policy must keep to in replay, and what an independent checker says of their logs. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import type { PriceSheet } from "../algorithms/price.ts";
+import { type PolicyName, policies, policyNames } from "../client/policies/registry.ts";
+import { type Line, replay, traceOf } from "../test/replayed.ts";
+import { tinyWorld } from "../test/tiny-world.ts";
+import { createLogFile, textFile } from "./files.ts";
+import { exponential, randomStream } from "./random-stream.ts";
+import { replayTrace } from "./run.ts";
+import { parseScenario } from "./scenario.ts";
+import type { ReplaySummary } from "./summary.ts";
+import type { TextFile } from "./text-lines.ts";
+
+/** Arrivals in bursts: 5 a second, and 100 a second in every fourth second. */
+function burstyTrace(seconds: number): TextFile {
+  const random = randomStream(1, "bursts");
+  const momentsS: number[] = [];
+  for (let atS = 0; atS < seconds;) {
+    atS += exponential(random) / (Math.floor(atS) % 4 === 3 ? 100 : 5);
+    momentsS.push(atS);
+  }
+  return traceOf(momentsS);
+}
+
+describe.each(policyNames)("the policy %s in replay", (name) => {
+  const trace = burstyTrace(120);
+  const policy = policies[name];
+  const faults = [
+    { kind: "edge-down", fromMs: 30_000, toMs: 32_000 },
+    { kind: "throttle", fromMs: 50_000, toMs: 51_000 },
+    { kind: "link-slow", target: "edge", fromMs: 70_000, toMs: 72_000, factor: 5 },
+  ];
+  const scenario = tinyWorld({ faults });
+
+  it("gives the same log twice, and another for another seed", async () => {
+    const one = await replay({ trace, policy, scenario, scale: 1.5 });
+    const two = await replay({ trace, policy, scenario, scale: 1.5 });
+    const other = await replay({ trace, policy, scenario, scale: 1.5, seed: 2 });
+    expect(one.text).toBe(two.text);
+    expect(one.text).not.toBe(other.text);
+  });
+
+  it("decides the same when the trace ends earlier: it does not look ahead", async () => {
+    const untilMs = 60_000;
+    const before = (lines: readonly Line[]): Line[] =>
+      lines.filter(
+        ({ kind, atMs, formedAtMs }) => kind !== "header" && ((atMs ?? formedAtMs) as number) < untilMs,
+      );
+    const whole = await replay({ trace, policy, scenario, scale: 1.5 });
+    const part = await replay({ trace, policy, scenario, scale: 1.5, toS: untilMs / 1_000 });
+    expect(before(part.lines)).toEqual(before(whole.lines));
+    expect(before(part.lines).length).toBeGreaterThan(1_000);
+  });
+
+  it("ends every request exactly once", async () => {
+    const { lines, summary } = await replay({ trace, policy, scenario });
+    const { requests, served, refused, failed } = summary;
+    expect(lines.filter(({ kind }) => kind === "arrival")).toHaveLength(requests);
+    expect(served + refused + failed).toBe(requests);
+  });
+});
+
+const shared = fileURLToPath(new URL("../../shared/", import.meta.url));
+interface Pairing {
+  readonly name: string;
+  readonly trace: string;
+  readonly scenario: string;
+  readonly scale: number;
+  readonly fromS: number;
+}
+
+describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is absent)", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "spillway-referee-"));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const pairings = existsSync(shared)
+    ? (JSON.parse(readFileSync(join(shared, "data/pairings.json"), "utf8")) as Pairing[])
+    : [];
+  const cases = ["mm-image-faults", "conv-critical"].flatMap((pairing) =>
+    policyNames.map((name) => [name, pairing] as const),
+  );
+
+  it.each(cases)("finds nothing against %s on a cut of %s", async (name: PolicyName, pairing) => {
+    const { trace, scenario, scale, fromS } = pairings.find((each) => each.name === pairing) as Pairing;
+    const paths = { trace: join(shared, "data", trace), scenario: join(shared, "data", scenario) };
+    const toS = fromS + 300;
+    const world = parseScenario(readFileSync(paths.scenario, "utf8"), paths.scenario);
+    const prices = new URL(`../serverless/prices/${world.serverless.prices}.json`, import.meta.url);
+    const path = join(scratch, `${pairing}-${name}.ndjson.gz`);
+    const log = createLogFile(path);
+    const summary: ReplaySummary = await replayTrace({
+      trace: textFile(paths.trace),
+      scenario: world,
+      sheet: JSON.parse(readFileSync(prices, "utf8")) as PriceSheet,
+      policy: policies[name],
+      seed: 3,
+      fromS,
+      toS,
+      scale,
+      log,
+    });
+    await log.close();
+    expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100_000);
+    const cut = ["--from", fromS, "--to", toS, "--scale", scale].map(String);
+    const files = ["--trace", paths.trace, "--scenario", paths.scenario];
+    const checker = [join(shared, "referee/check.mjs"), path, ...files, ...cut];
+    const verdict = JSON.parse(
+      execFileSync(process.execPath, checker, { encoding: "utf8" }),
+    ) as ReplaySummary;
+    expect(verdict).toMatchObject({ ok: true, inSlo: summary.inSlo, requests: summary.requests });
+  });
+});
