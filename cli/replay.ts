@@ -95,6 +95,7 @@ async function replay(
   progress: ReplayProgress,
 ): Promise<ReportRun> {
   const log = options.log === undefined ? undefined : createLogFile(options.log);
+  // Stays empty when nobody asks for pictures.
   const timeline = new Timeline(profiles);
   try {
     const summary = await replayTrace({

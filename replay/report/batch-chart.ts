@@ -3,10 +3,10 @@ import type { Chart, Report, ReportRun } from "./report.ts";
 import { axis, legend, panels, panelTitle, styleOf } from "./style.ts";
 
 export function batchChart({ runs }: Report): Chart {
-  const { panels: places, height } = panels(runs.length, runs.length === 1 ? 240 : 150);
   const targets = [...(runs[0] as ReportRun).timeline.batches.keys()].filter((target) =>
     runs.some((run) => batchesOf(run, target).some((count) => count > 0)),
   );
+  const { panels: places, height } = panels(runs.length, runs.length === 1 ? 240 : 150, targets);
   const mostRows = runs.reduce(
     (most, { timeline }) => Math.max(most, ...[...timeline.batches.values()].map(largest)),
     1,

@@ -1,7 +1,7 @@
 /** What each policy has paid so far, beside the physical limit. */
 import { limitOverTime } from "../scenario-limit.ts";
 import type { Chart, Report, ReportRun } from "./report.ts";
-import { axis, legend, chartWidth, ink, styleOf, timeAxis, timeUnit } from "./style.ts";
+import { axis, legend, legendOverhang, chartWidth, ink, styleOf, timeAxis, timeUnit } from "./style.ts";
 
 const limitName = "limit";
 /** Costs that lie further apart are drawn on a logarithmic scale. */
@@ -21,6 +21,8 @@ export function costChart({ limit, runs }: Report): Chart {
     { name: limitName, color: ink, type: "dashed" as const, widthMs, costs: limitOverTime(limit, widthMs) },
   ];
   const paying = curves.filter(({ costs }) => (costs.at(-1) ?? 0) > 0);
+  const names = paying.map(({ name }) => name);
+  const top = 48 + legendOverhang(names);
   const free = runs.flatMap(({ policy, summary }) => (summary.cost === 0 ? [policy] : []));
   const totals = paying.map(({ costs }) => costs.at(-1) as number);
   const isLog = Math.max(...totals) > widestLinear * Math.min(...totals);
@@ -33,10 +35,10 @@ export function costChart({ limit, runs }: Report): Chart {
         : " The limit over time is each request's least share of a call, scaled so that all together come to the" +
           " limit's cost; only its end is a bound.") +
       (free.length > 0 ? ` Nothing is paid by ${free.join(", ")}.` : ""),
-    height: 380,
+    height: top + 332,
     option: {
-      legend: legend(paying.map(({ name }) => name)),
-      grid: { left: 84, width: chartWidth - 84 - 24, top: 48, height: 280 },
+      legend: legend(names),
+      grid: { left: 84, width: chartWidth - 84 - 24, top, height: 280 },
       xAxis: timeAxis(spanMs, {}),
       yAxis: axis(`cost so far, ${currency}${isLog ? " (logarithmic)" : ""}`, 60, {
         type: isLog ? "log" : "value",

@@ -7,7 +7,8 @@ const leastPercent = 1e-3;
 
 export function distributionChart({ scenario, runs }: Report): Chart {
   const { sloMs, sloQuantile } = scenario;
-  const { panels: places, height } = panels(2, 300);
+  const names = runs.map(({ policy }) => policy);
+  const { panels: places, height } = panels(2, 300, names);
   const [min, max] = range(runs, sloMs);
   const latency = (gridIndex: number) =>
     axis("latency, ms", 28, {
@@ -28,7 +29,7 @@ export function distributionChart({ scenario, runs }: Report): Chart {
       ` one (${promisedPercent} % of the requests) on the left of the red one (${sloMs} ms).`,
     height,
     option: {
-      legend: legend(runs.map(({ policy }) => policy)),
+      legend: legend(names),
       grid: places.map(({ grid }) => grid),
       xAxis: [latency(0), latency(1)],
       yAxis: [

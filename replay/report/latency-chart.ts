@@ -16,9 +16,11 @@ import {
   timeUnit,
 } from "./style.ts";
 
+const names = ["p50", "p99"] as const;
+
 export function latencyChart({ scenario, runs }: Report): Chart {
   const { sloMs } = scenario;
-  const { panels: places, height } = panels(runs.length, runs.length === 1 ? 280 : 170);
+  const { panels: places, height } = panels(runs.length, runs.length === 1 ? 280 : 170, names);
   const { widthMs, spanMs } = (runs[0] as ReportRun).timeline;
   const [min, max] = decades([sloMs, ...runs.flatMap(latenciesOf)]);
   return {
@@ -28,7 +30,7 @@ export function latencyChart({ scenario, runs }: Report): Chart {
       ` the red line is the SLO of ${sloMs} ms. Requests that were refused or failed are not in it.`,
     height,
     option: {
-      legend: legend(["p50", "p99"]),
+      legend: legend(names),
       title: places.map((place, index) => panelTitle(place, (runs[index] as ReportRun).policy)),
       grid: places.map(({ grid }) => grid),
       xAxis: places.map(({ isLowest }, gridIndex) =>
@@ -54,7 +56,7 @@ export function latencyChart({ scenario, runs }: Report): Chart {
 function curve(
   { timeline: { moments, widthMs, spanMs } }: ReportRun,
   panel: number,
-  name: "p50" | "p99",
+  name: (typeof names)[number],
   latencyMs: (moment: Moment) => number | undefined,
 ) {
   const unit = timeUnit(spanMs);

@@ -13,7 +13,8 @@ import type { Chart, Report, ReportRun } from "./report.ts";
 import { alarm, faint, ink } from "./style.ts";
 
 export async function reportPage(report: Report): Promise<string> {
-  const title = `Replay of ${report.runs.map(({ policy }) => policy).join(", ")}`;
+  const { runs } = report;
+  const title = runs.length === 1 ? `Replay of ${runs[0]?.policy}` : `Replays of ${runs.length} policies`;
   const charts = [arrivalsChart, latencyChart, costChart, distributionChart, batchChart].map((of) =>
     of(report),
   );

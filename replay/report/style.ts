@@ -44,6 +44,13 @@ export function legend(names: readonly string[], marks: "lines" | "symbols" = "l
   return marks === "lines" ? { ...place, itemStyle: { opacity: 0 } } : place;
 }
 
+/** How much further down the drawing begins when so many names take more than one line, in pixels. */
+export function legendOverhang(names: readonly string[]): number {
+  const [ofLetter, ofMark, lineHeight] = [6.6, 55, 36];
+  const length = names.reduce((sum, name) => sum + ofMark + ofLetter * name.length, 0);
+  return (Math.ceil(length / (chartWidth - 80)) - 1) * lineHeight;
+}
+
 /** A tick's value without the digits that come of binary fractions. */
 function plain(value: number | string): string {
   if (typeof value === "string" || value === 0) return String(value);
@@ -112,10 +119,18 @@ export interface Panel {
   readonly isLowest: boolean;
 }
 
-/** Panels of that height in two columns, unless there is only one, and the height of all together. */
-export function panels(count: number, height: number): { readonly panels: Panel[]; readonly height: number } {
+/**
+ * Panels of that height in two columns, unless there is only one, below a legend of those names; and the height of
+ * all together.
+ */
+export function panels(
+  count: number,
+  height: number,
+  names: readonly string[],
+): { readonly panels: Panel[]; readonly height: number } {
   const columns = count === 1 ? 1 : 2;
-  const [left, right, gap, top, between, bottom] = [64, 24, 56, 64, 58, 52];
+  const [left, right, gap, between, bottom] = [64, 24, 56, 58, 52];
+  const top = 64 + legendOverhang(names);
   const width = (chartWidth - left - right - gap * (columns - 1)) / columns;
   const rows = Math.ceil(count / columns);
   return {
