@@ -5,7 +5,7 @@
 import { type ArrivalOptions, readArrivals } from "./arrivals.ts";
 import type { TextFile } from "./text-lines.ts";
 
-/** More moments are not held: the limit takes some 130 bytes for each. */
+/** More moments are not held: the limit takes some 100 bytes for each. */
 export const mostMoments = 20_000_000;
 
 export interface ArrivalSurvey {
