@@ -3,7 +3,6 @@
  * The one executable. It knows the commands and their options; what a command wires together is loaded only
  * when it is called, because the cold start of a function pays for every module.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { z } from "zod";
 import { logOptions } from "./cli/log.ts";
@@ -11,13 +10,11 @@ import { addOptions, readOptions, UsageError } from "./cli/options.ts";
 import { vqueueOptions } from "./client/options.ts";
 import { detectOptions } from "./cli/detect-options.ts";
 import { replayOptions } from "./cli/replay-options.ts";
+import { version } from "./cli/version.ts";
 import { demoOptions } from "./demo/options.ts";
 import { edgeOptions } from "./edge/options.ts";
 import { functionHostOptions, functionOptions } from "./serverless/options.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
 const program = new Command("spillway")
   .description("Batches inference requests and decides for each batch: the edge, or a serverless function.")
   .version(version)

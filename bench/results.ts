@@ -7,8 +7,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type PolicyName, policyNames } from "../client/policies/registry.ts";
+import { figure, percent } from "../replay/figures.ts";
 import { parseScenario } from "../replay/scenario.ts";
-import type { ReplaySummary } from "../replay/summary.ts";
+import { meanFunctionRows, type ReplaySummary } from "../replay/summary.ts";
 
 interface Pairing {
   readonly name: string;
@@ -167,14 +168,6 @@ function meets({ inSloShare }: ReplaySummary, quantile: number): boolean {
   return inSloShare !== null && inSloShare >= quantile;
 }
 
-/** Over the answered batches of all sizes; null when there are none. */
-function meanFunctionRows({ targets }: ReplaySummary): number | null {
-  const sizes = Object.entries(targets).flatMap(([name, target]) => (name === "edge" ? [] : [target]));
-  const batches = sizes.reduce((sum, size) => sum + size.batches, 0);
-  const rows = sizes.reduce((sum, size) => sum + size.batches * (size.meanBatchRows ?? 0), 0);
-  return batches === 0 ? null : rows / batches;
-}
-
 function costRatio(of: ReplaySummary, to: ReplaySummary): string {
   if (to.cost === 0) return of.cost === 0 ? "1" : "∞";
   return figure(of.cost / to.cost);
@@ -183,12 +176,4 @@ function costRatio(of: ReplaySummary, to: ReplaySummary): string {
 /** A quantile of a scenario as it was written: 0.99 is 99 %. */
 function share(quantile: number): string {
   return `${figure(quantile * 100)} %`;
-}
-
-function percent(part: number | null): string {
-  return part === null ? "-" : `${(part * 100).toFixed(2)} %`;
-}
-
-function figure(value: number | null): string {
-  return value === null ? "-" : String(Number(value.toPrecision(4)));
 }

@@ -1,9 +1,11 @@
 /** Several policies on one trace: which ones are meant, and the table of what they came to. */
 import { type PolicyName, policyNames } from "../client/policies/registry.ts";
-import type { ReplaySummary } from "../replay/summary.ts";
+import { figure, percent } from "../replay/figures.ts";
+import type { LimitedSummary } from "../replay/scenario-limit.ts";
+import { meanFunctionRows } from "../replay/summary.ts";
 import { UsageError } from "./options.ts";
 
-export type ComparedSummary = ReplaySummary & { readonly policy: PolicyName };
+type ComparedSummary = LimitedSummary & { readonly policy: string };
 
 /**
  * @param compare `all`, or names with commas between
@@ -25,16 +27,18 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
   const head = [
     "policy",
     `${currency} per 1000`,
+    "ratio to limit",
     "in SLO",
     "p50 / p95 / p99 ms",
     "edge share",
     "mean batch edge / functions",
   ];
   const rows = summaries.map((summary) => {
-    const { policy, costPer1000, inSloShare, latencyMs, targets } = summary;
+    const { policy, costPer1000, limitRatio, inSloShare, latencyMs, targets } = summary;
     return [
       policy,
       figure(costPer1000),
+      figure(limitRatio),
       percent(inSloShare),
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
       percent(targets["edge"]?.share ?? null),
@@ -45,22 +49,4 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
   const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)));
   return lines.map((cells) => `${cells.join("  ").trimEnd()}\n`).join("");
-}
-
-/** Over the answered batches of all sizes; null when there are none. */
-function meanFunctionRows({ targets }: ReplaySummary): number | null {
-  const sizes = Object.entries(targets).flatMap(([name, target]) => (name === "edge" ? [] : [target]));
-  const batches = sizes.reduce((sum, size) => sum + size.batches, 0);
-  const rows = sizes.reduce((sum, size) => sum + size.batches * (size.meanBatchRows ?? 0), 0);
-  return batches === 0 ? null : rows / batches;
-}
-
-/** With two decimals; `-` where there is nothing to tell. */
-export function percent(share: number | null): string {
-  return share === null ? "-" : `${(share * 100).toFixed(2)} %`;
-}
-
-/** With four digits that count; `-` where there is nothing to tell. */
-export function figure(value: number | null): string {
-  return value === null ? "-" : String(Number(value.toPrecision(4)));
 }

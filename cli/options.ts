@@ -7,10 +7,14 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { nearestName } from "../algorithms/edit-distance.ts";
 import { whyUnreadable } from "../replay/file-fault.ts";
 
 /** Bad usage or bad input: the message names the place, the value and what is allowed. Exit status 2. */
 export class UsageError extends Error {}
+
+/** Key of a schema's metadata: the value that its flag means when none follows it. */
+const bareValue = "bareValue";
 
 /** Throw again, as bad usage, what code that knows no options found wrong with what an option names. */
 export function throwUsage(error: unknown): never {
@@ -91,9 +95,12 @@ function optionOf({ flag, env, type, description, schema }: Field): Option {
     const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
     return new Option(`--no-${flag}`, `${whenFalse} (env: ${env}=false)`);
   }
-  const value = type === "boolean" ? "" : ` <${type === "integer" ? "number" : type}>`;
+  const name = type === "integer" ? "number" : type;
+  const bare = schema[bareValue];
+  const value = type === "boolean" ? "" : bare === undefined ? ` <${name}>` : ` [${name}]`;
   const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
   const option = new Option(`--${flag}${value}`, `${description} (${facts.join("; ")})`);
+  if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
 }
@@ -147,26 +154,9 @@ function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> 
   const known = fieldsOf(schema).map(({ key }) => key);
   for (const key of Object.keys(content)) {
     if (!known.includes(key))
-      throw new UsageError(`${path}: unknown option "${key}"; did you mean "${nearest(key, known)}"?`);
+      throw new UsageError(
+        `${path}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
+      );
   }
   return content as Record<string, unknown>;
-}
-
-/** The known name with the fewest edits to the given one. */
-function nearest(name: string, known: readonly string[]): string {
-  const byDistance = known.map((candidate) => [editDistance(name, candidate), candidate] as const);
-  return byDistance.toSorted(([a], [b]) => a - b)[0]?.[1] ?? "";
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

@@ -13,12 +13,15 @@ export const replayOptions = z.strictObject({
     .string({ error: "the flag is missing; give the path of a scenario" })
     .min(1)
     .describe("JSON file of the world: links, service times, function sizes, faults, SLO"),
-  policy: z.enum(policyNames).default("fixed").describe("what decides about the batches"),
+  policy: z.enum(policyNames).optional().describe("what decides about the batches (default: fixed)"),
   compare: z
     .string()
     .min(1)
     .optional()
-    .describe("replay under each of these policies and print a table: names with commas between, or all"),
+    .describe(
+      "replay under each of these policies and print a table: names with commas between, or all, which may be left out",
+    )
+    .meta({ bareValue: "all" }),
   seed: z
     .number()
     .int()
@@ -47,6 +50,26 @@ export const replayOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("file for the decision log, lines of JSON; packed when it ends in .gz"),
+  limit: z
+    .boolean()
+    .default(false)
+    .describe(
+      "add the physical limit: what any policy pays at least, whatever it foresees; --compare and --report always do",
+    ),
+  limitQuantile: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe(
+      "quantile of the service times that the limit allows for, and --limit with it: 0.5 foresees every draw," +
+        " 0.99 is what a careful dispatcher reserves (default: 0.5)",
+    ),
+  report: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("file for one HTML page with charts of the replay, or of all that are compared"),
   json: z.boolean().default(false).describe("print the summary as one JSON document on stdout"),
 });
 

@@ -1,114 +1,134 @@
 /**
  * Wires the replay: a trace and a scenario from files, a policy by name, a log and a summary; or several policies
- * one after another, and a table.
+ * one after another, and a table. Both with the physical limit and a page of charts where these are asked for.
  */
-import { readFileSync } from "node:fs";
-import type { PriceSheet } from "../algorithms/price.ts";
 import { type PolicyName, policies } from "../client/policies/registry.ts";
-import { createProgress } from "../demo/progress.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
-import { createLogFile, textFile } from "../replay/files.ts";
+import { surveyArrivals } from "../replay/arrival-survey.ts";
+import type { ArrivalOptions } from "../replay/arrivals.ts";
+import { createLogFile, createPageFile, textFile } from "../replay/files.ts";
+import { figure } from "../replay/figures.ts";
 import { InputError } from "../replay/input-error.ts";
-import { checkPrices } from "../replay/profile.ts";
+import type { ReportRun } from "../replay/report/report.ts";
 import { replayTrace } from "../replay/run.ts";
-import { parseScenario, type Scenario } from "../replay/scenario.ts";
-import type { ReplaySummary } from "../replay/summary.ts";
-import { comparedPolicies, type ComparedSummary, figure, formatComparison, percent } from "./compare.ts";
+import { besideLimit, type LimitOfArrivals, scenarioLimit } from "../replay/scenario-limit.ts";
+import { Timeline } from "../replay/timeline.ts";
+import { comparedPolicies, formatComparison } from "./compare.ts";
 import { UsageError } from "./options.ts";
-import { readPriceSheet } from "./prices.ts";
 import type { ReplayOptions } from "./replay-options.ts";
+import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts";
+import { reportOf } from "./replay-report.ts";
+import { readWorld, type World } from "./replay-world.ts";
+import { formatLimit, formatSummary } from "./summary-text.ts";
 
-interface World {
-  readonly scenario: Scenario;
-  readonly sheet: PriceSheet;
+/** What is known before the replays begin: where they end, and the limit if it is asked for. */
+interface Ahead {
+  readonly requests?: number;
+  readonly lastAtMs?: number;
+  readonly limit?: LimitOfArrivals;
 }
 
 /** Exit status 0. Throws UsageError for bad input, whose message names the file and the place. */
 export async function runReplay(options: ReplayOptions): Promise<number> {
-  const { compare, json } = options;
+  const progress = createReplayProgress(process.stderr);
   try {
-    if (compare === undefined) {
-      const summary = await replay(options, readWorld(options), options.policy);
-      process.stdout.write(json ? `${JSON.stringify(summary)}\n` : formatSummary(summary));
-    } else {
-      const summaries = await replayEach(options, comparedPolicies(compare));
-      process.stdout.write(json ? `${JSON.stringify(summaries)}\n` : formatComparison(summaries));
+    const names = policiesOf(options);
+    const world = readWorld(options.scenario);
+    const arrivals = arrivalOptions(options);
+    const page = options.report === undefined ? undefined : createPageFile(options.report);
+    const ahead = await lookAhead(options, arrivals, world, progress);
+    const runs: ReportRun[] = [];
+    for (const policy of names) {
+      progress.begin(policy, ahead);
+      runs.push(await replay(options, arrivals, world, policy, progress));
     }
+    progress.end();
+    process.stdout.write(printed(options, runs, ahead.limit));
+    if (ahead.limit !== undefined) page?.write(await reportOf(options, world, runs, ahead.limit));
     return 0;
   } catch (error) {
     throw error instanceof InputError ? new UsageError(error.message) : error;
+  } finally {
+    progress.end();
   }
 }
 
-/** One after another, each with the same arrivals and the same draws. */
-async function replayEach(options: ReplayOptions, names: readonly PolicyName[]): Promise<ComparedSummary[]> {
-  if (options.log !== undefined)
+function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyName[] {
+  if (compare === undefined) return [policy ?? "fixed"];
+  if (policy !== undefined)
+    throw new UsageError(`--policy is ${policy}, but --compare names the policies; give only one of the two`);
+  if (log !== undefined)
     throw new UsageError(
       "--log is of one policy; with --compare there are several, so give only one of the two",
     );
-  const world = readWorld(options);
-  const summaries: ComparedSummary[] = [];
-  for (const policy of names) summaries.push({ policy, ...(await replay(options, world, policy)) });
-  return summaries;
+  return comparedPolicies(compare);
 }
 
-function readWorld({ scenario: path }: ReplayOptions): World {
-  const scenario = readScenario(path);
-  const sheet = readPriceSheet(scenario.serverless.prices);
-  checkPrices(scenario, sheet, path);
-  return { scenario, sheet };
-}
-
-async function replay(options: ReplayOptions, world: World, policy: PolicyName): Promise<ReplaySummary> {
-  const { trace, from: fromS, to: toS = Infinity, seed, scale } = options;
+function arrivalOptions({ from: fromS, to: toS = Infinity, seed, scale }: ReplayOptions): ArrivalOptions {
   if (toS <= fromS) throw new UsageError(`--to is ${toS}; allowed: above --from, which is ${fromS}`);
+  return { seed, fromS, toS, scale };
+}
+
+async function lookAhead(
+  { trace, compare, limit, limitQuantile, report }: ReplayOptions,
+  arrivals: ArrivalOptions,
+  { scenario, profiles }: World,
+  progress: ReplayProgress,
+): Promise<Ahead> {
+  const isLimitAsked = limit || limitQuantile !== undefined || compare !== undefined || report !== undefined;
+  if (!isLimitAsked) {
+    return arrivals.toS === Infinity ? {} : { lastAtMs: (arrivals.toS - arrivals.fromS) * 1_000 };
+  }
+  progress.begin("physical limit", {});
+  const onProgress = progress.reached;
+  const survey = await surveyArrivals(textFile(trace), { ...arrivals, onProgress });
+  return {
+    requests: survey.requests,
+    limit: scenarioLimit(survey, profiles, scenario.sloMs, limitQuantile ?? 0.5),
+  };
+}
+
+async function replay(
+  options: ReplayOptions,
+  arrivals: ArrivalOptions,
+  { scenario, sheet, profiles }: World,
+  policy: PolicyName,
+  progress: ReplayProgress,
+): Promise<ReportRun> {
   const log = options.log === undefined ? undefined : createLogFile(options.log);
-  const progress = createProgress(process.stderr);
+  // Stays empty when nobody asks for pictures.
+  const timeline = new Timeline(profiles);
   try {
-    return await replayTrace({
-      ...world,
-      trace: textFile(trace),
+    const summary = await replayTrace({
+      ...arrivals,
+      scenario,
+      sheet,
+      trace: textFile(options.trace),
       policy: policies[policy],
-      seed,
-      fromS,
-      toS,
-      scale,
       log,
-      onProgress: (requests, atMs) => {
-        if (process.stderr.isTTY)
-          progress.show(`${policy}: ${requests} requests, ${Math.round(atMs / 1_000)} s of the trace`);
-      },
+      timeline: options.report === undefined ? undefined : timeline,
+      onProgress: progress.reached,
     });
+    return { policy, summary, timeline: timeline.picture() };
   } finally {
-    progress.end();
     await log?.close();
   }
 }
 
-function readScenario(path: string): Scenario {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new InputError(path, "", whyUnreadable(error));
+function printed(
+  { compare, json }: ReplayOptions,
+  runs: readonly ReportRun[],
+  ofTrace: LimitOfArrivals | undefined,
+): string {
+  const { summary } = runs[0] as ReportRun;
+  if (ofTrace === undefined) return json ? `${JSON.stringify(summary)}\n` : formatSummary(summary);
+  const { limit } = ofTrace;
+  if (compare === undefined) {
+    const limited = besideLimit(summary, limit);
+    if (json) return `${JSON.stringify(limited)}\n`;
+    const ratio = `ratio to the limit: ${figure(limited.limitRatio)}\n`;
+    return `${formatSummary(summary)}${formatLimit(limit, summary.currency)}${ratio}`;
   }
-  return parseScenario(text, path);
-}
-
-function formatSummary(summary: ReplaySummary): string {
-  const { requests, served, inSlo, inSloShare, cost, costPer1000, currency, latencyMs, targets } = summary;
-  const lines = [
-    `${requests} requests: ${inSlo} in SLO (${percent(inSloShare)}), ${served - inSlo} late,` +
-      ` ${summary.refused} refused, ${summary.failed} failed`,
-    `latency: ${figure(latencyMs.p50)} / ${figure(latencyMs.p95)} / ${figure(latencyMs.p99)} ms (p50 / p95 / p99)`,
-    `cost: ${figure(cost)} ${currency}, ${figure(costPer1000)} per 1000 requests`,
-  ];
-  for (const [name, { share, batches, meanBatchRows, failedBatches }] of Object.entries(targets)) {
-    if (batches + failedBatches === 0) continue;
-    const failures = failedBatches === 0 ? "" : `, ${failedBatches} failed`;
-    lines.push(
-      `${name}: ${percent(share)} of the served, ${batches} batches of ${figure(meanBatchRows)}${failures}`,
-    );
-  }
-  return `${lines.join("\n")}\n`;
+  const compared = runs.map(({ policy, summary }) => ({ policy, ...besideLimit(summary, limit) }));
+  if (json) return `${JSON.stringify(compared)}\n`;
+  return `${formatComparison(compared)}\n${formatLimit(limit, summary.currency)}`;
 }

@@ -1,6 +1,6 @@
-/** The files of a replay: traces that are read, logs that are written. The only place in `replay/` that opens one. */
+/** The files of a replay: traces that are read, logs and pages that are written. The only place in `replay/` that opens one. */
 import { once } from "node:events";
-import { createReadStream, createWriteStream, openSync } from "node:fs";
+import { closeSync, createReadStream, createWriteStream, openSync, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { whyUnwritable } from "./file-fault.ts";
@@ -45,6 +45,26 @@ export function createLogFile(path: string): LogFile {
       await flush();
       stream.end();
       await written;
+    },
+  };
+}
+
+export interface PageFile {
+  /** Write the whole page and close the file. */
+  write(text: string): void;
+}
+
+/**
+ * A file for a page, opened at once, so that a long replay does not end in vain.
+ *
+ * @throws InputError when the file cannot be opened
+ */
+export function createPageFile(path: string): PageFile {
+  const file = opened(path);
+  return {
+    write: (text) => {
+      writeFileSync(file, text);
+      closeSync(file);
     },
   };
 }

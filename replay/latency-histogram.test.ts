@@ -25,3 +25,19 @@ it("has no quantile before the first latency, and counts what is out of its rang
   expect(histogram.quantile(0.5)).toBeLessThan(0.001);
   expect(histogram.max()).toBe(1e12);
 });
+
+it("adds another one up, and counts what is at most each latency", () => {
+  const [one, two] = [new LatencyHistogram(5), new LatencyHistogram(5)];
+  for (const latencyMs of [1, 10, 10]) one.add(latencyMs);
+  for (const latencyMs of [100, 7_000]) two.add(latencyMs);
+  one.addAll(two);
+  const steps = one.cumulative();
+  expect(steps.map(({ count }) => count)).toEqual([1, 3, 4, 5]);
+  for (const [index, latencyMs] of [1, 10, 100, 7_000].entries()) {
+    const step = steps[index]?.latencyMs as number;
+    expect(step).toBeGreaterThanOrEqual(latencyMs);
+    expect(step / latencyMs).toBeLessThanOrEqual(1 + 1 / 32);
+  }
+  expect(one.max()).toBe(7_000);
+  expect(new LatencyHistogram().cumulative()).toEqual([]);
+});

@@ -16,6 +16,7 @@ import { profileTargets } from "./profile.ts";
 import type { Scenario } from "./scenario.ts";
 import { type ReplaySummary, Tally } from "./summary.ts";
 import type { TextFile } from "./text-lines.ts";
+import type { Timeline } from "./timeline.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { worldTargets } from "./world.ts";
 
@@ -36,6 +37,8 @@ export interface ReplayOptions extends ArrivalOptions {
   /** Parts of the policy's learning that are switched off. Default: none. */
   readonly without?: readonly LearningPart[] | undefined;
   readonly log?: LogSink | undefined;
+  /** Collects what happened when, for pictures. */
+  readonly timeline?: Timeline | undefined;
   /** Told now and then how many requests have arrived, and up to which moment. */
   readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
 }
@@ -46,7 +49,7 @@ export interface ReplayOptions extends ArrivalOptions {
  * @throws InputError when the trace is malformed or holds a request that no target can take
  */
 export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary> {
-  const { trace, scenario, sheet, seed, log } = options;
+  const { trace, scenario, sheet, seed, log, timeline } = options;
   const { sloMs, sloQuantile, requestBytes } = scenario;
   const clock = new VirtualClock();
   const profiles = profileTargets(scenario, sheet);
@@ -61,7 +64,10 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
     sloQuantile,
     currency: sheet.currency,
     without: options.without,
-    onPlan: (change) => decisions?.plan(change),
+    onPlan: (change) => {
+      timeline?.planned(change);
+      decisions?.plan(change);
+    },
   });
   if (log !== undefined) {
     const header = { trace: basename(trace.name), scenario: scenario.name, policy: policy.name, seed, sloMs };
@@ -77,13 +83,17 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
       clock,
       onBatch: (sent) => {
         tally.sent(sent);
+        timeline?.sent(sent);
         decisions?.batch(sent);
       },
     }),
     sloMs,
     observe: decisions?.observe,
   });
-  const done = (end: End<TraceRequest>): void => tally.ended(end, clock.nowMs());
+  const done = (end: End<TraceRequest>): void => {
+    tally.ended(end, clock.nowMs());
+    timeline?.ended(end, clock.nowMs());
+  };
   const maxRows = Math.min(...profiles.map(({ maxBatchRows }) => maxBatchRows));
   let requests = 0;
   for await (const block of readArrivals(trace, options)) {
@@ -97,6 +107,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
       }
       const arrivedAtMs = atS * 1_000;
       clock.advanceToEventAt(arrivedAtMs);
+      timeline?.arrived(arrivedAtMs);
       queue.submit({ payload: { id: requests++, arrivedAtMs }, key: model, rows, bytes }, done);
     }
     await log?.flush();

@@ -1,11 +1,13 @@
 /**
  * The world that a replay runs in: links, replicas, function sizes, faults. A scenario is a file that others
- * write, with notes of their own in it, so keys that are not known are left alone.
+ * write, with notes of their own in it, so keys that are not known are left alone; of one that looks misspelt
+ * the reader is warned.
  */
 import { z } from "zod";
 import type { FunctionSize } from "../algorithms/price.ts";
 import type { Fault } from "./faults.ts";
 import { InputError } from "./input-error.ts";
+import { misspeltKeys } from "./scenario-keys.ts";
 import { ServiceTimes } from "./service-times.ts";
 
 export interface LinkSpec {
@@ -96,12 +98,24 @@ const scenario = z.object({
   faults: z.array(fault).default([]),
 });
 
+const scenarioSchema = z.toJSONSchema(scenario, { io: "input" });
+
 /**
  * @param file name of the scenario, for messages
+ * @param warn is told of each key that is probably misspelt, before anything is refused
  * @throws InputError that names the file and the field, or the line when the text is no JSON
  */
-export function parseScenario(text: string, file: string): Scenario {
-  const result = scenario.safeParse(parseJson(text, file));
+export function parseScenario(
+  text: string,
+  file: string,
+  warn: (message: string) => void = () => {},
+): Scenario {
+  const value = parseJson(text, file);
+  for (const { place, key, meant } of misspeltKeys(value, scenarioSchema)) {
+    const at = place === "" ? file : `${file}:${place}`;
+    warn(`${at}: "${key}" is not a known key and is left alone; did you mean "${meant}"?`);
+  }
+  const result = scenario.safeParse(value);
   if (!result.success) {
     const issues = result.error.issues.map(({ path, message }) => ({ place: path.join("."), message }));
     const [first = { place: "", message: "" }] = issues;

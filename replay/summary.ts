@@ -136,3 +136,11 @@ function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
     cost,
   };
 }
+
+/** Rows a batch over the answered batches of all function sizes; null when there are none. */
+export function meanFunctionRows({ targets }: ReplaySummary): number | null {
+  const sizes = Object.entries(targets).flatMap(([name, target]) => (name === "edge" ? [] : [target]));
+  const batches = sizes.reduce((sum, size) => sum + size.batches, 0);
+  const rows = sizes.reduce((sum, size) => sum + size.batches * (size.meanBatchRows ?? 0), 0);
+  return batches === 0 ? null : rows / batches;
+}

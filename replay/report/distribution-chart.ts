@@ -1,0 +1,113 @@
+/** How latencies are distributed: the share of all requests within each, and the tail. */
+import type { Chart, Report, ReportRun } from "./report.ts";
+import { alarm, axis, faint, ink, legend, noEndLabels, panels, styleOf } from "./style.ts";
+
+/** Smaller shares are not drawn. */
+const leastPercent = 1e-3;
+
+export function distributionChart({ scenario, runs }: Report): Chart {
+  const { sloMs, sloQuantile } = scenario;
+  const names = runs.map(({ policy }) => policy);
+  const { panels: places, height } = panels(2, 300, names);
+  const [min, max] = range(runs, sloMs);
+  const latency = (gridIndex: number) =>
+    axis("latency, ms", 28, {
+      type: "log",
+      gridIndex,
+      min,
+      max,
+      axisLabel: noEndLabels,
+      minorTick: { show: true, lineStyle: { color: faint } },
+    });
+  const promisedPercent = Number((sloQuantile * 100).toPrecision(6));
+  const restPercent = 100 - promisedPercent;
+  return {
+    title: "Latency distribution",
+    caption:
+      "Left, the share of all requests that was answered within a latency; right, the share that was not. Requests" +
+      " that were refused or failed are never answered. A policy meets the SLO when its line crosses the dotted" +
+      ` one (${promisedPercent} % of the requests) on the left of the red one (${sloMs} ms).`,
+    height,
+    option: {
+      legend: legend(names),
+      grid: places.map(({ grid }) => grid),
+      xAxis: [latency(0), latency(1)],
+      yAxis: [
+        axis("answered within, %", 44, { type: "value", gridIndex: 0, min: 0, max: 100 }),
+        axis("not answered within, %", 44, { type: "log", gridIndex: 1, min: leastPercent, max: 100 }),
+      ],
+      series: runs.flatMap((run, index) => {
+        const answered = answeredWithin(run);
+        const rest = answered.map(([ms, percent]): [number, number] => [ms, 100 - percent]);
+        return [
+          curve(
+            run,
+            index,
+            0,
+            answered,
+            index === 0 ? slo(sloMs, promisedPercent, promisedPercent) : undefined,
+          ),
+          curve(
+            run,
+            index,
+            1,
+            rest.filter(([, percent]) => percent >= leastPercent),
+            index === 0 ? slo(sloMs, restPercent, promisedPercent) : undefined,
+          ),
+        ];
+      }),
+    },
+  };
+}
+
+function curve(
+  { policy }: ReportRun,
+  index: number,
+  panel: number,
+  data: [latencyMs: number, percent: number][],
+  markLine: ReturnType<typeof slo> | undefined,
+) {
+  const { color, type } = styleOf(index);
+  return {
+    name: policy,
+    type: "line" as const,
+    symbol: "none",
+    xAxisIndex: panel,
+    yAxisIndex: panel,
+    color,
+    lineStyle: { type, width: 1.8 },
+    data,
+    ...(markLine === undefined ? {} : { markLine }),
+  };
+}
+
+/** The SLO as a latency, and the share that must be within it. */
+function slo(sloMs: number, atPercent: number, promisedPercent: number) {
+  return {
+    silent: true,
+    symbol: "none",
+    data: [
+      {
+        xAxis: sloMs,
+        lineStyle: { color: alarm, type: "solid" as const },
+        label: { formatter: "SLO", color: ink },
+      },
+      {
+        yAxis: atPercent,
+        lineStyle: { color: alarm, type: "dotted" as const },
+        label: { formatter: `${promisedPercent} %`, color: ink, position: "insideStartTop" as const },
+      },
+    ],
+  };
+}
+
+/** Per cent of all requests, by latency. */
+function answeredWithin({ summary, timeline }: ReportRun): [latencyMs: number, percent: number][] {
+  return timeline.latencies.map(({ latencyMs, count }) => [latencyMs, (count / summary.requests) * 100]);
+}
+
+/** The least and the greatest latency, the SLO among them. */
+function range(runs: readonly ReportRun[], sloMs: number): [least: number, most: number] {
+  const all = runs.flatMap(({ timeline }) => timeline.latencies.map(({ latencyMs }) => latencyMs));
+  return [all.reduce((a, b) => Math.min(a, b), sloMs / 10), all.reduce((a, b) => Math.max(a, b), sloMs * 2)];
+}

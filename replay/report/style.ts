@@ -1,0 +1,150 @@
+/** Colours, measures and axes that all charts of a report share. */
+import type { Fault } from "../faults.ts";
+
+/** Of every chart, in pixels. */
+export const chartWidth = 1_080;
+
+/** Of text and of lines; the page replaces these by those of the reader's light or dark scheme. */
+export const ink = "#24292f";
+export const faint = "#d0d7de";
+/** Of the SLO and of faults; the page replaces it, too. */
+export const alarm = "#cf222e";
+
+/** Told apart by the colour-blind, too, on light and on dark ground. */
+const palette = ["#1f83c6", "#e08a00", "#0f9d76", "#c44c9b", "#d1591a", "#8a6fd1", "#4fb3e8", "#8c8c8c"];
+const dashes = ["solid", "dashed", "dotted"] as const;
+
+/** Colour and dash of the n-th thing of a chart, different for the first 24. */
+export function styleOf(index: number): { readonly color: string; readonly type: (typeof dashes)[number] } {
+  const round = Math.floor(index / palette.length) % dashes.length;
+  return { color: palette[index % palette.length] as string, type: dashes[round] as (typeof dashes)[number] };
+}
+
+export const textStyle = { color: ink, fontFamily: "system-ui, sans-serif", fontSize: 12 };
+
+/** An axis with its name in the middle, beside its labels, and with what is its own. */
+export function axis<const T extends object>(name: string, nameGap: number, own: T) {
+  return {
+    name,
+    nameLocation: "middle" as const,
+    nameGap,
+    nameTextStyle: textStyle,
+    axisLabel: { color: ink, hideOverlap: true, formatter: plain },
+    axisLine: { show: true, lineStyle: { color: faint } },
+    axisTick: { lineStyle: { color: faint } },
+    splitLine: { lineStyle: { color: faint, opacity: 0.6 } },
+    ...own,
+  };
+}
+
+/** Of lines; of other marks with their symbols. */
+export function legend(names: readonly string[], marks: "lines" | "symbols" = "lines") {
+  const data = [...names];
+  const place = { top: 8, right: 24, itemGap: 22, textStyle, data };
+  return marks === "lines" ? { ...place, itemStyle: { opacity: 0 } } : place;
+}
+
+/** How much further down the drawing begins when so many names take more than one line, in pixels. */
+export function legendOverhang(names: readonly string[]): number {
+  const [ofLetter, ofMark, lineHeight] = [6.6, 55, 36];
+  const length = names.reduce((sum, name) => sum + ofMark + ofLetter * name.length, 0);
+  return (Math.ceil(length / (chartWidth - 80)) - 1) * lineHeight;
+}
+
+/** A tick's value without the digits that come of binary fractions. */
+function plain(value: number | string): string {
+  if (typeof value === "string" || value === 0) return String(value);
+  const rounded = Number(value.toPrecision(6));
+  if (Math.abs(rounded) < 1e-4) return rounded.toExponential();
+  return rounded.toLocaleString("en", { maximumSignificantDigits: 6 });
+}
+
+/** Labels of an axis whose ends are where the data end, which is no round number. */
+export const noEndLabels = {
+  color: ink,
+  hideOverlap: true,
+  formatter: plain,
+  showMinLabel: false,
+  showMaxLabel: false,
+};
+
+export interface TimeUnit {
+  readonly name: string;
+  readonly ms: number;
+}
+
+/** The unit in which a span has numbers that are easily read. */
+export function timeUnit(spanMs: number): TimeUnit {
+  if (spanMs <= 600_000) return { name: "s", ms: 1_000 };
+  return spanMs <= 4 * 3_600_000 ? { name: "min", ms: 60_000 } : { name: "h", ms: 3_600_000 };
+}
+
+/** From the replay's start to its end. */
+export function timeAxis<const T extends object>(spanMs: number, own: T) {
+  const unit = timeUnit(spanMs);
+  return axis(`time since the replay's start, ${unit.name}`, 28, {
+    type: "value",
+    min: 0,
+    max: spanMs / unit.ms,
+    axisLabel: { ...noEndLabels, showMinLabel: true },
+    ...own,
+  });
+}
+
+/** A band for each fault of the scenario, to be laid behind a series over time. */
+export function faultBands(faults: readonly Fault[], spanMs: number) {
+  const unit = timeUnit(spanMs);
+  const seen = faults.filter(({ fromMs, toMs }) => toMs > 0 && fromMs < spanMs);
+  return {
+    silent: true,
+    itemStyle: { color: alarm, opacity: 0.1 },
+    label: { color: ink, fontSize: 10, position: "insideTop" as const },
+    data: seen.map((fault): [object, object] => [
+      { name: fault.kind, xAxis: Math.max(0, fault.fromMs) / unit.ms },
+      { xAxis: Math.min(fault.toMs, spanMs) / unit.ms },
+    ]),
+  };
+}
+
+/** Where a panel lies, in pixels. */
+export interface Panel {
+  readonly grid: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
+  readonly isLeft: boolean;
+  /** No other one is below it. */
+  readonly isLowest: boolean;
+}
+
+/**
+ * Panels of that height in two columns, unless there is only one, below a legend of those names; and the height of
+ * all together.
+ */
+export function panels(
+  count: number,
+  height: number,
+  names: readonly string[],
+): { readonly panels: Panel[]; readonly height: number } {
+  const columns = count === 1 ? 1 : 2;
+  const [left, right, gap, between, bottom] = [64, 24, 56, 58, 52];
+  const top = 64 + legendOverhang(names);
+  const width = (chartWidth - left - right - gap * (columns - 1)) / columns;
+  const rows = Math.ceil(count / columns);
+  return {
+    panels: Array.from({ length: count }, (_, index) => {
+      const column = index % columns;
+      const row = Math.floor(index / columns);
+      const place = { left: left + column * (width + gap), top: top + row * (height + between) };
+      return { grid: { ...place, width, height }, isLeft: column === 0, isLowest: index + columns >= count };
+    }),
+    height: top + rows * (height + between) - between + bottom,
+  };
+}
+
+/** A panel's name above it. */
+export function panelTitle({ grid: { left, top } }: Panel, text: string) {
+  return { text, left, top: top - 24, padding: 0, textStyle: { ...textStyle, fontWeight: "bold" as const } };
+}
