@@ -2,8 +2,9 @@
 import { type PolicyName, policyNames } from "../client/policies/registry.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
 import { UsageError } from "./options.ts";
+import { formatParameters, type TunedSummary } from "./tuning.ts";
 
-export type ComparedSummary = ReplaySummary & { readonly policy: PolicyName };
+export type ComparedSummary = TunedSummary & { readonly policy: PolicyName };
 
 /**
  * @param compare `all`, or names with commas between
@@ -19,7 +20,7 @@ export function comparedPolicies(compare: string): readonly PolicyName[] {
   });
 }
 
-/** One line a policy, in columns. */
+/** One line a policy, in columns; after them, the parameters that were found for each. */
 export function formatComparison(summaries: readonly ComparedSummary[]): string {
   const currency = summaries[0]?.currency ?? "";
   const head = [
@@ -44,7 +45,10 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
   const table = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)));
-  return lines.map((cells) => `${cells.join("  ").trimEnd()}\n`).join("");
+  const tuned = summaries.flatMap(({ policy, parameters }) =>
+    parameters === undefined ? [] : [`${policy} with ${formatParameters(parameters)}\n`],
+  );
+  return [...lines.map((cells) => `${cells.join("  ").trimEnd()}\n`), ...tuned].join("");
 }
 
 /** Over the answered batches of all sizes; null when there are none. */

@@ -19,6 +19,10 @@ export const replayOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("replay under each of these policies and print a table: names with commas between, or all"),
+  tune: z
+    .boolean()
+    .default(false)
+    .describe("find each policy's best parameters on this trace, in hindsight; spillway has none"),
   seed: z
     .number()
     .int()

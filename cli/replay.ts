@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import type { PriceSheet } from "../algorithms/price.ts";
-import { type PolicyName, policies } from "../client/policies/registry.ts";
+import type { ParameterValues } from "../client/policies/parameters.ts";
+import { type PolicyName, policyWith } from "../client/policies/registry.ts";
 import { createProgress } from "../demo/progress.ts";
 import { createLogFile, textFile } from "../replay/files.ts";
 import { InputError } from "../replay/input-error.ts";
@@ -16,6 +17,7 @@ import { comparedPolicies, type ComparedSummary, figure, formatComparison, perce
 import { UsageError } from "./options.ts";
 import { readPriceSheet } from "./prices.ts";
 import type { ReplayOptions } from "./replay-options.ts";
+import { checkTunable, formatParameters, tunedSummary, type TunedSummary } from "./tuning.ts";
 
 interface World {
   readonly scenario: Scenario;
@@ -27,7 +29,8 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const { compare, json } = options;
   try {
     if (compare === undefined) {
-      const summary = await replay(options, readWorld(options), options.policy);
+      if (options.tune) checkTunable(options.policy);
+      const summary = await summaryOf(options, readWorld(options), options.policy);
       process.stdout.write(json ? `${JSON.stringify(summary)}\n` : formatSummary(summary));
     } else {
       const summaries = await replayEach(options, comparedPolicies(compare));
@@ -47,7 +50,7 @@ async function replayEach(options: ReplayOptions, names: readonly PolicyName[]):
     );
   const world = readWorld(options);
   const summaries: ComparedSummary[] = [];
-  for (const policy of names) summaries.push({ policy, ...(await replay(options, world, policy)) });
+  for (const policy of names) summaries.push({ policy, ...(await summaryOf(options, world, policy)) });
   return summaries;
 }
 
@@ -58,7 +61,23 @@ function readWorld({ scenario: path }: ReplayOptions): World {
   return { scenario, sheet };
 }
 
-async function replay(options: ReplayOptions, world: World, policy: PolicyName): Promise<ReplaySummary> {
+/** With the best parameters when they are to be found; then only the replay with those is logged. */
+async function summaryOf(options: ReplayOptions, world: World, policy: PolicyName): Promise<TunedSummary> {
+  if (!options.tune) return replay(options, world, policy);
+  const { sloQuantile } = world.scenario;
+  const summary = await tunedSummary(policy, sloQuantile, (parameters) =>
+    replay({ ...options, log: undefined }, world, policy, parameters),
+  );
+  if (options.log !== undefined) await replay(options, world, policy, summary.parameters);
+  return summary;
+}
+
+async function replay(
+  options: ReplayOptions,
+  world: World,
+  policy: PolicyName,
+  parameters?: ParameterValues,
+): Promise<ReplaySummary> {
   const { trace, from: fromS, to: toS = Infinity, seed, scale } = options;
   if (toS <= fromS) throw new UsageError(`--to is ${toS}; allowed: above --from, which is ${fromS}`);
   const log = options.log === undefined ? undefined : createLogFile(options.log);
@@ -67,7 +86,7 @@ async function replay(options: ReplayOptions, world: World, policy: PolicyName):
     return await replayTrace({
       ...world,
       trace: textFile(trace),
-      policy: policies[policy],
+      policy: policyWith(policy, parameters),
       seed,
       fromS,
       toS,
@@ -94,7 +113,7 @@ function readScenario(path: string): Scenario {
   return parseScenario(text, path);
 }
 
-function formatSummary(summary: ReplaySummary): string {
+function formatSummary(summary: TunedSummary): string {
   const { requests, served, inSlo, inSloShare, cost, costPer1000, currency, latencyMs, targets } = summary;
   const lines = [
     `${requests} requests: ${inSlo} in SLO (${percent(inSloShare)}), ${served - inSlo} late,` +
@@ -109,5 +128,6 @@ function formatSummary(summary: ReplaySummary): string {
       `${name}: ${percent(share)} of the served, ${batches} batches of ${figure(meanBatchRows)}${failures}`,
     );
   }
+  if (summary.parameters !== undefined) lines.push(`tuned: ${formatParameters(summary.parameters)}`);
   return `${lines.join("\n")}\n`;
 }
