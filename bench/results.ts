@@ -158,7 +158,7 @@ function shortfalls(pairings: readonly PairingResult[], owns: readonly OwnResult
       ? []
       : [`No other policy meets the quantile on ${alone.join(", ")}, so there is no cost to compare with.`]),
     ...(nowhere.length === 0 ? [] : [`On no pairing at all is the quantile met by ${nowhere.join(", ")}.`]),
-    "All policies here are our own: the peers BATCH, HarmonyBatch, Clipper, Triton and BentoML are not there yet.",
+    "The peers (batch, harmonybatch, clipper, triton, bentoml) have their defaults here; `--tune` gives them more.",
     "Every figure is of one seed.",
   ];
 }
