@@ -3,10 +3,15 @@
  * process of one phase: 20 requests a second, batches of up to 5, timeout 0.2 s, service times of 34 ms a request and
  * 10 ms, its model `manual`.
  */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { batchSizeTails } from "../../../algorithms/plan/batch-size-law.ts";
+import { lineOf } from "../../../test/drive-edge.ts";
+import type { QueueView, TargetView } from "../../policy.ts";
+import type { PlanChange } from "../policy-inputs.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import { batchPolicy } from "./batch.ts";
 import { batchSizeChances, quantileRows, requestSizeChances, shareWithin } from "./batch-model.ts";
-import { planBatch } from "./batch-plan.ts";
+import { type BatchPlan, planBatch } from "./batch-plan.ts";
 
 const latencyMs = Array.from({ length: 9 }, (_, rows) => 34 * rows + 10);
 
@@ -68,4 +73,53 @@ it.each([
 
 it("has no plan when not even single requests are fast enough", () => {
   expect(planBatch(sizes, { arrivalsPerMs: 0.02, sloMs: 20, quantile: 0.95 })).toBeUndefined();
+});
+
+describe("the policy", () => {
+  const [, ...ofSizes] = sizes.map(({ latencyMs: serviceMs, costs }, index): TargetProfile => ({
+    name: `${memoriesMib[index]} MB`,
+    kind: "serverless",
+    replicas: 100,
+    maxBatchRows: 8,
+    rttMs: 0,
+    uploadMs: serviceMs.map(() => 0),
+    meanServiceMs: serviceMs,
+    costs,
+    serviceMs: () => serviceMs,
+  }));
+  const state = { inFlight: 0, underWay: [], maxInFlight: 9, isFailing: false, suspendedUntilMs: -Infinity };
+
+  function view(nowMs: number, arrivalsMs: readonly number[], facts: Partial<TargetView> = {}): QueueView {
+    const waiting = arrivalsMs.map((atMs) => {
+      return { rows: 1, bytes: 0, arrivedAtMs: atMs, deadlineAtMs: atMs + 500, attempts: 0 };
+    });
+    const targets = ofSizes.map(({ name, kind }) => ({ ...state, name, kind, latencyMs: () => 0, ...facts }));
+    return { nowMs, line: lineOf(waiting), targets, batchesFormed: 0, draining: false };
+  }
+
+  it("serves single requests by the fastest size at first, and by its plan after the first period", () => {
+    const plans: PlanChange[] = [];
+    const onPlan = (plan: PlanChange) => plans.push(plan);
+    const policy = batchPolicy({ targets: ofSizes, sloMs: 500, sloQuantile: 0.95, onPlan });
+    expect(policy.decide(view(0, [0]))).toMatchObject({ kind: "dispatch", target: 1, count: 1 });
+    for (let atMs = 0; atMs <= 1_000; atMs += 50) policy.arrived?.("", 1, atMs);
+    const { maxRows, timeoutMs } = planBatch(
+      ofSizes.map(({ meanServiceMs, costs }) => ({ latencyMs: meanServiceMs, costs })),
+      { arrivalsPerMs: 0.02, sloMs: 500, quantile: 0.95 },
+    ) as BatchPlan;
+    const plan = { function: "1792 MB", maxRows, timeoutMs };
+    expect(plans.at(-1)).toEqual({ atMs: 1_000, cause: "period", ratePerS: 20, plan });
+    const some = Array.from({ length: maxRows - 1 }, () => 1_000);
+    const leavesAtMs = 1_000 + timeoutMs;
+    expect(policy.decide(view(1_001, some))).toEqual({ kind: "wait", untilMs: leavesAtMs });
+    expect(policy.decide(view(leavesAtMs, some))).toMatchObject({
+      target: 0,
+      count: maxRows - 1,
+      reason: "timeout",
+    });
+    const enough = [...some, 1_000, 1_000];
+    expect(policy.decide(view(1_001, enough))).toMatchObject({ target: 0, count: maxRows, reason: "full" });
+    const suspended = view(1_001, enough, { suspendedUntilMs: 1_100 });
+    expect(policy.decide(suspended)).toEqual({ kind: "wait", untilMs: 1_100 });
+  });
 });
