@@ -158,7 +158,7 @@ function shortfalls(pairings: readonly PairingResult[], owns: readonly OwnResult
       ? []
       : [`No other policy meets the quantile on ${alone.join(", ")}, so there is no cost to compare with.`]),
     ...(nowhere.length === 0 ? [] : [`On no pairing at all is the quantile met by ${nowhere.join(", ")}.`]),
-    "The peers (batch, harmonybatch, clipper, triton, bentoml) have their defaults here; `--tune` gives them more.",
+    "Policies with parameters have their defaults here; tuned in hindsight (`--tune`) they come closer, or pass.",
     "Every figure is of one seed.",
   ];
 }
