@@ -4,6 +4,7 @@ import { figure, percent } from "../replay/figures.ts";
 import type { LimitedSummary } from "../replay/scenario-limit.ts";
 import { meanFunctionRows } from "../replay/summary.ts";
 import { UsageError } from "./options.ts";
+import { formatParameters } from "./tuning.ts";
 
 type ComparedSummary = LimitedSummary & { readonly policy: string };
 
@@ -21,7 +22,7 @@ export function comparedPolicies(compare: string): readonly PolicyName[] {
   });
 }
 
-/** One line a policy, in columns. */
+/** One line a policy, in columns; after them, the parameters that were found for each. */
 export function formatComparison(summaries: readonly ComparedSummary[]): string {
   const currency = summaries[0]?.currency ?? "";
   const head = [
@@ -48,5 +49,8 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
   const table = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)));
-  return lines.map((cells) => `${cells.join("  ").trimEnd()}\n`).join("");
+  const tuned = summaries.flatMap(({ policy, parameters }) =>
+    parameters === undefined ? [] : [`${policy} with ${formatParameters(parameters)}\n`],
+  );
+  return [...lines.map((cells) => `${cells.join("  ").trimEnd()}\n`), ...tuned].join("");
 }

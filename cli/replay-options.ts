@@ -22,6 +22,10 @@ export const replayOptions = z.strictObject({
       "replay under each of these policies and print a table: names with commas between, or all, which may be left out",
     )
     .meta({ bareValue: "all" }),
+  tune: z
+    .boolean()
+    .default(false)
+    .describe("find each policy's best parameters on this trace, in hindsight; spillway has none"),
   seed: z
     .number()
     .int()

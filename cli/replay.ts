@@ -2,7 +2,8 @@
  * Wires the replay: a trace and a scenario from files, a policy by name, a log and a summary; or several policies
  * one after another, and a table. Both with the physical limit and a page of charts where these are asked for.
  */
-import { type PolicyName, policies } from "../client/policies/registry.ts";
+import type { ParameterValues } from "../client/policies/parameters.ts";
+import { type PolicyName, policyWith } from "../client/policies/registry.ts";
 import { surveyArrivals } from "../replay/arrival-survey.ts";
 import type { ArrivalOptions } from "../replay/arrivals.ts";
 import { createLogFile, createPageFile, textFile } from "../replay/files.ts";
@@ -19,6 +20,7 @@ import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts"
 import { reportOf } from "./replay-report.ts";
 import { readWorld, type World } from "./replay-world.ts";
 import { formatLimit, formatSummary } from "./summary-text.ts";
+import { checkTunable, tunedSummary } from "./tuning.ts";
 
 /** What is known before the replays begin: where they end, and the limit if it is asked for. */
 interface Ahead {
@@ -32,6 +34,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const progress = createReplayProgress(process.stderr);
   try {
     const names = policiesOf(options);
+    if (options.tune && options.compare === undefined) checkTunable(names[0] as PolicyName);
     const world = readWorld(options.scenario);
     const arrivals = arrivalOptions(options);
     const page = options.report === undefined ? undefined : createPageFile(options.report);
@@ -39,7 +42,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     const runs: ReportRun[] = [];
     for (const policy of names) {
       progress.begin(policy, ahead);
-      runs.push(await replay(options, arrivals, world, policy, progress));
+      runs.push(await tunedReplay(options, arrivals, world, policy, progress));
     }
     progress.end();
     process.stdout.write(printed(options, runs, ahead.limit));
@@ -87,12 +90,31 @@ async function lookAhead(
   };
 }
 
+/** With the best parameters when they are to be found; then only the replay with those is logged and drawn. */
+async function tunedReplay(
+  options: ReplayOptions,
+  arrivals: ArrivalOptions,
+  world: World,
+  policy: PolicyName,
+  progress: ReplayProgress,
+): Promise<ReportRun> {
+  if (!options.tune) return replay(options, arrivals, world, policy, progress);
+  const bare = { ...options, log: undefined, report: undefined };
+  const { parameters } = await tunedSummary(policy, world.scenario.sloQuantile, async (candidate) => {
+    const { summary } = await replay(bare, arrivals, world, policy, progress, candidate);
+    return summary;
+  });
+  const run = await replay(options, arrivals, world, policy, progress, parameters);
+  return parameters === undefined ? run : { ...run, summary: { ...run.summary, parameters } };
+}
+
 async function replay(
   options: ReplayOptions,
   arrivals: ArrivalOptions,
   { scenario, sheet, profiles }: World,
   policy: PolicyName,
   progress: ReplayProgress,
+  parameters?: ParameterValues,
 ): Promise<ReportRun> {
   const log = options.log === undefined ? undefined : createLogFile(options.log);
   // Stays empty when nobody asks for pictures.
@@ -103,7 +125,7 @@ async function replay(
       scenario,
       sheet,
       trace: textFile(options.trace),
-      policy: policies[policy],
+      policy: policyWith(policy, parameters),
       log,
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,

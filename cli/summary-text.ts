@@ -3,6 +3,7 @@ import { mostMoments } from "../replay/arrival-survey.ts";
 import { figure, percent } from "../replay/figures.ts";
 import type { ScenarioLimit } from "../replay/scenario-limit.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
+import { formatParameters } from "./tuning.ts";
 
 export function formatSummary(summary: ReplaySummary): string {
   const { requests, served, inSlo, inSloShare, cost, costPer1000, currency, latencyMs, targets } = summary;
@@ -19,6 +20,7 @@ export function formatSummary(summary: ReplaySummary): string {
       `${name}: ${percent(share)} of the served, ${batches} batches of ${figure(meanBatchRows)}${failures}`,
     );
   }
+  if (summary.parameters !== undefined) lines.push(`tuned: ${formatParameters(summary.parameters)}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -37,6 +37,8 @@ export interface ReplaySummary extends LogSummary {
   readonly failed: number;
   /** Of the requests that were served, from arrival to answer; off by at most 0.1 %, the maximum exact. */
   readonly latencyMs: Readonly<Record<"p50" | "p95" | "p99" | "max", number | null>>;
+  /** Those that were found, of a policy that was tuned. */
+  readonly parameters?: Readonly<Record<string, number>>;
   /** By name, in the queue's order. */
   readonly targets: Readonly<Record<string, TargetSummary>>;
 }

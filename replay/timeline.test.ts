@@ -62,7 +62,7 @@ it("stays within 300 buckets and loses nothing, however long the trace is", () =
     moments.reduce((all, moment) => all + of(moment), 0);
   expect(sum(({ arrivals }) => arrivals)).toBe(8_640);
   expect(sum(({ cost }) => cost)).toBe(8_640);
-  expect(sum(({ plans }) => plans.get("rate") ?? 0)).toBe(8_640);
+  expect(sum(({ plans }) => plans.get("heartbeat") ?? 0)).toBe(8_640);
   expect(latencies.at(-1)?.count).toBe(8_640);
 });
 

@@ -1,5 +1,5 @@
 /** `spillway replay --compare` as a user runs it, on a small trace in a small world. */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { policyNames } from "../client/policies/registry.ts";
@@ -44,6 +44,33 @@ describe("replay --compare", () => {
     expect(JSON.parse(stdout)).toEqual(alone);
   });
 
+  it("with --tune names the parameters that were found, of those that have some", () => {
+    const { stdout, stderr } = replay("--compare", "triton,greedy", "--tune", "--json", "--scale", "4");
+    expect(stderr).toBe("");
+    const [triton, greedy] = JSON.parse(stdout) as { inSloShare: number; parameters?: object }[];
+    expect(Object.keys(triton?.parameters ?? {})).toEqual(["preferredPart", "queueDelayPart", "timeoutPart"]);
+    expect(greedy).not.toHaveProperty("parameters");
+    const untuned = JSON.parse(replay("--policy", "triton", "--json", "--scale", "4").stdout) as {
+      inSloShare: number;
+    };
+    expect(triton?.inSloShare).toBeGreaterThan(untuned.inSloShare);
+    const table = replay("--compare", "greedy,triton", "--tune").stdout.trimEnd().split("\n");
+    // The limit comes last, after an empty line.
+    expect(table.at(-3)).toMatch(
+      /^triton with preferredPart [\d.]+, queueDelayPart [\d.]+, timeoutPart [\d.]+$/,
+    );
+  });
+
+  it("with --tune logs one policy's replay with what was found, and only that", () => {
+    const log = join(folder, "tuned.ndjson");
+    const { stdout } = replay("--policy", "bentoml", "--tune", "--log", log);
+    expect(stdout).toMatch(/^tuned: maxLatencyPart [\d.]+, maxBatchPart [\d.]+$/m);
+    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+    const { inSlo } = JSON.parse(lines.at(-1) ?? "") as { inSlo: number };
+    expect(stdout).toContain(`200 requests: ${inSlo} in SLO`);
+    expect(lines.filter((line) => line.includes('"kind":"header"'))).toHaveLength(1);
+  });
+
   it.each([
     [
       ["--compare", "fixed,cheapest"],
@@ -52,6 +79,10 @@ describe("replay --compare", () => {
     [["--compare", "fixed,"], `--compare names ""`],
     [["--compare", "all", "--log", join(folder, "log")], "--log is of one policy"],
     [["--compare", "--policy", "fixed"], "--policy is fixed, but --compare names the policies"],
+    [
+      ["--policy", "spillway", "--tune"],
+      "--tune with --policy spillway, which has no parameters; allowed: fixed",
+    ],
   ])("ends with status 2 and one clear line for %j", (flags, message) => {
     const { status, stdout, stderr } = replay(...flags);
     expect(status).toBe(2);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { policyNames, policyParameters } from "../client/policies/registry.ts";
 import { executable } from "./built.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -60,6 +61,19 @@ it("the scenario of the replay's page runs", () => {
   expect(summary.inSloShare).toBeGreaterThan(0.9);
 });
 
+it("the page of policies has every policy, and every parameter with its default and candidates", () => {
+  const page = read("docs/policies.md");
+  for (const name of policyNames) expect(page).toContain(`**\`${name}\`**`);
+  for (const [name, grid] of Object.entries(policyParameters)) {
+    const section = page.slice(page.indexOf(`**\`${name}\`**`));
+    for (const [parameter, { default: value, candidates }] of Object.entries(grid)) {
+      const row = section.split("\n").find((line) => line.startsWith(`| \`${parameter}\``)) ?? "";
+      expect(row.split(" | ").slice(1).join(" | ")).toBe(`${value} | ${candidates.join(", ")} |`);
+      expect(candidates).toContain(value);
+    }
+  }
+});
+
 it("every link and picture of the documents is there", () => {
   for (const file of [
     "README.md",
@@ -67,6 +81,7 @@ it("every link and picture of the documents is there", () => {
     "docs/serverless.md",
     "docs/errors.md",
     "docs/replay.md",
+    "docs/policies.md",
   ]) {
     for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
       if (link.startsWith("http")) continue;

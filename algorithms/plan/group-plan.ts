@@ -5,6 +5,7 @@
 import { batchSizeTails, type RequestClass } from "./batch-size-law.ts";
 import { type BatchCost, cheapestCap } from "./expected-cost.ts";
 import type { FunctionOption } from "./function-option.ts";
+import { cheapestPartition } from "./partition.ts";
 
 /** An application: requests of one row with an SLO. */
 export interface Application extends RequestClass {
@@ -58,30 +59,16 @@ export function planGroups(
     }
   }
   const sorted = [...applications].sort((a, b) => a.sloMs - b.sloMs);
-  // best[i]: the cheapest groups of the first i applications.
-  const best: { costPerS: number; groups: readonly ApplicationGroup[] }[] = [{ costPerS: 0, groups: [] }];
-  for (let end = 1; end <= sorted.length; end++) {
-    let cheapest: { costPerS: number; groups: readonly ApplicationGroup[] } | undefined;
-    for (let start = 0; start < end; start++) {
-      const group = cheapestGroup(sorted.slice(start, end), functions);
-      const before = best[start];
-      if (group === undefined || before === undefined) continue;
-      const costPerS = before.costPerS + group.costPerS;
-      if (cheapest === undefined || costPerS < cheapest.costPerS) {
-        cheapest = { costPerS, groups: [...before.groups, group] };
-      }
-    }
-    if (cheapest === undefined) {
-      const { name, sloMs } = sorted[end - 1] as Application;
-      return {
-        kind: "infeasible",
-        application: name,
-        message: `no function answers ${name} within ${sloMs} ms`,
-      };
-    }
-    best.push(cheapest);
+  const partition = cheapestPartition(sorted, (run) => cheapestGroup(run, functions));
+  if (partition.kind === "none") {
+    const { name, sloMs } = sorted[partition.index] as Application;
+    return {
+      kind: "infeasible",
+      application: name,
+      message: `no function answers ${name} within ${sloMs} ms`,
+    };
   }
-  const { groups, costPerS } = best[sorted.length] as (typeof best)[number];
+  const { groups, costPerS } = partition;
   return { kind: "feasible", groups, costPerS };
 }
 

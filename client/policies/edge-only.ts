@@ -7,6 +7,7 @@
  * rule is that of Clipper (Crankshaw et al., NSDI 2017, section 4.3.1) with a measured profile instead of AIMD.
  */
 import type { Decision, LineView, Policy, QueueView, TargetView } from "../policy.ts";
+import { edgeAmong } from "./edge-alone.ts";
 import { EdgeForecast, type EdgeOutlook } from "./edge-forecast.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
 import type { TargetProfile } from "./target-profile.ts";
@@ -17,9 +18,7 @@ const quantile = 0.95;
 const batchesPerReplica = 2;
 
 export function edgeOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
-  const index = targets.findIndex(({ kind }) => kind === "edge");
-  const edge = targets[index];
-  if (edge === undefined) throw new RangeError("targets hold no edge");
+  const { index, profile: edge } = edgeAmong(targets);
   const forecast = new EdgeForecast(edge, quantile);
   return {
     name: "edge-only",

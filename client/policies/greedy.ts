@@ -7,34 +7,29 @@
  * Source: the dynamic batcher of Triton (`dynamic_batch_scheduler.cc`, `max_queue_delay_microseconds: 0`), and
  * its queue policy REJECT for requests whose time is over.
  */
-import { type Decision, type Policy, type QueueView, requestsWithin, type TargetView } from "../policy.ts";
+import { type Decision, type Policy, type QueueView, requestsWithin } from "../policy.ts";
+import { type Edge, edgeAmong, replicaFreeAtMs } from "./edge-alone.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
-import { latenciesMs, type TargetProfile } from "./target-profile.ts";
+import { latenciesMs } from "./target-profile.ts";
 
 /** The quantile of service times that decides what could make its deadline. */
 const quantile = 0.95;
 
 export function greedyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
-  const index = targets.findIndex(({ kind }) => kind === "edge");
-  const edge = targets[index];
-  if (edge === undefined) throw new RangeError("targets hold no edge");
-  const latencyMs = latenciesMs(edge, quantile);
-  return { name: "greedy", decide: (view) => decide(view, index, edge, latencyMs) };
+  const edge = edgeAmong(targets);
+  const latencyMs = latenciesMs(edge.profile, quantile);
+  return { name: "greedy", decide: (view) => decide(view, edge, latencyMs) };
 }
 
-function decide(
-  { nowMs, line, targets }: QueueView,
-  index: number,
-  { replicas, maxBatchRows }: TargetProfile,
-  latencyMs: readonly number[],
-): Decision {
-  const edge = targets[index] as TargetView;
-  if (edge.suspendedUntilMs > nowMs) return { kind: "wait", untilMs: edge.suspendedUntilMs };
-  if (edge.inFlight >= Math.min(replicas, edge.maxInFlight)) return { kind: "wait", untilMs: Infinity };
+function decide(view: QueueView, edge: Edge, latencyMs: readonly number[]): Decision {
+  const { nowMs, line } = view;
+  const freeAtMs = replicaFreeAtMs(view, edge);
+  if (freeAtMs > nowMs) return { kind: "wait", untilMs: freeAtMs };
   const first = line.at(0);
   if (nowMs + (latencyMs[first.rows] as number) > first.deadlineAtMs) {
     return { kind: "refuse", count: 1, reason: "late" };
   }
+  const { maxBatchRows } = edge.profile;
   const count = requestsWithin(line, maxBatchRows);
-  return { kind: "dispatch", count, target: index, plannedRows: maxBatchRows, reason: "full" };
+  return { kind: "dispatch", count, target: edge.index, plannedRows: maxBatchRows, reason: "full" };
 }

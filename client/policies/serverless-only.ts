@@ -10,7 +10,7 @@
 import type { Decision, LineView, Policy, QueueView, TargetView } from "../policy.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
-import { latenciesMs, type TargetProfile } from "./target-profile.ts";
+import { functionsAmong, latenciesMs, type TargetProfile } from "./target-profile.ts";
 
 /** The quantile of service times that deadlines are kept by. */
 const quantile = 0.99;
@@ -27,10 +27,9 @@ interface Size {
 }
 
 export function serverlessOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
-  const sizes = targets.flatMap((profile, index): Size[] =>
-    profile.kind === "serverless" ? [{ index, profile, latencyMs: latenciesMs(profile, quantile) }] : [],
-  );
-  if (sizes.length === 0) throw new RangeError("targets hold no function");
+  const sizes = functionsAmong(targets).map(({ index, profile }): Size => {
+    return { index, profile, latencyMs: latenciesMs(profile, quantile) };
+  });
   const rate = new ArrivalRate(rateWindow);
   let linkFreeAtMs = -Infinity;
   return {

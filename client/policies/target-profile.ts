@@ -27,6 +27,17 @@ export interface TargetProfile {
   serviceMs(quantile: number): readonly number[];
 }
 
+/** @throws RangeError when the targets hold no function */
+export function functionsAmong(
+  targets: readonly TargetProfile[],
+): { readonly index: number; readonly profile: TargetProfile }[] {
+  const functions = targets.flatMap((profile, index) =>
+    profile.kind === "serverless" ? [{ index, profile }] : [],
+  );
+  if (functions.length === 0) throw new RangeError("targets hold no function");
+  return functions;
+}
+
 /** Predicted time from sending a batch until its answer, by rows: upload, round trip, and that quantile of service. */
 export function latenciesMs(profile: TargetProfile, quantile: number): readonly number[] {
   return profile
