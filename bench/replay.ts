@@ -86,7 +86,7 @@ async function requestsPerSecond(
 }
 
 const thousands = (rate: number | undefined): string => `${Math.round((rate as number) / 1_000)} k`;
-for (const name of ["edge-only", "fixed"] as const) {
+for (const name of ["spillway", "edge-only", "fixed"] as const) {
   const rates: number[] = [];
   for (let run = 0; run < runs; run++) rates.push(await requestsPerSecond(policies[name], requestsPerRun));
   rates.sort((a, b) => a - b);
