@@ -9,11 +9,13 @@ import { UsageError } from "./options.ts";
 
 export interface Program {
   readonly app: Hono;
+  /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
+  prepare?(stop: AbortSignal): Promise<void>;
   /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
   close(): Promise<void>;
 }
 
-/** What a program says to the process that spawned it, once it listens. */
+/** What a program says to the process that spawned it, once it listens and is prepared. */
 export interface ListeningMessage {
   readonly kind: "listening";
   readonly url: string;
@@ -47,6 +49,7 @@ export async function serve(program: Program, host: string, port: number, log: L
   }
   const url = urlOf(server, host);
   log.info({ url }, "listening");
+  await prepared(program, stopped, log);
   process.send?.({ kind: "listening", url } satisfies ListeningMessage);
   log.info({ reason: await stopped }, "draining");
   const force = setTimeout(() => {
@@ -58,6 +61,20 @@ export async function serve(program: Program, host: string, port: number, log: L
   clearTimeout(force);
   log.info("stopped");
   return 0;
+}
+
+/** @throws whatever the preparation throws; the program is closed then */
+async function prepared(program: Program, stopped: Promise<string>, log: Logger): Promise<void> {
+  if (program.prepare === undefined) return;
+  const stop = new AbortController();
+  void stopped.then(() => stop.abort());
+  try {
+    await program.prepare(stop.signal);
+  } catch (error) {
+    await program.close();
+    throw error;
+  }
+  log.info("ready");
 }
 
 function stopRequested(): Promise<string> {

@@ -3,6 +3,7 @@ import { tensorFromNumbers } from "../protocol/tensor.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 import { createDaemonApp } from "./daemon.ts";
 import { SpillwayError } from "./errors.ts";
+import { ModelDirectory } from "./model-directory.ts";
 import { fixedPolicy } from "./policies/fixed.ts";
 import type { BatchResult, OutgoingBatch } from "./target.ts";
 import type { HttpTransport } from "./targets/http-transport.ts";
@@ -31,14 +32,16 @@ function testDaemon(maxQueuedRows = 100) {
     sloMs: 3_000,
     maxQueuedRows,
   });
-  const models: HttpTransport = {
+  const edge: HttpTransport = {
     call: () => Promise.reject(new Error("not called")),
     get: (path) => Promise.resolve({ status: 200, body: new TextEncoder().encode(`{"path":"${path}"}`) }),
+    post: () => Promise.resolve({ status: 404, body: new Uint8Array() }),
     close: () => Promise.resolve(),
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const app = createDaemonApp({ queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
+  const models = new ModelDirectory(edge, () => clock.nowMs());
+  const app = createDaemonApp({ queue: () => queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
   return { app, clock, queue, sent, faults };
 }
 

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { parseProfile } from "../client/profile.ts";
 import { parseRecord, replayRecord } from "../replay/recorded-run.ts";
 import { eventually, executable, isAlive } from "./built.ts";
 
@@ -77,6 +78,15 @@ describe("the command line", () => {
     [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
     [["vqueue", "--record", "/no/such/folder/r"], /--record: ENOENT/],
     [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: ENOENT/],
+    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --plan fixed only/],
+    [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --plan spillway/],
+    [["vqueue", "--profile", "/no/such/profile"], /--profile: ENOENT/],
+    [
+      ["vqueue", "--functions", "small=0.5"],
+      /--functions is "small=0.5": function 1: .*expected NAME=VCPUxMIB/,
+    ],
+    [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
+    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
@@ -98,7 +108,7 @@ describe("the command line", () => {
   it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
     const good = join(folder, "good.yaml");
     writeFileSync(good, "port: 0\nslo: 7\ntimeout: 3\n");
-    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless");
+    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless", "--plan", "fixed");
     await listening(daemon.child);
     daemon.child.kill("SIGTERM");
     const { status, stderr } = await daemon.ended;
@@ -123,7 +133,7 @@ describe("edge, functions and queue together", () => {
       const record = join(folder, `${signal}.ndjson`);
       const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--record", record];
       // A timeout that never comes: only draining sends the batch that is not full.
-      const slow = ["--slo", "60", "--timeout", "60"];
+      const slow = ["--plan", "fixed", "--slo", "60", "--timeout", "60"];
       const queue = start("vqueue", "--port", "0", ...targets, ...slow, "--edge-batch", "4");
       const url = await listening(queue.child);
       const ask = (): Promise<Response> =>
@@ -150,6 +160,45 @@ describe("edge, functions and queue together", () => {
       expect(replayRecord(recorded)).toEqual(recorded.outputs);
     },
   );
+
+  it("serve by the plan spillway from the edge, and from functions once it is gone; the record replays", async () => {
+    const menu = "small=0.5x1024,large=2x4096";
+    const edge = start("edge", "--port", "0", "--threads", "1");
+    const functions = start("functions", "--port", "0", "--functions", menu);
+    const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
+    const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
+    const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
+    const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
+    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "2");
+    const url = await listening(queue.child);
+    const ask = async (): Promise<unknown> => {
+      const reply = await fetch(`${url}/v2/models/ocr-rec/infer`, { method: "POST", body: body() });
+      const { parameters } = (await reply.json()) as { parameters: { spillway_target: string } };
+      return parameters.spillway_target;
+    };
+    const asked = (count: number): Promise<unknown[]> => Promise.all(Array.from({ length: count }, ask));
+    expect(await asked(5)).toEqual(Array.from({ length: 5 }, () => "edge"));
+    edge.child.kill("SIGKILL");
+    await edge.ended;
+    for (const target of await asked(20)) expect(["small", "large"]).toContain(target);
+    const statusOf = async (path: string, init?: RequestInit): Promise<number> =>
+      (await fetch(`${url}${path}`, init)).status;
+    expect(await statusOf("/v2/models/ocr-rec")).toBe(200);
+    expect(await statusOf("/v2/models/ocr-rec/ready")).toBe(200);
+    expect(await statusOf("/v2/models/nobody/infer", { method: "POST", body: body() })).toBe(404);
+    queue.child.kill("SIGTERM");
+    const { status, stderr } = await queue.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain('"msg":"plan"');
+
+    const measured = parseProfile(readFileSync(profile, "utf8"), profile);
+    expect(measured.targets.map(({ name }) => name)).toEqual(["edge", "small", "large"]);
+    for (const { models } of measured.targets) expect(Object.keys(models)).toEqual(["ocr-rec"]);
+    const recorded = parseRecord(readFileSync(record, "utf8"), record);
+    expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
+    expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
+    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+  });
 
   it("end when the process that started them is killed, with every child", async () => {
     const edge = start("edge", "--port", "0");

@@ -19,6 +19,8 @@ export interface PolicyInputs {
   readonly sloMs: number;
   /** Share of the requests that must be in SLO. */
   readonly sloQuantile: number;
+  /** Longest time that a request waits for company, from its arrival; undefined: as its deadline allows. */
+  readonly maxWaitMs?: number | undefined;
   /** A policy that plans tells of each new plan here, from inside its own methods. */
   readonly onPlan: (change: PlanChange) => void;
 }

@@ -106,7 +106,12 @@ async function within<T>(timeoutMs: number, functionName: string, call: Promise<
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new SpillwayError("target_timeout", `${functionName} did not answer within ${timeoutMs} ms`));
+      reject(
+        new SpillwayError(
+          "target_timeout",
+          `${functionName} did not answer within ${Math.ceil(timeoutMs)} ms`,
+        ),
+      );
     }, timeoutMs);
   });
   try {

@@ -1,0 +1,41 @@
+/** What a policy for one model knows of the targets, from a profile and a price sheet. */
+import { profileMs, sortProfile } from "../../algorithms/latency/profile.ts";
+import { callCost, type PriceSheet } from "../../algorithms/price.ts";
+import type { ModelTimes, ProfiledTarget } from "../profile.ts";
+import { targetProfile } from "./measured-target.ts";
+import type { TargetProfile } from "./target-profile.ts";
+
+/**
+ * The model whose times stand for `model`: itself where a target has it, else the first that one has.
+ *
+ * @param targets of which each has some model
+ */
+export function standInFor(model: string, targets: readonly ProfiledTarget[]): string {
+  if (targets.some(({ models }) => models[model] !== undefined)) return model;
+  return Object.keys(targets[0]?.models ?? {})[0] ?? model;
+}
+
+/** In the order of the targets; a target without that model tells of its first one. */
+export function profiledTargets(
+  targets: readonly ProfiledTarget[],
+  model: string,
+  sheet: PriceSheet,
+): TargetProfile[] {
+  return targets.map((target) => {
+    const times = target.models[model] ?? Object.values(target.models)[0];
+    if (times === undefined) throw new RangeError(`target ${target.name} of the profile has no model`);
+    const { name, kind, replicas, link } = target;
+    const { requestBytes } = times;
+    const costOf = (serviceMs: number): number =>
+      target.kind === "edge" ? 0 : callCost(sheet, target, serviceMs).cost;
+    return targetProfile({ name, kind, replicas, link, requestBytes, service: serviceOf(times), costOf });
+  });
+}
+
+function serviceOf({ maxBatch, serviceMs }: ModelTimes): {
+  readonly maxRows: number;
+  quantileMs(rows: number, u: number): number;
+} {
+  const sorted = sortProfile(serviceMs);
+  return { maxRows: maxBatch, quantileMs: (rows, u) => profileMs(sorted, rows, u) };
+}
