@@ -1,13 +1,15 @@
 /** Wires the demo: starts edge, functions and queue, sends the requests, stops all, and reports. */
-import { openSync, readFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import { seededRandom } from "../algorithms/random.ts";
 import { fitTrace, parseTrace } from "../algorithms/trace.ts";
+import { followLines } from "../demo/follow-lines.ts";
 import { type Outcome, sendAll } from "../demo/load.ts";
 import type { DemoOptions } from "../demo/options.ts";
+import { planNews } from "../demo/plan-news.ts";
 import { type RunningProgram, startProgram } from "../demo/programs.ts";
 import { createProgress } from "../demo/progress.ts";
 import { readDictionary } from "../demo/read-line.ts";
@@ -15,12 +17,17 @@ import { askAbout, type Question } from "../demo/questions.ts";
 import { formatReport, makeReport } from "../demo/report.ts";
 import { createLines } from "../demo/text-lines.ts";
 import { embeddedDictionaryPath } from "../edge/repository.ts";
+import { formatComparison } from "./compare.ts";
+import { replayUnderEach } from "./demo-replay.ts";
 
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 /** The trace in `fixtures/`: how long it is, and how many requests a second it has while it is calm. */
 const trace = { url: new URL("../../fixtures/traces/demo.csv", import.meta.url), seconds: 60, ratePerS: 10 };
-/** Function processes that a small machine takes beside everything else. */
-const maxInstances = 2;
+/** The functions' sizes, and how many function processes a small machine takes beside everything else. */
+const menu = "small=0.5x1024,large=2x4096";
+const maxInstances = 4;
+/** Longest time that measuring at start takes, in seconds. */
+const calibrateS = 6;
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -31,9 +38,59 @@ interface Bill {
   readonly total: { readonly cost: number };
 }
 
+/** Exit status 0 when every answer came, was right, and every program ended well. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const stop = stopOnSignal();
-  const logPath = join(tmpdir(), `spillway-demo-${process.pid}.log`);
+  const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
+  const logPath = join(folder, "demo.log");
+  const record = options.record ?? join(folder, "record.ndjson");
+  const momentsS = arrivals(options);
+  const questions = await prepare(options, momentsS.length);
+  say(`starting edge, functions and queue; they log to ${logPath}`);
+  const run = await runPrograms(options, { logPath, record, questions, momentsS, stop });
+  if (run === undefined) return 1;
+  const { outcomes, bill } = run;
+  const report = makeReport(outcomes, questions.length, options.slo * 1_000, bill);
+  const replayed = outcomes.length === 0 ? [] : await replayUnderEach(record, options.seed);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...report, replayed })}\n`);
+  else {
+    process.stdout.write(formatReport(report, options.slo));
+    if (replayed.length > 0) {
+      process.stdout.write("\nThe same requests and latencies, replayed under each policy:\n");
+      process.stdout.write(formatComparison(replayed));
+    }
+  }
+  const isWell = run.isWell && report.wrong + report.lost === 0;
+  if (isWell) rmSync(folder, { recursive: true });
+  else say(`the logs are in ${folder}`);
+  return isWell ? 0 : 1;
+}
+
+interface DemoRun {
+  readonly outcomes: readonly Outcome[];
+  /** What the requests cost, without the measuring at start. */
+  readonly bill: { readonly cost: number; readonly currency: string };
+  /** True when every program ended as it should. */
+  readonly isWell: boolean;
+}
+
+/** Starts the programs, sends the requests, and stops the programs; undefined when something went wrong. */
+async function runPrograms(
+  options: DemoOptions,
+  {
+    logPath,
+    record,
+    questions,
+    momentsS,
+    stop,
+  }: {
+    readonly logPath: string;
+    readonly record: string;
+    readonly questions: readonly Question[];
+    readonly momentsS: readonly number[];
+    readonly stop: AbortSignal;
+  },
+): Promise<DemoRun | undefined> {
   const logFile = openSync(logPath, "w");
   const started: RunningProgram[] = [];
   const start = async (...command: [name: string, ...flags: string[]]): Promise<RunningProgram> => {
@@ -42,38 +99,47 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     return program;
   };
   const outcomes: Outcome[] = [];
-  let bill: Bill = { currency: "", total: { cost: 0 } };
-  const momentsS = arrivals(options);
-  const questions = await prepare(options, momentsS.length);
-  say(`starting edge, functions and queue; they log to ${logPath}`);
+  const progress = createProgress(process.stderr);
+  const unfollow = followLines(logPath, (line) => {
+    const news = planNews(line);
+    if (news === undefined) return;
+    progress.end();
+    say(news);
+  });
+  let bill: DemoRun["bill"];
+  let isWell = true;
   try {
-    const edge = await start("edge");
-    const functions = await start("functions", "--max-instances", String(maxInstances));
-    const queue = await start("vqueue", ...vqueueFlags(options, edge, functions));
+    // One thread, so that the edge leaves something of a small machine to the others.
+    const edge = await start("edge", "--threads", "1");
+    const functions = await start("functions", "--functions", menu, "--max-instances", String(maxInstances));
+    const queue = await start("vqueue", ...vqueueFlags(options, edge, functions, record));
+    const before = await billOf(functions);
     say(`sending ${questions.length} requests in ${options.seconds} s to ${queue.url}`);
-    const progress = createProgress(process.stderr);
     await sendAll({ url: queue.url, model: options.model, questions, momentsS }, stop, (outcome) => {
       outcomes.push(outcome);
       progress.show(progressText(outcomes, questions.length, options.slo * 1_000));
     });
     progress.end();
-    bill = (await (await request(`${functions.url}/admin/bill`)).body.json()) as Bill;
+    const { currency, total } = await billOf(functions);
+    bill = { currency, cost: total.cost - before.total.cost };
   } catch (error) {
     say(`${(error as Error).message}; the log is ${logPath}`);
-    return 1;
+    return undefined;
   } finally {
     // The queue first: what it still holds needs its targets.
     for (const program of started) {
       const status = await program.stop();
-      if (status !== 0) say(`${program.name} ended with ${status}; the log is ${logPath}`);
+      if (status === 0) continue;
+      isWell = false;
+      say(`${program.name} ended with ${status}; the log is ${logPath}`);
     }
+    unfollow();
   }
-  const report = makeReport(outcomes, options.slo * 1_000, {
-    cost: bill.total.cost,
-    currency: bill.currency,
-  });
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : formatReport(report, options.slo));
-  return report.wrong + report.lost === 0 ? 0 : 1;
+  return { outcomes, bill, isWell };
+}
+
+async function billOf(functions: RunningProgram): Promise<Bill> {
+  return (await (await request(`${functions.url}/admin/bill`)).body.json()) as Bill;
 }
 
 function arrivals({ seconds, rate, seed }: DemoOptions): number[] {
@@ -92,12 +158,24 @@ async function prepare({ model, seed }: DemoOptions, count: number): Promise<Que
   return questions;
 }
 
-function vqueueFlags(options: DemoOptions, edge: RunningProgram, functions: RunningProgram): string[] {
-  const { slo, record } = options;
-  const flags = ["--slo", String(slo), "--edge", edge.url, "--fc-endpoint", functions.url];
-  flags.push("--serverless-calls", String(maxInstances));
-  if (record !== undefined) flags.push("--record", record);
-  return flags;
+function vqueueFlags(
+  { slo, model }: DemoOptions,
+  edge: RunningProgram,
+  functions: RunningProgram,
+  record: string,
+): string[] {
+  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", menu];
+  const measuring = ["--models", model, "--calibrate", String(calibrateS)];
+  return [
+    ...targets,
+    ...measuring,
+    "--slo",
+    String(slo),
+    "--serverless-calls",
+    String(maxInstances),
+    "--record",
+    record,
+  ];
 }
 
 function progressText(outcomes: readonly Outcome[], total: number, sloMs: number): string {

@@ -69,3 +69,14 @@ export function parseProfile(text: string, file: string): Profile {
   const [{ path, message } = { path: [], message: "" }] = result.error.issues;
   throw new Error(`${file}: ${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
 }
+
+/**
+ * A target's times of a model; where it has none, those of its first one.
+ *
+ * @throws RangeError when it has no model
+ */
+export function timesOf({ name, models }: ProfiledTarget, model: string): ModelTimes {
+  const times = models[model] ?? Object.values(models)[0];
+  if (times === undefined) throw new RangeError(`target ${name} of the profile has no model`);
+  return times;
+}

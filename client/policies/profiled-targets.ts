@@ -1,7 +1,7 @@
 /** What a policy for one model knows of the targets, from a profile and a price sheet. */
 import { profileMs, sortProfile } from "../../algorithms/latency/profile.ts";
 import { callCost, type PriceSheet } from "../../algorithms/price.ts";
-import type { ModelTimes, ProfiledTarget } from "../profile.ts";
+import { type ModelTimes, type ProfiledTarget, timesOf } from "../profile.ts";
 import { targetProfile } from "./measured-target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
@@ -22,8 +22,7 @@ export function profiledTargets(
   sheet: PriceSheet,
 ): TargetProfile[] {
   return targets.map((target) => {
-    const times = target.models[model] ?? Object.values(target.models)[0];
-    if (times === undefined) throw new RangeError(`target ${target.name} of the profile has no model`);
+    const times = timesOf(target, model);
     const { name, kind, replicas, link } = target;
     const { requestBytes } = times;
     const costOf = (serviceMs: number): number =>
