@@ -28,7 +28,7 @@ export function readProfile({
   options,
   functions,
 }: Pick<ProfileSource, "options" | "functions">): Profile | undefined {
-  const { profile: path, edgeCalls, serverlessCalls } = options;
+  const { profile: path, serverlessCalls } = options;
   if (path === undefined) return undefined;
   let read: Profile;
   try {
@@ -36,7 +36,7 @@ export function readProfile({
   } catch (error) {
     throw new UsageError(`--profile: ${(error as Error).message}`);
   }
-  const { format, targets } = unmeasured({ edgeCalls, functions, functionCalls: serverlessCalls });
+  const { format, targets } = unmeasured({ functions, functionCalls: serverlessCalls });
   return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
 }
 
@@ -66,8 +66,7 @@ export async function measuredProfile(
   stop: AbortSignal,
 ): Promise<Profile> {
   const { options, functions, transports, log } = source;
-  const { edgeCalls, serverlessCalls } = options;
-  const nothing = unmeasured({ edgeCalls, functions, functionCalls: serverlessCalls });
+  const nothing = unmeasured({ functions, functionCalls: options.serverlessCalls });
   if (options.calibrate === 0) return nothing;
   const models = examples(replies, log);
   log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");

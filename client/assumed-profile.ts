@@ -11,7 +11,6 @@ const assumedRequestBytes = 100_000;
 
 /** The targets of a queue, in its order: what they are, not how fast. */
 export interface QueueTargets {
-  readonly edgeCalls: number;
   readonly functions: readonly MenuFunction[];
   /** Most calls of a function at once. */
   readonly functionCalls: number;

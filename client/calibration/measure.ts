@@ -69,18 +69,18 @@ class Measuring {
   }
 
   async run(): Promise<void> {
-    try {
-      // The first call starts what has to be started; it is no measure of the others.
-      await this.#call(1);
-      await this.#climb();
-      const sizes = [...this.#calls.keys()];
-      for (let round = 0; round < mostRounds; round++) {
-        for (const rows of sizes) if (this.#hasTime(rows)) this.#note(await this.#call(rows));
-        if (!this.#hasTime(sizes[0] ?? mostRows)) break;
+    // The first call starts what has to be started; it is no measure of the others.
+    if ((await this.#tried(1)) === undefined) return;
+    await this.#climb();
+    const sizes = [...this.#calls.keys()];
+    for (let round = 0; round < mostRounds; round++) {
+      for (const rows of sizes) {
+        if (!this.#hasTime(rows)) continue;
+        const call = await this.#tried(rows);
+        if (call === undefined) return;
+        this.#note(call);
       }
-    } catch (error) {
-      if (!(error instanceof SpillwayError)) throw error;
-      this.#fault = error;
+      if (!this.#hasTime(1)) return;
     }
   }
 
@@ -113,14 +113,14 @@ class Measuring {
     for (let rows = 1; rows <= mostRows; rows *= 2) {
       // Twice the rows take at most about twice the time.
       if (previous !== undefined && !this.#hasTime(previous.rows, 2)) return;
-      previous = await this.#call(rows);
+      previous = await this.#tried(rows);
+      if (previous === undefined) return;
       this.#note(previous);
       if (previous.serviceMs > longestMs) return;
     }
   }
 
-  #note(call: Call | undefined): void {
-    if (call === undefined) return;
+  #note(call: Call): void {
     const calls = this.#calls.get(call.rows);
     if (calls === undefined) this.#calls.set(call.rows, [call]);
     else calls.push(call);
@@ -131,6 +131,17 @@ class Measuring {
     const { stop, untilMs } = this.#options;
     const lastMs = this.#calls.get(rows)?.at(-1)?.elapsedMs ?? 0;
     return !stop.aborted && performance.now() + factor * lastMs < untilMs;
+  }
+
+  /** A call that may fail: undefined when it does, and the fault is kept. */
+  async #tried(rows: number): Promise<Call | undefined> {
+    try {
+      return await this.#call(rows);
+    } catch (error) {
+      if (!(error instanceof SpillwayError)) throw error;
+      this.#fault = error;
+      return undefined;
+    }
   }
 
   /** One call; a cold start is noted and the call made again. */
