@@ -91,14 +91,10 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
+  const { name, ...figures } = plan;
   log.info(
-    {
-      edge: options.edge,
-      functions: functions.map(placeOf(options)),
-      sloS: options.slo,
-      ...plan,
-    },
-    `plan ${plan.name}`,
+    { edge: options.edge, functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    `plan ${name}`,
   );
   return serve({ app, prepare, close }, options.host, options.port, log);
 }

@@ -5,8 +5,8 @@
 import type { MenuFunction } from "../protocol/function-menu.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "./profile.ts";
 
-/** A batch of 1 and of 32 rows on one core, in milliseconds. */
-const assumedMs = { 1: 25, 32: 335 };
+/** A batch of 1 and of 16 rows on one core, in milliseconds. */
+const assumedMs = { 1: 50, 16: 650 };
 const assumedRequestBytes = 100_000;
 
 /** The targets of a queue, in its order: what they are, not how fast. */
@@ -40,5 +40,5 @@ export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const serviceMs = Object.fromEntries(
     Object.entries(assumedMs).map(([rows, ms]) => [rows, [ms * slowness]]),
   );
-  return { requestBytes: assumedRequestBytes, maxBatch: 32, serviceMs };
+  return { requestBytes: assumedRequestBytes, maxBatch: 16, serviceMs };
 }

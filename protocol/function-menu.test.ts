@@ -18,7 +18,15 @@ it.each([
   ["edge=1x512", /function 1, name: no function may be called "edge"/],
   ["a=1x512,a=2x512", /two functions have one name/],
   ["a b=1x512", /function 1, name/],
-])("refuses %j and says where", (text, message) => {
-  const result = functionMenu.safeParse(text);
+  [
+    [
+      { name: "a", vcpu: 1, memory: 512 },
+      { name: "b", vcpu: 1, memery: 512 },
+    ],
+    /function 2, memory/,
+  ],
+  [[], /function 1/],
+])("refuses %j and says where", (menu, message) => {
+  const result = functionMenu.safeParse(menu);
   expect(result.error?.issues[0]?.message).toMatch(message);
 });

@@ -47,7 +47,7 @@ function entriesOf(text: string): unknown[] {
  * two of one name.
  */
 export const functionMenu = z
-  .union([z.string(), z.array(entry)])
+  .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly MenuFunction[] => {
     const listed = z
       .array(entry)
