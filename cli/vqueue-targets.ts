@@ -1,5 +1,5 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
-import { callCost, type PriceSheet } from "../algorithms/price.ts";
+import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
 import type { VqueueOptions } from "../client/options.ts";
 import type { Target } from "../client/target.ts";
 import { fcTransport } from "../client/targets/fc-transport.ts";
@@ -16,6 +16,8 @@ const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
   readonly edge: HttpTransport;
+  /** Functions that are V2 servers of their own. */
+  readonly servers: readonly HttpTransport[];
   /** The edge's and then each function's, in the order of the menu. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
@@ -30,7 +32,14 @@ export function connect(
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
-  const transports = functions.map((each) => functionTransport(options, each, sheet));
+  const servers: HttpTransport[] = [];
+  const transports = functions.map(({ name, url, ...size }): Transport => {
+    if (url === undefined) return platformTransport(options, name, size, sheet);
+    const costOf = (durationMs: number): number => callCost(sheet, size, durationMs).cost;
+    const server = httpTransport({ url, connections: options.serverlessCalls, costOf });
+    servers.push(server);
+    return server;
+  });
   const targets = [
     modelTarget({
       name: "edge",
@@ -54,6 +63,7 @@ export function connect(
   const all = [edge, ...transports];
   return {
     edge,
+    servers,
     all,
     targets,
     close: async () => {
@@ -62,18 +72,13 @@ export function connect(
   };
 }
 
-function functionTransport(
+/** A function that is reached through Function Compute's own call. */
+function platformTransport(
   { fcEndpoint, serverlessCalls }: VqueueOptions,
-  { name, url, ...size }: MenuFunction,
+  name: string,
+  size: FunctionSize,
   sheet: PriceSheet,
 ): Transport {
-  if (url !== undefined) {
-    return httpTransport({
-      url,
-      connections: serverlessCalls,
-      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
-    });
-  }
   const { protocol, host, hostname } = endpointOf(fcEndpoint);
   const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
   return fcTransport({

@@ -30,7 +30,7 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const connections = connect(options, functions, prices);
   const { edge, all: transports, targets } = connections;
   const clock = monotonicClock();
-  const models = new ModelDirectory(edge, () => clock.nowMs());
+  const models = new ModelDirectory(edge, connections.servers, () => clock.nowMs());
   const record = openRecord(options.record);
   const limits = {
     sloMs: options.slo * 1_000,

@@ -40,7 +40,7 @@ function testDaemon(maxQueuedRows = 100) {
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const models = new ModelDirectory(edge, () => clock.nowMs());
+  const models = new ModelDirectory(edge, [], () => clock.nowMs());
   const app = createDaemonApp({ queue: () => queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
   return { app, clock, queue, sent, faults };
 }
@@ -166,8 +166,16 @@ function testDirectory() {
     post: () => answer(edge.models.map((name) => ({ name, state: "READY" }))),
     close: () => Promise.resolve(),
   };
+  const onlyAtFunction = { status: 200, body: new TextEncoder().encode('{"name":"apart"}') };
+  const functionServer: HttpTransport = {
+    ...transport,
+    get: (path) => {
+      if (path.endsWith("/apart")) return Promise.resolve(onlyAtFunction);
+      return Promise.reject(new SpillwayError("target_unreachable"));
+    },
+  };
   const now = { ms: 0 };
-  return { edge, now, directory: new ModelDirectory(transport, () => now.ms) };
+  return { edge, now, directory: new ModelDirectory(transport, [functionServer], () => now.ms) };
 }
 
 it("knows models that the edge does not have by its list, and asks again after a while", async () => {
@@ -193,6 +201,7 @@ it("says what a model was like when the edge cannot be asked, and then does not 
   await directory.describe("m");
   edge.isUp = false;
   expect((await directory.describe("m")).status).toBe(200);
+  expect(await directory.describe("apart")).toMatchObject({ status: 200 });
   await expect(directory.describe("never")).rejects.toMatchObject({ code: "target_unreachable" });
   expect(await directory.isReadyAtEdge("m")).toBeUndefined();
 });

@@ -17,14 +17,19 @@ const repositoryIndex = z.array(z.object({ name: z.string().min(1) }));
 
 export class ModelDirectory {
   readonly #edge: HttpTransport;
+  readonly #others: readonly HttpTransport[];
   readonly #nowMs: () => number;
   readonly #metadata = new Map<string, Uint8Array>();
   #listed: ReadonlySet<string> | undefined;
   #askedAtMs = -Infinity;
 
-  /** @param nowMs monotonic time */
-  constructor(edge: HttpTransport, nowMs: () => number) {
+  /**
+   * @param others V2 servers of the same models, which are asked when the edge cannot be
+   * @param nowMs monotonic time
+   */
+  constructor(edge: HttpTransport, others: readonly HttpTransport[], nowMs: () => number) {
     this.#edge = edge;
+    this.#others = others;
     this.#nowMs = nowMs;
   }
 
@@ -57,17 +62,32 @@ export class ModelDirectory {
     return this.#listed !== undefined && !this.#listed.has(model);
   }
 
-  /** A model's metadata, from the edge or as it was when last asked. Rejects with a SpillwayError when neither is to be had. */
+  /**
+   * A model's metadata: from the edge, as it was when last asked, or from another server. Rejects with a
+   * SpillwayError when none is to be had.
+   */
   async describe(model: string): Promise<HttpReply> {
-    const kept = this.#metadata.get(model);
     try {
       const reply = await this.#edge.get(modelPath(model), answerTimeoutMs);
       if (reply.status === 200) this.#keep(model, reply.body);
-      return reply.status >= 500 && kept !== undefined ? { status: 200, body: kept } : reply;
+      return reply.status < 500 ? reply : ((await this.#elsewhere(model)) ?? reply);
     } catch (error) {
-      if (kept === undefined) throw error;
-      return { status: 200, body: kept };
+      const reply = await this.#elsewhere(model);
+      if (reply === undefined) throw error;
+      return reply;
     }
+  }
+
+  async #elsewhere(model: string): Promise<HttpReply | undefined> {
+    const kept = this.#metadata.get(model);
+    if (kept !== undefined) return { status: 200, body: kept };
+    for (const other of this.#others) {
+      const reply = await other.get(modelPath(model), answerTimeoutMs).catch(() => undefined);
+      if (reply?.status !== 200) continue;
+      this.#keep(model, reply.body);
+      return reply;
+    }
+    return undefined;
   }
 
   /** Whether the edge serves the model now: undefined when it cannot be asked. */

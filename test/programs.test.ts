@@ -99,7 +99,11 @@ describe("the command line", () => {
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     const { status, stderr } = await run("edge", "--port", String(port));
+    const queue = await run("vqueue", "--port", String(port));
     other.close();
+    expect(queue.status).toBe(2);
+    expect(queue.stderr).toContain("is in use");
+    expect(queue.stderr).not.toContain("measur");
     expect(status).toBe(2);
     expect(stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
     expect(pidsIn(stderr).filter(isAlive)).toEqual([]);

@@ -10,7 +10,7 @@ import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
-import type { Transport, TransportReply } from "./transport.ts";
+import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -44,7 +44,10 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     maxInFlight,
     assumedLatencyMs,
     send: (batch, done) => {
-      sendBatch(options, batch).then(done, (error: unknown) => done({ ok: false, error: faultOf(error) }));
+      sendBatch(options, batch).then(done, (error: unknown) => {
+        const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
+        done({ ok: false, error: faultOf(error), ...billed });
+      });
     },
   };
 }
