@@ -10,6 +10,7 @@ import type { PlanChange } from "./policies/policy-inputs.ts";
 import { profiledTargets, standInFor } from "./policies/profiled-targets.ts";
 import { spillwayPolicy } from "./policies/spillway/spillway.ts";
 import { punctual } from "./policies/punctual.ts";
+import type { TargetProfile } from "./policies/target-profile.ts";
 import type { Policy } from "./policy.ts";
 import type { ProfiledTarget } from "./profile.ts";
 import { modelOfKey } from "./queue-key.ts";
@@ -35,11 +36,18 @@ export interface PolicyListener {
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { sloQuantile, maxWaitMs, targets, prices } = from;
+  // Worked out once a model: keys come with every new shape.
+  const profilesByModel = new Map<string, readonly TargetProfile[]>();
+  const profilesOf = (model: string): readonly TargetProfile[] => {
+    const profiles = profilesByModel.get(model) ?? profiledTargets(targets, model, prices);
+    profilesByModel.set(model, profiles);
+    return profiles;
+  };
   return byKeyPolicy("spillway", (key) => {
     const model = modelOfKey(key);
     const standIn = standInFor(model, targets);
     if (standIn !== model) listener.onStandIn?.(model, standIn);
-    const profiles = profiledTargets(targets, standIn, prices);
+    const profiles = profilesOf(standIn);
     const policy = spillwayPolicy({
       targets: profiles,
       sloMs,
