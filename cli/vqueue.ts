@@ -52,7 +52,9 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
       onPlan: (key, change) => {
         recorder?.({ kind: "plan", key, ...change });
         const { cause, ratePerS, plan: figures } = change;
-        log.info({ cause, ratePerS: Math.round(ratePerS * 10) / 10, ...figures }, "plan");
+        // A plan that says itself in words needs no figures beside them.
+        const said = "text" in figures ? { text: figures.text } : figures;
+        log.info({ cause, ratePerS: Math.round(ratePerS * 10) / 10, ...said }, "plan");
       },
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
