@@ -38,6 +38,8 @@ interface PendingUpload extends Upload {
   previousNetworkEndMs: number | undefined;
 }
 
+/** Smaller changes are left to the renewal of the estimate; uploads are many and jitter, hence the odds. */
+const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99 };
 /** The estimate is renewed after this many new uploads, and at every one of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
@@ -58,7 +60,7 @@ export class LinkModel {
   readonly #pending: PendingUpload[] = [];
   /** The last ones that were timed, the oldest first. */
   readonly #timed: TimedUpload[] = [];
-  readonly #drift = new DriftDetector();
+  readonly #drift = new DriftDetector(driftOptions);
   #sequence = 0;
   #sinceFit = 0;
   #timedInAll = 0;
