@@ -21,7 +21,7 @@ const samplesPerSize = 256;
  * are skewed, there are many, and a target falsely believed to be slow may never be used again: hence the odds, and
  * the bound, which lets no short run of slow batches decide.
  */
-const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5 };
+const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
 /** Real batches after which the tables are made anew. */
 const refitEvery = 64;
 /** Times below this, in milliseconds, count as this: their ratios say nothing. */

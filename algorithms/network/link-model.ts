@@ -41,7 +41,7 @@ interface PendingUpload extends Upload {
 }
 
 /** Smaller changes are left to the renewal of the estimate; uploads are many and jitter, hence the odds. */
-const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5 };
+const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
 /** The estimate is renewed after this many new uploads, and at every one of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
