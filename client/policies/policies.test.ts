@@ -178,7 +178,13 @@ describe("greedy", () => {
 
 describe("fixed, as it started", () => {
   it("alternates between the edge and one size, batches cut to what they take", () => {
-    const policy = policies.fixed({ targets, sloMs: 200, sloQuantile: 0.99, currency: "CNY", onPlan: () => {} });
+    const policy = policies.fixed({
+      targets,
+      sloMs: 200,
+      sloQuantile: 0.99,
+      currency: "CNY",
+      onPlan: () => {},
+    });
     const waiting = Array.from({ length: 30 }, () => 0);
     // Two rows cost 1.5 each in the small size and 2.5 each in the large one; both are fast enough.
     expect(policy.decide(view(0, waiting))).toMatchObject({ target: 0, count: 8 });
