@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FunctionOption } from "../../../algorithms/plan/function-option.ts";
+import type { Plan, ServerlessPlan } from "../../../algorithms/plan/plan.ts";
 import { exponential, randomStream } from "../../../replay/random-stream.ts";
 import { menuOf, tinySize } from "../../../test/tiny-targets.ts";
 import type { PlanChange } from "../policy-inputs.ts";
@@ -113,7 +114,7 @@ describe("the planner", () => {
     for (const perMs of [0.001, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 1]) {
       const { planner, plans } = planning(functions, sloMs);
       planner.plan(0, perMs);
-      const { maxRows } = (plans[0]?.plan as { serverless: { maxRows: number } }).serverless;
+      const { maxRows } = ((plans[0] as PlanChange).plan as Plan).serverless as ServerlessPlan;
       const costs = functions.map((option) => simulatedCost(option, perMs, sloMs, option.cost.length - 1));
       const [first = -1] = planner.sizes;
       const best = functions[first] as FunctionOption;
