@@ -13,7 +13,8 @@ import { parseScenario, type Scenario } from "../replay/scenario.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 import { worldTargets } from "../replay/world.ts";
 
-const sheet: PriceSheet = {
+/** 0.001 a call, and 1 for each second with 1 GiB, by the millisecond. */
+export const smallSheet: PriceSheet = {
   kind: "gb-second",
   name: "test",
   currency: "USD",
@@ -77,6 +78,7 @@ export interface Ended {
 
 interface RunOptions {
   readonly scenario?: Scenario;
+  readonly sheet?: PriceSheet;
   /** Default: spillway. */
   readonly policy?: (inputs: PolicyInputs) => Policy;
   readonly maxWaitMs?: number;
@@ -89,7 +91,8 @@ interface RunOptions {
 }
 
 export function runPolicy(arrivals: readonly number[], options: RunOptions = {}) {
-  const { scenario = smallWorld(), keys = 1, rowsOf = () => 1, seed = 1, close = false } = options;
+  const { scenario = smallWorld(), sheet = smallSheet, keys = 1, rowsOf = () => 1 } = options;
+  const { seed = 1, close = false } = options;
   const clock = new VirtualClock();
   const sent: BatchSent[] = [];
   const ended: Ended[] = [];

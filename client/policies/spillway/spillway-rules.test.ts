@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { runPolicy, smallWorld } from "../../../test/policy-run.ts";
 import type { Fault } from "../../../replay/faults.ts";
+import { brokenRules, needlesslyLost } from "../../../test/policy-rules.ts";
+import { runPolicy, smallWorld } from "../../../test/policy-run.ts";
 
 const span = fc
   .tuple(fc.integer({ min: 0, max: 1_500 }), fc.integer({ min: 1, max: 600 }))
@@ -51,43 +52,89 @@ const scenarios = fc.record({
     .map((faults) => faults.map(({ span: at, ...rest }) => Object.assign(rest, at) as unknown as Fault)),
 });
 
-it("ends each request once, with batches as large as allowed and never ahead of arrivals, in any world", () => {
+const arrivalGapsMs = fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 40, noNaN: true })), {
+  maxLength: 150,
+});
+
+function arrivalsOf(gapsMs: readonly number[]): number[] {
+  let atMs = 0;
+  return gapsMs.map((gapMs) => (atMs += gapMs));
+}
+
+it("keeps the rules of every policy in any world", () => {
   fc.assert(
     fc.property(
       scenarios,
-      fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 40, noNaN: true })), { maxLength: 150 }),
-      fc.integer({ min: 1, max: 2 }),
+      arrivalGapsMs,
+      fc.record({
+        keys: fc.integer({ min: 1, max: 2 }),
+        maxWaitMs: fc.constantFrom(0, 10, 80, Infinity),
+        close: fc.boolean(),
+      }),
       fc.integer({ min: 1, max: 4 }),
-      fc.boolean(),
-      (facts, gapsMs, keys, mostRows, close) => {
-        let atMs = 0;
-        const arrivals = gapsMs.map((gapMs) => (atMs += gapMs));
+      (facts, gapsMs, options, mostRows) => {
+        const arrivals = arrivalsOf(gapsMs);
         const scenario = smallWorld(facts);
         const maxRows = [scenario.edge, ...scenario.serverless.sizes].map(({ service }) => service.maxRows);
         const rowsOf = (id: number): number => 1 + (id % Math.min(mostRows, ...maxRows));
-        const { sent, ended, counts, decisions } = runPolicy(arrivals, { scenario, keys, rowsOf, close });
-        expect(ended).toHaveLength(arrivals.length);
-        expect(counts).toMatchObject({ submitted: arrivals.length });
-        const most = new Map([
-          ["edge", scenario.edge.service.maxRows],
-          ...scenario.serverless.sizes.map(({ name, service }) => [name, service.maxRows] as const),
-        ]);
-        const answered: number[] = [];
-        for (const { batch, formedAtMs, place, fate } of sent) {
-          const name = place.target === "edge" ? "edge" : place.size;
-          expect(batch.rows).toBeLessThanOrEqual(most.get(name) as number);
-          expect(batch.rows).toBe(batch.payloads.reduce((sum, { id }) => sum + rowsOf(id), 0));
-          for (const { id, arrivedAtMs } of batch.payloads) {
-            expect(arrivedAtMs).toBeLessThanOrEqual(formedAtMs);
-            expect(formedAtMs).toBeLessThan(arrivedAtMs + scenario.sloMs);
-            if (fate.ok) answered.push(id);
-          }
-        }
-        expect(new Set(answered).size).toBe(answered.length);
+        const run = runPolicy(arrivals, { scenario, rowsOf, ...options });
+        expect(brokenRules(run, { scenario, arrivals, rowsOf })).toEqual([]);
         // Nothing makes it decide again and again without anything happening.
-        expect(decisions).toBeLessThan(100 * (arrivals.length + 1));
+        expect(run.decisions).toBeLessThan(100 * (arrivals.length + 1));
       },
     ),
     { seed: 7, numRuns: 200 },
+  );
+});
+
+/** Without faults, cold starts and chance; uploads to functions take no time. */
+const calmScenarios = fc
+  .record({
+    sloMs: fc.constantFrom(80, 200, 500),
+    replicas: fc.integer({ min: 1, max: 3 }),
+    uplinkMbps: fc.constantFrom(1, 8, 1_000),
+    edge: timesFrom(5, 120),
+    sizes: fc.array(timesFrom(10, 79), { minLength: 1, maxLength: 3 }),
+  })
+  .map(({ sloMs, replicas, uplinkMbps, edge, sizes }) =>
+    smallWorld({
+      sloMs,
+      edge: { replicas, link: { rttMs: 1, uplinkMbps }, ...edge },
+      serverless: {
+        link: { rttMs: 1, uplinkMbps: 1e20 },
+        maxInstances: 1_000,
+        sizes: sizes.map((each, index) => ({ name: `f${index}`, memoryMib: 1_024, ...each })),
+      },
+    }),
+  );
+
+/** Integers, so that sums are exact. */
+function timesFrom(low: number, high: number) {
+  return fc
+    .record({
+      firstMs: fc.integer({ min: low, max: high }),
+      rowMs: fc.integer({ min: 0, max: 30 }),
+      maxBatch: fc.integer({ min: 2, max: 8 }),
+    })
+    .map(({ firstMs, rowMs, maxBatch }) => {
+      const times = Array.from({ length: maxBatch }, (_, index) => [
+        `${index + 1}`,
+        [firstMs + rowMs * index],
+      ]);
+      return { maxBatch, serviceMs: Object.fromEntries(times) as object };
+    });
+}
+
+it("never lets the last chance of a request pass in a calm world", () => {
+  const gaps = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })), { maxLength: 150 });
+  fc.assert(
+    fc.property(calmScenarios, gaps, fc.integer({ min: 1, max: 2 }), (scenario, gapsMs, mostRows) => {
+      const arrivals = arrivalsOf(gapsMs);
+      const rowsOf = (id: number): number => 1 + (id % mostRows);
+      const run = runPolicy(arrivals, { scenario, rowsOf });
+      const rules = { scenario, arrivals, rowsOf };
+      expect([...brokenRules(run, rules), ...needlesslyLost(run, rules)]).toEqual([]);
+    }),
+    { seed: 9, numRuns: 500 },
   );
 });
