@@ -1,6 +1,6 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
 import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
-import type { EndedBatch } from "../../policy.ts";
+import type { EndedBatch, LineView } from "../../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { FunctionSize } from "./function-size.ts";
 import { linkModel, type Without } from "./learned.ts";
@@ -84,6 +84,26 @@ export class FunctionMenu {
     let shortestMs = Infinity;
     for (const size of this.sizes) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
     return shortestMs;
+  }
+
+  /** The first request from `from` on that some size could still answer in time in a call of its own. */
+  firstInTime(line: LineView, from: number, callAtMs: number): number {
+    let index = from;
+    while (index < line.length) {
+      const { rows, deadlineAtMs } = line.at(index);
+      if (this.shortestMs(rows) <= deadlineAtMs - callAtMs) break;
+      index++;
+    }
+    return index;
+  }
+
+  /** Says whether some size could answer that many requests in time, each in a call, one upload after another. */
+  servable(line: LineView, callAtMs: number): (first: number, count: number) => boolean {
+    const uploadMs = this.rowUploadMs;
+    return (first, count) => {
+      const { rows, deadlineAtMs } = line.at(first);
+      return this.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
+    };
   }
 
   /**
