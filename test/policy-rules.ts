@@ -3,6 +3,9 @@ import type { BatchSent } from "../replay/batch-sent.ts";
 import type { Scenario } from "../replay/scenario.ts";
 import type { Ended } from "./policy-run.ts";
 
+/** An answer that is late by less is late by rounding only, in milliseconds. */
+const roundingMs = 1e-6;
+
 export interface PolicyRun {
   readonly sent: readonly BatchSent[];
   readonly ended: readonly Ended[];
@@ -54,7 +57,8 @@ export function brokenRules({ sent, ended }: PolicyRun, { scenario, arrivals, ro
 export function needlesslyLost({ ended }: PolicyRun, { scenario, rowsOf }: Rules): string[] {
   const { serverless, sloMs } = scenario;
   return ended.flatMap(({ id, outcome, arrivedAtMs, atMs }) => {
-    if (outcome === "served") return [];
+    const isRounding = outcome === "late" && atMs < arrivedAtMs + sloMs + roundingMs;
+    if (outcome === "served" || isRounding) return [];
     const rows = rowsOf(id);
     const able = serverless.sizes.filter(({ service }) => rows <= service.maxRows);
     const fastestMs = Math.min(...able.map(({ service }) => service.quantileMs(rows, 0.5)));

@@ -49,6 +49,12 @@ it("takes a large lasting change for one of the whole target, and leaves the tab
   expect(Math.abs(last / 25 - 1)).toBeLessThan(0.01);
 });
 
+it("notices that a target is slower than measured from its first real batch on", () => {
+  const model = modelOf();
+  expect(observe(model, 10, 1, 30)).toBeLessThanOrEqual(8);
+  expect(model.slowness).toBeCloseTo(3, 3);
+});
+
 it("notices that a target is well again", () => {
   const model = modelOf();
   observe(model, 100, 1, 10);
@@ -72,15 +78,17 @@ it("does not take a lone slow batch for a change", () => {
   expect(observe(model, 1_000, 1, 10)).toBeUndefined();
 });
 
-it("can forget that a target was found to be slower, and find it again", () => {
+it("can forget that a target was found to be slower, and notice that it still is", () => {
   const model = modelOf();
   observe(model, 100, 1, 10);
   observe(model, 10, 1, 30);
   model.forgetDrift();
   expect(model.slowness).toBe(1);
-  expect(observe(model, 20, 1, 10)).toBeUndefined();
-  expect(observe(model, 10, 1, 30)).toBeDefined();
+  expect(observe(model, 10, 1, 30)).toBeLessThanOrEqual(8);
   expect(model.slowness).toBeCloseTo(3, 2);
+  model.forgetDrift();
+  expect(observe(model, 20, 1, 10)).toBeUndefined();
+  expect(model.slowness).toBe(1);
 });
 
 it("only renews its tables when it is not to look for changes", () => {

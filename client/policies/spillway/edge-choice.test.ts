@@ -16,11 +16,10 @@ describe("the edge's choice", () => {
   const gaining = tinyEdge({ meanMs: (rows) => 20 + rows });
   const losing = tinyEdge({ meanMs: (rows) => 10 * rows + rows ** 2, rowUploadMs: 0.01 });
 
-  it("while time is not scarce, is the oldest and as many as are in time", () => {
+  it("is the oldest and as many as are in time, where batching gains", () => {
     // Six rows take 6 + 4 + 35 ms, seven 51.
     expect(choose(tinyEdge(), crowd(20, 50))).toEqual({ first: 0, count: 6, rows: 6 });
     expect(choose(tinyEdge(), crowd(20, 1_000))).toMatchObject({ first: 0, count: 8 });
-    expect(choose(losing, crowd(20, 1_000))).toMatchObject({ first: 0, count: 8 });
     expect(choose(tinyEdge(), lineOf([15, 900, 900, 900]))).toMatchObject({ first: 0, count: 1 });
   });
 
@@ -29,20 +28,23 @@ describe("the edge's choice", () => {
     expect(choose(tinyEdge(), lineOf([3, 14.9]))).toMatchObject({ count: 0 });
   });
 
-  it("when time is scarce, is small where batching gains nothing and large where it does", () => {
+  it("is small where batching gains nothing and large where it does, whether time is scarce or not", () => {
     expect(choiceOf(losing).bestRows).toBe(1);
-    expect(choose(losing, crowd(20, 1_000), () => true)).toMatchObject({ first: 0, count: 1 });
     expect(choiceOf(gaining).bestRows).toBe(8);
-    expect(choose(gaining, crowd(20, 1_000), () => true)).toMatchObject({ first: 0, count: 8 });
+    for (const canSkip of [undefined, () => true]) {
+      expect(choose(losing, crowd(20, 1_000), canSkip)).toMatchObject({ first: 0, count: 1 });
+      expect(choose(gaining, crowd(20, 1_000), canSkip)).toMatchObject({ first: 0, count: 8 });
+    }
   });
 
-  it("when time is scarce, keeps off sizes whose last rows make them slower", () => {
+  it("keeps off sizes whose last rows make them slower", () => {
     // Up to four rows at a time take 20 ms, more take another 20.
     const stairs = tinyEdge({ meanMs: (rows) => 20 * Math.ceil(rows / 4) });
     expect(choiceOf(stairs).bestRows).toBe(4);
-    const chosen = [3, 4, 5, 6, 7, 8].map((count) => choose(stairs, crowd(count, 1_000), () => true).count);
-    expect(chosen).toEqual([3, 4, 4, 4, 4, 8]);
-    expect(choose(stairs, crowd(7, 1_000)).count).toBe(7);
+    for (const canSkip of [undefined, () => true]) {
+      const chosen = [3, 4, 5, 6, 7, 8].map((count) => choose(stairs, crowd(count, 1_000), canSkip).count);
+      expect(chosen).toEqual([3, 4, 4, 4, 4, 8]);
+    }
   });
 
   it("passes over an oldest request that cuts the batch short only when functions can still serve it", () => {

@@ -1,8 +1,10 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { BatchSent } from "../../../replay/batch-sent.ts";
 import type { Fault } from "../../../replay/faults.ts";
 import { brokenRules, needlesslyLost } from "../../../test/policy-rules.ts";
-import { runPolicy, smallWorld } from "../../../test/policy-run.ts";
+import { type Ended, poisson, runPolicy, smallWorld } from "../../../test/policy-run.ts";
+import type { Policy } from "../../policy.ts";
 
 const span = fc
   .tuple(fc.integer({ min: 0, max: 1_500 }), fc.integer({ min: 1, max: 600 }))
@@ -125,16 +127,75 @@ function timesFrom(low: number, high: number) {
     });
 }
 
-it("never lets the last chance of a request pass in a calm world", () => {
+it("never lets the last chance of a request of one row pass in a calm world", () => {
   const gaps = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })), { maxLength: 150 });
   fc.assert(
-    fc.property(calmScenarios, gaps, fc.integer({ min: 1, max: 2 }), (scenario, gapsMs, mostRows) => {
+    fc.property(calmScenarios, gaps, (scenario, gapsMs) => {
       const arrivals = arrivalsOf(gapsMs);
-      const rowsOf = (id: number): number => 1 + (id % mostRows);
+      const rowsOf = (): number => 1;
       const run = runPolicy(arrivals, { scenario, rowsOf });
       const rules = { scenario, arrivals, rowsOf };
       expect([...brokenRules(run, rules), ...needlesslyLost(run, rules)]).toEqual([]);
     }),
     { seed: 9, numRuns: 500 },
   );
+});
+
+describe("the rules", () => {
+  const arrivals = poisson({ perS: 300, untilMs: 1_000 });
+  const scenario = smallWorld({ serverless: { link: { rttMs: 1, uplinkMbps: 1e20 } } });
+  const rules = { scenario, arrivals, rowsOf: () => 1 };
+  const send = { kind: "dispatch", plannedRows: 1, reason: "full" } as const;
+  const broken = (decide: Policy["decide"]): string[] => {
+    const run = runPolicy(arrivals, { scenario, policy: () => ({ name: "wrong", decide }) });
+    return [...brokenRules(run, rules), ...needlesslyLost(run, rules)];
+  };
+
+  it("are kept by a policy that sends each request to functions at once", () => {
+    expect(broken(() => ({ ...send, count: 1, target: 1 }))).toEqual([]);
+  });
+
+  it("catch a policy that waits too long", () => {
+    // A call of one row takes 51 ms of the 200.
+    const wait = (spareMs: number): string[] =>
+      broken(({ nowMs, line }) => {
+        const untilMs = line.at(0).deadlineAtMs - spareMs;
+        return untilMs > nowMs ? { kind: "wait", untilMs } : { ...send, count: 1, target: 1 };
+      });
+    expect(wait(51.001)).toEqual([]);
+    expect(wait(50.9)).toContainEqual(expect.stringMatching(/had 149 ms to wait and was late/));
+  });
+
+  it("catch a policy that refuses, and one that trusts an edge that is too slow", () => {
+    const refusing = broken(() => ({ kind: "refuse", count: 1, reason: "late" }));
+    expect(refusing).toHaveLength(arrivals.length);
+    const trusting = broken(({ targets: [edge] }) => {
+      const hasRoom = edge !== undefined && edge.inFlight < edge.maxInFlight;
+      return hasRoom ? { ...send, count: 1, target: 0 } : { kind: "wait", untilMs: Infinity };
+    });
+    expect(trusting.length).toBeGreaterThan(10);
+  });
+
+  it("catch a policy that sends more than the edge takes, if the world does not", () => {
+    const greedy: Policy["decide"] = ({ line }) =>
+      line.length < 9 ? { kind: "wait", untilMs: Infinity } : { ...send, count: 9, target: 0 };
+    expect(() => broken(greedy)).toThrow(/rows is 9/);
+    const run = runPolicy(arrivals, { scenario });
+    const tooLarge = smallWorld({ edge: { maxBatch: 1 } });
+    expect(brokenRules(run, { ...rules, scenario: tooLarge })).toContain("edge is sent 8 rows at once");
+  });
+
+  it("catch a request that is sent twice, ends twice, not at all, or before it arrives", () => {
+    const run = runPolicy(arrivals, { scenario });
+    const [batch, ...batches] = run.sent as [BatchSent, ...BatchSent[]];
+    const [end, ...ends] = run.ended as [Ended, ...Ended[]];
+    expect(brokenRules(run, rules)).toEqual([]);
+    expect(brokenRules({ ...run, sent: [batch, ...run.sent] }, rules)).toEqual([
+      "0 is sent again although it is answered",
+    ]);
+    expect(brokenRules({ ...run, ended: [end, ...run.ended] }, rules)).toEqual([`${end.id} ends 2 times`]);
+    expect(brokenRules({ ...run, ended: ends }, rules)).toEqual([`${end.id} ends 0 times`]);
+    const early = { ...batch, formedAtMs: -1 };
+    expect(brokenRules({ ...run, sent: [early, ...batches] }, rules)).toEqual(["0 leaves before it arrives"]);
+  });
 });

@@ -35,6 +35,16 @@ describe("spillway", () => {
     for (const { batch } of calls) expect(batch.rows).toBeLessThanOrEqual(4);
   });
 
+  it("keeps its promise to those behind when more of those before them would fit into a slower batch", () => {
+    // A row takes 5 ms alone, two take 23. Two at a time would be in time, but the last one would not be then.
+    const link = { rttMs: 1, uplinkMbps: 1 };
+    const edge = { link, maxBatch: 2, serviceMs: { "1": [5], "2": [23] } };
+    const sizes = [{ name: "f", memoryMib: 1_024, maxBatch: 2, serviceMs: { "1": [49], "2": [49] } }];
+    const serverless = { link: { rttMs: 1, uplinkMbps: 1e20 }, sizes };
+    const run = runPolicy([0, 0, 0, 0, 0, 0], { scenario: smallWorld({ sloMs: 80, edge, serverless }) });
+    expect(run).toMatchObject({ lost: 0, cost: 0 });
+  });
+
   it("spills a burst over and then none", () => {
     const arrivals = poisson(
       { perS: 100, untilMs: 3_000 },
