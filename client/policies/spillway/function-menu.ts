@@ -124,6 +124,15 @@ export class FunctionMenu {
     return cheapest;
   }
 
+  /**
+   * How long before a deadline a batch must be given up elsewhere to be saved by a call: twice as long as the call
+   * is reckoned with, because those who must be saved are many at once; and the start of an instance.
+   */
+  rescueMs(rows: number, nowMs: number): number {
+    const needed = this.sizes.map((size) => 2 * size.latencyMs(rows) + size.startMs(nowMs));
+    return Math.min(...needed);
+  }
+
   /** The size that answers a call of one row soonest. */
   fastest(): FunctionSize | undefined {
     let fastest = this.sizes[0];

@@ -169,7 +169,7 @@ class Spillway implements Policy {
   ): Decision {
     const reason = rows >= this.#choice.bestRows ? "full" : cause;
     const { deadlineAtMs } = line.at(first);
-    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, this.#books.answerAtMs(replica, rows));
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, this.#books.answerAtMs(replica, rows), nowMs);
     this.#books.sent(rows, nowMs);
     const plannedRows = this.#choice.bestRows;
     return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...giveUpAtMs };
@@ -183,8 +183,9 @@ class Spillway implements Policy {
     deadlineAtMs: number,
     rows: number,
     answerAtMs: number,
+    nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
-    const giveUpAtMs = deadlineAtMs - this.#menu.shortestMs(rows);
+    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs);
     return giveUpAtMs > answerAtMs ? { giveUpAtMs } : undefined;
   }
 
@@ -194,8 +195,18 @@ class Spillway implements Policy {
     if (edge.suspendedUntilMs > nowMs) return waitUntil(edge.suspendedUntilMs);
     if (edge.inFlight > 0) return waitUntil(Infinity);
     const first = leastTried(line);
-    this.#books.sent(line.at(first).rows, nowMs);
-    return { kind: "dispatch", first, count: 1, target: 0, plannedRows: 1, reason: "deadline" };
+    const { rows, deadlineAtMs } = line.at(first);
+    this.#books.sent(rows, nowMs);
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, nowMs, nowMs);
+    return {
+      kind: "dispatch",
+      first,
+      count: 1,
+      target: 0,
+      plannedRows: 1,
+      reason: "deadline",
+      ...giveUpAtMs,
+    };
   }
 
   #spill({ view, callAtMs, blockedUntilMs }: Moment, left: LeftOver): Decision {
