@@ -14,5 +14,6 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
     throwUsage(error);
   }
   const ready = (): Promise<void> => server.ready().catch(throwUsage);
-  return serve({ ...server, ready }, options.host, options.port, log);
+  const lameDuckMs = options.lameDuck * 1_000;
+  return serve({ ...server, ready, lameDuckMs }, options.host, options.port, log);
 }

@@ -141,6 +141,16 @@ function brokenRunner(error: Error): ModelRunner {
     metadata: undefined,
     ready: () => Promise.reject(error),
     run: () => Promise.reject(error),
+    status: () => ({
+      name: "m",
+      version: "1",
+      state: "down",
+      queueRows: 0,
+      queueBytes: 0,
+      openRequests: 0,
+      replicas: [],
+      events: [],
+    }),
     close: () => Promise.resolve(),
   };
 }
