@@ -140,6 +140,7 @@ function brokenRunner(error: Error): ModelRunner {
     isReady: false,
     metadata: undefined,
     ready: () => Promise.reject(error),
+    checkRoom: () => {},
     run: () => Promise.reject(error),
     status: () => ({
       name: "m",

@@ -53,6 +53,7 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
   app.post("/v2/models/:model/infer", async (context) => {
     const arrivedAtMs = performance.now();
     const runner = runnerOf(context);
+    await refuseEarly(runner, context);
     const { body, headerBytes } = toWireBody(
       context.req.header(headerLength),
       await context.req.arrayBuffer(),
@@ -62,6 +63,20 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   return app;
+}
+
+/**
+ * What would be refused anyway need not be in memory first. Its body is read and let go, chunk by chunk, for a caller
+ * who is still sending when the connection is closed may never see the answer.
+ */
+async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
+  try {
+    runner.checkRoom(Number(req.header("content-length") ?? 0));
+  } catch (error) {
+    // A caller who hangs up meanwhile has the same answer coming to nobody.
+    await req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+    throw error;
+  }
 }
 
 async function infer(runner: ModelRunner, request: InferRequest, limits: RunLimits): Promise<InferResponse> {

@@ -24,6 +24,7 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       return session?.metadata;
     },
     ready: () => loading,
+    checkRoom: () => {},
     run: async ({ inputs }) => {
       const calledAtMs = performance.now();
       await loading.catch((error: Error) => {

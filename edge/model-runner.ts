@@ -45,6 +45,12 @@ export interface ModelRunner {
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
   ready(): Promise<void>;
   /**
+   * Asked before a body of so many bytes is read.
+   *
+   * @throws ProtocolError when `run` would only reject it, because there is no room or nothing to run it
+   */
+  checkRoom(bytes: number): void;
+  /**
    * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot
    * run now and another try may help, 504 when its deadline has passed, 499 when the caller has gone, 500 when the
    * model failed.

@@ -76,6 +76,11 @@ export class ReplicaPool implements ModelRunner {
     }
   }
 
+  checkRoom(bytes: number): void {
+    this.#loadedMetadata();
+    if (!this.#queue.hasRoom(1, bytes)) throw this.#full();
+  }
+
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
     const metadata = this.#loadedMetadata();
     checkInputs(metadata, request.inputs);
