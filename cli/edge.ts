@@ -19,5 +19,6 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
     });
     await Promise.race([server.ready().catch(throwUsage), stopped]);
   };
-  return serve({ ...server, prepare }, options.host, options.port, log);
+  const lameDuckMs = options.lameDuck * 1_000;
+  return serve({ ...server, prepare, lameDuckMs }, options.host, options.port, log);
 }

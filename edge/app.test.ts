@@ -150,7 +150,18 @@ function brokenRunner(error: Error): ModelRunner {
     isReady: false,
     metadata: undefined,
     ready: () => Promise.reject(error),
+    checkRoom: () => {},
     run: () => Promise.reject(error),
+    status: () => ({
+      name: "m",
+      version: "1",
+      state: "down",
+      queueRows: 0,
+      queueBytes: 0,
+      openRequests: 0,
+      replicas: [],
+      events: [],
+    }),
     close: () => Promise.resolve(),
   };
 }

@@ -7,11 +7,16 @@ import type { Logger } from "pino";
 import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { InferRequest, InferResponse, ModelMetadata, RepositoryEntry } from "../protocol/message.ts";
-import { rowsOf } from "../protocol/stack.ts";
+import {
+  type InferRequest,
+  type InferResponse,
+  type ModelMetadata,
+  type RepositoryEntry,
+  timeoutUsOf,
+} from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
-import type { ModelRunner } from "./model-runner.ts";
+import type { ModelRunner, RunLimits } from "./model-runner.ts";
 
 export interface EdgeAppOptions {
   readonly models: readonly ModelRunner[];
@@ -20,7 +25,10 @@ export interface EdgeAppOptions {
   readonly maxBodyBytes: number;
 }
 
-/** The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn. */
+/**
+ * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
+ * `spillway_replica`, which names the replica that ran them.
+ */
 export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Hono {
   const byName = new Map(models.map((runner) => [runner.model.name, runner]));
   const runnerOf = (context: Context): ModelRunner => {
@@ -55,13 +63,15 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
     return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
   });
   app.post("/v2/models/:model/infer", async (context) => {
+    const arrivedAtMs = performance.now();
     const runner = runnerOf(context);
+    await refuseEarly(runner, context);
     const { body, headerBytes } = toWireBody(
       context.req.header(headerLength),
       await context.req.arrayBuffer(),
     );
     const request = decodeInferRequest(body, headerBytes);
-    const response = await infer(runner, request, log);
+    const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context.req.raw.signal));
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   return app;
@@ -83,22 +93,40 @@ function withExtensions(metadata: ModelMetadata, { model, replicas }: ModelRunne
   return { ...metadata, inputs, parameters: { replicas } };
 }
 
-async function infer(runner: ModelRunner, request: InferRequest, log: Logger): Promise<InferResponse> {
+/**
+ * What would be refused anyway need not be in memory first. Its body is read and let go, chunk by chunk, for a caller
+ * who is still sending when the connection is closed may never see the answer.
+ */
+async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
+  try {
+    runner.checkRoom(Number(req.header("content-length") ?? 0));
+  } catch (error) {
+    // A caller who hangs up meanwhile has the same answer coming to nobody.
+    await req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+    throw error;
+  }
+}
+
+async function infer(runner: ModelRunner, request: InferRequest, limits: RunLimits): Promise<InferResponse> {
   const { name, version } = runner.model;
-  const rows = rowsOf(request);
-  const result = await runner.run(request.inputs);
-  const { serviceMs, queuedMs, replica } = result;
-  log.info(
-    { model: name, rows, inferenceS: seconds(serviceMs), queueingS: seconds(queuedMs), replica },
-    "batch",
-  );
+  const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,
     modelVersion: version,
     ...(request.id === undefined ? {} : { id: request.id }),
-    parameters: { spillway_service_ms: serviceMs, spillway_queued_ms: queuedMs },
-    outputs: wantedOutputs(request, result.outputs),
+    parameters: {
+      spillway_service_ms: serviceMs,
+      spillway_queued_ms: queuedMs,
+      spillway_replica: replica,
+    },
+    outputs: wantedOutputs(request, outputs),
   };
+}
+
+/** A request's `timeout` counts from when its head arrived. */
+function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: AbortSignal): RunLimits {
+  const timeoutUs = timeoutUsOf(request);
+  return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
 /** @throws ProtocolError when an output is asked for that the model does not have */
@@ -109,8 +137,4 @@ function wantedOutputs(request: InferRequest, outputs: readonly Tensor[]): Tenso
     if (output !== undefined) return output;
     throw new ProtocolError(`no output "${name}"; there are: ${outputs.map((each) => each.name).join(", ")}`);
   });
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1_000;
 }

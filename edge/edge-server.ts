@@ -3,7 +3,6 @@ import { availableParallelism } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { createEdgeApp } from "./app.ts";
-import type { ModelRunner } from "./model-runner.ts";
 import type { EdgeOptions } from "./options.ts";
 import { ReplicaPool } from "./replica-pool.ts";
 import { embeddedModels, findModels } from "./repository.ts";
@@ -18,6 +17,8 @@ export interface EdgeServer {
   readonly app: Hono;
   /** Resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
   ready(): Promise<void>;
+  /** Say from now on that nothing is ready, and still serve. */
+  retire(): void;
   /** Let what was accepted end, then stop every replica. */
   close(): Promise<void>;
 }
@@ -28,19 +29,24 @@ export interface EdgeServer {
  * @throws Error that names the folder when it holds no models; nothing is left running
  */
 export function createEdgeServer(options: EdgeOptions, log: Logger): EdgeServer {
-  const { replicas, maxWaiting } = options;
+  const { replicas, balance, maxBatchRows, maxQueueRows, hangFactor } = options;
   const files = options.models === undefined ? embeddedModels() : findModels(options.models);
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
-  const pools: ModelRunner[] = files.map(
+  const pools = files.map(
     (model) =>
       new ReplicaPool({
         model,
         replicas,
         threads,
-        maxWaiting,
+        balance,
+        maxBatchRows,
+        maxQueueRows,
+        maxQueueBytes: options.maxQueueMib * 2 ** 20,
         entry: replicaEntry,
         loadTimeoutMs,
         runTimeoutMs: options.runTimeout * 1_000,
+        hangFactor,
+        hangFloorMs: options.hangFloor * 1_000,
         log,
       }),
   );
@@ -53,6 +59,9 @@ export function createEdgeServer(options: EdgeOptions, log: Logger): EdgeServer 
           throw new Error(`model ${name} (${path}) cannot be loaded: ${error.message}`, { cause: error });
         });
       }
+    },
+    retire: () => {
+      for (const pool of pools) pool.retire();
     },
     close: async () => {
       await Promise.all(pools.map((pool) => pool.close()));
