@@ -9,10 +9,14 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   const log = createLog("edge", options);
   let server: EdgeServer;
   try {
-    server = createEdgeServer(options, log);
+    server = createEdgeServer(options, log, () => process.kill(process.pid, "SIGTERM"));
   } catch (error) {
     throwUsage(error);
   }
-  const ready = (): Promise<void> => server.ready().catch(throwUsage);
+  const loaded = server.ready();
+  if (!options.wait) loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
+  const ready = async (): Promise<void> => {
+    if (options.wait) await loaded.catch(throwUsage);
+  };
   return serve({ ...server, ready }, options.host, options.port, log);
 }

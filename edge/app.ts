@@ -2,9 +2,8 @@
  * The V2 endpoints over a set of models, as a function of requests: tests call it without a socket, the edge
  * server puts it on a port, and a function calls it for each invocation.
  */
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { InferRequest, InferResponse } from "../protocol/message.ts";
@@ -12,49 +11,49 @@ import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
 import type { ModelRunner } from "./model-runner.ts";
+import type { StatisticsBook } from "./observe/model-statistics.ts";
+import { readRequest } from "./read-request.ts";
+import { contentCoding } from "./routes/content-coding.ts";
+import { addModelRoutes } from "./routes/model-routes.ts";
+import { requestedModel } from "./routes/requested-model.ts";
+import { modelPaths, route } from "./routes/route.ts";
+import { addStatisticsRoutes } from "./routes/statistics-routes.ts";
 
 export interface EdgeAppOptions {
-  readonly models: readonly ModelRunner[];
+  /** What is served; may change while the app runs. */
+  readonly models: Iterable<ModelRunner>;
   readonly log: Logger;
   /** Largest request body that is taken, in bytes. */
   readonly maxBodyBytes: number;
+  /** Makes the app serve the statistics extension. */
+  readonly statistics?: StatisticsBook;
+  /** Names of V2 extensions that whoever makes the app adds to it. */
+  readonly extensions?: readonly string[];
 }
 
 /** The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn. */
-export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Hono {
-  const byName = new Map(models.map((runner) => [runner.model.name, runner]));
-  const runnerOf = (context: Context): ModelRunner => {
-    const name = context.req.param("model") as string;
-    const runner = byName.get(name);
-    if (runner !== undefined) return runner;
-    throw new ProtocolError(`no model "${name}"; there are: ${[...byName.keys()].join(", ") || "none"}`, 404);
-  };
+export function createEdgeApp({
+  models,
+  log,
+  maxBodyBytes,
+  statistics,
+  extensions = [],
+}: EdgeAppOptions): Hono {
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
+  app.use(contentCoding(maxBodyBytes));
+  // Before the routes of a model, one of which would take "stats" for a name.
+  if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
+  addModelRoutes(app, models, [
+    "binary_tensor_data",
+    "model_configuration",
+    ...(statistics === undefined ? [] : ["statistics"]),
+    ...extensions,
+  ]);
 
-  app.get("/v2", (context) =>
-    context.json({ name: "spillway-edge", version: "1", extensions: ["binary_tensor_data"] }),
-  );
-  app.get("/v2/health/live", (context) => context.json({ live: true }));
-  app.get("/v2/health/ready", (context) => {
-    const ready = models.length > 0 && models.every((runner) => runner.isReady);
-    return context.json({ ready }, ready ? 200 : 503);
-  });
-  app.get("/v2/models/:model", (context) => {
-    const { model, metadata } = runnerOf(context);
-    if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
-    return context.json(metadata);
-  });
-  app.get("/v2/models/:model/ready", (context) => {
-    const { model, isReady } = runnerOf(context);
-    return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
-  });
-  app.post("/v2/models/:model/infer", async (context) => {
-    const runner = runnerOf(context);
-    const { body, headerBytes } = toWireBody(
-      context.req.header(headerLength),
-      await context.req.arrayBuffer(),
-    );
-    const request = decodeInferRequest(body, headerBytes);
+  route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
+    const runner = requestedModel(models, context);
+    const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+    const request = readRequest(wire, runner.metadata);
     const response = await infer(runner, request, log);
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
@@ -64,6 +63,9 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
 async function infer(runner: ModelRunner, request: InferRequest, log: Logger): Promise<InferResponse> {
   const { name, version } = runner.model;
   const rows = rowsOf(request);
+  const most = runner.model.config?.maxBatchRows ?? Infinity;
+  if (rows > most)
+    throw new ProtocolError(`the request has ${rows} rows; model "${name}" takes ${most} at most`);
   const result = await runner.run(request.inputs);
   const { serviceMs, queuedMs, replica } = result;
   log.info(

@@ -31,6 +31,18 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       const result = await (session as Session).run(inputs);
       return { ...result, queuedMs, replica: 0 };
     },
+    status: () => ({
+      name: model.name,
+      version: model.version,
+      state: session === undefined ? "loading" : "ready",
+      queueRows: 0,
+      queueBytes: 0,
+      openRequests: 0,
+      replicas: [
+        { index: 0, state: session === undefined ? "starting" : "idle", pid: process.pid, restarts: 0 },
+      ],
+      events: [],
+    }),
     close: async () => {},
   };
 }

@@ -4,6 +4,8 @@
  */
 import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
+import type { ModelConfig } from "./model-config.ts";
+import type { ModelStatus } from "./model-status.ts";
 
 /** A model file in a repository. */
 export interface ModelFile {
@@ -11,6 +13,8 @@ export interface ModelFile {
   readonly version: string;
   /** Path of the ONNX file. */
   readonly path: string;
+  /** What its `config.yaml` says; absent for the defaults. */
+  readonly config?: ModelConfig;
 }
 
 /** Outputs of one run, with the time that the model itself took. */
@@ -39,6 +43,7 @@ export interface ModelRunner {
    * run now and another try may help, 500 when the model failed.
    */
   run(inputs: readonly Tensor[]): Promise<BatchResult>;
+  status(): ModelStatus;
   /** Let what was accepted end, then stop. */
   close(): Promise<void>;
 }

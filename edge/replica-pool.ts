@@ -8,6 +8,8 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { BatchResult, ModelFile, ModelRunner } from "./model-runner.ts";
+import type { ModelEvent, ModelStatus, ReplicaStatus } from "./model-status.ts";
+import type { BatchEnd } from "./observe/observer.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
 
 export interface ReplicaPoolOptions extends ReplicaOptions {
@@ -16,6 +18,8 @@ export interface ReplicaPoolOptions extends ReplicaOptions {
   /** Most batches that wait for a replica; more are refused with 503. */
   readonly maxWaiting: number;
   readonly log: Logger;
+  /** Told of every batch that a replica has run. */
+  readonly onBatch?: (end: BatchEnd) => void;
 }
 
 /** Pause before a dead replica is replaced: none the first time, then doubling up to the longest. */
@@ -51,6 +55,9 @@ export class ReplicaPool implements ModelRunner {
   #up = 0;
   #running = 0;
   #changed: (() => void)[] = [];
+  readonly #restarts: number[] = [];
+  readonly #replicas: (Replica | undefined)[] = [];
+  #events: ModelEvent[] = [];
 
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
@@ -86,6 +93,28 @@ export class ReplicaPool implements ModelRunner {
     await Promise.all(this.#keepers);
   }
 
+  status(): ModelStatus {
+    const free = new Set(this.#free.map(({ replica }) => replica));
+    const replicas = Array.from({ length: this.#options.replicas }, (_, index): ReplicaStatus => {
+      const replica = this.#replicas[index];
+      const restarts = this.#restarts[index] ?? 0;
+      if (replica === undefined) return { index, state: "pausing", restarts };
+      const state = this.metadata === undefined ? "starting" : free.has(replica) ? "idle" : "busy";
+      return { index, state, pid: replica.pid, restarts };
+    });
+    return {
+      name: this.model.name,
+      version: this.model.version,
+      state: this.isReady ? "ready" : this.#startFault === undefined ? "loading" : "down",
+      queueRows: this.#waiting.reduce((rows, { inputs }) => rows + (inputs[0]?.shape[0] ?? 1), 0),
+      queueBytes: 0,
+      openRequests: this.#waiting.length + this.#running,
+      replicas,
+      lastError: this.#startFault?.message,
+      events: this.#events,
+    };
+  }
+
   #refusal(): string | undefined {
     const { name } = this.model;
     if (this.#closing.signal.aborted) return "the server is shutting down";
@@ -107,10 +136,17 @@ export class ReplicaPool implements ModelRunner {
         await pause(Math.min(longestRestartMs, firstRestartMs * 2 ** (failures - 2)), closing);
       if (closing.aborted) return;
       const startedAtMs = performance.now();
-      const replica = new Replica(this.#options);
+      const replica = new Replica(this.#options, index);
       this.#alive.add(replica);
+      this.#replicas[index] = replica;
+      this.#restarts[index] = (this.#restarts[index] ?? -1) + 1;
       const reason = await this.#serve(replica, index);
       this.#alive.delete(replica);
+      this.#replicas[index] = undefined;
+      this.#events = [
+        { atUnixMs: Date.now(), replica: index, text: `replica ended (${reason})` },
+        ...this.#events.slice(0, 99),
+      ];
       this.#notify();
       if (closing.aborted) return;
       if (performance.now() - startedAtMs > healthyMs) failures = 0;
@@ -163,6 +199,11 @@ export class ReplicaPool implements ModelRunner {
     this.#running++;
     try {
       const result = await free.replica.run(inputs);
+      this.#options.onBatch?.({
+        model: this.model,
+        rows: inputs[0]?.shape[0] ?? 1,
+        serviceMs: result.serviceMs,
+      });
       resolve({ ...result, queuedMs, replica: free.index });
     } catch (error) {
       reject(error as Error);

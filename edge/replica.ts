@@ -8,6 +8,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { replicaLaunch } from "./replica-launch.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
 
 export interface ReplicaOptions {
@@ -38,9 +39,10 @@ export class Replica {
   readonly ended: Promise<string>;
 
   /** Start the process. Call `load` next. */
-  constructor(options: ReplicaOptions) {
+  constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
     this.#child = fork(options.entry, {
+      ...replicaLaunch(options.model.config, index),
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -53,6 +53,8 @@ export interface ModelMetadata {
   platform: string;
   inputs: TensorMetadata[];
   outputs: TensorMetadata[];
+  /** What else there is to know, beyond the protocol. */
+  parameters?: Parameters;
 }
 
 /** The priority parameter: 1 is the most urgent, larger is less so, 0 is the server's default. */
