@@ -4,93 +4,65 @@
  */
 import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
-import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import {
-  type InferRequest,
-  type InferResponse,
-  type ModelMetadata,
-  type RepositoryEntry,
-  timeoutUsOf,
-} from "../protocol/message.ts";
+import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/message.ts";
+import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
 import type { ModelRunner, RunLimits } from "./model-runner.ts";
+import type { StatisticsBook } from "./observe/model-statistics.ts";
+import { readRequest } from "./read-request.ts";
+import { contentCoding } from "./routes/content-coding.ts";
+import { addModelRoutes } from "./routes/model-routes.ts";
+import { requestedModel } from "./routes/requested-model.ts";
+import { modelPaths, route } from "./routes/route.ts";
+import { addStatisticsRoutes } from "./routes/statistics-routes.ts";
 
 export interface EdgeAppOptions {
-  readonly models: readonly ModelRunner[];
+  /** What is served; may change while the app runs. */
+  readonly models: Iterable<ModelRunner>;
   readonly log: Logger;
   /** Largest request body that is taken, in bytes. */
   readonly maxBodyBytes: number;
+  /** Makes the app serve the statistics extension. */
+  readonly statistics?: StatisticsBook;
+  /** Names of V2 extensions that whoever makes the app adds to it. */
+  readonly extensions?: readonly string[];
 }
 
 /**
  * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
  * `spillway_replica`, which names the replica that ran them.
  */
-export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Hono {
-  const byName = new Map(models.map((runner) => [runner.model.name, runner]));
-  const runnerOf = (context: Context): ModelRunner => {
-    const name = context.req.param("model") as string;
-    const runner = byName.get(name);
-    if (runner !== undefined) return runner;
-    throw new ProtocolError(`no model "${name}"; there are: ${[...byName.keys()].join(", ") || "none"}`, 404);
-  };
+export function createEdgeApp({
+  models,
+  log,
+  maxBodyBytes,
+  statistics,
+  extensions = [],
+}: EdgeAppOptions): Hono {
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
+  app.use(contentCoding(maxBodyBytes));
+  // Before the routes of a model, one of which would take "stats" for a name.
+  if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
+  addModelRoutes(app, models, [
+    "binary_tensor_data",
+    "model_configuration",
+    ...(statistics === undefined ? [] : ["statistics"]),
+    ...extensions,
+  ]);
 
-  app.get("/v2", (context) =>
-    context.json({
-      name: "spillway-edge",
-      version: "1",
-      extensions: ["binary_tensor_data", "model_repository"],
-    }),
-  );
-  app.get("/v2/health/live", (context) => context.json({ live: true }));
-  app.get("/v2/health/ready", (context) => {
-    const ready = models.length > 0 && models.every((runner) => runner.isReady);
-    return context.json({ ready }, ready ? 200 : 503);
-  });
-  app.post("/v2/repository/index", (context) => context.json(models.map(repositoryEntry)));
-  app.get("/v2/models/:model", (context) => {
-    const runner = runnerOf(context);
-    const { model, metadata } = runner;
-    if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
-    return context.json(withExtensions(metadata, runner));
-  });
-  app.get("/v2/models/:model/ready", (context) => {
-    const { model, isReady } = runnerOf(context);
-    return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
-  });
-  app.post("/v2/models/:model/infer", async (context) => {
+  route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     const arrivedAtMs = performance.now();
-    const runner = runnerOf(context);
+    const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
-    const { body, headerBytes } = toWireBody(
-      context.req.header(headerLength),
-      await context.req.arrayBuffer(),
-    );
-    const request = decodeInferRequest(body, headerBytes);
+    const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+    const request = readRequest(wire, runner.metadata);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context.req.raw.signal));
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   return app;
-}
-
-function repositoryEntry({ model: { name, version }, isReady }: ModelRunner): RepositoryEntry {
-  const reason = isReady ? "" : "no replica is up";
-  return { name, version, state: isReady ? "READY" : "UNAVAILABLE", reason };
-}
-
-/** What a client needs to measure the model: how many batches run at once, and inputs that suit it. */
-function withExtensions(metadata: ModelMetadata, { model, replicas }: ModelRunner): ModelMetadata {
-  const inputs = metadata.inputs.map((input) => {
-    const example = model.exampleShapes?.[input.name];
-    return example === undefined
-      ? input
-      : { ...input, parameters: { example_shape: JSON.stringify(example) } };
-  });
-  return { ...metadata, inputs, parameters: { replicas } };
 }
 
 /**
@@ -109,6 +81,10 @@ async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void>
 
 async function infer(runner: ModelRunner, request: InferRequest, limits: RunLimits): Promise<InferResponse> {
   const { name, version } = runner.model;
+  const rows = rowsOf(request);
+  const most = runner.model.config?.maxBatchRows ?? Infinity;
+  if (rows > most)
+    throw new ProtocolError(`the request has ${rows} rows; model "${name}" takes ${most} at most`);
   const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,

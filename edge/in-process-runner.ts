@@ -43,7 +43,9 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       queueRows: 0,
       queueBytes: 0,
       openRequests: 0,
-      replicas: [{ index: 0, state: session === undefined ? "starting" : "idle", restarts: 0 }],
+      replicas: [
+        { index: 0, state: session === undefined ? "starting" : "idle", pid: process.pid, restarts: 0 },
+      ],
       events: [],
     }),
     close: async () => {},

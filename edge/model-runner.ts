@@ -4,6 +4,7 @@
  */
 import type { InferRequest, ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
+import type { ModelConfig } from "./model-config.ts";
 import type { ModelStatus } from "./model-status.ts";
 
 /** A model file in a repository. */
@@ -14,6 +15,8 @@ export interface ModelFile {
   readonly path: string;
   /** Shapes of one row that suit the model, by input, where the model leaves dimensions open. */
   readonly exampleShapes?: Readonly<Record<string, readonly number[]>>;
+  /** What its `config.yaml` says; absent for the defaults. */
+  readonly config?: ModelConfig;
 }
 
 /** Outputs of one run, with the time that the model itself took. */

@@ -67,6 +67,27 @@ export const edgeOptions = z.strictObject({
     .describe(
       "after SIGINT or SIGTERM: how long to serve on while saying not ready, in seconds, for balancers that poll",
     ),
+  wait: z
+    .boolean()
+    .default(true)
+    .describe(
+      "be up only when every model is loaded, and end when one cannot be; false: serve what is loaded while the rest loads",
+    ),
+  adminToken: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("bearer token for /admin and to load models (default: only programs on this machine may)"),
+  modelHosts: z
+    .string()
+    .default("")
+    .describe("hosts from which models may be loaded although they are private or without TLS, by comma"),
+  maxModelMib: z
+    .number()
+    .positive()
+    .max(65_536)
+    .default(2_048)
+    .describe("largest model that is loaded from a zip, in MiB, packed and unpacked"),
 });
 
 export type EdgeOptions = z.output<typeof edgeOptions>;

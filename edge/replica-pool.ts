@@ -14,6 +14,7 @@ import { cutOutputs, joinInputs } from "./joined-rows.ts";
 import { type Batch, type Misfortune, ModelQueue, type QueueBounds } from "./model-queue.ts";
 import type { InferenceResult, ModelFile, ModelRunner, RequestResult, RunLimits } from "./model-runner.ts";
 import type { ModelStatus } from "./model-status.ts";
+import type { BatchEnd } from "./observe/observer.ts";
 import { PendingRequest } from "./pending-request.ts";
 import type { ReplicaOptions } from "./replica.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
@@ -30,6 +31,8 @@ export interface ReplicaPoolOptions extends ReplicaOptions, QueueBounds, HangLim
   /** How many processes, an integer from 1. */
   readonly replicas: number;
   readonly balance: Balance;
+  /** Told of every batch that a replica has run. */
+  readonly onBatch?: (end: BatchEnd) => void;
 }
 
 export class ReplicaPool implements ModelRunner {
@@ -215,6 +218,7 @@ export class ReplicaPool implements ModelRunner {
     const end = await keeper.run({ inputs, rows, requests: requests.length, limitMs });
     if (end.kind === "answered") {
       this.#times.observe(rows, bytes, end.result.serviceMs);
+      this.#options.onBatch?.({ model: this.model, rows, serviceMs: end.result.serviceMs });
       this.#answer(batch, end.result, keeper.index, startedAtMs);
     } else if (end.kind === "failed") {
       this.#unfortunate(batch, "failed", end.error);

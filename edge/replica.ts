@@ -11,6 +11,7 @@ import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 import { forEachLine } from "./output-lines.ts";
+import { replicaLaunch } from "./replica-launch.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
 
 export interface ReplicaOptions {
@@ -52,7 +53,11 @@ export class Replica {
   constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
     const { model, entry, log } = options;
-    this.#child = fork(entry, { serialization: "advanced", stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    this.#child = fork(entry, {
+      ...replicaLaunch(model.config, index),
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
     for (const stream of ["stdout", "stderr"] as const) {
       forEachLine(this.#child[stream] as Readable, longestLine, (line) => {
         log.warn({ model: model.name, replica: index, stream }, line);

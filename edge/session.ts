@@ -8,7 +8,9 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../protocol/message.ts";
 import { rawBytes, rawView } from "../protocol/raw-view.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../protocol/tensor.ts";
+import { openOnProviders } from "./execution-providers.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { zeros } from "./warm-up.ts";
 
 /** ONNX Runtime's name for each datatype. */
 const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
@@ -41,25 +43,25 @@ export interface Session {
 }
 
 /**
- * Load a model.
+ * Load a model and warm it up.
  *
  * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is no ONNX model
+ * @throws Error when the file is missing or is no ONNX model, an execution provider is not there, or a warm-up fails
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
-  const session = await ort.InferenceSession.create(model.path, {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    // 3 = errors only: warnings about a graph that works are no news.
-    logSeverityLevel: 3,
-  });
+  const { session, providers, missing } = await openOnProviders(model, threads);
   const metadata: ModelMetadata = {
     name: model.name,
     versions: [model.version],
     platform: "onnx_onnxv1",
     inputs: session.inputMetadata.map(tensorMetadata),
     outputs: session.outputMetadata.map(tensorMetadata),
+    parameters: {
+      execution_providers: providers.join(","),
+      ...(missing.length > 0 && { execution_providers_missing: missing.join("; ") }),
+    },
   };
+  for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
   return { metadata, run: (inputs) => run(session, metadata, inputs) };
 }
 
