@@ -56,9 +56,7 @@ describe("a real model behind the V2 app", () => {
     });
   });
 
-  it("lists its models, and names an input that suits each where the model leaves dimensions open", async () => {
-    const index = await app.request("/v2/repository/index", { method: "POST", body: "{}" });
-    expect(await index.json()).toContainEqual({ name: "ocr-cls", version: "2", state: "READY", reason: "" });
+  it("names an input that suits a model where the model leaves dimensions open", async () => {
     expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
       inputs: [{ parameters: { example_shape: "[1,3,48,192]" } }],
       parameters: { replicas: 1 },
