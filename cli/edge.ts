@@ -9,15 +9,19 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   const log = createLog("edge", options);
   let server: EdgeServer;
   try {
-    server = createEdgeServer(options, log);
+    server = createEdgeServer(options, log, () => process.kill(process.pid, "SIGTERM"));
   } catch (error) {
     throwUsage(error);
   }
+  const loaded = server.ready();
+  if (!options.wait) loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
   const prepare = async (stop: AbortSignal): Promise<void> => {
+    if (!options.wait) return;
     const stopped = new Promise<void>((resolve) => {
       stop.addEventListener("abort", () => resolve());
     });
-    await Promise.race([server.ready().catch(throwUsage), stopped]);
+    await Promise.race([loaded.catch(throwUsage), stopped]);
   };
-  return serve({ ...server, prepare }, options.host, options.port, log);
+  const lameDuckMs = options.lameDuck * 1_000;
+  return serve({ ...server, prepare, lameDuckMs }, options.host, options.port, log);
 }

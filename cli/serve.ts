@@ -2,15 +2,21 @@
  * Runs a server program: puts its app on a port, tells the parent process where, and on the first SIGINT or
  * SIGTERM lets everything that was accepted be answered before it exits 0.
  */
-import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
+import { createHttpServer } from "./http-server.ts";
 import { UsageError } from "./options.ts";
 
 export interface Program {
   readonly app: Hono;
   /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
   prepare?(stop: AbortSignal): Promise<void>;
+  /** Say from now on that it is not ready, and still serve. */
+  retire?(): void;
+  /** After a signal: how long to serve on after `retire`. Default 0. */
+  readonly lameDuckMs?: number;
   /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
   close(): Promise<void>;
 }
@@ -21,11 +27,6 @@ export interface ListeningMessage {
   readonly url: string;
 }
 
-/**
- * How long an idle connection is kept, in milliseconds. Function Compute asks for 15 minutes or more, and
- * clients that batch have long pauses too.
- */
-const keepAliveTimeoutMs = 16 * 60_000;
 /** Longest time for draining, in milliseconds; after it the program exits 1. */
 const drainTimeoutMs = 30_000;
 
@@ -36,10 +37,7 @@ const drainTimeoutMs = 30_000;
  * @throws UsageError when the address cannot be listened on, and what `prepare` throws; the program is closed then
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
-  const server = createAdaptorServer({
-    fetch: program.app.fetch,
-    serverOptions: { keepAliveTimeout: keepAliveTimeoutMs },
-  });
+  const server = createHttpServer(program.app);
   // Registered before anything is announced, so that no signal can come too early.
   const stopped = stopRequested();
   try {
@@ -54,7 +52,14 @@ export async function serve(program: Program, host: string, port: number, log: L
     await Promise.all([program.close(), closeServer(server)]);
     throw error;
   }
-  log.info({ reason: await stopped }, "draining");
+  const reason = await stopped;
+  program.retire?.();
+  const lameDuckMs = reason === "parent gone" ? 0 : (program.lameDuckMs ?? 0);
+  if (lameDuckMs > 0) {
+    log.info({ reason, lameDuckS: lameDuckMs / 1_000 }, "not ready any more; serving on");
+    await delay(lameDuckMs);
+  }
+  log.info({ reason }, "draining");
   const force = setTimeout(() => {
     log.error({ drainTimeoutMs }, "not drained in time; giving up");
     process.exit(1);

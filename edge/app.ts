@@ -4,101 +4,105 @@
  */
 import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
-import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { InferRequest, InferResponse, ModelMetadata, RepositoryEntry } from "../protocol/message.ts";
+import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/message.ts";
 import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
-import type { ModelRunner } from "./model-runner.ts";
+import type { ModelRunner, RunLimits } from "./model-runner.ts";
+import type { StatisticsBook } from "./observe/model-statistics.ts";
+import { readRequest } from "./read-request.ts";
+import { contentCoding } from "./routes/content-coding.ts";
+import { addModelRoutes } from "./routes/model-routes.ts";
+import { requestedModel } from "./routes/requested-model.ts";
+import { modelPaths, route } from "./routes/route.ts";
+import { addStatisticsRoutes } from "./routes/statistics-routes.ts";
 
 export interface EdgeAppOptions {
-  readonly models: readonly ModelRunner[];
+  /** What is served; may change while the app runs. */
+  readonly models: Iterable<ModelRunner>;
   readonly log: Logger;
   /** Largest request body that is taken, in bytes. */
   readonly maxBodyBytes: number;
+  /** Makes the app serve the statistics extension. */
+  readonly statistics?: StatisticsBook;
+  /** Names of V2 extensions that whoever makes the app adds to it. */
+  readonly extensions?: readonly string[];
 }
 
-/** The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn. */
-export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Hono {
-  const byName = new Map(models.map((runner) => [runner.model.name, runner]));
-  const runnerOf = (context: Context): ModelRunner => {
-    const name = context.req.param("model") as string;
-    const runner = byName.get(name);
-    if (runner !== undefined) return runner;
-    throw new ProtocolError(`no model "${name}"; there are: ${[...byName.keys()].join(", ") || "none"}`, 404);
-  };
+/**
+ * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
+ * `spillway_replica`, which names the replica that ran them.
+ */
+export function createEdgeApp({
+  models,
+  log,
+  maxBodyBytes,
+  statistics,
+  extensions = [],
+}: EdgeAppOptions): Hono {
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
+  app.use(contentCoding(maxBodyBytes));
+  // Before the routes of a model, one of which would take "stats" for a name.
+  if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
+  addModelRoutes(app, models, [
+    "binary_tensor_data",
+    "model_configuration",
+    ...(statistics === undefined ? [] : ["statistics"]),
+    ...extensions,
+  ]);
 
-  app.get("/v2", (context) =>
-    context.json({
-      name: "spillway-edge",
-      version: "1",
-      extensions: ["binary_tensor_data", "model_repository"],
-    }),
-  );
-  app.get("/v2/health/live", (context) => context.json({ live: true }));
-  app.get("/v2/health/ready", (context) => {
-    const ready = models.length > 0 && models.every((runner) => runner.isReady);
-    return context.json({ ready }, ready ? 200 : 503);
-  });
-  app.post("/v2/repository/index", (context) => context.json(models.map(repositoryEntry)));
-  app.get("/v2/models/:model", (context) => {
-    const runner = runnerOf(context);
-    const { model, metadata } = runner;
-    if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
-    return context.json(withExtensions(metadata, runner));
-  });
-  app.get("/v2/models/:model/ready", (context) => {
-    const { model, isReady } = runnerOf(context);
-    return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
-  });
-  app.post("/v2/models/:model/infer", async (context) => {
-    const runner = runnerOf(context);
-    const { body, headerBytes } = toWireBody(
-      context.req.header(headerLength),
-      await context.req.arrayBuffer(),
-    );
-    const request = decodeInferRequest(body, headerBytes);
-    const response = await infer(runner, request, log);
+  route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
+    const arrivedAtMs = performance.now();
+    const runner = requestedModel(models, context);
+    await refuseEarly(runner, context);
+    const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+    const request = readRequest(wire, runner.metadata);
+    const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context.req.raw.signal));
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   return app;
 }
 
-function repositoryEntry({ model: { name, version }, isReady }: ModelRunner): RepositoryEntry {
-  const reason = isReady ? "" : "no replica is up";
-  return { name, version, state: isReady ? "READY" : "UNAVAILABLE", reason };
+/**
+ * What would be refused anyway need not be in memory first. Its body is read and let go, chunk by chunk, for a caller
+ * who is still sending when the connection is closed may never see the answer.
+ */
+async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
+  try {
+    runner.checkRoom(Number(req.header("content-length") ?? 0));
+  } catch (error) {
+    // A caller who hangs up meanwhile has the same answer coming to nobody.
+    await req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+    throw error;
+  }
 }
 
-/** What a client needs to measure the model: how many batches run at once, and inputs that suit it. */
-function withExtensions(metadata: ModelMetadata, { model, replicas }: ModelRunner): ModelMetadata {
-  const inputs = metadata.inputs.map((input) => {
-    const example = model.exampleShapes?.[input.name];
-    return example === undefined
-      ? input
-      : { ...input, parameters: { example_shape: JSON.stringify(example) } };
-  });
-  return { ...metadata, inputs, parameters: { replicas } };
-}
-
-async function infer(runner: ModelRunner, request: InferRequest, log: Logger): Promise<InferResponse> {
+async function infer(runner: ModelRunner, request: InferRequest, limits: RunLimits): Promise<InferResponse> {
   const { name, version } = runner.model;
   const rows = rowsOf(request);
-  const result = await runner.run(request.inputs);
-  const { serviceMs, queuedMs, replica } = result;
-  log.info(
-    { model: name, rows, inferenceS: seconds(serviceMs), queueingS: seconds(queuedMs), replica },
-    "batch",
-  );
+  const most = runner.model.config?.maxBatchRows ?? Infinity;
+  if (rows > most)
+    throw new ProtocolError(`the request has ${rows} rows; model "${name}" takes ${most} at most`);
+  const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,
     modelVersion: version,
     ...(request.id === undefined ? {} : { id: request.id }),
-    parameters: { spillway_service_ms: serviceMs, spillway_queued_ms: queuedMs },
-    outputs: wantedOutputs(request, result.outputs),
+    parameters: {
+      spillway_service_ms: serviceMs,
+      spillway_queued_ms: queuedMs,
+      spillway_replica: replica,
+    },
+    outputs: wantedOutputs(request, outputs),
   };
+}
+
+/** A request's `timeout` counts from when its head arrived. */
+function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: AbortSignal): RunLimits {
+  const timeoutUs = timeoutUsOf(request);
+  return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
 /** @throws ProtocolError when an output is asked for that the model does not have */
@@ -109,8 +113,4 @@ function wantedOutputs(request: InferRequest, outputs: readonly Tensor[]): Tenso
     if (output !== undefined) return output;
     throw new ProtocolError(`no output "${name}"; there are: ${outputs.map((each) => each.name).join(", ")}`);
   });
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1_000;
 }

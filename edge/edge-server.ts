@@ -1,16 +1,29 @@
-/** The edge server: the models of a repository, each on its replicas, behind the V2 app. */
-import { availableParallelism } from "node:os";
+/** The edge server: the models of a repository, each on its replicas, behind the V2 app and its administration. */
+import { availableParallelism, tmpdir } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { createEdgeApp } from "./app.ts";
-import type { ModelRunner } from "./model-runner.ts";
+import { ModelInstaller } from "./install/model-installer.ts";
+import type { ModelFile, ModelRunner } from "./model-runner.ts";
+import { ModelSet } from "./model-set.ts";
+import { Metrics } from "./observe/metrics.ts";
+import { StatisticsBook } from "./observe/model-statistics.ts";
+import type { Observer } from "./observe/observer.ts";
+import { RecentLatencies } from "./observe/recent-latencies.ts";
+import { ServerEvents } from "./observe/server-events.ts";
 import type { EdgeOptions } from "./options.ts";
+import { Replica } from "./replica.ts";
+import { replicaLaunch } from "./replica-launch.ts";
 import { ReplicaPool } from "./replica-pool.ts";
-import { embeddedModels, findModels } from "./repository.ts";
+import { embeddedModels, embeddedRepository, findModels, folderRepository } from "./repository.ts";
+import { addAdminRoutes } from "./routes/admin-routes.ts";
+import { adminGuard } from "./routes/admin-guard.ts";
+import { addRepositoryRoutes } from "./routes/repository-routes.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
 const loadTimeoutMs = 120_000;
 const replicaEntry = new URL("./replica-process.js", import.meta.url);
+const bytesPerMib = 2 ** 20;
 
 /** A server's app, and how to wait for what stands behind it and to stop it. */
 export interface EdgeServer {
@@ -18,6 +31,8 @@ export interface EdgeServer {
   readonly app: Hono;
   /** Resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
   ready(): Promise<void>;
+  /** Say from now on that nothing is ready, and still serve. */
+  retire(): void;
   /** Let what was accepted end, then stop every replica. */
   close(): Promise<void>;
 }
@@ -25,37 +40,103 @@ export interface EdgeServer {
 /**
  * Begin to load all models.
  *
- * @throws Error that names the folder when it holds no models; nothing is left running
+ * @param shutdown begins to end the program, as a SIGTERM does
+ * @throws Error that names the folder or file when it holds no models or their settings are wrong; nothing is left running
  */
-export function createEdgeServer(options: EdgeOptions, log: Logger): EdgeServer {
-  const { replicas, maxWaiting } = options;
-  const files = options.models === undefined ? embeddedModels() : findModels(options.models);
-  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / replicas));
-  const pools: ModelRunner[] = files.map(
-    (model) =>
-      new ReplicaPool({
-        model,
-        replicas,
-        threads,
-        maxWaiting,
-        entry: replicaEntry,
-        loadTimeoutMs,
-        runTimeoutMs: options.runTimeout * 1_000,
-        log,
-      }),
+export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: () => void): EdgeServer {
+  const { models: folder } = options;
+  const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
+  const files = folder === undefined ? embeddedModels() : findModels(folder);
+  for (const file of files) checkLaunch(file, options.replicas);
+
+  const statistics = new StatisticsBook();
+  const latencies = new RecentLatencies(() => performance.now());
+  const events = new ServerEvents();
+  const observers: Observer[] = [statistics, latencies];
+  const models = new ModelSet(
+    { repository, open: poolOpener(options, observers, log), observers, events },
+    files,
   );
-  return {
-    app: createEdgeApp({ models: pools, log, maxBodyBytes: options.maxBodyMib * 2 ** 20 }),
-    ready: async () => {
-      for (const pool of pools) {
-        await pool.ready().catch((error: Error) => {
-          const { name, path } = pool.model;
-          throw new Error(`model ${name} (${path}) cannot be loaded: ${error.message}`, { cause: error });
-        });
-      }
-    },
-    close: async () => {
-      await Promise.all(pools.map((pool) => pool.close()));
-    },
+  const metrics = new Metrics(models, statistics);
+  observers.push(metrics);
+  const installer = new ModelInstaller({
+    repository,
+    models,
+    limits: { allowedHosts: hostsIn(options.modelHosts), maxBytes: options.maxModelMib * bytesPerMib },
+    tryLoad: (model) => tryLoad(model, options, log),
+  });
+
+  const app = createEdgeApp({
+    models,
+    log,
+    maxBodyBytes: options.maxBodyMib * bytesPerMib,
+    statistics,
+    extensions: ["model_repository", "model_repository(unload_dependents)"],
+  });
+  const guard = adminGuard(options.adminToken);
+  addRepositoryRoutes(app, { models, installer, guard });
+  addAdminRoutes(app, { models, events, latencies, metrics, guard, diskOf: folder ?? tmpdir(), shutdown });
+  return { app, ready: () => models.ready(), retire: () => models.retire(), close: () => models.close() };
+}
+
+function poolOpener(options: EdgeOptions, observers: readonly Observer[], log: Logger) {
+  return (model: ModelFile): ModelRunner => {
+    const replicas = model.config?.replicas ?? options.replicas;
+    checkLaunch(model, replicas);
+    return new ReplicaPool({
+      ...replicaOptions(model, replicas, options, log),
+      replicas,
+      balance: options.balance,
+      maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),
+      maxQueueRows: options.maxQueueRows,
+      maxQueueBytes: options.maxQueueMib * bytesPerMib,
+      hangFactor: options.hangFactor,
+      hangFloorMs: options.hangFloor * 1_000,
+      onBatch: (end) => {
+        for (const observer of observers) observer.onBatch(end);
+      },
+    });
   };
+}
+
+function replicaOptions(model: ModelFile, replicas: number, options: EdgeOptions, log: Logger) {
+  const share = Math.max(1, Math.floor(availableParallelism() / replicas));
+  return {
+    model,
+    threads: model.config?.threads ?? options.threads ?? share,
+    entry: replicaEntry,
+    loadTimeoutMs,
+    runTimeoutMs: options.runTimeout * 1_000,
+    log,
+  };
+}
+
+/** Load a model in a process of its own, which then ends. */
+async function tryLoad(model: ModelFile, options: EdgeOptions, log: Logger): Promise<void> {
+  checkLaunch(model, 1);
+  log.info({ model: model.name, version: model.version }, "loading on trial");
+  const replica = new Replica(replicaOptions(model, 1, options, log), 0);
+  try {
+    await replica.load();
+  } finally {
+    await replica.stop();
+  }
+}
+
+/** @throws Error that names the model when its processes cannot be started as its settings say */
+function checkLaunch({ name, config }: ModelFile, replicas: number): void {
+  for (let index = 0; index < (config?.replicas ?? replicas); index++) {
+    try {
+      replicaLaunch(config, index);
+    } catch (error) {
+      throw new Error(`model ${name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+function hostsIn(list: string): string[] {
+  return list
+    .split(",")
+    .map((host) => host.trim())
+    .filter((host) => host !== "");
 }

@@ -3,16 +3,18 @@
  * anyway and should start fast; wrong in a server, because a run blocks the thread.
  */
 import { ProtocolError } from "../protocol/errors.ts";
+import { checkInputs } from "./check-inputs.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
-import { openSession, type Session } from "./session.ts";
+import { openModel } from "./open-model.ts";
+import type { Session } from "./session.ts";
 
 /** @param threads threads of one operator, an integer from 1 */
 export function inProcessRunner(model: ModelFile, threads: number): ModelRunner {
   let session: Session | undefined;
-  const opened = openSession(model, threads).then((loaded) => {
+  const loading = openModel(model, threads).then((loaded) => {
     session = loaded;
   });
-  opened.catch(() => {}); // whoever awaits ready() or run() sees the failure
+  loading.catch(() => {}); // whoever awaits ready() or run() sees the failure
   return {
     model,
     replicas: 1,
@@ -22,16 +24,30 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
     get metadata() {
       return session?.metadata;
     },
-    ready: () => opened,
-    run: async (inputs) => {
+    ready: () => loading,
+    checkRoom: () => {},
+    run: async ({ inputs }) => {
       const calledAtMs = performance.now();
-      await opened.catch((error: Error) => {
+      await loading.catch((error: Error) => {
         throw new ProtocolError(`model ${model.name} cannot be loaded: ${error.message}`, 503);
       });
       const queuedMs = performance.now() - calledAtMs;
-      const result = await (session as Session).run(inputs);
-      return { ...result, queuedMs, replica: 0 };
+      const opened = session as Session;
+      checkInputs(opened.metadata, inputs);
+      return { ...(await opened.run(inputs)), queuedMs, replica: 0 };
     },
+    status: () => ({
+      name: model.name,
+      version: model.version,
+      state: session === undefined ? "loading" : "ready",
+      queueRows: 0,
+      queueBytes: 0,
+      openRequests: 0,
+      replicas: [
+        { index: 0, state: session === undefined ? "starting" : "idle", pid: process.pid, restarts: 0 },
+      ],
+      events: [],
+    }),
     close: async () => {},
   };
 }

@@ -1,61 +1,71 @@
 /**
- * The replicas of one model: hands each waiting batch to a replica that is free, and starts a new one in the
- * place of one that died.
+ * The replicas of one model and the queue before them: the effects around `ModelQueue`. Whenever a request comes, a
+ * run ends or a deadline passes, every replica that is free is handed the batch that the queue decides on.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "pino";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { ModelMetadata } from "../protocol/message.ts";
+import type { InferRequest, ModelMetadata } from "../protocol/message.ts";
+import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
-import type { BatchResult, ModelFile, ModelRunner } from "./model-runner.ts";
-import { Replica, type ReplicaOptions } from "./replica.ts";
+import { Changes } from "./changes.ts";
+import { checkInputs, joinsRows } from "./check-inputs.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
+import { EventList } from "./event-list.ts";
+import { cutOutputs, joinInputs } from "./joined-rows.ts";
+import { type Batch, type Misfortune, ModelQueue, type QueueBounds } from "./model-queue.ts";
+import type { InferenceResult, ModelFile, ModelRunner, RequestResult, RunLimits } from "./model-runner.ts";
+import type { ModelStatus } from "./model-status.ts";
+import type { BatchEnd } from "./observe/observer.ts";
+import { PendingRequest } from "./pending-request.ts";
+import type { ReplicaOptions } from "./replica.ts";
+import { ReplicaKeeper } from "./replica-keeper.ts";
+import { type HangLimits, ServiceTimes } from "./service-times.ts";
+import { UnavailableError } from "./unavailable-error.ts";
 
-export interface ReplicaPoolOptions extends ReplicaOptions {
+/**
+ * Which of several free replicas gets a batch. No free one has work outstanding, so `least-work` takes the first,
+ * whose caches are warm; `round-robin` takes the next in turn.
+ */
+export type Balance = "least-work" | "round-robin";
+
+export interface ReplicaPoolOptions extends ReplicaOptions, QueueBounds, HangLimits {
   /** How many processes, an integer from 1. */
   readonly replicas: number;
-  /** Most batches that wait for a replica; more are refused with 503. */
-  readonly maxWaiting: number;
-  readonly log: Logger;
-}
-
-/** Pause before a dead replica is replaced: none the first time, then doubling up to the longest. */
-const firstRestartMs = 100;
-const longestRestartMs = 10_000;
-/** A replica that lived this long was well; the next pause is short again. */
-const healthyMs = 60_000;
-
-interface Waiting {
-  readonly inputs: readonly Tensor[];
-  readonly calledAtMs: number;
-  readonly resolve: (result: BatchResult) => void;
-  readonly reject: (error: Error) => void;
-}
-
-interface Free {
-  readonly replica: Replica;
-  readonly index: number;
+  readonly balance: Balance;
+  /** Told of every batch that a replica has run. */
+  readonly onBatch?: (end: BatchEnd) => void;
 }
 
 export class ReplicaPool implements ModelRunner {
   readonly model: ModelFile;
   metadata: ModelMetadata | undefined = undefined;
   readonly #options: ReplicaPoolOptions;
-  /** Every replica whose process runs, also while it loads. */
-  readonly #alive = new Set<Replica>();
-  #free: Free[] = [];
-  readonly #waiting: Waiting[] = [];
-  readonly #keepers: readonly Promise<void>[];
-  readonly #closing = new AbortController();
-  /** Why the last start failed; undefined once one has succeeded. */
-  #startFault: Error | undefined;
-  #up = 0;
-  #running = 0;
-  #changed: (() => void)[] = [];
+  readonly #queue: ModelQueue<PendingRequest>;
+  readonly #times: ServiceTimes;
+  readonly #events = new EventList();
+  readonly #keepers: readonly ReplicaKeeper[];
+  readonly #deadline = new DeadlineTimer(() => this.#pump());
+  readonly #changes = new Changes();
+  #lastReplica = -1;
+  /** Why a replica last ended or could not be started; undefined once one is up. */
+  #downFault: string | undefined;
+  #isRetired = false;
+  #isClosing = false;
 
+  /** Begins to start the replicas. */
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
     this.#options = options;
-    this.#keepers = Array.from({ length: options.replicas }, (_, index) => this.#keep(index));
+    this.#queue = new ModelQueue(options);
+    this.#times = new ServiceTimes(options);
+    const on = {
+      onFree: () => this.#pump(),
+      onLoaded: (metadata: ModelMetadata) => this.#loaded(metadata),
+      onDown: (reason: string) => this.#down(reason),
+    };
+    this.#keepers = Array.from(
+      { length: options.replicas },
+      (_, index) => new ReplicaKeeper(index, options, this.#events, on),
+    );
   }
 
   get replicas(): number {
@@ -63,133 +73,204 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get isReady(): boolean {
-    return this.#up > 0 && !this.#closing.signal.aborted;
+    return !this.#isRetired && this.#keepers.some(({ isUp }) => isUp);
   }
 
   async ready(): Promise<void> {
     while (this.metadata === undefined) {
-      if (this.#startFault !== undefined) throw this.#startFault;
-      await this.#nextChange();
+      if (this.#downFault !== undefined) throw new Error(this.#downFault);
+      await this.#changes.next();
     }
   }
 
-  run(inputs: readonly Tensor[]): Promise<BatchResult> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return Promise.reject(new ProtocolError(refusal, 503));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ inputs, calledAtMs: performance.now(), resolve, reject });
-      this.#assign();
+  checkRoom(bytes: number): void {
+    this.#loadedMetadata();
+    if (!this.#queue.hasRoom(1, bytes)) throw this.#full();
+  }
+
+  async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
+    const metadata = this.#loadedMetadata();
+    checkInputs(metadata, request.inputs);
+    const nowMs = performance.now();
+    const { deadlineAtMs = Infinity, hungUp } = limits;
+    if (deadlineAtMs <= nowMs) throw deadlinePassed();
+    if (hungUp?.aborted === true) throw new ProtocolError("the caller went away", 499);
+    // Of a model that does not join rows, inputs need not have rows at all.
+    const rows = joinsRows(metadata) ? rowsOf(request) : 1;
+    const pending = new PendingRequest(request, rows, limits, nowMs, (gone) => {
+      this.#queue.remove(gone);
+      this.#changes.tell();
     });
+    if (this.#queue.add(pending)) this.#pump();
+    else pending.fail(this.#full());
+    return pending.result;
+  }
+
+  /** Say from now on that the model is not ready, and still serve it. */
+  retire(): void {
+    this.#isRetired = true;
+  }
+
+  status(): ModelStatus {
+    const isUp = this.#keepers.some((keeper) => keeper.isUp);
+    const down = this.metadata === undefined ? "loading" : this.#isUnhealthy ? "unhealthy" : "down";
+    return {
+      name: this.model.name,
+      version: this.model.version,
+      state: this.#isRetired ? "stopping" : isUp ? "ready" : down,
+      queueRows: this.#queue.rows,
+      queueBytes: this.#queue.bytes,
+      openRequests: this.#queue.size,
+      replicas: this.#keepers.map((keeper) => keeper.status()),
+      lastError: this.#downFault,
+      events: this.#events.newest,
+    };
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    while (this.#running > 0 || (this.#waiting.length > 0 && this.#up > 0)) await this.#nextChange();
-    this.#rejectWaiting("the server is shutting down");
-    await Promise.all([...this.#alive].map((replica) => replica.stop()));
-    await Promise.all(this.#keepers);
+    this.#isRetired = true;
+    this.#isClosing = true;
+    while (this.#queue.size > 0 && !this.#isUnhealthy) await this.#changes.next();
+    this.#failWaiting("the server is shutting down");
+    this.#deadline.clear();
+    await Promise.all(this.#keepers.map((keeper) => keeper.close()));
   }
 
-  #refusal(): string | undefined {
+  get #isUnhealthy(): boolean {
+    return this.#keepers.every(({ state }) => state === "unhealthy");
+  }
+
+  /** @throws UnavailableError when nothing can be run now */
+  #loadedMetadata(): ModelMetadata {
     const { name } = this.model;
-    if (this.#closing.signal.aborted) return "the server is shutting down";
-    if (this.#up === 0 && this.#startFault !== undefined) {
-      return `no replica of ${name} is up: ${this.#startFault.message}`;
-    }
-    if (this.metadata === undefined) return `model ${name} is not loaded yet`;
-    const { maxWaiting } = this.#options;
-    if (this.#waiting.length >= maxWaiting) return `${maxWaiting} batches wait for ${name} already`;
-    return undefined;
-  }
-
-  /** Keep one replica up until the pool closes. */
-  async #keep(index: number): Promise<void> {
-    const { log, model } = this.#options;
-    const closing = this.#closing.signal;
-    for (let failures = 0; !closing.aborted; failures++) {
-      if (failures > 0)
-        await pause(Math.min(longestRestartMs, firstRestartMs * 2 ** (failures - 2)), closing);
-      if (closing.aborted) return;
-      const startedAtMs = performance.now();
-      const replica = new Replica(this.#options);
-      this.#alive.add(replica);
-      const reason = await this.#serve(replica, index);
-      this.#alive.delete(replica);
-      this.#notify();
-      if (closing.aborted) return;
-      if (performance.now() - startedAtMs > healthyMs) failures = 0;
-      log.warn(
-        { model: model.name, replica: index, pid: replica.pid, reason },
-        "replica ended; starting another",
+    if (this.#isClosing) throw new UnavailableError("the server is shutting down");
+    if (this.#isUnhealthy) {
+      const inMs = Math.min(...this.#keepers.map(({ startsInMs }) => startsInMs));
+      throw new UnavailableError(
+        `model ${name} is unhealthy, its replicas end again and again: ${this.#downFault}`,
+        inMs,
       );
     }
-  }
-
-  /** Load the replica, let it serve, and return why it ended. */
-  async #serve(replica: Replica, index: number): Promise<string> {
-    const { log, model } = this.#options;
-    try {
-      this.metadata = await replica.load();
-    } catch (error) {
-      this.#startFault = error as Error;
-      if (this.#up === 0)
-        this.#rejectWaiting(`no replica of ${model.name} is up: ${this.#startFault.message}`);
-      await replica.stop();
-      return this.#startFault.message;
-    }
-    this.#startFault = undefined;
-    this.#up++;
-    log.info(
-      { model: model.name, version: model.version, replica: index, pid: replica.pid },
-      "replica ready",
+    if (this.metadata !== undefined) return this.metadata;
+    throw new UnavailableError(
+      this.#downFault === undefined
+        ? `model ${name} is not loaded yet`
+        : `no replica of ${name} is up: ${this.#downFault}`,
     );
-    this.#release({ replica, index });
-    const reason = await replica.ended;
-    this.#up--;
-    this.#free = this.#free.filter((free) => free.replica !== replica);
-    return reason;
   }
 
-  #release(free: Free): void {
-    this.#free.push(free);
-    this.#assign();
-    this.#notify();
+  #full(): UnavailableError {
+    const { rows, bytes } = this.#queue;
+    const up = this.#keepers.filter(({ isUp }) => isUp).length;
+    const drainMs = (this.#times.expectedMs(rows) ?? 0) / Math.max(1, up);
+    return new UnavailableError(
+      `${rows} rows with ${bytes} bytes wait for ${this.model.name} already`,
+      drainMs,
+    );
   }
 
-  #assign(): void {
-    while (this.#free.length > 0 && this.#waiting.length > 0) {
-      this.#run(this.#free.shift() as Free, this.#waiting.shift() as Waiting).catch(() => {});
+  #loaded(metadata: ModelMetadata): void {
+    this.metadata = metadata;
+    this.#downFault = undefined;
+    if (!joinsRows(metadata)) this.#queue.maxBatchRows = 1;
+    this.#changes.tell();
+  }
+
+  #down(reason: string): void {
+    if (this.#keepers.every(({ isUp }) => !isUp)) this.#downFault = reason;
+    if (this.#isUnhealthy) {
+      this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
+      this.#failWaiting(`model ${this.model.name} is unhealthy, its replicas end again and again: ${reason}`);
     }
+    this.#changes.tell();
   }
 
-  async #run(free: Free, { inputs, calledAtMs, resolve, reject }: Waiting): Promise<void> {
-    const queuedMs = performance.now() - calledAtMs;
-    this.#running++;
+  #pump(): void {
+    for (const expired of this.#queue.expire(performance.now())) expired.fail(deadlinePassed());
+    for (;;) {
+      const keeper = this.#freeKeeper();
+      const batch = keeper && this.#queue.next();
+      if (keeper === undefined || batch === undefined) break;
+      this.#lastReplica = keeper.index;
+      this.#runBatch(keeper, batch).catch((error: Error) => {
+        this.#options.log.error({ error }, "fault");
+        for (const pending of batch.requests) {
+          this.#queue.remove(pending);
+          pending.fail(error);
+        }
+      });
+    }
+    this.#deadline.setAt(this.#queue.nextDeadlineMs);
+    this.#changes.tell();
+  }
+
+  #freeKeeper(): ReplicaKeeper | undefined {
+    const idle = this.#keepers.filter(({ state }) => state === "idle");
+    if (this.#options.balance === "least-work") return idle[0];
+    return idle.find(({ index }) => index > this.#lastReplica) ?? idle[0];
+  }
+
+  async #runBatch(keeper: ReplicaKeeper, batch: Batch<PendingRequest>): Promise<void> {
+    const { requests, rows, bytes } = batch;
+    const startedAtMs = performance.now();
+    const inputs = joinInputs(requests);
+    const limitMs = this.#times.limitMs(bytes);
+    const end = await keeper.run({ inputs, rows, requests: requests.length, limitMs });
+    if (end.kind === "answered") {
+      this.#times.observe(rows, bytes, end.result.serviceMs);
+      this.#options.onBatch?.({ model: this.model, rows, serviceMs: end.result.serviceMs });
+      this.#answer(batch, end.result, keeper.index, startedAtMs);
+    } else if (end.kind === "failed") {
+      this.#unfortunate(batch, "failed", end.error);
+    } else {
+      const message = `replicas of ${this.model.name} died of this request, at last: ${end.reason}`;
+      this.#unfortunate(batch, "died", new ProtocolError(message, 500));
+    }
+    this.#pump();
+  }
+
+  #answer(batch: Batch<PendingRequest>, result: InferenceResult, replica: number, startedAtMs: number): void {
+    const { serviceMs } = result;
+    const { requests, rows } = batch;
+    const oldestMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
+    const times = { inferenceS: seconds(serviceMs), queueingS: seconds(oldestMs) };
+    const facts = { model: this.model.name, replica, requests: requests.length, rows, ...times };
+    this.#options.log.info(facts, "batch");
+    let outputs: readonly (readonly Tensor[])[];
     try {
-      const result = await free.replica.run(inputs);
-      resolve({ ...result, queuedMs, replica: free.index });
+      outputs = cutOutputs(result.outputs, requests);
     } catch (error) {
-      reject(error as Error);
+      // Its outputs do not keep the rows apart, whatever its metadata says: from now on requests run singly.
+      this.#queue.maxBatchRows = 1;
+      this.#events.add(`requests run singly from now on: ${(error as Error).message}`);
+      this.#unfortunate(batch, "failed", error as Error);
+      return;
     }
-    this.#running--;
-    if (free.replica.isAlive) this.#release(free);
-    else this.#notify();
+    for (const [index, isWanted] of this.#queue.succeeded(batch).entries()) {
+      const pending = requests[index] as PendingRequest;
+      const own = {
+        outputs: outputs[index] as readonly Tensor[],
+        queuedMs: startedAtMs - pending.arrivedAtMs,
+      };
+      if (isWanted) pending.succeed({ ...own, serviceMs, replica });
+    }
   }
 
-  #rejectWaiting(message: string): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(new ProtocolError(message, 503));
+  #unfortunate(batch: Batch<PendingRequest>, misfortune: Misfortune, error: Error): void {
+    const { requests, rows } = batch;
+    this.#events.add(`a batch of ${requests.length} requests, ${rows} rows, ${misfortune}: ${error.message}`);
+    for (const pending of this.#queue.unfortunate(batch, misfortune)) pending.fail(error);
   }
 
-  #nextChange(): Promise<void> {
-    return new Promise((resolve) => this.#changed.push(resolve));
-  }
-
-  #notify(): void {
-    for (const resolve of this.#changed.splice(0)) resolve();
+  #failWaiting(message: string): void {
+    for (const pending of this.#queue.drain()) pending.fail(new UnavailableError(message));
   }
 }
 
-/** Wait, or return early when the pool closes. */
-async function pause(ms: number, closing: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal: closing }).catch(() => {});
+function deadlinePassed(): ProtocolError {
+  return new ProtocolError("the request's timeout passed before it was answered", 504);
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1_000;
 }

@@ -3,8 +3,9 @@
  * its own because a run blocks its thread and native code can take its whole process down.
  */
 import { ProtocolError } from "../protocol/errors.ts";
+import { openModel } from "./open-model.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
-import { openSession, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 let session: Session | undefined;
 
@@ -15,7 +16,7 @@ function reply(message: ReplicaReply): void {
 
 async function answer(request: ReplicaRequest): Promise<ReplicaReply> {
   if (request.kind === "load") {
-    session = await openSession(request.model, request.threads);
+    session = await openModel(request.model, request.threads);
     return { kind: "loaded", metadata: session.metadata };
   }
   if (session === undefined) throw new ProtocolError("the model is not loaded", 503);

@@ -1,13 +1,17 @@
 /**
- * The server's side of one replica process: starts it, asks it one thing at a time, and notices when it dies
- * or hangs. Whether to start another is the pool's business.
+ * The server's side of one replica process: starts it, asks it one thing at a time, and notices when it dies or
+ * hangs. Whether to start another is its keeper's business.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
+import type { Logger } from "pino";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { forEachLine } from "./output-lines.ts";
+import { replicaLaunch } from "./replica-launch.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
 
 export interface ReplicaOptions {
@@ -17,16 +21,22 @@ export interface ReplicaOptions {
   readonly entry: URL;
   /** Longest time that loading the model may take. */
   readonly loadTimeoutMs: number;
-  /** Longest time that one run may take; a replica that exceeds it is killed. */
-  readonly runTimeoutMs: number;
+  readonly log: Logger;
 }
+
+/** How a run ended. `died`: the process crashed, or did not answer in time and was killed. */
+export type RunEnd =
+  | { readonly kind: "answered"; readonly result: InferenceResult }
+  | { readonly kind: "failed"; readonly error: ProtocolError }
+  | { readonly kind: "died"; readonly reason: string };
 
 /** How long a replica that was asked to stop may take before it is killed. */
 const stopTimeoutMs = 2_000;
+/** Longest line of a replica's output that is logged, in characters. */
+const longestLine = 2_000;
 
 interface Question {
-  readonly resolve: (reply: ReplicaReply) => void;
-  readonly reject: (error: ProtocolError) => void;
+  readonly resolve: (reply: ReplicaReply | undefined) => void;
   readonly timeout: NodeJS.Timeout;
 }
 
@@ -34,23 +44,27 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #child: ChildProcess;
   #question: Question | undefined;
+  /** Why it was killed, when we did it. */
+  #killReason: string | undefined;
   /** Resolves with the reason, such as `SIGKILL` or `exit code 1`, when the process has ended. */
   readonly ended: Promise<string>;
 
   /** Start the process. Call `load` next. */
-  constructor(options: ReplicaOptions) {
+  constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
-    this.#child = fork(options.entry, {
+    const { model, entry, log } = options;
+    this.#child = fork(entry, {
+      ...replicaLaunch(model.config, index),
       serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
-    this.#child.on("message", (reply: ReplicaReply) => this.#settle((question) => question.resolve(reply)));
+    for (const stream of ["stdout", "stderr"] as const) {
+      forEachLine(this.#child[stream] as Readable, longestLine, (line) => {
+        log.warn({ model: model.name, replica: index, stream }, line);
+      });
+    }
+    this.#child.on("message", (reply: ReplicaReply) => this.#settle(reply));
     this.ended = this.#whenEnded();
-  }
-
-  /** False once the process has ended or is about to. */
-  get isAlive(): boolean {
-    return this.#child.connected && !this.#child.killed && this.#child.exitCode === null;
   }
 
   get pid(): number | undefined {
@@ -61,15 +75,17 @@ export class Replica {
   async load(): Promise<ModelMetadata> {
     const { model, threads, loadTimeoutMs } = this.#options;
     const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
-    if (reply.kind === "loaded") return reply.metadata;
-    throw faultOf(reply);
+    if (reply?.kind === "loaded") return reply.metadata;
+    if (reply !== undefined) throw faultOf(reply);
+    throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }
 
-  /** Run a batch. Rejects with a ProtocolError; 503 when the process died or hung. */
-  async run(inputs: readonly Tensor[]): Promise<InferenceResult> {
-    const reply = await this.#ask({ kind: "run", inputs }, this.#options.runTimeoutMs);
-    if (reply.kind === "result") return reply.result;
-    throw faultOf(reply);
+  /** Run a batch; a process that has not answered after `limitMs` is killed. */
+  async run(inputs: readonly Tensor[], limitMs: number): Promise<RunEnd> {
+    const reply = await this.#ask({ kind: "run", inputs }, limitMs);
+    if (reply === undefined) return { kind: "died", reason: await this.ended };
+    if (reply.kind === "result") return { kind: "answered", result: reply.result };
+    return { kind: "failed", error: faultOf(reply) };
   }
 
   /** Stop the process: it ends by itself when its channel closes, or is killed. */
@@ -80,29 +96,30 @@ export class Replica {
     clearTimeout(kill);
   }
 
-  #ask(request: ReplicaRequest, timeoutMs: number): Promise<ReplicaReply> {
-    return new Promise((resolve, reject) => {
-      const { name } = this.#options.model;
+  /** Resolves with undefined when the process ends before it answers. */
+  #ask(request: ReplicaRequest, limitMs: number): Promise<ReplicaReply | undefined> {
+    return new Promise((resolve) => {
       if (!this.#child.connected) {
-        reject(new ProtocolError(`a replica of ${name} died`, 503));
+        resolve(undefined);
         return;
       }
       const timeout = setTimeout(() => {
-        // Its thread is in native code and answers nothing: only a kill ends it.
+        this.#killReason = `hung: no answer within ${Math.round(limitMs)} ms`;
+        // Its thread is in native code or stopped and answers nothing: only SIGKILL ends it.
         this.#child.kill("SIGKILL");
-      }, timeoutMs);
-      this.#question = { resolve, reject, timeout };
-      // A send that fails is a process that ends: #whenEnded rejects the question.
+      }, limitMs);
+      this.#question = { resolve, timeout };
+      // A send that fails is a process that ends: #whenEnded settles the question.
       this.#child.send(request, () => {});
     });
   }
 
-  #settle(how: (question: Question) => void): void {
+  #settle(reply: ReplicaReply | undefined): void {
     const question = this.#question;
     if (question === undefined) return;
     this.#question = undefined;
     clearTimeout(question.timeout);
-    how(question);
+    question.resolve(reply);
   }
 
   async #whenEnded(): Promise<string> {
@@ -111,10 +128,8 @@ export class Replica {
       error.message,
       null,
     ])) as [number | string | null, string | null];
-    const reason = signal ?? (typeof code === "string" ? code : `exit code ${code}`);
-    const { name } = this.#options.model;
-    this.#settle(({ reject }) => reject(new ProtocolError(`a replica of ${name} died (${reason})`, 503)));
-    return reason;
+    this.#settle(undefined);
+    return this.#killReason ?? signal ?? (typeof code === "string" ? code : `exit code ${code}`);
   }
 }
 

@@ -8,7 +8,9 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../protocol/message.ts";
 import { rawBytes, rawView } from "../protocol/raw-view.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../protocol/tensor.ts";
+import { openOnProviders } from "./execution-providers.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { zeros } from "./warm-up.ts";
 
 /** ONNX Runtime's name for each datatype. */
 const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
@@ -36,30 +38,30 @@ function datatypeOf(type: string): Datatype {
 
 export interface Session {
   readonly metadata: ModelMetadata;
-  /** Rejects with a ProtocolError: 400 when inputs do not fit the model, 500 when the model failed. */
+  /** Run inputs that `checkInputs` has let pass. Rejects with a ProtocolError (500) when the model failed. */
   run(inputs: readonly Tensor[]): Promise<InferenceResult>;
 }
 
 /**
- * Load a model.
+ * Load a model and warm it up.
  *
  * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is no ONNX model
+ * @throws Error when the file is missing or is no ONNX model, an execution provider is not there, or a warm-up fails
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
-  const session = await ort.InferenceSession.create(model.path, {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    // 3 = errors only: warnings about a graph that works are no news.
-    logSeverityLevel: 3,
-  });
+  const { session, providers, missing } = await openOnProviders(model, threads);
   const metadata: ModelMetadata = {
     name: model.name,
     versions: [model.version],
     platform: "onnx_onnxv1",
     inputs: session.inputMetadata.map(tensorMetadata),
     outputs: session.outputMetadata.map(tensorMetadata),
+    parameters: {
+      execution_providers: providers.join(","),
+      ...(missing.length > 0 && { execution_providers_missing: missing.join("; ") }),
+    },
   };
+  for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
   return { metadata, run: (inputs) => run(session, metadata, inputs) };
 }
 
@@ -74,7 +76,6 @@ async function run(
   metadata: ModelMetadata,
   inputs: readonly Tensor[],
 ): Promise<InferenceResult> {
-  checkInputs(metadata, inputs);
   const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(input)]));
   const startedAtMs = performance.now();
   let results: ort.InferenceSession.OnnxValueMapType;
@@ -86,31 +87,6 @@ async function run(
   const serviceMs = performance.now() - startedAtMs;
   const outputs = metadata.outputs.map(({ name }) => fromOrt(name, results[name] as ort.Tensor));
   return { outputs, serviceMs };
-}
-
-/** @throws ProtocolError when an input is missing, unknown, or of another type or shape than the model's */
-function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]): void {
-  for (const { name } of inputs) {
-    if (!metadata.inputs.some((wanted) => wanted.name === name)) {
-      const known = metadata.inputs.map((wanted) => wanted.name).join(", ");
-      throw new ProtocolError(`model ${metadata.name} has no input "${name}"; it has: ${known}`);
-    }
-  }
-  for (const wanted of metadata.inputs) {
-    const input = inputs.find(({ name }) => name === wanted.name);
-    if (input === undefined)
-      throw new ProtocolError(`input "${wanted.name}" of model ${metadata.name} is missing`);
-    const fits =
-      input.datatype === wanted.datatype &&
-      input.shape.length === wanted.shape.length &&
-      wanted.shape.every((size, axis) => size === -1 || size === input.shape[axis]);
-    if (!fits) {
-      throw new ProtocolError(
-        `input "${input.name}" is ${input.datatype}[${input.shape.join(",")}];` +
-          ` model ${metadata.name} takes ${wanted.datatype}[${wanted.shape.join(",")}] (-1: any size)`,
-      );
-    }
-  }
 }
 
 function toOrt(tensor: Tensor): ort.Tensor {

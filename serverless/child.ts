@@ -3,7 +3,7 @@
  * functions or HTTP.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { forEachLine } from "./child-lines.ts";
+import { forEachLine } from "../edge/output-lines.ts";
 
 export interface ChildOptions {
   /** Program and arguments. */

@@ -248,6 +248,28 @@ describe("edge, functions and queue together", () => {
     expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
   }, 60_000);
 
+  it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
+    const edge = start("edge", "--port", "0", "--lame-duck", "1");
+    const url = await listening(edge.child);
+    const status = async (path: string, init?: RequestInit) =>
+      (await fetch(`${url}/v2/${path}`, init)).status;
+    expect(await status("health/ready")).toBe(200);
+    edge.child.kill("SIGTERM");
+    await eventually(async () => expect(await status("health/ready")).toBe(503));
+    expect(await status("models/ocr-cls/infer", { method: "POST", body: body() })).toBe(200);
+    expect((await edge.ended).status).toBe(0);
+  });
+
+  it("end at once at a second signal", async () => {
+    const edge = start("edge", "--port", "0", "--lame-duck", "60");
+    await listening(edge.child);
+    edge.child.kill("SIGTERM");
+    await eventually(() => expect(edge.log()).toContain("serving on"));
+    edge.child.kill("SIGTERM");
+    expect((await edge.ended).status).toBe(130);
+    await eventually(() => expect(pidsIn(edge.log()).filter(isAlive)).toEqual([]));
+  });
+
   it("end when the process that started them is killed, with every child", async () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);

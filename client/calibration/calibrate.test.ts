@@ -26,11 +26,22 @@ function runner(mostRows: number): ModelRunner {
     isReady: true,
     metadata: { ...metadata, inputs: [{ ...metadata.inputs[0], shape: [-1, 3, -1] }], outputs: [] },
     ready: () => Promise.resolve(),
-    run: (inputs) => {
-      const rows = rowsOf({ parameters: {}, inputs: [...inputs] });
+    checkRoom: () => {},
+    run: (request) => {
+      const rows = rowsOf(request);
       if (rows > mostRows) return Promise.reject(Object.assign(new Error("too many rows"), { status: 400 }));
-      return Promise.resolve({ outputs: [...inputs], serviceMs: 5 + rows, queuedMs: 0, replica: 0 });
+      return Promise.resolve({ outputs: request.inputs, serviceMs: 5 + rows, queuedMs: 0, replica: 0 });
     },
+    status: () => ({
+      name: "m",
+      version: "1",
+      state: "ready",
+      queueRows: 0,
+      queueBytes: 0,
+      openRequests: 0,
+      replicas: [],
+      events: [],
+    }),
     close: () => Promise.resolve(),
   };
 }

@@ -1,4 +1,4 @@
-/** Text lines of a child's output, each of bounded length, so that a function that never ends a line costs nothing. */
+/** Text lines of a child process, each of bounded length, so that a program that never ends a line costs nothing. */
 import type { Readable } from "node:stream";
 
 /** Hand every line of a stream to `onLine`, cut after `maxChars` characters; the last may lack its newline. */

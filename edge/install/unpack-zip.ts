@@ -1,0 +1,80 @@
+/**
+ * Unpacks a zip from a stranger into a folder of its own: nothing outside it, no links, and no more than is allowed,
+ * counted as it comes and not as the zip says.
+ */
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type Entry, openPromise } from "yauzl";
+
+export interface UnpackLimits {
+  /** Most that all files together may have. */
+  readonly maxBytes: number;
+}
+
+const mostEntries = 10_000;
+const deepest = 16;
+/** Most that a file may be larger than in the zip. Deflate reaches 1032; weights of models, at most some tens. */
+const highestRatio = 200;
+/** Files up to this may have any ratio. */
+const freeBytes = 2 ** 20;
+
+const fileTypeMask = 0o170000;
+const regularFile = 0o100000;
+const folderType = 0o040000;
+
+/** @throws Error that names the entry and what is wrong with it; what was unpacked until then stays in the folder */
+export async function unpackZip(zipPath: string, folder: string, { maxBytes }: UnpackLimits): Promise<void> {
+  const zip = await openPromise(zipPath);
+  try {
+    if (zip.entryCount > mostEntries)
+      throw new Error(`the zip has ${zip.entryCount} entries; at most ${mostEntries}`);
+    let bytesLeft = maxBytes;
+    for await (const entry of zip.eachEntry()) {
+      const path = placeOf(entry, folder);
+      if (entry.fileName.endsWith("/")) {
+        await mkdir(path, { recursive: true });
+        continue;
+      }
+      const allowed = Math.min(bytesLeft, Math.max(freeBytes, entry.compressedSize * highestRatio));
+      await mkdir(dirname(path), { recursive: true });
+      const stream = await zip.openReadStreamPromise(entry);
+      bytesLeft -= await writeBounded(stream, path, allowed, entry.fileName);
+    }
+  } finally {
+    zip.close();
+  }
+}
+
+/** Where an entry goes. yauzl itself refuses absolute names, `..` and backslashes. */
+function placeOf(entry: Entry, folder: string): string {
+  const name = entry.fileName;
+  // Zips that were not made on Unix have no file type: 0.
+  const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
+  if (type !== 0 && type !== regularFile && type !== folderType) {
+    throw new Error(`"${name}" in the zip is a link or a device; allowed: files and folders`);
+  }
+  if (entry.isEncrypted()) throw new Error(`"${name}" in the zip is encrypted`);
+  const path = resolve(folder, name);
+  if (!path.startsWith(join(folder, sep))) throw new Error(`"${name}" in the zip leads out of its folder`);
+  if (name.split("/").length > deepest)
+    throw new Error(`"${name}" in the zip is deeper than ${deepest} folders`);
+  return path;
+}
+
+async function writeBounded(stream: Readable, path: string, maxBytes: number, name: string): Promise<number> {
+  let bytes = 0;
+  const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw new Error(`"${name}" in the zip unpacks to more than ${maxBytes} bytes, the most taken`);
+      yield chunk;
+    }
+  };
+  // "wx": a second entry of that name is refused.
+  await pipeline(stream, counted, createWriteStream(path, { flags: "wx" }));
+  return bytes;
+}

@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Batch, ModelQueue, type QueueItem } from "./model-queue.ts";
+
+interface Item extends QueueItem {
+  readonly id: number;
+}
+
+const bounds = { maxQueueRows: 100, maxQueueBytes: 1_000, maxBatchRows: 8 };
+let nextId = 0;
+
+function item(overrides: Partial<Item> = {}): Item {
+  return { id: nextId++, key: "a", rows: 1, bytes: 4, deadlineAtMs: Infinity, ...overrides };
+}
+
+function queueOf(...items: Item[]): ModelQueue<Item> {
+  const queue = new ModelQueue<Item>(bounds);
+  for (const each of items) expect(queue.add(each)).toBe(true);
+  return queue;
+}
+
+const idsOf = (batch: Batch<Item> | undefined): number[] | undefined => batch?.requests.map(({ id }) => id);
+
+describe("the queue of a model", () => {
+  it("joins to the oldest those that fit beside it, and leaves the others in their order", () => {
+    const [a, b, wide, c, d] = [
+      item({ rows: 4 }),
+      item({ key: "b" }),
+      item({ rows: 5 }),
+      item({ rows: 3 }),
+      item(),
+    ];
+    const queue = queueOf(a, b, wide, c, d);
+    expect(idsOf(queue.next())).toEqual([a.id, c.id, d.id]);
+    expect(idsOf(queue.next())).toEqual([b.id]);
+    expect(idsOf(queue.next())).toEqual([wide.id]);
+    expect(queue.next()).toBeUndefined();
+  });
+
+  it("runs a request alone that has more rows than run together", () => {
+    const queue = queueOf(item({ rows: 20 }), item());
+    expect(queue.next()?.rows).toBe(20);
+    expect(queue.next()?.rows).toBe(1);
+  });
+
+  it("takes what fits into its bounds, and anything when it is empty", () => {
+    const queue = queueOf(item({ rows: 5_000, bytes: 50_000 }));
+    expect(queue.add(item())).toBe(false);
+    queue.next();
+    expect(queue.add(item({ rows: 100, bytes: 400 }))).toBe(true);
+    expect(queue.add(item())).toBe(false);
+    queue.next();
+    expect(queue.add(item({ bytes: 1_000 }))).toBe(true);
+    expect(queue.add(item({ bytes: 1 }))).toBe(false);
+    expect([queue.rows, queue.bytes]).toEqual([1, 1_000]);
+  });
+
+  it("expires at the deadline, not before, what waits and what is being run", () => {
+    const [run, waiting, patient] = [
+      item({ deadlineAtMs: 10 }),
+      item({ key: "b", deadlineAtMs: 10 }),
+      item(),
+    ];
+    const queue = queueOf(run, waiting, patient);
+    expect(queue.nextDeadlineMs).toBe(10);
+    const batch = queue.next() as Batch<Item>;
+    expect(idsOf(batch)).toEqual([run.id, patient.id]);
+    expect(queue.expire(9.9)).toEqual([]);
+    expect(queue.expire(10)).toEqual([run, waiting]);
+    expect(queue.nextDeadlineMs).toBe(Infinity);
+    expect(queue.hasWork).toBe(false);
+    expect(queue.succeeded(batch)).toEqual([false, true]);
+    expect(queue.size).toBe(0);
+  });
+
+  it("finds the one poisoned request of a batch by halves, and all others are answered", () => {
+    const items = Array.from({ length: 8 }, () => item());
+    const poisoned = items[5] as Item;
+    const queue = queueOf(...items);
+    const answered: Item[] = [];
+    const failed: Item[] = [];
+    let runs = 0;
+    for (let batch = queue.next(); batch !== undefined; batch = queue.next()) {
+      runs++;
+      if (batch.requests.includes(poisoned)) failed.push(...queue.unfortunate(batch, "failed"));
+      else if (queue.succeeded(batch).every(Boolean)) answered.push(...batch.requests);
+    }
+    expect(failed).toEqual([poisoned]);
+    expect(answered.toSorted((a, b) => a.id - b.id)).toEqual(items.filter((each) => each !== poisoned));
+    expect(runs).toBe(7);
+  });
+
+  it("runs a batch again whole at the first death, and singly at the second", () => {
+    const items = [item(), item(), item()];
+    const [first, second, third] = items as [Item, Item, Item];
+    const queue = queueOf(...items);
+    const death = (): Item[] => queue.unfortunate(queue.next() as Batch<Item>, "died");
+    expect(death()).toEqual([]);
+    const later = item();
+    queue.add(later);
+    expect(death()).toEqual([]);
+    expect(death()).toEqual([first]);
+    expect(queue.succeeded(queue.next() as Batch<Item>)).toEqual([true]);
+    expect(idsOf(queue.next())).toEqual([third.id]);
+    expect(idsOf(queue.next())).toEqual([later.id]);
+    expect(second.id).toBeLessThan(third.id);
+  });
+
+  it("does not run again what was cancelled meanwhile", () => {
+    const [a, b] = [item(), item()];
+    const queue = queueOf(a, b);
+    const batch = queue.next() as Batch<Item>;
+    queue.remove(a);
+    queue.unfortunate(batch, "died");
+    expect(idsOf(queue.next())).toEqual([b.id]);
+  });
+
+  it("gives back all that waits, for its first run or another, when it is drained", () => {
+    const [a, b, c] = [item(), item({ key: "b" }), item({ key: "b" })];
+    const queue = queueOf(a, b, c);
+    queue.unfortunate(queue.next() as Batch<Item>, "died");
+    expect(queue.drain()).toEqual([a, b, c]);
+    expect([queue.size, queue.rows, queue.bytes, queue.next()]).toEqual([0, 0, 0, undefined]);
+  });
+
+  it("ends every request exactly once, whatever happens in which order, and runs none that is expired or gone", () => {
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constant("add" as const),
+        key: fc.constantFrom("a", "b"),
+        rows: fc.integer({ min: 1, max: 12 }),
+        inMs: fc.constantFrom(3, 20, Infinity),
+      }),
+      fc.record({ do: fc.constant("next" as const) }),
+      fc.record({ do: fc.constantFrom("succeed" as const, "fail" as const, "die" as const), at: fc.nat() }),
+      fc.record({ do: fc.constant("remove" as const), at: fc.nat() }),
+      fc.record({ do: fc.constant("wait" as const) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const queue = new ModelQueue<Item>(bounds);
+        const open = new Set<Item>();
+        const running: Batch<Item>[] = [];
+        let nowMs = 0;
+        const end = (...items: Item[]): void => {
+          for (const each of items) expect(open.delete(each)).toBe(true);
+        };
+        const run = (): boolean => {
+          end(...queue.expire(nowMs));
+          const batch = queue.next();
+          if (batch === undefined) return false;
+          for (const each of batch.requests) expect(open.has(each)).toBe(true);
+          expect(batch.requests.length === 1 || batch.rows <= bounds.maxBatchRows).toBe(true);
+          expect(new Set(batch.requests.map(({ key }) => key)).size).toBe(1);
+          running.push(batch);
+          return true;
+        };
+        const succeed = (batch: Batch<Item>): void => {
+          const wanted = queue.succeeded(batch);
+          end(...batch.requests.filter((_, index) => wanted[index]));
+        };
+        for (const each of steps) {
+          if (each.do === "add") {
+            const added = item({ key: each.key, rows: each.rows, deadlineAtMs: nowMs + each.inMs });
+            if (queue.add(added)) open.add(added);
+          } else if (each.do === "next") run();
+          else if (each.do === "wait") nowMs += 2;
+          else if (each.do === "remove") {
+            const gone = [...open][each.at % Math.max(1, open.size)];
+            if (gone === undefined) continue;
+            end(gone);
+            queue.remove(gone);
+          } else {
+            const [batch] = running.splice(each.at % Math.max(1, running.length), 1);
+            if (batch === undefined) continue;
+            if (each.do === "succeed") succeed(batch);
+            else end(...queue.unfortunate(batch, each.do === "die" ? "died" : "failed"));
+          }
+          expect(queue.size).toBe(open.size);
+          expect(queue.rows).toBeGreaterThanOrEqual(0);
+        }
+        while (run());
+        for (const batch of running) succeed(batch);
+        expect([queue.size, open.size, queue.rows, queue.bytes, queue.hasWork]).toEqual([0, 0, 0, 0, false]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,86 @@
+/** What looks after a server ask: how it stands, what happened, how fast it is; to restart models, to shut it down. */
+import { statfs } from "node:fs/promises";
+import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
+import type { Hono, MiddlewareHandler } from "hono";
+import type { IndexEntry, ModelSet } from "../model-set.ts";
+import type { ReplicaStatus } from "../model-status.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { processMemoryBytes } from "../observe/process-memory.ts";
+import type { RecentLatencies } from "../observe/recent-latencies.ts";
+import type { ServerEvent, ServerEvents } from "../observe/server-events.ts";
+import { route } from "./route.ts";
+
+export interface AdminRoutesOptions {
+  readonly models: ModelSet;
+  readonly events: ServerEvents;
+  readonly latencies: RecentLatencies;
+  readonly metrics: Metrics;
+  readonly guard: MiddlewareHandler;
+  /** A folder on the disk whose free space is shown. */
+  readonly diskOf: string;
+  /** Begins to shut the server down, as a SIGTERM does. */
+  readonly shutdown: () => void;
+}
+
+export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
+  const { models, events, latencies, metrics, guard, diskOf, shutdown } = options;
+  app.use("/admin/*", guard);
+  route(app, "GET", ["/admin/status"], async (context) =>
+    context.json({
+      pid: process.pid,
+      uptimeS: Math.round(process.uptime()),
+      models: models.index().map((entry) => modelStatus(models, entry)),
+      machine: await machineStatus(diskOf),
+    }),
+  );
+  route(app, "GET", ["/admin/events"], (context) => {
+    const statuses = [...models].map((served) => served.status());
+    return context.json({ events: events.newest(statuses).map(withTime) });
+  });
+  route(app, "GET", ["/admin/metrics.json"], (context) => {
+    const all = [...models].map(({ model }) => [model.name, latencies.summaryOf(model.name)] as const);
+    return context.json({ models: Object.fromEntries(all) });
+  });
+  route(app, "POST", ["/admin/restart"], async (context) => {
+    const name = context.req.query("model");
+    const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
+    // One after the other: each is in memory twice meanwhile.
+    for (const each of names) await models.load(each);
+    return context.json({ restarted: names });
+  });
+  route(app, "POST", ["/admin/shutdown"], (context) => {
+    shutdown();
+    return context.json({ shutdown: "begun" }, 202);
+  });
+  route(app, "GET", ["/metrics"], async (context) =>
+    context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
+  );
+}
+
+/** How a model of the index stands; of one that is served, with its replicas. */
+function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
+  const served = [...models].find(({ model }) => model.name === name);
+  if (served === undefined) return { name, state, reason };
+  const { version, queueRows, queueBytes, openRequests, replicas, lastError } = served.status();
+  const queue = { queueRows, queueBytes, openRequests };
+  return { name, version, state, reason, lastError, ...queue, replicas: replicas.map(withMemory) };
+}
+
+function withMemory(replica: ReplicaStatus): object {
+  const memoryBytes = replica.pid === undefined ? undefined : processMemoryBytes(replica.pid);
+  return { ...replica, memoryBytes };
+}
+
+function withTime({ atUnixMs, ...event }: ServerEvent): object {
+  return { at: new Date(atUnixMs).toISOString(), ...event };
+}
+
+async function machineStatus(folder: string): Promise<object> {
+  const disk = await statfs(folder);
+  return {
+    cores: availableParallelism(),
+    load: loadavg(),
+    memoryBytes: { total: totalmem(), free: freemem(), ofThisProcess: process.memoryUsage.rss() },
+    diskBytes: { folder, total: disk.blocks * disk.bsize, free: disk.bavail * disk.bsize },
+  };
+}

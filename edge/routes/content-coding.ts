@@ -1,0 +1,83 @@
+/** Bodies that travel compressed: gzip and deflate, of requests and, where a client asks for it, of answers. */
+import { promisify } from "node:util";
+import { constants, deflate, gunzip, gzip, inflate } from "node:zlib";
+import type { MiddlewareHandler } from "hono";
+import { ProtocolError } from "../../protocol/errors.ts";
+
+const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
+const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };
+type Coding = keyof typeof encode;
+
+/** Shorter answers would hardly become shorter. */
+const shortestBytes = 1_024;
+
+/** @param maxBodyBytes most that a body may be when it is decompressed */
+export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
+  return async (context, next) => {
+    const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
+    if (coding !== "identity" && coding !== "") {
+      const body = await decompress(await context.req.arrayBuffer(), coding, maxBodyBytes);
+      const headers = new Headers(context.req.raw.headers);
+      headers.delete("content-encoding");
+      headers.set("content-length", String(body.length));
+      context.req.raw = new Request(context.req.url, { method: context.req.method, headers, body });
+      context.req.bodyCache = {};
+    }
+    await next();
+    const wanted = wantedCoding(context.req.header("accept-encoding"));
+    if (wanted === undefined || context.res.headers.has("content-encoding")) return;
+    const length = context.res.headers.get("content-length");
+    if (length !== null && Number(length) < shortestBytes) return;
+    const plain = await context.res.arrayBuffer();
+    const headers = new Headers(context.res.headers);
+    headers.append("vary", "accept-encoding");
+    const { status } = context.res;
+    context.res = undefined;
+    if (plain.byteLength < shortestBytes) {
+      context.res = new Response(plain.byteLength === 0 ? null : plain, { status, headers });
+      return;
+    }
+    headers.delete("content-length");
+    headers.set("content-encoding", wanted);
+    // The fastest level: tensors of floats hardly become smaller at higher ones.
+    const body = await encode[wanted](plain, { level: constants.Z_BEST_SPEED });
+    context.res = new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
+  };
+}
+
+async function decompress(
+  body: ArrayBuffer,
+  coding: string,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (!isCoding(coding)) {
+    throw new ProtocolError(`content-encoding is "${coding}"; allowed: gzip, deflate, identity`, 415);
+  }
+  try {
+    return await decode[coding](body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ERR_BUFFER_TOO_LARGE") {
+      throw new ProtocolError(
+        `the body is larger than ${maxBytes} bytes, the most taken, when decompressed`,
+        413,
+      );
+    }
+    throw new ProtocolError(`the body is not valid ${coding}: ${message}`);
+  }
+}
+
+function isCoding(coding: string): coding is Coding {
+  return Object.hasOwn(encode, coding);
+}
+
+/** The first of ours that a client takes; undefined when it takes none. */
+function wantedCoding(accepted: string | undefined): Coding | undefined {
+  const taken = (accepted ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((part) => part.trim().split(/\s*;\s*/))
+    .filter((part) => !part.some((parameter) => /^q=0(\.0*)?$/.test(parameter)))
+    .map(([coding]) => coding ?? "");
+  return taken.find(isCoding);
+}
