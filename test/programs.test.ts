@@ -1,5 +1,5 @@
 /** The programs as a user runs them: real processes, signals, ports and files. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
@@ -26,7 +26,10 @@ afterEach(() => {
 });
 
 function start(...flags: string[]): { child: ChildProcess; ended: Promise<Ended>; log: () => string } {
-  const child = spawn(process.execPath, [executable, ...flags], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe", "ipc"];
+  // A function takes its port from the environment.
+  const env = { ...process.env, PORT: "0" };
+  const child = spawn(process.execPath, [executable, ...flags], { stdio, env });
   children.push(child);
   let stdout = "";
   let stderr = "";
