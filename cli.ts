@@ -13,6 +13,7 @@ import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
 import { demoOptions } from "./demo/options.ts";
 import { edgeOptions } from "./edge/options.ts";
+import { loadgenOptions } from "./load/options.ts";
 import { functionHostOptions, functionOptions } from "./serverless/options.ts";
 
 const program = new Command("spillway")
@@ -51,6 +52,12 @@ addCommand(
   "edge, functions and queue on this machine, a minute of requests, and a report",
   demoOptions,
   async (options) => (await import("./cli/demo.ts")).runDemo(options),
+);
+addCommand(
+  "loadgen",
+  "sends a load to any V2 server and tells how it was answered",
+  loadgenOptions,
+  async (options) => (await import("./cli/loadgen.ts")).runLoadgen(options),
 );
 
 addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>

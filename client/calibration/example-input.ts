@@ -1,0 +1,80 @@
+/**
+ * Requests to measure a model with, from its V2 metadata: all zeros, in shapes that suit the model. Where it leaves a
+ * dimension open that is not the batch, the server must name an example.
+ */
+import { z } from "zod";
+import { type Datatype, elementBytes, isDatatype } from "../../protocol/datatype.ts";
+import type { InferRequest } from "../../protocol/message.ts";
+
+const metadata = z.object({
+  inputs: z
+    .array(
+      z.object({
+        name: z.string(),
+        datatype: z.string().refine(isDatatype, "is no datatype of the protocol"),
+        shape: z.array(z.coerce.number().int()).min(1),
+        parameters: z.object({ example_shape: z.string().optional() }).optional(),
+      }),
+    )
+    .min(1),
+  parameters: z.object({ replicas: z.number().int().min(1).optional() }).optional(),
+});
+
+export interface ExampleModel {
+  readonly name: string;
+  /** Batches that the edge serves at once. */
+  readonly replicas: number;
+  /** A request of so many rows. */
+  request(rows: number): InferRequest;
+}
+
+interface ExampleInput {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Of one row, without the batch dimension. */
+  readonly rowShape: readonly number[];
+}
+
+/**
+ * @param body the server's answer to GET v2/models/{name}
+ * @throws Error that says why no input can be made
+ */
+export function exampleModel(name: string, body: Uint8Array): ExampleModel {
+  const read = metadata.safeParse(JSON.parse(new TextDecoder().decode(body)));
+  if (!read.success) throw new Error(`its metadata makes no sense: ${z.prettifyError(read.error)}`);
+  const inputs = read.data.inputs.map(exampleInput);
+  return {
+    name,
+    replicas: read.data.parameters?.replicas ?? 1,
+    request: (rows) => ({ parameters: {}, inputs: inputs.map((input) => zeros(input, rows)) }),
+  };
+}
+
+function exampleInput({
+  name,
+  datatype,
+  shape,
+  parameters,
+}: z.output<typeof metadata>["inputs"][number]): ExampleInput {
+  const [, ...rowShape] = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
+  if (rowShape.length !== shape.length - 1 || rowShape.some((size) => !(size >= 0))) {
+    throw new Error(
+      `the example shape of input ${name} is [${[1, ...rowShape].join(",")}]; its shape is [${shape.join(",")}]`,
+    );
+  }
+  return { name, datatype, rowShape };
+}
+
+function exampleShape(name: string, text: string | undefined): number[] {
+  if (text === undefined)
+    throw new Error(`input ${name} has an open dimension, and the server names no example`);
+  return z.array(z.number().int()).parse(JSON.parse(text));
+}
+
+/** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
+function zeros({ name, datatype, rowShape }: ExampleInput, rows: number): InferRequest["inputs"][number] {
+  const shape = [rows, ...rowShape];
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);
+  return { name, datatype, shape, data: new Uint8Array(elements * bytes) };
+}
