@@ -13,6 +13,7 @@ import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
 import { demoOptions } from "./demo/options.ts";
 import { edgeOptions } from "./edge/options.ts";
+import { downOptions, statusOptions, upOptions } from "./fleet/options.ts";
 import { loadgenOptions } from "./load/options.ts";
 import { functionHostOptions, functionOptions } from "./serverless/options.ts";
 
@@ -52,6 +53,18 @@ addCommand(
   "edge, functions and queue on this machine, a minute of requests, and a report",
   demoOptions,
   async (options) => (await import("./cli/demo.ts")).runDemo(options),
+);
+addCommand(
+  "up",
+  "starts edge servers, functions and queues that a file lists, as processes",
+  upOptions,
+  async (options) => (await import("./cli/fleet.ts")).runUp(options),
+);
+addCommand("status", "lists what up has started", statusOptions, async (options) =>
+  (await import("./cli/fleet.ts")).runStatus(options),
+);
+addCommand("down", "stops what up has started, and nothing else", downOptions, async (options) =>
+  (await import("./cli/fleet.ts")).runDown(options),
 );
 addCommand(
   "loadgen",
