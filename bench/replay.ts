@@ -1,12 +1,12 @@
 /**
- * What replay costs: requests a second through reader, queue, policy and world, without a log, and how memory
- * stands after a trace ten times as long. The trace is Poisson, read from CSV of one line a request that is made
- * while it is read.
+ * What replay costs: requests a second through reader, queue, policy and world, without a log and with one, and the
+ * memory that a whole day takes. The trace is Poisson, read from CSV of one line a request that is made while it is
+ * read.
  */
 import type { PriceSheet } from "../algorithms/price.ts";
-import { policies } from "../client/policies/registry.ts";
+import { type PolicyName, policies } from "../client/policies/registry.ts";
 import { exponential, randomStream } from "../replay/random-stream.ts";
-import { replayTrace } from "../replay/run.ts";
+import { type LogSink, replayTrace } from "../replay/run.ts";
 import { parseScenario } from "../replay/scenario.ts";
 import type { TextFile } from "../replay/text-lines.ts";
 
@@ -65,38 +65,61 @@ function poissonTrace(requests: number): TextFile {
   };
 }
 
-async function requestsPerSecond(
-  policy: (typeof policies)[keyof typeof policies],
-  requests: number,
-): Promise<number> {
+/** A day at 100 requests a second, in bins of a minute. */
+const dayTrace: TextFile = {
+  name: "day",
+  async *open() {
+    const bins = Array.from({ length: 1_440 }, (_, minute) => `${60 * minute},100\n`);
+    yield new TextEncoder().encode(`second,rate_rps\n${bins.join("")}`);
+  },
+};
+
+interface Run {
+  readonly policy: PolicyName;
+  readonly trace: TextFile;
+  /** Write the decision log, to nowhere. */
+  readonly log?: boolean;
+}
+
+/** Requests a second. */
+async function replayed({ policy, trace, log = false }: Run): Promise<number> {
   const startedAtMs = performance.now();
-  const summary = await replayTrace({
-    trace: poissonTrace(requests),
+  let bytes = 0;
+  const sink: LogSink = { write: (line) => void (bytes += line.length), flush: async () => {} };
+  const { requests } = await replayTrace({
+    trace,
     scenario,
     sheet,
-    policy,
+    policy: policies[policy],
     seed: 1,
     fromS: 0,
     toS: Infinity,
     scale: 1,
+    log: log ? sink : undefined,
   });
-  if (summary.requests !== requests)
-    throw new Error(`${summary.requests} of ${requests} requests were replayed`);
+  if (log && bytes === 0) throw new Error("nothing was logged");
   return requests / ((performance.now() - startedAtMs) / 1_000);
 }
 
-const thousands = (rate: number | undefined): string => `${Math.round((rate as number) / 1_000)} k`;
-for (const name of ["edge-only", "fixed"] as const) {
+const thousands = (rate: number): string => `${Math.round(rate / 1_000)} k`;
+
+async function report(policy: PolicyName, log = false): Promise<void> {
   const rates: number[] = [];
-  for (let run = 0; run < runs; run++) rates.push(await requestsPerSecond(policies[name], requestsPerRun));
-  rates.sort((a, b) => a - b);
+  for (let run = 0; run < runs; run++)
+    rates.push(await replayed({ policy, trace: poissonTrace(requestsPerRun), log }));
+  const [least, median, most] = rates.toSorted((a, b) => a - b) as [number, number, number];
   console.log(
-    `replay, ${name}: ${thousands(rates[runs >> 1])} requests/s (median of ${runs} runs of` +
-      ` ${thousands(requestsPerRun)}; ${thousands(rates[0])} to ${thousands(rates[runs - 1])}),` +
-      ` Node ${process.versions.node}`,
+    `replay, ${policy}${log ? " with a log" : ""}: ${thousands(median)} requests/s (median of ${runs} runs of` +
+      ` ${thousands(requestsPerRun)}; ${thousands(least)} to ${thousands(most)}), Node ${process.versions.node}`,
   );
 }
-const mib = (): number => Math.round(process.memoryUsage.rss() / 2 ** 20);
-const beforeMib = mib();
-await requestsPerSecond(policies.fixed, 10 * requestsPerRun);
-console.log(`memory: ${beforeMib} MiB, after ${(10 * requestsPerRun) / 1e6} M requests more ${mib()} MiB`);
+
+await report("spillway");
+await report("spillway", true);
+await report("edge-only");
+await report("fixed");
+const rate = await replayed({ policy: "spillway", trace: dayTrace });
+const peakMib = Math.round(process.resourceUsage().maxRSS / 1_024);
+console.log(
+  `a day at 100 requests/s, spillway: ${thousands(rate)} requests/s; peak memory of it all ${peakMib} MiB`,
+);

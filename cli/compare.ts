@@ -6,7 +6,7 @@ import { meanFunctionRows } from "../replay/summary.ts";
 import { UsageError } from "./options.ts";
 import { formatParameters } from "./tuning.ts";
 
-type ComparedSummary = LimitedSummary & { readonly policy: string };
+export type ComparedSummary = LimitedSummary & { readonly policy: string };
 
 /**
  * @param compare `all`, or names with commas between

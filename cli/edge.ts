@@ -13,6 +13,11 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   } catch (error) {
     throwUsage(error);
   }
-  const ready = (): Promise<void> => server.ready().catch(throwUsage);
-  return serve({ ...server, ready }, options.host, options.port, log);
+  const prepare = async (stop: AbortSignal): Promise<void> => {
+    const stopped = new Promise<void>((resolve) => {
+      stop.addEventListener("abort", () => resolve());
+    });
+    await Promise.race([server.ready().catch(throwUsage), stopped]);
+  };
+  return serve({ ...server, prepare }, options.host, options.port, log);
 }

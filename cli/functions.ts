@@ -1,7 +1,8 @@
-/** Wires the local function host: one function, whose instances are this executable's `function` command. */
+/** Wires the local function host: functions whose instances are this executable's `function` command. */
 import { fileURLToPath } from "node:url";
 import { createFunctionHost } from "../serverless/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/options.ts";
+import { chosenFunctions } from "./function-choice.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { readPriceSheet } from "./prices.ts";
@@ -12,18 +13,21 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const models = options.models === undefined ? {} : { SPILLWAY_MODELS: options.models };
   const host = createFunctionHost({
-    functions: [
-      {
-        name: options.function,
-        command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
+    functions: chosenFunctions(options).map(({ name, vcpu, memoryMib }) => ({
+      name,
+      command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
+      env: {
         // The real platform reaches a function from outside; here nobody else should.
-        env: { SPILLWAY_HOST: "127.0.0.1", SPILLWAY_LOG_LEVEL: "warn", ...models },
-        vcpu: options.vcpu,
-        memoryMib: options.memory,
-        timeoutMs: options.functionTimeout * 1_000,
-        initializer: true,
+        SPILLWAY_HOST: "127.0.0.1",
+        SPILLWAY_LOG_LEVEL: "warn",
+        SPILLWAY_THREADS: String(Math.max(1, Math.floor(vcpu))),
+        ...models,
       },
-    ],
+      vcpu,
+      memoryMib,
+      timeoutMs: options.functionTimeout * 1_000,
+      initializer: true,
+    })),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),
     maxInstances: options.maxInstances,

@@ -113,7 +113,8 @@ function fieldsOf(schema: z.ZodObject): Field[] {
     const field = value as z.core.JSONSchema.BaseSchema;
     const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const env = `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}`;
-    const type = field.type as Field["type"];
+    // A field that may also be a list or object, in a file, is a text on the command line.
+    const type = (field.type ?? "string") as Field["type"];
     return { key, flag, env, type, description: field.description ?? "", schema: field };
   });
 }

@@ -1,5 +1,6 @@
 /** The options of the replay, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { learningParts } from "../client/policies/policy-inputs.ts";
 import { policyNames } from "../client/policies/registry.ts";
 
 export const replayOptions = z.strictObject({
@@ -26,6 +27,13 @@ export const replayOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("find each policy's best parameters on this trace, in hindsight; spillway has none"),
+  without: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      `switch parts of spillway's learning off, to see what each is worth: names with commas between, of ${learningParts.join(", ")}`,
+    ),
   seed: z
     .number()
     .int()

@@ -2,6 +2,7 @@
  * Wires the replay: a trace and a scenario from files, a policy by name, a log and a summary; or several policies
  * one after another, and a table. Both with the physical limit and a page of charts where these are asked for.
  */
+import { type LearningPart, learningParts } from "../client/policies/policy-inputs.ts";
 import type { ParameterValues } from "../client/policies/parameters.ts";
 import { type PolicyName, policyWith } from "../client/policies/registry.ts";
 import { surveyArrivals } from "../replay/arrival-survey.ts";
@@ -66,6 +67,15 @@ function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyNam
   return comparedPolicies(compare);
 }
 
+/** @throws UsageError when a name is not a part's */
+function learningPartsOf(without: string | undefined): LearningPart[] {
+  return (without?.split(",") ?? []).map((text) => {
+    const part = learningParts.find((name) => name === text.trim());
+    if (part !== undefined) return part;
+    throw new UsageError(`--without names "${text}"; allowed: some of ${learningParts.join(", ")}`);
+  });
+}
+
 function arrivalOptions({ from: fromS, to: toS = Infinity, seed, scale }: ReplayOptions): ArrivalOptions {
   if (toS <= fromS) throw new UsageError(`--to is ${toS}; allowed: above --from, which is ${fromS}`);
   return { seed, fromS, toS, scale };
@@ -127,6 +137,7 @@ async function replay(
       trace: textFile(options.trace),
       policy: policyWith(policy, parameters),
       log,
+      without: learningPartsOf(options.without),
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,
     });

@@ -9,13 +9,13 @@ import { UsageError } from "./options.ts";
 
 export interface Program {
   readonly app: Hono;
-  /** Resolves when it can do its work; without it, that is from the start. */
-  ready?(): Promise<void>;
+  /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
+  prepare?(stop: AbortSignal): Promise<void>;
   /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
   close(): Promise<void>;
 }
 
-/** What a program says to the process that spawned it, once it listens and is ready. */
+/** What a program says to the process that spawned it, once it listens and is prepared. */
 export interface ListeningMessage {
   readonly kind: "listening";
   readonly url: string;
@@ -33,7 +33,7 @@ const drainTimeoutMs = 30_000;
  * Serve until a signal or the end of the parent's channel. Returns the exit status when all is drained. The port
  * is taken first, so that one that is busy is found before a program has loaded anything.
  *
- * @throws UsageError when the address cannot be listened on, and what `ready` throws; the program is closed then
+ * @throws UsageError when the address cannot be listened on, and what `prepare` throws; the program is closed then
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
   const server = createAdaptorServer({
@@ -46,8 +46,10 @@ export async function serve(program: Program, host: string, port: number, log: L
     await listen(server, host, port);
     const url = urlOf(server, host);
     log.info({ url }, "listening");
-    const stoppedEarly = await Promise.race([program.ready?.(), stopped]);
-    if (stoppedEarly === undefined) process.send?.({ kind: "listening", url } satisfies ListeningMessage);
+    const stop = new AbortController();
+    void stopped.then(() => stop.abort());
+    await program.prepare?.(stop.signal);
+    if (!stop.signal.aborted) process.send?.({ kind: "listening", url } satisfies ListeningMessage);
   } catch (error) {
     await Promise.all([program.close(), closeServer(server)]);
     throw error;

@@ -1,146 +1,117 @@
-/** Wires the virtual queue's daemon: targets, policy, record and log around the queue. */
+/** Wires the virtual queue's daemon: targets, profile, policy, record and log around the queue. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Hono } from "hono";
-import { callCost } from "../algorithms/price.ts";
+import type { Logger } from "pino";
 import { createBatchLog } from "../client/batch-log.ts";
 import { createDaemonApp } from "../client/daemon.ts";
+import { ModelDirectory } from "../client/model-directory.ts";
 import { monotonicClock } from "../client/monotonic-clock.ts";
 import type { VqueueOptions } from "../client/options.ts";
-import { fixedPolicy } from "../client/policies/fixed.ts";
-import type { QueueEvent } from "../client/queue-event.ts";
+import { makePolicy, type PolicyListener, type QueuePolicy } from "../client/queue-policy.ts";
 import { createRecorder } from "../client/recorder.ts";
-import { fcTransport } from "../client/targets/fc-transport.ts";
-import { httpTransport } from "../client/targets/http-transport.ts";
-import { modelTarget } from "../client/targets/model-target.ts";
-import type { Transport } from "../client/targets/transport.ts";
+import type { ModelCall } from "../client/targets/model-target.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
-import { functionComputeKey } from "./function-compute-key.ts";
+import type { MenuFunction } from "../protocol/function-menu.ts";
+import type { InferResponse } from "../protocol/message.ts";
+import { whyUnwritable } from "../replay/file-fault.ts";
+import { chosenFunctions } from "./function-choice.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { UsageError } from "./options.ts";
 import { readPriceSheet } from "./prices.ts";
 import { serve } from "./serve.ts";
-
-/** Predicted round trips before any batch was observed, in milliseconds. */
-const assumedLatencyMs = { edge: 100, serverless: 200 };
+import { type ChosenPlan, chosenPlan } from "./vqueue-plan.ts";
+import { learnModels, measuredProfile, readProfile, withAssumptions } from "./vqueue-profile.ts";
+import { connect } from "./vqueue-targets.ts";
 
 export async function runVqueue(options: VqueueOptions & LogOptions): Promise<number> {
   const log = createLog("vqueue", options);
-  const callTimeoutMs = options.callTimeout * 1_000;
-  const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
-  const functions = options.serverless ? functionTransport(options) : undefined;
-  const targets = [
-    modelTarget({
-      name: "edge",
-      kind: "edge",
-      transport: edge,
-      maxInFlight: options.edgeCalls,
-      assumedLatencyMs: assumedLatencyMs.edge,
-      callTimeoutMs,
-    }),
-  ];
-  if (functions !== undefined) {
-    targets.push(
-      modelTarget({
-        name: "serverless",
-        kind: "serverless",
-        transport: functions,
-        maxInFlight: options.serverlessCalls,
-        assumedLatencyMs: assumedLatencyMs.serverless,
-        callTimeoutMs,
-      }),
-    );
-  }
-  const plan = {
-    batchRows: [options.edgeBatch, options.serverlessBatch].slice(0, targets.length),
-    timeoutMs: options.timeout * 1_000,
-  };
+  const plan = chosenPlan(options);
+  const functions = usedFunctions(options, plan, log);
+  const prices = readPriceSheet(options.prices);
+  const given = readProfile({ options, functions });
+  const connections = connect(options, functions, prices);
+  const { edge, all: transports, targets } = connections;
+  const clock = monotonicClock();
+  const models = new ModelDirectory(edge, connections.servers, () => clock.nowMs());
+  const record = openRecord(options.record);
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
     maxBytes: options.maxMib * 2 ** 20,
     maxAttempts: 5,
   };
-  const record = openRecord(options.record);
-  const observers = [createBatchLog(log)];
-  if (record !== undefined) {
-    const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs: assumed }) => ({
-      name,
-      kind,
-      maxInFlight,
-      assumedLatencyMs: assumed,
-    }));
-    observers.push(
-      createRecorder({ policy: { name: "fixed", ...plan }, targets: facts, ...limits }, (line) =>
-        record.write(line),
-      ),
-    );
-  }
-  const queue = new VirtualQueue({
-    clock: monotonicClock(),
-    policy: fixedPolicy(plan),
-    targets,
-    ...limits,
-    observe: (event: QueueEvent) => {
-      for (const observer of observers) observer(event);
-    },
-  });
-  const app: Hono = createDaemonApp({
-    queue,
-    models: edge,
+  let queue: VirtualQueue<ModelCall, InferResponse> | undefined;
+
+  const prepare = async (stop: AbortSignal): Promise<void> => {
+    const policy = await queuePolicy(stop);
+    const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
+      return { name, kind, maxInFlight, assumedLatencyMs };
+    });
+    const recorder =
+      record && createRecorder({ policy, targets: facts, ...limits }, (line) => record.write(line));
+    const batchLog = createBatchLog(log);
+    const listener: PolicyListener = {
+      onPlan: (key, change) => {
+        recorder?.({ kind: "plan", key, ...change });
+        const { cause, ratePerS, isAdopted, text } = change;
+        log.info({ cause, ratePerS: Math.round(ratePerS * 10) / 10, isAdopted, text }, "plan");
+      },
+      onStandIn: (model, standIn) =>
+        log.info({ model, standIn }, "model without a profile; another stands in"),
+    };
+    queue = new VirtualQueue({
+      clock,
+      policy: makePolicy(policy, limits.sloMs, listener),
+      targets,
+      ...limits,
+      observe: (event) => {
+        batchLog(event);
+        recorder?.(event);
+      },
+    });
+  };
+  const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
+    const source = { options, functions, models, transports, log };
+    const replies = await learnModels(source);
+    if (plan.name === "fixed") {
+      const batchRows = [plan.edgeRows, plan.functionRows].slice(0, targets.length);
+      return { name: "fixed", batchRows, timeoutMs: plan.timeoutMs };
+    }
+    const profile = given ?? (await measuredProfile(source, replies, stop));
+    return { ...plan, targets: withAssumptions(profile.targets, log), prices };
+  };
+  const close = async (): Promise<void> => {
+    await new Promise<void>((drained) => (queue === undefined ? drained() : queue.close(drained)));
+    await connections.close();
+    record?.close();
+    if (queue !== undefined) log.info({ ...queue.counts }, "requests");
+  };
+  const app = createDaemonApp({
+    queue: () => queue,
+    models,
     sloMs: limits.sloMs,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
-  const close = async (): Promise<void> => {
-    await new Promise<void>((drained) => queue.close(drained));
-    await Promise.all([edge.close(), functions?.close()]);
-    record?.close();
-    log.info({ ...queue.counts }, "requests");
-  };
+  const { name, ...figures } = plan;
   log.info(
-    { edge: options.edge, function: functionPlace(options), sloS: options.slo, ...plan },
-    "plan fixed",
+    { edge: options.edge, functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    `plan ${name}`,
   );
-  return serve({ app, close }, options.host, options.port, log);
+  return serve({ app, prepare, close }, options.host, options.port, log);
 }
 
-function functionPlace(options: VqueueOptions): string {
-  if (!options.serverless) return "none";
-  return options.functionUrl ?? `${options.function} at ${options.fcEndpoint}`;
+/** The fixed plan knows one function only. */
+function usedFunctions(options: VqueueOptions, plan: ChosenPlan, log: Logger): readonly MenuFunction[] {
+  const chosen = chosenFunctions(options);
+  if (!options.serverless) return [];
+  if (plan.name === "spillway" || chosen.length === 1) return chosen;
+  log.warn({ function: chosen[0]?.name }, "--plan fixed uses the first function only");
+  return chosen.slice(0, 1);
 }
 
-function functionTransport(options: VqueueOptions): Transport {
-  const sheet = readPriceSheet(options.prices);
-  const size = { vcpu: options.vcpu, memoryMib: options.memory };
-  const { functionUrl, serverlessCalls } = options;
-  if (functionUrl !== undefined) {
-    return httpTransport({
-      url: functionUrl,
-      connections: serverlessCalls,
-      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
-    });
-  }
-  const { protocol, host, hostname } = endpointOf(options.fcEndpoint);
-  const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
-  return fcTransport({
-    functionName: options.function,
-    endpoint: host,
-    protocol,
-    ...functionComputeKey(process.env, isLocal),
-    maxCalls: 2 * serverlessCalls,
-    costOf: (durationMs, coldStartMs) => callCost(sheet, size, durationMs, coldStartMs),
-  });
-}
-
-/** A bare host name means https, as the cloud's endpoints are written without a scheme. */
-function endpointOf(text: string): { protocol: "http" | "https"; host: string; hostname: string } {
-  try {
-    const url = new URL(text.includes("://") ? text : `https://${text}`);
-    if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`scheme ${url.protocol}`);
-    return { protocol: url.protocol === "http:" ? "http" : "https", host: url.host, hostname: url.hostname };
-  } catch {
-    throw new UsageError(`--fc-endpoint is "${text}"; allowed: a host, host:port, or an http(s) URL of one`);
-  }
+function placeOf({ fcEndpoint }: VqueueOptions): (each: MenuFunction) => string {
+  return ({ name, vcpu, memoryMib, url }) =>
+    `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }
 
 /** The record's file; lines are written at once, so a record is whole up to the moment of a crash. */
@@ -150,6 +121,6 @@ function openRecord(path: string | undefined): { write(line: string): void; clos
     const file = openSync(path, "w");
     return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
   } catch (error) {
-    throw new UsageError(`--record: ${(error as Error).message}`);
+    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 /** One log line for each batch, when its result is there: what was planned, what was sent, where, and how it went. */
 import type { QueueEvent, QueueOutput } from "./queue-event.ts";
+import { Thinned } from "./thinned.ts";
 
 /** The part of a logger that is needed. */
 export interface BatchLogger {
@@ -7,9 +8,13 @@ export interface BatchLogger {
   warn(facts: object, message: string): void;
 }
 
+/** Failures of one code at one target are logged this often at most. */
+const failuresEveryMs = 1_000;
+
 /** An observer for a queue. Holds no more than the batches under way. */
 export function createBatchLog(log: BatchLogger): (event: QueueEvent) => void {
   const underWay = new Map<number, QueueOutput & { kind: "batch" }>();
+  const failures = new Thinned(failuresEveryMs);
   return (event) => {
     if (event.kind === "batch") underWay.set(event.id, event);
     if (event.kind !== "result") return;
@@ -29,7 +34,13 @@ export function createBatchLog(log: BatchLogger): (event: QueueEvent) => void {
       const inference = event.serviceMs === undefined ? {} : { inferenceS: seconds(event.serviceMs) };
       const cold = event.coldStartMs > 0 ? { coldStartS: seconds(event.coldStartMs) } : {};
       log.info({ ...facts, ...inference, ...cold, cost: event.cost }, "batch");
-    } else log.warn({ ...facts, code: event.code, error: event.message }, "batch failed");
+      return;
+    }
+    const { code, message: error, cost = 0 } = event;
+    const leftOut = failures.pass(`${code} ${batch.target}`, event.atMs);
+    if (leftOut === undefined) return;
+    const alike = leftOut === 0 ? {} : { alikeLeftOut: leftOut };
+    log.warn({ ...facts, code, error, cost, ...alike }, "batch failed");
   };
 }
 

@@ -29,7 +29,8 @@ export function resultEvent<Out>(
 ): QueueInput & { kind: "result" } {
   if (!result.ok) {
     const { code, message } = result.error;
-    return { kind: "result", batch, atMs, ok: false, code, message };
+    const billed = result.cost === undefined ? {} : { cost: result.cost };
+    return { kind: "result", batch, atMs, ok: false, code, message, ...billed };
   }
   const { serviceMs, serverQueuedMs, coldStartMs, cost } = result;
   const service = serviceMs === undefined ? {} : { serviceMs };

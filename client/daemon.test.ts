@@ -3,6 +3,7 @@ import { tensorFromNumbers } from "../protocol/tensor.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
 import { createDaemonApp } from "./daemon.ts";
 import { SpillwayError } from "./errors.ts";
+import { ModelDirectory } from "./model-directory.ts";
 import { fixedPolicy } from "./policies/fixed.ts";
 import type { BatchResult, OutgoingBatch } from "./target.ts";
 import type { HttpTransport } from "./targets/http-transport.ts";
@@ -31,14 +32,16 @@ function testDaemon(maxQueuedRows = 100) {
     sloMs: 3_000,
     maxQueuedRows,
   });
-  const models: HttpTransport = {
+  const edge: HttpTransport = {
     call: () => Promise.reject(new Error("not called")),
     get: (path) => Promise.resolve({ status: 200, body: new TextEncoder().encode(`{"path":"${path}"}`) }),
+    post: () => Promise.resolve({ status: 404, body: new Uint8Array() }),
     close: () => Promise.resolve(),
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const app = createDaemonApp({ queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
+  const models = new ModelDirectory(edge, [], () => clock.nowMs());
+  const app = createDaemonApp({ queue: () => queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
   return { app, clock, queue, sent, faults };
 }
 
@@ -148,6 +151,75 @@ it.each([
 it("asks the model server what a model is like", async () => {
   const { app } = testDaemon();
   expect(await (await app.request("/v2/models/m")).json()).toEqual({ path: "/v2/models/m" });
+});
+
+/** The edge as a directory of models asks it: what it lists can be changed, and it can go away. */
+function testDirectory() {
+  const edge = { models: ["m"], isUp: true };
+  const answer = (value: unknown) => {
+    if (!edge.isUp) return Promise.reject(new SpillwayError("target_unreachable"));
+    return Promise.resolve({ status: 200, body: new TextEncoder().encode(JSON.stringify(value)) });
+  };
+  const transport: HttpTransport = {
+    call: () => Promise.reject(new Error("not called")),
+    get: (path) => answer({ path }),
+    post: () => answer(edge.models.map((name) => ({ name, state: "READY" }))),
+    close: () => Promise.resolve(),
+  };
+  const onlyAtFunction = { status: 200, body: new TextEncoder().encode('{"name":"apart"}') };
+  const functionServer: HttpTransport = {
+    ...transport,
+    get: (path) => {
+      if (path.endsWith("/apart")) return Promise.resolve(onlyAtFunction);
+      return Promise.reject(new SpillwayError("target_unreachable"));
+    },
+  };
+  const now = { ms: 0 };
+  return { edge, now, directory: new ModelDirectory(transport, [functionServer], () => now.ms) };
+}
+
+it("knows models that the edge does not have by its list, and asks again after a while", async () => {
+  const { edge, now, directory } = testDirectory();
+  await directory.list();
+  expect([await directory.lacks("m"), await directory.lacks("new")]).toEqual([false, true]);
+  edge.models.push("new");
+  now.ms = 6_000;
+  expect(await directory.lacks("new")).toBe(false);
+  edge.isUp = false;
+  now.ms = 12_000;
+  expect([await directory.lacks("m"), await directory.lacks("other")]).toEqual([false, true]);
+});
+
+it("refuses no model before the edge has listed any", async () => {
+  const { edge, directory } = testDirectory();
+  edge.isUp = false;
+  expect(await directory.lacks("m")).toBe(false);
+});
+
+it("says what a model was like when the edge cannot be asked, and then does not know whether it is ready", async () => {
+  const { edge, directory } = testDirectory();
+  await directory.describe("m");
+  edge.isUp = false;
+  expect((await directory.describe("m")).status).toBe(200);
+  expect(await directory.describe("apart")).toMatchObject({ status: 200 });
+  await expect(directory.describe("never")).rejects.toMatchObject({ code: "target_unreachable" });
+  expect(await directory.isReadyAtEdge("m")).toBeUndefined();
+});
+
+it("lives, is not ready, and sends callers away until its targets are measured", async () => {
+  const { directory } = testDirectory();
+  const app = createDaemonApp({
+    queue: () => undefined,
+    models: directory,
+    sloMs: 1_000,
+    maxBodyBytes: 10_000,
+    onFault: () => {},
+  });
+  expect((await app.request("/v2/health/live")).status).toBe(200);
+  expect((await app.request("/v2/health/ready")).status).toBe(503);
+  expect((await app.request("/v2/models/m/ready")).status).toBe(503);
+  const early = await app.request(infer, { method: "POST", body: body("a", 1) });
+  expect([early.status, early.headers.get("retry-after")]).toEqual([503, "5"]);
 });
 
 it("cancels the request of a caller that hangs up", async () => {

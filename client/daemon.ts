@@ -2,56 +2,79 @@
  * The virtual queue as a V2 server of its own: any V2 client sends single requests to it and gets its own
  * answer back, as if it spoke to the model server.
  */
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/message.ts";
-import { rowsOf, stackKey } from "../protocol/stack.ts";
+import { rowsOf } from "../protocol/stack.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
 import { SpillwayError } from "./errors.ts";
 import type { Served, Submission } from "./request.ts";
-import type { HttpTransport } from "./targets/http-transport.ts";
+import type { ModelDirectory } from "./model-directory.ts";
+import { queueKey } from "./queue-key.ts";
 import type { ModelCall } from "./targets/model-target.ts";
 import type { VirtualQueue } from "./virtual-queue.ts";
 
+/** When somebody who came too early may come again, in seconds: measuring takes about so long. */
+const startingS = 5;
+
 export interface DaemonOptions {
-  readonly queue: VirtualQueue<ModelCall, InferResponse>;
-  /** Where models are asked for their names, types and shapes. */
-  readonly models: HttpTransport;
+  /** Undefined until the targets are measured. */
+  readonly queue: () => VirtualQueue<ModelCall, InferResponse> | undefined;
+  readonly models: ModelDirectory;
   readonly sloMs: number;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
 }
 
-/** Longest time that the model server may take to describe a model, in milliseconds. */
-const metadataTimeoutMs = 5_000;
-
 export function createDaemonApp(options: DaemonOptions): Hono {
-  const { queue, models, sloMs, maxBodyBytes, onFault } = options;
+  const { models, sloMs, maxBodyBytes, onFault } = options;
   const app = createV2App(maxBodyBytes, onFault);
-  const fromModelServer = async (context: Context): Promise<Response> => {
-    const { status, body } = await models.get(context.req.path, metadataTimeoutMs);
-    const headers = { "content-type": "application/json" };
-    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
+  const runningQueue = (): VirtualQueue<ModelCall, InferResponse> => {
+    const queue = options.queue();
+    if (queue === undefined) throw new TryLaterError(new SpillwayError("queue_starting"), startingS);
+    return queue;
   };
+  const isReady = (): boolean => options.queue()?.isReady ?? false;
 
   app.get("/v2", (context) =>
-    context.json({ name: "spillway", version: "1", extensions: ["binary_tensor_data"] }),
+    context.json({
+      name: "spillway",
+      version: "1",
+      extensions: ["binary_tensor_data", "model_repository"],
+    }),
   );
   app.get("/v2/health/live", (context) => context.json({ live: true }));
   app.get("/v2/health/ready", (context) => {
-    const ready = queue.isReady;
+    const ready = isReady();
     return context.json({ ready }, ready ? 200 : 503);
   });
-  app.get("/v2/models/:model", fromModelServer);
-  app.get("/v2/models/:model/ready", fromModelServer);
+  app.post("/v2/repository/index", async (context) => {
+    const names = await models.list();
+    if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
+    return context.json(names.map((name) => ({ name, state: "READY" })));
+  });
+  app.get("/v2/models/:model", async (context) => {
+    const { status, body } = await models.describe(context.req.param("model"));
+    const headers = { "content-type": "application/json" };
+    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
+  });
+  app.get("/v2/models/:model/ready", async (context) => {
+    const name = context.req.param("model");
+    // Where the edge cannot say, some target that is well may serve it.
+    const ready = isReady() && ((await models.isReadyAtEdge(name)) ?? true);
+    return context.json({ name, ready }, ready ? 200 : 503);
+  });
   app.post("/v2/models/:model/infer", async (context) => {
+    const queue = runningQueue();
+    const model = context.req.param("model");
+    if (await models.lacks(model)) throw new SpillwayError("model_not_found", `no model "${model}"`);
     const { body, headerBytes } = toWireBody(
       context.req.header(headerLength),
       await context.req.arrayBuffer(),
     );
     const request = decodeInferRequest(body, headerBytes);
-    const submission = submissionOf(context.req.param("model"), request, body.byteLength);
+    const submission = submissionOf(model, request, body.byteLength);
     const served = await infer(queue, submission, context.req.raw.signal, sloMs);
     return answerWire(context, encodeInferResponse(withFacts(served), binaryWanted(request)));
   });
@@ -64,7 +87,7 @@ function submissionOf(model: string, request: InferRequest, bytes: number): Subm
   const timeoutUs = timeoutUsOf(request);
   return {
     payload: { model, request, rows },
-    key: `${model} ${stackKey(request)}`,
+    key: queueKey(model, request),
     rows,
     bytes,
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
@@ -85,19 +108,20 @@ function infer(
     const ticket = queue.submit(submission, (end) => {
       hungUp.removeEventListener("abort", cancel);
       if (!("error" in end)) resolve(end);
-      else reject(end.error.code === "queue_full" ? new QueueFullError(end.error, sloMs) : end.error);
+      // Every request that waits now has ended after one SLO, so that is when there is room for sure.
+      else reject(end.error.code === "queue_full" ? new TryLaterError(end.error, sloMs / 1_000) : end.error);
     });
     hungUp.addEventListener("abort", cancel);
   });
 }
 
-/** Every request that waits now has ended after one SLO, so that is when there is room for sure. */
-class QueueFullError extends SpillwayError {
+/** An error that says when to come back. */
+class TryLaterError extends SpillwayError {
   readonly retryAfterS: number;
 
-  constructor(error: SpillwayError, sloMs: number) {
-    super(error.code, error.message);
-    this.retryAfterS = sloMs / 1_000;
+  constructor({ code, message }: SpillwayError, retryAfterS: number) {
+    super(code, message);
+    this.retryAfterS = retryAfterS;
   }
 }
 

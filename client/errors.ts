@@ -18,6 +18,11 @@ export const errorKinds = {
     retryable: true,
     meaning: "The queue holds as many rows or bytes as it may. Retry-After says when to come back.",
   },
+  queue_starting: {
+    status: 503,
+    retryable: true,
+    meaning: "The queue is measuring its targets and takes nothing yet. Retry-After says when to come back.",
+  },
   queue_closed: {
     status: 503,
     retryable: true,

@@ -1,5 +1,6 @@
 /** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { functionMenu, functionSize } from "../protocol/function-menu.ts";
 
 export const vqueueOptions = z.strictObject({
   host: z
@@ -13,22 +14,71 @@ export const vqueueOptions = z.strictObject({
     .max(86_400)
     .default(1)
     .describe("service level objective: the longest time from a request's arrival to its answer, in seconds"),
+  sloQuantile: z
+    .number()
+    .min(0.5)
+    .max(0.9999)
+    .default(0.99)
+    .describe("share of the requests that must be answered within the SLO; for the plan spillway"),
   plan: z
-    .enum(["fixed"])
-    .default("fixed")
-    .describe("fixed: batches of set sizes to the edge and to functions in turn"),
+    .enum(["spillway", "fixed"])
+    .default("spillway")
+    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn"),
   timeout: z
     .number()
     .min(0)
     .max(86_400)
-    .default(0.4)
-    .describe("longest time that a request waits before its batch leaves, in seconds from its arrival"),
-  edgeBatch: z.number().int().min(1).default(20).describe("rows that a batch for the edge aims at"),
-  serverlessBatch: z.number().int().min(1).default(2).describe("rows that a batch for a function aims at"),
+    .optional()
+    .describe(
+      "longest time that a request waits for company, in seconds from its arrival" +
+        " (default: as its deadline allows; with --plan fixed: 0.4)",
+    ),
+  edgeBatch: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("rows that a batch for the edge aims at; with --plan fixed only (default: 20)"),
+  serverlessBatch: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("rows that a batch for a function aims at; with --plan fixed only (default: 2)"),
+  profile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "JSON file of measured latencies, as --save-profile writes it; then nothing is measured at start",
+    ),
+  saveProfile: z.string().min(1).optional().describe("file to which what was measured at start is written"),
+  calibrate: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(10)
+    .describe(
+      "longest time that measuring at start takes, in seconds; 0: assume latencies, learn while serving",
+    ),
+  models: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("models to measure, with commas between (default: all that the edge lists)"),
   edge: z.url().default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
   edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to the edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
-  function: z.string().min(1).default("spillway").describe("name of the function in Function Compute"),
+  functions: functionMenu
+    .optional()
+    .describe(
+      "functions of several sizes: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
+    ),
+  function: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("name of the only function in Function Compute (default: spillway)"),
   fcEndpoint: z
     .string()
     .min(1)
@@ -37,10 +87,10 @@ export const vqueueOptions = z.strictObject({
   functionUrl: z
     .url()
     .optional()
-    .describe("reach the function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
-  serverlessCalls: z.number().int().min(1).default(100).describe("most calls of the function at once"),
-  memory: z.number().int().min(128).max(32_768).default(1_024).describe("memory of the function, in MiB"),
-  vcpu: z.number().min(0.05).max(16).default(0.5).describe("vCPU of the function"),
+    .describe("reach the only function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
+  serverlessCalls: z.number().int().min(1).default(100).describe("most calls of a function at once"),
+  memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
+  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
   prices: z
     .string()
     .default("alibaba-fc-cn-2026")

@@ -85,7 +85,8 @@ export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 export type Decision =
   /**
    * Send `count` requests, from the one at index `first` on (default 0), to the target with that index.
-   * `plannedRows`: how many it aimed at.
+   * `plannedRows`: how many it aimed at. `giveUpAtMs`: when the call fails, at the latest, unless the target's own
+   * time for a call is over before; its requests are then in line again.
    */
   | {
       readonly kind: "dispatch";
@@ -94,6 +95,7 @@ export type Decision =
       readonly target: number;
       readonly plannedRows: number;
       readonly reason: ReleaseReason;
+      readonly giveUpAtMs?: number;
     }
   /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
   | { readonly kind: "wait"; readonly untilMs: number }

@@ -37,6 +37,8 @@ export type QueueInput =
       readonly ok: false;
       readonly code: ErrorCode;
       readonly message: string;
+      /** What the failed call cost all the same; left out when nothing or not known. */
+      readonly cost?: number;
     };
 
 /** How a request ended. `late` is a served request whose answer came after its deadline. */

@@ -1,16 +1,17 @@
 /**
- * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event in
- * order. `replay/recorded-run.ts` feeds them to a queue again and compares its decisions.
+ * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event and every
+ * plan in order. `replay/recorded-run.ts` feeds them to a queue again and compares its decisions.
  */
-import type { FixedPlan } from "./policies/fixed.ts";
+import type { PlanChange } from "./policies/policy-inputs.ts";
 import type { QueueEvent } from "./queue-event.ts";
+import type { QueuePolicy } from "./queue-policy.ts";
 import type { TargetKind } from "./target.ts";
 
 /** What a queue was made of, as far as its decisions depend on it. */
 export interface RecordHeader {
   readonly kind: "header";
   readonly format: "spillway-record/1";
-  readonly policy: { readonly name: "fixed" } & FixedPlan;
+  readonly policy: QueuePolicy;
   readonly targets: readonly {
     readonly name: string;
     readonly kind: TargetKind;
@@ -23,16 +24,22 @@ export interface RecordHeader {
   readonly maxAttempts: number;
 }
 
+/** The policy changed its plan for the lines of a key. */
+export interface PlanRecord extends PlanChange {
+  readonly kind: "plan";
+  readonly key: string;
+}
+
 /**
- * An observer for a queue that writes each event as a line.
+ * Writes each event of a queue, and each plan of its policy, as a line.
  *
  * @param write takes one line with its line feed
  */
 export function createRecorder(
   header: Omit<RecordHeader, "kind" | "format">,
   write: (line: string) => void,
-): (event: QueueEvent) => void {
-  const put = (value: RecordHeader | QueueEvent): void => write(`${JSON.stringify(value)}\n`);
+): (event: QueueEvent | PlanRecord) => void {
+  const put = (value: RecordHeader | QueueEvent | PlanRecord): void => write(`${JSON.stringify(value)}\n`);
   put({ kind: "header", format: "spillway-record/1", ...header });
   return put;
 }

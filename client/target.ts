@@ -15,6 +15,11 @@ export interface OutgoingBatch<In> {
   readonly rows: number;
   /** The earliest deadline in the batch, on the queue's clock. */
   readonly deadlineAtMs: number;
+  /**
+   * When to give the call up, on the queue's clock, so that its requests can go elsewhere in time; undefined: when
+   * the target's own time for a call is over.
+   */
+  readonly giveUpAtMs?: number | undefined;
 }
 
 /** How a batch ended. `answers` are in the order of the payloads. */
@@ -31,7 +36,12 @@ export type BatchResult<Out> =
       /** What the call cost in the target's currency; 0 where calls are not billed. */
       readonly cost: number;
     }
-  | { readonly ok: false; readonly error: SpillwayError };
+  | {
+      readonly ok: false;
+      readonly error: SpillwayError;
+      /** What the call cost all the same; undefined when nothing, or not known. */
+      readonly cost?: number;
+    };
 
 /** What a target is: the edge, which is paid for and limited, or functions of one size, where every call costs. */
 export type TargetKind = "edge" | "serverless";

@@ -186,7 +186,7 @@ export class VirtualQueue<In, Out> {
 
   #dispatch(
     line: RequestLine<QueuedRequest<In, Out>>,
-    { first = 0, count, target: index, plannedRows, reason }: Decision & { kind: "dispatch" },
+    { first = 0, count, target: index, plannedRows, reason, giveUpAtMs }: Decision & { kind: "dispatch" },
     nowMs: number,
   ): void {
     const target = this.#targets[index];
@@ -211,7 +211,7 @@ export class VirtualQueue<In, Out> {
       this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
     }
     let ended = false;
-    target.target.send({ id, key, payloads, rows, deadlineAtMs }, (result) => {
+    target.target.send({ id, key, payloads, rows, deadlineAtMs, giveUpAtMs }, (result) => {
       if (ended) return;
       ended = true;
       this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));

@@ -13,6 +13,8 @@ export interface TargetFigures {
 export interface Report {
   /** Requests that were sent. */
   readonly requests: number;
+  /** Requests that were to be sent; more when the demo was cut short. */
+  readonly planned: number;
   readonly wrong: number;
   readonly lost: number;
   /** Requests answered within the SLO. */
@@ -29,8 +31,10 @@ export interface Report {
   readonly reasons: readonly string[];
 }
 
+/** @param planned how many requests were to be sent */
 export function makeReport(
   outcomes: readonly Outcome[],
+  planned: number,
   sloMs: number,
   bill: { readonly cost: number; readonly currency: string },
 ): Report {
@@ -52,6 +56,7 @@ export function makeReport(
   }
   return {
     requests,
+    planned,
     wrong: answered.filter(({ isRight }) => !isRight).length,
     lost: lost.length,
     inSlo,
@@ -75,8 +80,9 @@ export function makeReport(
 /** The report as lines for a person. */
 export function formatReport(report: Report, sloS: number): string {
   const { latencyMs, targets, cost, costPer1000, currency } = report;
+  const { requests, planned } = report;
   const rows: (readonly [string, string])[] = [
-    ["requests", String(report.requests)],
+    ["requests", requests < planned ? `${requests} of ${planned}: cut short` : String(requests)],
     ["wrong", String(report.wrong)],
     ["lost", String(report.lost)],
     [`in SLO (${sloS} s)`, `${report.inSlo} (${percent(report.inSloShare)})`],

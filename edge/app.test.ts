@@ -47,12 +47,21 @@ describe("a real model behind the V2 app", () => {
     expect(await json("/v2/health/live")).toEqual({ status: 200, body: { live: true } });
     expect(await json("/v2/health/ready")).toEqual({ status: 200, body: { ready: true } });
     expect(await json("/v2/models/ocr-cls/ready")).toMatchObject({ status: 200, body: { name: "ocr-cls" } });
-    expect((await json("/v2/")).body.extensions).toEqual(["binary_tensor_data"]);
+    expect((await json("/v2/")).body.extensions).toEqual(["binary_tensor_data", "model_repository"]);
     expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
       name: "ocr-cls",
       versions: ["2"],
       platform: "onnx_onnxv1",
       inputs: [{ name: "x", datatype: "FP32", shape: [-1, 3, -1, -1] }],
+    });
+  });
+
+  it("lists its models, and names an input that suits each where the model leaves dimensions open", async () => {
+    const index = await app.request("/v2/repository/index", { method: "POST", body: "{}" });
+    expect(await index.json()).toContainEqual({ name: "ocr-cls", version: "2", state: "READY", reason: "" });
+    expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
+      inputs: [{ parameters: { example_shape: "[1,3,48,192]" } }],
+      parameters: { replicas: 1 },
     });
   });
 
@@ -137,6 +146,7 @@ describe("a real model behind the V2 app", () => {
 function brokenRunner(error: Error): ModelRunner {
   return {
     model: { name: "m", version: "1", path: "" },
+    replicas: 1,
     isReady: false,
     metadata: undefined,
     ready: () => Promise.reject(error),

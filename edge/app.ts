@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { InferRequest, InferResponse } from "../protocol/message.ts";
+import type { InferRequest, InferResponse, ModelMetadata, RepositoryEntry } from "../protocol/message.ts";
 import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
@@ -32,17 +32,23 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
 
   app.get("/v2", (context) =>
-    context.json({ name: "spillway-edge", version: "1", extensions: ["binary_tensor_data"] }),
+    context.json({
+      name: "spillway-edge",
+      version: "1",
+      extensions: ["binary_tensor_data", "model_repository"],
+    }),
   );
   app.get("/v2/health/live", (context) => context.json({ live: true }));
   app.get("/v2/health/ready", (context) => {
     const ready = models.length > 0 && models.every((runner) => runner.isReady);
     return context.json({ ready }, ready ? 200 : 503);
   });
+  app.post("/v2/repository/index", (context) => context.json(models.map(repositoryEntry)));
   app.get("/v2/models/:model", (context) => {
-    const { model, metadata } = runnerOf(context);
+    const runner = runnerOf(context);
+    const { model, metadata } = runner;
     if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
-    return context.json(metadata);
+    return context.json(withExtensions(metadata, runner));
   });
   app.get("/v2/models/:model/ready", (context) => {
     const { model, isReady } = runnerOf(context);
@@ -59,6 +65,22 @@ export function createEdgeApp({ models, log, maxBodyBytes }: EdgeAppOptions): Ho
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   return app;
+}
+
+function repositoryEntry({ model: { name, version }, isReady }: ModelRunner): RepositoryEntry {
+  const reason = isReady ? "" : "no replica is up";
+  return { name, version, state: isReady ? "READY" : "UNAVAILABLE", reason };
+}
+
+/** What a client needs to measure the model: how many batches run at once, and inputs that suit it. */
+function withExtensions(metadata: ModelMetadata, { model, replicas }: ModelRunner): ModelMetadata {
+  const inputs = metadata.inputs.map((input) => {
+    const example = model.exampleShapes?.[input.name];
+    return example === undefined
+      ? input
+      : { ...input, parameters: { example_shape: JSON.stringify(example) } };
+  });
+  return { ...metadata, inputs, parameters: { replicas } };
 }
 
 async function infer(runner: ModelRunner, request: InferRequest, log: Logger): Promise<InferResponse> {

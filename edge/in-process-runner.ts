@@ -15,6 +15,7 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
   opened.catch(() => {}); // whoever awaits ready() or run() sees the failure
   return {
     model,
+    replicas: 1,
     get isReady() {
       return session !== undefined;
     },

@@ -11,6 +11,8 @@ export interface ModelFile {
   readonly version: string;
   /** Path of the ONNX file. */
   readonly path: string;
+  /** Shapes of one row that suit the model, by input, where the model leaves dimensions open. */
+  readonly exampleShapes?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Outputs of one run, with the time that the model itself took. */
@@ -28,6 +30,8 @@ export interface BatchResult extends InferenceResult {
 
 export interface ModelRunner {
   readonly model: ModelFile;
+  /** Batches that are run at once. */
+  readonly replicas: number;
   /** True when a run would start or wait, not fail. */
   readonly isReady: boolean;
   /** Names, types and shapes; undefined until the model was loaded once. */

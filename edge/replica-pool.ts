@@ -58,6 +58,10 @@ export class ReplicaPool implements ModelRunner {
     this.#keepers = Array.from({ length: options.replicas }, (_, index) => this.#keep(index));
   }
 
+  get replicas(): number {
+    return this.#options.replicas;
+  }
+
   get isReady(): boolean {
     return this.#up > 0 && !this.#closing.signal.aborted;
   }

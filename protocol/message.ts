@@ -43,6 +43,8 @@ export interface TensorMetadata {
   datatype: Datatype;
   /** -1 for a dimension that may vary. */
   shape: number[];
+  /** An extension: `example_shape` is a JSON list of dimensions that suit the model, where some of them vary. */
+  parameters?: Parameters;
 }
 
 /** Answer to GET v2/models/{name}. */
@@ -53,6 +55,17 @@ export interface ModelMetadata {
   platform: string;
   inputs: TensorMetadata[];
   outputs: TensorMetadata[];
+  /** An extension: `replicas` is how many batches of the model are served at once. */
+  parameters?: Parameters;
+}
+
+/** One entry of the answer to POST v2/repository/index. */
+export interface RepositoryEntry {
+  name: string;
+  version?: string;
+  /** `READY` when the model can be asked. */
+  state?: string;
+  reason?: string;
 }
 
 /** The priority parameter: 1 is the most urgent, larger is less so, 0 is the server's default. */

@@ -1,4 +1,5 @@
 /** A link's upload direction: a FIFO pipe, through which the batches for one class of targets go one after another. */
+import { uploadMs } from "../client/policies/measured-target.ts";
 import type { Faults, LinkName } from "./faults.ts";
 import type { LinkSpec } from "./scenario.ts";
 
@@ -33,9 +34,4 @@ export class Link {
     this.#freeAtMs = uploadEndMs;
     return { uploadStartMs, uploadEndMs, reachMs: uploadEndMs + this.oneWayMs };
   }
-}
-
-/** Time that `bytes` take through an uplink, without faults. */
-export function uploadMs(bytes: number, uplinkMbps: number): number {
-  return (bytes * 8) / (uplinkMbps * 1_000);
 }

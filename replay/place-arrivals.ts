@@ -5,18 +5,27 @@ import type { Arrival, Bin } from "./trace-lines.ts";
 
 const blockLength = 4_096;
 
-/** A bin's number of arrivals, each uniform in the bin, in order. Holds the moments of the whole bin. */
+/**
+ * A bin's number of arrivals, uniform in the bin, drawn in order so that a bin of any size is streamed: of n that
+ * are still to come in what is left of the bin, the first lies at the part 1 - u^(1/n) of it.
+ */
 export function* placeCount({ fromS, toS, value }: Bin, random: Random): Generator<Arrival[]> {
-  const moments = new Float64Array(value);
-  for (let index = 0; index < value; index++) {
-    // A draw next to 1 may be rounded up to the bin's end, which is not part of it.
-    const atS = fromS + (toS - fromS) * random();
-    moments[index] = atS < toS ? atS : fromS;
+  let leftS = toS - fromS;
+  let block: Arrival[] = [];
+  for (let more = value; more > 0; more--) {
+    leftS *= (1 - random()) ** (1 / more);
+    // What is left may be rounded down to nothing, and the bin's end is not part of it.
+    const atS = toS - leftS;
+    block.push(arrivalAt(atS < toS ? Math.max(fromS, atS) : latestBefore(fromS, toS)));
+    if (block.length < blockLength) continue;
+    yield block;
+    block = [];
   }
-  moments.sort();
-  for (let start = 0; start < value; start += blockLength) {
-    yield Array.from(moments.subarray(start, start + blockLength), arrivalAt);
-  }
+  yield block;
+}
+
+function latestBefore(fromS: number, toS: number): number {
+  return Math.max(fromS, toS - (toS - fromS) * Number.EPSILON);
 }
 
 /** Arrivals of a Poisson process of the bin's rate. */

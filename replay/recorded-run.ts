@@ -4,18 +4,21 @@
  */
 import type { Clock } from "../client/clock.ts";
 import { SpillwayError } from "../client/errors.ts";
-import { fixedPolicy } from "../client/policies/fixed.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../client/queue-event.ts";
-import type { RecordHeader } from "../client/recorder.ts";
+import { makePolicy } from "../client/queue-policy.ts";
+import type { PlanRecord, RecordHeader } from "../client/recorder.ts";
 import type { Ticket } from "../client/request.ts";
 import type { BatchResult, Target } from "../client/target.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
+
+/** What the queue and its policy decided. */
+export type RecordedDecision = QueueOutput | PlanRecord;
 
 /** A record as it was read: its header, what happened, and what was decided. */
 export interface RecordedRun {
   readonly header: RecordHeader;
   readonly inputs: readonly QueueInput[];
-  readonly outputs: readonly QueueOutput[];
+  readonly outputs: readonly RecordedDecision[];
 }
 
 /**
@@ -26,7 +29,7 @@ export function parseRecord(text: string, file: string): RecordedRun {
   const lines = text.trimEnd().split("\n");
   const [header, ...events] = lines.map((line, index) => {
     try {
-      return JSON.parse(line) as RecordHeader | QueueEvent;
+      return JSON.parse(line) as RecordHeader | QueueEvent | PlanRecord;
     } catch (error) {
       throw new Error(`${file}:${index + 1}: ${(error as Error).message}`, { cause: error });
     }
@@ -35,9 +38,9 @@ export function parseRecord(text: string, file: string): RecordedRun {
     throw new Error(`${file}:1: no header of format spillway-record/1`);
   }
   const inputs: QueueInput[] = [];
-  const outputs: QueueOutput[] = [];
-  for (const event of events as QueueEvent[]) {
-    if (event.kind === "batch" || event.kind === "end") outputs.push(event);
+  const outputs: RecordedDecision[] = [];
+  for (const event of events as (QueueEvent | PlanRecord)[]) {
+    if (event.kind === "batch" || event.kind === "end" || event.kind === "plan") outputs.push(event);
     else inputs.push(event);
   }
   return { header, inputs, outputs };
@@ -63,9 +66,9 @@ class RecordedClock implements Clock {
  *
  * @throws Error when the record holds the result of a batch that the queue does not form
  */
-export function replayRecord({ header, inputs }: RecordedRun): QueueOutput[] {
+export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[] {
   const clock = new RecordedClock();
-  const outputs: QueueOutput[] = [];
+  const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
@@ -74,7 +77,9 @@ export function replayRecord({ header, inputs }: RecordedRun): QueueOutput[] {
   const sizes = new Map<number, number>();
   const queue = new VirtualQueue<undefined, undefined>({
     clock,
-    policy: fixedPolicy(header.policy),
+    policy: makePolicy(header.policy, header.sloMs, {
+      onPlan: (key, change) => outputs.push({ kind: "plan", key, ...change }),
+    }),
     targets,
     sloMs: header.sloMs,
     maxQueuedRows: header.maxQueuedRows,
@@ -115,7 +120,11 @@ export function replayRecord({ header, inputs }: RecordedRun): QueueOutput[] {
 }
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
-  if (!input.ok) return { ok: false, error: new SpillwayError(input.code, input.message) };
+  if (!input.ok) {
+    const { code, message, cost } = input;
+    const error = new SpillwayError(code, message);
+    return cost === undefined ? { ok: false, error } : { ok: false, error, cost };
+  }
   const { serviceMs, serverQueuedMs, coldStartMs, cost } = input;
   const answers = Array.from({ length: requests }, () => undefined);
   return { ok: true, answers, serviceMs, serverQueuedMs, coldStartMs, cost };

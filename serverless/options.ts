@@ -1,12 +1,24 @@
 /** The options of the local function host and of a function, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { functionMenu, functionSize } from "../protocol/function-menu.ts";
 
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
   port: z.number().int().min(0).max(65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
-  function: z.string().min(1).default("spillway").describe("name under which the function is invoked"),
-  memory: z.number().int().min(128).max(32_768).default(1_024).describe("memory that is billed, in MiB"),
-  vcpu: z.number().min(0.05).max(16).default(0.5).describe("vCPU that are billed"),
+  functions: functionMenu
+    .optional()
+    .describe(
+      "functions of several sizes: NAME=VCPUxMIB,...; the threads of a run are its whole vCPU, 1 or more",
+    ),
+  function: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("name under which the only function is invoked (default: spillway)"),
+  memory: functionSize.memory
+    .optional()
+    .describe("memory of the only function that is billed, in MiB (default: 1024)"),
+  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function that are billed (default: 0.5)"),
   functionTimeout: z
     .number()
     .positive()

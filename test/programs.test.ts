@@ -1,13 +1,14 @@
 /** The programs as a user runs them: real processes, signals, ports and files. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { parseProfile } from "../client/profile.ts";
 import { parseRecord, replayRecord } from "../replay/recorded-run.ts";
 import { eventually, executable, isAlive } from "./built.ts";
 
@@ -84,8 +85,14 @@ describe("the command line", () => {
     [["function", "--models", process.execPath], /node: not a folder/],
     [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
     [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
-    [["vqueue", "--record", "/no/such/folder/r"], /--record: ENOENT/],
+    [["vqueue", "--record", "/no/such/folder/r"], /\/no\/such\/folder\/r: no such folder/],
     [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
+    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --plan fixed only/],
+    [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --plan spillway/],
+    [["vqueue", "--profile", "/no/such/profile"], /--profile: ENOENT/],
+    [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
+    [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
+    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
@@ -98,7 +105,11 @@ describe("the command line", () => {
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     const { status, stderr } = await run("edge", "--port", String(port));
+    const queue = await run("vqueue", "--port", String(port));
     other.close();
+    expect(queue.status).toBe(2);
+    expect(queue.stderr).toContain("is in use");
+    expect(queue.stderr).not.toContain("measur");
     expect(status).toBe(2);
     expect(stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
     expect(stderr).not.toContain("replica");
@@ -127,7 +138,7 @@ describe("the command line", () => {
   it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
     const good = join(folder, "good.yaml");
     writeFileSync(good, "port: 0\nslo: 7\ntimeout: 3\n");
-    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless");
+    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless", "--plan", "fixed");
     await listening(daemon.child);
     daemon.child.kill("SIGTERM");
     const { status, stderr } = await daemon.ended;
@@ -152,7 +163,7 @@ describe("edge, functions and queue together", () => {
       const record = join(folder, `${signal}.ndjson`);
       const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--record", record];
       // A timeout that never comes: only draining sends the batch that is not full.
-      const slow = ["--slo", "60", "--timeout", "60"];
+      const slow = ["--plan", "fixed", "--slo", "60", "--timeout", "60"];
       const queue = start("vqueue", "--port", "0", ...targets, ...slow, "--edge-batch", "4");
       const url = await listening(queue.child);
       const ask = (): Promise<Response> =>
@@ -198,6 +209,45 @@ describe("edge, functions and queue together", () => {
     expect((await alone.ended).status).toBe(0);
   });
 
+  it("serve by the plan spillway from the edge, and from functions once it is gone; the record replays", async () => {
+    const menu = "small=0.5x1024,large=2x4096";
+    const edge = start("edge", "--port", "0", "--threads", "1");
+    const functions = start("functions", "--port", "0", "--functions", menu);
+    const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
+    const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
+    const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
+    const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
+    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "2");
+    const url = await listening(queue.child);
+    const ask = async (): Promise<unknown> => {
+      const reply = await fetch(`${url}/v2/models/ocr-rec/infer`, { method: "POST", body: body() });
+      const { parameters } = (await reply.json()) as { parameters: { spillway_target: string } };
+      return parameters.spillway_target;
+    };
+    const asked = (count: number): Promise<unknown[]> => Promise.all(Array.from({ length: count }, ask));
+    expect(await asked(5)).toEqual(Array.from({ length: 5 }, () => "edge"));
+    edge.child.kill("SIGKILL");
+    await edge.ended;
+    for (const target of await asked(20)) expect(["small", "large"]).toContain(target);
+    const statusOf = async (path: string, init?: RequestInit): Promise<number> =>
+      (await fetch(`${url}${path}`, init)).status;
+    expect(await statusOf("/v2/models/ocr-rec")).toBe(200);
+    expect(await statusOf("/v2/models/ocr-rec/ready")).toBe(200);
+    expect(await statusOf("/v2/models/nobody/infer", { method: "POST", body: body() })).toBe(404);
+    queue.child.kill("SIGTERM");
+    const { status, stderr } = await queue.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain('"msg":"plan"');
+
+    const measured = parseProfile(readFileSync(profile, "utf8"), profile);
+    expect(measured.targets.map(({ name }) => name)).toEqual(["edge", "small", "large"]);
+    for (const { models } of measured.targets) expect(Object.keys(models)).toEqual(["ocr-rec"]);
+    const recorded = parseRecord(readFileSync(record, "utf8"), record);
+    expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
+    expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
+    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+  }, 60_000);
+
   it("end when the process that started them is killed, with every child", async () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);
@@ -209,7 +259,7 @@ describe("edge, functions and queue together", () => {
 });
 
 describe("the demo", () => {
-  it("loses no request when an edge replica is killed in the middle, and uses both targets", async () => {
+  it("loses no request when an edge replica is killed in the middle, and leaves no log when all went well", async () => {
     const record = join(folder, "demo.ndjson");
     const demo = start("demo", "--seconds", "8", "--rate", "15", "--json", "--record", record);
     const logPath = await eventually(() => {
@@ -217,40 +267,51 @@ describe("the demo", () => {
       expect(path).toBeDefined();
       return path as string;
     });
-    const replica = (): number => {
-      const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/.exec(
-        readFileSync(logPath, "utf8"),
-      );
-      expect(ready).not.toBeNull();
-      return Number(ready?.[1]);
-    };
-    const pid = await eventually(replica);
+    await eventually(() => expect(demo.log()).toContain("sending"));
+    const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/;
+    const pid = Number(ready.exec(readFileSync(logPath, "utf8"))?.[1]);
     await eventually(() => {
       const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
       expect(batches.length).toBeGreaterThan(3);
     });
     process.kill(pid, "SIGKILL");
+    const log = await eventually(() => {
+      const text = readFileSync(logPath, "utf8");
+      expect(text).toContain("replica ended; starting another");
+      return text;
+    });
     const { status, stdout, stderr } = await demo.ended;
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ wrong: 0, lost: 0, currency: "CNY" });
-    expect(Object.keys(report.targets)).toEqual(["edge", "serverless"]);
-    expect(report.cost).toBeGreaterThan(0);
+    expect(report.requests).toBe(report.planned);
+    expect(Object.keys(report.targets)).toContain("edge");
+    expect(report.replayed.map(({ policy }: { policy: string }) => policy)).toEqual([
+      "fixed",
+      "edge-only",
+      "serverless-only",
+      "spillway",
+    ]);
+    for (const { requests } of report.replayed) expect(requests).toBe(report.requests);
     expect(status, stderr).toBe(0);
-    expect(readFileSync(logPath, "utf8")).toContain("replica ended; starting another");
+    expect(stderr).toMatch(/measured edge: 1: .* ms/);
+    expect(stderr).toContain("plan (start, ");
     const recorded = parseRecord(readFileSync(record, "utf8"), record);
-    expect(replayRecord(recorded)).toEqual(recorded.outputs);
-    expect(pidsIn(readFileSync(logPath, "utf8")).filter(isAlive)).toEqual([]);
-  });
+    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+    expect(pidsIn(log).filter(isAlive)).toEqual([]);
+    expect(existsSync(logPath)).toBe(false);
+  }, 90_000);
 
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "answers what is under way after %s, stops its programs and reports",
+    "answers what is under way after %s, stops its programs, and says that it was cut short",
     async (signal) => {
-      const demo = start("demo", "--seconds", "30", "--json");
+      const demo = start("demo", "--seconds", "30");
       await eventually(() => expect(demo.log()).toContain("sending"));
       demo.child.kill(signal);
       const { status, stdout } = await demo.ended;
-      expect(JSON.parse(stdout)).toMatchObject({ wrong: 0, lost: 0 });
+      expect(stdout).toMatch(/requests +\d+ of \d+: cut short/);
+      expect(stdout).toMatch(/lost +0\n/);
       expect(status).toBe(0);
     },
+    90_000,
   );
 });

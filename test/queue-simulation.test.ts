@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../algorithms/random.ts";
 import { SpillwayError } from "../client/errors.ts";
-import { fixedPolicy } from "../client/policies/fixed.ts";
+import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { Policy } from "../client/policy.ts";
 import type { QueueEvent } from "../client/queue-event.ts";
+import { makePolicy, type QueuePolicy } from "../client/queue-policy.ts";
 import { createRecorder } from "../client/recorder.ts";
 import type { Ticket } from "../client/request.ts";
 import type { OutgoingBatch, Target } from "../client/target.ts";
@@ -22,8 +23,36 @@ interface Run {
   readonly endsByRequest: ReadonlyMap<number, number>;
 }
 
+const fixed: QueuePolicy = { name: "fixed", ...plan };
+
+/** Both targets as a calibration may have measured them: about as fast as they are when they are well. */
+const spillway: QueuePolicy = {
+  name: "spillway",
+  sloQuantile: 0.99,
+  maxWaitMs: 60,
+  targets: [
+    { ...profiledTarget(12), name: "edge", kind: "edge" },
+    { ...profiledTarget(14), name: "serverless", kind: "serverless", vcpu: 1, memoryMib: 1_024 },
+  ],
+  prices: {
+    name: "test",
+    kind: "gb-second",
+    currency: "USD",
+    validFrom: "2026-01-01",
+    source: "a test",
+    granularityMs: { cpu: 1 },
+    perGbS: 1,
+    perCall: 0.001,
+  },
+};
+
+function profiledTarget(ms: number) {
+  const times = { requestBytes: 30, maxBatch: 8, serviceMs: { "1": [5, ms], "8": [6, ms + 3] } };
+  return { replicas: 2, link: { rttMs: 0.5, uplinkMbps: 100 }, coldStartMs: [], models: { k0: times } };
+}
+
 /** Each seed switches whole kinds of fault on or off. */
-function simulate(seed: number, policy: Policy = fixedPolicy(plan)): Run {
+function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run {
   const random = seededRandom(seed);
   const clock = new VirtualClock();
   const faults = {
@@ -39,12 +68,11 @@ function simulate(seed: number, policy: Policy = fixedPolicy(plan)): Run {
   const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
     return { name, kind, maxInFlight, assumedLatencyMs };
   });
-  const recorder = createRecorder(
-    { policy: { name: "fixed", ...plan }, targets: facts, ...limits },
-    (line) => {
-      record += line;
-    },
-  );
+  const recorder = createRecorder({ policy: from, targets: facts, ...limits }, (line) => {
+    record += line;
+  });
+  const onPlan = (key: string, change: PlanChange): void => recorder({ kind: "plan", key, ...change });
+  const policy = given ?? makePolicy(from, limits.sloMs, { onPlan });
   const observe = (event: QueueEvent): void => {
     events.push(event);
     recorder(event);
@@ -159,6 +187,18 @@ it("ends every request exactly once and breaks no rule, whatever fails", () => {
   );
 });
 
+it("ends every request exactly once under the plan spillway, and its record replays", () => {
+  fc.assert(
+    fc.property(fc.nat(0xffff_ffff), (seed) => {
+      const { record, endsByRequest } = simulate(seed, spillway);
+      expect([...endsByRequest.values()].every((ends) => ends === 1)).toBe(true);
+      const recorded = parseRecord(record, "run");
+      expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 it("decides the same for the same seed, and the same again when its record is fed to it", () => {
   fc.assert(
     fc.property(fc.nat(0xffff_ffff), (seed) => {
@@ -204,8 +244,8 @@ it("catches a policy that sends more than a target takes", () => {
       return { kind: "dispatch", count: view.line.length, target, plannedRows: 20, reason: "full" };
     },
   };
-  expect(() => simulate(3, careless)).toThrow(/no room/);
-  expect(violations(simulate(3, hasty)).some((text) => text.includes("rows"))).toBe(true);
+  expect(() => simulate(3, fixed, careless)).toThrow(/no room/);
+  expect(violations(simulate(3, fixed, hasty)).some((text) => text.includes("rows"))).toBe(true);
 });
 
 it("names file and line of a record that is damaged", () => {

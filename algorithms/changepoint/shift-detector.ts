@@ -46,8 +46,8 @@ const defaults: ShiftDetectorOptions = Object.freeze({
   window: 600,
 });
 
-/** The smallest shift that matters is at most so many standard deviations of the noise: fewer than values are bounded at. */
-const leastShiftDeviations = 2.5;
+/** The smallest shift that matters is at most this part of the deviation that values are bounded at. */
+const leastShiftPart = 2 / 3;
 
 /** What is known of the present level. */
 export interface Level {
@@ -120,7 +120,8 @@ export class ShiftDetector {
    * the level would never be far enough from it to be one of them.
    */
   #dispersionAt(level: number): number {
-    const least = (this.#options.leastShift * this.#noise.unit(level)) / leastShiftDeviations;
+    const { leastShift, boundDeviations } = this.#options;
+    const least = (leastShift * this.#noise.unit(level)) / (leastShiftPart * boundDeviations);
     return Math.max(this.#dispersion.value, least ** 2 / this.#noise.variance(level));
   }
 

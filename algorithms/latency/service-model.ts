@@ -18,9 +18,10 @@ export interface ServiceModelOptions {
 const samplesPerSize = 256;
 /**
  * Smaller changes of the target as a whole are left to the renewal of the tables; in logarithms. Service times
- * are skewed, there are many, and a target falsely believed to be slow may never be used again: hence the odds.
+ * are skewed, there are many, and a target falsely believed to be slow may never be used again: hence the odds, and
+ * the bound, which lets no short run of slow batches decide.
  */
-const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99 };
+const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
 /** Real batches after which the tables are made anew. */
 const refitEvery = 64;
 /** Times below this, in milliseconds, count as this: their ratios say nothing. */

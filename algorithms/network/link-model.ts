@@ -14,6 +14,8 @@ export interface LinkModelOptions {
   readonly window?: number;
   /** Which quantile of the bandwidth is reckoned with, in [0, 1]. Default 0.25. */
   readonly bandwidthQuantile?: number;
+  /** Differences of this size say nothing about the link, in milliseconds, at least 0. Default 0. */
+  readonly jitterMs?: number;
   /** Whether what was timed before a lasting change of the link is forgotten. Default true. */
   readonly followsDrift?: boolean;
 }
@@ -38,6 +40,8 @@ interface PendingUpload extends Upload {
   previousNetworkEndMs: number | undefined;
 }
 
+/** Smaller changes are left to the renewal of the estimate; uploads are many and jitter, hence the odds. */
+const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
 /** The estimate is renewed after this many new uploads, and at every one of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
@@ -58,7 +62,7 @@ export class LinkModel {
   readonly #pending: PendingUpload[] = [];
   /** The last ones that were timed, the oldest first. */
   readonly #timed: TimedUpload[] = [];
-  readonly #drift = new DriftDetector();
+  readonly #drift = new DriftDetector(driftOptions);
   #sequence = 0;
   #sinceFit = 0;
   #timedInAll = 0;
@@ -73,14 +77,16 @@ export class LinkModel {
       assumedMsPerByte,
       window = 64,
       bandwidthQuantile = 0.25,
+      jitterMs = 0,
       followsDrift = true,
     } = options;
     check("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
     check("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
     const isWindow = Number.isInteger(window) && window >= 0 && window <= 512;
+    check("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
     check("window", window, isWindow, "an integer from 0 to 512");
     check("bandwidthQuantile", bandwidthQuantile, bandwidthQuantile >= 0 && bandwidthQuantile <= 1, "[0, 1]");
-    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, followsDrift };
+    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, jitterMs, followsDrift };
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
 
@@ -180,7 +186,9 @@ export class LinkModel {
   /** Relative to the assumption, not to the estimate: else each new estimate would be a change of its own. */
   #forgetBeforeDrift({ tookMs, hasRoundTrip }: TimedUpload, assumedMs: number): boolean {
     const uploadMs = tookMs - (hasRoundTrip ? this.rttMs : 0);
-    const alarm = this.#drift.observe(Math.max(leastRatio, uploadMs / assumedMs));
+    const { jitterMs } = this.#options;
+    const ratio = (uploadMs + jitterMs) / (assumedMs + jitterMs);
+    const alarm = this.#drift.observe(Math.max(leastRatio, ratio));
     if (alarm === undefined || !this.#options.followsDrift) return false;
     const since = alarm.atIndex - alarm.startIndex + 1;
     this.#timed.splice(0, Math.max(0, this.#timed.length - since));

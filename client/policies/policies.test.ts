@@ -112,7 +112,7 @@ describe("edge-only", () => {
 
 describe("serverless-only", () => {
   function policyAt(ratePerMs: number, untilMs: number): Policy {
-    const policy = serverlessOnlyPolicy({ targets });
+    const policy = serverlessOnlyPolicy({ targets, sloMs: 10_000 });
     for (let atMs = 0; atMs <= untilMs; atMs += 1 / ratePerMs) policy.arrived?.("", 1, atMs);
     return policy;
   }

@@ -1,8 +1,8 @@
 /**
  * Functions alone, by deferred batching: a call leaves at the last moment at which its oldest request can still
  * be answered in time, or when it is full, so that as many as possible share its fixed costs. Of the sizes it
- * takes the one whose call will be cheapest a request at the rate of late. It shows what the money buys without
- * an edge.
+ * takes the one whose call will be cheapest a request at the rate of late, of those first whose largest call is in
+ * time even if an instance must start. It shows what the money buys without an edge.
  *
  * Source: the greedy partition into maximal batches, which is optimal for affine costs and one size; sizes are
  * compared as in BATCH (Ali et al., SC 2020) and HarmonyBatch (Chen et al., IWQoS 2024), but for each call anew.
@@ -24,11 +24,15 @@ interface Size {
   readonly profile: TargetProfile;
   /** By rows. */
   readonly latencyMs: readonly number[];
+  /** Whether the SLO leaves time for an instance to start before the largest call. */
+  readonly canStart: boolean;
 }
 
-export function serverlessOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
+export function serverlessOnlyPolicy({ targets, sloMs }: Pick<PolicyInputs, "targets" | "sloMs">): Policy {
   const sizes = functionsAmong(targets).map(({ index, profile }): Size => {
-    return { index, profile, latencyMs: latenciesMs(profile, quantile) };
+    const latencyMs = latenciesMs(profile, quantile);
+    const longestMs = latencyMs[profile.maxBatchRows] as number;
+    return { index, profile, latencyMs, canStart: profile.coldStartMs + longestMs <= sloMs };
   });
   const rate = new ArrivalRate(rateWindow);
   let linkFreeAtMs = -Infinity;
@@ -55,7 +59,8 @@ function decide(view: QueueView, sizes: readonly Size[], rowsPerMs: number, send
   if (able.length === 0) return { kind: "refuse", count: 1, reason: "late" };
   const usable = able.filter(({ index }) => hasRoom(view.targets[index] as TargetView, nowMs));
   if (usable.length === 0) return { kind: "wait", untilMs: resumeAtMs(view, able) };
-  const size = cheapest(usable, line, rowsPerMs, slackMs);
+  const patient = usable.filter(({ canStart }) => canStart);
+  const size = cheapest(patient.length > 0 ? patient : usable, line, rowsPerMs, slackMs);
   const { index, latencyMs, profile } = size;
   const wanted = Math.min(line.rows, profile.maxBatchRows);
   const spareMs = slackMs - (latencyMs[wanted] as number);

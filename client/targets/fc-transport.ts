@@ -10,7 +10,7 @@ import type { CallCost } from "../../algorithms/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { SpillwayError } from "../errors.ts";
 import { fcFault } from "./fc-fault.ts";
-import type { Transport } from "./transport.ts";
+import { BilledFailure, type Transport } from "./transport.ts";
 
 export interface FcTransportOptions {
   readonly functionName: string;
@@ -65,11 +65,16 @@ export function fcTransport(options: FcTransportOptions): Transport {
         functionName,
         invoke(packCall({ model, wire }), timeoutMs),
       );
-      if (headers["x-fc-error-type"] !== undefined) throw functionFailed(functionName, headers, body);
-      const { status, wire: answer } = unpackReply(body);
       const coldStartMs = Number(headers["x-spillway-cold-start-ms"] ?? 0);
       const durationMs = durationOf(headers) ?? performance.now() - startedAtMs;
-      return { status, wire: answer, coldStartMs, cost: costOf(durationMs, coldStartMs).cost };
+      const { cost } = costOf(durationMs, coldStartMs);
+      const errorType = headers["x-fc-error-type"];
+      if (errorType !== undefined) {
+        const text = new TextDecoder().decode(body.subarray(0, 500));
+        throw new BilledFailure("target_fault", `${functionName} failed (${errorType}): ${text}`, cost);
+      }
+      const { status, wire: answer } = unpackReply(body);
+      return { status, wire: answer, coldStartMs, cost };
     },
     close: async () => {},
   };
@@ -106,7 +111,12 @@ async function within<T>(timeoutMs: number, functionName: string, call: Promise<
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new SpillwayError("target_timeout", `${functionName} did not answer within ${timeoutMs} ms`));
+      reject(
+        new SpillwayError(
+          "target_timeout",
+          `${functionName} did not answer within ${Math.ceil(timeoutMs)} ms`,
+        ),
+      );
     }, timeoutMs);
   });
   try {
@@ -114,15 +124,6 @@ async function within<T>(timeoutMs: number, functionName: string, call: Promise<
   } finally {
     clearTimeout(timer);
   }
-}
-
-function functionFailed(
-  functionName: string,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-): SpillwayError {
-  const text = new TextDecoder().decode(body.subarray(0, 500));
-  return new SpillwayError("target_fault", `${functionName} failed (${headers["x-fc-error-type"]}): ${text}`);
 }
 
 /** How long the function ran, in milliseconds: from its own header, else from the tail of its log. */

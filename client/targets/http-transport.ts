@@ -16,10 +16,19 @@ export interface HttpTransportOptions {
   readonly costOf?: CostOf;
 }
 
+export interface HttpReply {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
 export interface HttpTransport extends Transport {
   /** GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError. */
-  get(path: string, timeoutMs: number): Promise<{ status: number; body: Uint8Array }>;
+  get(path: string, timeoutMs: number): Promise<HttpReply>;
+  /** POST an empty JSON object to a V2 path such as `/v2/repository/index`, likewise. */
+  post(path: string, timeoutMs: number): Promise<HttpReply>;
 }
+
+const emptyObject = new TextEncoder().encode("{}");
 
 /** @throws TypeError when the URL is none */
 export function httpTransport({ url, connections, costOf }: HttpTransportOptions): HttpTransport {
@@ -37,7 +46,8 @@ export function httpTransport({ url, connections, costOf }: HttpTransportOptions
       const response = await pool.request({
         method,
         path: prefix + path,
-        signal: AbortSignal.timeout(timeoutMs),
+        // A whole number is all that it takes.
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         ...(wire === undefined ? {} : { body: wire.body, headers: wireHeaders(wire) }),
       });
       const body = await response.body.arrayBuffer();
@@ -58,6 +68,10 @@ export function httpTransport({ url, connections, costOf }: HttpTransportOptions
       const { status, wire } = await exchange("GET", path, timeoutMs);
       return { status, body: wire.body };
     },
+    post: async (path, timeoutMs) => {
+      const { status, wire } = await exchange("POST", path, timeoutMs, { body: emptyObject });
+      return { status, body: wire.body };
+    },
     close: () => pool.destroy(),
   };
 }
@@ -65,7 +79,11 @@ export function httpTransport({ url, connections, costOf }: HttpTransportOptions
 function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {
   const cause = { cause: error };
   if (error.name === "TimeoutError") {
-    return new SpillwayError("target_timeout", `${origin} did not answer within ${timeoutMs} ms`, cause);
+    return new SpillwayError(
+      "target_timeout",
+      `${origin} did not answer within ${Math.ceil(timeoutMs)} ms`,
+      cause,
+    );
   }
   return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
 }

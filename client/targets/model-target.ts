@@ -8,8 +8,9 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { type ErrorCode, SpillwayError } from "../errors.ts";
+import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
-import type { Transport, TransportReply } from "./transport.ts";
+import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -29,7 +30,12 @@ export interface ModelTargetOptions {
   readonly callTimeoutMs: number;
 }
 
-/** Requests of one batch must be for the same model: see to it with the queue's key. */
+const clock = monotonicClock();
+
+/**
+ * Requests of one batch must be for the same model: see to it with the queue's key. The moment at which a call is
+ * given up is one of `monotonicClock`.
+ */
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
   const { name, kind, maxInFlight, assumedLatencyMs } = options;
   return {
@@ -38,19 +44,24 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     maxInFlight,
     assumedLatencyMs,
     send: (batch, done) => {
-      sendBatch(options, batch).then(done, (error: unknown) => done({ ok: false, error: faultOf(error) }));
+      sendBatch(options, batch).then(done, (error: unknown) => {
+        const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
+        done({ ok: false, error: faultOf(error), ...billed });
+      });
     },
   };
 }
 
 async function sendBatch(
   { transport, callTimeoutMs }: ModelTargetOptions,
-  { payloads }: OutgoingBatch<ModelCall>,
+  { payloads, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
 ): Promise<BatchResult<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
   const wire = encodeInferRequest(stackRequests(payloads.map((call) => call.request)), { binary: true });
-  const reply = await transport.call(model, wire, callTimeoutMs);
-  if (reply.status !== 200) throw new SpillwayError(codeOf(reply.status), messageOf(reply));
+  const timeoutMs = Math.max(1, Math.min(callTimeoutMs, giveUpAtMs - clock.nowMs()));
+  const reply = await transport.call(model, wire, timeoutMs);
+  const { cost } = reply;
+  if (reply.status !== 200) return { ok: false, error: replyFault(reply), cost };
   const response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
   return {
     ok: true,
@@ -62,13 +73,18 @@ async function sendBatch(
     serviceMs: numberOf(response, "spillway_service_ms"),
     serverQueuedMs: numberOf(response, "spillway_queued_ms"),
     coldStartMs: reply.coldStartMs,
-    cost: reply.cost,
+    cost,
   };
 }
 
-function numberOf({ parameters }: InferResponse, name: string): number | undefined {
+export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
   const value = parameters[name];
   return typeof value === "number" ? value : undefined;
+}
+
+/** What a server says that answers with a status other than 200. */
+export function replyFault(reply: TransportReply): SpillwayError {
+  return new SpillwayError(codeOf(reply.status), messageOf(reply));
 }
 
 /** What a V2 server means by a status other than 200. */

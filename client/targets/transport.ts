@@ -3,6 +3,7 @@
  * (`model-target.ts`); only this differs between an edge server, a function and any other V2 server.
  */
 import type { WireBody } from "../../protocol/message.ts";
+import { type ErrorCode, SpillwayError } from "../errors.ts";
 
 export interface TransportReply {
   /** HTTP status of the V2 answer. */
@@ -14,9 +15,20 @@ export interface TransportReply {
   readonly cost: number;
 }
 
+/** A call without a V2 answer that costs something all the same. */
+export class BilledFailure extends SpillwayError {
+  readonly cost: number;
+
+  constructor(code: ErrorCode, message: string, cost: number) {
+    super(code, message);
+    this.cost = cost;
+  }
+}
+
 export interface Transport {
   /**
-   * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`.
+   * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`; with
+   * a BilledFailure when that is known to cost something.
    */
   call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
   /** Let go of connections. Calls under way may fail. */

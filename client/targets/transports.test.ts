@@ -273,7 +273,7 @@ describe("a function through the official SDK", () => {
     });
   });
 
-  it("sees that a call which came back as 200 failed inside the function", async () => {
+  it("sees that a call which came back as 200 failed inside the function, and that it is billed", async () => {
     const url = await listen(
       createServer((request, response) => {
         request.resume().on("end", () => {
@@ -284,6 +284,7 @@ describe("a function through the official SDK", () => {
     );
     expect(await send(fcTarget(url), call("a", 1))).toMatchObject({
       error: { code: "target_fault", message: /UnhandledInvocationError.*out of memory/ },
+      cost: 7,
     });
   });
 

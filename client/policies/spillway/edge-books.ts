@@ -79,7 +79,7 @@ export class EdgeBooks {
     this.profile = profile;
     this.#options = options;
     this.#service = serviceModel(profile, without);
-    this.#link = linkModel(profile, without);
+    this.#link = linkModel(profile, sloMs, without);
     this.#margin = new ConformalMargin({
       lateShare,
       stepMs: marginStep * sloMs,

@@ -18,6 +18,8 @@ export class EdgeChoice {
   readonly #rowsPerMs: Float64Array;
   /** For each number of rows, the number up to it that is served fastest a row. */
   readonly #best: Uint16Array;
+  /** For each number of rows, the fewest that are served so much faster a row that it is worth passing over others; 0: none. */
+  readonly #nextFaster: Uint16Array;
   /** The smallest size with the best throughput. */
   readonly bestRows: number;
 
@@ -38,6 +40,7 @@ export class EdgeChoice {
       this.#best[rows] = (this.#rowsPerMs[bestRows] as number) > rowsPerMs * asFast ? bestRows : rows;
     }
     this.bestRows = bestRows;
+    this.#nextFaster = this.#makeNextFaster();
   }
 
   /** The most rows a millisecond that the edge can serve. */
@@ -67,15 +70,25 @@ export class EdgeChoice {
     }
     if (canSkip === undefined || oldest.count === 0) return oldest;
     let chosen = this.#fastest(line, books, replica, oldest);
-    for (let index = first + 1; index < line.length; index++) {
-      if (chosen.rows >= this.bestRows || line.length - index <= chosen.count) break;
-      if (!canSkip(first, index - first)) break;
-      const fit = books.fit(line, replica, index, this.bestRows);
-      if (fit.count === 0) continue;
-      const faster = this.#fastest(line, books, replica, fit);
+    for (let index = first; ;) {
+      const wantedRows = this.#nextFaster[chosen.rows] as number;
+      if (wantedRows === 0) break;
+      index = firstInTime(line, index + 1, books.answerAtMs(replica, wantedRows));
+      if (line.length - index <= chosen.count || !canSkip(first, index - first)) break;
+      const faster = this.#fastest(line, books, replica, books.fit(line, replica, index, this.bestRows));
       if (this.#speed(faster) > this.#speed(chosen) * worthSkipping) chosen = faster;
     }
     return chosen;
+  }
+
+  #makeNextFaster(): Uint16Array {
+    return Uint16Array.from(this.#rowsPerMs, (rowsPerMs, rows) => {
+      for (let more = rows + 1; more <= this.bestRows; more++) {
+        const fastest = this.#best[more] as number;
+        if ((this.#rowsPerMs[fastest] as number) > rowsPerMs * worthSkipping) return more;
+      }
+      return 0;
+    });
   }
 
   #speed({ rows }: EdgeBatch): number {

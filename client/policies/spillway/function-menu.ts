@@ -33,7 +33,7 @@ export class FunctionMenu {
 
   constructor({ targets, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
     const first = targets.find(({ kind }) => kind === "serverless");
-    const link = first === undefined ? undefined : linkModel(first, without);
+    const link = first === undefined ? undefined : linkModel(first, sloMs, without);
     this.#link = link;
     this.sizes = targets.flatMap((profile, target) =>
       profile.kind === "serverless" && link !== undefined

@@ -7,6 +7,9 @@ import type { TargetProfile } from "../target-profile.ts";
 /** Which parts of the learning are switched off. */
 export type Without = ReadonlySet<LearningPart>;
 
+/** What an upload's time may differ by without mattering, as a part of the SLO. */
+const jitterPart = 1e-3;
+
 /** Points of a measured distribution that the model begins with: a power of two. */
 const seeds = 128;
 
@@ -29,9 +32,10 @@ export function serviceModel(profile: TargetProfile, without: Without): ServiceM
 }
 
 /** Bytes are counted in milliseconds that their upload takes by the profile, so that a byte takes one at first. */
-export function linkModel({ rttMs }: TargetProfile, without: Without): LinkModel {
+export function linkModel({ rttMs }: TargetProfile, sloMs: number, without: Without): LinkModel {
   return new LinkModel({
     assumedRttMs: rttMs,
+    jitterMs: jitterPart * sloMs,
     assumedMsPerByte: 1,
     followsDrift: !without.has("drift"),
     ...(without.has("refit") ? { window: 0 } : {}),

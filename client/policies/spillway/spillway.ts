@@ -148,16 +148,35 @@ class Spillway implements Policy {
     const dueAtMs = this.#books.dueAtMs(replica, rows);
     if (edge.inFlight >= replicas && dueAtMs > nowMs) return waitUntil(dueAtMs);
     const reason = rows >= this.#choice.bestRows ? "full" : "deadline";
+    const giveUpAtMs = this.#giveUpAtMs(
+      line.at(first).deadlineAtMs,
+      rows,
+      this.#books.answerAtMs(replica, rows),
+    );
     this.#books.sent(rows, nowMs);
-    return { kind: "dispatch", first, count, target: 0, plannedRows: this.#choice.bestRows, reason };
+    const plannedRows = this.#choice.bestRows;
+    return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...giveUpAtMs };
   }
 
-  /** Whether an edge that failed is back is tried with the request that has most time to go elsewhere afterwards. */
+  /**
+   * The last moment at which functions could still save a batch from an edge that hangs, where the answer is
+   * surely expected before it.
+   */
+  #giveUpAtMs(
+    deadlineAtMs: number,
+    rows: number,
+    answerAtMs: number,
+  ): { readonly giveUpAtMs: number } | undefined {
+    const giveUpAtMs = deadlineAtMs - this.#menu.shortestMs(rows);
+    return giveUpAtMs > answerAtMs ? { giveUpAtMs } : undefined;
+  }
+
+  /** Whether an edge that failed is back is tried with a request that has time to go elsewhere afterwards. */
   #probe({ view, edge }: Moment): Decision {
     const { nowMs, line } = view;
     if (edge.suspendedUntilMs > nowMs) return waitUntil(edge.suspendedUntilMs);
     if (edge.inFlight > 0) return waitUntil(Infinity);
-    const first = line.length - 1;
+    const first = leastTried(line);
     this.#books.sent(line.at(first).rows, nowMs);
     return { kind: "dispatch", first, count: 1, target: 0, plannedRows: 1, reason: "deadline" };
   }
@@ -261,6 +280,15 @@ class Spillway implements Policy {
     }
     return blockedUntilMs;
   }
+}
+
+/** Of the requests that were sent least often, the one with the latest deadline. */
+function leastTried(line: LineView): number {
+  let least = line.length - 1;
+  for (let index = least - 1; index >= 0 && line.at(least).attempts > 0; index--) {
+    if (line.at(index).attempts < line.at(least).attempts) least = index;
+  }
+  return least;
 }
 
 function always(): boolean {

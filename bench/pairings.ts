@@ -1,0 +1,90 @@
+/**
+ * The pairings of a trace and a scenario that lie beside the repository, replayed by the program as a user runs it,
+ * and what the reference policies came to on them.
+ */
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { PolicyName } from "../client/policies/registry.ts";
+import { parseScenario } from "../replay/scenario.ts";
+import type { LimitedSummary } from "../replay/scenario-limit.ts";
+
+export interface Pairing {
+  readonly name: string;
+  /** Relative to the folder of the data. */
+  readonly trace: string;
+  readonly scenario: string;
+  readonly scale: number;
+  readonly fromS: number;
+  readonly toS: number;
+}
+
+export type PolicyResult = LimitedSummary & { readonly policy: PolicyName };
+
+/** What a policy that was not written here came to: a line of `baselines.md`. */
+export interface Reference {
+  readonly policy: string;
+  readonly costPer1000: number;
+  readonly meets: boolean;
+}
+
+export const seed = 1;
+
+const data = new URL("../../../shared/data/", import.meta.url);
+const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
+
+/** Undefined when the folder of the data is not there. */
+export function readPairings(): Pairing[] | undefined {
+  const file = new URL("pairings.json", data);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Pairing[]) : undefined;
+}
+
+export function scenarioPath({ scenario }: Pairing): string {
+  return fileURLToPath(new URL(scenario, data));
+}
+
+export function sloOf(pairing: Pairing): { readonly sloMs: number; readonly sloQuantile: number } {
+  const path = scenarioPath(pairing);
+  return parseScenario(readFileSync(path, "utf8"), path);
+}
+
+/** What `spillway replay --json` prints for a pairing with these flags. */
+export async function replayPairing(pairing: Pairing, flags: readonly string[]): Promise<unknown> {
+  const { trace, scale, fromS, toS } = pairing;
+  const files = ["--trace", fileURLToPath(new URL(trace, data))];
+  if (!flags.includes("--scenario")) files.push("--scenario", scenarioPath(pairing));
+  const span = [
+    "--from",
+    String(fromS),
+    "--to",
+    String(toS),
+    "--scale",
+    String(scale),
+    "--seed",
+    String(seed),
+  ];
+  const all = [executable, "replay", "--json", ...files, ...span, ...flags];
+  const { stdout } = await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 26 });
+  return JSON.parse(stdout);
+}
+
+/** The reference policies by pairing, from the tables of `baselines.md`. */
+export function readReferences(): ReadonlyMap<string, readonly Reference[]> {
+  const sections = readFileSync(new URL("baselines.md", data), "utf8").split(/^## /m).slice(1);
+  return new Map(
+    sections.map((section) => {
+      const [name = "", ...lines] = section.split("\n");
+      const rows = lines.filter((line) => line.startsWith("| ")).slice(1);
+      return [name.trim(), rows.map(referenceIn)];
+    }),
+  );
+}
+
+function referenceIn(line: string): Reference {
+  const [policy = "", cost = "", , meets = ""] = line
+    .split("|")
+    .slice(1)
+    .map((cell) => cell.trim());
+  return { policy, costPer1000: Number(cost), meets: meets === "yes" };
+}

@@ -1,0 +1,103 @@
+/** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
+import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
+import type { VqueueOptions } from "../client/options.ts";
+import type { Target } from "../client/target.ts";
+import { fcTransport } from "../client/targets/fc-transport.ts";
+import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
+import { type ModelCall, modelTarget } from "../client/targets/model-target.ts";
+import type { Transport } from "../client/targets/transport.ts";
+import type { MenuFunction } from "../protocol/function-menu.ts";
+import type { InferResponse } from "../protocol/message.ts";
+import { functionComputeKey } from "./function-compute-key.ts";
+import { UsageError } from "./options.ts";
+
+/** Predicted round trips before any batch was observed, in milliseconds. */
+const assumedLatencyMs = { edge: 100, serverless: 200 };
+
+export interface Connections {
+  readonly edge: HttpTransport;
+  /** Functions that are V2 servers of their own. */
+  readonly servers: readonly HttpTransport[];
+  /** The edge's and then each function's, in the order of the menu. */
+  readonly all: readonly Transport[];
+  readonly targets: readonly Target<ModelCall, InferResponse>[];
+  close(): Promise<void>;
+}
+
+/** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
+export function connect(
+  options: VqueueOptions,
+  functions: readonly MenuFunction[],
+  sheet: PriceSheet,
+): Connections {
+  const callTimeoutMs = options.callTimeout * 1_000;
+  const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
+  const servers: HttpTransport[] = [];
+  const transports = functions.map(({ name, url, ...size }): Transport => {
+    if (url === undefined) return platformTransport(options, name, size, sheet);
+    const costOf = (durationMs: number): number => callCost(sheet, size, durationMs).cost;
+    const server = httpTransport({ url, connections: options.serverlessCalls, costOf });
+    servers.push(server);
+    return server;
+  });
+  const targets = [
+    modelTarget({
+      name: "edge",
+      kind: "edge",
+      transport: edge,
+      maxInFlight: options.edgeCalls,
+      assumedLatencyMs: assumedLatencyMs.edge,
+      callTimeoutMs,
+    }),
+    ...functions.map(({ name }, index) =>
+      modelTarget({
+        name,
+        kind: "serverless",
+        transport: transports[index] as Transport,
+        maxInFlight: options.serverlessCalls,
+        assumedLatencyMs: assumedLatencyMs.serverless,
+        callTimeoutMs,
+      }),
+    ),
+  ];
+  const all = [edge, ...transports];
+  return {
+    edge,
+    servers,
+    all,
+    targets,
+    close: async () => {
+      await Promise.all(all.map((transport) => transport.close()));
+    },
+  };
+}
+
+/** A function that is reached through Function Compute's own call. */
+function platformTransport(
+  { fcEndpoint, serverlessCalls }: VqueueOptions,
+  name: string,
+  size: FunctionSize,
+  sheet: PriceSheet,
+): Transport {
+  const { protocol, host, hostname } = endpointOf(fcEndpoint);
+  const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
+  return fcTransport({
+    functionName: name,
+    endpoint: host,
+    protocol,
+    ...functionComputeKey(process.env, isLocal),
+    maxCalls: 2 * serverlessCalls,
+    costOf: (durationMs, coldStartMs) => callCost(sheet, size, durationMs, coldStartMs),
+  });
+}
+
+/** A bare host name means https, as the cloud's endpoints are written without a scheme. */
+function endpointOf(text: string): { protocol: "http" | "https"; host: string; hostname: string } {
+  try {
+    const url = new URL(text.includes("://") ? text : `https://${text}`);
+    if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`scheme ${url.protocol}`);
+    return { protocol: url.protocol === "http:" ? "http" : "https", host: url.host, hostname: url.hostname };
+  } catch {
+    throw new UsageError(`--fc-endpoint is "${text}"; allowed: a host, host:port, or an http(s) URL of one`);
+  }
+}

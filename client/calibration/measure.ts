@@ -1,0 +1,179 @@
+/**
+ * Measures one model on one target: real calls of 1, 2, 4, ... rows, one after another. First up the sizes, to find
+ * those that are served; then over all of them again and again, so that a target that drifts does not look as if
+ * batch size did it.
+ */
+import type { TimedUpload } from "../../algorithms/network/link-estimate.ts";
+import { decodeInferResponse } from "../../protocol/decode.ts";
+import { encodeInferRequest } from "../../protocol/encode.ts";
+import type { WireBody } from "../../protocol/message.ts";
+import { SpillwayError } from "../errors.ts";
+import { numberOf, replyFault } from "../targets/model-target.ts";
+import type { Transport } from "../targets/transport.ts";
+import type { ExampleModel } from "./example-input.ts";
+
+/** Largest batch that is tried. */
+const mostRows = 64;
+/** Samples of each size are enough with this many. */
+const mostRounds = 20;
+
+export interface MeasureOptions {
+  readonly transport: Transport;
+  readonly model: ExampleModel;
+  /** Monotonic time after which no call is made and none goes on. */
+  readonly untilMs: number;
+  /** A batch that is served longer than this is of no use, and no larger one is tried. */
+  readonly longestMs: number;
+  /** Ends the measuring before the next call. */
+  readonly stop: AbortSignal;
+}
+
+/** What was measured; without a size when the target did not answer. */
+export interface Measured {
+  /** By rows, ascending, each with a sample at least. */
+  readonly serviceMs: ReadonlyMap<number, readonly number[]>;
+  /** How long the way to the target took, beside the service; empty when the server does not tell the service. */
+  readonly uploads: readonly TimedUpload[];
+  readonly coldStartMs: readonly number[];
+  /** Bytes of a request of one row. */
+  readonly requestBytes: number;
+  readonly cost: number;
+  /** Why larger batches, or any, were not measured; undefined when nothing failed. */
+  readonly fault: SpillwayError | undefined;
+}
+
+interface Call {
+  readonly rows: number;
+  readonly serviceMs: number;
+  readonly elapsedMs: number;
+  /** Bytes and time of the upload, where the server tells the service's time. */
+  readonly upload: TimedUpload | undefined;
+}
+
+export async function measure(options: MeasureOptions): Promise<Measured> {
+  const measuring = new Measuring(options);
+  await measuring.run();
+  return measuring.measured();
+}
+
+class Measuring {
+  readonly #options: MeasureOptions;
+  readonly #calls = new Map<number, Call[]>();
+  readonly #wires = new Map<number, WireBody>();
+  readonly #coldStartMs: number[] = [];
+  #cost = 0;
+  #fault: SpillwayError | undefined;
+
+  constructor(options: MeasureOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    // The first call starts what has to be started; it is no measure of the others.
+    if ((await this.#tried(1)) === undefined) return;
+    await this.#climb();
+    const sizes = [...this.#calls.keys()];
+    for (let round = 0; round < mostRounds; round++) {
+      for (const rows of sizes) {
+        if (!this.#hasTime(rows)) continue;
+        const call = await this.#tried(rows);
+        if (call === undefined) return;
+        this.#note(call);
+      }
+      if (!this.#hasTime(1)) return;
+    }
+  }
+
+  measured(): Measured {
+    const serviceMs = new Map<number, number[]>();
+    const uploads: TimedUpload[] = [];
+    for (const [rows, calls] of this.#calls) {
+      // The first of a size sets up what the size needs; it counts only where there is no other.
+      const steady = calls.length > 1 ? calls.slice(1) : calls;
+      serviceMs.set(
+        rows,
+        steady.map((call) => call.serviceMs),
+      );
+      for (const { upload } of steady) if (upload !== undefined) uploads.push(upload);
+    }
+    const requestBytes = this.#wireOf(1).body.byteLength;
+    return {
+      serviceMs,
+      uploads,
+      coldStartMs: this.#coldStartMs,
+      requestBytes,
+      cost: this.#cost,
+      fault: this.#fault,
+    };
+  }
+
+  async #climb(): Promise<void> {
+    const { longestMs } = this.#options;
+    let previous: Call | undefined;
+    for (let rows = 1; rows <= mostRows; rows *= 2) {
+      // Twice the rows take at most about twice the time.
+      if (previous !== undefined && !this.#hasTime(previous.rows, 2)) return;
+      previous = await this.#tried(rows);
+      if (previous === undefined) return;
+      this.#note(previous);
+      if (previous.serviceMs > longestMs) return;
+    }
+  }
+
+  #note(call: Call): void {
+    const calls = this.#calls.get(call.rows);
+    if (calls === undefined) this.#calls.set(call.rows, [call]);
+    else calls.push(call);
+  }
+
+  /** Whether a call that takes `factor` times as long as the last of that many rows would end in time. */
+  #hasTime(rows: number, factor = 1): boolean {
+    const { stop, untilMs } = this.#options;
+    const lastMs = this.#calls.get(rows)?.at(-1)?.elapsedMs ?? 0;
+    return !stop.aborted && performance.now() + factor * lastMs < untilMs;
+  }
+
+  /** A call that may fail: undefined when it does, and the fault is kept. */
+  async #tried(rows: number): Promise<Call | undefined> {
+    try {
+      return await this.#call(rows);
+    } catch (error) {
+      if (!(error instanceof SpillwayError)) throw error;
+      this.#fault = error;
+      return undefined;
+    }
+  }
+
+  /** One call; a cold start is noted and the call made again. */
+  async #call(rows: number): Promise<Call> {
+    const { transport, model, untilMs } = this.#options;
+    const wire = this.#wireOf(rows);
+    const startedAtMs = performance.now();
+    const timeoutMs = untilMs - startedAtMs;
+    if (timeoutMs <= 0) throw new SpillwayError("target_timeout", "the time for measuring was over");
+    const reply = await transport.call(model.name, wire, timeoutMs);
+    const elapsedMs = performance.now() - startedAtMs;
+    this.#cost += reply.cost;
+    if (reply.status !== 200) throw replyFault(reply);
+    if (reply.coldStartMs > 0) {
+      this.#coldStartMs.push(reply.coldStartMs);
+      return this.#call(rows);
+    }
+    const answer = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
+    const serviceMs = numberOf(answer, "spillway_service_ms");
+    // Without the server's word all of the time is the target's, and none the link's.
+    if (serviceMs === undefined) return { rows, serviceMs: elapsedMs, elapsedMs, upload: undefined };
+    const tookMs = Math.max(0, elapsedMs - serviceMs - (numberOf(answer, "spillway_queued_ms") ?? 0));
+    const upload = { bytes: wire.body.byteLength, tookMs, hasRoundTrip: true };
+    return { rows, serviceMs, elapsedMs, upload };
+  }
+
+  #wireOf(rows: number): WireBody {
+    let wire = this.#wires.get(rows);
+    if (wire === undefined) {
+      wire = encodeInferRequest(this.#options.model.request(rows), { binary: true });
+      this.#wires.set(rows, wire);
+    }
+    return wire;
+  }
+}

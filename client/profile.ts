@@ -1,0 +1,82 @@
+/**
+ * A profile: what was measured of the targets, as data. It is a file that a user keeps, the header of a record, and
+ * what a policy's inputs are made from; its times have the form that a replay's scenario has.
+ */
+import { z } from "zod";
+
+const ms = z.number().min(0);
+
+const modelTimes = z
+  .strictObject({
+    /** Bytes of a request of one row. */
+    requestBytes: z.number().min(0),
+    /** Rows of the largest batch that was measured. */
+    maxBatch: z.number().int().min(1),
+    /** Service times by rows of the batch, in milliseconds. */
+    serviceMs: z.record(
+      z.string().regex(/^[1-9]\d*$/, "a batch size is an integer from 1"),
+      z.array(ms).min(1),
+    ),
+  })
+  .refine(({ maxBatch, serviceMs }) => maxBatch <= Math.max(0, ...Object.keys(serviceMs).map(Number)), {
+    path: ["maxBatch"],
+    message: "it is above the last size that has service times",
+  });
+
+const target = {
+  name: z.string().min(1),
+  /** Batches that the target serves at once. */
+  replicas: z.number().int().min(1),
+  link: z.strictObject({ rttMs: ms, uplinkMbps: z.number().positive() }),
+  /** Cold starts that were seen. */
+  coldStartMs: z.array(ms),
+  /** By name of the model. */
+  models: z.record(z.string(), modelTimes),
+};
+
+const profile = z.strictObject({
+  format: z.literal("spillway-profile/1"),
+  targets: z.array(
+    z.discriminatedUnion("kind", [
+      z.strictObject({ ...target, kind: z.literal("edge") }),
+      z.strictObject({
+        ...target,
+        kind: z.literal("serverless"),
+        vcpu: z.number().positive(),
+        memoryMib: z.number().positive(),
+      }),
+    ]),
+  ),
+});
+
+export type ModelTimes = z.output<typeof modelTimes>;
+export type Profile = z.output<typeof profile>;
+export type ProfiledTarget = Profile["targets"][number];
+
+/**
+ * @param file name of the profile, for messages
+ * @throws Error that names the file and the field, or says why the text is no JSON
+ */
+export function parseProfile(text: string, file: string): Profile {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
+  }
+  const result = profile.safeParse(content);
+  if (result.success) return result.data;
+  const [{ path, message } = { path: [], message: "" }] = result.error.issues;
+  throw new Error(`${file}: ${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
+}
+
+/**
+ * A target's times of a model; where it has none, those of its first one.
+ *
+ * @throws RangeError when it has no model
+ */
+export function timesOf({ name, models }: ProfiledTarget, model: string): ModelTimes {
+  const times = models[model] ?? Object.values(models)[0];
+  if (times === undefined) throw new RangeError(`target ${name} of the profile has no model`);
+  return times;
+}

@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+import { functionMenu } from "./function-menu.ts";
+
+it("reads the same functions from a text and from a list", () => {
+  const menu = [
+    { name: "small", vcpu: 0.5, memoryMib: 1_024, url: undefined },
+    { name: "large", vcpu: 2, memoryMib: 4_096, url: "http://127.0.0.1:9001" },
+  ];
+  expect(functionMenu.parse("small=0.5x1024, large=2x4096@http://127.0.0.1:9001")).toEqual(menu);
+  const list = menu.map(({ memoryMib, ...rest }) => ({ ...rest, memory: memoryMib }));
+  expect(functionMenu.parse(list)).toEqual(menu);
+});
+
+it.each([
+  ["", /function 1/],
+  ["small", /function 1: .*NAME=VCPUxMIB/],
+  ["small=0.5x1024,large=99x1024", /function 2, vcpu/],
+  ["edge=1x512", /function 1, name: no function may be called "edge"/],
+  ["a=1x512,a=2x512", /two functions have one name/],
+  ["a b=1x512", /function 1, name/],
+  [
+    [
+      { name: "a", vcpu: 1, memory: 512 },
+      { name: "b", vcpu: 1, memery: 512 },
+    ],
+    /function 2, memory/,
+  ],
+  [[], /function 1/],
+])("refuses %j and says where", (menu, message) => {
+  const result = functionMenu.safeParse(menu);
+  expect(result.error?.issues[0]?.message).toMatch(message);
+});

@@ -1,0 +1,72 @@
+/**
+ * The menu of function sizes as people write it: one text or list that names the same functions to the queue,
+ * which calls them, and to the local host, which runs them.
+ */
+import { z } from "zod";
+
+/** A function of one size. */
+export interface MenuFunction {
+  readonly name: string;
+  readonly vcpu: number;
+  readonly memoryMib: number;
+  /** Where the function is reached as a V2 server of its own; undefined: through its platform. */
+  readonly url?: string | undefined;
+}
+
+/** Function Compute's rule for names; "edge" is the name of the other target. */
+const functionName = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/,
+    "a name has letters, digits, - and _, and begins with a letter or _",
+  )
+  .refine((text) => text !== "edge", 'no function may be called "edge"');
+
+/** A function's size as an option of its own: vCPU and memory in MiB. */
+export const functionSize = {
+  vcpu: z.number().min(0.05).max(16),
+  memory: z.number().int().min(128).max(32_768),
+};
+
+const entry = z.strictObject({ name: functionName, ...functionSize, url: z.url().optional() });
+
+/** `NAME=VCPUxMIB`, and `@URL` where the function has one of its own. */
+const entryText = /^([^=]+)=([0-9.]+)x([0-9]+)(?:@(.+))?$/;
+
+function entriesOf(text: string): unknown[] {
+  return text.split(",").map((part) => {
+    const [, called, vcpu, memory, url] = entryText.exec(part.trim()) ?? [];
+    return called === undefined
+      ? part.trim()
+      : { name: called, vcpu: Number(vcpu), memory: Number(memory), url };
+  });
+}
+
+/**
+ * `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }`: at least one function, no
+ * two of one name.
+ */
+export const functionMenu = z
+  .union([z.string(), z.array(z.unknown())])
+  .transform((given, context): readonly MenuFunction[] => {
+    const listed = z
+      .array(entry)
+      .min(1)
+      .safeParse(typeof given === "string" ? entriesOf(given) : given);
+    if (!listed.success) {
+      context.addIssue(
+        `${describeIssue(listed.error)}; expected NAME=VCPUxMIB, such as small=0.5x1024,large=2x4096`,
+      );
+      return z.NEVER;
+    }
+    if (new Set(listed.data.map((each) => each.name)).size < listed.data.length) {
+      context.addIssue("two functions have one name");
+      return z.NEVER;
+    }
+    return listed.data.map(({ name, vcpu, memory, url }) => ({ name, vcpu, memoryMib: memory, url }));
+  });
+
+function describeIssue({ issues }: z.ZodError): string {
+  const [{ path, message } = { path: [], message: "" }] = issues;
+  return `function ${Number(path[0] ?? 0) + 1}${path[1] === undefined ? "" : `, ${String(path[1])}`}: ${message}`;
+}
