@@ -9,6 +9,7 @@ import { logOptions } from "./cli/log.ts";
 import { addOptions, readOptions, UsageError } from "./cli/options.ts";
 import { vqueueOptions } from "./client/options.ts";
 import { detectOptions } from "./cli/detect-options.ts";
+import { profileOptions } from "./cli/profile-options.ts";
 import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
 import { demoOptions } from "./demo/options.ts";
@@ -71,6 +72,12 @@ addCommand(
   "sends a load to any V2 server and tells how it was answered",
   loadgenOptions,
   async (options) => (await import("./cli/loadgen.ts")).runLoadgen(options),
+);
+addCommand(
+  "profile",
+  "measures a model on any V2 server by batch size, for the queue and for replays",
+  profileOptions,
+  async (options) => (await import("./cli/profile.ts")).runProfile(options),
 );
 
 addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>

@@ -17,7 +17,7 @@ const textLines = 64;
 export async function loadBodies(
   options: LoadgenOptions & { readonly url: string; readonly model: string },
 ): Promise<BodyCycle> {
-  const shapes = options.shapes === undefined ? new Map<string, number[]>() : shapesOf(options.shapes);
+  const shapes = shapesOf(options.shapes);
   const example = await describeModel(options.url, options.model, shapes)
     .then((model) => model.request(1))
     .catch(throwUsage);
@@ -64,7 +64,9 @@ function onlyInput({ inputs }: InferRequest): Tensor {
   throw new UsageError(`the model has ${inputs.length} inputs; text and pictures suit models with one`);
 }
 
-function shapesOf(text: string): ReturnType<typeof parseShapes> {
+/** @throws UsageError when the text of `--shapes` is not of its form */
+export function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
+  if (text === undefined) return new Map();
   try {
     return parseShapes(text);
   } catch (error) {
