@@ -1,5 +1,6 @@
 /** The files that `profile` writes: a profile that grows by what is measured, and a scenario of it. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseProfile, type ModelTimes, type Profile, type ProfiledTarget } from "../client/profile.ts";
 import type { MenuFunction } from "../protocol/function-menu.ts";
 import { whyUnwritable } from "../replay/file-fault.ts";
@@ -7,7 +8,6 @@ import { InputError } from "../replay/input-error.ts";
 import { profiledScenario } from "../replay/profiled-scenario.ts";
 import { parseScenario } from "../replay/scenario.ts";
 import { throwUsage, UsageError } from "./options.ts";
-import { readPriceSheet } from "./prices.ts";
 
 /** Function processes at once in a scenario; nothing that was measured tells. */
 const maxInstances = 100;
@@ -30,6 +30,16 @@ function readProfileFile(path: string): Profile {
     return parseProfile(readFileSync(path, "utf8"), path);
   } catch (error) {
     throwUsage(error);
+  }
+}
+
+/** @throws UsageError that names the flag when no file can be made there; so that nothing is measured in vain */
+export function checkFolder(flag: string, path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new UsageError(`${flag}: ${path}: ${whyUnwritable(error)}`);
   }
 }
 
@@ -56,25 +66,20 @@ export interface ScenarioRequest {
  * The world that was measured; functions that were not are taken to be as much slower than the edge as they have
  * less than one core.
  *
- * @throws UsageError when the profile has no edge, no function is known, or there is no such price sheet
+ * @throws UsageError when the profile has no edge or no function is known
  */
 export function scenarioOf({ targets }: Profile, request: ScenarioRequest): object {
   const { path, model, sloMs, sloQuantile, functions, prices } = request;
-  readPriceSheet(prices);
   const edge = targets.find(({ kind }) => kind === "edge");
   const edgeTimes = edge?.models[model];
   if (edge === undefined || edgeTimes === undefined) {
-    throw new UsageError(
-      `--scenario: the profile has no edge with ${model}; measure that first, with --save`,
-    );
+    throw new UsageError(`--scenario: the profile has no edge with ${model}; measure that with --save first`);
   }
   const sizes = targets.filter((target) => target.kind === "serverless" && target.models[model]);
   for (const each of functions) {
     if (sizes.every(({ name }) => name !== each.name))
       sizes.push(assumedFunction(each, edge, model, edgeTimes));
   }
-  if (sizes.length === 0)
-    throw new UsageError("--scenario needs a function: give --functions, such as small=1x1024");
   const seen = sizes.flatMap(({ coldStartMs }) => coldStartMs);
   try {
     const scenario = profiledScenario({

@@ -10,7 +10,8 @@ import { createProgress, progressBar } from "../demo/progress.ts";
 import { describeModel } from "../load/model-description.ts";
 import { shapesOf } from "./loadgen-bodies.ts";
 import { throwUsage, UsageError } from "./options.ts";
-import { profileWith, scenarioOf, writeJson } from "./profile-files.ts";
+import { readPriceSheet } from "./prices.ts";
+import { checkFolder, profileWith, scenarioOf, writeJson } from "./profile-files.ts";
 import type { ProfileOptions } from "./profile-options.ts";
 import { formatProfile, profileFigures } from "./profile-table.ts";
 import { stopOnSignal } from "./stop-on-signal.ts";
@@ -18,6 +19,7 @@ import { stopOnSignal } from "./stop-on-signal.ts";
 /** Exit status 0 when at least one batch size was measured, else 1. */
 export async function runProfile(options: ProfileOptions): Promise<number> {
   const { url, model, shapes, quantile, save, scenario } = options;
+  checkFiles(options);
   const example = await describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
   const transport = httpTransport({ url, connections: 1 });
   const stop = stopOnSignal("what was measured so far is printed");
@@ -39,6 +41,22 @@ export async function runProfile(options: ProfileOptions): Promise<number> {
     writeJson("--scenario", scenario, scenarioOf(profile, request));
   }
   return 0;
+}
+
+/** @throws UsageError when what is measured could not be written down in the end */
+function checkFiles(options: ProfileOptions): void {
+  const { save, scenario, functions = [], prices } = options;
+  checkFolder("--save", save);
+  checkFolder("--scenario", scenario);
+  const { targets } = profileWith(save, nothingOf(options));
+  if (scenario === undefined) return;
+  readPriceSheet(prices);
+  if (targets.every(({ kind }) => kind !== "edge")) {
+    throw new UsageError("--scenario: the profile has no edge; measure that with --save first");
+  }
+  if (functions.length === 0 && targets.every(({ kind }) => kind === "edge")) {
+    throw new UsageError("--scenario needs a function: give --functions, such as small=1x1024");
+  }
 }
 
 /** @throws UsageError when the server answers no batch */

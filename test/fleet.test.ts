@@ -10,20 +10,13 @@ import { afterEach, expect, it } from "vitest";
 import type { FleetState } from "../fleet/fleet-state.ts";
 import { identityOf, isRunning } from "../fleet/process-identity.ts";
 import { eventually, executable, isAlive } from "./built.ts";
+import { freePorts } from "./free-ports.ts";
 
 const pids = new Set<number>();
 afterEach(() => {
   for (const pid of [...pids].filter(isAlive)) process.kill(pid, "SIGKILL");
   pids.clear();
 });
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
-}
 
 interface Ended {
   readonly status: number | null;
