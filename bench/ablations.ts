@@ -15,15 +15,15 @@ interface Ablation {
 
 /** How much slower the edge of the stale pairings is than its profile says: too little to count as drift. */
 const staleFactor = 1.15;
-/** Of the pairings, those whose edge decides about the cost. */
-const stalePairings = ["conv-critical"];
+/** A pairing whose edge decides about the cost. */
+const stalePairing = "conv-critical";
 
 export async function ablations(pairings: readonly Pairing[]): Promise<Ablation[]> {
   const folder = mkdtempSync(join(tmpdir(), "spillway-results-"));
   try {
     const results: Ablation[] = [];
     for (const pairing of pairings) results.push(await ablation(pairing, pairing.name, []));
-    for (const pairing of pairings.filter(({ name }) => stalePairings.includes(name))) {
+    for (const pairing of pairings.filter(({ name }) => name === stalePairing)) {
       const scenario = join(folder, `${pairing.name}.json`);
       writeFileSync(scenario, staleScenario(pairing));
       const name = `${pairing.name}, edge ${Math.round((staleFactor - 1) * 100)} % slower than its profile`;
@@ -53,8 +53,6 @@ function staleScenario(pairing: Pairing): string {
 }
 
 export function ablationSection(results: readonly Ablation[]): string {
-  const cell = ({ costPer1000, inSloShare }: ReplaySummary): string =>
-    `${figure(costPer1000)}, ${percent(inSloShare)}`;
   const rows = results.map(({ name, whole, without }) => {
     const cells = learningParts.map((part) => cell(without.get(part) as ReplaySummary));
     return `| ${[name, cell(whole), ...cells].join(" | ")} |\n`;
@@ -70,6 +68,10 @@ ${learningParts.map((part) => `- ${worst(part, results)}`).join("\n")}
 | pairing | whole | ${learningParts.map((part) => `without ${part}`).join(" | ")} |
 |---|---|${learningParts.map(() => "---|").join("")}
 ${rows.join("")}`;
+}
+
+function cell({ costPer1000, inSloShare }: ReplaySummary): string {
+  return `${figure(costPer1000)}, ${percent(inSloShare)}`;
 }
 
 /** Where a part is missed most, by cost and by share in SLO. */

@@ -13,7 +13,8 @@ export function* placeCount({ fromS, toS, value }: Bin, random: Random): Generat
   let leftS = toS - fromS;
   let block: Arrival[] = [];
   for (let more = value; more > 0; more--) {
-    leftS *= (1 - random()) ** (1 / more);
+    // Not by `**`, whose last bit differs between versions of Node.
+    leftS *= Math.exp(Math.log(1 - random()) / more);
     // What is left may be rounded down to nothing, and the bin's end is not part of it.
     const atS = toS - leftS;
     block.push(arrivalAt(atS < toS ? Math.max(fromS, atS) : latestBefore(fromS, toS)));

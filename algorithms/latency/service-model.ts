@@ -22,6 +22,8 @@ const samplesPerSize = 256;
  * the bound, which lets no short run of slow batches decide.
  */
 const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
+/** As many measured times tell the detector of drift what the target was like. */
+const primingBatches = 32;
 /** Real batches after which the tables are made anew. */
 const refitEvery = 64;
 /** Times below this, in milliseconds, count as this: their ratios say nothing. */
@@ -37,7 +39,8 @@ export class ServiceModel {
   readonly #model: LatencyModel;
   readonly #refits: boolean;
   readonly #followsDrift: boolean;
-  #drift = new DriftDetector(driftOptions);
+  readonly #measured: readonly (readonly number[])[];
+  #drift: DriftDetector;
   /** Geometric mean by rows, as it was measured: what drift is relative to. */
   readonly #measuredMs: readonly number[];
   #slowness = 1;
@@ -51,7 +54,9 @@ export class ServiceModel {
     for (const [index, samplesMs] of measured.entries()) {
       for (const serviceMs of samplesMs) this.#model.observe(index + 1, serviceMs);
     }
+    this.#measured = measured;
     this.#measuredMs = measured.map(geometricMean);
+    this.#drift = this.#asMeasured();
     this.#refits = refits;
     this.#followsDrift = followsDrift;
   }
@@ -95,7 +100,17 @@ export class ServiceModel {
   forgetDrift(): void {
     this.#slowness = 1;
     this.#hasDrifted = false;
-    this.#drift = new DriftDetector(driftOptions);
+    this.#drift = this.#asMeasured();
+  }
+
+  /** Knows the level that was measured, so that a target that is slower from its first real batch on is noticed. */
+  #asMeasured(): DriftDetector {
+    const drift = new DriftDetector(driftOptions);
+    const [measuredMs = 1] = this.#measuredMs;
+    for (const serviceMs of this.#measured[0]?.slice(0, primingBatches) ?? []) {
+      drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
+    }
+    return drift;
   }
 
   #learn(rows: number, serviceMs: number): void {

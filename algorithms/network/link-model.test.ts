@@ -58,7 +58,7 @@ it("is not misled by a tenth of the uploads being ten times slower, and stays on
   expect(mbps(link)).toBeLessThan(190);
 });
 
-it("notices within 5 uploads that the link has become four times slower, and forgets what was before", () => {
+it("notices within 8 uploads that the link has become four times slower, and forgets what was before", () => {
   let now = 100;
   const { link, send, answer } = linkOf({}, 10, () => now);
   const drifts: number[] = [];
@@ -66,10 +66,10 @@ it("notices within 5 uploads that the link has become four times slower, and for
     if (index === 100) now = 25;
     send(30_000 * (1 + (index % 5)), index * 1_000);
     if (answer(index)) drifts.push(index);
-    if (index === 106) expect(mbps(link)).toBeCloseTo(25, 0);
+    if (index === 110) expect(mbps(link)).toBeCloseTo(25, 0);
   }
   expect(drifts.filter((index) => index >= 100)).toHaveLength(1);
-  expect(drifts.at(-1)).toBeLessThan(105);
+  expect(drifts.at(-1)).toBeLessThan(108);
 });
 
 it("follows no drift when it is told not to, and keeps to the assumption without a window", () => {

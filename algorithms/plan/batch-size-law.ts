@@ -81,7 +81,7 @@ function reached(
   followers: number,
   logFactorial: number,
 ): number {
-  if (patient <= 0) return Math.exp(-expected) * share ** followers;
+  if (patient <= 0) return Math.exp(followers * Math.log(share) - expected);
   const logPatient = Math.log(patient);
   let term = Math.exp((followers - 1) * logPatient - expected - logFactorial) * share;
   // Where the last term is hardly a number any more, those before it may still count.

@@ -1,7 +1,7 @@
 /**
- * Which requests the edge should take next. While it has time for all, the oldest and as many as their deadline
- * allows. When its time is scarce, every millisecond of it should serve as many rows as it can: batches of the
- * size with the best throughput, and none cut short by an oldest request that functions can still serve.
+ * Which requests the edge should take next: the oldest, and of the sizes that their deadline allows the one that
+ * serves a row fastest, because a larger one would only keep the others waiting. When the edge's time is scarce,
+ * no batch is cut short by an oldest request that functions can still serve, either.
  */
 import type { LineView } from "../../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
@@ -68,8 +68,9 @@ export class EdgeChoice {
       oldest = books.fit(line, replica, first, maxBatchRows);
       if (oldest.count > 0) break;
     }
-    if (canSkip === undefined || oldest.count === 0) return oldest;
+    if (oldest.count === 0) return oldest;
     let chosen = this.#fastest(line, books, replica, oldest);
+    if (canSkip === undefined) return chosen;
     for (let index = first; ;) {
       const wantedRows = this.#nextFaster[chosen.rows] as number;
       if (wantedRows === 0) break;

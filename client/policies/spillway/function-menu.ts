@@ -1,6 +1,6 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
 import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
-import type { EndedBatch } from "../../policy.ts";
+import type { EndedBatch, LineView } from "../../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { FunctionSize } from "./function-size.ts";
 import { linkModel, type Without } from "./learned.ts";
@@ -86,6 +86,26 @@ export class FunctionMenu {
     return shortestMs;
   }
 
+  /** The first request from `from` on that some size could still answer in time in a call of its own. */
+  firstInTime(line: LineView, from: number, callAtMs: number): number {
+    let index = from;
+    while (index < line.length) {
+      const { rows, deadlineAtMs } = line.at(index);
+      if (this.shortestMs(rows) <= deadlineAtMs - callAtMs) break;
+      index++;
+    }
+    return index;
+  }
+
+  /** Says whether some size could answer that many requests in time, each in a call, one upload after another. */
+  servable(line: LineView, callAtMs: number): (first: number, count: number) => boolean {
+    const uploadMs = this.rowUploadMs;
+    return (first, count) => {
+      const { rows, deadlineAtMs } = line.at(first);
+      return this.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
+    };
+  }
+
   /**
    * The first of these sizes (indices on the menu) that is ready for a full call; when none is, the one that
    * serves a row cheapest in a call of as many as it still answers in time after a cold start.
@@ -102,6 +122,15 @@ export class FunctionMenu {
       leastCost = cost;
     }
     return cheapest;
+  }
+
+  /**
+   * How long before a deadline a batch must be given up elsewhere to be saved by a call: twice as long as the call
+   * is reckoned with, because those who must be saved are many at once; and the start of an instance.
+   */
+  rescueMs(rows: number, nowMs: number): number {
+    const needed = this.sizes.map((size) => 2 * size.latencyMs(rows) + size.startMs(nowMs));
+    return Math.min(...needed);
   }
 
   /** The size that answers a call of one row soonest. */

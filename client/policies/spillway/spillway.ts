@@ -4,17 +4,28 @@
  *
  * A request is left over when the edge, played forward, cannot serve it in time. Left-over requests wait until the
  * oldest of them reaches its last moment on the functions' side; then they go in one call, together with those
- * behind them that cost less in this call than they are expected to cost later.
+ * behind them that cost less in this call than they are expected to cost later. A longest wait, where one is
+ * given, makes the oldest request leave although it would still be in time later.
  */
 import { probit } from "simple-statistics";
-import type { Decision, EndedBatch, LineView, Policy, QueueView, TargetView } from "../../policy.ts";
+import type {
+  Decision,
+  EndedBatch,
+  LineView,
+  Policy,
+  QueueView,
+  ReleaseReason,
+  TargetView,
+  WaitingRequest,
+} from "../../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
-import { EdgeBooks } from "./edge-books.ts";
+import { type EdgeBatch, EdgeBooks } from "./edge-books.ts";
 import { EdgeChoice } from "./edge-choice.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import { FunctionMenu } from "./function-menu.ts";
 import type { FunctionSize } from "./function-size.ts";
 import { findLeftOver, type LeftOver } from "./left-over.ts";
+import { type Moment, momentOf } from "./moment.ts";
 import { Planner } from "./planner.ts";
 import { RateWatch } from "./rate-watch.ts";
 import { SpillRate } from "./spill-rate.ts";
@@ -29,14 +40,6 @@ const leastLateShare = 1e-3;
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
 
-/** What `decide` works with at one moment. */
-interface Moment {
-  readonly view: QueueView;
-  readonly edge: TargetView;
-  /** When a call to functions could begin its upload. */
-  readonly callAtMs: number;
-}
-
 export function spillwayPolicy(inputs: PolicyInputs): Policy {
   return new Spillway(inputs);
 }
@@ -48,6 +51,7 @@ class Spillway implements Policy {
   readonly #planner: Planner;
   readonly #rate: RateWatch;
   readonly #spillRate: SpillRate;
+  readonly #maxWaitMs: number;
   #choice: EdgeChoice;
   /** True when more comes than the edge can take: then its time has a price. */
   #isScarce = false;
@@ -56,7 +60,7 @@ class Spillway implements Policy {
   #awaitsRoom = false;
 
   constructor(inputs: PolicyInputs) {
-    const { targets, sloMs, sloQuantile, currency, onPlan } = inputs;
+    const { targets, sloMs, sloQuantile, currency, onPlan, maxWaitMs = Infinity } = inputs;
     const [edge] = targets;
     if (edge?.kind !== "edge") throw new RangeError("the first target is not the edge");
     const without = new Set(inputs.without);
@@ -74,6 +78,7 @@ class Spillway implements Policy {
     this.#choice = this.#makeChoice();
     this.#rate = new RateWatch(momentSlos * sloMs, !without.has("detector"));
     this.#spillRate = new SpillRate(sloMs);
+    this.#maxWaitMs = maxWaitMs;
     this.#planner = new Planner({
       onPlan,
       situation: () => ({
@@ -112,17 +117,18 @@ class Spillway implements Policy {
 
   #decide(view: QueueView): Decision {
     const { nowMs } = view;
-    const edge = view.targets[0] as TargetView;
-    const blockedUntilMs = this.#blockedUntilMs(view);
-    const callAtMs = Math.max(nowMs, this.#menu.freeAtMs, blockedUntilMs);
-    const moment = { view, edge, callAtMs };
+    const moment = momentOf(view, this.#menu.freeAtMs);
     this.#books.open(nowMs);
     const { doubtAtMs } = this.#books;
-    const toEdge = edge.isFailing ? this.#probe(moment) : this.#fillEdge(moment);
+    const toEdge = moment.edge.isFailing ? this.#probe(moment) : this.#fillEdge(moment);
     if (toEdge.kind !== "wait") return toEdge;
-    const toFunctions = this.#spill(moment, blockedUntilMs);
+    const left = this.#leftOver(moment);
+    this.#isScarce = left.count > 0 || this.#rate.recentPerMs(nowMs) > this.#choice.capacityPerMs;
+    const toFunctions = this.#spill(moment, left);
     if (toFunctions.kind !== "wait") return toFunctions;
-    return waitUntil(Math.min(toEdge.untilMs, toFunctions.untilMs, doubtAtMs));
+    const released = this.#release(moment, left.count);
+    if (released.kind !== "wait") return released;
+    return waitUntil(Math.min(toEdge.untilMs, toFunctions.untilMs, released.untilMs, doubtAtMs));
   }
 
   #plan(nowMs: number): void {
@@ -139,20 +145,31 @@ class Spillway implements Policy {
 
   #fillEdge({ view, edge, callAtMs }: Moment): Decision {
     const { nowMs, line } = view;
-    const { replicas } = this.#books.profile;
-    if (edge.inFlight >= Math.min(edge.maxInFlight, batchesPerReplica * replicas)) return waitUntil(Infinity);
+    if (!this.#hasPlace(edge)) return waitUntil(Infinity);
     const replica = this.#books.soonest();
     const skip = this.#isScarce ? this.#canSkip(view, callAtMs) : undefined;
-    const { first, count, rows } = this.#choice.choose(line, this.#books, replica, 0, skip);
-    if (count === 0) return waitUntil(Infinity);
-    const dueAtMs = this.#books.dueAtMs(replica, rows);
-    if (edge.inFlight >= replicas && dueAtMs > nowMs) return waitUntil(dueAtMs);
-    const reason = rows >= this.#choice.bestRows ? "full" : "deadline";
-    const giveUpAtMs = this.#giveUpAtMs(
-      line.at(first).deadlineAtMs,
-      rows,
-      this.#books.answerAtMs(replica, rows),
-    );
+    const batch = this.#choice.choose(line, this.#books, replica, 0, skip);
+    if (batch.count === 0) return waitUntil(Infinity);
+    const dueAtMs = this.#books.dueAtMs(replica, batch.rows);
+    if (edge.inFlight >= this.#books.profile.replicas && dueAtMs > nowMs) return waitUntil(dueAtMs);
+    return this.#toEdge(line, batch, replica, nowMs, "deadline");
+  }
+
+  #hasPlace({ inFlight, maxInFlight }: TargetView): boolean {
+    return inFlight < Math.min(maxInFlight, batchesPerReplica * this.#books.profile.replicas);
+  }
+
+  /** @param cause why it leaves unless it is full */
+  #toEdge(
+    line: LineView,
+    { first, count, rows }: EdgeBatch,
+    replica: number,
+    nowMs: number,
+    cause: ReleaseReason,
+  ): Decision {
+    const reason = rows >= this.#choice.bestRows ? "full" : cause;
+    const { deadlineAtMs } = line.at(first);
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, this.#books.answerAtMs(replica, rows), nowMs);
     this.#books.sent(rows, nowMs);
     const plannedRows = this.#choice.bestRows;
     return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...giveUpAtMs };
@@ -166,8 +183,9 @@ class Spillway implements Policy {
     deadlineAtMs: number,
     rows: number,
     answerAtMs: number,
+    nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
-    const giveUpAtMs = deadlineAtMs - this.#menu.shortestMs(rows);
+    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs);
     return giveUpAtMs > answerAtMs ? { giveUpAtMs } : undefined;
   }
 
@@ -177,39 +195,78 @@ class Spillway implements Policy {
     if (edge.suspendedUntilMs > nowMs) return waitUntil(edge.suspendedUntilMs);
     if (edge.inFlight > 0) return waitUntil(Infinity);
     const first = leastTried(line);
-    this.#books.sent(line.at(first).rows, nowMs);
-    return { kind: "dispatch", first, count: 1, target: 0, plannedRows: 1, reason: "deadline" };
+    const { rows, deadlineAtMs } = line.at(first);
+    this.#books.sent(rows, nowMs);
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, nowMs, nowMs);
+    return {
+      kind: "dispatch",
+      first,
+      count: 1,
+      target: 0,
+      plannedRows: 1,
+      reason: "deadline",
+      ...giveUpAtMs,
+    };
   }
 
-  #spill(moment: Moment, blockedUntilMs: number): Decision {
-    const { view, callAtMs } = moment;
+  #spill({ view, callAtMs, blockedUntilMs }: Moment, left: LeftOver): Decision {
     const { nowMs, line } = view;
-    const left = this.#leftOver(moment);
-    this.#isScarce = left.count > 0 || this.#rate.recentPerMs(nowMs) > this.#choice.capacityPerMs;
-    const planned = this.#menu.ready(this.#planner.sizes, nowMs) ?? this.#menu.fastest();
-    if (left.count === 0 || planned === undefined) return waitUntil(Infinity);
-    const first = this.#firstInTime(line, left.first, callAtMs);
-    if (first > left.first && left.first === 0) return refuseFirst;
+    if (left.count === 0) return waitUntil(Infinity);
+    const first = this.#menu.firstInTime(line, left.first, callAtMs - roundingMs);
+    if (first > left.first && left.first === 0 && this.#menu.sizes.length > 0) return refuseFirst;
     if (first === line.length) return waitUntil(Infinity);
     // Those that no function can serve any more must not keep the others waiting: the edge may still take them.
     const inTime = { first, count: Math.max(1, left.count - (first - left.first)) };
-    const oldest = line.at(first);
-    const size = this.#menu.within(
-      oldest.deadlineAtMs - callAtMs + roundingMs,
-      oldest.rows,
-      planned,
-      callAtMs,
-    );
+    const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
     if (size === undefined) return waitUntil(Infinity);
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
     if (inTime.count < size.maxRows && isEarly && !view.draining)
       return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
-    return this.#call(view, size, call);
+    return this.#call(view, size, call, "deadline");
   }
 
-  #call(view: QueueView, size: FunctionSize, call: FunctionCall): Decision {
+  /**
+   * Once the oldest request has waited as long as it may, it leaves: for the edge, to wait there, when it is in
+   * time there; else in a call of functions, with all that have waited as long, and as many as are left over.
+   */
+  #release({ view, edge, callAtMs, blockedUntilMs }: Moment, leftOver: number): Decision {
+    const { nowMs, line } = view;
+    const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
+    if (dueAtMs > nowMs) return waitUntil(dueAtMs);
+    const isDue = (index: number): boolean => line.at(index).arrivedAtMs + this.#maxWaitMs <= nowMs;
+    let first = 0;
+    while (!isDue(first)) first++;
+    if (!edge.isFailing && this.#hasPlace(edge)) {
+      this.#books.rewind();
+      const { maxBatchRows } = this.#books.profile;
+      const replica = this.#books.soonest();
+      const batch = this.#books.fit(line, replica, first, maxBatchRows);
+      if (batch.count > 0) return this.#toEdge(line, batch, replica, nowMs, "timeout");
+    }
+    const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
+    if (size === undefined) return waitUntil(Infinity);
+    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
+    let due = 1;
+    while (first + due < line.length && isDue(first + due)) due++;
+    const call = chooseCall(line, { first, count: Math.max(due, leftOver) }, size, callAtMs);
+    return this.#call(view, size, call, "timeout");
+  }
+
+  /** The planned size, or what is in time for that request; undefined when no size is. */
+  #sizeFor(
+    { rows, deadlineAtMs }: WaitingRequest,
+    nowMs: number,
+    callAtMs: number,
+  ): FunctionSize | undefined {
+    const planned = this.#menu.ready(this.#planner.sizes, nowMs) ?? this.#menu.fastest();
+    if (planned === undefined) return undefined;
+    return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
+  }
+
+  /** @param cause why it leaves unless it is full */
+  #call(view: QueueView, size: FunctionSize, call: FunctionCall, cause: ReleaseReason): Decision {
     const { nowMs } = view;
     const target = view.targets[size.target] as TargetView;
     // One call shows whether functions that refused take calls again.
@@ -218,18 +275,11 @@ class Spillway implements Policy {
       this.#awaitsRoom = true;
       return waitUntil(Infinity);
     }
-    const { count, rows } = call;
+    const { first, count, rows } = call;
     this.#menu.sent(size, rows, nowMs);
     this.#spillRate.sent(rows, nowMs);
-    const reason = rows >= size.maxRows ? "full" : "deadline";
-    return {
-      kind: "dispatch",
-      first: call.first,
-      count,
-      target: size.target,
-      plannedRows: size.maxRows,
-      reason,
-    };
+    const reason = rows >= size.maxRows ? "full" : cause;
+    return { kind: "dispatch", first, count, target: size.target, plannedRows: size.maxRows, reason };
   }
 
   /**
@@ -253,32 +303,7 @@ class Spillway implements Policy {
    */
   #canSkip({ nowMs, line, targets }: QueueView, callAtMs: number): (first: number, count: number) => boolean {
     if (targets.some(({ suspendedUntilMs }, index) => index > 0 && suspendedUntilMs > nowMs)) return always;
-    const uploadMs = this.#menu.rowUploadMs;
-    // Each in a call of its own, one upload after another.
-    return (first, count) => {
-      const { rows, deadlineAtMs } = line.at(first);
-      return this.#menu.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
-    };
-  }
-
-  /** The first request from `from` on that some function could still serve in time. */
-  #firstInTime(line: LineView, from: number, callAtMs: number): number {
-    let index = from;
-    while (index < line.length) {
-      const { rows, deadlineAtMs } = line.at(index);
-      if (this.#menu.shortestMs(rows) <= deadlineAtMs - callAtMs + roundingMs) break;
-      index++;
-    }
-    return index;
-  }
-
-  /** Functions of every size are one provider: when it refuses one, the others wait too. */
-  #blockedUntilMs({ targets }: QueueView): number {
-    let blockedUntilMs = -Infinity;
-    for (let index = 1; index < targets.length; index++) {
-      blockedUntilMs = Math.max(blockedUntilMs, (targets[index] as TargetView).suspendedUntilMs);
-    }
-    return blockedUntilMs;
+    return this.#menu.servable(line, callAtMs);
   }
 }
 

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { countNoise, gaussianNoise } from "./noise-model.ts";
+import { type Alarm, ShiftDetector } from "./shift-detector.ts";
+
+describe.each([
+  // So many a bin that Poisson noise is far below the smallest shift that matters.
+  { series: "counts", noise: countNoise, level: 10_000, shifted: 20_000, outlier: 60_000, step: 1 },
+  { series: "logarithms", noise: gaussianNoise, level: 2, shifted: 3, outlier: 9, step: 1e-6 },
+])("over hardly any noise, in $series", ({ noise, level, shifted, outlier, step }) => {
+  /** Values that lie a step above and below in turn. */
+  function feed(detector: ShiftDetector, values: number, around: number): Alarm | undefined {
+    for (let nth = 0; nth < values; nth++) {
+      const alarm = detector.observe(around + (nth % 2 === 0 ? step : -step));
+      if (alarm !== undefined) return alarm;
+    }
+    return undefined;
+  }
+
+  it.each([100, 40_000])("finds a large lasting shift after %i values, within a few more", (values) => {
+    const detector = new ShiftDetector(noise);
+    expect(feed(detector, values, level)).toBeUndefined();
+    const alarm = feed(detector, 10, shifted);
+    expect(alarm?.startIndex).toBe(values);
+    expect(alarm?.atIndex).toBeLessThan(values + 6);
+    expect((detector.level?.mean ?? 0) / shifted).toBeCloseTo(1, 3);
+  });
+
+  it("raises no alarm for a lone outlier", () => {
+    const detector = new ShiftDetector(noise);
+    expect(feed(detector, 40_000, level)).toBeUndefined();
+    for (let nth = 0; nth < 20; nth++) {
+      expect(detector.observe(outlier)).toBeUndefined();
+      expect(feed(detector, 500, level)).toBeUndefined();
+    }
+  });
+
+  it("raises none for a shift that is too small to matter, however sure it is", () => {
+    const detector = new ShiftDetector(noise, { leastShift: 0.2 });
+    feed(detector, 1_000, level);
+    const small = level + 0.1 * noise.unit(level);
+    expect(feed(detector, 1_000, small)).toBeUndefined();
+  });
+});

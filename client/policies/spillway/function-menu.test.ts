@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { ended, menuOf, tinySize } from "../../../test/tiny-targets.ts";
+import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionSize } from "./function-size.ts";
+
+/** Sends calls of a row one after another to a size of the menu, each served in `serviceMs` after `uploadMs`. */
+function call(
+  menu: FunctionMenu,
+  index: number,
+  facts: { readonly times?: number; readonly serviceMs?: number; readonly uploadMs?: number } = {},
+): boolean {
+  const { times: calls = 1, serviceMs = 20, uploadMs = 1 } = facts;
+  const size = menu.sizes[index] as FunctionSize;
+  let hasDrifted = false;
+  for (let nth = 0; nth < calls; nth++) {
+    const formedAtMs = Math.max(0, menu.freeAtMs) + 1_000;
+    menu.sent(size, 1, formedAtMs);
+    const endedAtMs = formedAtMs + uploadMs + 4 + serviceMs;
+    const times = { serviceMs, serverQueuedMs: 0, coldStartMs: 0 };
+    hasDrifted =
+      menu.ended(ended({ target: size.target, rows: 1, formedAtMs, endedAtMs, times })) || hasDrifted;
+  }
+  return hasDrifted;
+}
+
+describe("the menu of function sizes", () => {
+  it("holds the targets that are functions, with the latency that is reserved", () => {
+    const profiles = [
+      tinySize({ name: "a", spread: 0.1 }),
+      tinySize({ name: "b", firstMs: 10, spread: 0.1 }),
+    ];
+    const menu = menuOf(profiles, { quantile: 0.5 });
+    expect(menu.sizes.map(({ target, profile }) => [target, profile.name])).toEqual([
+      [1, "a"],
+      [2, "b"],
+    ]);
+    expect(menu.sizes[0]?.latencyMs(2)).toBeCloseTo(2 + 4 + 25 * 1.05, 2);
+    expect(menu.shortestMs(1)).toBeCloseTo(1 + 4 + 10.5, 2);
+    expect(menu.rowUploadMs).toBe(1);
+    expect(menu.fastest()?.profile.name).toBe("b");
+  });
+
+  it("is empty where there are no functions", () => {
+    const none = menuOf([]);
+    expect([none.fastest(), none.ready([], 0)]).toEqual([undefined, undefined]);
+    expect([none.shortestMs(1), none.freeAtMs, none.rowUploadMs]).toEqual([Infinity, -Infinity, 0]);
+  });
+
+  it("gives way, when time is short, to the cheapest that is still in time", () => {
+    const menu = menuOf([
+      tinySize({ name: "slow", firstMs: 80, costOf: () => 1 }),
+      tinySize({ name: "fast", firstMs: 20, costOf: () => 5 }),
+      tinySize({ name: "quick", firstMs: 30, costOf: () => 3 }),
+    ]);
+    const slow = menu.sizes[0] as FunctionSize;
+    // One row takes 85, 25 and 35 ms.
+    const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, slow, 0)?.profile.name;
+    expect([90, 85, 84, 35, 34, 25, 24].map(within)).toEqual([
+      "slow",
+      "slow",
+      "quick",
+      "quick",
+      "fast",
+      "fast",
+      undefined,
+    ]);
+  });
+
+  it("does not count on a size that would start cold, unless no other is in time", () => {
+    const menu = menuOf([
+      tinySize({ name: "cold", coldStartMs: 500 }),
+      tinySize({ name: "warm", costOf: () => 1_000 }),
+    ]);
+    const cold = menu.sizes[0] as FunctionSize;
+    const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, cold, 0)?.profile.name;
+    expect([525, 524, 25, 24].map(within)).toEqual(["cold", "warm", "warm", undefined]);
+    const alone = menuOf([tinySize({ name: "cold", coldStartMs: 500 })]);
+    expect(alone.within(25, 1, alone.sizes[0] as FunctionSize, 0)?.profile.name).toBe("cold");
+  });
+
+  it("takes the first size of a preference that is ready, else the cheapest after a cold start", () => {
+    // Four rows take 8 + 35 ms; with a start in 70 ms a single row is in time, in 60 ms three are.
+    const menu = menuOf(
+      [
+        tinySize({ name: "a", coldStartMs: 70, costOf: () => 6 }),
+        tinySize({ name: "b", coldStartMs: 60, costOf: () => 9 }),
+        tinySize({ name: "c", costOf: () => 100 }),
+      ],
+      { sloMs: 100 },
+    );
+    const ready = (preference: readonly number[], nowMs: number): string | undefined =>
+      menu.ready(preference, nowMs)?.profile.name;
+    expect(ready([0, 1, 2], 0)).toBe("c");
+    // A row costs 6 / 1 and 9 / 3.
+    expect(ready([0, 1], 0)).toBe("b");
+    call(menu, 0);
+    expect(ready([0, 1, 2], 2_000)).toBe("a");
+    expect(ready([1, 0], 2_000)).toBe("a");
+    expect(ready([], 0)).toBeUndefined();
+  });
+
+  it("sends the calls of all sizes over one uplink", () => {
+    const menu = menuOf([tinySize({ name: "a" }), tinySize({ name: "b" })]);
+    menu.sent(menu.sizes[0] as FunctionSize, 3, 100);
+    menu.sent(menu.sizes[1] as FunctionSize, 2, 101);
+    expect(menu.freeAtMs).toBeCloseTo(105, 9);
+  });
+
+  it("learns that the link has become slower, for every size", () => {
+    const menu = menuOf([tinySize({ name: "a" }), tinySize({ name: "b" })]);
+    expect(call(menu, 0, { times: 100 })).toBe(false);
+    expect(menu.shortestMs(1)).toBeCloseTo(25, 3);
+    expect(call(menu, 0, { times: 60, uploadMs: 5 })).toBe(true);
+    expect(menu.rowUploadMs).toBeCloseTo(5, 1);
+    expect(menu.sizes[1]?.latencyMs(4)).toBeCloseTo(4 * 5 + 4 + 35, 0);
+  });
+
+  it("learns that one size has become slower, and nothing of the others", () => {
+    const menu = menuOf([tinySize({ name: "a" }), tinySize({ name: "b" })]);
+    expect(call(menu, 0, { times: 100 })).toBe(false);
+    expect(call(menu, 0, { times: 10, serviceMs: 40 })).toBe(true);
+    expect(menu.sizes.map((size) => Math.round(size.latencyMs(1)))).toEqual([45, 25]);
+  });
+
+  it("learns nothing from a call that failed, one that it did not send, and the edge's batches", () => {
+    const menu = menuOf([tinySize()]);
+    menu.sent(menu.sizes[0] as FunctionSize, 1, 0);
+    const times = { serviceMs: 900, serverQueuedMs: 0, coldStartMs: 0 };
+    expect(menu.ended(ended({ target: 1, rows: 1, formedAtMs: 0, endedAtMs: 50, times: undefined }))).toBe(
+      false,
+    );
+    for (const target of [0, 1]) {
+      expect(menu.ended(ended({ target, rows: 1, formedAtMs: 7, endedAtMs: 950, times }))).toBe(false);
+    }
+    expect(menu.shortestMs(1)).toBeCloseTo(25, 9);
+  });
+});

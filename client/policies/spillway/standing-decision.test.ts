@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { crowd, lineOf } from "../../../test/tiny-targets.ts";
+import type { LineView, QueueView } from "../../policy.ts";
+import { StandingDecision } from "./standing-decision.ts";
+
+function viewOf(line: LineView, nowMs = 0, draining = false): QueueView {
+  return { nowMs, line, targets: [], batchesFormed: 0, draining };
+}
+
+const untilTen = { kind: "wait", untilMs: 10 } as const;
+const standing = new StandingDecision(viewOf(crowd(64, 500)), untilTen);
+
+it("holds while the same requests wait, until the moment it named", () => {
+  expect(standing.decision).toBe(untilTen);
+  expect([0, 9.99, 10, 11].map((nowMs) => standing.holds(viewOf(crowd(64, 500), nowMs)))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
+it("holds while a long line grows by a few at its end", () => {
+  // Requests of these lines arrived at 0; a 32nd of 64 is 2.
+  expect([65, 66, 67].map((count) => standing.holds(viewOf(crowd(count, 500))))).toEqual([true, true, false]);
+  const short = new StandingDecision(viewOf(crowd(5, 500)), untilTen);
+  expect(short.holds(viewOf(crowd(6, 500)))).toBe(false);
+});
+
+it("does not hold when who joined did not join at the end", () => {
+  // The last one arrived at 0, so at 5 somebody else is new: with an earlier deadline.
+  expect(standing.holds(viewOf(crowd(65, 500), 5))).toBe(false);
+});
+
+it("does not hold for another line, a shorter one, or once the queue closes", () => {
+  expect(standing.holds(viewOf({ ...crowd(64, 500), key: "other" }))).toBe(false);
+  expect(standing.holds(viewOf(crowd(63, 500)))).toBe(false);
+  expect(standing.holds(viewOf(lineOf([])))).toBe(false);
+  expect(standing.holds(viewOf(crowd(64, 500), 0, true))).toBe(false);
+});
