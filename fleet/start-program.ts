@@ -52,14 +52,15 @@ export async function startProgram(
   await checkPort(host, port, name);
   const log = options.folder.fileOf(name, "log");
   const child = spawned(planned, options, log);
+  // Why it could not be spawned is no more than that it does not run.
+  child.on("error", () => {});
   const identity = child.pid === undefined ? undefined : identityOf(child.pid);
+  if (identity === undefined) throw new Error(`${name} ended at once; the end of its log:\n${endOf(log)}`);
   const url = `http://${urlHost(host)}:${port}`;
   const at = new Date().toISOString();
-  if (identity !== undefined) {
-    const program = { ...identity, name, command, at, url, readyUrl: `${url}${readyPath}`, log };
-    onStarted(program);
-    await untilReady(child, program, options);
-  }
+  const program = { ...identity, name, command, at, url, readyUrl: `${url}${readyPath}`, log };
+  onStarted(program);
+  await untilReady(child, program, options);
   if (hasEnded(child)) {
     const how = endText(child.exitCode, child.signalCode);
     throw new Error(`${name} ended before it was ready (${how}); the end of its log:\n${endOf(log)}`);
