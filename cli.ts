@@ -9,10 +9,13 @@ import { logOptions } from "./cli/log.ts";
 import { addOptions, readOptions, UsageError } from "./cli/options.ts";
 import { vqueueOptions } from "./client/options.ts";
 import { detectOptions } from "./cli/detect-options.ts";
+import { profileOptions } from "./cli/profile-options.ts";
 import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
 import { demoOptions } from "./demo/options.ts";
 import { edgeOptions } from "./edge/options.ts";
+import { downOptions, statusOptions, upOptions } from "./fleet/options.ts";
+import { loadgenOptions } from "./load/options.ts";
 import { functionHostOptions, functionOptions } from "./serverless/options.ts";
 
 const program = new Command("spillway")
@@ -51,6 +54,30 @@ addCommand(
   "edge, functions and queue on this machine, a minute of requests, and a report",
   demoOptions,
   async (options) => (await import("./cli/demo.ts")).runDemo(options),
+);
+addCommand(
+  "up",
+  "starts edge servers, functions and queues that a file lists, as processes",
+  upOptions,
+  async (options) => (await import("./cli/fleet.ts")).runUp(options),
+);
+addCommand("status", "lists what up has started", statusOptions, async (options) =>
+  (await import("./cli/fleet.ts")).runStatus(options),
+);
+addCommand("down", "stops what up has started, and nothing else", downOptions, async (options) =>
+  (await import("./cli/fleet.ts")).runDown(options),
+);
+addCommand(
+  "loadgen",
+  "sends a load to any V2 server and tells how it was answered",
+  loadgenOptions,
+  async (options) => (await import("./cli/loadgen.ts")).runLoadgen(options),
+);
+addCommand(
+  "profile",
+  "measures a model on any V2 server by batch size, for the queue and for replays",
+  profileOptions,
+  async (options) => (await import("./cli/profile.ts")).runProfile(options),
 );
 
 addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>

@@ -15,13 +15,14 @@ import { embeddedDictionaryPath } from "../edge/repository.ts";
 import { formatComparison } from "./compare.ts";
 import { replayUnderEach } from "./demo-replay.ts";
 import { runPrograms, say } from "./demo-run.ts";
+import { stopOnSignal } from "./stop-on-signal.ts";
 
 /** The trace in `fixtures/`: how long it is, and how many requests a second it has while it is calm. */
 const trace = { url: new URL("../../fixtures/traces/demo.csv", import.meta.url), seconds: 60, ratePerS: 10 };
 
 /** Exit status 0 when every answer came, was right, and every program ended well. */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const stop = stopOnSignal();
+  const stop = stopOnSignal("waiting for the answers that are under way");
   const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
   const logPath = join(folder, "demo.log");
   const record = options.record ?? join(folder, "record.ndjson");
@@ -61,17 +62,4 @@ async function prepare({ model, seed }: DemoOptions, count: number): Promise<Que
   });
   progress.end();
   return questions;
-}
-
-/** The first SIGINT or SIGTERM ends the sending; a second one ends the demo, and its programs end with it. */
-function stopOnSignal(): AbortSignal {
-  const stop = new AbortController();
-  const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping: waiting for the answers that are under way\n");
-    stop.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return stop.signal;
 }

@@ -16,6 +16,9 @@ export class UsageError extends Error {}
 /** Key of a schema's metadata: the value that its flag means when none follows it. */
 const bareValue = "bareValue";
 
+/** Key of a schema's metadata: the one letter that stands for the flag, too. */
+const shortName = "short";
+
 /** Throw again, as bad usage, what code that knows no options found wrong with what an option names. */
 export function throwUsage(error: unknown): never {
   throw new UsageError((error as Error).message);
@@ -61,8 +64,23 @@ export function readOptions<S extends z.ZodObject>(
     values[key] = typeof source[0] === "string" ? parseText(source[0], type) : source[0];
     places[key] = source[1];
   }
+  return checkValues(schema, values, places);
+}
+
+/**
+ * Values checked by a schema, with its defaults, frozen.
+ *
+ * @param places where each value was given, by its key
+ * @throws UsageError with a line for every value that is missing or not allowed
+ */
+export function checkValues<S extends z.ZodObject>(
+  schema: S,
+  values: Readonly<Record<string, unknown>>,
+  places: Readonly<Record<string, string>>,
+): Readonly<z.output<S>> {
   const result = schema.safeParse(values);
   if (result.success) return Object.freeze(result.data);
+  const fields = fieldsOf(schema);
   const problems = result.error.issues.map(({ path: [key], message }) => {
     const field = fields.find((each) => each.key === key);
     if (field === undefined) return message;
@@ -71,6 +89,17 @@ export function readOptions<S extends z.ZodObject>(
     return `${place} is ${JSON.stringify(values[field.key])}; allowed: ${allowedText(field) ?? message}`;
   });
   throw new UsageError(problems.join("\n"));
+}
+
+/** @throws UsageError that names the place and the nearest known key when one of `keys` is none of the schema's */
+export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, place: string): void {
+  const known = fieldsOf(schema).map(({ key }) => key);
+  for (const key of keys) {
+    if (known.includes(key)) continue;
+    throw new UsageError(
+      `${place}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
+    );
+  }
 }
 
 /** A flag's value where it was given; a default of commander's own is none. */
@@ -100,7 +129,8 @@ function optionOf({ flag, env, type, description, schema }: Field): Option {
   const bare = schema[bareValue];
   const value = type === "boolean" ? "" : bare === undefined ? ` <${name}>` : ` [${name}]`;
   const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
-  const option = new Option(`--${flag}${value}`, `${description} (${facts.join("; ")})`);
+  const short = schema[shortName] === undefined ? "" : `-${schema[shortName] as string}, `;
+  const option = new Option(`${short}--${flag}${value}`, `${description} (${facts.join("; ")})`);
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
@@ -152,12 +182,6 @@ function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> 
   if (typeof content !== "object" || Array.isArray(content)) {
     throw new UsageError(`${path}: holds no options; expected lines such as "port: 8000"`);
   }
-  const known = fieldsOf(schema).map(({ key }) => key);
-  for (const key of Object.keys(content)) {
-    if (!known.includes(key))
-      throw new UsageError(
-        `${path}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
-      );
-  }
+  refuseUnknown(Object.keys(content), schema, path);
   return content as Record<string, unknown>;
 }

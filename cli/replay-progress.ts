@@ -1,5 +1,5 @@
 /** How far a replay is, as one line: a bar where its end is known, speed, and what is left. On terminals only. */
-import { createProgress } from "../demo/progress.ts";
+import { createProgress, progressBar } from "../demo/progress.ts";
 
 export interface ReplayStand {
   readonly name: string;
@@ -12,7 +12,6 @@ export interface ReplayStand {
   readonly elapsedMs: number;
 }
 
-const barLength = 24;
 const nameLength = 16;
 
 export function standText({ name, requests, atMs, part, elapsedMs }: ReplayStand): string {
@@ -22,11 +21,8 @@ export function standText({ name, requests, atMs, part, elapsedMs }: ReplayStand
     return `${head} ${thousands(requests)} requests, ${thousands(atMs / 1_000)} s of the trace, ${speed}`;
   }
   const done = Math.min(1, part);
-  const full = Math.floor(done * barLength);
-  const bar = "█".repeat(full) + "░".repeat(barLength - full);
-  const percent = `${Math.floor(done * 100)} %`.padStart(5);
   const leftS = done === 0 ? "" : `, ${thousands(Math.ceil((elapsedMs * (1 / done - 1)) / 1_000))} s left`;
-  return `${head} ${bar} ${percent}  ${speed}${leftS}`;
+  return `${head} ${progressBar(done)}  ${speed}${leftS}`;
 }
 
 /** Shows how one replay after another stands on stderr, and nothing where that is no terminal. */
@@ -55,9 +51,7 @@ export function createReplayProgress(stream: NodeJS.WriteStream): ReplayProgress
     },
     reached: (requests, atMs) => {
       const elapsedMs = Math.max(1, performance.now() - beganAtMs);
-      const text = standText({ name, requests, atMs, part: partOf(requests, atMs), elapsedMs });
-      // A line that wraps would not be written over.
-      progress.show(text.slice(0, stream.columns - 1));
+      progress.show(() => standText({ name, requests, atMs, part: partOf(requests, atMs), elapsedMs }));
     },
     end: () => progress.end(),
   };

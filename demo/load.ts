@@ -2,9 +2,8 @@
  * Sends requests at the moments of a trace, whether or not earlier ones are answered, and notes how each went.
  * Latency counts from the scheduled moment, so a late sender cannot hide a slow answer.
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { Pool } from "undici";
-import { headerLength, toWireBody, wireHeaders } from "../protocol/v2-http.ts";
+import { createExchange, type Exchange } from "../load/exchange.ts";
+import { openLoop } from "../load/open-loop.ts";
 import { decodeAnswer, type Question } from "./questions.ts";
 
 /** How one request went. */
@@ -17,9 +16,6 @@ export type Outcome =
       readonly batchRows: number;
     }
   | { readonly kind: "lost"; readonly why: string };
-
-/** Longest time until an answer; a request without one by then is lost. */
-const answerTimeoutMs = 30_000;
 
 /**
  * @param url of the V2 server
@@ -41,36 +37,18 @@ export async function sendAll(
   stop: AbortSignal,
   onOutcome: (outcome: Outcome) => void,
 ): Promise<void> {
-  const pool = new Pool(url, { connections: 256 });
-  const path = `/v2/models/${model}/infer`;
-  const startedAtMs = performance.now();
-  const underWay: Promise<void>[] = [];
-  for (const [index, question] of questions.entries()) {
-    const dueAtMs = startedAtMs + (momentsS[index] as number) * 1_000;
-    const waitMs = dueAtMs - performance.now();
-    if (waitMs > 0) await delay(waitMs, undefined, { signal: stop }).catch(() => {});
-    if (stop.aborted) break;
-    underWay.push(ask(pool, path, question, dueAtMs).then(onOutcome));
-  }
-  await Promise.all(underWay);
-  await pool.close();
+  const exchange = createExchange({ url, model, connections: 256 });
+  const due = questions.map((question, index) => ({ atS: momentsS[index] as number, rows: 1, question }));
+  await openLoop([due], (each, dueAtMs) => ask(exchange, each.question, dueAtMs).then(onOutcome), stop);
+  await exchange.close();
 }
 
-async function ask(pool: Pool, path: string, question: Question, dueAtMs: number): Promise<Outcome> {
+async function ask(exchange: Exchange, question: Question, dueAtMs: number): Promise<Outcome> {
+  const exchanged = await exchange.send(question.wire);
+  const latencyMs = performance.now() - dueAtMs;
+  if (exchanged.kind === "failed") return { kind: "lost", why: exchanged.why };
   try {
-    const response = await pool.request({
-      method: "POST",
-      path,
-      headers: wireHeaders(question.wire),
-      body: question.wire.body,
-      signal: AbortSignal.timeout(answerTimeoutMs),
-    });
-    const wire = toWireBody(response.headers[headerLength], await response.body.arrayBuffer());
-    const latencyMs = performance.now() - dueAtMs;
-    if (response.statusCode !== 200) {
-      return { kind: "lost", why: `status ${response.statusCode}: ${new TextDecoder().decode(wire.body)}` };
-    }
-    const answer = decodeAnswer(wire);
+    const answer = decodeAnswer(exchanged.wire);
     return {
       kind: "answered",
       isRight: question.isRight(answer),

@@ -1,9 +1,9 @@
 /**
- * Starts the programs of the demo as processes of their own, learns where each listens, and stops them. Each is
- * in its own process group, so that a Ctrl-C reaches only the demo, which then stops them in order.
+ * Starts the programs of the demo as processes of their own, learns where each listens, and stops them.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { endText, spawnProgram, stopTimeoutMs } from "../fleet/spawn-program.ts";
 
 export interface RunningProgram {
   readonly name: string;
@@ -14,8 +14,6 @@ export interface RunningProgram {
 
 /** Longest time from a program's start until it listens, in milliseconds. */
 const startTimeoutMs = 60_000;
-/** Longest time for draining; a program that needs longer is killed. */
-const stopTimeoutMs = 35_000;
 
 /**
  * Start one command of this executable on a free port.
@@ -30,9 +28,11 @@ export async function startProgram(
   logFile: number,
 ): Promise<RunningProgram> {
   const [name, ...flags] = command;
-  const child = spawn(process.execPath, [executable, name, "--port", "0", ...flags], {
-    detached: true,
-    stdio: ["ignore", logFile, logFile, "ipc"],
+  const child = spawnProgram({
+    executable,
+    command: [name, "--port", "0", ...flags],
+    logFile,
+    hasChannel: true,
   });
   const url = await listeningUrl(child, name);
   return { name, url, stop: () => stop(child) };
@@ -46,7 +46,7 @@ async function listeningUrl(child: ChildProcess, name: string): Promise<string> 
     return await Promise.race([
       once(child, "message", { signal }).then(([message]) => (message as { url: string }).url),
       once(child, "exit", { signal }).then(([code, killedBy]) => {
-        throw new Error(`spillway ${name} ended before it listened (${killedBy ?? `exit status ${code}`})`);
+        throw new Error(`spillway ${name} ended before it listened (${endText(code, killedBy)})`);
       }),
     ]);
   } finally {

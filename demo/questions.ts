@@ -5,9 +5,9 @@
 import { decodeInferResponse } from "../protocol/decode.ts";
 import { encodeInferRequest } from "../protocol/encode.ts";
 import type { InferResponse, WireBody } from "../protocol/message.ts";
-import { type Tensor, tensorFromNumbers, tensorToNumbers } from "../protocol/tensor.ts";
+import { type Tensor, tensorToNumbers } from "../protocol/tensor.ts";
+import { lineInput } from "./line-input.ts";
 import { readDirection, readText } from "./read-line.ts";
-import { LINE_HEIGHT_PX, LINE_WIDTH_PX, renderLine, toModelInput } from "./render-line.ts";
 import type { Line } from "./text-lines.ts";
 
 export interface Question {
@@ -44,11 +44,11 @@ export async function askAbout(
   for (const [index, line] of lines.entries()) {
     // Only the direction's model is asked about lines that are upside down; the reader expects them upright.
     const shown = model === "ocr-cls" ? line : { ...line, upsideDown: false };
-    const pixels = await renderLine(shown, { widthPx: LINE_WIDTH_PX });
+    const input = await lineInput("x", shown);
     const id = String(index);
     questions.push({
       id,
-      wire: wireOf(id, pixels),
+      wire: encodeInferRequest({ id, parameters: {}, inputs: [input] }, { binary: true }),
       isRight: (answer) =>
         answer.id === id && answer.outputs[0] !== undefined && read(answer.outputs[0], line),
     });
@@ -60,12 +60,6 @@ export async function askAbout(
 /** Throws a ProtocolError when the body is no V2 answer. */
 export function decodeAnswer(wire: WireBody): InferResponse {
   return decodeInferResponse(wire.body, wire.headerBytes);
-}
-
-function wireOf(id: string, pixels: Uint8Array): WireBody {
-  const shape = [1, 3, LINE_HEIGHT_PX, LINE_WIDTH_PX];
-  const input = tensorFromNumbers("x", "FP32", shape, toModelInput(pixels, LINE_WIDTH_PX));
-  return encodeInferRequest({ id, parameters: {}, inputs: [input] }, { binary: true });
 }
 
 function floats(output: Tensor): Float32Array {

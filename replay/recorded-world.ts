@@ -7,6 +7,7 @@ import type { PriceSheet } from "../algorithms/price.ts";
 import { type ModelTimes, type ProfiledTarget, timesOf } from "../client/profile.ts";
 import { modelOfKey } from "../client/queue-key.ts";
 import { InputError } from "./input-error.ts";
+import { profiledScenario } from "./profiled-scenario.ts";
 import type { RecordedRun } from "./recorded-run.ts";
 import { parseScenario, type Scenario } from "./scenario.ts";
 import type { TextFile } from "./text-lines.ts";
@@ -19,8 +20,6 @@ export interface RecordedWorld {
 
 /** A batch size that was not measured before the run is taken in with this many samples. */
 const enoughSamples = 5;
-/** How long the platform keeps an idle instance; a record does not tell. */
-const idleMs = 180_000;
 
 /**
  * @param file name of the record, for messages
@@ -33,25 +32,17 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const first = run.inputs.find(({ kind }) => kind === "arrival");
   if (first?.kind !== "arrival") throw new InputError(file, "", "no request arrived");
   const model = modelOfKey(first.key);
-  const [edge, ...sizes] = policy.targets;
-  if (edge === undefined || sizes[0] === undefined) throw new InputError(file, "1", "no function was there");
-  const edgeTimes = withRun(edge, model, run);
   const functions = targets.filter(({ kind }) => kind === "serverless");
-  const scenario = {
+  const scenario = profiledScenario({
     name: file,
     sloMs,
     sloQuantile: policy.sloQuantile,
-    requestBytes: edgeTimes.requestBytes,
-    edge: { replicas: edge.replicas, link: edge.link, ...edgeTimes },
-    serverless: {
-      link: sizes[0].link,
-      maxInstances: Math.max(...functions.map(({ maxInFlight }) => maxInFlight)),
-      idleMs,
-      coldStartMs: coldStarts(sizes, run),
-      prices: policy.prices.name,
-      sizes: sizes.map((size) => Object.assign({}, size, withRun(size, model, run))),
-    },
-  };
+    targets: policy.targets,
+    timesOf: (target) => withRun(target, model, run),
+    maxInstances: Math.max(...functions.map(({ maxInFlight }) => maxInFlight)),
+    coldStartMs: coldStarts(policy.targets, run),
+    prices: policy.prices.name,
+  });
   return {
     scenario: parseScenario(JSON.stringify(scenario), file),
     trace: arrivalsOf(run, model, file),
@@ -110,11 +101,11 @@ function servedBy(target: string, model: string, { inputs, outputs }: RecordedRu
   return served;
 }
 
-/** Those of the run and of before; 0 where none was ever seen. */
-function coldStarts(sizes: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
-  const seen = sizes.flatMap(({ coldStartMs }) => coldStartMs);
+/** Those of the run and of before. */
+function coldStarts(targets: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
+  const seen = targets.flatMap(({ coldStartMs }) => coldStartMs);
   for (const input of inputs) {
     if (input.kind === "result" && input.ok && input.coldStartMs > 0) seen.push(input.coldStartMs);
   }
-  return seen.length === 0 ? [0] : seen;
+  return seen;
 }

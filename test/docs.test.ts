@@ -1,5 +1,5 @@
 /** What the documents show must run, and what is made from tables must be up to date. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { policyNames, policyParameters } from "../client/policies/registry.ts";
 import { executable } from "./built.ts";
+import { freePorts } from "./free-ports.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -74,6 +75,27 @@ it("the page of policies has every policy, and every parameter with its default 
   }
 });
 
+it("the examples of the page of tools run as they stand", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
+  let page = read("docs/tools.md");
+  const ports = ["8000", "9000", "8080"];
+  const free = await freePorts(ports.length);
+  for (const [index, port] of ports.entries()) page = page.replaceAll(port, String(free[index]));
+  writeFileSync(join(folder, "fleet.yaml"), /```yaml\n([^]*?)```/.exec(page)?.[1] ?? "");
+  const commands = Array.from(page.matchAll(/```sh\n([^]*?)```/g), ([, text = ""]) => text).join("");
+  const script = `set -e\n${commands.replaceAll("npx spillway", `"${process.execPath}" "${executable}"`)}`;
+  const shell = spawn("sh", ["-c", script], { cwd: folder });
+  let [stdout, stderr] = ["", ""];
+  shell.stdout.on("data", (text) => (stdout += text));
+  shell.stderr.on("data", (text) => (stderr += text));
+  const [status] = (await once(shell, "close")) as [number];
+  if (status !== 0) spawnSync(process.execPath, [executable, "down"], { cwd: folder });
+  expect(status, stderr).toBe(0);
+  expect(stdout).toMatch(/queue +ready/);
+  expect(stdout).toContain("best throughput");
+  expect(stderr).toMatch(/queue stopped\nfunctions stopped\nedge stopped\n$/);
+}, 90_000);
+
 it("every link and picture of the documents is there", () => {
   for (const file of [
     "README.md",
@@ -82,6 +104,7 @@ it("every link and picture of the documents is there", () => {
     "docs/errors.md",
     "docs/replay.md",
     "docs/policies.md",
+    "docs/tools.md",
   ]) {
     for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
       if (link.startsWith("http")) continue;

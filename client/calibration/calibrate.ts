@@ -7,9 +7,9 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../profile.ts";
 import type { Transport } from "../targets/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
-import { type Measured, measure } from "./measure.ts";
+import { type Measured, measure, type MeasureOptions } from "./measure.ts";
 
-export interface CalibrationOptions {
+export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds"> {
   /** The targets with nothing measured, in order, and how each is reached. */
   readonly profile: Profile;
   readonly transports: readonly Transport[];

@@ -1,5 +1,5 @@
 /**
- * Measures one model on one target: real calls of 1, 2, 4, ... rows, one after another. First up the sizes, to find
+ * Measures one model on one target: real calls of few and of many rows, one after another. First up the sizes, to find
  * those that are served; then over all of them again and again, so that a target that drifts does not look as if
  * batch size did it.
  */
@@ -12,10 +12,8 @@ import { numberOf, replyFault } from "../targets/model-target.ts";
 import type { Transport } from "../targets/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 
-/** Largest batch that is tried. */
-const mostRows = 64;
-/** Samples of each size are enough with this many. */
-const mostRounds = 20;
+/** Sizes that are tried, and samples that are enough of each, where nothing else is asked for. */
+const usual = { sizes: [1, 2, 4, 8, 16, 32, 64], rounds: 20 };
 
 export interface MeasureOptions {
   readonly transport: Transport;
@@ -26,6 +24,10 @@ export interface MeasureOptions {
   readonly longestMs: number;
   /** Ends the measuring before the next call. */
   readonly stop: AbortSignal;
+  /** Rows of the batches, ascending; undefined for powers of two up to 64. */
+  readonly sizes?: readonly number[] | undefined;
+  /** Most samples of each size; undefined for 20. */
+  readonly rounds?: number | undefined;
 }
 
 /** What was measured; without a size when the target did not answer. */
@@ -73,7 +75,8 @@ class Measuring {
     if ((await this.#tried(1)) === undefined) return;
     await this.#climb();
     const sizes = [...this.#calls.keys()];
-    for (let round = 0; round < mostRounds; round++) {
+    const { rounds = usual.rounds } = this.#options;
+    for (let round = 0; round < rounds; round++) {
       for (const rows of sizes) {
         if (!this.#hasTime(rows)) continue;
         const call = await this.#tried(rows);
@@ -108,11 +111,11 @@ class Measuring {
   }
 
   async #climb(): Promise<void> {
-    const { longestMs } = this.#options;
+    const { longestMs, sizes = usual.sizes } = this.#options;
     let previous: Call | undefined;
-    for (let rows = 1; rows <= mostRows; rows *= 2) {
+    for (const rows of sizes) {
       // Twice the rows take at most about twice the time.
-      if (previous !== undefined && !this.#hasTime(previous.rows, 2)) return;
+      if (previous !== undefined && !this.#hasTime(previous.rows, rows / previous.rows)) return;
       previous = await this.#tried(rows);
       if (previous === undefined) return;
       this.#note(previous);

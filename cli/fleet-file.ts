@@ -1,0 +1,74 @@
+/** Reads a fleet file: which commands run, each with options that its own schema has checked. */
+import { readFileSync } from "node:fs";
+import { parse as parseYaml, stringify } from "yaml";
+import { z } from "zod";
+import { vqueueOptions } from "../client/options.ts";
+import { edgeOptions } from "../edge/options.ts";
+import type { PlannedProgram } from "../fleet/start-program.ts";
+import { whyUnreadable } from "../replay/file-fault.ts";
+import { functionHostOptions } from "../serverless/options.ts";
+import { logOptions } from "./log.ts";
+import { checkValues, refuseUnknown, UsageError } from "./options.ts";
+
+/** The commands that serve, and where each says that it is ready. */
+const servers = {
+  edge: { schema: edgeOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+  functions: { schema: functionHostOptions.extend(logOptions.shape), readyPath: "/admin/instances" },
+  vqueue: { schema: vqueueOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+};
+type ServerCommand = keyof typeof servers;
+
+const program = z.strictObject({
+  command: z.enum(Object.keys(servers) as [ServerCommand, ...ServerCommand[]]),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a name has letters, digits, - and _")
+    .optional(),
+  options: z.record(z.string(), z.unknown()).default({}),
+});
+
+const fleet = z.strictObject({ programs: z.array(program).min(1) });
+
+/** @throws UsageError that names the file and the place in it */
+export function readFleetFile(path: string): PlannedProgram[] {
+  const result = fleet.safeParse(contentOf(path));
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => {
+      const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+      return `${path}: ${place}${issue.message}`;
+    });
+    throw new UsageError(problems.join("\n"));
+  }
+  const planned = result.data.programs.map(({ command, name = command, options }, index) =>
+    planOf(command, name, options, `${path}: programs.${index}`),
+  );
+  for (const [index, { name }] of planned.entries()) {
+    if (planned.findIndex((other) => other.name === name) === index) continue;
+    throw new UsageError(`${path}: programs.${index}: "${name}" is the name of another one; give it a name`);
+  }
+  return planned;
+}
+
+function planOf(
+  command: ServerCommand,
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  place: string,
+): PlannedProgram {
+  const { schema, readyPath } = servers[command];
+  refuseUnknown(Object.keys(options), schema, `${place}.options`);
+  const places = Object.fromEntries(Object.keys(options).map((key) => [key, `${place}.options.${key}`]));
+  const { host, port } = checkValues(schema, options, places) as { host: string; port: number };
+  if (port === 0) {
+    throw new UsageError(`${place}.options.port is 0; allowed: 1 to 65535, so that others can be told of it`);
+  }
+  return { name, command, optionsText: stringify(options), host, port, readyPath };
+}
+
+function contentOf(path: string): unknown {
+  try {
+    return parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
+  }
+}

@@ -1,0 +1,83 @@
+/** Wires the fleet's commands: start, list and stop a set of programs on this machine. */
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FleetFolder, type FleetState } from "../fleet/fleet-state.ts";
+import { fleetStatus, formatStatus } from "../fleet/fleet-status.ts";
+import type { DownOptions, StatusOptions, UpOptions } from "../fleet/options.ts";
+import { isRunning } from "../fleet/process-identity.ts";
+import { startFleet } from "../fleet/start-fleet.ts";
+import { stopFleet } from "../fleet/stop-fleet.ts";
+import { readFleetFile } from "./fleet-file.ts";
+import { throwUsage, UsageError } from "./options.ts";
+import { stopOnSignal } from "./stop-on-signal.ts";
+
+const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Exit status 0 when all are ready, else 1, or 130 after Ctrl-C; then none of them runs. */
+export async function runUp({ file, state, wait }: UpOptions): Promise<number> {
+  const programs = readFleetFile(file);
+  const folder = new FleetFolder(state);
+  refuseSecondUp(folder);
+  const stop = stopOnSignal("what was started is stopped again");
+  try {
+    await startFleet({
+      folder,
+      file: resolve(file),
+      programs,
+      executable,
+      workingFolder: dirname(resolve(file)),
+      waitMs: wait * 1_000,
+      stop,
+      say,
+    });
+    return 0;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw new UsageError(`another up has begun in ${folder.path}`);
+    say(`spillway: ${message}`);
+    return stop.aborted ? 130 : 1;
+  }
+}
+
+/** Exit status 0 when all are ready, else 1. */
+export async function runStatus({ state, json }: StatusOptions): Promise<number> {
+  const found = stateOf(new FleetFolder(state));
+  const statuses = found === undefined ? [] : await fleetStatus(found, Date.now());
+  if (json) process.stdout.write(`${JSON.stringify(statuses)}\n`);
+  else process.stdout.write(statuses.length === 0 ? "nothing is running\n" : formatStatus(statuses));
+  return statuses.length > 0 && statuses.every((status) => status.state === "ready") ? 0 : 1;
+}
+
+export async function runDown({ state }: DownOptions): Promise<number> {
+  const folder = new FleetFolder(state);
+  stateOf(folder);
+  if ((await stopFleet(folder, say)) === 0) say("nothing was running");
+  return 0;
+}
+
+/** What is left of a fleet whose programs have all ended is put away. */
+function refuseSecondUp(folder: FleetFolder): void {
+  const state = stateOf(folder);
+  if (state === undefined) return;
+  if (state.starting !== null && isRunning(state.starting)) {
+    throw new UsageError(`another up (pid ${state.starting.pid}) is starting this fleet`);
+  }
+  const running = state.programs.filter(isRunning);
+  if (running.length > 0) {
+    const names = running.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
+    throw new UsageError(`already running: ${names}; spillway down stops them`);
+  }
+  folder.remove();
+}
+
+function stateOf(folder: FleetFolder): FleetState | undefined {
+  try {
+    return folder.read();
+  } catch (error) {
+    throwUsage(error);
+  }
+}

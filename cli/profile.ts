@@ -1,0 +1,138 @@
+/** Wires `profile`: measures one model on one server by batch size, prints it, and writes it down. */
+import { calibrate } from "../client/calibration/calibrate.ts";
+import { lessLink, probeLink } from "../client/calibration/link-probe.ts";
+import type { Measured } from "../client/calibration/measure.ts";
+import type { ExampleModel } from "../client/calibration/example-input.ts";
+import { SpillwayError } from "../client/errors.ts";
+import type { ModelTimes, ProfiledTarget } from "../client/profile.ts";
+import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
+import { createProgress, progressBar } from "../demo/progress.ts";
+import { describeModel } from "../load/model-description.ts";
+import { shapesOf } from "./loadgen-bodies.ts";
+import { throwUsage, UsageError } from "./options.ts";
+import { readPriceSheet } from "./prices.ts";
+import { checkFolder, profileWith, scenarioOf, writeJson } from "./profile-files.ts";
+import type { ProfileOptions } from "./profile-options.ts";
+import { formatProfile, profileFigures } from "./profile-table.ts";
+import { stopOnSignal } from "./stop-on-signal.ts";
+
+/** Exit status 0 when at least one batch size was measured, else 1. */
+export async function runProfile(options: ProfileOptions): Promise<number> {
+  const { url, model, shapes, quantile, save, scenario } = options;
+  checkFiles(options);
+  const example = await describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
+  const transport = httpTransport({ url, connections: 1 });
+  const stop = stopOnSignal("what was measured so far is printed");
+  let target: ProfiledTarget;
+  try {
+    target = await measured(options, transport, example, stop);
+  } finally {
+    await transport.close();
+  }
+  const times = target.models[model] as ModelTimes;
+  const figures = profileFigures(times, target.link, quantile);
+  process.stdout.write(options.json ? `${JSON.stringify(figures)}\n` : formatProfile(figures));
+  const profile = profileWith(save, target);
+  if (save !== undefined) writeJson("--save", save, profile);
+  if (scenario !== undefined) {
+    const { functions = [], prices } = options;
+    const sloMs = options.slo * 1_000;
+    const request = { path: scenario, model, sloMs, sloQuantile: quantile, functions, prices };
+    writeJson("--scenario", scenario, scenarioOf(profile, request));
+  }
+  return 0;
+}
+
+/** @throws UsageError when what is measured could not be written down in the end */
+function checkFiles(options: ProfileOptions): void {
+  const { save, scenario, functions = [], prices } = options;
+  checkFolder("--save", save);
+  checkFolder("--scenario", scenario);
+  const { targets } = profileWith(save, nothingOf(options));
+  if (scenario === undefined) return;
+  readPriceSheet(prices);
+  if (targets.every(({ kind }) => kind !== "edge")) {
+    throw new UsageError("--scenario: the profile has no edge; measure that with --save first");
+  }
+  if (functions.length === 0 && targets.every(({ kind }) => kind === "edge")) {
+    throw new UsageError("--scenario needs a function: give --functions, such as small=1x1024");
+  }
+}
+
+/** @throws UsageError when the server answers no batch */
+async function measured(
+  options: ProfileOptions,
+  transport: HttpTransport,
+  example: ExampleModel,
+  stop: AbortSignal,
+): Promise<ProfiledTarget> {
+  const { url, model, quantile, seconds } = options;
+  const sizes = [...new Set(options.batches.split(",").map(Number))].sort((a, b) => a - b);
+  // So many that one sample lies beyond the quantile.
+  const rounds = Math.ceil(1 / (1 - quantile) - 1e-9);
+  let found: Measured | undefined;
+  const hide = showTime(seconds * 1_000);
+  const { targets } = await calibrate({
+    profile: { format: "spillway-profile/1", targets: [nothingOf(options)] },
+    transports: [transport],
+    models: [example],
+    budgetMs: seconds * 1_000,
+    longestMs: Infinity,
+    stop,
+    sizes,
+    rounds,
+    onMeasured: (_, __, result) => (found = result),
+  }).finally(hide);
+  const target = targets[0] as ProfiledTarget;
+  const times = target.models[model];
+  if (times === undefined)
+    throw new UsageError(`${url} does not answer for ${model}: ${found?.fault?.message}`);
+  sayWhatIsMissing(times, sizes, rounds, options, found?.fault);
+  if (found !== undefined && found.uploads.length > 0) return target;
+  const link = await probeLink(transport, example).catch((error: unknown) => {
+    throw error instanceof SpillwayError ? new UsageError(`${url}: ${error.message}`) : error;
+  });
+  return { ...target, link, models: { [model]: lessLink(times, link) } };
+}
+
+/** The target with nothing measured. */
+function nothingOf({ function: menu }: ProfileOptions): ProfiledTarget {
+  const shared = { replicas: 1, link: { rttMs: 0, uplinkMbps: 1_000 }, coldStartMs: [], models: {} };
+  if (menu === undefined) return { ...shared, name: "edge", kind: "edge" };
+  const [size, ...others] = menu;
+  if (size === undefined || others.length > 0) {
+    throw new UsageError(`--function names ${menu.length} functions; one server is one of them`);
+  }
+  const { name, vcpu, memoryMib } = size;
+  return { ...shared, name, kind: "serverless", vcpu, memoryMib };
+}
+
+function sayWhatIsMissing(
+  { serviceMs }: ModelTimes,
+  sizes: readonly number[],
+  rounds: number,
+  { quantile, seconds }: ProfileOptions,
+  fault: SpillwayError | undefined,
+): void {
+  const why = fault === undefined ? `--seconds is ${seconds}` : fault.message;
+  const left = sizes.filter((rows) => serviceMs[String(rows)] === undefined);
+  if (left.length > 0) process.stderr.write(`not measured: batches of ${left.join(", ")} (${why})\n`);
+  const few = Object.values(serviceMs).filter((samples) => samples.length < rounds).length;
+  if (few === 0) return;
+  process.stderr.write(`${few} sizes have less than the ${rounds} samples that ${quantile} takes (${why})\n`);
+}
+
+/** A bar of the time while it is measured; returns what takes it away. */
+function showTime(durationMs: number): () => void {
+  const progress = createProgress(process.stderr);
+  const startedAtMs = performance.now();
+  const showing = setInterval(() => {
+    progress.show(
+      () => `measuring ${progressBar((performance.now() - startedAtMs) / durationMs)} of the time`,
+    );
+  }, 100);
+  return () => {
+    clearInterval(showing);
+    progress.end();
+  };
+}

@@ -1,0 +1,98 @@
+/** What `up` has started, as a file: written after every start, so that it is true whenever `up` is interrupted. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+
+const identity = { pid: z.number().int().positive(), started: z.string() };
+
+const fleetState = z.strictObject({
+  format: z.literal("spillway-fleet/1"),
+  /** The fleet file that it was started from. */
+  file: z.string(),
+  /** The `up` that is still starting programs; null when it is done. */
+  starting: z.strictObject(identity).nullable(),
+  /** In the order of their start. */
+  programs: z.array(
+    z.strictObject({
+      ...identity,
+      name: z.string(),
+      command: z.string(),
+      /** When it was started, as an ISO date-time. */
+      at: z.iso.datetime(),
+      url: z.string(),
+      /** Answers 200 when the program is ready. */
+      readyUrl: z.string(),
+      log: z.string(),
+    }),
+  ),
+});
+
+export type FleetState = z.output<typeof fleetState>;
+export type FleetProgram = FleetState["programs"][number];
+
+/** A fleet's folder: its state, and the options and logs of its programs. */
+export class FleetFolder {
+  readonly path: string;
+  readonly #file: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+    this.#file = join(this.path, "fleet.json");
+  }
+
+  /** Where something of the program `name` is kept. */
+  fileOf(name: string, ending: "yaml" | "log"): string {
+    return join(this.path, `${name}.${ending}`);
+  }
+
+  /**
+   * Undefined when nothing was started from here, or all of it was stopped.
+   *
+   * @throws Error that names the file when it is not what `up` writes
+   */
+  read(): FleetState | undefined {
+    let text: string;
+    try {
+      text = readFileSync(this.#file, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+    const result = fleetState.safeParse(jsonOf(text));
+    if (result.success) return result.data;
+    const [{ path, message } = { path: [], message: "" }] = result.error.issues;
+    throw new Error(`${this.#file}: ${path.join(".")}: ${message}; no fleet of ours wrote this`);
+  }
+
+  /**
+   * Write the first state.
+   *
+   * @throws Error with code EEXIST when there is one already
+   */
+  create(state: FleetState): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    writeFileSync(this.#file, textOf(state), { flag: "wx" });
+  }
+
+  /** Replace the state at once: no reader sees half of it. */
+  write(state: FleetState): void {
+    writeFileSync(`${this.#file}.new`, textOf(state));
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+
+  remove(): void {
+    rmSync(this.#file, { force: true });
+  }
+}
+
+function textOf(state: FleetState): string {
+  return `${JSON.stringify(state, undefined, 1)}\n`;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

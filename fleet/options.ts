@@ -1,0 +1,30 @@
+/** The options of the fleet's commands, each with its meaning, unit, range and default. */
+import { z } from "zod";
+
+const state = z
+  .string()
+  .min(1)
+  .default(".spillway")
+  .describe("folder of the fleet's state, and of the options and logs of its programs");
+
+export const upOptions = z.strictObject({
+  file: z.string().min(1).describe("YAML file that lists the programs").meta({ short: "f" }),
+  state,
+  wait: z
+    .number()
+    .positive()
+    .max(3_600)
+    .default(120)
+    .describe("longest time until a program is ready, in seconds from its start"),
+});
+
+export const statusOptions = z.strictObject({
+  state,
+  json: z.boolean().default(false).describe("print the list as one JSON document on stdout"),
+});
+
+export const downOptions = z.strictObject({ state });
+
+export type UpOptions = z.output<typeof upOptions>;
+export type StatusOptions = z.output<typeof statusOptions>;
+export type DownOptions = z.output<typeof downOptions>;
