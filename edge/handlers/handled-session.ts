@@ -8,7 +8,7 @@ import { cutRows, joinRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { InferenceResult, RequestFault } from "../model-runner.ts";
 import type { Session } from "../session.ts";
-import type { Handler, Predict } from "./handler.ts";
+import type { Handler, Predict, Prepared } from "./handler.ts";
 import { predictTogether } from "./predict-together.ts";
 import { type Settled, settled } from "./settled.ts";
 
@@ -57,22 +57,24 @@ async function answerEach(
   rows: readonly number[],
 ): Promise<Settled<readonly Tensor[]>[]> {
   const prepared = await Promise.all(
-    requests.map((inputs) => settled(async () => (await handler.preprocess?.(inputs)) ?? { inputs })),
+    requests.map((inputs) =>
+      settled<Prepared>(async () => (await handler.preprocess?.(inputs)) ?? { inputs }),
+    ),
   );
   const predicted = await predictTogether(
     prepared.map((each) => (each instanceof Error ? each : each.inputs)),
     predict,
   );
   return Promise.all(
-    predicted.map((outputs, index) => {
-      const own = prepared[index];
-      if (outputs instanceof Error || own === undefined || own instanceof Error) return outputs;
-      return settled(async () => {
-        const answer = (await handler.postprocess?.(outputs, own.note)) ?? outputs;
+    predicted.map((outputs, index) =>
+      settled(async () => {
+        if (outputs instanceof Error) throw outputs;
+        const { note } = prepared[index] as Prepared;
+        const answer = (await handler.postprocess?.(outputs, note)) ?? outputs;
         checkRows(answer, rows[index] as number);
         return answer;
-      });
-    }),
+      }),
+    ),
   );
 }
 

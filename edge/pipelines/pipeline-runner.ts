@@ -2,7 +2,6 @@
  * A pipeline as a model: each row of a request goes through its stages, which are other models of the server and the
  * pipeline's own replicas for steps. Each has its queue, where rows of different requests are joined.
  */
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows, joinRows, rowsOf } from "../../protocol/stack.ts";
 import { type Tensor, tensorFromStrings } from "../../protocol/tensor.ts";
@@ -13,7 +12,8 @@ import type { ModelConfig } from "../model-config.ts";
 import type { ModelStatus } from "../model-status.ts";
 import { UnavailableError } from "../unavailable-error.ts";
 import type { ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
-import { pick, runStages, type Value, type Values } from "./run-stages.ts";
+import { pick, runStages, type Values } from "./run-stages.ts";
+import { inputsOf, renamed, staged, valueOf } from "./stage-call.ts";
 
 export interface PipelineOptions {
   readonly model: ModelFile;
@@ -137,7 +137,7 @@ export class PipelineRunner implements ModelRunner {
     const { inputs } = this.#options.pipeline;
     return inputs === undefined
       ? pictures
-      : Object.entries(inputs).map(([name, each]) => ({ name, ...each }));
+      : Object.entries(inputs).map(([name, { datatype, shape }]) => ({ name, datatype, shape }));
   }
 
   /** Undefined while a stage's model is not known. */
@@ -153,7 +153,8 @@ export class PipelineRunner implements ModelRunner {
       const known =
         stage !== undefined && "model" in stage ? find(stage.model)?.metadata?.outputs : this.#inputs();
       const described = known?.find((each) => each.name === (output ?? from));
-      return { datatype: "BYTES", shape: [-1], ...described, name };
+      const { datatype = "BYTES", shape = [-1], parameters } = described ?? {};
+      return { name, datatype, shape, ...(parameters && { parameters }) };
     });
   }
 
@@ -182,7 +183,7 @@ export class PipelineRunner implements ModelRunner {
       Object.entries(outputs).map(([name, columns]) => ({ name, value: pick(columns, values) })),
     );
     if (!stages.some((stage) => "spread" in stage)) {
-      return (picked[0] ?? []).map(({ name, value }) => ({ ...value.tensor, name }));
+      return (picked[0] ?? []).map(({ name, value }) => renamed(value.tensor, name));
     }
     const records = picked.map((each) =>
       Object.fromEntries(each.map(({ name, value }) => [name, jsonOf(value)])),
@@ -209,30 +210,4 @@ export class PipelineRunner implements ModelRunner {
       throw staged(stage.name, error as Error);
     }
   }
-}
-
-function inputsOf(stage: ModelStage | StepStage, values: Values): Tensor[] {
-  if ("model" in stage) {
-    return Object.entries(stage.inputs).map(([name, columns]) => ({ ...pick(columns, values).tensor, name }));
-  }
-  const argument =
-    stage.argument === undefined ? tensorFromStrings("", [1], [""]) : pick(stage.argument, values).tensor;
-  return [
-    { ...pick(stage.picture, values).tensor, name: "picture" },
-    tensorFromStrings("step", [1], [stage.step]),
-    { ...argument, name: "argument" },
-  ];
-}
-
-function valueOf(tensor: Tensor, stage: ModelStage | StepStage, { metadata }: ModelRunner): Value {
-  if ("step" in stage) return { tensor, ...(stage.step === "crop" && { content: "list" }) };
-  const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];
-  return { tensor, ...(typeof content === "string" && { content }) };
-}
-
-/** The same error, with the stage in its message. */
-function staged(stage: string, error: Error): Error {
-  const { status = 500, retryAfterS } = error as { status?: number; retryAfterS?: number };
-  const named = new ProtocolError(`stage ${stage}: ${error.message}`, status);
-  return retryAfterS === undefined ? named : Object.assign(named, { retryAfterS });
 }
