@@ -11,7 +11,7 @@ import type { ModelFile, ModelRunner, RequestResult, RunLimits } from "../model-
 import type { ModelConfig } from "../model-config.ts";
 import type { ModelStatus } from "../model-status.ts";
 import { UnavailableError } from "../unavailable-error.ts";
-import type { ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
+import type { Columns, ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
 import { pick, runStages, type Values } from "./run-stages.ts";
 import { inputsOf, renamed, staged, valueOf } from "./stage-call.ts";
 
@@ -142,20 +142,23 @@ export class PipelineRunner implements ModelRunner {
 
   /** Undefined while a stage's model is not known. */
   #outputs(): TensorMetadata[] | undefined {
-    const { pipeline, find } = this.#options;
+    const { pipeline } = this.#options;
     if (this.#stages().some((runner) => runner?.metadata === undefined)) return undefined;
     if (pipeline.stages.some((stage) => "spread" in stage)) {
       return [{ name: pipeline.list, datatype: "BYTES", shape: [-1], parameters: { content: "json" } }];
     }
-    return Object.entries(pipeline.outputs).map(([name, columns]) => {
-      const [from, output] = ([columns].flat()[0] as string).split(".");
-      const stage = pipeline.stages.find((each) => each.name === from);
-      const known =
-        stage !== undefined && "model" in stage ? find(stage.model)?.metadata?.outputs : this.#inputs();
-      const described = known?.find((each) => each.name === (output ?? from));
-      const { datatype = "BYTES", shape = [-1], parameters } = described ?? {};
-      return { name, datatype, shape, ...(parameters && { parameters }) };
-    });
+    return Object.entries(pipeline.outputs).map(([name, columns]) => this.#output(name, columns));
+  }
+
+  /** As the model of its stage describes it; what steps give is bytes. */
+  #output(name: string, columns: Columns): TensorMetadata {
+    const { pipeline, find } = this.#options;
+    const [from, output] = ([columns].flat()[0] as string).split(".");
+    const stage = pipeline.stages.find((each) => each.name === from);
+    const known =
+      stage !== undefined && "model" in stage ? find(stage.model)?.metadata?.outputs : this.#inputs();
+    const described = known?.find((each) => each.name === (output ?? from));
+    return described === undefined ? { name, datatype: "BYTES", shape: [-1] } : { ...described, name };
   }
 
   async #run(request: InferRequest, limits: RunLimits): Promise<RequestResult> {
