@@ -7,7 +7,7 @@ import { seededRandom } from "../algorithms/random.ts";
 import { fitTrace, parseTrace } from "../algorithms/trace.ts";
 import type { DemoOptions } from "../demo/options.ts";
 import { createProgress } from "../demo/progress.ts";
-import { readDictionary } from "../demo/read-line.ts";
+import { readDictionary } from "../algorithms/ctc-decode.ts";
 import { askAbout, type Question } from "../demo/questions.ts";
 import { formatReport, makeReport } from "../demo/report.ts";
 import { createLines } from "../demo/text-lines.ts";

@@ -2,12 +2,13 @@
  * What the demo asks and how it knows the right answers: each request is one rendered line of text as a V2
  * body, with a check of the answer against the text that was rendered.
  */
+import { decodeCtc } from "../algorithms/ctc-decode.ts";
 import { decodeInferResponse } from "../protocol/decode.ts";
 import { encodeInferRequest } from "../protocol/encode.ts";
 import type { InferResponse, WireBody } from "../protocol/message.ts";
 import { type Tensor, tensorToNumbers } from "../protocol/tensor.ts";
 import { lineInput } from "./line-input.ts";
-import { readDirection, readText } from "./read-line.ts";
+import { readDirection } from "./read-line.ts";
 import type { Line } from "./text-lines.ts";
 
 export interface Question {
@@ -24,7 +25,7 @@ const readers: Readonly<Record<"ocr-cls" | "ocr-rec", (dictionary: readonly stri
   "ocr-cls": () => (output, line) => readDirection(floats(output)) === line.upsideDown,
   "ocr-rec": (dictionary) => (output, line) => {
     const [, steps = 0, classes = 0] = output.shape;
-    return readText(floats(output), steps, classes, dictionary) === line.text;
+    return decodeCtc(floats(output), steps, classes, dictionary).text === line.text;
   },
 };
 

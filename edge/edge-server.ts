@@ -14,8 +14,9 @@ import { ServerEvents } from "./observe/server-events.ts";
 import type { EdgeOptions } from "./options.ts";
 import { Replica } from "./replica.ts";
 import { replicaLaunch } from "./replica-launch.ts";
+import { openPipeline } from "./pipelines/pipeline-runner.ts";
 import { ReplicaPool } from "./replica-pool.ts";
-import { embeddedModels, embeddedRepository, findModels, folderRepository } from "./repository.ts";
+import { embeddedRepository, findModels, folderRepository } from "./repository.ts";
 import { addAdminRoutes } from "./routes/admin-routes.ts";
 import { adminGuard } from "./routes/admin-guard.ts";
 import { addRepositoryRoutes } from "./routes/repository-routes.ts";
@@ -46,7 +47,8 @@ export interface EdgeServer {
 export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: () => void): EdgeServer {
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
-  const files = folder === undefined ? embeddedModels() : findModels(folder);
+  const files =
+    folder === undefined ? repository.names().map((name) => repository.read(name)) : findModels(folder);
   for (const file of files) checkLaunch(file, options.replicas);
 
   const statistics = new StatisticsBook();
@@ -54,7 +56,7 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
   const events = new ServerEvents();
   const observers: Observer[] = [statistics, latencies];
   const models = new ModelSet(
-    { repository, open: poolOpener(options, observers, log), observers, events },
+    { repository, open: opener(options, observers, log, (name) => models.find(name)), observers, events },
     files,
   );
   const metrics = new Metrics(models, statistics);
@@ -79,8 +81,13 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
   return { app, ready: () => models.ready(), retire: () => models.retire(), close: () => models.close() };
 }
 
-function poolOpener(options: EdgeOptions, observers: readonly Observer[], log: Logger) {
-  return (model: ModelFile): ModelRunner => {
+function opener(
+  options: EdgeOptions,
+  observers: readonly Observer[],
+  log: Logger,
+  find: (name: string) => ModelRunner | undefined,
+) {
+  const openPool = (model: ModelFile): ModelRunner => {
     const replicas = model.config?.replicas ?? options.replicas;
     checkLaunch(model, replicas);
     return new ReplicaPool({
@@ -97,6 +104,7 @@ function poolOpener(options: EdgeOptions, observers: readonly Observer[], log: L
       },
     });
   };
+  return (model: ModelFile): ModelRunner => openPipeline(model, openPool, find) ?? openPool(model);
 }
 
 function replicaOptions(model: ModelFile, replicas: number, options: EdgeOptions, log: Logger) {

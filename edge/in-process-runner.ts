@@ -34,7 +34,10 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       const queuedMs = performance.now() - calledAtMs;
       const opened = session as Session;
       checkInputs(opened.metadata, inputs);
-      return { ...(await opened.run(inputs)), queuedMs, replica: 0 };
+      const result = await opened.run(inputs, [inputs[0]?.shape[0] ?? 1]);
+      const fault = result.faults?.[0];
+      if (fault !== undefined) throw new ProtocolError(fault.message, fault.status);
+      return { ...result, queuedMs, replica: 0 };
     },
     status: () => ({
       name: model.name,

@@ -1,13 +1,13 @@
 /** The rows of the requests that run together: joined before the run, cut apart after it. */
 import type { Tensor } from "../protocol/tensor.ts";
-import { splitResponse, stackRequests } from "../protocol/stack.ts";
+import { cutRows, joinRows } from "../protocol/stack.ts";
 import type { PendingRequest } from "./pending-request.ts";
 
 /** Inputs of all; those of a request alone as they are. */
 export function joinInputs(requests: readonly PendingRequest[]): readonly Tensor[] {
   const [first, second] = requests;
   if (first !== undefined && second === undefined) return first.request.inputs;
-  return stackRequests(requests.map(({ request }) => request)).inputs;
+  return joinRows(requests.map(({ request }) => request.inputs));
 }
 
 /**
@@ -19,11 +19,9 @@ export function cutOutputs(
   outputs: readonly Tensor[],
   requests: readonly PendingRequest[],
 ): readonly (readonly Tensor[])[] {
-  if (requests.length === 1) return [outputs];
-  const parts = splitResponse(
-    { modelName: "", parameters: {}, outputs: [...outputs] },
+  if (requests.length <= 1) return [outputs];
+  return cutRows(
+    outputs,
     requests.map(({ rows }) => rows),
-    requests.map(() => undefined),
   );
-  return parts.map((part) => part.outputs);
 }

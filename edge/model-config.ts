@@ -1,8 +1,16 @@
 /** What `config.yaml` beside a model may say: each setting with its meaning, unit, range and default. */
 import { z } from "zod";
+import { pipelineConfig } from "./pipelines/pipeline-config.ts";
 
 /** As ONNX Runtime for Node names them; which of them are there depends on the platform and what is installed. */
 const providerNames = ["cpu", "cuda", "tensorrt", "webgpu", "dml", "coreml", "qnn"] as const;
+
+const handlerNames = [
+  "image-classification",
+  "object-detection",
+  "text-detection",
+  "text-recognition",
+] as const;
 
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
 const cores = z.string().regex(/^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$/, "allowed: cores such as 0,2-3");
@@ -58,6 +66,19 @@ export const modelConfig = z.strictObject({
     .union([variables, z.array(variables).min(1)])
     .optional()
     .describe("environment variables of replicas; a list is one set for each replica in turn"),
+  handler: z
+    .enum(handlerNames)
+    .optional()
+    .describe(
+      "built-in handler, so that clients send pictures and get answers (default: handler.js or .ts beside the model)",
+    ),
+  settings: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe("what the handler is told; see docs/handlers.md for those of the built-in ones"),
+  pipeline: pipelineConfig
+    .optional()
+    .describe("stages of other models that a request goes through; such a model has no file of its own"),
   base: z.string().min(1).optional().describe("another model whose files this one serves under its own name"),
   default: z.boolean().default(false).describe("answer requests to /v2/infer, which name no model"),
   disabled: z.boolean().default(false).describe("leave the model unloaded"),

@@ -11,8 +11,10 @@ import type { ModelStatus } from "./model-status.ts";
 export interface ModelFile {
   readonly name: string;
   readonly version: string;
-  /** Path of the ONNX file, or of a module with a `predict` (see open-model.ts). */
+  /** Path of the ONNX file; of the handler module or the `config.yaml` where a model is without one. */
   readonly path: string;
+  /** What stands before the ONNX file: the name of a built-in handler, or the path of a module. */
+  readonly handler?: string;
   /** Shapes of one row that suit the model, by input, where the model leaves dimensions open. */
   readonly exampleShapes?: Readonly<Record<string, readonly number[]>>;
   /** What its `config.yaml` says; absent for the defaults. */
@@ -23,6 +25,14 @@ export interface ModelFile {
 export interface InferenceResult {
   readonly outputs: readonly Tensor[];
   readonly serviceMs: number;
+  /** Where requests of the batch failed apart from the others: for each request its fault. `outputs` are the others'. */
+  readonly faults?: readonly (RequestFault | undefined)[];
+}
+
+/** Why a request failed, as it can be sent between processes. */
+export interface RequestFault {
+  readonly message: string;
+  readonly status: number;
 }
 
 /** How long a request is worth running. */

@@ -52,6 +52,10 @@ export class ModelSet implements Iterable<ServedModel> {
     for (const model of models) this.#served.set(model.name, this.#serve(options.open(model)));
   }
 
+  find(name: string): ServedModel | undefined {
+    return this.#served.get(name);
+  }
+
   [Symbol.iterator](): Iterator<ServedModel> {
     return this.#served.values();
   }
@@ -114,6 +118,9 @@ export class ModelSet implements Iterable<ServedModel> {
     this.#isClosing = true;
     await Promise.all([...this.#opening].map((runner) => runner.close()));
     await Promise.allSettled(this.#turns.values());
+    // Pipelines first: what they have accepted needs the other models yet.
+    const pipelines = [...this.#served.values()].filter(({ model }) => model.config?.pipeline !== undefined);
+    await Promise.all(pipelines.map((served) => served.close()));
     await Promise.all([...this.#served.values()].map((served) => served.close()));
   }
 

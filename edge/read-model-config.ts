@@ -17,6 +17,7 @@ export function readModelConfig(document: unknown, place: string): ModelConfig {
 
 function faults(issue: z.core.$ZodIssue, document: unknown, place: string): string[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(key, place));
+  if (issue.code === "custom") return [`${place}: ${[...issue.path, issue.message].join(": ")}`];
   const where = issue.path.length === 0 ? place : `${place}: ${issue.path.join(".")}`;
   const value = issue.path.reduce<unknown>(
     (within, key) => (within as Record<PropertyKey, unknown>)?.[key],

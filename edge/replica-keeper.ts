@@ -21,8 +21,8 @@ export interface KeeperEvents {
 /** A batch as it is handed to a replica. */
 export interface ReplicaBatch {
   readonly inputs: readonly Tensor[];
-  readonly rows: number;
-  readonly requests: number;
+  /** Of each request. */
+  readonly rows: readonly number[];
   /** Longest time that it may run. */
   readonly limitMs: number;
 }
@@ -66,11 +66,12 @@ export class ReplicaKeeper {
   }
 
   /** Run a batch. Only when the state is `idle`. */
-  async run({ inputs, rows, requests, limitMs }: ReplicaBatch): Promise<RunEnd> {
+  async run({ inputs, rows, limitMs }: ReplicaBatch): Promise<RunEnd> {
     const replica = this.#replica as Replica;
     this.#state = "busy";
-    this.#running = { rows, requests, startedAtMs: performance.now() };
-    const end = await replica.run(inputs, limitMs);
+    const sum = rows.reduce((total, each) => total + each, 0);
+    this.#running = { rows: sum, requests: rows.length, startedAtMs: performance.now() };
+    const end = await replica.run(inputs, rows, limitMs);
     this.#running = undefined;
     if (end.kind === "failed") this.#lastError = end.error.message;
     // A replica that died is no more in this state; its end may have been noticed before this.

@@ -3,10 +3,10 @@ import type { ModelMetadata } from "../protocol/message.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 
-/** Server to replica. `load` comes first and once; then one `run` at a time. */
+/** Server to replica. `load` comes first and once; then one `run` at a time, with the rows of each of its requests. */
 export type ReplicaRequest =
   | { readonly kind: "load"; readonly model: ModelFile; readonly threads: number }
-  | { readonly kind: "run"; readonly inputs: readonly Tensor[] };
+  | { readonly kind: "run"; readonly inputs: readonly Tensor[]; readonly rows: readonly number[] };
 
 /** Replica to server: one answer to each request. */
 export type ReplicaReply =

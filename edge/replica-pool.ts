@@ -215,7 +215,7 @@ export class ReplicaPool implements ModelRunner {
     const startedAtMs = performance.now();
     const inputs = joinInputs(requests);
     const limitMs = this.#times.limitMs(bytes);
-    const end = await keeper.run({ inputs, rows, requests: requests.length, limitMs });
+    const end = await keeper.run({ inputs, rows: requests.map((each) => each.rows), limitMs });
     if (end.kind === "answered") {
       this.#times.observe(rows, bytes, end.result.serviceMs);
       this.#options.onBatch?.({ model: this.model, rows, serviceMs: end.result.serviceMs });
@@ -236,9 +236,13 @@ export class ReplicaPool implements ModelRunner {
     const times = { inferenceS: seconds(serviceMs), queueingS: seconds(oldestMs) };
     const facts = { model: this.model.name, replica, requests: requests.length, rows, ...times };
     this.#options.log.info(facts, "batch");
+    const faults = result.faults ?? [];
     let outputs: readonly (readonly Tensor[])[];
     try {
-      outputs = cutOutputs(result.outputs, requests);
+      outputs = cutOutputs(
+        result.outputs,
+        requests.filter((_, index) => faults[index] === undefined),
+      );
     } catch (error) {
       // Its outputs do not keep the rows apart, whatever its metadata says: from now on requests run singly.
       this.#queue.maxBatchRows = 1;
@@ -246,13 +250,17 @@ export class ReplicaPool implements ModelRunner {
       this.#unfortunate(batch, "failed", error as Error);
       return;
     }
+    let served = 0;
     for (const [index, isWanted] of this.#queue.succeeded(batch).entries()) {
       const pending = requests[index] as PendingRequest;
-      const own = {
-        outputs: outputs[index] as readonly Tensor[],
-        queuedMs: startedAtMs - pending.arrivedAtMs,
-      };
-      if (isWanted) pending.succeed({ ...own, serviceMs, replica });
+      const fault = faults[index];
+      if (fault !== undefined) {
+        if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));
+        continue;
+      }
+      const own = outputs[served++] as readonly Tensor[];
+      const queuedMs = startedAtMs - pending.arrivedAtMs;
+      if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica });
     }
   }
 

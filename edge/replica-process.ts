@@ -20,7 +20,7 @@ async function answer(request: ReplicaRequest): Promise<ReplicaReply> {
     return { kind: "loaded", metadata: session.metadata };
   }
   if (session === undefined) throw new ProtocolError("the model is not loaded", 503);
-  return { kind: "result", result: await session.run(request.inputs) };
+  return { kind: "result", result: await session.run(request.inputs, request.rows) };
 }
 
 process.on("message", (request: ReplicaRequest) => {

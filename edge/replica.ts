@@ -80,9 +80,9 @@ export class Replica {
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }
 
-  /** Run a batch; a process that has not answered after `limitMs` is killed. */
-  async run(inputs: readonly Tensor[], limitMs: number): Promise<RunEnd> {
-    const reply = await this.#ask({ kind: "run", inputs }, limitMs);
+  /** Run a batch of requests with so many rows each; a process that has not answered after `limitMs` is killed. */
+  async run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd> {
+    const reply = await this.#ask({ kind: "run", inputs, rows }, limitMs);
     if (reply === undefined) return { kind: "died", reason: await this.ended };
     if (reply.kind === "result") return { kind: "answered", result: reply.result };
     return { kind: "failed", error: faultOf(reply) };

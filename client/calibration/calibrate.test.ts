@@ -109,6 +109,9 @@ it("leaves a target open that does not answer", async () => {
 it("makes no input where the model leaves a dimension open and the server names no example", () => {
   const body = new TextEncoder().encode(JSON.stringify(metadata));
   expect(() => exampleModel("m", body)).toThrow(/input x has an open dimension/);
+  const image = { name: "image", datatype: "BYTES", shape: [-1], parameters: { content: "picture" } };
+  const pictures = new TextEncoder().encode(JSON.stringify({ inputs: [image] }));
+  expect(() => exampleModel("m", pictures)).toThrow(/input image takes a picture/);
 });
 
 it("makes inputs of as many rows as are asked for, in the shape that the model states", () => {

@@ -13,7 +13,9 @@ const metadata = z.object({
         name: z.string(),
         datatype: z.string().refine(isDatatype, "is no datatype of the protocol"),
         shape: z.array(z.coerce.number().int()).min(1),
-        parameters: z.object({ example_shape: z.string().optional() }).optional(),
+        parameters: z
+          .object({ example_shape: z.string().optional(), content: z.string().optional() })
+          .optional(),
       }),
     )
     .min(1),
@@ -56,6 +58,8 @@ function exampleInput({
   shape,
   parameters,
 }: z.output<typeof metadata>["inputs"][number]): ExampleInput {
+  if (parameters?.content !== undefined)
+    throw new Error(`input ${name} takes a ${parameters.content}, and zeros are none`);
   const [, ...rowShape] = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
   if (rowShape.length !== shape.length - 1 || rowShape.some((size) => !(size >= 0))) {
     throw new Error(

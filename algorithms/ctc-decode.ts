@@ -1,0 +1,73 @@
+/**
+ * From the scores of a text reader to the text: greedy decoding of connectionist temporal classification. One place for
+ * the server that reads pictures and for clients that get the raw scores.
+ */
+
+/**
+ * Makes the dictionary of a PP-OCR reader from its key file: class 0 is the CTC blank, then one class a line, last the space.
+ *
+ * @param keys text of the key file (`ppocr_keys_v1.txt`, 6,623 lines), one character a line
+ * @returns one string a class (6,625 for that file); the blank is the empty string
+ */
+export function readDictionary(keys: string): string[] {
+  return ["", ...keys.replace(/\r?\n$/, "").split(/\r?\n/), " "];
+}
+
+export interface CtcText {
+  readonly text: string;
+  /** Mean score of the characters, 0..1 where scores are probabilities. */
+  readonly confidence: number;
+}
+
+/**
+ * Reads a text from the scores of one line: the likeliest class of each step, repeats merged, blanks dropped
+ * (greedy CTC decoding: Graves et al. 2006, section 3.2, "best path").
+ *
+ * @param scores steps x classes values, logits or probabilities, step by step
+ * @param steps number of time steps, a positive integer (an eighth of the picture's width)
+ * @param classes number of classes; must be the dictionary's length
+ * @param dictionary one string a class, the blank first, as from {@link readDictionary}
+ * @returns the text, empty if every step is blank, and the mean score of its characters, 0 without any
+ * @throws RangeError if the lengths do not match
+ */
+export function decodeCtc(
+  scores: Float32Array,
+  steps: number,
+  classes: number,
+  dictionary: readonly string[],
+): CtcText {
+  if (dictionary.length !== classes) {
+    throw new RangeError(`dictionary must hold ${classes} classes, got ${dictionary.length}`);
+  }
+  if (scores.length !== steps * classes) {
+    throw new RangeError(`scores must hold ${steps} x ${classes} values, got ${scores.length}`);
+  }
+  let text = "";
+  let sum = 0;
+  let characters = 0;
+  let previous = 0;
+  for (let step = 0; step < steps; step += 1) {
+    const row = scores.subarray(step * classes, (step + 1) * classes);
+    const best = indexOfMax(row);
+    if (best !== previous && best !== 0) {
+      text += dictionary[best] ?? "";
+      sum += row[best] ?? 0;
+      characters += 1;
+    }
+    previous = best;
+  }
+  return { text, confidence: characters === 0 ? 0 : sum / characters };
+}
+
+function indexOfMax(values: Float32Array): number {
+  let best = 0;
+  let bestValue = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] ?? Number.NaN;
+    if (value > bestValue) {
+      best = index;
+      bestValue = value;
+    }
+  }
+  return best;
+}

