@@ -49,7 +49,14 @@ export class ModelSet implements Iterable<ServedModel> {
   /** Begins to load models; those are not checked further. */
   constructor(options: ModelSetOptions, models: readonly ModelFile[]) {
     this.#options = options;
-    for (const model of models) this.#served.set(model.name, this.#serve(options.open(model)));
+    for (const model of models) {
+      const runner = options.open(model);
+      this.#served.set(model.name, this.#serve(runner));
+      runner.ready().then(
+        () => options.events.add(model.name, `version ${model.version} loaded`),
+        (error: Error) => options.events.add(model.name, `cannot be loaded: ${error.message}`),
+      );
+    }
   }
 
   [Symbol.iterator](): Iterator<ServedModel> {
