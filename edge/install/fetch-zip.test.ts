@@ -53,6 +53,7 @@ it("takes a file by its path, with or without a checksum", async () => {
   await expect(fetchZip(join(folder, "gone.zip"), undefined, newPath(), limits)).rejects.toThrow(
     /ENOENT.*gone\.zip/,
   );
+  await expect(fetchZip("/dev/zero", undefined, newPath(), limits)).rejects.toThrow("/dev/zero is no file");
 });
 
 it.each([
