@@ -14,7 +14,7 @@ const row = { inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [1, 2], data:
 const newFolder = (): string => mkdtempSync(join(tmpdir(), "spillway-reloads-"));
 const mib = 2 ** 20;
 
-it("a hundred reloads under load lose no request and leave memory flat", async () => {
+it("a hundred reloads under load lose no request and leave memory flat", { timeout: 900_000 }, async () => {
   const folder = newFolder();
   putModel(folder, "id", "1", identityModel(["FP32"], [2]));
   const zip = join(newFolder(), "id.zip");
