@@ -203,7 +203,8 @@ export class ModelSet implements Iterable<ServedModel> {
     // Of a version that serves on, the reason says why the next one does not.
     if (served.isReady) return { name, version, state: "READY", reason: reason ?? "" };
     const { state, lastError = "" } = served.status();
-    return { name, version, state: state === "loading" ? "LOADING" : "UNAVAILABLE", reason: lastError };
+    const isLoading = state === "loading" && lastError === "";
+    return { name, version, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: lastError };
   }
 
   #whyNotServed(name: string): string {
