@@ -13,10 +13,10 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   } catch (error) {
     throwUsage(error);
   }
-  const loaded = server.ready();
-  if (!options.wait) loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
   const ready = async (): Promise<void> => {
+    const loaded = server.ready();
     if (options.wait) await loaded.catch(throwUsage);
+    else loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
   };
   return serve({ ...server, ready }, options.host, options.port, log);
 }
