@@ -3,7 +3,9 @@ import { z } from "zod";
 import { functionMenu } from "../protocol/function-menu.ts";
 
 export const profileOptions = z.strictObject({
-  url: z.url().describe("the V2 server that is measured: an edge, a function, Triton, KServe, ..."),
+  url: z
+    .url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" })
+    .describe("the V2 server that is measured: an edge, a function, Triton, KServe, ..."),
   model: z.string().min(1).describe("name of the model"),
   batches: z
     .string()

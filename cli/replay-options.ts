@@ -14,7 +14,7 @@ export const replayOptions = z.strictObject({
     .string({ error: "the flag is missing; give the path of a scenario" })
     .min(1)
     .describe("JSON file of the world: links, service times, function sizes, faults, SLO"),
-  policy: z.enum(policyNames).optional().describe("what decides about the batches (default: fixed)"),
+  policy: z.enum(policyNames).optional().describe("what decides about the batches (default: spillway)"),
   compare: z
     .string()
     .min(1)

@@ -57,7 +57,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
 }
 
 function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyName[] {
-  if (compare === undefined) return [policy ?? "fixed"];
+  if (compare === undefined) return [policy ?? "spillway"];
   if (policy !== undefined)
     throw new UsageError(`--policy is ${policy}, but --compare names the policies; give only one of the two`);
   if (log !== undefined)

@@ -55,7 +55,7 @@ export class Ledger<In, Out> {
   }
 
   refuse(request: QueuedRequest<In, Out>, code: ErrorCode, nowMs: number): void {
-    this.end(request, { outcome: "refused", error: new SpillwayError(code) }, nowMs);
+    this.end(request, { outcome: "refused", error: refusalOf(request, code) }, nowMs);
   }
 
   /** @throws Error when the request had ended before: that would be a fault of the queue */
@@ -99,4 +99,15 @@ export class Ledger<In, Out> {
     this.#telling = false;
     if (failure !== undefined) throw failure.error;
   }
+}
+
+/** A request that had been sent and came back says why, for that is what its caller has to know. */
+function refusalOf<In, Out>(
+  { attempts, lastFailure }: QueuedRequest<In, Out>,
+  code: ErrorCode,
+): SpillwayError {
+  if (code !== "deadline_passed" || lastFailure === undefined) return new SpillwayError(code);
+  const times = attempts === 1 ? "once" : `${attempts} times`;
+  const message = `Sent ${times} and failed (${lastFailure.message}); its deadline came before another try.`;
+  return new SpillwayError(code, message, { cause: lastFailure });
 }

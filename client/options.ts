@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { functionMenu, functionSize } from "../protocol/function-menu.ts";
 
+const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
+
 export const vqueueOptions = z.strictObject({
   host: z
     .string()
@@ -66,7 +68,7 @@ export const vqueueOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("models to measure, with commas between (default: all that the edge lists)"),
-  edge: z.url().default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
+  edge: httpUrl.default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
   edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to the edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu

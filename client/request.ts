@@ -56,6 +56,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
   readonly deadlineAtMs: number;
   readonly done: (end: End<Out>) => void;
   attempts = 0;
+  /** Why the last attempt failed. */
+  lastFailure: SpillwayError | undefined = undefined;
   inFlight = false;
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;

@@ -252,6 +252,7 @@ export class VirtualQueue<In, Out> {
       if (request.end !== undefined) continue;
       const again =
         error.retryable && request.attempts < this.#bounds.maxAttempts && nowMs < request.deadlineAtMs;
+      request.lastFailure = error;
       if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
       else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
     }

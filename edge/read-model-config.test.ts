@@ -10,6 +10,7 @@ it("takes an empty document for the defaults", () => {
     warmUp: [],
     default: false,
     disabled: false,
+    settings: {},
   });
 });
 

@@ -2,7 +2,10 @@
 import { z } from "zod";
 
 export const loadgenOptions = z.strictObject({
-  url: z.url().optional().describe("the V2 server: an edge, the queue, Triton, KServe, ..."),
+  url: z
+    .url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" })
+    .optional()
+    .describe("the V2 server: an edge, the queue, Triton, KServe, ..."),
   model: z.string().min(1).optional().describe("name of the model that is asked"),
   rate: z
     .number()

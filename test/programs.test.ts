@@ -277,7 +277,7 @@ describe("edge, functions and queue together", () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);
     const pids = pidsIn(edge.log());
-    expect(pids).toHaveLength(2);
+    expect(pids.length).toBeGreaterThan(1);
     edge.child.kill("SIGKILL");
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
   });

@@ -126,10 +126,13 @@ export class FunctionMenu {
 
   /**
    * How long before a deadline a batch must be given up elsewhere to be saved by a call: twice as long as the call
-   * is reckoned with, because those who must be saved are many at once; and the start of an instance.
+   * is reckoned with, because those who must be saved are many at once; and what an instance needs that would have
+   * to start at `startAtMs`, unless that is undefined.
    */
-  rescueMs(rows: number, nowMs: number): number {
-    const needed = this.sizes.map((size) => 2 * size.latencyMs(rows) + size.startMs(nowMs));
+  rescueMs(rows: number, startAtMs: number | undefined): number {
+    const needed = this.sizes.map((size) => {
+      return 2 * size.latencyMs(rows) + (startAtMs === undefined ? 0 : size.startMs(startAtMs));
+    });
     return Math.min(...needed);
   }
 

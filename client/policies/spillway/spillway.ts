@@ -37,6 +37,11 @@ const batchesPerReplica = 2;
 const momentSlos = 2;
 /** An SLO of everything leaves the margins this share of late batches to learn from. */
 const leastLateShare = 1e-3;
+/** An edge hangs when a batch takes that many times as long as expected, and that part of the SLO at least. */
+const patienceTimes = 4;
+const leastPatience = 0.25;
+/** The same for one that is only tried again. */
+const probePatience = 0.05;
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
 
@@ -46,6 +51,7 @@ export function spillwayPolicy(inputs: PolicyInputs): Policy {
 
 class Spillway implements Policy {
   readonly name = "spillway";
+  readonly #sloMs: number;
   readonly #books: EdgeBooks;
   readonly #menu: FunctionMenu;
   readonly #planner: Planner;
@@ -63,6 +69,7 @@ class Spillway implements Policy {
     const { targets, sloMs, sloQuantile, currency, onPlan, maxWaitMs = Infinity } = inputs;
     const [edge] = targets;
     if (edge?.kind !== "edge") throw new RangeError("the first target is not the edge");
+    this.#sloMs = sloMs;
     const without = new Set(inputs.without);
     const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
     this.#books = new EdgeBooks({
@@ -169,24 +176,29 @@ class Spillway implements Policy {
   ): Decision {
     const reason = rows >= this.#choice.bestRows ? "full" : cause;
     const { deadlineAtMs } = line.at(first);
-    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, this.#books.answerAtMs(replica, rows), nowMs);
+    const expectedMs = this.#books.answerAtMs(replica, rows) - nowMs;
+    const patienceMs = Math.max(patienceTimes * expectedMs, leastPatience * this.#sloMs);
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, patienceMs, nowMs);
     this.#books.sent(rows, nowMs);
     const plannedRows = this.#choice.bestRows;
     return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...giveUpAtMs };
   }
 
   /**
-   * The last moment at which functions could still save a batch from an edge that hangs, where the answer is
-   * surely expected before it.
+   * The last moment at which functions could still save a batch from an edge that hangs: with time to start an
+   * instance where that leaves the edge its patience, else without; undefined where even that does not.
    */
   #giveUpAtMs(
     deadlineAtMs: number,
     rows: number,
-    answerAtMs: number,
+    patienceMs: number,
     nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
-    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs);
-    return giveUpAtMs > answerAtMs ? { giveUpAtMs } : undefined;
+    for (const rescueMs of [this.#menu.rescueMs(rows, nowMs), this.#menu.rescueMs(rows, undefined)]) {
+      const giveUpAtMs = deadlineAtMs - rescueMs;
+      if (giveUpAtMs >= nowMs + patienceMs) return { giveUpAtMs };
+    }
+    return undefined;
   }
 
   /** Whether an edge that failed is back is tried with a request that has time to go elsewhere afterwards. */
@@ -197,7 +209,7 @@ class Spillway implements Policy {
     const first = leastTried(line);
     const { rows, deadlineAtMs } = line.at(first);
     this.#books.sent(rows, nowMs);
-    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, nowMs, nowMs);
+    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, probePatience * this.#sloMs, nowMs);
     return {
       kind: "dispatch",
       first,
