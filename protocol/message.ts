@@ -59,15 +59,6 @@ export interface ModelMetadata {
   parameters?: Parameters;
 }
 
-/** One entry of the answer to POST v2/repository/index. */
-export interface RepositoryEntry {
-  name: string;
-  version?: string;
-  /** `READY` when the model can be asked. */
-  state?: string;
-  reason?: string;
-}
-
 /** The priority parameter: 1 is the most urgent, larger is less so, 0 is the server's default. */
 export function priorityOf(request: InferRequest): number {
   const priority = request.parameters["priority"] ?? 0;
