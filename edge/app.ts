@@ -2,6 +2,7 @@
  * The V2 endpoints over a set of models, as a function of requests: tests call it without a socket, the edge
  * server puts it on a port, and a function calls it for each invocation.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
 import { decodeInferRequest } from "../protocol/decode.ts";
@@ -11,6 +12,12 @@ import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/
 import type { Tensor } from "../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
 import type { ModelRunner, RunLimits } from "./model-runner.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** Few refused bodies are read at once: the rest stays with its senders, and a flood does not crowd out what was taken. */
+const discarding = new Turnstile(4);
+/** A sender who dawdles longer than this makes way for others. */
+const longestTurnMs = 1_000;
 
 export interface EdgeAppOptions {
   readonly models: readonly ModelRunner[];
@@ -73,8 +80,11 @@ async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void>
   try {
     runner.checkRoom(Number(req.header("content-length") ?? 0));
   } catch (error) {
-    // A caller who hangs up meanwhile has the same answer coming to nobody.
-    await req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+    await discarding.pass(async () => {
+      // A caller who hangs up meanwhile has the same answer coming to nobody.
+      const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+      await Promise.race([discarded, delay(longestTurnMs, undefined, { ref: false })]);
+    });
     throw error;
   }
 }
