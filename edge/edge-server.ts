@@ -9,6 +9,8 @@ import { embeddedModels, findModels } from "./repository.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
 const loadTimeoutMs = 120_000;
+/** How often an idle replica is asked whether it lives, in milliseconds. */
+const pingMs = 5_000;
 const replicaEntry = new URL("./replica-process.js", import.meta.url);
 
 /** A server's app, and how to wait for what stands behind it and to stop it. */
@@ -44,6 +46,7 @@ export function createEdgeServer(options: EdgeOptions, log: Logger): EdgeServer 
         maxQueueBytes: options.maxQueueMib * 2 ** 20,
         entry: replicaEntry,
         loadTimeoutMs,
+        pingMs,
         runTimeoutMs: options.runTimeout * 1_000,
         hangFactor,
         hangFloorMs: options.hangFloor * 1_000,

@@ -164,6 +164,16 @@ describe("a replica", () => {
     expect(isAlive(pid as number)).toBe(false);
   });
 
+  it("that is stopped while it has nothing to do is found out and replaced", async () => {
+    const pool = await up({ pingMs: 100 });
+    const [pid] = pidsOf(pool);
+    process.kill(pid as number, "SIGSTOP");
+    await eventually(() => expect(pool.isReady).toBe(false));
+    await eventually(() => expect(pool.isReady).toBe(true));
+    expect(pidsOf(pool)).not.toContain(pid);
+    expect(pool.status().replicas[0]?.lastError).toMatch(/hung: no answer within 100 ms/);
+  });
+
   it("that never ends a run costs the request that made it so, and no other", async () => {
     const pool = await up({ runTimeoutMs: 300 });
     const stuck = pool.run(rowsRequest(poison.hangs));
