@@ -13,10 +13,12 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   } catch (error) {
     throwUsage(error);
   }
-  const loaded = server.ready();
-  if (!options.wait) loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
   const prepare = async (stop: AbortSignal): Promise<void> => {
-    if (!options.wait) return;
+    const loaded = server.ready();
+    if (!options.wait) {
+      loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));
+      return;
+    }
     const stopped = new Promise<void>((resolve) => {
       stop.addEventListener("abort", () => resolve());
     });

@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { createEdgeApp } from "./app.ts";
-import { ModelInstaller } from "./install/model-installer.ts";
+import { ModelInstaller, removeStaleStaging } from "./install/model-installer.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
 import { ModelSet } from "./model-set.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -69,6 +69,9 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
     limits: { allowedHosts: hostsIn(options.modelHosts), maxBytes: options.maxModelMib * bytesPerMib },
     tryLoad: (model) => tryLoad(model, options, log),
   });
+  removeStaleStaging(repository).catch((error: Error) =>
+    log.warn({ error: error.message }, "staging not cleared"),
+  );
 
   const app = createEdgeApp({
     models,

@@ -14,7 +14,7 @@ export function modelConfiguration(model: ModelFile, metadata: ModelMetadata): o
     data_type: triton[datatype] ?? `TYPE_${datatype}`,
     dims: maxBatchRows > 0 ? shape.slice(1) : shape,
   });
-  const usesGpu = (config?.executionProviders ?? ["cpu"])[0] !== "cpu";
+  const usesGpu = metadata.parameters?.["execution_providers"] !== "cpu";
   return {
     name,
     platform: "onnxruntime_onnx",

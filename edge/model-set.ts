@@ -2,6 +2,7 @@
  * The models that a server serves now: loads, replaces and unloads them by name. A version is replaced only when the
  * next one can answer, and stopped only when it has answered what it had accepted.
  */
+import { once } from "node:events";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
 import type { Observer } from "./observe/observer.ts";
@@ -44,12 +45,19 @@ export class ModelSet implements Iterable<ServedModel> {
   readonly #turns = new Map<string, Promise<unknown>>();
   /** What is being loaded to replace or add a model. */
   readonly #opening = new Set<ModelRunner>();
-  #isClosing = false;
+  readonly #closing = new AbortController();
 
   /** Begins to load models; those are not checked further. */
   constructor(options: ModelSetOptions, models: readonly ModelFile[]) {
     this.#options = options;
-    for (const model of models) this.#served.set(model.name, this.#serve(options.open(model)));
+    for (const model of models) {
+      const runner = options.open(model);
+      this.#served.set(model.name, this.#serve(runner));
+      runner.ready().then(
+        () => options.events.add(model.name, `version ${model.version} loaded`),
+        (error: Error) => options.events.add(model.name, `cannot be loaded: ${error.message}`),
+      );
+    }
   }
 
   find(name: string): ServedModel | undefined {
@@ -115,7 +123,7 @@ export class ModelSet implements Iterable<ServedModel> {
 
   /** Let what was accepted end, then stop every model. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.#closing.abort();
     await Promise.all([...this.#opening].map((runner) => runner.close()));
     await Promise.allSettled(this.#turns.values());
     // Pipelines first: what they have accepted needs the other models yet.
@@ -146,16 +154,24 @@ export class ModelSet implements Iterable<ServedModel> {
   async #opened(model: ModelFile): Promise<ModelRunner> {
     if (model.config?.disabled === true) throw new Error("it is disabled in its config.yaml");
     const runner = this.#options.open(model);
+    const settled = new AbortController();
     this.#opening.add(runner);
     try {
-      await runner.ready();
+      await Promise.race([runner.ready(), this.#closed(settled.signal)]);
       return runner;
     } catch (error) {
       await runner.close();
       throw error;
     } finally {
       this.#opening.delete(runner);
+      settled.abort();
     }
+  }
+
+  /** Rejects when the server closes: what is being loaded then may never be ready, nor fail. */
+  async #closed(settled: AbortSignal): Promise<never> {
+    await once(this.#closing.signal, "abort", { signal: settled });
+    throw new Error("the server is shutting down");
   }
 
   #refusal(name: string, error: Error & { status?: number }, served: ServedModel | undefined): ProtocolError {
@@ -178,7 +194,7 @@ export class ModelSet implements Iterable<ServedModel> {
 
   #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(name) ?? Promise.resolve()).then(() => {
-      if (this.#isClosing) throw new ProtocolError("the server is shutting down", 503);
+      if (this.#closing.signal.aborted) throw new ProtocolError("the server is shutting down", 503);
       return change();
     });
     const settled = turn.catch(() => {});
@@ -199,7 +215,8 @@ export class ModelSet implements Iterable<ServedModel> {
     // Of a version that serves on, the reason says why the next one does not.
     if (served.isReady) return { name, version, state: "READY", reason: reason ?? "" };
     const { state, lastError = "" } = served.status();
-    return { name, version, state: state === "loading" ? "LOADING" : "UNAVAILABLE", reason: lastError };
+    const isLoading = state === "loading" && lastError === "";
+    return { name, version, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: lastError };
   }
 
   #whyNotServed(name: string): string {

@@ -32,3 +32,46 @@ it("names the folder that is missing, empty or without a version", () => {
   expect(() => findModels(repository())).toThrow(/holds no model/);
   expect(() => findModels(repository("m/model.onnx"))).toThrow(/m: no VERSION\/model\.onnx/);
 });
+
+const withConfig = (config: string, ...files: string[]): string => {
+  const folder = repository("m/1/model.onnx", ...files);
+  writeFileSync(join(folder, "m", "config.yaml"), config);
+  return folder;
+};
+
+it("reads the settings beside a model, with labels from their file", () => {
+  const folder = withConfig("replicas: 2\nlabels: names.txt\n");
+  writeFileSync(join(folder, "m", "names.txt"), "cat\ndog\n");
+  expect(findModels(folder)[0]?.config).toMatchObject({ replicas: 2, labels: ["cat", "dog"] });
+});
+
+it("takes the settings that came with an installed version before those of the model", () => {
+  const folder = withConfig("replicas: 2\n", "m/2/model.onnx");
+  writeFileSync(join(folder, "m", "2", "config.yaml"), "replicas: 3\n");
+  expect(findModels(folder)[0]).toMatchObject({ version: "2", config: { replicas: 3 } });
+});
+
+it("serves the files of a base under another name, and leaves out what is disabled", () => {
+  const folder = withConfig("disabled: true\n");
+  mkdirSync(join(folder, "second"));
+  writeFileSync(join(folder, "second", "config.yaml"), "base: m\nthreads: 2\n");
+  expect(findModels(folder)).toMatchObject([
+    { name: "second", version: "1", path: join(folder, "m/1/model.onnx"), config: { threads: 2 } },
+  ]);
+});
+
+it.each([
+  ["base: gone\n", /config\.yaml: base is "gone"; allowed: another model/],
+  ["base: m\n", /base is "m"/],
+  ["labels: gone.txt\n", /labels is "gone.txt", which cannot be read/],
+  ["replicas: [\n", /config\.yaml: /],
+  ["replica: 1\n", /unknown key "replica"; did you mean "replicas"/],
+])("refuses the settings %j with the path of their file", (config, message) => {
+  expect(() => findModels(withConfig(config))).toThrow(message);
+});
+
+it("refuses two default models", () => {
+  const folder = withConfig("default: true\n", "n/1/model.onnx");
+  writeFileSync(join(folder, "n", "config.yaml"), "default: true\n");
+  expect(() => findModels(folder)).toThrow(/m and n say "default: true"; allowed is one/);
+});

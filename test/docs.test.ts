@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { parse as parseYaml } from "yaml";
 import { policyNames, policyParameters } from "../client/policies/registry.ts";
+import { readModelConfig } from "../edge/read-model-config.ts";
 import { executable } from "./built.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -14,6 +16,8 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 it.each([
   ["docs/errors.md", "dist/docs/write-errors.js"],
+  ["docs/model-config.md", "dist/docs/write-model-config.js"],
+  ["docs/model-config.schema.json", "dist/docs/write-model-config.js"],
   ["fixtures/traces/demo.csv", "dist/fixtures/traces/make-demo-trace.js"],
 ])("%s is what %s writes", (file, script) => {
   const before = read(file);
@@ -44,6 +48,11 @@ it("the library example of the README runs against an edge server", async () => 
   edge.kill("SIGTERM");
   await once(edge, "exit");
   expect(printed).toMatch(/^\[ 1, 2 \] 1 4[0-9]{2}\n$/);
+});
+
+it("the settings that the models' page shows are allowed", () => {
+  const settings = /```yaml\n([^]*?)```/.exec(read("docs/models.md"))?.[1] ?? "";
+  expect(readModelConfig(parseYaml(settings), "docs/models.md")).toMatchObject({ maxBatchRows: 32 });
 });
 
 it("the scenario of the replay's page runs", () => {
@@ -82,6 +91,8 @@ it("every link and picture of the documents is there", () => {
     "docs/errors.md",
     "docs/replay.md",
     "docs/policies.md",
+    "docs/models.md",
+    "docs/model-config.md",
   ]) {
     for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
       if (link.startsWith("http")) continue;

@@ -1,5 +1,5 @@
 /** Brings a zip to a file of ours, from a path or a URL: bounded, guarded, and checked while it comes. */
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { isIP } from "node:net";
@@ -32,7 +32,7 @@ export async function fetchZip(
   if (!isAbsolute(source) && digest === undefined) {
     throw new Error(`${source}: a URL needs a sha256 or md5 of what it leads to`);
   }
-  const bytes = isAbsolute(source) ? createReadStream(source) : await download(source, limits);
+  const bytes = isAbsolute(source) ? openFile(source) : await download(source, limits);
   const hash = digest && newHash(digest);
   let count = 0;
   const checked = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
@@ -46,6 +46,12 @@ export async function fetchZip(
   };
   await pipeline(bytes, checked, createWriteStream(into, { flags: "wx" }));
   if (digest !== undefined && hash !== undefined) checkDigest(digest, hash, source);
+}
+
+/** A pipe or a device, which might never end or never begin, is no file. */
+function openFile(path: string): Readable {
+  if (statSync(path).isFile()) return createReadStream(path);
+  throw new Error(`${path} is no file`);
 }
 
 function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Promise<Readable> {

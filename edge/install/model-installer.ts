@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelConfig } from "../model-config.ts";
@@ -30,6 +30,7 @@ const stagingName = ".incoming";
 const markerName = ".installed.json";
 /** Installed versions that are kept besides the newest. */
 const keptVersions = 1;
+const staleMs = 24 * 3_600_000;
 
 export class ModelInstaller {
   readonly #options: ModelInstallerOptions;
@@ -106,6 +107,16 @@ function folderOf({ folder }: Repository): string {
 /** JSON is YAML. */
 async function writeConfig(folder: string, config: ModelConfig): Promise<void> {
   await writeFile(join(folder, "config.yaml"), JSON.stringify(config));
+}
+
+/** Remove what servers that were killed have left staged; what is younger may be another server's work. */
+export async function removeStaleStaging({ folder }: Repository): Promise<void> {
+  if (folder === undefined) return;
+  const staging = join(folder, stagingName);
+  for (const name of await readdir(staging).catch(() => [])) {
+    const { mtimeMs } = await stat(join(staging, name));
+    if (Date.now() - mtimeMs > staleMs) await rm(join(staging, name), { recursive: true, force: true });
+  }
 }
 
 /** Remove installed versions that are older than what is kept to go back to. */

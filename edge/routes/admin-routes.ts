@@ -63,7 +63,8 @@ function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): obj
   if (served === undefined) return { name, state, reason };
   const { version, queueRows, queueBytes, openRequests, replicas, lastError } = served.status();
   const queue = { queueRows, queueBytes, openRequests };
-  return { name, version, state, reason, lastError, ...queue, replicas: replicas.map(withMemory) };
+  const session = served.metadata?.parameters;
+  return { name, version, state, reason, lastError, session, ...queue, replicas: replicas.map(withMemory) };
 }
 
 function withMemory(replica: ReplicaStatus): object {

@@ -20,7 +20,8 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
       const headers = new Headers(context.req.raw.headers);
       headers.delete("content-encoding");
       headers.set("content-length", String(body.length));
-      context.req.raw = new Request(context.req.url, { method: context.req.method, headers, body });
+      const { method, signal } = context.req.raw;
+      context.req.raw = new Request(context.req.url, { method, headers, body, signal });
       context.req.bodyCache = {};
     }
     await next();

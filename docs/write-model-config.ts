@@ -1,0 +1,27 @@
+/** Writes the settings of a model as a page and as a JSON Schema. Run `node dist/docs/write-model-config.js` after a build. */
+import { writeFileSync } from "node:fs";
+import { modelConfigSchema } from "../edge/model-config.ts";
+
+interface Property {
+  readonly description: string;
+  readonly default?: unknown;
+}
+
+const schema = modelConfigSchema() as { readonly properties: Readonly<Record<string, Property>> };
+const rows = Object.entries(schema.properties).map(([name, { description, default: value }]) => {
+  return `| \`${name}\` | ${description} | ${value === undefined ? "" : `\`${JSON.stringify(value)}\``} |`;
+});
+const page = `# Settings of a model
+
+\`config.yaml\` in a model's folder, all optional. A key that is not known is refused, with the nearest one that is.
+With this as its first line, editors complete and check it ([the schema](model-config.schema.json)):
+\`# yaml-language-server: $schema=…/model-config.schema.json\`
+
+| setting | meaning | default |
+|---|---|---|
+${rows.join("\n")}
+`;
+const write = (name: string, text: string): void =>
+  writeFileSync(new URL(`../../docs/${name}`, import.meta.url), text);
+write("model-config.md", page);
+write("model-config.schema.json", `${JSON.stringify(schema, null, 2)}\n`);

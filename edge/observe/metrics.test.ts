@@ -1,0 +1,62 @@
+import { expect, it } from "vitest";
+import type { ModelRunner } from "../model-runner.ts";
+import type { ModelStatus } from "../model-status.ts";
+import { Metrics } from "./metrics.ts";
+import { StatisticsBook } from "./model-statistics.ts";
+
+const model = { name: "m", version: "2", path: "" };
+const status: ModelStatus = {
+  name: "m",
+  version: "2",
+  state: "ready",
+  queueRows: 5,
+  queueBytes: 0,
+  openRequests: 3,
+  replicas: [
+    { index: 0, state: "busy", pid: process.pid, restarts: 1 },
+    { index: 1, state: "pausing", restarts: 4 },
+  ],
+  events: [],
+};
+
+it("exports Triton's nine counters and ours, of the models that serve now", async () => {
+  const book = new StatisticsBook();
+  const served = [{ model, status: () => status } as ModelRunner];
+  const metrics = new Metrics(served, book);
+  for (const observer of [book, metrics]) {
+    observer.onRequest({ model, totalMs: 30, status: 200, queuedMs: 10, serviceMs: 20 });
+    observer.onRequest({ model, totalMs: 1, status: 503, queuedMs: 0, serviceMs: 0 });
+    observer.onRequest({ model, totalMs: 1, status: 400, queuedMs: 0, serviceMs: 0 });
+    observer.onBatch({ model, rows: 4, serviceMs: 20 });
+  }
+  // Twice: a scrape reads the counters, it does not add to them.
+  await metrics.text();
+  const text = await metrics.text();
+  for (const line of [
+    'nv_inference_request_success{model="m",version="2"} 1',
+    'nv_inference_request_failure{model="m",version="2",reason="REJECTED"} 1',
+    'nv_inference_request_failure{model="m",version="2",reason="OTHER"} 1',
+    'nv_inference_count{model="m",version="2"} 4',
+    'nv_inference_exec_count{model="m",version="2"} 1',
+    'nv_inference_request_duration_us{model="m",version="2"} 30000',
+    'nv_inference_queue_duration_us{model="m",version="2"} 10000',
+    'nv_inference_compute_input_duration_us{model="m",version="2"} 0',
+    'nv_inference_compute_infer_duration_us{model="m",version="2"} 20000',
+    'nv_inference_compute_output_duration_us{model="m",version="2"} 0',
+    'nv_inference_pending_request_count{model="m",version="2"} 3',
+    'spillway_requests_total{model="m",version="2",outcome="ok"} 1',
+    'spillway_requests_total{model="m",version="2",outcome="shed"} 1',
+    'spillway_request_duration_seconds_sum{model="m"} 0.03',
+    'spillway_batch_rows_bucket{le="4",model="m"} 1',
+    'spillway_queue_rows{model="m"} 5',
+    'spillway_inflight_batches{model="m"} 1',
+    'spillway_replicas{model="m",state="pausing"} 1',
+    'spillway_replica_restarts{model="m",replica="1"} 4',
+  ])
+    expect(text).toContain(`${line}\n`);
+  expect(text).toMatch(/spillway_replica_rss_bytes\{model="m",replica="0"\} [0-9]{7,}/);
+
+  served.pop();
+  metrics.onUnloaded(model);
+  expect(await metrics.text()).not.toContain('model="m"');
+});
