@@ -22,6 +22,7 @@ const pools = [embeddedModels()[0] as ModelFile, noOp].map(
       maxQueueBytes: 2 ** 28,
       entry: new URL("../edge/replica-process.js", import.meta.url),
       loadTimeoutMs: 60_000,
+      pingMs: 5_000,
       runTimeoutMs: 30_000,
       hangFactor: 10,
       hangFloorMs: 2_000,

@@ -9,9 +9,10 @@ import { Pool } from "undici";
 import type { ModelFile } from "../edge/model-runner.ts";
 import { embeddedModels } from "../edge/repository.ts";
 import { openSession } from "../edge/session.ts";
+import { decodeInferResponse } from "../protocol/decode.ts";
 import { encodeInferRequest } from "../protocol/encode.ts";
 import { type Tensor, tensorFromNumbers } from "../protocol/tensor.ts";
-import { wireHeaders } from "../protocol/v2-http.ts";
+import { headerLength, wireHeaders } from "../protocol/v2-http.ts";
 
 /** What is measured at once: requests, and how many are in flight. */
 interface Load {
@@ -29,23 +30,34 @@ const server = fork(new URL("edge-process.js", import.meta.url));
 const [port] = (await once(server, "message")) as [number];
 const client = new Pool(`http://127.0.0.1:${port}`, { connections: 64, pipelining: 1 });
 
-/** Latencies in milliseconds, ascending, and requests a second. */
-async function measure({ path, headers, body, inFlight, requests }: Load): Promise<[number[], number]> {
+interface Measured {
+  readonly latenciesMs: readonly number[];
+  /** The model's own time of each request, as its answer has it; none for the bare route. */
+  readonly servicesMs: readonly number[];
+  readonly perSecond: number;
+}
+
+async function measure({ path, headers, body, inFlight, requests }: Load): Promise<Measured> {
   const latenciesMs: number[] = [];
+  const servicesMs: number[] = [];
   let left = requests;
   const startedAtMs = performance.now();
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const sentAtMs = performance.now();
       const answer = await client.request({ method: "POST", path, headers, body });
-      await answer.body.arrayBuffer();
-      if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}`);
+      const bytes = new Uint8Array(await answer.body.arrayBuffer());
       latenciesMs.push(performance.now() - sentAtMs);
+      if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}`);
+      const jsonBytes = answer.headers[headerLength];
+      if (jsonBytes === undefined) continue;
+      const { parameters } = decodeInferResponse(bytes, Number(jsonBytes));
+      servicesMs.push(parameters["spillway_service_ms"] as number);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, one));
   const perSecond = requests / ((performance.now() - startedAtMs) / 1_000);
-  return [latenciesMs.sort((a, b) => a - b), perSecond];
+  return { latenciesMs, servicesMs, perSecond };
 }
 
 function infer(model: string, tensor: Tensor, inFlight: number, requests: number): Load {
@@ -67,50 +79,74 @@ function bare(tensor: Tensor, inFlight: number, requests: number): Load {
   return { path: "/bare", headers, body: tensor.data, inFlight, requests };
 }
 
-const median = (sorted: readonly number[]): number => sorted[sorted.length >> 1] as number;
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 const ms = (value: number): string => `${value.toFixed(2)} ms`;
 
-/** Median of the bare run of one row in this process, in milliseconds. */
-async function bareRunMs(runs: number): Promise<number> {
-  const session = await openSession(embeddedModels()[0] as ModelFile, 1);
-  const times: number[] = [];
+const session = await openSession(embeddedModels()[0] as ModelFile, 1);
+
+/** Times of bare runs of one row in this process, in milliseconds. */
+async function bareRuns(runs: number): Promise<number[]> {
+  const timesMs: number[] = [];
   for (let run = 0; run < runs; run++) {
     const startedAtMs = performance.now();
     await session.run([line], [1]);
-    times.push(performance.now() - startedAtMs);
+    timesMs.push(performance.now() - startedAtMs);
   }
-  return median(times.sort((a, b) => a - b));
+  return timesMs;
 }
 
-await measure(infer("ocr-cls", line, 4, 200));
+await bareRuns(100);
+await measure(infer("ocr-cls", line, 2, 2_000));
+await measure(bare(line, 2, 2_000));
 await measure(infer("no-op", kibibyte, 64, 5_000));
 await measure(bare(kibibyte, 64, 5_000));
 
-const runMs = await bareRunMs(400);
-console.log(`ocr-cls, bare session.run of one row: ${ms(runMs)} at p50, Node ${process.versions.node}`);
-const [wayMs] = await measure(bare(line, 1, 500));
-for (const inFlight of [1, 4, 16, 64]) {
-  const [latenciesMs, perSecond] = await measure(infer("ocr-cls", line, inFlight, 600));
-  const costMs = inFlight === 1 ? median(latenciesMs) - runMs : 1_000 / perSecond - runMs;
-  console.log(
-    `ocr-cls, ${inFlight} in flight: p50 ${ms(median(latenciesMs))}, ${perSecond.toFixed(0)} requests/s,` +
-      ` ${ms(costMs)} a request over the bare run`,
-  );
-  if (inFlight === 1) {
-    console.log(`  of which the way there and back, as a bare route has it: ${ms(median(wayMs))}`);
+/** All in turn, so that what else the machine does falls on each alike. */
+const inFlights = [1, 4, 16, 64];
+const runsMs: number[] = [];
+const waysMs: number[] = [];
+const rounds: Measured[][] = [];
+for (let round = 0; round < 10; round++) {
+  runsMs.push(...(await bareRuns(100)));
+  waysMs.push(...(await measure(bare(line, 1, 100))).latenciesMs);
+  const served: Measured[] = [];
+  for (const inFlight of inFlights) {
+    served.push(await measure(infer("ocr-cls", line, inFlight, Math.max(100, 3 * inFlight))));
   }
+  rounds.push(served);
+}
+const runMs = median(runsMs);
+const wayMs = median(waysMs);
+console.log(
+  `ocr-cls, one row: bare session.run ${ms(runMs)}, a bare hono route with the same body ${ms(wayMs)} (p50);` +
+    ` Node ${process.versions.node}`,
+);
+for (const [index, inFlight] of inFlights.entries()) {
+  const measured = rounds.map((served) => served[index] as Measured);
+  const latencyMs = median(measured.flatMap(({ latenciesMs }) => latenciesMs));
+  const rate = median(measured.map(({ perSecond }) => perSecond));
+  const overMs = inFlight === 1 ? latencyMs - runMs : 1_000 / rate - runMs;
+  console.log(
+    `ocr-cls, ${inFlight} in flight: p50 ${ms(latencyMs)}, ${rate.toFixed(0)} requests/s,` +
+      ` ${ms(overMs)} a request over the bare run`,
+  );
+  if (inFlight > 1) continue;
+  const serviceMs = median(measured.flatMap(({ servicesMs }) => servicesMs));
+  console.log(
+    `  of it ${ms(serviceMs - runMs)} because the model is slower in its replica, ${ms(wayMs)} as on the bare route,` +
+      ` ${ms(latencyMs - serviceMs - wayMs)} the server's own`,
+  );
 }
 
 /** In turn, so that what else the machine does falls on both. */
 const pairs: [ours: number, bare: number][] = [];
 for (let round = 0; round < 5; round++) {
-  const [, ours] = await measure(infer("no-op", kibibyte, 64, 5_000));
-  const [, route] = await measure(bare(kibibyte, 64, 5_000));
+  const { perSecond: ours } = await measure(infer("no-op", kibibyte, 64, 5_000));
+  const { perSecond: route } = await measure(bare(kibibyte, 64, 5_000));
   pairs.push([ours, route]);
 }
-const [ours, route] = [0, 1].map((side) =>
-  median(pairs.map((pair) => pair[side] as number).sort((a, b) => a - b)),
-);
+const [ours, route] = [0, 1].map((side) => median(pairs.map((pair) => pair[side] as number)));
 console.log(
   `no-op model, 64 in flight, 1 KiB: ${ours?.toFixed(0)} requests/s; a bare hono route ${route?.toFixed(0)};` +
     ` ratio ${((ours as number) / (route as number)).toFixed(2)}`,

@@ -23,6 +23,8 @@ import { addRepositoryRoutes } from "./routes/repository-routes.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
 const loadTimeoutMs = 120_000;
+/** How often an idle replica is asked whether it lives, in milliseconds. */
+const pingMs = 5_000;
 const replicaEntry = new URL("./replica-process.js", import.meta.url);
 const bytesPerMib = 2 ** 20;
 
@@ -117,6 +119,7 @@ function replicaOptions(model: ModelFile, replicas: number, options: EdgeOptions
     threads: model.config?.threads ?? options.threads ?? share,
     entry: replicaEntry,
     loadTimeoutMs,
+    pingMs,
     runTimeoutMs: options.runTimeout * 1_000,
     log,
   };

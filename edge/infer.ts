@@ -1,10 +1,17 @@
 /** What every endpoint that runs a model does alike: refuse early, keep to the request's limits, answer. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "hono";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/message.ts";
 import { rowsOf } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import type { ModelRunner, RunLimits } from "./model-runner.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** Few refused bodies are read at once: the rest stays with its senders, and a flood does not crowd out what was taken. */
+const discarding = new Turnstile(4);
+/** A sender who dawdles longer than this makes way for others. */
+const longestTurnMs = 1_000;
 
 /**
  * What would be refused anyway need not be in memory first. Its body is read and let go, chunk by chunk, for a caller
@@ -14,8 +21,11 @@ export async function refuseEarly(runner: ModelRunner, { req }: Context): Promis
   try {
     runner.checkRoom(Number(req.header("content-length") ?? 0));
   } catch (error) {
-    // A caller who hangs up meanwhile has the same answer coming to nobody.
-    await req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+    await discarding.pass(async () => {
+      // A caller who hangs up meanwhile has the same answer coming to nobody.
+      const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
+      await Promise.race([discarded, delay(longestTurnMs, undefined, { ref: false })]);
+    });
     throw error;
   }
 }

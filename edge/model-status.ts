@@ -5,6 +5,8 @@ export type ReplicaState =
   | "starting"
   | "idle"
   | "busy"
+  /** It is asked whether it lives. */
+  | "pinged"
   /** It ended and is started again after a pause. */
   | "pausing"
   /** It ended too often: it is started on trial only now and then. */

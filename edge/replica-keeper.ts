@@ -35,6 +35,7 @@ export class ReplicaKeeper {
   readonly #closing = new AbortController();
   readonly #backOff = new BackOff(Math.random);
   readonly #kept: Promise<void>;
+  readonly #pingTimer: NodeJS.Timeout;
   #state: ReplicaState = "starting";
   #replica: Replica | undefined;
   #running: { readonly rows: number; readonly requests: number; readonly startedAtMs: number } | undefined;
@@ -49,6 +50,7 @@ export class ReplicaKeeper {
     this.#events = events;
     this.#on = on;
     this.#kept = this.#keep();
+    this.#pingTimer = setInterval(() => void this.#ping(), options.pingMs);
   }
 
   get state(): ReplicaState {
@@ -57,7 +59,7 @@ export class ReplicaKeeper {
 
   /** True while the replica is up. */
   get isUp(): boolean {
-    return this.#state === "idle" || this.#state === "busy";
+    return this.#state === "idle" || this.#state === "busy" || this.#state === "pinged";
   }
 
   /** How long until it is started again, in milliseconds; 0 when it is up or being started. */
@@ -99,9 +101,22 @@ export class ReplicaKeeper {
   /** Stop the replica, and start no other. */
   async close(): Promise<void> {
     this.#closing.abort();
+    clearInterval(this.#pingTimer);
     await this.#replica?.stop();
     await this.#kept;
     this.#state = "stopped";
+  }
+
+  /** A replica that was stopped while it had nothing to do is found out before it is given a batch. */
+  async #ping(): Promise<void> {
+    const replica = this.#replica;
+    if (this.#state !== "idle" || replica === undefined) return;
+    this.#state = "pinged";
+    const answers = await replica.ping(this.#options.pingMs);
+    // One that does not has ended, which is seen to elsewhere.
+    if (!answers) return;
+    this.#state = "idle";
+    this.#on.onFree();
   }
 
   async #keep(): Promise<void> {

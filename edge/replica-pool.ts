@@ -113,7 +113,7 @@ export class ReplicaPool implements ModelRunner {
 
   status(): ModelStatus {
     const isUp = this.#keepers.some((keeper) => keeper.isUp);
-    const down = this.metadata === undefined ? "loading" : this.#isUnhealthy ? "unhealthy" : "down";
+    const down = this.#isUnhealthy ? "unhealthy" : this.metadata === undefined ? "loading" : "down";
     return {
       name: this.model.name,
       version: this.model.version,

@@ -19,6 +19,7 @@ async function answer(request: ReplicaRequest): Promise<ReplicaReply> {
     session = await openModel(request.model, request.threads);
     return { kind: "loaded", metadata: session.metadata };
   }
+  if (request.kind === "ping") return { kind: "pong" };
   if (session === undefined) throw new ProtocolError("the model is not loaded", 503);
   return { kind: "result", result: await session.run(request.inputs, request.rows) };
 }

@@ -21,6 +21,8 @@ export interface ReplicaOptions {
   readonly entry: URL;
   /** Longest time that loading the model may take. */
   readonly loadTimeoutMs: number;
+  /** How often a replica that has nothing to do is asked whether it lives, and how long it may take to say so. */
+  readonly pingMs: number;
   readonly log: Logger;
 }
 
@@ -86,6 +88,11 @@ export class Replica {
     if (reply === undefined) return { kind: "died", reason: await this.ended };
     if (reply.kind === "result") return { kind: "answered", result: reply.result };
     return { kind: "failed", error: faultOf(reply) };
+  }
+
+  /** Whether the process answers; one that has not after `limitMs` is killed. */
+  async ping(limitMs: number): Promise<boolean> {
+    return (await this.#ask({ kind: "ping" }, limitMs)) !== undefined;
   }
 
   /** Stop the process: it ends by itself when its channel closes, or is killed. */

@@ -10,7 +10,8 @@ import type { ReplicaPool } from "../edge/replica-pool.ts";
 import { eventually } from "./built.ts";
 import { slowRow, startPool } from "./scripted-pool.ts";
 
-const timeouts = {
+/** Of the server to which only clients speak that dawdle. */
+const shortTimeouts = {
   headersTimeout: 200,
   requestTimeout: 300,
   connectionsCheckingInterval: 50,
@@ -19,21 +20,28 @@ const timeouts = {
 };
 const sockets: Socket[] = [];
 let pool: ReplicaPool;
-let server: Server;
+const servers: Server[] = [];
 let url: string;
+let dawdlersPort: number;
 
 beforeAll(async () => {
-  pool = await startPool({ maxQueueRows: 2 });
+  pool = await startPool({ maxQueueRows: 2, hangFloorMs: 20_000, pingMs: 60_000 });
   const app = createEdgeApp({ models: [pool], log: pino({ level: "silent" }), maxBodyBytes: 2 ** 24 });
-  server = createHttpServer(app, timeouts) as Server;
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listen = async (server: Server): Promise<number> => {
+    servers.push(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    return (server.address() as AddressInfo).port;
+  };
+  url = `http://127.0.0.1:${await listen(createHttpServer(app) as Server)}`;
+  dawdlersPort = await listen(createHttpServer(app, shortTimeouts) as Server);
 });
 
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
-  server.closeAllConnections();
-  server.close();
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
   await pool.close();
 });
 
@@ -48,17 +56,25 @@ function infer(body: string, signal: AbortSignal | null = null): Promise<Respons
   return fetch(`${url}/v2/models/scripted/infer`, { method: "POST", body, signal });
 }
 
-/** A request that has the replica to itself for that long. */
-async function occupy(ms: number): Promise<{ readonly answer: Promise<Response> }> {
-  await eventually(() => expect(pool.status().replicas[0]?.state).toBe("idle"));
-  const answer = infer(inferBody([slowRow(ms)]));
+/** Have the replica run a request until it is let go on. */
+async function occupy(): Promise<{ readonly answer: Promise<Response>; readonly goOn: () => void }> {
+  const replica = await eventually(() => {
+    const [only] = pool.status().replicas;
+    expect(only?.state).toBe("idle");
+    return only;
+  });
+  process.kill(replica?.pid as number, "SIGSTOP");
+  const answer = infer(inferBody([5]));
   await eventually(() => expect(pool.status().replicas[0]?.state).toBe("busy"));
-  return { answer };
+  return { answer, goOn: () => process.kill(replica?.pid as number, "SIGCONT") };
 }
 
 /** A connection on which that much is said, and all that is answered until its end. */
-function dawdle(text: string): { readonly socket: Socket; readonly answer: Promise<string> } {
-  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+function dawdle(
+  text: string,
+  port = dawdlersPort,
+): { readonly socket: Socket; readonly answer: Promise<string> } {
+  const socket = connect(port, "127.0.0.1");
   sockets.push(socket);
   let answer = "";
   socket.on("data", (chunk) => (answer += String(chunk)));
@@ -84,23 +100,25 @@ describe("a request over HTTP", () => {
   });
 
   it("leaves the queue when its caller hangs up", async () => {
-    const first = await occupy(300);
+    const first = await occupy();
     const caller = new AbortController();
     const gone = infer(inferBody([1]), caller.signal);
     await eventually(() => expect(pool.status()).toMatchObject({ queueRows: 1, openRequests: 2 }));
     caller.abort();
     await expect(gone).rejects.toThrow(/abort/);
     await eventually(() => expect(pool.status()).toMatchObject({ queueRows: 0, openRequests: 1 }));
+    first.goOn();
     expect((await first.answer).status).toBe(200);
   });
 
   it("is told when to come back when the queue is full, however large its body", async () => {
-    const first = await occupy(300);
+    const first = await occupy();
     const waiting = infer(inferBody([1, 2]));
     await eventually(() => expect(pool.status().queueRows).toBe(2));
     const refused = await infer(inferBody(Array.from({ length: 1_000_000 }, () => 7)));
     expect(refused.status).toBe(503);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    first.goOn();
     expect((await Promise.all([first.answer, waiting])).map(({ status }) => status)).toEqual([200, 200]);
   });
 });
@@ -130,12 +148,14 @@ describe("a connection", () => {
   });
 
   it("whose client has closed its half counts as hung up", async () => {
-    const first = await occupy(300);
+    const first = await occupy();
     const body = inferBody([1]);
-    const half = dawdle(`${head}content-length: ${body.length}\r\n\r\n${body}`);
+    const port = Number(new URL(url).port);
+    const half = dawdle(`${head}content-length: ${body.length}\r\n\r\n${body}`, port);
     await eventually(() => expect(pool.status().queueRows).toBe(1));
     half.socket.end();
     await eventually(() => expect(pool.status().queueRows).toBe(0));
+    first.goOn();
     expect((await first.answer).status).toBe(200);
   });
 

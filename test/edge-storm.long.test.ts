@@ -31,7 +31,7 @@ it(`loses no innocent request when replicas are killed and stopped, callers leav
     if (id % 20 === 0) await delay(30);
     const isPoisoned = random() < 0.01;
     const caller = new AbortController();
-    if (random() < 0.1) setTimeout(() => caller.abort(), random() * 40);
+    if (random() < 0.1) setTimeout(() => caller.abort(), random() * 10);
     const values = isPoisoned ? [id, poison.fails] : [id, id + 1];
     requests.push(
       pool.run(rowsRequest(...values), { hungUp: caller.signal }).then(

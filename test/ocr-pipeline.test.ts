@@ -79,9 +79,9 @@ describe("the embedded OCR pipeline", () => {
   it("tells where on the page a line is", async () => {
     const [line] = createLines(1, 3);
     const [found] = await linesOf(await renderPage([line as Line]));
-    const corners = found?.box.corners ?? [];
-    const [left = 0, top = 0] = corners[0] ?? [];
-    const [right = 0, bottom = 0] = corners[2] ?? [];
+    const [leftTop, , rightBottom] = (found as FoundLine).box.corners;
+    const [left = 0, top = 0] = leftTop ?? [];
+    const [right = 0, bottom = 0] = rightBottom ?? [];
     // The line's picture is 220 x 48 pixels at (40, 40), with 8 pixels of margin at its left.
     expect(left).toBeGreaterThan(40);
     expect(left).toBeLessThan(60);

@@ -277,7 +277,8 @@ describe("edge, functions and queue together", () => {
     const edge = start("edge", "--port", "0");
     await listening(edge.child);
     const pids = pidsIn(edge.log());
-    expect(pids.length).toBeGreaterThan(1);
+    // The classifier and the reader, for tensors and for pictures; the detector; and the steps of the pipeline.
+    expect(pids).toHaveLength(6);
     edge.child.kill("SIGKILL");
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
   });

@@ -30,6 +30,7 @@ export function poolOptions(options: Partial<ReplicaPoolOptions> = {}): ReplicaP
     maxQueueBytes: 2 ** 28,
     entry: replicaEntry,
     loadTimeoutMs: 20_000,
+    pingMs: 5_000,
     runTimeoutMs: 20_000,
     hangFactor: 10,
     hangFloorMs: 2_000,
