@@ -78,7 +78,7 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
     log,
     maxBodyBytes: options.maxBodyMib * bytesPerMib,
     statistics,
-    extensions: ["model_repository", "model_repository(unload_dependents)"],
+    extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
   const guard = adminGuard(options.adminToken);
   addRepositoryRoutes(app, { models, installer, guard });

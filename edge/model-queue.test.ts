@@ -10,7 +10,7 @@ const bounds = { maxQueueRows: 100, maxQueueBytes: 1_000, maxBatchRows: 8 };
 let nextId = 0;
 
 function item(overrides: Partial<Item> = {}): Item {
-  return { id: nextId++, key: "a", rows: 1, bytes: 4, deadlineAtMs: Infinity, ...overrides };
+  return { id: nextId++, key: "a", rows: 1, bytes: 4, deadlineAtMs: Infinity, rank: 2, ...overrides };
 }
 
 function queueOf(...items: Item[]): ModelQueue<Item> {
@@ -35,6 +35,20 @@ describe("the queue of a model", () => {
     expect(idsOf(queue.next())).toEqual([b.id]);
     expect(idsOf(queue.next())).toEqual([wide.id]);
     expect(queue.next()).toBeUndefined();
+  });
+
+  it("runs the most urgent first, in order of arrival among equals, and joins to it others of its kind", () => {
+    const [plain, bulk, otherKind, urgent] = [
+      item(),
+      item({ rank: 3 }),
+      item({ key: "b", rank: 1 }),
+      item({ rank: 1 }),
+    ];
+    const queue = queueOf(bulk, plain, otherKind, urgent);
+    expect(idsOf(queue.next())).toEqual([otherKind.id]);
+    expect(idsOf(queue.next())).toEqual([urgent.id, bulk.id, plain.id]);
+    const later = queueOf(bulk, plain);
+    expect(idsOf(later.next())).toEqual([plain.id, bulk.id]);
   });
 
   it("runs a request alone that has more rows than run together", () => {

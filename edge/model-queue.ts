@@ -12,6 +12,8 @@ export interface QueueItem {
   readonly bytes: number;
   /** Moment by which it must be answered; Infinity for none. */
   readonly deadlineAtMs: number;
+  /** The lower, the sooner it runs; among equals the order of arrival counts. */
+  readonly rank: number;
 }
 
 /** Requests that run together. */
@@ -36,8 +38,8 @@ export interface QueueBounds {
 export type Misfortune = "failed" | "died";
 
 /**
- * Requests run in the order in which they came; those that may share the run of the oldest join it as long as
- * there is room. A batch is closed when a replica asks for one, never on a timer.
+ * Requests run in the order of their ranks, and of their arrival where those are equal; those that may share the
+ * run of the first join it as long as there is room. A batch is closed when a replica asks for one, never on a timer.
  */
 export class ModelQueue<T extends QueueItem> {
   /** Most rows that run together; set to 1 when the model turns out not to keep rows apart. */
@@ -121,7 +123,7 @@ export class ModelQueue<T extends QueueItem> {
       const left = batchOf(this.#stillOpen(batch), batch.deaths);
       if (left.requests.length > 0) return left;
     }
-    const together = this.#oldestWithMates();
+    const together = this.#firstWithMates();
     for (const request of together) {
       this.#leaveLine(request);
       this.#open.set(request, false);
@@ -169,18 +171,27 @@ export class ModelQueue<T extends QueueItem> {
     return drained;
   }
 
-  #oldestWithMates(): T[] {
-    const together: T[] = [];
-    let rows = 0;
+  #firstWithMates(): T[] {
+    const first = this.#first();
+    if (first === undefined) return [];
+    const together = [first];
+    let { rows } = first;
     for (const [request, isWaiting] of this.#open) {
-      const oldest = together[0] ?? request;
-      if (!isWaiting || request.key !== oldest.key) continue;
-      if (together.length > 0 && rows + request.rows > this.maxBatchRows) continue;
+      if (rows >= this.maxBatchRows) break;
+      if (!isWaiting || request === first || request.key !== first.key) continue;
+      if (rows + request.rows > this.maxBatchRows) continue;
       together.push(request);
       rows += request.rows;
-      if (rows >= this.maxBatchRows) break;
     }
     return together;
+  }
+
+  #first(): T | undefined {
+    let first: T | undefined;
+    for (const [request, isWaiting] of this.#open) {
+      if (isWaiting && (first === undefined || request.rank < first.rank)) first = request;
+    }
+    return first;
   }
 
   #leaveLine(request: T): void {

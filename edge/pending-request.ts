@@ -1,9 +1,12 @@
 /** A request on its way through a model's queue: what the queue must know of it, and the promise that it ends. */
 import { ProtocolError } from "../protocol/errors.ts";
-import type { InferRequest } from "../protocol/message.ts";
+import { type InferRequest, priorityOf } from "../protocol/message.ts";
 import { stackKey } from "../protocol/stack.ts";
 import type { QueueItem } from "./model-queue.ts";
 import type { RequestResult, RunLimits } from "./model-runner.ts";
+
+/** A request that names no priority goes behind those of priority 1 and before those of 3 and more. */
+const defaultPriority = 2;
 
 export class PendingRequest implements QueueItem {
   readonly request: InferRequest;
@@ -11,6 +14,7 @@ export class PendingRequest implements QueueItem {
   readonly rows: number;
   readonly bytes: number;
   readonly deadlineAtMs: number;
+  readonly rank: number;
   readonly arrivedAtMs: number;
   readonly result: Promise<RequestResult>;
   readonly #hungUp: AbortSignal | undefined;
@@ -33,6 +37,8 @@ export class PendingRequest implements QueueItem {
     this.rows = rows;
     this.bytes = inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.deadlineAtMs = deadlineAtMs;
+    const priority = priorityOf(request);
+    this.rank = priority === 0 ? defaultPriority : priority;
     this.arrivedAtMs = nowMs;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
