@@ -32,7 +32,7 @@ const bytesPerMib = 2 ** 20;
 export interface EdgeServer {
   /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
-  /** Resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
   ready(): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
   retire(): void;
@@ -41,7 +41,7 @@ export interface EdgeServer {
 }
 
 /**
- * Begin to load all models.
+ * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called.
  *
  * @param shutdown begins to end the program, as a SIGTERM does
  * @throws Error that names the folder or file when it holds no models or their settings are wrong; nothing is left running

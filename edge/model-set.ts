@@ -46,18 +46,12 @@ export class ModelSet implements Iterable<ServedModel> {
   /** What is being loaded to replace or add a model. */
   readonly #opening = new Set<ModelRunner>();
   readonly #closing = new AbortController();
+  readonly #toLoad: ModelFile[];
 
-  /** Begins to load models; those are not checked further. */
+  /** @param models that are loaded once `ready` is called; they are not checked further */
   constructor(options: ModelSetOptions, models: readonly ModelFile[]) {
     this.#options = options;
-    for (const model of models) {
-      const runner = options.open(model);
-      this.#served.set(model.name, this.#serve(runner));
-      runner.ready().then(
-        () => options.events.add(model.name, `version ${model.version} loaded`),
-        (error: Error) => options.events.add(model.name, `cannot be loaded: ${error.message}`),
-      );
-    }
+    this.#toLoad = [...models];
   }
 
   find(name: string): ServedModel | undefined {
@@ -68,14 +62,25 @@ export class ModelSet implements Iterable<ServedModel> {
     return this.#served.values();
   }
 
-  /** Resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
   async ready(): Promise<void> {
+    for (const model of this.#toLoad.splice(0)) this.#begin(model);
     for (const served of this.#served.values()) {
       await served.ready().catch((error: Error) => {
         const { name, path } = served.model;
         throw new Error(`model ${name} (${path}) cannot be loaded: ${error.message}`, { cause: error });
       });
     }
+  }
+
+  #begin(model: ModelFile): void {
+    const { open, events } = this.#options;
+    const runner = open(model);
+    this.#served.set(model.name, this.#serve(runner));
+    runner.ready().then(
+      () => events.add(model.name, `version ${model.version} loaded`),
+      (error: Error) => events.add(model.name, `cannot be loaded: ${error.message}`),
+    );
   }
 
   /** Every model of the repository and every one that is served, by name. */

@@ -12,6 +12,10 @@ import { openOnProviders } from "./execution-providers.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 import { zeros } from "./warm-up.ts";
 
+// Where Node has Float16Array (24 and later) ONNX Runtime makes one of every float16, which its native part then
+// takes for empty. Without it the bits go as they came. No one else in a replica needs it.
+Reflect.deleteProperty(globalThis, "Float16Array");
+
 /** ONNX Runtime's name for each datatype. */
 const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
   BOOL: "bool",

@@ -18,6 +18,7 @@ it("names the extensions that pass the suite, and no others", async () => {
     "binary_tensor_data",
     "model_configuration",
     "statistics",
+    "schedule_policy",
     "model_repository",
     "model_repository(unload_dependents)",
   ]);
