@@ -145,11 +145,6 @@ export class EdgeBooks {
     return this.#doubtAtMs;
   }
 
-  /** Rises when mean service times have changed. */
-  get version(): number {
-    return this.#service.version;
-  }
-
   /** Open the books at `nowMs`: what is under way is entered, `book` then enters what could follow. */
   open(nowMs: number): void {
     this.#openedAtMs = nowMs;

@@ -130,10 +130,12 @@ export class FunctionMenu {
    * to start at `startAtMs`, unless that is undefined.
    */
   rescueMs(rows: number, startAtMs: number | undefined): number {
-    const needed = this.sizes.map((size) => {
-      return 2 * size.latencyMs(rows) + (startAtMs === undefined ? 0 : size.startMs(startAtMs));
-    });
-    return Math.min(...needed);
+    let leastMs = Infinity;
+    for (const size of this.sizes) {
+      const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
+      leastMs = Math.min(leastMs, 2 * size.latencyMs(rows) + startMs);
+    }
+    return leastMs;
   }
 
   /** The size that answers a call of one row soonest. */

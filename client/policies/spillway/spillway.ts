@@ -28,6 +28,7 @@ import { findLeftOver, type LeftOver } from "./left-over.ts";
 import { type Moment, momentOf } from "./moment.ts";
 import { Planner } from "./planner.ts";
 import { RateWatch } from "./rate-watch.ts";
+import { giveUp, patienceMs, probePatienceMs } from "./rescue.ts";
 import { SpillRate } from "./spill-rate.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
@@ -37,11 +38,6 @@ const batchesPerReplica = 2;
 const momentSlos = 2;
 /** An SLO of everything leaves the margins this share of late batches to learn from. */
 const leastLateShare = 1e-3;
-/** An edge hangs when a batch takes that many times as long as expected, and that part of the SLO at least. */
-const patienceTimes = 4;
-const leastPatience = 0.25;
-/** The same for one that is only tried again. */
-const probePatience = 0.05;
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
 
@@ -176,29 +172,11 @@ class Spillway implements Policy {
   ): Decision {
     const reason = rows >= this.#choice.bestRows ? "full" : cause;
     const { deadlineAtMs } = line.at(first);
-    const expectedMs = this.#books.answerAtMs(replica, rows) - nowMs;
-    const patienceMs = Math.max(patienceTimes * expectedMs, leastPatience * this.#sloMs);
-    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, patienceMs, nowMs);
+    const patience = patienceMs(this.#books.answerAtMs(replica, rows) - nowMs, this.#sloMs);
+    const givenUp = giveUp(this.#menu, { rows, deadlineAtMs }, nowMs, patience);
     this.#books.sent(rows, nowMs);
     const plannedRows = this.#choice.bestRows;
-    return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...giveUpAtMs };
-  }
-
-  /**
-   * The last moment at which functions could still save a batch from an edge that hangs: with time to start an
-   * instance where that leaves the edge its patience, else without; undefined where even that does not.
-   */
-  #giveUpAtMs(
-    deadlineAtMs: number,
-    rows: number,
-    patienceMs: number,
-    nowMs: number,
-  ): { readonly giveUpAtMs: number } | undefined {
-    for (const rescueMs of [this.#menu.rescueMs(rows, nowMs), this.#menu.rescueMs(rows, undefined)]) {
-      const giveUpAtMs = deadlineAtMs - rescueMs;
-      if (giveUpAtMs >= nowMs + patienceMs) return { giveUpAtMs };
-    }
-    return undefined;
+    return { kind: "dispatch", first, count, target: 0, plannedRows, reason, ...givenUp };
   }
 
   /** Whether an edge that failed is back is tried with a request that has time to go elsewhere afterwards. */
@@ -207,9 +185,9 @@ class Spillway implements Policy {
     if (edge.suspendedUntilMs > nowMs) return waitUntil(edge.suspendedUntilMs);
     if (edge.inFlight > 0) return waitUntil(Infinity);
     const first = leastTried(line);
-    const { rows, deadlineAtMs } = line.at(first);
-    this.#books.sent(rows, nowMs);
-    const giveUpAtMs = this.#giveUpAtMs(deadlineAtMs, rows, probePatience * this.#sloMs, nowMs);
+    const request = line.at(first);
+    this.#books.sent(request.rows, nowMs);
+    const givenUp = giveUp(this.#menu, request, nowMs, probePatienceMs(this.#sloMs));
     return {
       kind: "dispatch",
       first,
@@ -217,7 +195,7 @@ class Spillway implements Policy {
       target: 0,
       plannedRows: 1,
       reason: "deadline",
-      ...giveUpAtMs,
+      ...givenUp,
     };
   }
 
