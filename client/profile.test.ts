@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { assumedTimes, unmeasured } from "./assumed-profile.ts";
 import { parseProfile, type ProfiledTarget } from "./profile.ts";
 import { profiledTargets, standInFor } from "./policies/profiled-targets.ts";
+import { tinySheet } from "../test/tiny-world.ts";
 
 const times = { requestBytes: 1_000, maxBatch: 2, serviceMs: { "1": [10, 12], "2": [18] } };
 const edge: ProfiledTarget = {
@@ -14,16 +15,7 @@ const edge: ProfiledTarget = {
 };
 const small: ProfiledTarget = { ...edge, name: "small", kind: "serverless", vcpu: 1, memoryMib: 1_024 };
 const whole = { format: "spillway-profile/1", targets: [edge, small] };
-const sheet = {
-  name: "test",
-  kind: "gb-second",
-  currency: "USD",
-  validFrom: "2026-01-01",
-  source: "a test",
-  granularityMs: { cpu: 1 },
-  perGbS: 1,
-  perCall: 0,
-} as const;
+const sheet = { ...tinySheet, perCall: 0 };
 
 it("is read as it was written", () => {
   expect(parseProfile(JSON.stringify(whole), "p.json")).toEqual(whole);

@@ -2,20 +2,12 @@ import { expect, it } from "vitest";
 import { policies } from "../client/policies/registry.ts";
 import { parseRecord } from "./recorded-run.ts";
 import { recordedWorld } from "./recorded-world.ts";
+import { tinySheet } from "../test/tiny-world.ts";
 import { replayTrace } from "./run.ts";
 
 const times = { requestBytes: 1_000, maxBatch: 2, serviceMs: { "1": [10], "2": [18] } };
 const target = { replicas: 1, link: { rttMs: 2, uplinkMbps: 100 }, coldStartMs: [], models: { m: times } };
-const prices = {
-  name: "test",
-  kind: "gb-second",
-  currency: "USD",
-  validFrom: "2026-01-01",
-  source: "a test",
-  granularityMs: { cpu: 1 },
-  perGbS: 1,
-  perCall: 0,
-};
+const prices = { ...tinySheet, perCall: 0 };
 const header = {
   kind: "header",
   format: "spillway-record/1",

@@ -13,6 +13,7 @@ import type { OutgoingBatch, Target } from "../client/target.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
 import { parseRecord, replayRecord } from "../replay/recorded-run.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
+import { tinySheet } from "./tiny-world.ts";
 
 const plan = { batchRows: [20, 2], timeoutMs: 40 };
 const limits = { sloMs: 100, maxQueuedRows: 60, maxBytes: 5_000, maxAttempts: 3 };
@@ -34,16 +35,7 @@ const spillway: QueuePolicy = {
     { ...profiledTarget(12), name: "edge", kind: "edge" },
     { ...profiledTarget(14), name: "serverless", kind: "serverless", vcpu: 1, memoryMib: 1_024 },
   ],
-  prices: {
-    name: "test",
-    kind: "gb-second",
-    currency: "USD",
-    validFrom: "2026-01-01",
-    source: "a test",
-    granularityMs: { cpu: 1 },
-    perGbS: 1,
-    perCall: 0.001,
-  },
+  prices: { ...tinySheet, perCall: 0.001 },
 };
 
 function profiledTarget(ms: number) {

@@ -1,9 +1,9 @@
 /** A scenario and a price sheet with figures that are easy to add up, for tests of the replay. */
-import type { PriceSheet } from "../algorithms/price.ts";
+import type { GbSecondPriceSheet } from "../algorithms/price.ts";
 import { parseScenario, type Scenario } from "../replay/scenario.ts";
 
 /** 0.5 a call, and 1 for each second with 1 GiB. */
-export const tinySheet: PriceSheet = {
+export const tinySheet: GbSecondPriceSheet = {
   kind: "gb-second",
   name: "test",
   currency: "USD",
