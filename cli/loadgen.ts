@@ -12,7 +12,7 @@ import { constantSchedule, poissonSchedule, traceSchedule } from "../load/schedu
 import { whyUnwritable } from "../replay/file-fault.ts";
 import { textFile } from "../replay/files.ts";
 import { InputError } from "../replay/input-error.ts";
-import { loadBodies, plainBodies } from "./loadgen-bodies.ts";
+import { loadBodies, plainBodies } from "./payload.ts";
 import { UsageError } from "./options.ts";
 import { stopOnSignal } from "./stop-on-signal.ts";
 

@@ -1,5 +1,6 @@
 /** The options of `profile`, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { payload } from "../load/options.ts";
 import { functionMenu } from "../protocol/function-menu.ts";
 
 export const profileOptions = z.strictObject({
@@ -24,11 +25,7 @@ export const profileOptions = z.strictObject({
     .max(86_400)
     .default(60)
     .describe("longest time that measuring takes, in seconds; what is not measured by then is said"),
-  shapes: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("shapes of one row for inputs that the model leaves open: NAME=1xSIZExSIZE,..."),
+  ...payload,
   function: functionMenu
     .optional()
     .describe("the server is this function, NAME=VCPUxMIB (default: it is the edge)"),

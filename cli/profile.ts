@@ -7,9 +7,8 @@ import { SpillwayError } from "../client/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/profile.ts";
 import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
 import { createProgress, progressBar } from "../demo/progress.ts";
-import { describeModel } from "../load/model-description.ts";
-import { shapesOf } from "./loadgen-bodies.ts";
-import { throwUsage, UsageError } from "./options.ts";
+import { UsageError } from "./options.ts";
+import { exampleOf } from "./payload.ts";
 import { readPriceSheet } from "./prices.ts";
 import { checkFolder, profileWith, scenarioOf, writeJson } from "./profile-files.ts";
 import type { ProfileOptions } from "./profile-options.ts";
@@ -18,9 +17,9 @@ import { stopOnSignal } from "./stop-on-signal.ts";
 
 /** Exit status 0 when at least one batch size was measured, else 1. */
 export async function runProfile(options: ProfileOptions): Promise<number> {
-  const { url, model, shapes, quantile, save, scenario } = options;
+  const { url, model, quantile, save, scenario } = options;
   checkFiles(options);
-  const example = await describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
+  const example = await exampleOf(options);
   const transport = httpTransport({ url, connections: 1 });
   const stop = stopOnSignal("what was measured so far is printed");
   let target: ProfiledTarget;

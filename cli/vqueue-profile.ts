@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { medianOf } from "../algorithms/latency/quantile.ts";
 import { assumedTimes, unmeasured } from "../client/assumed-profile.ts";
 import { calibrate } from "../client/calibration/calibrate.ts";
-import { type ExampleModel, exampleModel } from "../client/calibration/example-input.ts";
+import { describedModel, type ExampleModel, exampleOfZeros } from "../client/calibration/example-input.ts";
 import type { Measured } from "../client/calibration/measure.ts";
 import type { ModelDirectory } from "../client/model-directory.ts";
 import type { VqueueOptions } from "../client/options.ts";
@@ -117,7 +117,7 @@ function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): Example
   for (const [model, { status, body }] of replies) {
     try {
       if (status !== 200) throw new Error(new TextDecoder().decode(body.subarray(0, 200)));
-      found.push(exampleModel(model, body));
+      found.push(exampleOfZeros(describedModel(model, body)));
     } catch (error) {
       log.warn({ model, why: (error as Error).message }, "not measured: no input for it is known");
     }

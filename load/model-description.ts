@@ -1,5 +1,5 @@
-/** What a V2 server says of a model, made into requests that suit it. */
-import { type ExampleModel, exampleModel } from "../client/calibration/example-input.ts";
+/** What a V2 server says of a model, with the shapes that it leaves open. */
+import { type DescribedModel, describedModel } from "../client/calibration/example-input.ts";
 import { SpillwayError } from "../client/errors.ts";
 import { httpTransport } from "../client/targets/http-transport.ts";
 
@@ -30,13 +30,17 @@ export function parseShapes(text: string): InputShapes {
  *
  * @throws Error that says why the model cannot be asked anything (rejects)
  */
-export async function describeModel(url: string, model: string, shapes: InputShapes): Promise<ExampleModel> {
+export async function describeModel(
+  url: string,
+  model: string,
+  shapes: InputShapes,
+): Promise<DescribedModel> {
   const transport = httpTransport({ url, connections: 1 });
   try {
     const { status, body } = await transport.get(`/v2/models/${encodeURIComponent(model)}`, answerTimeoutMs);
     const text = new TextDecoder().decode(body);
     if (status !== 200) throw new Error(`${url} answers status ${status}: ${text.slice(0, 300)}`);
-    return exampleOf(model, withShapes(text, shapes));
+    return describedWith(model, withShapes(text, shapes));
   } catch (error) {
     if (error instanceof SpillwayError) throw new Error(error.message, { cause: error });
     throw error;
@@ -45,9 +49,9 @@ export async function describeModel(url: string, model: string, shapes: InputSha
   }
 }
 
-function exampleOf(model: string, metadata: string): ExampleModel {
+function describedWith(model: string, metadata: string): DescribedModel {
   try {
-    return exampleModel(model, new TextEncoder().encode(metadata));
+    return describedModel(model, new TextEncoder().encode(metadata));
   } catch (error) {
     throw new Error(`${model}: ${(error as Error).message}; --shapes gives the shapes`, { cause: error });
   }

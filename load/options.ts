@@ -1,6 +1,38 @@
 /** The options of the load generator, each with its meaning, unit, range and default. */
 import { z } from "zod";
 
+/** What a model is asked with; also the profiler's. */
+export const payload = {
+  payload: z
+    .enum(["tensors", "text", "images"])
+    .default("tensors")
+    .describe(
+      "tensors: zeros in the model's shapes; text: rendered lines for OCR; images: pictures of --images",
+    ),
+  images: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "folder of JPEG, PNG and WebP files for --payload images; when it is empty, pictures are made up",
+    ),
+  shapes: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("shapes of one row for inputs that the model leaves open: NAME=1xSIZExSIZE,..."),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1)
+    .describe("seed of what is made up: moments, texts and pictures"),
+};
+
+const payloadOptions = z.strictObject(payload);
+export type PayloadOptions = z.output<typeof payloadOptions>;
+
 export const loadgenOptions = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" })
@@ -40,37 +72,13 @@ export const loadgenOptions = z.strictObject({
     .describe(
       "how long requests are sent, in seconds (default: 10; without limit for --requests and --trace)",
     ),
-  payload: z
-    .enum(["tensors", "text", "images"])
-    .default("tensors")
-    .describe(
-      "tensors: zeros in the model's shapes; text: rendered lines for OCR; images: pictures of --images",
-    ),
-  images: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "folder of JPEG, PNG and WebP files for --payload images; when it is empty, pictures are made up",
-    ),
-  shapes: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("shapes of one row for inputs that the model leaves open: NAME=1xSIZExSIZE,..."),
+  ...payload,
   quantile: z
     .number()
     .gt(0)
     .lt(1)
     .default(0.99)
     .describe("the latency's quantile that the run is to tell; the verdict says whether it does"),
-  seed: z
-    .number()
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .default(1)
-    .describe("seed of moments, texts and made-up pictures"),
   histogram: z
     .string()
     .min(1)

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, it } from "vitest";
+import type { DescribedInput } from "../client/calibration/example-input.ts";
 import { checkTensor, type Tensor, tensorToNumbers } from "../protocol/tensor.ts";
 import { pictureRequest, readPictures } from "./pictures.ts";
 
-const planes: Tensor = { name: "x", datatype: "FP32", shape: [1, 3, 4, 6], data: new Uint8Array() };
+const planes: DescribedInput = { name: "x", datatype: "FP32", rowShape: [3, 4, 6], content: undefined };
 const folder = (): string => mkdtempSync(join(tmpdir(), "spillway-pictures-"));
 const red = { width: 8, height: 8, channels: 3, background: "#ff0000" } as const;
 
@@ -28,7 +29,7 @@ it("turns a file into planes of the model's size, or sends it as it is where the
   expect([...tensorToNumbers(tensor as Tensor)]).toEqual(
     Array.from({ length: 72 }, (_, i) => (i < 24 ? 1 : 0)),
   );
-  const bytes: Tensor = { name: "b", datatype: "BYTES", shape: [1], data: new Uint8Array() };
+  const bytes: DescribedInput = { name: "b", datatype: "BYTES", rowShape: [], content: "picture" };
   const [whole] = (await pictureRequest(picture, bytes)).inputs;
   checkTensor(whole as Tensor);
   expect(Buffer.from((whole as Tensor).data.subarray(4)).equals(file)).toBe(true);
@@ -36,6 +37,6 @@ it("turns a file into planes of the model's size, or sends it as it is where the
 
 it("refuses inputs that are no picture's", async () => {
   const [picture = new Uint8Array()] = await readPictures(folder(), 1);
-  const input: Tensor = { ...planes, datatype: "INT64" };
+  const input: DescribedInput = { ...planes, datatype: "INT64" };
   await expect(pictureRequest(picture, input)).rejects.toThrow(/input x is INT64\[1,3,4,6\]/);
 });

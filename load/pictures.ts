@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { seededRandom } from "../algorithms/random.ts";
+import type { DescribedInput } from "../client/calibration/example-input.ts";
 import type { InferRequest } from "../protocol/message.ts";
-import { type Tensor, tensorFromNumbers } from "../protocol/tensor.ts";
+import { tensorFromNumbers } from "../protocol/tensor.ts";
 
 const pictureName = /\.(jpe?g|png|webp)$/i;
 /** Of a larger folder the first ones by name are taken. */
@@ -41,11 +42,12 @@ async function madeUpPicture(random: () => number): Promise<Uint8Array> {
  * A request with the picture: the file itself where the input takes BYTES, else its colours from 0 to 1 in three
  * planes of the input's size.
  *
- * @param input of one row: BYTES, or FP32 of shape [1, 3, height, width]
+ * @param input BYTES, or FP32 of shape [3, height, width] a row
  * @throws Error when the input is neither, or the picture cannot be read (rejects)
  */
-export async function pictureRequest(picture: Uint8Array, input: Tensor): Promise<InferRequest> {
-  const { name, datatype, shape } = input;
+export async function pictureRequest(picture: Uint8Array, input: DescribedInput): Promise<InferRequest> {
+  const { name, datatype, rowShape } = input;
+  const shape = [1, ...rowShape];
   if (datatype === "BYTES") {
     return { parameters: {}, inputs: [{ name, datatype, shape, data: element(picture) }] };
   }

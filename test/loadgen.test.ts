@@ -24,8 +24,18 @@ async function listening(child: ChildProcess): Promise<string> {
   return url;
 }
 
-async function loadgen(...flags: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = start("loadgen", ...flags);
+interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function loadgen(...flags: string[]): Promise<Ended> {
+  return run("loadgen", ...flags);
+}
+
+async function run(...flags: string[]): Promise<Ended> {
+  const child = start(...flags);
   let [stdout, stderr] = ["", ""];
   child.stdout?.on("data", (text) => (stdout += text));
   child.stderr?.on("data", (text) => (stderr += text));
@@ -63,6 +73,20 @@ it.each([
     expect(result.latencyMs.p99).toBeGreaterThan(0);
     expect(result.verdict).toMatchObject({ isValid: false, needed: 262_742 });
   }
+});
+
+it("sends pictures as they are to a model that takes them, and profiles it with them", async () => {
+  const pictures = ["--url", edge, "--model", "ocr-det", "--payload", "images", "--images", folder, "--json"];
+  const { status, stdout, stderr } = await loadgen(...pictures, "--concurrency", "1", "--requests", "2");
+  expect(status, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ answered: 2, errors: {} });
+  const profile = await run("profile", ...pictures, "--batches", "1,2", "--quantile", "0.5");
+  expect(profile.status, profile.stderr).toBe(0);
+  const { batches } = JSON.parse(profile.stdout) as { batches: { rows: number; samples: number }[] };
+  expect(batches.map(({ rows, samples }) => [rows, samples])).toEqual([
+    [1, 2],
+    [2, 2],
+  ]);
 });
 
 it("writes the latencies as a table and as JSON", async () => {

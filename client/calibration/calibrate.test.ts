@@ -9,7 +9,7 @@ import { unmeasured } from "../assumed-profile.ts";
 import { SpillwayError } from "../errors.ts";
 import type { Transport } from "../targets/transport.ts";
 import { calibrate } from "./calibrate.ts";
-import { exampleModel } from "./example-input.ts";
+import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
 
 const metadata = {
   name: "m",
@@ -66,6 +66,9 @@ async function described(models: readonly ModelRunner[]): Promise<Uint8Array> {
 }
 
 const functions = [{ name: "small", vcpu: 1, memoryMib: 512 }];
+
+const exampleModel = (name: string, body: Uint8Array): ExampleModel =>
+  exampleOfZeros(describedModel(name, body));
 
 it("measures every target by the server's own word, keeps cold starts out, and stops at what is refused", async () => {
   const edge = [runner(8)];

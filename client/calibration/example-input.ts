@@ -1,6 +1,6 @@
 /**
- * Requests to measure a model with, from its V2 metadata: all zeros, in shapes that suit the model. Where it leaves a
- * dimension open that is not the batch, the server must name an example.
+ * What a model takes, from its V2 metadata, and requests to measure it with: all zeros, in shapes that suit the model.
+ * Where it leaves a dimension open that is not the batch, the server must name an example.
  */
 import { z } from "zod";
 import { type Datatype, elementBytes, isDatatype } from "../../protocol/datatype.ts";
@@ -30,43 +30,60 @@ export interface ExampleModel {
   request(rows: number): InferRequest;
 }
 
-interface ExampleInput {
+export interface DescribedInput {
   readonly name: string;
   readonly datatype: Datatype;
   /** Of one row, without the batch dimension. */
   readonly rowShape: readonly number[];
+  /** What the bytes must be, such as `picture`; undefined where any value does. */
+  readonly content: string | undefined;
+}
+
+export interface DescribedModel {
+  readonly name: string;
+  readonly replicas: number;
+  readonly inputs: readonly DescribedInput[];
 }
 
 /**
  * @param body the server's answer to GET v2/models/{name}
  * @throws Error that says why no input can be made
  */
-export function exampleModel(name: string, body: Uint8Array): ExampleModel {
+export function describedModel(name: string, body: Uint8Array): DescribedModel {
   const read = metadata.safeParse(JSON.parse(new TextDecoder().decode(body)));
   if (!read.success) throw new Error(`its metadata makes no sense: ${z.prettifyError(read.error)}`);
-  const inputs = read.data.inputs.map(exampleInput);
   return {
     name,
     replicas: read.data.parameters?.replicas ?? 1,
+    inputs: read.data.inputs.map(describedInput),
+  };
+}
+
+/** @throws Error when an input must be something that zeros are not */
+export function exampleOfZeros({ name, replicas, inputs }: DescribedModel): ExampleModel {
+  const special = inputs.find(({ content }) => content !== undefined);
+  if (special !== undefined)
+    throw new Error(`input ${special.name} takes a ${special.content}, and zeros are none`);
+  return {
+    name,
+    replicas,
     request: (rows) => ({ parameters: {}, inputs: inputs.map((input) => zeros(input, rows)) }),
   };
 }
 
-function exampleInput({
+function describedInput({
   name,
   datatype,
   shape,
   parameters,
-}: z.output<typeof metadata>["inputs"][number]): ExampleInput {
-  if (parameters?.content !== undefined)
-    throw new Error(`input ${name} takes a ${parameters.content}, and zeros are none`);
+}: z.output<typeof metadata>["inputs"][number]): DescribedInput {
   const [, ...rowShape] = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
   if (rowShape.length !== shape.length - 1 || rowShape.some((size) => !(size >= 0))) {
     throw new Error(
       `the example shape of input ${name} is [${[1, ...rowShape].join(",")}]; its shape is [${shape.join(",")}]`,
     );
   }
-  return { name, datatype, rowShape };
+  return { name, datatype, rowShape, content: parameters?.content };
 }
 
 function exampleShape(name: string, text: string | undefined): number[] {
@@ -76,7 +93,7 @@ function exampleShape(name: string, text: string | undefined): number[] {
 }
 
 /** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
-function zeros({ name, datatype, rowShape }: ExampleInput, rows: number): InferRequest["inputs"][number] {
+function zeros({ name, datatype, rowShape }: DescribedInput, rows: number): InferRequest["inputs"][number] {
   const shape = [rows, ...rowShape];
   const elements = shape.reduce((product, size) => product * size, 1);
   const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);

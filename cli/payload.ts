@@ -1,11 +1,14 @@
-/** The bodies of a load: from the model's metadata, from rendered text, or from pictures. */
+/** What a model is asked with: zeros by its metadata, rendered text, or pictures. */
+import { type ExampleModel, exampleOfZeros } from "../client/calibration/example-input.ts";
+import type { DescribedInput, DescribedModel } from "../client/calibration/example-input.ts";
 import { createLines } from "../demo/text-lines.ts";
 import { lineInput } from "../demo/line-input.ts";
 import { BodyCycle } from "../load/body-cycle.ts";
 import { describeModel, parseShapes } from "../load/model-description.ts";
-import type { LoadgenOptions } from "../load/options.ts";
+import type { PayloadOptions } from "../load/options.ts";
 import { pictureRequest, readPictures } from "../load/pictures.ts";
 import type { InferRequest } from "../protocol/message.ts";
+import { stackRequests } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
 import { whyUnreadable } from "../replay/file-fault.ts";
 import { throwUsage, UsageError } from "./options.ts";
@@ -13,15 +16,24 @@ import { throwUsage, UsageError } from "./options.ts";
 /** How many lines of text take turns. */
 const textLines = 64;
 
+type AskedModel = PayloadOptions & { readonly url: string; readonly model: string };
+
 /** @throws UsageError when the model cannot be asked, or the payload does not suit it (rejects) */
-export async function loadBodies(
-  options: LoadgenOptions & { readonly url: string; readonly model: string },
-): Promise<BodyCycle> {
-  const shapes = shapesOf(options.shapes);
-  const example = await describeModel(options.url, options.model, shapes)
-    .then((model) => model.request(1))
-    .catch(throwUsage);
-  return new BodyCycle(await requestsOf(options, example));
+export async function loadBodies(options: AskedModel): Promise<BodyCycle> {
+  return new BodyCycle(await requestsOf(options, await described(options)));
+}
+
+/** The model with requests of any number of rows. Throws as `loadBodies` does. */
+export async function exampleOf(options: AskedModel): Promise<ExampleModel> {
+  const model = await described(options);
+  if (options.payload === "tensors") return zerosOf(model);
+  const requests = await requestsOf(options, model);
+  const ofRow = (row: number): InferRequest => requests[row % requests.length] as InferRequest;
+  return {
+    name: model.name,
+    replicas: model.replicas,
+    request: (rows) => stackRequests(Array.from({ length: rows }, (_, row) => ofRow(row))),
+  };
 }
 
 /** One kibibyte of zeros, for a server that does not look at it. */
@@ -30,25 +42,38 @@ export function plainBodies(): BodyCycle {
   return new BodyCycle([{ parameters: {}, inputs: [input] }]);
 }
 
-async function requestsOf(options: LoadgenOptions, example: InferRequest): Promise<readonly InferRequest[]> {
+function described({ url, model, shapes }: AskedModel): Promise<DescribedModel> {
+  return describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
+}
+
+function zerosOf(model: DescribedModel): ExampleModel {
+  try {
+    return exampleOfZeros(model);
+  } catch (error) {
+    throw new UsageError(`${model.name}: ${(error as Error).message}; --payload gives something else`);
+  }
+}
+
+/** One or more requests of one row that may share a batch. */
+async function requestsOf(options: PayloadOptions, model: DescribedModel): Promise<readonly InferRequest[]> {
   switch (options.payload) {
     case "tensors":
-      return [example];
+      return [zerosOf(model).request(1)];
     case "text": {
-      const { name } = onlyInput(example);
+      const { name } = onlyInput(model);
       const lines = createLines(textLines, options.seed);
       const inputs = await Promise.all(lines.map((line) => lineInput(name, line)));
       return inputs.map((input) => ({ parameters: {}, inputs: [input] }));
     }
     case "images": {
-      const input = onlyInput(example);
+      const input = onlyInput(model);
       const pictures = await picturesOf(options);
       return Promise.all(pictures.map((picture) => pictureRequest(picture, input))).catch(throwUsage);
     }
   }
 }
 
-async function picturesOf({ images, seed }: LoadgenOptions): Promise<readonly Uint8Array[]> {
+async function picturesOf({ images, seed }: PayloadOptions): Promise<readonly Uint8Array[]> {
   if (images === undefined)
     throw new UsageError("--images is missing: a folder of pictures, or an empty one");
   try {
@@ -58,14 +83,14 @@ async function picturesOf({ images, seed }: LoadgenOptions): Promise<readonly Ui
   }
 }
 
-function onlyInput({ inputs }: InferRequest): Tensor {
+function onlyInput({ inputs }: DescribedModel): DescribedInput {
   const [input, ...others] = inputs;
   if (input !== undefined && others.length === 0) return input;
   throw new UsageError(`the model has ${inputs.length} inputs; text and pictures suit models with one`);
 }
 
 /** @throws UsageError when the text of `--shapes` is not of its form */
-export function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
+function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
   if (text === undefined) return new Map();
   try {
     return parseShapes(text);
