@@ -9,5 +9,7 @@ export default defineConfig(({ mode }) => ({
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
     testTimeout: mode === "long" ? 300_000 : 30_000,
     hookTimeout: 60_000,
+    // Most of the time the tests wait for processes, so two files at once are faster on two cores as well.
+    maxWorkers: 2,
   },
 }));

@@ -68,7 +68,7 @@ export async function runPrograms(
   let isWell = true;
   try {
     // One thread, so that the edge leaves something of a small machine to the others.
-    const edge = await start("edge", "--threads", "1");
+    const edge = await start("edge", "--threads", "1", "--load", options.model);
     const functions = await start("functions", "--functions", menu, "--max-instances", String(maxInstances));
     const queue = await start("vqueue", ...vqueueFlags(options, edge, functions, record));
     const before = await billOf(functions);

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { createEdgeApp } from "./app.ts";
 import { ModelInstaller, removeStaleStaging } from "./install/model-installer.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
+import { modelsAtStart } from "./models-at-start.ts";
 import { ModelSet } from "./model-set.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { StatisticsBook } from "./observe/model-statistics.ts";
@@ -49,8 +50,9 @@ export interface EdgeServer {
 export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: () => void): EdgeServer {
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
-  const files =
+  const known =
     folder === undefined ? repository.names().map((name) => repository.read(name)) : findModels(folder);
+  const files = modelsAtStart(known, options.load);
   for (const file of files) checkLaunch(file, options.replicas);
 
   const statistics = new StatisticsBook();

@@ -11,6 +11,11 @@ export const edgeOptions = z.strictObject({
     .string()
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
+  load: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("models to load at the start, with commas between; others can be loaded later (default: all)"),
   replicas: z.number().int().min(1).max(64).default(1).describe("processes for each model"),
   threads: z
     .number()

@@ -2,7 +2,7 @@
  * What every V2 server of ours does alike with HTTP: read an inference body within its bound, name its parts
  * in headers, answer errors as `{"error": …}`. A hono app is a function of requests, so this stays without I/O.
  */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { errorBody, ProtocolError } from "./errors.ts";
@@ -25,16 +25,7 @@ interface StatusError extends Error {
  */
 export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
   const app = new Hono({ strict: false });
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (context) =>
-        // The rest of the body is not read, so the connection cannot be used again.
-        context.json(errorBody(`the body is larger than ${maxBodyBytes} bytes, the most taken`), 413, {
-          connection: "close",
-        }),
-    }),
-  );
+  app.use(boundedBody(maxBodyBytes));
   app.notFound((context) =>
     context.json(errorBody(`no ${context.req.method} ${context.req.path} here`), 404),
   );
@@ -45,6 +36,23 @@ export function createV2App(maxBodyBytes: number, onFault: (error: Error) => voi
     return context.json(errorBody(error.message), status as ContentfulStatusCode);
   });
   return app;
+}
+
+function boundedBody(maxBytes: number): MiddlewareHandler {
+  const onError = (context: Context): Response =>
+    // The rest of the body is not read, so the connection cannot be used again.
+    context.json(errorBody(`the body is larger than ${maxBytes} bytes, the most taken`), 413, {
+      connection: "close",
+    });
+  const counted = bodyLimit({ maxSize: maxBytes, onError });
+  return async (context, next) => {
+    const length = context.req.header("content-length");
+    // To count what has no length takes a stream of the web, which costs more than all else that a request does.
+    if (length === undefined || context.req.header("transfer-encoding") !== undefined) {
+      return counted(context, next);
+    }
+    return Number(length) > maxBytes ? onError(context) : next();
+  };
 }
 
 /**

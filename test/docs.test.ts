@@ -37,7 +37,7 @@ it("the demo's trace is calm at 10 a second or more, doubles, and has a burst of
 });
 
 it("the library example of the README runs against an edge server", async () => {
-  const edge = spawn(process.execPath, [executable, "edge", "--port", "0"], {
+  const edge = spawn(process.execPath, [executable, "edge", "--port", "0", "--load", "ocr-cls"], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   const [{ url }] = (await once(edge, "message")) as [{ url: string }];

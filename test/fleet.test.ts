@@ -77,11 +77,11 @@ it("starts, lists and stops an edge, functions and a queue that answers", async 
   const [edge, functions, queue] = await freePorts(3);
   const fleet = new Fleet(`programs:
   - command: edge
-    options: { port: ${edge}, threads: 1 }
+    options: { port: ${edge}, threads: 1, load: ocr-cls }
   - command: functions
     options: { port: ${functions} }
   - command: vqueue
-    options: { port: ${queue}, edge: "http://127.0.0.1:${edge}", fcEndpoint: "http://127.0.0.1:${functions}" }
+    options: { port: ${queue}, calibrate: 2, edge: "http://127.0.0.1:${edge}", fcEndpoint: "http://127.0.0.1:${functions}" }
 `);
   const up = await fleet.up();
   expect(up.status, up.stderr).toBe(0);

@@ -106,8 +106,8 @@ it.for([1, 3])(
 );
 
 it("foretells the p99 of a model at the edge", async ({ skip }) => {
-  const edge = await serving("edge", "--threads", "1");
-  const small = await serving("edge", "--threads", "1");
+  const edge = await serving("edge", "--threads", "1", "--load", "ocr-det");
+  const small = await serving("edge", "--threads", "1", "--load", "ocr-det");
   // A picture goes in and a few boxes come out, so that nearly all of the time is the model's.
   const flags = ["--payload", "images", "--images", mkdtempSync(join(tmpdir(), "spillway-pictures-"))];
   const load = { edge, small, model: "ocr-det", ratePerS: 8, seconds: 90, slo: "4", flags };

@@ -160,7 +160,7 @@ describe("edge, functions and queue together", () => {
   it.each(["SIGINT", "SIGTERM"] as const)(
     "answer everything they accepted after %s, exit 0 and leave no process behind",
     async (signal) => {
-      const edge = start("edge", "--port", "0");
+      const edge = start("edge", "--port", "0", "--load", "ocr-cls");
       const functions = start("functions", "--port", "0");
       const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
       const record = join(folder, `${signal}.ndjson`);
@@ -214,7 +214,7 @@ describe("edge, functions and queue together", () => {
 
   it("serve by the plan spillway from the edge, and from functions once it is gone; the record replays", async () => {
     const menu = "small=0.5x1024,large=2x4096";
-    const edge = start("edge", "--port", "0", "--threads", "1");
+    const edge = start("edge", "--port", "0", "--threads", "1", "--load", "ocr-rec");
     const functions = start("functions", "--port", "0", "--functions", menu);
     const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
     const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
@@ -252,7 +252,7 @@ describe("edge, functions and queue together", () => {
   }, 60_000);
 
   it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
-    const edge = start("edge", "--port", "0", "--lame-duck", "1");
+    const edge = start("edge", "--port", "0", "--lame-duck", "1", "--load", "ocr-cls");
     const url = await listening(edge.child);
     const status = async (path: string, init?: RequestInit) =>
       (await fetch(`${url}/v2/${path}`, init)).status;
@@ -264,7 +264,7 @@ describe("edge, functions and queue together", () => {
   });
 
   it("end at once at a second signal", async () => {
-    const edge = start("edge", "--port", "0", "--lame-duck", "60");
+    const edge = start("edge", "--port", "0", "--lame-duck", "60", "--load", "ocr-cls");
     await listening(edge.child);
     edge.child.kill("SIGTERM");
     await eventually(() => expect(edge.log()).toContain("serving on"));
