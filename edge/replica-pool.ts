@@ -218,7 +218,8 @@ export class ReplicaPool implements ModelRunner {
     const end = await keeper.run({ inputs, rows: requests.map((each) => each.rows), limitMs });
     if (end.kind === "answered") {
       this.#times.observe(rows, bytes, end.result.serviceMs);
-      this.#options.onBatch?.({ model: this.model, rows, serviceMs: end.result.serviceMs });
+      const { maxBatchRows: mostRows } = this.#queue;
+      this.#options.onBatch?.({ model: this.model, rows, mostRows, serviceMs: end.result.serviceMs });
       this.#answer(batch, end.result, keeper.index, startedAtMs);
     } else if (end.kind === "failed") {
       this.#unfortunate(batch, "failed", end.error);

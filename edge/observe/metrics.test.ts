@@ -27,7 +27,7 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
     observer.onRequest({ model, totalMs: 30, status: 200, queuedMs: 10, serviceMs: 20 });
     observer.onRequest({ model, totalMs: 1, status: 503, queuedMs: 0, serviceMs: 0 });
     observer.onRequest({ model, totalMs: 1, status: 400, queuedMs: 0, serviceMs: 0 });
-    observer.onBatch({ model, rows: 4, serviceMs: 20 });
+    observer.onBatch({ model, rows: 4, mostRows: 8, serviceMs: 20 });
   }
   // Twice: a scrape reads the counters, it does not add to them.
   await metrics.text();
@@ -48,6 +48,8 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
     'spillway_requests_total{model="m",version="2",outcome="shed"} 1',
     'spillway_request_duration_seconds_sum{model="m"} 0.03',
     'spillway_batch_rows_bucket{le="4",model="m"} 1',
+    'spillway_batch_fill_ratio_bucket{le="0.5",model="m"} 1',
+    'spillway_batches_total{model="m",release_reason="idle"} 1',
     'spillway_queue_rows{model="m"} 5',
     'spillway_inflight_batches{model="m"} 1',
     'spillway_replicas{model="m",state="pausing"} 1',

@@ -10,6 +10,7 @@ import { processMemoryBytes } from "./process-memory.ts";
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const fillBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
 const usPerMs = 1_000;
 
 /** Triton's counters, whose dashboards and autoscalers then work unchanged: name, meaning, value. */
@@ -38,6 +39,19 @@ export class Metrics implements Observer {
     help: "Rows of a batch",
     labelNames: ["model"],
     buckets: rowBuckets,
+    registers: [this.#registry],
+  });
+  readonly #fill = new Histogram({
+    name: "spillway_batch_fill_ratio",
+    help: "Rows of a batch beside the most that are joined",
+    labelNames: ["model"],
+    buckets: fillBuckets,
+    registers: [this.#registry],
+  });
+  readonly #batches = new Counter({
+    name: "spillway_batches_total",
+    help: "Batches by what released them: full, or a replica that was idle",
+    labelNames: ["model", "release_reason"],
     registers: [this.#registry],
   });
 
@@ -70,15 +84,18 @@ export class Metrics implements Observer {
     this.#queue.observe({ model: model.name }, queuedMs / 1_000);
   }
 
-  onBatch({ model, rows, serviceMs }: BatchEnd): void {
-    this.#execution.observe({ model: model.name }, serviceMs / 1_000);
-    this.#rows.observe({ model: model.name }, rows);
+  onBatch({ model: { name: model }, rows, mostRows, serviceMs }: BatchEnd): void {
+    this.#execution.observe({ model }, serviceMs / 1_000);
+    this.#rows.observe({ model }, rows);
+    this.#fill.observe({ model }, Math.min(1, rows / mostRows));
+    this.#batches.inc({ model, release_reason: rows < mostRows ? "idle" : "full" });
   }
 
   onUnloaded({ name }: ModelFile): void {
-    for (const histogram of [this.#request, this.#queue, this.#execution, this.#rows]) {
+    for (const histogram of [this.#request, this.#queue, this.#execution, this.#rows, this.#fill]) {
       histogram.remove({ model: name });
     }
+    for (const reason of ["idle", "full"]) this.#batches.remove({ model: name, release_reason: reason });
   }
 
   /** The text of a scrape. */

@@ -18,6 +18,8 @@ export interface RequestEnd {
 export interface BatchEnd {
   readonly model: ModelFile;
   readonly rows: number;
+  /** Most rows that requests are joined to; a single request may have more. */
+  readonly mostRows: number;
   readonly serviceMs: number;
 }
 
