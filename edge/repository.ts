@@ -95,7 +95,8 @@ export function versionsOf(modelFolder: string): string[] {
     .sort((a, b) => Number(a) - Number(b));
 }
 
-function holdsModel(versionFolder: string): boolean {
+/** Whether a version's folder has an ONNX file or a handler. */
+export function holdsModel(versionFolder: string): boolean {
   return existsSync(join(versionFolder, "model.onnx")) || handlerIn(versionFolder) !== undefined;
 }
 

@@ -86,6 +86,20 @@ describe("a zip", () => {
     expect(await versionOf("fresh")).toBe("1");
   });
 
+  it("may hold a handler alone, which is tried like an ONNX file", async () => {
+    const tensor = '[{ name: "IN_FP32", datatype: "FP32", shape: [-1, 2] }]';
+    const head = `export const inputs = ${tensor}, outputs = ${tensor};\n`;
+    const good = writeZip("handler.zip", {
+      "3/handler.mjs": `${head}export const predict = (all) => all;\n`,
+    });
+    expect(await load("echo", { spillway_zip: good })).toMatchObject({ status: 200 });
+    expect(await versionOf("echo")).toBe("3");
+    const bad = writeZip("broken.zip", { "4/handler.mjs": `${head}throw new Error("no disk");\n` });
+    const refused = await load("echo", { spillway_zip: bad });
+    expect(refused.json).toEqual({ error: expect.stringMatching(/no disk; version 3 goes on serving/) });
+    expect(await versionOf("echo")).toBe("3");
+  });
+
   it("comes from a URL when its checksum is right", async () => {
     const path = writeZip("web.zip", { "9/model.onnx": identityModel(["FP32"], [2]) });
     const server = createServer((_, response) => response.end(readFileSync(path))).listen(0, "127.0.0.1");

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.ts";
+import { handlerIn } from "../handlers/open-handler.ts";
 import type { ModelConfig } from "../model-config.ts";
 import type { ModelFile } from "../model-runner.ts";
 import type { Candidate, ModelSet } from "../model-set.ts";
@@ -65,7 +66,7 @@ export class ModelInstaller {
       const newest = Number(versionsOf(own).at(-1) ?? 0);
       const next = String(version > newest ? version : newest + 1);
       const config = configIn(from) ?? configIn(own);
-      await tryLoad({ name, version: next, path: join(from, "model.onnx"), ...(config && { config }) });
+      await tryLoad(stagedModel(name, next, from, config));
       await writeFile(join(from, markerName), JSON.stringify({ source: change.zip?.source ?? "files" }));
       await mkdir(own, { recursive: true });
       await rename(from, join(own, next));
@@ -97,6 +98,20 @@ export class ModelInstaller {
     if (change.config !== undefined) await writeConfig(found.from, change.config);
     return found;
   }
+}
+
+/** A version as it will be read once it is in place. */
+function stagedModel(
+  name: string,
+  version: string,
+  from: string,
+  config: ModelConfig | undefined,
+): ModelFile {
+  const settings = config === undefined ? {} : { config };
+  const [onnx, module] = [join(from, "model.onnx"), handlerIn(from)];
+  if (!existsSync(onnx)) return { name, version, path: module as string, ...settings };
+  const handler = config?.handler ?? module;
+  return { name, version, path: onnx, ...(handler !== undefined && { handler }), ...settings };
 }
 
 function folderOf({ folder }: Repository): string {

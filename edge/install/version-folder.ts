@@ -5,22 +5,23 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { holdsModel } from "../repository.ts";
 
 /**
- * The folder with `model.onnx` and all that belongs to it, and its version, 0 when the files do not say.
+ * The folder with `model.onnx` or a handler, and all that belongs to it, and its version, 0 when the files do not say.
  *
- * @throws Error when there is no `model.onnx` where one may be
+ * @throws Error when there is neither where it may be
  */
 export async function versionFolderIn(files: string): Promise<{ from: string; version: number }> {
   const top = topOf(files);
-  if (existsSync(join(top, "model.onnx"))) return { from: top, version: 0 };
+  if (holdsModel(top)) return { from: top, version: 0 };
   const names = readdirSync(top);
   const version = names
-    .filter((name) => /^[0-9]{1,15}$/.test(name) && existsSync(join(top, name, "model.onnx")))
+    .filter((name) => /^[0-9]{1,15}$/.test(name) && holdsModel(join(top, name)))
     .sort((a, b) => Number(b) - Number(a))[0];
   if (version === undefined) {
     throw new Error(
-      `there is no model.onnx; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx`,
+      "there is no model.onnx and no handler; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx",
     );
   }
   const from = join(top, version);
