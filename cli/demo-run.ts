@@ -126,7 +126,7 @@ function progressText(outcomes: readonly Outcome[], total: number, sloMs: number
   const inSlo = answered.filter(({ latencyMs }) => latencyMs <= sloMs).length;
   const toEdge = answered.filter(({ target }) => target === "edge").length;
   return (
-    `${outcomes.length} of ${total} answered, ${inSlo} in SLO, ${toEdge} by the edge,` +
+    `${answered.length} of ${total} answered, ${inSlo} in SLO, ${toEdge} by the edge,` +
     ` ${wrong} wrong, ${outcomes.length - answered.length} lost`
   );
 }

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "
 import { dirname } from "node:path";
 import { parseProfile, type ModelTimes, type Profile, type ProfiledTarget } from "../client/profile.ts";
 import type { MenuFunction } from "../protocol/function-menu.ts";
-import { whyUnwritable } from "../replay/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../replay/file-fault.ts";
 import { InputError } from "../replay/input-error.ts";
 import { profiledScenario } from "../replay/profiled-scenario.ts";
 import { parseScenario } from "../replay/scenario.ts";
@@ -25,9 +25,16 @@ export function profileWith(path: string | undefined, target: ProfiledTarget): P
   return { format: "spillway-profile/1", targets };
 }
 
-function readProfileFile(path: string): Profile {
+/** @throws UsageError that names the file */
+export function readProfileFile(path: string): Profile {
+  let text: string;
   try {
-    return parseProfile(readFileSync(path, "utf8"), path);
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
+  }
+  try {
+    return parseProfile(text, path);
   } catch (error) {
     throwUsage(error);
   }

@@ -35,6 +35,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const progress = createReplayProgress(process.stderr);
   try {
     const names = policiesOf(options);
+    checkWithout(options, names);
     if (options.tune && options.compare === undefined) checkTunable(names[0] as PolicyName);
     const world = readWorld(options.scenario);
     const arrivals = arrivalOptions(options);
@@ -46,6 +47,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
       runs.push(await tunedReplay(options, arrivals, world, policy, progress));
     }
     progress.end();
+    checkRange(options, runs[0] as ReportRun);
     process.stdout.write(printed(options, runs, ahead.limit));
     if (ahead.limit !== undefined) page?.write(await reportOf(options, world, runs, ahead.limit));
     return 0;
@@ -67,6 +69,12 @@ function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyNam
   return comparedPolicies(compare);
 }
 
+/** @throws UsageError when parts are named and no policy has them */
+function checkWithout({ without }: ReplayOptions, names: readonly PolicyName[]): void {
+  if (without === undefined || names.includes("spillway")) return;
+  throw new UsageError(`--without is of the policy spillway; asked is ${names.join(", ")}`);
+}
+
 /** @throws UsageError when a name is not a part's */
 function learningPartsOf(without: string | undefined): LearningPart[] {
   return (without?.split(",") ?? []).map((text) => {
@@ -79,6 +87,12 @@ function learningPartsOf(without: string | undefined): LearningPart[] {
 function arrivalOptions({ from: fromS, to: toS = Infinity, seed, scale }: ReplayOptions): ArrivalOptions {
   if (toS <= fromS) throw new UsageError(`--to is ${toS}; allowed: above --from, which is ${fromS}`);
   return { seed, fromS, toS, scale };
+}
+
+/** @throws UsageError when the part of the trace that was asked for has no request */
+function checkRange({ trace, from, to }: ReplayOptions, { summary }: ReportRun): void {
+  if (summary.requests > 0 || (from === 0 && to === undefined)) return;
+  throw new UsageError(`${trace} has no request from ${from} s${to === undefined ? "" : ` to ${to} s`}`);
 }
 
 async function lookAhead(
@@ -152,14 +166,14 @@ function printed(
   runs: readonly ReportRun[],
   ofTrace: LimitOfArrivals | undefined,
 ): string {
-  const { summary } = runs[0] as ReportRun;
-  if (ofTrace === undefined) return json ? `${JSON.stringify(summary)}\n` : formatSummary(summary);
+  const { policy, summary } = runs[0] as ReportRun;
+  if (ofTrace === undefined) return json ? `${JSON.stringify(summary)}\n` : formatSummary(policy, summary);
   const { limit } = ofTrace;
   if (compare === undefined) {
     const limited = besideLimit(summary, limit);
     if (json) return `${JSON.stringify(limited)}\n`;
     const ratio = `ratio to the limit: ${figure(limited.limitRatio)}\n`;
-    return `${formatSummary(summary)}${formatLimit(limit, summary.currency)}${ratio}`;
+    return `${formatSummary(policy, summary)}${formatLimit(limit, summary.currency)}${ratio}`;
   }
   const compared = runs.map(({ policy, summary }) => ({ policy, ...besideLimit(summary, limit) }));
   if (json) return `${JSON.stringify(compared)}\n`;

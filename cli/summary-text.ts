@@ -5,10 +5,10 @@ import type { ScenarioLimit } from "../replay/scenario-limit.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
 import { formatParameters } from "./tuning.ts";
 
-export function formatSummary(summary: ReplaySummary): string {
+export function formatSummary(policy: string, summary: ReplaySummary): string {
   const { requests, served, inSlo, inSloShare, cost, costPer1000, currency, latencyMs, targets } = summary;
   const lines = [
-    `${requests} requests: ${inSlo} in SLO (${percent(inSloShare)}), ${served - inSlo} late,` +
+    `${policy}: ${requests} requests, ${inSlo} in SLO (${percent(inSloShare)}), ${served - inSlo} late,` +
       ` ${summary.refused} refused, ${summary.failed} failed`,
     `latency: ${figure(latencyMs.p50)} / ${figure(latencyMs.p95)} / ${figure(latencyMs.p99)} ms (p50 / p95 / p99)`,
     `cost: ${figure(cost)} ${currency}, ${figure(costPer1000)} per 1000 requests`,

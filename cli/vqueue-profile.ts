@@ -1,5 +1,4 @@
 /** Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what is said of it. */
-import { readFileSync, writeFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { medianOf } from "../algorithms/latency/quantile.ts";
 import { assumedTimes, unmeasured } from "../client/assumed-profile.ts";
@@ -8,11 +7,12 @@ import { describedModel, type ExampleModel, exampleOfZeros } from "../client/cal
 import type { Measured } from "../client/calibration/measure.ts";
 import type { ModelDirectory } from "../client/model-directory.ts";
 import type { VqueueOptions } from "../client/options.ts";
-import { parseProfile, type Profile, type ProfiledTarget } from "../client/profile.ts";
+import type { Profile, ProfiledTarget } from "../client/profile.ts";
 import type { HttpReply } from "../client/targets/http-transport.ts";
 import type { Transport } from "../client/targets/transport.ts";
 import type { MenuFunction } from "../protocol/function-menu.ts";
 import { UsageError } from "./options.ts";
+import { checkFolder, readProfileFile, writeJson } from "./profile-files.ts";
 
 export interface ProfileSource {
   readonly options: VqueueOptions;
@@ -23,16 +23,20 @@ export interface ProfileSource {
   readonly log: Logger;
 }
 
-/** Reads the profile that the flags name; undefined when they name none. Throws UsageError when it does not fit. */
+/**
+ * Reads the profile that the flags name; undefined when they name none. Throws UsageError when it does not fit, or the
+ * file for what is measured cannot be made.
+ */
 export function readProfile({
   options,
   functions,
 }: Pick<ProfileSource, "options" | "functions">): Profile | undefined {
-  const { profile: path, serverlessCalls } = options;
+  const { profile: path, saveProfile, serverlessCalls } = options;
+  checkFolder("--save-profile", saveProfile);
   if (path === undefined) return undefined;
   let read: Profile;
   try {
-    read = parseProfile(readFileSync(path, "utf8"), path);
+    read = readProfileFile(path);
   } catch (error) {
     throw new UsageError(`--profile: ${(error as Error).message}`);
   }
@@ -79,7 +83,7 @@ export async function measuredProfile(
     stop,
     onMeasured: (target, model, measured) => sayMeasured(log, target.name, model, measured),
   });
-  if (options.saveProfile !== undefined) save(profile, options.saveProfile);
+  if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
   return profile;
 }
 
@@ -133,12 +137,4 @@ function sayMeasured(log: Logger, target: string, model: string, measured: Measu
   if (serviceMs.size > 0)
     log.info({ ...facts, ...(fault === undefined ? {} : { end: fault.message }) }, "measured");
   else log.warn({ target, model, why: fault?.message, cost }, "not measured: it did not answer");
-}
-
-function save(profile: Profile, path: string): void {
-  try {
-    writeFileSync(path, `${JSON.stringify(profile, undefined, 1)}\n`);
-  } catch (error) {
-    throw new UsageError(`--save-profile: ${(error as Error).message}`);
-  }
 }

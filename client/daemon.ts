@@ -68,7 +68,11 @@ export function createDaemonApp(options: DaemonOptions): Hono {
   app.post("/v2/models/:model/infer", async (context) => {
     const queue = runningQueue();
     const model = context.req.param("model");
-    if (await models.lacks(model)) throw new SpillwayError("model_not_found", `no model "${model}"`);
+    if (await models.lacks(model))
+      throw new SpillwayError(
+        "model_not_found",
+        `no model "${model}"; there are: ${models.known.join(", ")}`,
+      );
     const { body, headerBytes } = toWireBody(
       context.req.header(headerLength),
       await context.req.arrayBuffer(),

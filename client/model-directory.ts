@@ -51,6 +51,11 @@ export class ModelDirectory {
     return this.#listed && [...this.#listed];
   }
 
+  /** The names as last listed. */
+  get known(): readonly string[] {
+    return [...(this.#listed ?? [])];
+  }
+
   /** True when the edge lists its models and this one is not among them. */
   async lacks(model: string): Promise<boolean> {
     const isKnown = this.#listed?.has(model) === true;

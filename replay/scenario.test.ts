@@ -57,6 +57,10 @@ describe("a scenario", () => {
       (draft: never) => Object.assign(draft, { faults: [{ kind: "rain", fromMs: 0, toMs: 1 }] }),
       /^s\.json:faults\.0/,
     ],
+    [
+      (draft: never) => Object.assign(draft, { faults: [{ kind: "throttle", fromMs: 2, toMs: 1 }] }),
+      /^s\.json:faults\.0\.toMs: 1 is not above fromMs, which is 2/,
+    ],
   ] as const)("that is wrong is refused at the field (%#)", (change, message) => {
     expect(() => parseScenario(scenario(change as never), "s.json")).toThrow(message);
   });

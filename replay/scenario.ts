@@ -69,12 +69,21 @@ const size = batches.extend({
 });
 const span = { fromMs: z.number(), toMs: z.number() };
 const factor = z.number().positive();
-const fault = z.discriminatedUnion("kind", [
-  z.object({ ...span, kind: z.literal("edge-slow"), factor }),
-  z.object({ ...span, kind: z.literal("edge-down") }),
-  z.object({ ...span, kind: z.literal("link-slow"), target: z.enum(["edge", "serverless"]), factor }),
-  z.object({ ...span, kind: z.literal("throttle") }),
-]);
+const fault = z
+  .discriminatedUnion("kind", [
+    z.object({ ...span, kind: z.literal("edge-slow"), factor }),
+    z.object({ ...span, kind: z.literal("edge-down") }),
+    z.object({ ...span, kind: z.literal("link-slow"), target: z.enum(["edge", "serverless"]), factor }),
+    z.object({ ...span, kind: z.literal("throttle") }),
+  ])
+  .superRefine(({ fromMs, toMs }, context) => {
+    if (toMs > fromMs) return;
+    context.addIssue({
+      code: "custom",
+      path: ["toMs"],
+      message: `${toMs} is not above fromMs, which is ${fromMs}`,
+    });
+  });
 const scenario = z.object({
   name: z.string().min(1),
   sloMs: z.number().positive(),

@@ -67,7 +67,7 @@ describe("replay --compare", () => {
     expect(stdout).toMatch(/^tuned: maxLatencyPart [\d.]+, maxBatchPart [\d.]+$/m);
     const lines = readFileSync(log, "utf8").trimEnd().split("\n");
     const { inSlo } = JSON.parse(lines.at(-1) ?? "") as { inSlo: number };
-    expect(stdout).toContain(`200 requests: ${inSlo} in SLO`);
+    expect(stdout).toContain(`200 requests, ${inSlo} in SLO`);
     expect(lines.filter((line) => line.includes('"kind":"header"'))).toHaveLength(1);
   });
 
@@ -83,6 +83,8 @@ describe("replay --compare", () => {
       ["--policy", "spillway", "--tune"],
       "--tune with --policy spillway, which has no parameters; allowed: fixed",
     ],
+    [["--policy", "fixed", "--without", "drift"], "--without is of the policy spillway; asked is fixed"],
+    [["--from", "1000000"], "has no request from 1000000 s"],
   ])("ends with status 2 and one clear line for %j", (flags, message) => {
     const { status, stdout, stderr } = replay(...flags);
     expect(status).toBe(2);
