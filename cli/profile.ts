@@ -10,7 +10,7 @@ import { createProgress, progressBar } from "../demo/progress.ts";
 import { describeModel } from "../load/model-description.ts";
 import { shapesOf } from "./loadgen-bodies.ts";
 import { throwUsage, UsageError } from "./options.ts";
-import { readPriceSheet } from "./prices.ts";
+import { readPriceSheet } from "./price-sheets.ts";
 import { checkFolder, profileWith, scenarioOf, writeJson } from "./profile-files.ts";
 import type { ProfileOptions } from "./profile-options.ts";
 import { formatProfile, profileFigures } from "./profile-table.ts";
