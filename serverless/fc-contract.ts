@@ -17,6 +17,16 @@ export interface FunctionConfig {
   readonly timeoutMs: number;
   /** Whether POST /initialize is sent once to every new instance. */
   readonly initializer: boolean;
+  /** From POST /initialize until its reply; the host's own bound when undefined. */
+  readonly initializeTimeoutMs?: number;
+  /** Whether GET /pre-stop is sent to every instance that is to go; default: no. */
+  readonly preStop?: boolean;
+  /** From GET /pre-stop until its reply, within the host's own bound. */
+  readonly preStopTimeoutMs?: number;
+  /** Most calls at a time on one instance, 1 to 200; default 1. */
+  readonly instanceConcurrency?: number;
+  /** Where its processes run, an absolute path; the host's own folder when undefined. */
+  readonly folder?: string;
 }
 
 /** Every error code the host answers with, and its HTTP status. */
@@ -69,6 +79,7 @@ export function instanceEnvironment(
     ...env,
     ...config.env,
     FC_ACCOUNT_ID: ACCOUNT_ID,
+    ...(config.folder !== undefined && { FC_FUNC_CODE_PATH: `${config.folder}/` }),
     FC_CUSTOM_LISTEN_PORT: String(instance.port),
     FC_FUNCTION_HANDLER: "index.handler",
     FC_FUNCTION_MEMORY_SIZE: String(config.memoryMib),
@@ -99,6 +110,7 @@ export function instanceHeaders(
     "x-fc-function-memory": String(config.memoryMib),
     "x-fc-function-name": config.name,
     "x-fc-function-timeout": seconds(config.timeoutMs),
+    "x-fc-instance-lifecycle-pre-stop-handler": config.preStop === true ? "/pre-stop" : "",
     "x-fc-qualifier": "LATEST",
     "x-fc-region": REGION,
     "x-fc-request-id": requestId,

@@ -80,7 +80,17 @@ export const prices: CuPriceSheet = {
 export function functionNamed(name: string, change: Partial<FunctionConfig> = {}): FunctionConfig {
   const command = [process.execPath, program];
   const env = { FOLDER: folder };
-  return { name, command, env, vcpu: 1, memoryMib: 512, timeoutMs: 10_000, initializer: false, ...change };
+  return {
+    name,
+    command,
+    env,
+    vcpu: 1,
+    memoryMib: 512,
+    timeoutMs: 10_000,
+    initializer: false,
+    preStop: true,
+    ...change,
+  };
 }
 
 type Client = InstanceType<typeof sdk.default>;
