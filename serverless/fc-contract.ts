@@ -17,6 +17,10 @@ export interface FunctionConfig {
   readonly timeoutMs: number;
   /** Whether POST /initialize is sent once to every new instance. */
   readonly initializer: boolean;
+  /** Most calls that one instance runs at a time, 1 to 200; default 1. */
+  readonly instanceConcurrency?: number;
+  /** The GPU that is metered; a process here has none. */
+  readonly gpu?: { readonly card: string; readonly memoryGib: number };
 }
 
 /** Every error code the host answers with, and its HTTP status. */

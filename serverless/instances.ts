@@ -51,7 +51,7 @@ interface Slot {
 
 export class Instances {
   readonly #options: InstancesOptions;
-  readonly #configs: ReadonlyMap<string, FunctionConfig>;
+  readonly #configs = new Map<string, FunctionConfig>();
   readonly #slots = new Set<Slot>();
   readonly #running = new Set<Promise<CallEnd>>();
   readonly #takenPorts = new Set<number>();
@@ -60,7 +60,19 @@ export class Instances {
 
   constructor(options: InstancesOptions) {
     this.#options = options;
-    this.#configs = new Map(options.functions.map((config) => [config.name, config]));
+    for (const config of options.functions) this.define(config);
+  }
+
+  /** Add a function, or replace the one of its name: calls that run end on the old instances, new ones do not see them. */
+  define(config: FunctionConfig): void {
+    this.#configs.set(config.name, config);
+    this.#drain(config.name);
+  }
+
+  /** Take a function away: calls that run still end, new ones are refused. Its instances go. */
+  remove(name: string): void {
+    this.#configs.delete(name);
+    this.#drain(name);
   }
 
   /** Run one call on the warm instance used last, or on a new one; refuse it when there is no room for one. */
@@ -87,6 +99,12 @@ export class Instances {
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  #drain(name: string): void {
+    for (const slot of this.#slots) {
+      if (slot.config.name === name && slot.state === "idle") void this.#remove(slot);
+    }
   }
 
   async #close(): Promise<void> {
@@ -133,7 +151,9 @@ export class Instances {
     slot.state = "busy";
     slot.lastCall = this.#calls += 1;
     const invoke = await instance.invoke(call.requestId, call.body);
-    if (invoke.end === "replied" && instance.alive) {
+    if (invoke.end === "replied" && instance.alive && this.#configs.get(slot.config.name) !== slot.config) {
+      void this.#remove(slot);
+    } else if (invoke.end === "replied" && instance.alive) {
       slot.state = "idle";
       slot.idleTimer = setTimeout(() => void this.#remove(slot), this.#options.idleMs).unref();
     } else {
@@ -162,7 +182,8 @@ export class Instances {
   #lastUsedIdle(name: string): Slot | undefined {
     let best: Slot | undefined;
     for (const slot of this.#slots) {
-      const usable = slot.state === "idle" && slot.config.name === name && slot.instance?.alive === true;
+      const usable =
+        slot.state === "idle" && slot.config === this.#configs.get(name) && slot.instance?.alive === true;
       if (usable && slot.lastCall > (best?.lastCall ?? -1)) best = slot;
     }
     return best;
