@@ -23,8 +23,10 @@ export interface FunctionConfig {
   readonly preStop?: boolean;
   /** From GET /pre-stop until its reply, within the host's own bound. */
   readonly preStopTimeoutMs?: number;
-  /** Most calls at a time on one instance, 1 to 200; default 1. */
+  /** Most calls that one instance runs at a time, 1 to 200; default 1. */
   readonly instanceConcurrency?: number;
+  /** The GPU that is metered; a process here has none. */
+  readonly gpu?: { readonly card: string; readonly memoryGib: number };
   /** Where its processes run, an absolute path; the host's own folder when undefined. */
   readonly folder?: string;
 }

@@ -27,6 +27,8 @@ export interface FunctionHostOptions {
   readonly idleMs?: number;
   readonly log: Log;
   readonly limits?: Partial<InstanceLimits>;
+  /** The clock by which requests are dated; default: this machine's. */
+  readonly nowUnixMs?: () => number;
 }
 
 export interface FunctionHost {
@@ -45,7 +47,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, accessKeys, prices, maxInstances = 4, idleMs = 180_000, log } = options;
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
-  const nowUnixMs = (): number => Date.now();
+  const { nowUnixMs = Date.now } = options;
   const instances = new Instances({ functions, maxInstances, idleMs, limits, log });
   const meter = new Meter(prices, functions);
   const store = new FunctionStore({ functions, instances, meter, nowUnixMs });

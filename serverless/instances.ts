@@ -88,8 +88,8 @@ export class Instances {
     return this.#retire(old);
   }
 
-  /** Forget a function. Calls under way end; fulfilled when its instances are gone. */
-  undefine(name: string): Promise<void> {
+  /** Take a function away: new calls are refused. Calls under way end; fulfilled when its instances are gone. */
+  remove(name: string): Promise<void> {
     const old = this.#configs.get(name);
     this.#configs.delete(name);
     return this.#retire(old);

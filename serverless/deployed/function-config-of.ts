@@ -29,8 +29,6 @@ export function functionConfigOf(settings: FunctionSettings, folder: string | un
 
 /** What GetFunction tells of a function that was not deployed but is the host's own. */
 export function functionSettingsOf(config: FunctionConfig): FunctionSettings {
-  const timeout = (ms: number | undefined): { timeout?: number } =>
-    ms === undefined ? {} : { timeout: ms / 1_000 };
   return {
     functionName: config.name,
     runtime: "custom.debian10",
@@ -42,10 +40,14 @@ export function functionSettingsOf(config: FunctionConfig): FunctionSettings {
     customRuntimeConfig: { command: [...config.command] },
     environmentVariables: { ...config.env },
     instanceLifecycleConfig: {
-      ...(config.initializer && { initializer: timeout(config.initializeTimeoutMs) }),
-      ...(config.preStop === true && { preStop: timeout(config.preStopTimeoutMs) }),
+      ...(config.initializer && { initializer: hookOf(config.initializeTimeoutMs) }),
+      ...(config.preStop === true && { preStop: hookOf(config.preStopTimeoutMs) }),
     },
   };
+}
+
+function hookOf(timeoutMs: number | undefined): { timeout?: number } {
+  return timeoutMs === undefined ? {} : { timeout: timeoutMs / 1_000 };
 }
 
 function environmentOf(settings: FunctionSettings, folder: string | undefined): Record<string, string> {

@@ -26,7 +26,7 @@ export interface StoredFunction {
 
 export interface FunctionStoreOptions {
   readonly functions: readonly FunctionConfig[];
-  readonly instances: Pick<Instances, "define" | "undefine">;
+  readonly instances: Pick<Instances, "define" | "remove">;
   readonly meter: Pick<Meter, "define">;
   readonly nowUnixMs: () => number;
 }
@@ -115,7 +115,7 @@ export class FunctionStore {
     return this.#inTurn(async () => {
       const { config } = this.get(name);
       this.#functions.delete(name);
-      this.#leave(this.#options.instances.undefine(name), config.folder);
+      this.#leave(this.#options.instances.remove(name), config.folder);
     });
   }
 
