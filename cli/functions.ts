@@ -27,6 +27,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
       memoryMib,
       timeoutMs: options.functionTimeout * 1_000,
       initializer: true,
+      preStop: true,
     })),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),

@@ -37,6 +37,9 @@ export const untimed: HttpTimeouts = {
   keepAliveTimeout: 0,
 };
 
-export function createHttpServer({ fetch }: Hono, timeouts: HttpTimeouts = defaultTimeouts): ServerType {
+export function createHttpServer(
+  { fetch }: Pick<Hono, "fetch">,
+  timeouts: HttpTimeouts = defaultTimeouts,
+): ServerType {
   return createAdaptorServer({ fetch, serverOptions: { ...timeouts, keepAlive: true } });
 }

@@ -10,7 +10,7 @@ import { createHttpServer, type HttpTimeouts } from "./http-server.ts";
 import { UsageError } from "./options.ts";
 
 export interface Program {
-  readonly app: Hono;
+  readonly app: Pick<Hono, "fetch">;
   /** What bounds slow and idle connections; without it the times that suit an open network. */
   readonly timeouts?: HttpTimeouts;
   /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
