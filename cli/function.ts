@@ -31,7 +31,10 @@ function portOf(env: NodeJS.ProcessEnv): number {
 function filesOf({ models }: FunctionOptions): ModelFile[] {
   if (models === undefined) return embeddedModels();
   try {
-    return findModels(models);
+    const files = findModels(models);
+    const pipeline = files.find(({ config }) => config?.pipeline !== undefined);
+    if (pipeline === undefined) return files;
+    throw new Error(`${pipeline.path}: a pipeline; allowed in a function: single models`);
   } catch (error) {
     throwUsage(error);
   }

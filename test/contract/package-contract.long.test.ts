@@ -10,11 +10,12 @@ import { hostedFunction } from "./hosted-function.ts";
 import { plainFunction, triggeredFunction } from "./started-function.ts";
 
 const build = fileURLToPath(new URL("../../dist/serverless/package/build.js", import.meta.url));
+const command = packageCommand();
 
 describe.skipIf(!existsSync(build)).each([hostedFunction, plainFunction, triggeredFunction])(
   "the package of a function $name",
   (shape) => {
-    functionContract(shape, { command: packageCommand() });
+    functionContract(shape, { command });
   },
 );
 
