@@ -63,6 +63,8 @@ it("prices a month by the sheet's tiers, and tells what an hour costs at least o
     "28750.00\na month has 1000000000 calls; the least price of CNY 0.01 an hour is left out without --hours\n",
   );
   const rare = { ...load, month: { calls: 10, hours: 10 } };
+  const many = { ...load, month: { calls: 12_345_678 } };
+  expect(formatPrices(cu, priceFunctions(cu, named, many))).toContain("a month has 12345678 calls;");
   expect(formatPrices(cu, priceFunctions(cu, named, rare))).toMatch(
     / 0\.10\na month has 10 calls, even over 10 hours, at CNY 0\.01 an hour or more\n$/,
   );

@@ -2,6 +2,11 @@
 import { monthBill } from "../algorithms/month-bill.ts";
 import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
 
+/** More than any bill has. */
+const exactDigits = 12;
+/** Enough to compare what a call costs. */
+const shownDigits = 6;
+
 /** A sheet's prices of what a call uses, in its currency, up to the first tier. */
 export interface SheetPrices {
   readonly name: string;
@@ -105,8 +110,8 @@ export function formatPrices(
       name,
       sizeText(sheet, size),
       plain(billedMs / 1_000),
-      plain(perCall),
-      plain(perRequest),
+      plain(perCall, shownDigits),
+      plain(perRequest, shownDigits),
       money(perMillionRequests),
       ...(perMonth === undefined ? [] : [money(perMonth)]),
     ],
@@ -153,14 +158,14 @@ function columns(table: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Without the noise of binary fractions: 12 digits are more than any bill has. */
+/** Without the noise of binary fractions. */
 function exact(value: number): number {
-  return Number(value.toPrecision(12));
+  return Number(value.toPrecision(exactDigits));
 }
 
 /** Never with an exponent, which nobody reads in a price. */
-function plain(value: number): string {
-  return value.toLocaleString("en", { maximumSignificantDigits: 6, useGrouping: false });
+function plain(value: number, digits = exactDigits): string {
+  return value.toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });
 }
 
 /** To the hundredth, halves up, and small amounts to three digits. */
