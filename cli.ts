@@ -9,6 +9,7 @@ import { logOptions } from "./cli/log.ts";
 import { addOptions, readOptions, UsageError } from "./cli/options.ts";
 import { vqueueOptions } from "./client/options.ts";
 import { detectOptions } from "./cli/detect-options.ts";
+import { pricesOptions } from "./cli/prices-options.ts";
 import { profileOptions } from "./cli/profile-options.ts";
 import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
@@ -78,6 +79,12 @@ addCommand(
   "measures a model on any V2 server by batch size, for the queue and for replays",
   profileOptions,
   async (options) => (await import("./cli/profile.ts")).runProfile(options),
+);
+addCommand(
+  "prices",
+  "lists price sheets, or prices functions of given sizes by one of them",
+  pricesOptions,
+  async (options) => (await import("./cli/prices.ts")).runPrices(options),
 );
 
 addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>

@@ -8,12 +8,23 @@ interface SheetHead {
   readonly name: string;
   /** ISO 4217 code, such as `CNY`. */
   readonly currency: string;
+  /** First day of these prices, such as `2026-01-31`. */
   readonly validFrom: string;
+  /** Last day, where it is known. */
+  readonly validUntil?: string;
   readonly source: string;
   /** Durations are rounded up to a multiple of this, by the kind of instance. */
   readonly granularityMs: { readonly cpu: number; readonly gpu?: number };
   /** True where the provider bills the cold start as part of the call. */
   readonly coldStartBilled?: boolean;
+  /** Prices beyond a month's use, by growing `above`; up to the first, the sheet's own price holds. */
+  readonly tiers?: readonly PriceTier[];
+}
+
+/** The price of what a month uses beyond an amount, counted in CU, or in GB-seconds where those are priced. */
+export interface PriceTier {
+  readonly above: number;
+  readonly price: number;
 }
 
 /** Compute-unit prices (Alibaba Function Compute 3.0): usage times factor gives CU, CU times `perCu` money. */
@@ -25,6 +36,8 @@ export interface CuPriceSheet extends SheetHead {
   readonly cuPerGibS: number;
   /** CU per GiB-second of GPU memory, by card. */
   readonly cuPerGpuGibS?: Readonly<Record<string, number>>;
+  /** What a function costs at least in an hour in which it is called, its CU rounded up to whole ones. */
+  readonly leastPerFunctionHour?: number;
 }
 
 /** GB-second prices (AWS Lambda): one price for memory and time, one for the call. */
@@ -68,12 +81,26 @@ export function callCost(
   const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
   // A sum such as 1723.0000000000002 is a rounding error of ours, not another millisecond.
   const billedMs = Math.ceil(chargedMs / granularityMs - 1e-9) * granularityMs;
+  const perS = unitsPerS(sheet, size);
+  const cost =
+    sheet.kind === "cu"
+      ? sheet.perCu * (sheet.cuPerCall + (perS * billedMs) / 1000)
+      : sheet.perCall + (perS * sheet.perGbS * billedMs) / 1000;
+  return { billedMs, cost };
+}
+
+/**
+ * What a second of an instance uses: CU, or GB-seconds where those are priced.
+ *
+ * @throws RangeError when the sheet has no price for the size's GPU card
+ */
+export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
   const memoryGib = size.memoryMib / 1024;
-  if (sheet.kind === "gb-second") {
-    return { billedMs, cost: sheet.perCall + (memoryGib * sheet.perGbS * billedMs) / 1000 };
+  if (sheet.kind === "cu") {
+    return size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
   }
-  const cuPerS = size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
-  return { billedMs, cost: sheet.perCu * (sheet.cuPerCall + (cuPerS * billedMs) / 1000) };
+  if (size.gpu !== undefined) throw noCard(sheet, size.gpu.card, []);
+  return memoryGib;
 }
 
 function checkTime(name: string, ms: number): void {
@@ -91,9 +118,12 @@ function granularityOf(sheet: PriceSheet, size: FunctionSize): number {
 function gpuCuPerS(sheet: CuPriceSheet, size: FunctionSize): number {
   if (size.gpu === undefined) return 0;
   const factor = sheet.cuPerGpuGibS?.[size.gpu.card];
-  if (factor === undefined) {
-    const known = Object.keys(sheet.cuPerGpuGibS ?? {}).join(", ") || "none";
-    throw new RangeError(`price sheet ${sheet.name} has no GPU card "${size.gpu.card}"; known: ${known}`);
-  }
+  if (factor === undefined) throw noCard(sheet, size.gpu.card, Object.keys(sheet.cuPerGpuGibS ?? {}));
   return size.gpu.memoryGib * factor;
+}
+
+function noCard({ name }: PriceSheet, card: string, known: readonly string[]): RangeError {
+  return new RangeError(
+    `price sheet ${name} has no GPU card "${card}"; known: ${known.join(", ") || "none"}`,
+  );
 }

@@ -4,24 +4,37 @@ import { embeddedModels, findModels } from "../edge/repository.ts";
 import type { ModelFile } from "../edge/model-runner.ts";
 import { createFunctionApp } from "../serverless/function-app.ts";
 import { type FunctionOptions, functionPort } from "../serverless/options.ts";
+import { untimed } from "./http-server.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { throwUsage } from "./options.ts";
 import { serve } from "./serve.ts";
 
 export async function runFunction(options: FunctionOptions & LogOptions): Promise<number> {
   const log = createLog("function", options);
+  const port = portOf(process.env);
   const models = filesOf(options).map((model) => inProcessRunner(model, options.threads));
   const app = createFunctionApp(models, log);
   const close = async (): Promise<void> => {
     await Promise.all(models.map((model) => model.close()));
   };
-  return serve({ app, close }, options.host, functionPort(process.env), log);
+  return serve({ app, close, timeouts: untimed }, options.host, port, log);
+}
+
+function portOf(env: NodeJS.ProcessEnv): number {
+  try {
+    return functionPort(env);
+  } catch (error) {
+    throwUsage(error);
+  }
 }
 
 function filesOf({ models }: FunctionOptions): ModelFile[] {
   if (models === undefined) return embeddedModels();
   try {
-    return findModels(models);
+    const files = findModels(models);
+    const pipeline = files.find(({ config }) => config?.pipeline !== undefined);
+    if (pipeline === undefined) return files;
+    throw new Error(`${pipeline.path}: a pipeline; allowed in a function: single models`);
   } catch (error) {
     throwUsage(error);
   }

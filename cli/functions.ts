@@ -5,7 +5,7 @@ import type { FunctionHostProgramOptions } from "../serverless/options.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { createLog, type LogOptions } from "./log.ts";
-import { readPriceSheet } from "./prices.ts";
+import { readPriceSheet } from "./price-sheets.ts";
 import { serve } from "./serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
@@ -27,6 +27,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
       memoryMib,
       timeoutMs: options.functionTimeout * 1_000,
       initializer: true,
+      preStop: true,
     })),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),

@@ -11,8 +11,7 @@ export interface HttpTimeouts {
   /** How often the two above are looked at. */
   readonly connectionsCheckingInterval: number;
   /**
-   * How long an idle connection is kept. Function Compute asks for 15 minutes or more, and clients that batch have
-   * long pauses too.
+   * How long an idle connection is kept; 0 without end. Clients that batch have long pauses.
    */
   readonly keepAliveTimeout: number;
   /** A connection without traffic for that long is probed by TCP, so that a peer that vanished is found out. */
@@ -27,6 +26,20 @@ const defaultTimeouts: HttpTimeouts = {
   keepAliveInitialDelay: 30_000,
 };
 
-export function createHttpServer({ fetch }: Hono, timeouts: HttpTimeouts = defaultTimeouts): ServerType {
+/**
+ * For a function: no times at all, as its platform asks. An instance is frozen between calls, so a timer would fire just
+ * when it thaws for the next one, and cut it off; and slow clients are the platform's, which reads their requests first.
+ */
+export const untimed: HttpTimeouts = {
+  ...defaultTimeouts,
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+};
+
+export function createHttpServer(
+  { fetch }: Pick<Hono, "fetch">,
+  timeouts: HttpTimeouts = defaultTimeouts,
+): ServerType {
   return createAdaptorServer({ fetch, serverOptions: { ...timeouts, keepAlive: true } });
 }

@@ -1,45 +1,72 @@
-/** Reads price sheets: those that come with the program by name, or a user's own by path. */
-import { existsSync, readFileSync } from "node:fs";
-import { z } from "zod";
-import type { PriceSheet } from "../algorithms/price.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
-import { UsageError } from "./options.ts";
+/** Wires the price list: which sheets and functions are meant, and what they come to. */
+import type { FunctionSize } from "../algorithms/price.ts";
+import { chosenFunctions } from "./function-choice.ts";
+import { throwUsage, UsageError } from "./options.ts";
+import { formatPrices, formatSheets, type Load, priceFunctions, sheetPrices } from "./price-table.ts";
+import { readPriceSheet, readShippedSheets } from "./price-sheets.ts";
+import type { PricesOptions } from "./prices-options.ts";
 
-const price = z.number().min(0);
-const head = {
-  name: z.string().min(1),
-  currency: z.string().length(3),
-  validFrom: z.iso.date(),
-  source: z.string().min(1),
-  granularityMs: z.strictObject({ cpu: z.number().positive(), gpu: z.number().positive().optional() }),
-  coldStartBilled: z.boolean().optional(),
-};
-const priceSheet = z.discriminatedUnion("kind", [
-  z.strictObject({
-    ...head,
-    kind: z.literal("cu"),
-    perCu: price,
-    cuPerCall: price,
-    cuPerVcpuS: price,
-    cuPerGibS: price,
-    cuPerGpuGibS: z.record(z.string(), price).optional(),
-  }),
-  z.strictObject({ ...head, kind: z.literal("gb-second"), perGbS: price, perCall: price }),
-]);
+/** Lists the sheets, or prices functions when a duration is given. Exit status 0. */
+export async function runPrices(options: PricesOptions): Promise<number> {
+  process.stdout.write(options.duration === undefined ? listing(options) : priced(options));
+  return 0;
+}
 
-/**
- * @param nameOrPath `alibaba-fc-cn-2026`, or a path that ends in `.json`
- * @throws UsageError when there is no such sheet, or the file is none
- */
-export function readPriceSheet(nameOrPath: string): PriceSheet {
-  const isPath = nameOrPath.endsWith(".json");
-  const path = isPath ? nameOrPath : new URL(`../../serverless/prices/${nameOrPath}.json`, import.meta.url);
-  if (!isPath && !existsSync(path))
-    throw new UsageError(`no price sheet "${nameOrPath}"; give a name or the path of a .json file`);
-  try {
-    return priceSheet.parse(JSON.parse(readFileSync(path, "utf8"))) as PriceSheet;
-  } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : whyUnreadable(error);
-    throw new UsageError(`${nameOrPath}: ${why}`);
+function listing(options: PricesOptions): string {
+  const { functions, vcpu, memory, gpu, batch, calls, rate, hours } = options;
+  for (const [flag, value] of Object.entries({
+    functions,
+    vcpu,
+    memory,
+    gpu,
+    batch,
+    calls,
+    rate,
+    hours,
+  })) {
+    if (value !== undefined) throw new UsageError(`--${flag} prices a call; say its time with --duration`);
   }
+  const sheets = options.sheet === undefined ? readShippedSheets() : [readPriceSheet(options.sheet)];
+  return options.json ? json(sheets.map(sheetPrices)) : formatSheets(sheets);
+}
+
+function priced(options: PricesOptions): string {
+  if (options.sheet === undefined)
+    throw new UsageError("--sheet is missing: price sheet to price the calls by");
+  const sheet = readPriceSheet(options.sheet);
+  const gpu = gpuOf(options.gpu);
+  const functions = chosenFunctions(options).map(({ name, vcpu, memoryMib }) => {
+    const size: FunctionSize = gpu === undefined ? { vcpu, memoryMib } : { vcpu, memoryMib, gpu };
+    return { name, size };
+  });
+  try {
+    const prices = priceFunctions(sheet, functions, loadOf(options));
+    return options.json ? json(prices) : formatPrices(sheet, prices);
+  } catch (error) {
+    throw error instanceof RangeError ? throwUsage(error) : error;
+  }
+}
+
+function gpuOf(text: string | undefined): FunctionSize["gpu"] {
+  if (text === undefined) return undefined;
+  const [card = "", memoryGib] = text.split(":");
+  return { card, memoryGib: Number(memoryGib) };
+}
+
+function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): Load {
+  const call = { durationMs: duration * 1_000, batch };
+  if (rate !== undefined) {
+    if (calls !== undefined)
+      throw new UsageError("--rate says the calls of a month, and so does --calls; give one");
+    if (hours === undefined) throw new UsageError("--hours is missing: how long --rate lasts in a month");
+    return { ...call, month: { calls: (rate / batch) * hours * 3_600, hours } };
+  }
+  if (calls !== undefined) return { ...call, month: { calls, ...(hours !== undefined && { hours }) } };
+  if (hours !== undefined)
+    throw new UsageError("--hours is of a month; say with --calls or --rate how many calls");
+  return call;
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -9,7 +9,7 @@ import { type HttpTransport, httpTransport } from "../client/targets/http-transp
 import { createProgress, progressBar } from "../demo/progress.ts";
 import { UsageError } from "./options.ts";
 import { exampleOf } from "./payload.ts";
-import { readPriceSheet } from "./prices.ts";
+import { readPriceSheet } from "./price-sheets.ts";
 import { checkFolder, profileWith, scenarioOf, writeJson } from "./profile-files.ts";
 import type { ProfileOptions } from "./profile-options.ts";
 import { formatProfile, profileFigures } from "./profile-table.ts";

@@ -7,7 +7,7 @@ import { InputError } from "../replay/input-error.ts";
 import { checkPrices, profileTargets } from "../replay/profile.ts";
 import { parseScenario, type Scenario } from "../replay/scenario.ts";
 import { UsageError } from "./options.ts";
-import { readPriceSheet } from "./prices.ts";
+import { readPriceSheet } from "./price-sheets.ts";
 
 export interface World {
   readonly scenario: Scenario;

@@ -6,11 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { createHttpServer } from "./http-server.ts";
+import { createHttpServer, type HttpTimeouts } from "./http-server.ts";
 import { UsageError } from "./options.ts";
 
 export interface Program {
-  readonly app: Hono;
+  readonly app: Pick<Hono, "fetch">;
+  /** What bounds slow and idle connections; without it the times that suit an open network. */
+  readonly timeouts?: HttpTimeouts;
   /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
   prepare?(stop: AbortSignal): Promise<void>;
   /** Say from now on that it is not ready, and still serve. */
@@ -37,7 +39,7 @@ const drainTimeoutMs = 30_000;
  * @throws UsageError when the address cannot be listened on, and what `prepare` throws; the program is closed then
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
-  const server = createHttpServer(program.app);
+  const server = createHttpServer(program.app, program.timeouts);
   // Registered before anything is announced, so that no signal can come too early.
   const stopped = stopRequested();
   try {

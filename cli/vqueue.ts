@@ -16,7 +16,7 @@ import { whyUnwritable } from "../replay/file-fault.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { UsageError } from "./options.ts";
-import { readPriceSheet } from "./prices.ts";
+import { readPriceSheet } from "./price-sheets.ts";
 import { serve } from "./serve.ts";
 import { type ChosenPlan, chosenPlan } from "./vqueue-plan.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./vqueue-profile.ts";

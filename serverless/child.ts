@@ -8,6 +8,8 @@ import { forEachLine } from "../edge/output-lines.ts";
 export interface ChildOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
+  /** Where it runs; the host's own folder when undefined. */
+  readonly folder?: string | undefined;
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
@@ -27,6 +29,7 @@ export class Child {
   /** @throws Error when the operating system refuses at once, as for too long a command */
   constructor(options: ChildOptions) {
     this.#process = spawn(options.command[0] ?? "", options.command.slice(1), {
+      cwd: options.folder,
       env: options.env,
       // Its own process group keeps the terminal's Ctrl-C away. The channel's end tells a child that its host
       // died, however it died; ending then is up to the child.

@@ -17,6 +17,18 @@ export interface FunctionConfig {
   readonly timeoutMs: number;
   /** Whether POST /initialize is sent once to every new instance. */
   readonly initializer: boolean;
+  /** From POST /initialize until its reply; the host's own bound when undefined. */
+  readonly initializeTimeoutMs?: number;
+  /** Whether GET /pre-stop is sent to every instance that is to go; default: no. */
+  readonly preStop?: boolean;
+  /** From GET /pre-stop until its reply, within the host's own bound. */
+  readonly preStopTimeoutMs?: number;
+  /** Most calls that one instance runs at a time, 1 to 200; default 1. */
+  readonly instanceConcurrency?: number;
+  /** The GPU that is metered; a process here has none. */
+  readonly gpu?: { readonly card: string; readonly memoryGib: number };
+  /** Where its processes run, an absolute path; the host's own folder when undefined. */
+  readonly folder?: string;
 }
 
 /** Every error code the host answers with, and its HTTP status. */
@@ -27,7 +39,9 @@ export const fcErrorStatus = {
   PathNotSupported: 400,
   InvalidAccessKeyID: 403,
   SignatureNotMatch: 403,
+  SignatureNonceUsed: 400,
   FunctionNotFound: 404,
+  FunctionAlreadyExists: 409,
   CAExited: 412,
   CAFileNotFound: 412,
   FunctionNotStarted: 412,
@@ -69,6 +83,7 @@ export function instanceEnvironment(
     ...env,
     ...config.env,
     FC_ACCOUNT_ID: ACCOUNT_ID,
+    ...(config.folder !== undefined && { FC_FUNC_CODE_PATH: `${config.folder}/` }),
     FC_CUSTOM_LISTEN_PORT: String(instance.port),
     FC_FUNCTION_HANDLER: "index.handler",
     FC_FUNCTION_MEMORY_SIZE: String(config.memoryMib),
@@ -99,6 +114,7 @@ export function instanceHeaders(
     "x-fc-function-memory": String(config.memoryMib),
     "x-fc-function-name": config.name,
     "x-fc-function-timeout": seconds(config.timeoutMs),
+    "x-fc-instance-lifecycle-pre-stop-handler": config.preStop === true ? "/pre-stop" : "",
     "x-fc-qualifier": "LATEST",
     "x-fc-region": REGION,
     "x-fc-request-id": requestId,

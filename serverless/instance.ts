@@ -59,10 +59,11 @@ export class Instance {
     this.#config = config;
     this.#options = options;
     this.#port = port;
-    const settings = { id: options.id, port, initializeTimeoutMs: options.limits.initializeTimeoutMs };
+    const settings = { id: options.id, port, initializeTimeoutMs: this.#initializeTimeoutMs };
     const env = instanceEnvironment(config, settings, process.env);
     this.#child = new Child({
       command: config.command,
+      folder: config.folder,
       env,
       onLine: (stream, line) => this.#logLine(stream, line),
     });
@@ -98,6 +99,10 @@ export class Instance {
   /** Undefined when the process could not be made. */
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  get #initializeTimeoutMs(): number {
+    return this.#config.initializeTimeoutMs ?? this.#options.limits.initializeTimeoutMs;
   }
 
   /** Fulfilled with how the process ended. Never rejects. */
@@ -139,7 +144,8 @@ export class Instance {
   async #end(politely: boolean): Promise<void> {
     const { preStopTimeoutMs, killAfterMs } = this.#options.limits;
     if (politely && this.#child.exit === undefined) {
-      await this.#send("GET", "/pre-stop", "", preStopTimeoutMs);
+      const timeoutMs = Math.min(preStopTimeoutMs, this.#config.preStopTimeoutMs ?? preStopTimeoutMs);
+      if (this.#config.preStop === true) await this.#send("GET", "/pre-stop", this.id, timeoutMs);
       this.#child.terminate();
       await within(this.exited, killAfterMs);
     }
@@ -172,9 +178,8 @@ export class Instance {
   /** The initializer's duration in milliseconds (0 without one), or why the instance cannot be used. */
   async #initialize(): Promise<number | { code: FcErrorCode; message: string }> {
     if (!this.#config.initializer) return 0;
-    const { initializeTimeoutMs } = this.#options.limits;
     const startedAtMs = performance.now();
-    const result = await this.#send("POST", "/initialize", this.id, initializeTimeoutMs);
+    const result = await this.#send("POST", "/initialize", this.id, this.#initializeTimeoutMs);
     if (result.end === "replied" && result.reply.status < 300) return performance.now() - startedAtMs;
     if (result.end === "failed" && (await within(this.exited, SETTLE_MS))) return this.#exitFailure();
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.

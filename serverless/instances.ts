@@ -51,9 +51,10 @@ interface Slot {
 
 export class Instances {
   readonly #options: InstancesOptions;
-  readonly #configs: ReadonlyMap<string, FunctionConfig>;
+  readonly #configs: Map<string, FunctionConfig>;
   readonly #slots = new Set<Slot>();
-  readonly #running = new Set<Promise<CallEnd>>();
+  /** The calls under way, each with the function as it was when the call came. */
+  readonly #running = new Map<Promise<CallEnd>, FunctionConfig>();
   readonly #takenPorts = new Set<number>();
   #calls = 0;
   #closed: Promise<void> | undefined;
@@ -69,12 +70,29 @@ export class Instances {
     const config = this.#configs.get(name);
     if (config === undefined) return refused("FunctionNotFound", `function ${name} does not exist`);
     const run = this.#run(config, requestId, body);
-    this.#running.add(run);
+    this.#running.set(run, config);
     try {
       return await run;
     } finally {
       this.#running.delete(run);
     }
+  }
+
+  /**
+   * Take on a function, or put it in place of the one of that name: calls from now on run on new instances, those
+   * under way end on the old ones. Fulfilled when the old ones are gone.
+   */
+  define(config: FunctionConfig): Promise<void> {
+    const old = this.#configs.get(config.name);
+    this.#configs.set(config.name, config);
+    return this.#retire(old);
+  }
+
+  /** Take a function away: new calls are refused. Calls under way end; fulfilled when its instances are gone. */
+  remove(name: string): Promise<void> {
+    const old = this.#configs.get(name);
+    this.#configs.delete(name);
+    return this.#retire(old);
   }
 
   list(): InstanceView[] {
@@ -90,13 +108,22 @@ export class Instances {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#running.keys());
     await Promise.all(Array.from(this.#slots, (slot) => this.#remove(slot)));
+  }
+
+  async #retire(config: FunctionConfig | undefined): Promise<void> {
+    const remove = (slot: Slot): Promise<void> => this.#remove(slot);
+    const own = Array.from(this.#slots).filter((slot) => slot.config === config);
+    const idle = own.filter(({ state }) => state === "idle").map(remove);
+    const calls = Array.from(this.#running).flatMap(([run, of]) => (of === config ? [run] : []));
+    await Promise.allSettled([...idle, ...calls]);
+    await Promise.all(own.map(remove));
   }
 
   async #run(config: FunctionConfig, requestId: string, body: Uint8Array): Promise<CallEnd> {
     const arrivedAtMs = performance.now();
-    let slot = this.#lastUsedIdle(config.name);
+    let slot = this.#lastUsedIdle(config);
     let [coldStartMs, initializeMs] = [0, 0];
     if (slot === undefined) {
       const room = this.#makeRoom();
@@ -159,10 +186,10 @@ export class Instances {
     return slot;
   }
 
-  #lastUsedIdle(name: string): Slot | undefined {
+  #lastUsedIdle(config: FunctionConfig): Slot | undefined {
     let best: Slot | undefined;
     for (const slot of this.#slots) {
-      const usable = slot.state === "idle" && slot.config.name === name && slot.instance?.alive === true;
+      const usable = slot.state === "idle" && slot.config === config && slot.instance?.alive === true;
       if (usable && slot.lastCall > (best?.lastCall ?? -1)) best = slot;
     }
     return best;

@@ -31,25 +31,27 @@ export interface Bill {
   readonly total: FunctionBill;
 }
 
-type Counted = { -readonly [K in Exclude<keyof FunctionBill, "vcpuS" | "gibS">]: FunctionBill[K] };
+type Counted = { -readonly [K in keyof FunctionBill]: FunctionBill[K] };
 
 interface Metered {
   readonly size: FunctionSize;
   readonly used: Counted;
 }
 
-/** Adds up the calls of a fixed set of functions under one price sheet. */
+/** Adds up the calls of functions under one price sheet. */
 export class Meter {
   readonly #prices: PriceSheet;
-  readonly #metered: ReadonlyMap<string, Metered>;
+  readonly #metered = new Map<string, Metered>();
 
   constructor(prices: PriceSheet, functions: Iterable<FunctionSize & { readonly name: string }>) {
     this.#prices = prices;
-    this.#metered = new Map(
-      Array.from(functions, (size) => {
-        return [size.name, { size, used: { calls: 0, coldStarts: 0, errors: 0, billedMs: 0, cost: 0 } }];
-      }),
-    );
+    for (const each of functions) this.define(each);
+  }
+
+  /** Take on a function, or give it another size: what it used until then stays, at the price it had. */
+  define(size: FunctionSize & { readonly name: string }): void {
+    const used = this.#metered.get(size.name)?.used ?? noUse();
+    this.#metered.set(size.name, { size, used });
   }
 
   /**
@@ -62,8 +64,7 @@ export class Meter {
     used.calls += 1;
     if (call.coldStartMs > 0) used.coldStarts += 1;
     if (call.failed) used.errors += 1;
-    used.billedMs += billedMs;
-    used.cost += cost;
+    add(used, size, billedMs, cost);
   }
 
   /**
@@ -74,8 +75,7 @@ export class Meter {
     if (this.#prices.coldStartBilled === true) return;
     const { size, used } = this.#of(name);
     const { billedMs, cost } = callCost(this.#prices, size, durationMs);
-    used.billedMs += billedMs;
-    used.cost += cost - callCost(this.#prices, size, 0).cost;
+    add(used, size, billedMs, cost - callCost(this.#prices, size, 0).cost);
   }
 
   /** A call found no instance that would start. ASSUMED: not charged. */
@@ -85,13 +85,11 @@ export class Meter {
 
   /** What was used until now: a copy. */
   bill(): Bill {
-    const total = { calls: 0, coldStarts: 0, errors: 0, billedMs: 0, vcpuS: 0, gibS: 0, cost: 0 };
+    const total = noUse();
     const functions: Record<string, FunctionBill> = {};
-    for (const [name, { size, used }] of this.#metered) {
-      const billedS = used.billedMs / 1000;
-      const bill = { ...used, vcpuS: size.vcpu * billedS, gibS: (size.memoryMib / 1024) * billedS };
-      functions[name] = bill;
-      for (const key of Object.keys(total) as (keyof FunctionBill)[]) total[key] += bill[key];
+    for (const [name, { used }] of this.#metered) {
+      functions[name] = { ...used };
+      for (const key of Object.keys(total) as (keyof FunctionBill)[]) total[key] += used[key];
     }
     return { prices: this.#prices.name, currency: this.#prices.currency, functions, total };
   }
@@ -101,4 +99,15 @@ export class Meter {
     if (metered === undefined) throw new RangeError(`no function "${name}" is metered`);
     return metered;
   }
+}
+
+function noUse(): Counted {
+  return { calls: 0, coldStarts: 0, errors: 0, billedMs: 0, vcpuS: 0, gibS: 0, cost: 0 };
+}
+
+function add(used: Counted, { vcpu, memoryMib }: FunctionSize, billedMs: number, cost: number): void {
+  used.billedMs += billedMs;
+  used.vcpuS += (vcpu * billedMs) / 1000;
+  used.gibS += ((memoryMib / 1024) * billedMs) / 1000;
+  used.cost += cost;
 }

@@ -58,7 +58,15 @@ export const functionOptions = z.strictObject({
 
 export type FunctionOptions = z.output<typeof functionOptions>;
 
-/** The port that the platform wants a function to listen on. */
+/** Where platforms say the port on which a function is to listen; the first that is there counts. */
+const portVariables = ["FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT", "PORT"];
+const defaultPort = 9_000;
+
+/** @throws Error that names the variable when it holds no port */
 export function functionPort(env: Readonly<Record<string, string | undefined>>): number {
-  return Number(env["FC_SERVER_PORT"] ?? env["FC_CUSTOM_LISTEN_PORT"] ?? env["PORT"] ?? 9_000);
+  const variable = portVariables.find((name) => env[name] !== undefined && env[name] !== "");
+  if (variable === undefined) return defaultPort;
+  const port = Number(env[variable]);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new Error(`${variable} is "${env[variable]}"; allowed: an integer, 0 to 65535`);
 }

@@ -9,6 +9,7 @@ import { expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { policyNames, policyParameters } from "../client/policies/registry.ts";
 import { readModelConfig } from "../edge/read-model-config.ts";
+import { checkPriceSheet } from "../serverless/price-sheet.ts";
 import { executable } from "./built.ts";
 import { freePorts } from "./free-ports.ts";
 
@@ -17,6 +18,7 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 it.each([
   ["docs/errors.md", "dist/docs/write-errors.js"],
+  ["docs/prices.md", "dist/docs/write-prices.js"],
   ["docs/model-config.md", "dist/docs/write-model-config.js"],
   ["docs/model-config.schema.json", "dist/docs/write-model-config.js"],
   ["fixtures/traces/demo.csv", "dist/fixtures/traces/make-demo-trace.js"],
@@ -54,6 +56,11 @@ it("the library example of the README runs against an edge server", async () => 
 it("the settings that the models' page shows are allowed", () => {
   const settings = /```yaml\n([^]*?)```/.exec(read("docs/models.md"))?.[1] ?? "";
   expect(readModelConfig(parseYaml(settings), "docs/models.md")).toMatchObject({ maxBatchRows: 32 });
+});
+
+it("the price sheet that the prices' page shows is allowed", () => {
+  const sheet = /```json\n([^]*?)```/.exec(read("docs/prices.md"))?.[1] ?? "";
+  expect(checkPriceSheet(JSON.parse(sheet), "docs/prices.md")).toMatchObject({ name: "ours" });
 });
 
 it("the scenario of the replay's page runs", () => {
@@ -116,6 +123,7 @@ it("every link and picture of the documents is there", () => {
     "docs/tools.md",
     "docs/models.md",
     "docs/model-config.md",
+    "docs/prices.md",
   ]) {
     for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
       if (link.startsWith("http")) continue;

@@ -19,15 +19,13 @@ import type { InstanceView } from "../serverless/instances.ts";
 import type { Bill } from "../serverless/meter.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.
-const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
+export const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
 export const folder = mkdtempSync(join(tmpdir(), "spillway-host-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A real function. A body that starts with "!" is an order; any other is sent back. */
 const program = join(folder, "program.mjs");
-writeFileSync(
-  program,
-  `import { spawn } from "node:child_process";
+export const programText = `import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 let initialized = 0;
@@ -61,8 +59,8 @@ createServer(async (req, res) => {
   const [order, ...words] = body.toString().slice(1).split(" ");
   orders[order](res, words.join(" "), req);
 }).listen(Number(process.env.FC_SERVER_PORT), "127.0.0.1");
-`,
-);
+`;
+writeFileSync(program, programText);
 
 export const prices: CuPriceSheet = {
   name: "test",
@@ -80,7 +78,17 @@ export const prices: CuPriceSheet = {
 export function functionNamed(name: string, change: Partial<FunctionConfig> = {}): FunctionConfig {
   const command = [process.execPath, program];
   const env = { FOLDER: folder };
-  return { name, command, env, vcpu: 1, memoryMib: 512, timeoutMs: 10_000, initializer: false, ...change };
+  return {
+    name,
+    command,
+    env,
+    vcpu: 1,
+    memoryMib: 512,
+    timeoutMs: 10_000,
+    initializer: false,
+    preStop: true,
+    ...change,
+  };
 }
 
 type Client = InstanceType<typeof sdk.default>;
@@ -145,7 +153,7 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
       expect((await list()).filter(({ state }) => state === "busy")).toHaveLength(count),
     );
   };
-  return { host, endpoint, invoke, client, list, busy, bill: () => admin<Bill>("bill") };
+  return { host, endpoint, invoke, client, ours, list, busy, bill: () => admin<Bill>("bill") };
 }
 
 afterEach(async () => {

@@ -103,6 +103,20 @@ describe("the command line", () => {
     expect(stderr).not.toMatch(/\n {4}at /);
   });
 
+  it("refuses a pipeline among a function's models, by its file", async () => {
+    const pipeline = join(folder, "pipelines", "page");
+    mkdirSync(pipeline, { recursive: true });
+    const inputs = "{ x: { datatype: FP32, shape: [-1, 1] } }";
+    const stages = "[{ name: a, model: b, inputs: { x: x } }]";
+    writeFileSync(
+      join(pipeline, "config.yaml"),
+      `pipeline: { inputs: ${inputs}, stages: ${stages}, outputs: { y: a.y } }\n`,
+    );
+    const { status, stderr } = await run("function", "--models", join(folder, "pipelines"));
+    expect(status).toBe(2);
+    expect(stderr).toContain("page/config.yaml: a pipeline; allowed in a function: single models");
+  });
+
   it("says which port is busy, and leaves nothing running", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");

@@ -1,0 +1,155 @@
+/**
+ * The functions of a host: those it was started with, and those that were deployed to it. What is defined here is what
+ * the instances run and the meter prices; code lives in a folder of the host's own, which goes with the host.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FunctionConfig } from "../fc-contract.ts";
+import { FcRefusal } from "../fc-refusal.ts";
+import type { Instances } from "../instances.ts";
+import type { Meter } from "../meter.ts";
+import { unpackCode, type CodePackage } from "./code-package.ts";
+import { functionConfigOf, functionSettingsOf } from "./function-config-of.ts";
+import { readCreate, readUpdate, type CodeInput, type FunctionSettings } from "./function-settings.ts";
+
+export interface StoredFunction {
+  readonly id: string;
+  readonly settings: FunctionSettings;
+  readonly config: FunctionConfig;
+  /** Undefined for a function that came with the host. */
+  readonly code: CodePackage | undefined;
+  readonly createdAtUnixMs: number;
+  readonly modifiedAtUnixMs: number;
+}
+
+export interface FunctionStoreOptions {
+  readonly functions: readonly FunctionConfig[];
+  readonly instances: Pick<Instances, "define" | "remove">;
+  readonly meter: Pick<Meter, "define">;
+  readonly nowUnixMs: () => number;
+}
+
+/** Each may have a gigabyte on this machine's disk. */
+const mostFunctions = 50;
+
+export class FunctionStore {
+  readonly #options: FunctionStoreOptions;
+  readonly #functions = new Map<string, StoredFunction>();
+  /** Old instances that still end their calls, and the folders that go after them. */
+  readonly #leaving = new Set<Promise<void>>();
+  /** The last change: they are made one after the other. */
+  #lastChange: Promise<unknown> = Promise.resolve();
+  #root: string | undefined;
+  #folders = 0;
+
+  constructor(options: FunctionStoreOptions) {
+    this.#options = options;
+    const nowUnixMs = options.nowUnixMs();
+    for (const config of options.functions) {
+      this.#functions.set(config.name, {
+        id: randomUUID(),
+        settings: functionSettingsOf(config),
+        config,
+        code: undefined,
+        createdAtUnixMs: nowUnixMs,
+        modifiedAtUnixMs: nowUnixMs,
+      });
+    }
+  }
+
+  /** @throws FcRefusal FunctionNotFound */
+  get(name: string): StoredFunction {
+    const stored = this.#functions.get(name);
+    if (stored === undefined) throw new FcRefusal("FunctionNotFound", `function ${name} does not exist`);
+    return stored;
+  }
+
+  /** Up to `limit` functions by name, from the one after `after`. */
+  list(prefix: string, after: string, limit: number): StoredFunction[] {
+    return [...this.#functions.values()]
+      .filter(({ config: { name } }) => name.startsWith(prefix) && name > after)
+      .toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  /** @param body CreateFunctionInput as JSON */
+  create(body: Uint8Array): Promise<StoredFunction> {
+    return this.#inTurn(async () => {
+      const { settings, code } = readCreate(body);
+      const name = settings.functionName;
+      if (this.#functions.has(name))
+        throw new FcRefusal("FunctionAlreadyExists", `function ${name} exists already; update it`);
+      if (this.#functions.size >= mostFunctions)
+        throw new FcRefusal(
+          "ResourceExhausted",
+          `${mostFunctions} functions exist, the most that the host takes`,
+        );
+      const nowUnixMs = this.#options.nowUnixMs();
+      const unpacked = await this.#unpack(name, code);
+      const config = functionConfigOf(settings, unpacked.folder);
+      const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
+      return this.#define({ id: randomUUID(), settings, config, code: unpacked.code, ...times });
+    });
+  }
+
+  /**
+   * Calls that are under way end on the instances that they have.
+   *
+   * @param body UpdateFunctionInput as JSON
+   */
+  update(name: string, body: Uint8Array): Promise<StoredFunction> {
+    return this.#inTurn(async () => {
+      const old = this.get(name);
+      const { settings, code } = readUpdate(body, old.settings);
+      const unpacked = code === undefined ? undefined : await this.#unpack(name, code);
+      const config = functionConfigOf(settings, unpacked?.folder ?? old.config.folder);
+      const modifiedAtUnixMs = this.#options.nowUnixMs();
+      const stored = { ...old, settings, config, code: unpacked?.code ?? old.code, modifiedAtUnixMs };
+      return this.#define(stored, unpacked === undefined ? undefined : old.config.folder);
+    });
+  }
+
+  delete(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const { config } = this.get(name);
+      this.#functions.delete(name);
+      this.#leave(this.#options.instances.remove(name), config.folder);
+    });
+  }
+
+  /** To be called when every instance is gone: takes the code away. */
+  async close(): Promise<void> {
+    await this.#lastChange;
+    await Promise.all(this.#leaving);
+    if (this.#root !== undefined) await rm(this.#root, { recursive: true, force: true });
+  }
+
+  #define(stored: StoredFunction, oldFolder?: string): StoredFunction {
+    this.#functions.set(stored.config.name, stored);
+    this.#options.meter.define(stored.config);
+    this.#leave(this.#options.instances.define(stored.config), oldFolder);
+    return stored;
+  }
+
+  #leave(gone: Promise<void>, folder: string | undefined): void {
+    const left = gone.then(() =>
+      folder === undefined ? undefined : rm(folder, { recursive: true, force: true }),
+    );
+    this.#leaving.add(left);
+    void left.finally(() => this.#leaving.delete(left));
+  }
+
+  async #unpack(name: string, code: CodeInput): Promise<{ folder: string; code: CodePackage }> {
+    this.#root ??= await mkdtemp(join(tmpdir(), "spillway-functions-"));
+    const folder = join(this.#root, `${name}-${(this.#folders += 1)}`);
+    return { folder, code: await unpackCode(code, folder) };
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#lastChange.then(change);
+    this.#lastChange = done.catch(() => undefined);
+    return done;
+  }
+}
