@@ -1,5 +1,5 @@
 /** One bounded HTTP request to an instance: its reply, its time running out, or its failure, as a value. */
-import type { Client } from "undici";
+import type { Client, Dispatcher } from "undici";
 
 /** What the function answered. */
 export interface Reply {
@@ -16,7 +16,7 @@ export type Exchange =
 
 /** A request to an instance, and what bounds it. The time starts when the request is handed to the connection. */
 export interface ExchangeRequest {
-  readonly method: "GET" | "POST";
+  readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
@@ -30,7 +30,7 @@ export async function exchange(client: Client, request: ExchangeRequest): Promis
   const timer = setTimeout(() => timeout.abort(), request.timeoutMs);
   try {
     const response = await client.request({
-      method: request.method,
+      method: request.method as Dispatcher.HttpMethod,
       path: request.path,
       headers: request.headers,
       body: request.body ?? null,

@@ -101,7 +101,7 @@ export function instanceEnvironment(
 /** The `x-fc-*` headers of a request to an instance. Credentials are empty: the function has no role here. */
 export function instanceHeaders(
   config: FunctionConfig,
-  controlPath: "/invoke" | "/initialize" | "/pre-stop",
+  controlPath: "/invoke" | "/http-invoke" | "/initialize" | "/pre-stop",
   requestId: string,
 ): Record<string, string> {
   return {

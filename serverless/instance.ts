@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Client } from "undici";
+import type { Call, CallFault, TriggerRequest } from "./call.ts";
 import { Child } from "./child.ts";
 import { exchange, type Exchange, type Reply } from "./exchange.ts";
 import {
@@ -116,10 +117,12 @@ export class Instance {
   }
 
   /** Run one call within the function's time limit. Never rejects. */
-  async invoke(requestId: string, body: Uint8Array): Promise<InvokeEnd> {
+  async invoke(call: Call): Promise<InvokeEnd> {
     this.#logTail = "";
     const startedAtMs = performance.now();
-    const result = await this.#send("POST", "/invoke", requestId, this.#config.timeoutMs, body);
+    const sent = call.trigger === undefined ? this.#sendEvent(call) : this.#passOn(call, call.trigger);
+    if (call.fault?.crash === true) this.#child.kill();
+    const result = await this.#slowed(await sent, startedAtMs, call.fault);
     const ended = { durationMs: performance.now() - startedAtMs, logTail: this.#logTail };
     if (result.end !== "failed") return { ...ended, ...result };
     // A broken connection nearly always means that the process ended: then its exit says more than the socket.
@@ -185,6 +188,31 @@ export class Instance {
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
     const why = result.end === "replied" ? `answered ${result.reply.status}` : `ended with ${result.end}`;
     return { code: "FunctionNotStarted", message: `POST /initialize ${why}` };
+  }
+
+  /** The end of a call after the extra time that was asked for, which the function's time limit bounds as any other. */
+  async #slowed(result: Exchange, startedAtMs: number, fault: CallFault | undefined): Promise<Exchange> {
+    if (fault === undefined || result.end !== "replied") return result;
+    const durationMs = performance.now() - startedAtMs;
+    const leftMs = this.#config.timeoutMs - durationMs;
+    const extraMs = fault.extraMs(durationMs);
+    if (extraMs > 0) await delay(Math.min(extraMs, Math.max(0, leftMs)));
+    return extraMs > leftMs ? { end: "timeout" } : result;
+  }
+
+  #sendEvent({ requestId, body }: Call): Promise<Exchange> {
+    return this.#send("POST", "/invoke", requestId, this.#config.timeoutMs, body);
+  }
+
+  #passOn({ requestId, body }: Call, { method, path, headers }: TriggerRequest): Promise<Exchange> {
+    return exchange(this.#client, {
+      method,
+      path,
+      headers: { ...headers, ...instanceHeaders(this.#config, "/http-invoke", requestId) },
+      ...(body.length > 0 && { body }),
+      timeoutMs: this.#config.timeoutMs,
+      maxReplyBytes: this.#options.limits.maxReplyBytes,
+    });
   }
 
   #send(

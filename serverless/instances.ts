@@ -2,6 +2,7 @@
  * The instances of all functions of one host: which one takes a call, when a new one is started, and when one
  * goes. An instance runs one call at a time.
  */
+import type { Call } from "./call.ts";
 import { newInstanceId, type FcErrorCode, type FunctionConfig } from "./fc-contract.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
 import { Instance, type InvokeEnd, type Log } from "./instance.ts";
@@ -65,11 +66,11 @@ export class Instances {
   }
 
   /** Run one call on the warm instance used last, or on a new one; refuse it when there is no room for one. */
-  async call(name: string, requestId: string, body: Uint8Array): Promise<CallEnd> {
+  async call(name: string, call: Call): Promise<CallEnd> {
     if (this.#closed !== undefined) return refused("ServiceUnavailable", "the function host is closing");
     const config = this.#configs.get(name);
     if (config === undefined) return refused("FunctionNotFound", `function ${name} does not exist`);
-    const run = this.#run(config, requestId, body);
+    const run = this.#run(config, call);
     this.#running.set(run, config);
     try {
       return await run;
@@ -121,7 +122,7 @@ export class Instances {
     await Promise.all(own.map(remove));
   }
 
-  async #run(config: FunctionConfig, requestId: string, body: Uint8Array): Promise<CallEnd> {
+  async #run(config: FunctionConfig, call: Call): Promise<CallEnd> {
     const arrivedAtMs = performance.now();
     let slot = this.#lastUsedIdle(config);
     let [coldStartMs, initializeMs] = [0, 0];
@@ -147,19 +148,20 @@ export class Instances {
         if (slot.instance === undefined) this.#slots.delete(slot);
       }
     }
-    return await this.#invoke(slot, { requestId, body, coldStartMs, initializeMs });
+    return await this.#invoke(slot, call, { coldStartMs, initializeMs });
   }
 
   async #invoke(
     slot: Slot,
-    call: { requestId: string; body: Uint8Array; coldStartMs: number; initializeMs: number },
+    call: Call,
+    start: { coldStartMs: number; initializeMs: number },
   ): Promise<CallEnd> {
     const { instance } = slot;
     if (instance === undefined) throw new Error(`instance ${slot.id} has not started`);
     clearTimeout(slot.idleTimer);
     slot.state = "busy";
     slot.lastCall = this.#calls += 1;
-    const invoke = await instance.invoke(call.requestId, call.body);
+    const invoke = await instance.invoke(call);
     if (invoke.end === "replied" && instance.alive) {
       slot.state = "idle";
       slot.idleTimer = setTimeout(() => void this.#remove(slot), this.#options.idleMs).unref();
@@ -168,8 +170,7 @@ export class Instances {
       void instance.kill();
       void this.#remove(slot);
     }
-    const { coldStartMs, initializeMs } = call;
-    return { ran: true, instanceId: slot.id, coldStartMs, initializeMs, invoke };
+    return { ran: true, instanceId: slot.id, ...start, invoke };
   }
 
   #newSlot(config: FunctionConfig): Slot {

@@ -26,13 +26,13 @@ export function addInvokeRoute(app: Hono<HostEnv>, options: InvokeRouteOptions):
       throw new FcRefusal("InvalidArgument", `invocation type ${type} is not offered here yet; use Sync`);
     }
     const { config } = store.get(context.req.param("name"));
-    const call = await instances.call(config.name, requestId, body);
+    const wantsLog = context.req.header("x-fc-log-type") === "Tail";
+    const call = await instances.call(config.name, { requestId, body, wantsLog });
     if (!call.ran) {
       if (fcErrorStatus[call.code] === 412) meter.failedToStart(config.name);
       throw new FcRefusal(call.code, call.message);
     }
     if (call.initializeMs > 0) meter.initialized(config.name, call.initializeMs);
-    const wantsLog = context.req.header("x-fc-log-type") === "Tail";
     const answer = answerOf({ requestId, config, call, wantsLog });
     const { coldStartMs, invoke } = call;
     meter.called(config.name, { durationMs: invoke.durationMs, coldStartMs, failed: answer.failed });
