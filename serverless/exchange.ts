@@ -1,5 +1,5 @@
 /** One bounded HTTP request to an instance: its reply, its time running out, or its failure, as a value. */
-import type { Client, Dispatcher } from "undici";
+import type { Client } from "undici";
 
 /** What the function answered. */
 export interface Reply {
@@ -30,7 +30,7 @@ export async function exchange(client: Client, request: ExchangeRequest): Promis
   const timer = setTimeout(() => timeout.abort(), request.timeoutMs);
   try {
     const response = await client.request({
-      method: request.method as Dispatcher.HttpMethod,
+      method: request.method,
       path: request.path,
       headers: request.headers,
       body: request.body ?? null,

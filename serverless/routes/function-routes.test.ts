@@ -163,3 +163,18 @@ it("leaves nothing behind on the disk", async () => {
   await host.close();
   expect(folders()).not.toContain(own);
 });
+
+it("takes no code from elsewhere than this machine", async () => {
+  const { host } = await startDeploying();
+  const path = "/2023-03-30/functions";
+  for (const [method, at] of [
+    ["POST", path],
+    ["PUT", `${path}/f`],
+    ["DELETE", `${path}/f`],
+    ["POST", `${path}/f/triggers`],
+    ["PUT", `${path}/f/async-invoke-config`],
+  ] as const) {
+    const answer = await host.app.request(at, { method, headers: { host: "rebound.example:9000" } });
+    expect([answer.status, await answer.json()]).toMatchObject([403, { Code: "AccessDenied" }]);
+  }
+});
