@@ -124,6 +124,14 @@ export function instanceHeaders(
   };
 }
 
+/** Whether a function's reply says that the call failed. Without `x-fc-status` its status says it: ASSUMED. */
+export function functionFailed(reply: {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}): boolean {
+  return reply.status >= 400 || (reply.headers["x-fc-status"] ?? "200") !== "200";
+}
+
 /** Whether a function may set this response header; the rest belong to the platform or to the connection. */
 export function isFunctionHeader(name: string): boolean {
   return !name.startsWith("x-fc-") && !PLATFORM_HEADERS.has(name);

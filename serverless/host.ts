@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import type { PriceSheet } from "../algorithms/price.ts";
 import { checkFunctions } from "./check-functions.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
+import type { MakeCgroup } from "./cgroup-probe.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
@@ -13,18 +14,20 @@ import type { Log } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";
 import { addFunctionRoutes } from "./routes/function-routes.ts";
+import { defaultScaling, type ScalingRules } from "./scaling.ts";
 import { signedRoutes, type HostEnv } from "./routes/host-route.ts";
 import { addInvokeRoute } from "./routes/invoke-route.ts";
 
-export interface FunctionHostOptions {
+/** The scaling rules are Function Compute's, but for the instances: 4 at a time, since each is a process here. */
+export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly functions: readonly FunctionConfig[];
   /** Secrets by access key id. */
   readonly accessKeys: Readonly<Record<string, string>>;
   readonly prices: PriceSheet;
-  /** Most function processes at a time, over all functions; default 4. */
-  readonly maxInstances?: number;
-  /** Time without a call after which an instance is stopped, in milliseconds; default 180,000. */
-  readonly idleMs?: number;
+  /** Draws what is added to the start of each process, in milliseconds; default: nothing. */
+  readonly coldStartMs?: () => number;
+  /** Makes the group that holds a process to its function's size; default: nothing does. */
+  readonly makeCgroup?: MakeCgroup;
   readonly log: Log;
   readonly limits?: Partial<InstanceLimits>;
   /** The clock by which requests are dated; default: this machine's. */
@@ -44,13 +47,22 @@ export interface FunctionHost {
  * @throws RangeError when a function or a bound is not usable
  */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
-  const { functions, accessKeys, prices, maxInstances = 4, idleMs = 180_000, log } = options;
+  const { functions, accessKeys, prices, log } = options;
+  const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
   const { nowUnixMs = Date.now } = options;
-  const instances = new Instances({ functions, maxInstances, idleMs, limits, log });
-  const meter = new Meter(prices, functions);
-  const store = new FunctionStore({ functions, instances, meter, nowUnixMs });
+  const meter = new Meter(prices);
+  const instances = new Instances({
+    functions,
+    scaling: { burst, growthPerMin, maxInstances, idleMs },
+    coldStartMs: options.coldStartMs ?? (() => 0),
+    ...(options.makeCgroup && { makeCgroup: options.makeCgroup }),
+    limits,
+    meter,
+    log,
+  });
+  const store = new FunctionStore({ functions, instances, nowUnixMs });
   const secrets = new Map(Object.entries(accessKeys));
   const signed = signedRoutes({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs });
   let closed: Promise<void> | undefined;
@@ -65,8 +77,8 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     return next();
   });
   addFunctionRoutes(app, store, signed);
-  addInvokeRoute(app, { store, instances, meter, signed });
-  app.get("/admin/bill", (c) => c.json(meter.bill()));
+  addInvokeRoute(app, { store, instances, signed });
+  app.get("/admin/bill", (c) => c.json(meter.bill(performance.now())));
   app.get("/admin/instances", (c) => c.json(instances.list()));
   app.notFound((context) =>
     new FcRefusal("PathNotSupported", `no ${context.req.method} ${context.req.path} here`).response(
@@ -83,7 +95,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
 
   return {
     app,
-    bill: () => meter.bill(),
+    bill: () => meter.bill(performance.now()),
     close: () => {
       closed ??= instances.close().then(() => store.close());
       return closed;

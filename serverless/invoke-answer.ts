@@ -2,19 +2,19 @@
  * The answer to a call that reached an instance: Function Compute's status, headers and body for each way the
  * call can end. Pure, and apart from the host because these rules are read against the vendor's documents.
  */
-import { fcErrorStatus, isFunctionHeader, type FunctionConfig } from "./fc-contract.ts";
+import { fcErrorStatus, functionFailed, isFunctionHeader, type FunctionConfig } from "./fc-contract.ts";
 import type { CallEnd } from "./instances.ts";
 
 /** Longest log tail, in bytes before base64. */
 const LOG_TAIL_BYTES = 4096;
 
-/** What the caller is told of one call, and whether the call counts as failed. */
+/** What the caller is told of one call. */
 export function answerOf(given: {
   readonly requestId: string;
   readonly config: FunctionConfig;
   readonly call: Extract<CallEnd, { ran: true }>;
   readonly wantsLog: boolean;
-}): { readonly response: Response; readonly failed: boolean } {
+}): Response {
   const { requestId, config, call } = given;
   const { invoke } = call;
   const headers: Record<string, string> = {
@@ -31,23 +31,19 @@ export function answerOf(given: {
     case "replied": {
       const { reply } = invoke;
       // A failure of the function is a success of the call: 200, and a header that says whose failure it is.
-      const failed = reply.status >= 400 || (reply.headers["x-fc-status"] ?? "200") !== "200";
-      if (failed) headers["x-fc-error-type"] = "UnhandledInvocationError";
+      if (functionFailed(reply)) headers["x-fc-error-type"] = "UnhandledInvocationError";
       const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
-      return {
-        failed,
-        response: new Response(reply.body, { headers: { ...Object.fromEntries(own), ...headers } }),
-      };
+      return new Response(reply.body, { headers: { ...Object.fromEntries(own), ...headers } });
     }
     case "timeout": {
       headers["x-fc-error-type"] = "UnhandledInvocationError";
       // ASSUMED: the text of this body is not documented.
       const errorMessage = `Function timed out after ${config.timeoutMs / 1000} seconds`;
-      return { failed: true, response: Response.json({ errorMessage }, { headers }) };
+      return Response.json({ errorMessage }, { headers });
     }
     case "broken": {
       const body = { RequestId: requestId, Code: invoke.code, Message: invoke.message };
-      return { failed: true, response: Response.json(body, { status: fcErrorStatus[invoke.code], headers }) };
+      return Response.json(body, { status: fcErrorStatus[invoke.code], headers });
     }
   }
 }
