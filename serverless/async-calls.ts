@@ -3,11 +3,10 @@
  * while the platform has no instance and a few times when the function fails. Nothing of it outlives the host.
  */
 import type { Caller } from "./caller.ts";
-import { fcErrorStatus, type FunctionConfig } from "./fc-contract.ts";
+import { fcErrorStatus, functionFailed, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import type { Log } from "./instance.ts";
 import type { CallEnd } from "./instances.ts";
-import { hasFailed } from "./invoke-answer.ts";
 
 /** How often and for how long a function's calls are run again. */
 export interface AsyncRules {
@@ -182,7 +181,9 @@ export class AsyncCalls {
 /** Undefined when the call succeeded. */
 function whyFailed(end: CallEnd): string | undefined {
   if (!end.ran) return `${end.code}: ${end.message}`;
-  return hasFailed(end.invoke) ? `the function failed: ${end.invoke.end}` : undefined;
+  const { invoke } = end;
+  if (invoke.end !== "replied") return `the call ended with ${invoke.end}`;
+  return functionFailed(invoke.reply) ? "the function failed" : undefined;
 }
 
 /** Whether the platform is to blame, which counts for no failure of the function. */

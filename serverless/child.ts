@@ -13,6 +13,10 @@ export interface ChildOptions {
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
+  /** Called at once when there is a process; when it throws, so does the constructor, and the process is gone. */
+  readonly onSpawn?: (pid: number) => void;
+  /** Called when the process has ended; its output may still come. */
+  readonly onExit?: () => void;
 }
 
 const MAX_LINE_CHARS = 4096;
@@ -36,11 +40,12 @@ export class Child {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
+    this.exited = this.#watch(options.onExit);
+    if (this.pid !== undefined) this.#introduce(this.pid, options.onSpawn);
     for (const stream of ["stdout", "stderr"] as const) {
       const source = this.#process[stream];
       if (source !== null) forEachLine(source, MAX_LINE_CHARS, (line) => options.onLine(stream, line));
     }
-    this.exited = this.#watch();
   }
 
   /** Undefined when the process could not be made. */
@@ -68,7 +73,16 @@ export class Child {
     }
   }
 
-  #watch(): Promise<string> {
+  #introduce(pid: number, onSpawn?: (pid: number) => void): void {
+    try {
+      onSpawn?.(pid);
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
+  }
+
+  #watch(onExit?: () => void): Promise<string> {
     const child = this.#process;
     // Without a listener Node keeps every message that the child sends.
     child.on("message", () => undefined);
@@ -82,6 +96,7 @@ export class Child {
       child.once("exit", (code, signal) => {
         const exit = signal === null ? `code ${code}` : `signal ${signal}`;
         this.#exit = exit;
+        onExit?.();
         // Descendants go with it; what keeps its output open from outside the group is cut off.
         this.kill();
         const timer = setTimeout(() => {

@@ -136,6 +136,17 @@ export function instanceHeaders(
   };
 }
 
+/** Whether a function's reply says that the call failed. Without `x-fc-status` its status says it: ASSUMED. */
+export function functionFailed(reply: {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}): boolean {
+  const { status, headers } = reply;
+  return (
+    status >= 400 || (headers["x-fc-status"] ?? "200") !== "200" || forbiddenHeader(headers) !== undefined
+  );
+}
+
 /**
  * The response header that spoils a reply: one of the platform's own. ASSUMED: those of the connection, which every HTTP
  * server sends, are replaced without a word.

@@ -10,6 +10,7 @@ import { AsyncCalls, type Clock } from "./async-calls.ts";
 import { Caller } from "./caller.ts";
 import { checkFunctions } from "./check-functions.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
+import type { MakeCgroup } from "./cgroup-probe.ts";
 import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
@@ -24,16 +25,18 @@ import { addFunctionRoutes } from "./routes/function-routes.ts";
 import { Gate, type HostEnv } from "./routes/host-route.ts";
 import { addInvokeRoute } from "./routes/invoke-route.ts";
 import { addTriggerRoutes } from "./routes/trigger-routes.ts";
+import { defaultScaling, type ScalingRules } from "./scaling.ts";
 
-export interface FunctionHostOptions {
+/** The scaling rules are Function Compute's, but for the instances: 4 at a time, since each is a process here. */
+export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly functions: readonly FunctionConfig[];
   /** Secrets by access key id. */
   readonly accessKeys: Readonly<Record<string, string>>;
   readonly prices: PriceSheet;
-  /** Most function processes at a time, over all functions; default 4. */
-  readonly maxInstances?: number;
-  /** Time without a call after which an instance is stopped, in milliseconds; default 180,000. */
-  readonly idleMs?: number;
+  /** Draws what is added to the start of each process, in milliseconds; default: nothing. */
+  readonly coldStartMs?: () => number;
+  /** Makes the group that holds a process to its function's size; default: nothing does. */
+  readonly makeCgroup?: MakeCgroup;
   readonly log: Log;
   readonly limits?: Partial<InstanceLimits>;
   /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
@@ -61,13 +64,22 @@ export interface FunctionHost {
  * @throws RangeError when a function or a bound is not usable
  */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
-  const { functions, accessKeys, prices, maxInstances = 4, idleMs = 180_000, log } = options;
+  const { functions, accessKeys, prices, log } = options;
+  const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
   const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
-  const instances = new Instances({ functions, maxInstances, idleMs, limits, log });
-  const meter = new Meter(prices, functions);
-  const store = new FunctionStore({ functions, instances, meter, nowUnixMs });
+  const meter = new Meter(prices);
+  const instances = new Instances({
+    functions,
+    scaling: { burst, growthPerMin, maxInstances, idleMs },
+    coldStartMs: options.coldStartMs ?? (() => 0),
+    ...(options.makeCgroup && { makeCgroup: options.makeCgroup }),
+    limits,
+    meter,
+    log,
+  });
+  const store = new FunctionStore({ functions, instances, nowUnixMs });
   const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
   const caller = new Caller(instances, meter, faults);
   const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);
@@ -105,7 +117,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
 
   return {
     app,
-    bill: () => meter.bill(),
+    bill: () => meter.bill(performance.now()),
     close: () => {
       closed ??= close();
       return closed;

@@ -2,10 +2,15 @@
  * The answer to a call that reached an instance: Function Compute's status, headers and body for each way the
  * call can end. Pure, and apart from the host because these rules are read against the vendor's documents.
  */
-import { forbiddenHeader, isFunctionHeader, type FcErrorCode, type FunctionConfig } from "./fc-contract.ts";
+import {
+  forbiddenHeader,
+  functionFailed,
+  isFunctionHeader,
+  type FcErrorCode,
+  type FunctionConfig,
+} from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import type { Reply } from "./exchange.ts";
-import type { InvokeEnd } from "./instance.ts";
 import type { CallEnd } from "./instances.ts";
 
 /** Longest log tail, in bytes before base64. */
@@ -21,15 +26,6 @@ interface Answered {
   readonly call: Extract<CallEnd, { ran: true }>;
 }
 
-/** Whether a call counts as failed. Without x-fc-status the status alone says it. */
-export function hasFailed(invoke: InvokeEnd): boolean {
-  if (invoke.end !== "replied") return true;
-  const { status, headers } = invoke.reply;
-  return (
-    status >= 400 || (headers["x-fc-status"] ?? "200") !== "200" || forbiddenHeader(headers) !== undefined
-  );
-}
-
 /** What the caller of InvokeFunction is told: a failure of the function is a success of the call, 200 and a header. */
 export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: boolean): Response {
   const { invoke } = call;
@@ -43,12 +39,10 @@ export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: bo
   };
   switch (invoke.end) {
     case "replied":
-      return passedOn(
-        invoke.reply,
-        requestId,
-        200,
-        hasFailed(invoke) ? { ...headers, ...unhandled } : headers,
-      );
+      return passedOn(invoke.reply, requestId, 200, {
+        ...headers,
+        ...(functionFailed(invoke.reply) && unhandled),
+      });
     case "timeout":
       // ASSUMED: the text of this body is not documented.
       return Response.json({ errorMessage: timeoutText(config) }, { headers: { ...headers, ...unhandled } });

@@ -15,7 +15,7 @@ import { afterAll, afterEach, expect, vi } from "vitest";
 import type { CuPriceSheet } from "../algorithms/price.ts";
 import type { FunctionConfig } from "../serverless/fc-contract.ts";
 import { createFunctionHost, type FunctionHostOptions } from "../serverless/host.ts";
-import type { InstanceView } from "../serverless/instances.ts";
+import type { InstanceView } from "../serverless/instance-slot.ts";
 import type { Bill } from "../serverless/meter.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.

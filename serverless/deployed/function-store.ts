@@ -1,6 +1,6 @@
 /**
  * The functions of a host: those it was started with, and those that were deployed to it. What is defined here is what
- * the instances run and the meter prices; code lives in a folder of the host's own, which goes with the host.
+ * the instances run; code lives in a folder of the host's own, which goes with the host.
  */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,7 +10,6 @@ import { defaultAsyncRules, type AsyncRules } from "../async-calls.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { Instances } from "../instances.ts";
-import type { Meter } from "../meter.ts";
 import { unpackCode, type CodePackage } from "./code-package.ts";
 import { functionConfigOf, functionSettingsOf } from "./function-config-of.ts";
 import { newTrigger, type HttpTrigger } from "./http-trigger.ts";
@@ -31,7 +30,6 @@ export interface StoredFunction {
 export interface FunctionStoreOptions {
   readonly functions: readonly FunctionConfig[];
   readonly instances: Pick<Instances, "define" | "remove">;
-  readonly meter: Pick<Meter, "define">;
   readonly nowUnixMs: () => number;
 }
 
@@ -152,7 +150,6 @@ export class FunctionStore {
 
   #define(stored: StoredFunction, oldFolder?: string): StoredFunction {
     this.#functions.set(stored.config.name, stored);
-    this.#options.meter.define(stored.config);
     this.#leave(this.#options.instances.define(stored.config), oldFolder);
     return stored;
   }

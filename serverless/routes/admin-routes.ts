@@ -44,7 +44,7 @@ const faultInput = z.strictObject(
 export function addAdminRoutes(app: Hono<HostEnv>, options: AdminRoutesOptions): void {
   const { store, instances, meter, asyncCalls, faults, guard } = options;
   app.use("/admin/*", guard);
-  app.get("/admin/bill", (context) => context.json(meter.bill()));
+  app.get("/admin/bill", (context) => context.json(meter.bill(performance.now())));
   app.get("/admin/instances", (context) => context.json(instances.list()));
   app.get("/admin/status", (context) => {
     const functions = store.list("", "", mostListed).map(({ config, code, trigger }) => ({
