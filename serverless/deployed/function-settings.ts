@@ -28,10 +28,9 @@ function hook(
   return z.looseObject({
     handler: z.string().optional(),
     timeout: ranged(1, maxTimeoutS, 1).optional(),
-    command: z.custom<undefined>(
-      (value) => value === undefined,
-      "none: the local host sends hooks by HTTP only",
-    ),
+    command: z
+      .custom<undefined>((value) => value === undefined, "none: the local host sends hooks by HTTP only")
+      .optional(),
   });
 }
 
@@ -57,6 +56,7 @@ const fields = {
   instanceLifecycleConfig: z
     .looseObject({ initializer: hook(300).optional(), preStop: hook(90).optional() })
     .optional(),
+  layers: texts.optional(),
 };
 
 /** Code comes as a zip in base64: a local host has no object storage. */
@@ -101,6 +101,8 @@ export interface FunctionSettings {
   readonly customRuntimeConfig?:
     | { readonly command?: readonly string[] | undefined; readonly args?: readonly string[] | undefined }
     | undefined;
+  /** ARNs. */
+  readonly layers?: readonly string[] | undefined;
   readonly instanceLifecycleConfig?:
     | { readonly initializer?: Hook | undefined; readonly preStop?: Hook | undefined }
     | undefined;

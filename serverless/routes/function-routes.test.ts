@@ -40,8 +40,13 @@ async function startDeploying() {
 
 it("takes a function through the official SDK, tells of it, and runs it", async () => {
   const { create, get, invoke } = await startDeploying();
-  const { body: created, statusCode } = await create();
+  const initializer = new sdk.LifecycleHook({ handler: "index.initialize", timeout: 30 });
+  const { body: created, statusCode } = await create({
+    layers: ["acs:fc:local:official:layers/Nodejs20/versions/1"],
+    instanceLifecycleConfig: new sdk.InstanceLifecycleConfig({ initializer }),
+  });
   expect(statusCode).toBe(200);
+  expect(created?.layers?.map(({ arn }) => arn)).toEqual(["acs:fc:local:official:layers/Nodejs20/versions/1"]);
   expect(created).toMatchObject({
     functionName: "deployed",
     runtime: "custom.debian10",

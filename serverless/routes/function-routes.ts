@@ -46,8 +46,11 @@ function readLimit(given: string | undefined): number {
 
 /** As the SDK's model `Function` has it. A change is in force when it is answered, so every state is the good one. */
 function functionView(stored: StoredFunction): object {
+  const { layers } = stored.settings;
   return {
     ...stored.settings,
+    // They are given as texts and told of as objects.
+    ...(layers && { layers: layers.map((arn) => ({ arn })) }),
     ...(stored.code && { codeSize: stored.code.bytes, codeChecksum: stored.code.checksum }),
     functionId: stored.id,
     functionArn: `acs:fc:local:0:functions/${stored.settings.functionName}`,
