@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { withoutExcerpt } from "./redact.ts";
 
 interface SdkError {
   readonly name?: string;
@@ -34,6 +35,9 @@ export function fcFault(
 
 function faultOf(error: SdkError): { code: ErrorCode; text: string } {
   const { message = "", code = "", statusCode, data } = error;
+  if (error instanceof SyntaxError) {
+    return { code: "target_fault", text: `the reply is no JSON: ${withoutExcerpt(message)}` };
+  }
   if (statusCode === undefined) return { code: withoutStatus(error), text: message };
   const platform = platformErrorIn(data) ?? { code, message };
   const request = platform.requestId === undefined ? "" : `; request ${platform.requestId}`;

@@ -11,6 +11,7 @@ import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
 import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { withoutExcerpt } from "./redact.ts";
 import { sendSplit } from "./split-batch.ts";
 import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
@@ -139,6 +140,8 @@ function jsonIn(text: string): unknown {
 function faultOf(error: unknown): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const message =
-    error instanceof ProtocolError ? `the answer makes no sense: ${error.message}` : String(error);
-  return new SpillwayError("target_fault", message, { cause: error });
+    error instanceof ProtocolError
+      ? `the answer makes no sense: ${withoutExcerpt(error.message)}`
+      : String(error);
+  return new SpillwayError("target_fault", message);
 }

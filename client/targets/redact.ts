@@ -5,3 +5,8 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
   const known = secrets.filter((secret) => secret !== "");
   return (text) => known.reduce((left, secret) => left.replaceAll(secret, "[secret]"), text);
 }
+
+/** The message of a failed parse without the few characters of the text that it quotes, which may be part of a secret. */
+export function withoutExcerpt(message: string): string {
+  return message.replace(/, (\.{3})?".*"(\.{3})? is not valid JSON$/s, "");
+}
