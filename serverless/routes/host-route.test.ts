@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { eventually, functionNamed, newGate, start } from "../../test/function-host.ts";
-import { acs3Signature, canonicalRequest, contentSha256, signedHeaderNames, stringToSign } from "../acs3.ts";
+import { acs3Authorization, acs3Date, contentSha256, signedHeaderNames } from "../../protocol/acs3.ts";
 
 const path = "/2023-03-30/functions/f/invocations";
 let nonces = 0;
@@ -24,7 +24,7 @@ async function send(
   const hash = contentSha256(Buffer.from(announced));
   const headers: Record<string, string> = {
     host: endpoint,
-    "x-acs-date": new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+    "x-acs-date": acs3Date(Date.now()),
     "x-acs-content-sha256": hash,
     ...(nonce !== "" && { "x-acs-signature-nonce": nonce }),
     ...more,
@@ -32,12 +32,7 @@ async function send(
   const url = new URL(target, `http://${endpoint}`);
   const signedHeaders = signedHeaderNames(headers);
   const parts = { method: "POST", path: url.pathname, query: [...url.searchParams], headers, signedHeaders };
-  const signature = acs3Signature(
-    "secret",
-    stringToSign(canonicalRequest({ ...parts, contentSha256: hash })),
-  );
-  headers["authorization"] =
-    `ACS3-HMAC-SHA256 Credential=key,SignedHeaders=${signedHeaders.join(";")},Signature=${signature}`;
+  headers["authorization"] = acs3Authorization("key", "secret", { ...parts, contentSha256: hash });
   return new Promise((resolve, reject) => {
     const sent = request(url, { method: "POST", headers }, (response) => {
       void text(response).then((answer) => {

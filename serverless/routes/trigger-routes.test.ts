@@ -1,14 +1,11 @@
 import { expect, it } from "vitest";
 import { eventually, functionNamed, sdk, start } from "../../test/function-host.ts";
-import { acs3Signature, canonicalRequest, stringToSign } from "../acs3.ts";
+import { acs3Authorization, acs3Date } from "../../protocol/acs3.ts";
 
 function signature(method: string, path: string, secret: string): Record<string, string> {
-  const headers = { "x-acs-date": new Date().toISOString().replace(/\.\d+Z$/, "Z") };
-  const signedHeaders = ["x-acs-date"];
-  const parts = { method, path, query: [], headers, signedHeaders, contentSha256: "" };
-  const signed = acs3Signature(secret, stringToSign(canonicalRequest(parts)));
-  const authorization = `ACS3-HMAC-SHA256 Credential=key,SignedHeaders=x-acs-date,Signature=${signed}`;
-  return { ...headers, authorization };
+  const headers = { "x-acs-date": acs3Date(Date.now()) };
+  const parts = { method, path, query: [], headers, signedHeaders: ["x-acs-date"], contentSha256: "" };
+  return { ...headers, authorization: acs3Authorization("key", secret, parts) };
 }
 
 it("passes a request through to the function as it came, and the function's own answer back", async () => {
