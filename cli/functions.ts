@@ -28,10 +28,12 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
       timeoutMs: options.functionTimeout * 1_000,
       initializer: true,
       preStop: true,
+      triggerAuth: options.trigger === "none" ? undefined : options.trigger,
     })),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),
     maxInstances: options.maxInstances,
+    adminToken: options.adminToken,
     idleMs: options.idle * 1_000,
     log,
   });

@@ -16,7 +16,7 @@ export type Exchange =
 
 /** A request to an instance, and what bounds it. The time starts when the request is handed to the connection. */
 export interface ExchangeRequest {
-  readonly method: "GET" | "POST";
+  readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;

@@ -1,5 +1,6 @@
 /** The HTTP side of an instance: its function's endpoints, asked with the platform's headers. */
 import { Pool } from "undici";
+import type { Call } from "./call.ts";
 import { exchange, type Exchange } from "./exchange.ts";
 import { instanceHeaders, type FunctionConfig } from "./fc-contract.ts";
 
@@ -21,8 +22,17 @@ export class FunctionServer {
   }
 
   /** Never rejects, as the others here. */
-  invoke(requestId: string, body: Uint8Array): Promise<Exchange> {
-    return this.#send("POST", "/invoke", requestId, this.#config.timeoutMs, body);
+  invoke({ requestId, body, trigger }: Call): Promise<Exchange> {
+    const { timeoutMs } = this.#config;
+    if (trigger === undefined) return this.#send("POST", "/invoke", requestId, timeoutMs, body);
+    return exchange(this.#pool, {
+      method: trigger.method,
+      path: trigger.path,
+      headers: { ...trigger.headers, ...instanceHeaders(this.#config, "/http-invoke", requestId) },
+      ...(body.length > 0 && { body }),
+      timeoutMs,
+      maxReplyBytes: this.#maxReplyBytes,
+    });
   }
 
   initialize(requestId: string, timeoutMs: number): Promise<Exchange> {

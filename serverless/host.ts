@@ -1,22 +1,31 @@
 /**
- * The function host: answers the InvokeFunction call of Alibaba Function Compute 3.0 from processes on this
- * machine, so that everything runs without an account. It speaks HTTP by a Hono app; whoever makes it listens.
+ * The function host: answers for Alibaba Function Compute 3.0 from processes on this machine, so that everything runs
+ * without an account. It speaks HTTP by a Hono app; whoever makes it listens.
  */
 import { Hono } from "hono";
 import type { PriceSheet } from "../algorithms/price.ts";
+import { seededRandom } from "../algorithms/random.ts";
+import { adminGuard } from "../edge/routes/admin-guard.ts";
+import { AsyncCalls, type Clock } from "./async-calls.ts";
+import { Caller } from "./caller.ts";
 import { checkFunctions } from "./check-functions.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
 import type { MakeCgroup } from "./cgroup-probe.ts";
+import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
 import type { Log } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";
+import { BodyRoom } from "./read-bounded.ts";
+import { addAdminRoutes } from "./routes/admin-routes.ts";
+import { addAsyncRoutes } from "./routes/async-routes.ts";
 import { addFunctionRoutes } from "./routes/function-routes.ts";
-import { defaultScaling, type ScalingRules } from "./scaling.ts";
-import { signedRoutes, type HostEnv } from "./routes/host-route.ts";
+import { Gate, type HostEnv } from "./routes/host-route.ts";
 import { addInvokeRoute } from "./routes/invoke-route.ts";
+import { addTriggerRoutes } from "./routes/trigger-routes.ts";
+import { defaultScaling, type ScalingRules } from "./scaling.ts";
 
 /** The scaling rules are Function Compute's, but for the instances: 4 at a time, since each is a process here. */
 export interface FunctionHostOptions extends Partial<ScalingRules> {
@@ -30,8 +39,16 @@ export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly makeCgroup?: MakeCgroup;
   readonly log: Log;
   readonly limits?: Partial<InstanceLimits>;
-  /** The clock by which requests are dated; default: this machine's. */
+  /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
+  readonly adminToken?: string | undefined;
+  /** Most bytes of requests' bodies that are held at a time; default 512 MiB. */
+  readonly maxHeldBytes?: number;
+  /** The date by which signatures are checked; default: this machine's, in milliseconds since 1970. */
   readonly nowUnixMs?: () => number;
+  /** By which asynchronous calls wait and faults end; default: real time. */
+  readonly clock?: Clock;
+  /** Of what is drawn for faults. */
+  readonly faultSeed?: number;
 }
 
 export interface FunctionHost {
@@ -51,7 +68,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
-  const { nowUnixMs = Date.now } = options;
+  const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
   const meter = new Meter(prices);
   const instances = new Instances({
     functions,
@@ -63,23 +80,28 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     log,
   });
   const store = new FunctionStore({ functions, instances, nowUnixMs });
+  const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
+  const caller = new Caller(instances, meter, faults);
+  const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);
+  const asyncCalls = new AsyncCalls({ caller, functionNamed, atOnce: maxInstances, clock, log });
   const secrets = new Map(Object.entries(accessKeys));
-  const signed = signedRoutes({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs });
+  const room = new BodyRoom(maxHeldBytes);
+  const gate = new Gate({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs, room });
   let closed: Promise<void> | undefined;
 
   const app = new Hono<HostEnv>();
   app.use(async (context, next) => {
     context.set("requestId", newRequestId(nowUnixMs()));
+    if (closed !== undefined && !context.req.path.startsWith("/admin/")) {
+      throw new FcRefusal("ServiceUnavailable", "the function host is closing");
+    }
     return next();
   });
-  app.use("/2023-03-30/*", async (_, next) => {
-    if (closed !== undefined) throw new FcRefusal("ServiceUnavailable", "the function host is closing");
-    return next();
-  });
-  addFunctionRoutes(app, store, signed);
-  addInvokeRoute(app, { store, instances, signed });
-  app.get("/admin/bill", (c) => c.json(meter.bill(performance.now())));
-  app.get("/admin/instances", (c) => c.json(instances.list()));
+  addFunctionRoutes(app, store, gate);
+  addInvokeRoute(app, { store, caller, asyncCalls, gate });
+  addAsyncRoutes(app, store, gate);
+  addTriggerRoutes(app, { store, caller, gate, nowUnixMs });
+  addAdminRoutes(app, { store, instances, meter, asyncCalls, faults, guard: adminGuard(options.adminToken) });
   app.notFound((context) =>
     new FcRefusal("PathNotSupported", `no ${context.req.method} ${context.req.path} here`).response(
       context.var.requestId,
@@ -97,8 +119,22 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     app,
     bill: () => meter.bill(performance.now()),
     close: () => {
-      closed ??= instances.close().then(() => store.close());
+      closed ??= close();
       return closed;
     },
   };
+
+  async function close(): Promise<void> {
+    await asyncCalls.close();
+    await instances.close();
+    await store.close();
+  }
 }
+
+const realClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, act) => {
+    const timer = setTimeout(act, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -4,11 +4,12 @@
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { Call, CallFault } from "./call.ts";
 import { CallLogs } from "./call-logs.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { MakeCgroup } from "./cgroup-probe.ts";
 import { Child } from "./child.ts";
-import type { Reply } from "./exchange.ts";
+import type { Exchange, Reply } from "./exchange.ts";
 import { functionFailed, instanceEnvironment, type FcErrorCode, type FunctionConfig } from "./fc-contract.ts";
 import { FunctionServer } from "./function-server.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
@@ -42,14 +43,6 @@ interface StartFailure {
 export type StartEnd =
   | { readonly started: true; readonly instance: Instance }
   | ({ readonly started: false } & StartFailure);
-
-/** What a call is given. */
-export interface Call {
-  readonly requestId: string;
-  readonly body: Uint8Array;
-  /** Whether the end of what the function prints is waited for. */
-  readonly wantsLog: boolean;
-}
 
 /** How a call ended. `durationMs` runs from when it was handed to the ready instance. */
 export type InvokeEnd = { readonly durationMs: number; readonly logTail: string } & (
@@ -145,12 +138,15 @@ export class Instance {
   }
 
   /** Run one call within the function's time limit. Never rejects. */
-  async invoke({ requestId, body, wantsLog }: Call): Promise<InvokeEnd> {
+  async invoke(call: Call): Promise<InvokeEnd> {
+    const { requestId, wantsLog, fault } = call;
     const { meter, log } = this.#options;
     this.#logs.begin(requestId);
     const startedAtMs = performance.now();
     meter.callBegan(this.id, startedAtMs);
-    const result = await this.#server.invoke(requestId, body);
+    const sent = this.#server.invoke(call);
+    if (fault?.crash === true) this.#child.kill();
+    const result = await this.#slowed(await sent, startedAtMs, fault);
     const endedAtMs = performance.now();
     const failed = result.end !== "replied" || functionFailed(result.reply);
     meter.callEnded(this.id, endedAtMs, failed);
@@ -166,6 +162,16 @@ export class Instance {
       await within(this.#logs.settled(requestId), LOG_SETTLE_MS);
     }
     return { durationMs: endedAtMs - startedAtMs, logTail: this.#logs.take(requestId), ...how };
+  }
+
+  /** The end of a call after the extra time that was asked for, which the function's time limit bounds as any other. */
+  async #slowed(result: Exchange, startedAtMs: number, fault: CallFault | undefined): Promise<Exchange> {
+    if (fault === undefined || result.end !== "replied") return result;
+    const durationMs = performance.now() - startedAtMs;
+    const leftMs = Math.max(0, this.#config.timeoutMs - durationMs);
+    const extraMs = fault.extraMs(durationMs);
+    if (extraMs > 0) await delay(Math.min(extraMs, leftMs));
+    return extraMs > leftMs ? { end: "timeout" } : result;
   }
 
   /** GET /pre-stop, then SIGTERM, then SIGKILL after a bound. Fulfilled when the process is gone. */

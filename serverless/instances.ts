@@ -3,11 +3,12 @@
  * that run end on the instance they are on, whatever happens to their function.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Call } from "./call.ts";
 import type { MakeCgroup } from "./cgroup-probe.ts";
 import type { FcErrorCode, FunctionConfig } from "./fc-contract.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
 import { InstanceSlot, type InstanceView } from "./instance-slot.ts";
-import { Instance, type Call, type InvokeEnd, type Log, type StartEnd } from "./instance.ts";
+import { Instance, type InvokeEnd, type Log, type StartEnd } from "./instance.ts";
 import type { Meter } from "./meter.ts";
 import { Scaling, type Placement, type ScalingRules } from "./scaling.ts";
 
@@ -71,16 +72,12 @@ export class Instances {
     await Promise.all(old.map(({ gone }) => gone));
   }
 
-  /**
-   * Run one call on an instance with room, or on a new one; refuse it when none may start.
-   *
-   * @param options.wantsLog whether the end of what the function prints is waited for
-   */
+  /** Run one call on an instance with room, or on a new one; refuse it when none may start. */
   async call(
     name: string,
     requestId: string,
     body: Uint8Array,
-    options: { readonly wantsLog?: boolean } = {},
+    more: Partial<Omit<Call, "requestId" | "body">> = {},
   ): Promise<CallEnd> {
     const config = this.#configs.get(name);
     if (config === undefined) return refused("FunctionNotFound", `function ${name} does not exist`);
@@ -88,7 +85,7 @@ export class Instances {
       this.#options.meter.refused(name);
       return refused("ServiceUnavailable", "the function host is closing");
     }
-    const run = this.#run(config, { requestId, body, wantsLog: options.wantsLog ?? false });
+    const run = this.#run(config, { wantsLog: false, ...more, requestId, body });
     this.#running.add(run);
     try {
       return await run;

@@ -6,11 +6,13 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultAsyncRules, type AsyncRules } from "../async-calls.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { Instances } from "../instances.ts";
 import { unpackCode, type CodePackage } from "./code-package.ts";
 import { functionConfigOf, functionSettingsOf } from "./function-config-of.ts";
+import { newTrigger, type HttpTrigger } from "./http-trigger.ts";
 import { readCreate, readUpdate, type CodeInput, type FunctionSettings } from "./function-settings.ts";
 
 export interface StoredFunction {
@@ -19,6 +21,8 @@ export interface StoredFunction {
   readonly config: FunctionConfig;
   /** Undefined for a function that came with the host. */
   readonly code: CodePackage | undefined;
+  readonly trigger: HttpTrigger | undefined;
+  readonly asyncRules: AsyncRules;
   readonly createdAtUnixMs: number;
   readonly modifiedAtUnixMs: number;
 }
@@ -51,17 +55,24 @@ export class FunctionStore {
         settings: functionSettingsOf(config),
         config,
         code: undefined,
+        trigger: config.triggerAuth && newTrigger({ authType: config.triggerAuth }, nowUnixMs),
+        asyncRules: defaultAsyncRules,
         createdAtUnixMs: nowUnixMs,
         modifiedAtUnixMs: nowUnixMs,
       });
     }
   }
 
-  /** @throws FcRefusal FunctionNotFound */
-  get(name: string): StoredFunction {
+  /**
+   * @param qualifier a version or alias; here there is LATEST only
+   * @throws FcRefusal FunctionNotFound, VersionNotFound, AliasNotFound
+   */
+  get(name: string, qualifier = "LATEST"): StoredFunction {
     const stored = this.#functions.get(name);
     if (stored === undefined) throw new FcRefusal("FunctionNotFound", `function ${name} does not exist`);
-    return stored;
+    if (qualifier === "LATEST") return stored;
+    const code = /^\d+$/.test(qualifier) ? "VersionNotFound" : "AliasNotFound";
+    throw new FcRefusal(code, `function ${name} has no ${qualifier}; the local host has LATEST only`);
   }
 
   /** Up to `limit` functions by name, from the one after `after`. */
@@ -88,7 +99,8 @@ export class FunctionStore {
       const unpacked = await this.#unpack(name, code);
       const config = functionConfigOf(settings, unpacked.folder);
       const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
-      return this.#define({ id: randomUUID(), settings, config, code: unpacked.code, ...times });
+      const fresh = { id: randomUUID(), trigger: undefined, asyncRules: defaultAsyncRules, ...times };
+      return this.#define({ ...fresh, settings, config, code: unpacked.code });
     });
   }
 
@@ -115,6 +127,18 @@ export class FunctionStore {
       this.#functions.delete(name);
       this.#leave(this.#options.instances.remove(name), config.folder);
     });
+  }
+
+  /** Give a function another HTTP trigger, or none, or other rules for asynchronous calls. */
+  change(name: string, change: Partial<Pick<StoredFunction, "trigger" | "asyncRules">>): void {
+    this.#functions.set(name, { ...this.get(name), ...change });
+  }
+
+  /** Let no instance of a function, or of any, that is there now take another call. */
+  chill(name?: string): void {
+    for (const { config } of name === undefined ? this.#functions.values() : [this.get(name)]) {
+      this.#leave(this.#options.instances.define({ ...config }), undefined);
+    }
   }
 
   /** To be called when every instance is gone: takes the code away. */
