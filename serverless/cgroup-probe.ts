@@ -66,22 +66,20 @@ function usable(trees: readonly CgroupTree[]): Probed {
 
 /** Why a process cannot be bound in these trees; undefined when it can. */
 async function problemWith(trees: readonly CgroupTree[]): Promise<string | undefined> {
-  const child = new Child({
-    command: ["sleep", "60"],
-    env: { PATH: process.env["PATH"] ?? "" },
-    onLine: ignore,
-  });
   let group: Cgroup | undefined;
   try {
-    if (child.pid === undefined) return "the program sleep, to try with, does not start";
     group = new Cgroup(trees, SMALL);
-    group.add(child.pid);
-    return undefined;
+    const lines: string[] = [];
+    const child = new Child({
+      command: group.entered(["true"]),
+      env: { PATH: process.env["PATH"] ?? "" },
+      onLine: (_, line) => lines.push(line),
+    });
+    const exit = await child.exited;
+    return exit === "code 0" ? undefined : `a process cannot be moved (${exit}) ${lines.join(" ")}`;
   } catch (error) {
     return (error as Error).message;
   } finally {
-    child.kill();
-    await child.exited;
     await group?.remove();
   }
 }
@@ -116,5 +114,3 @@ function isThere(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
-
-function ignore(): void {}

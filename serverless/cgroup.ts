@@ -37,6 +37,7 @@ const PERIOD_US = 100_000;
 const NAME_START = "spillway-";
 const REMOVE_TRIES = 100;
 const REMOVE_WAIT_MS = 10;
+const ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 126; shift; done; shift; exec "$@"';
 
 /** Version 1 has a tree for each controller. */
 export const cpuV1: CgroupKind = {
@@ -89,18 +90,12 @@ export class Cgroup {
   }
 
   /**
-   * Take a process in; what it starts from then on is in, too. One that has just ended is let go.
-   *
-   * @throws Error of the file system when the process must not be moved
+   * A command that runs another one in the group, from its first instruction on: what a process starts before it is
+   * moved would stay outside. It ends with code 127 when there is no such program.
    */
-  add(pid: number): void {
-    for (const tree of this.#trees) {
-      try {
-        writeFileSync(join(this.#folder(tree), "cgroup.procs"), String(pid));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
-    }
+  entered(command: readonly string[]): string[] {
+    const files = this.#trees.map((tree) => join(this.#folder(tree), "cgroup.procs"));
+    return ["/bin/sh", "-c", ENTER, "sh", ...files, "--", ...command];
   }
 
   /** Whether a process of the group was killed because the group used too much memory. */

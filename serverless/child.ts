@@ -13,8 +13,6 @@ export interface ChildOptions {
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
-  /** Called at once when there is a process; when it throws, so does the constructor, and the process is gone. */
-  readonly onSpawn?: (pid: number) => void;
   /** Called when the process has ended; its output may still come. */
   readonly onExit?: () => void;
 }
@@ -41,7 +39,6 @@ export class Child {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.exited = this.#watch(options.onExit);
-    if (this.pid !== undefined) this.#introduce(this.pid, options.onSpawn);
     for (const stream of ["stdout", "stderr"] as const) {
       const source = this.#process[stream];
       if (source !== null) forEachLine(source, MAX_LINE_CHARS, (line) => options.onLine(stream, line));
@@ -73,15 +70,6 @@ export class Child {
     }
   }
 
-  #introduce(pid: number, onSpawn?: (pid: number) => void): void {
-    try {
-      onSpawn?.(pid);
-    } catch (error) {
-      this.kill();
-      throw error;
-    }
-  }
-
   #watch(onExit?: () => void): Promise<string> {
     const child = this.#process;
     // Without a listener Node keeps every message that the child sends.
@@ -103,6 +91,8 @@ export class Child {
           child.stdout?.destroy();
           child.stderr?.destroy();
           if (child.connected) child.disconnect();
+          // Who holds the channel open from outside the group keeps "close" from coming.
+          resolve(exit);
         }, SETTLE_MS);
         child.once("close", () => {
           clearTimeout(timer);

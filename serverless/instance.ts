@@ -77,14 +77,13 @@ export class Instance {
     this.#cgroup = cgroup;
     const settings = { id: options.id, port, initializeTimeoutMs: this.#initializeTimeoutMs };
     this.#child = new Child({
-      command: config.command,
+      command: cgroup?.entered(config.command) ?? config.command,
       folder: config.folder,
       env: instanceEnvironment(config, settings, process.env),
       onLine: (stream, line) => {
         this.#logs.line(line);
         options.log.info({ function: config.name, instance: this.id, stream }, line);
       },
-      onSpawn: (pid) => cgroup?.add(pid),
       // The group is gone soon after, and what it counted with it.
       onExit: () => {
         this.#outOfMemory = cgroup?.outOfMemory ?? false;
@@ -196,8 +195,10 @@ export class Instance {
       await within(this.exited, killAfterMs);
     }
     if (this.#child.exit === undefined) this.#child.kill();
+    // Ends what left the process's own group, too, which may hold its output open.
+    const removed = await this.#cgroup?.remove();
     await this.exited;
-    if ((await this.#cgroup?.remove()) === false) {
+    if (removed === false) {
       this.#options.log.warn({ instance: this.id }, "the control group of an instance could not be removed");
     }
     await this.#server.close();
@@ -251,7 +252,8 @@ export class Instance {
   }
 
   #exitFailure(): StartFailure {
-    return { code: this.pid === undefined ? "CAFileNotFound" : "CAExited", message: this.#exitMessage() };
+    const noProgram = this.#cgroup === undefined ? this.pid === undefined : this.#child.exit === "code 127";
+    return { code: noProgram ? "CAFileNotFound" : "CAExited", message: this.#exitMessage() };
   }
 
   #exitMessage(): string {

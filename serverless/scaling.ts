@@ -127,7 +127,7 @@ export class Scaling {
   /** The instances that have been idle for too long. They have to go now. */
   reclaim(nowMs: number): number[] {
     const { idleMs } = this.#rules;
-    const tooLong = this.#thoseOf((scaled) => isIdle(scaled) && nowMs - scaled.idleSinceMs >= idleMs);
+    const tooLong = this.#thoseOf((scaled) => isIdle(scaled) && scaled.idleSinceMs + idleMs <= nowMs);
     return tooLong.filter((instance) => this.retire(instance));
   }
 
