@@ -46,7 +46,9 @@ it("takes a function through the official SDK, tells of it, and runs it", async 
     instanceLifecycleConfig: new sdk.InstanceLifecycleConfig({ initializer }),
   });
   expect(statusCode).toBe(200);
-  expect(created?.layers?.map(({ arn }) => arn)).toEqual(["acs:fc:local:official:layers/Nodejs20/versions/1"]);
+  expect(created?.layers?.map(({ arn }) => arn)).toEqual([
+    "acs:fc:local:official:layers/Nodejs20/versions/1",
+  ]);
   expect(created).toMatchObject({
     functionName: "deployed",
     runtime: "custom.debian10",
