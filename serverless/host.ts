@@ -16,6 +16,7 @@ import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
 import type { Log } from "./instance.ts";
+import { InvoiceBook } from "./invoice.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";
 import { BodyRoom } from "./read-bounded.ts";
@@ -69,7 +70,8 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
   const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
-  const meter = new Meter(prices);
+  const book = prices.kind === "cu" ? new InvoiceBook(prices, nowUnixMs() - performance.now()) : undefined;
+  const meter = new Meter(prices, (name, cu, nowMs) => book?.charge(name, cu, nowMs));
   const instances = new Instances({
     functions,
     scaling: { burst, growthPerMin, maxInstances, idleMs },
@@ -101,7 +103,15 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   addInvokeRoute(app, { store, caller, asyncCalls, gate });
   addAsyncRoutes(app, store, gate);
   addTriggerRoutes(app, { store, caller, gate, nowUnixMs });
-  addAdminRoutes(app, { store, instances, meter, asyncCalls, faults, guard: adminGuard(options.adminToken) });
+  addAdminRoutes(app, {
+    store,
+    instances,
+    meter,
+    book,
+    asyncCalls,
+    faults,
+    guard: adminGuard(options.adminToken),
+  });
   app.notFound((context) =>
     new FcRefusal("PathNotSupported", `no ${context.req.method} ${context.req.path} here`).response(
       context.var.requestId,

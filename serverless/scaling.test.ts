@@ -70,9 +70,15 @@ describe("growth", () => {
     const growth = new GrowthAllowance(2, 60);
     const taken = [0, 0, 0, 999, 1_000, 1_000, 9_000_000, 9_000_000, 9_000_000];
     expect(taken.map((atMs) => growth.take(atMs))).toEqual([
-      ...[true, true, false],
-      ...[false, true, false],
-      ...[true, true, false],
+      true,
+      true,
+      false,
+      false,
+      true,
+      false,
+      true,
+      true,
+      false,
     ]);
     expect(() => new GrowthAllowance(-1, 0)).toThrow(RangeError);
   });

@@ -43,6 +43,18 @@ const orders = {
   fail: (res) => res.writeHead(404, { "x-fc-status": "404" }).end("no such model"),
   last: (res) => res.on("finish", () => process.exit()).end("bye"),
   log: (res, text) => process.stdout.write(text + "\\n", () => res.end()),
+  wait: (res, ms) => setTimeout(() => res.end(), Number(ms)),
+  eat: (res, mib) => res.end(String(Buffer.alloc(mib * 2 ** 20, 1).length)),
+  burn: (res, ms) => {
+    const from = process.cpuUsage();
+    while (process.cpuUsage(from).user < Number(ms) * 1000);
+    res.end();
+  },
+  mark: (res, _, req) => {
+    const id = req.headers["x-fc-request-id"];
+    console.log("FC Invoke Start RequestId: " + id);
+    res.end(() => setTimeout(() => console.log("late word of " + id + "\\nFC Invoke End RequestId: " + id), 5));
+  },
   spawn: (res) => res.end(String(spawn("sleep", ["1000"]).pid)),
   big: (res) => res.end(Buffer.alloc(2000)),
   hold: (res, gate) => {

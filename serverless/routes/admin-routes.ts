@@ -6,6 +6,7 @@ import type { FunctionStore } from "../deployed/function-store.ts";
 import { readInput } from "../deployed/read-input.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { FcRefusal } from "../fc-refusal.ts";
+import type { InvoiceBook } from "../invoice.ts";
 import type { Instances } from "../instances.ts";
 import type { Meter } from "../meter.ts";
 import { BodyRoom, readBounded } from "../read-bounded.ts";
@@ -15,6 +16,8 @@ export interface AdminRoutesOptions {
   readonly store: FunctionStore;
   readonly instances: Instances;
   readonly meter: Meter;
+  /** Undefined under a price sheet without compute units. */
+  readonly book: InvoiceBook | undefined;
   readonly asyncCalls: AsyncCalls;
   readonly faults: Faults;
   readonly guard: MiddlewareHandler;
@@ -42,9 +45,15 @@ const faultInput = z.strictObject(
 );
 
 export function addAdminRoutes(app: Hono<HostEnv>, options: AdminRoutesOptions): void {
-  const { store, instances, meter, asyncCalls, faults, guard } = options;
+  const { store, instances, meter, book, asyncCalls, faults, guard } = options;
   app.use("/admin/*", guard);
   app.get("/admin/bill", (context) => context.json(meter.bill(performance.now())));
+  app.get("/admin/invoice", (context) => {
+    if (book === undefined) {
+      throw new FcRefusal("PathNotSupported", "the price sheet has no compute units; /admin/bill has it all");
+    }
+    return context.json(book.invoice());
+  });
   app.get("/admin/instances", (context) => context.json(instances.list()));
   app.get("/admin/status", (context) => {
     const functions = store.list("", "", mostListed).map(({ config, code, trigger }) => ({
