@@ -1,7 +1,9 @@
 /** Wires the local function host: functions whose instances are this executable's `function` command. */
 import { fileURLToPath } from "node:url";
+import { coldStarts } from "../serverless/cold-start.ts";
 import { createFunctionHost } from "../serverless/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/options.ts";
+import { chosenCgroups } from "./cgroup-choice.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { createLog, type LogOptions } from "./log.ts";
@@ -12,6 +14,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
   const log = createLog("functions", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const models = options.models === undefined ? {} : { SPILLWAY_MODELS: options.models };
+  const makeCgroup = await chosenCgroups(options.cgroups, log);
   const host = createFunctionHost({
     functions: chosenFunctions(options).map(({ name, vcpu, memoryMib }) => ({
       name,
@@ -25,13 +28,20 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
       },
       vcpu,
       memoryMib,
+      instanceConcurrency: options.instanceConcurrency,
       timeoutMs: options.functionTimeout * 1_000,
       initializer: true,
       preStop: true,
+      triggerAuth: options.trigger === "none" ? undefined : options.trigger,
     })),
+    burst: options.burst,
+    growthPerMin: options.growth,
+    ...(options.coldStart && { coldStartMs: coldStarts(options.coldStart, options.seed) }),
+    ...(makeCgroup && { makeCgroup }),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),
     maxInstances: options.maxInstances,
+    adminToken: options.adminToken,
     idleMs: options.idle * 1_000,
     log,
   });

@@ -8,6 +8,7 @@ import { type ModelCall, modelTarget } from "../client/targets/model-target.ts";
 import type { Transport } from "../client/targets/transport.ts";
 import type { MenuFunction } from "../protocol/function-menu.ts";
 import type { InferResponse } from "../protocol/message.ts";
+import { functionAuth } from "./function-auth.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { UsageError } from "./options.ts";
 
@@ -33,10 +34,13 @@ export function connect(
   const callTimeoutMs = options.callTimeout * 1_000;
   const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
   const servers: HttpTransport[] = [];
+  const hasUrls = functions.some(({ url }) => url !== undefined);
+  const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
   const transports = functions.map(({ name, url, ...size }): Transport => {
     if (url === undefined) return platformTransport(options, name, size, sheet);
-    const costOf = (durationMs: number): number => callCost(sheet, size, durationMs).cost;
-    const server = httpTransport({ url, connections: options.serverlessCalls, costOf });
+    const costOf = (durationMs: number, coldStartMs: number): number =>
+      callCost(sheet, size, durationMs, coldStartMs).cost;
+    const server = httpTransport({ url, connections: options.serverlessCalls, auth, costOf });
     servers.push(server);
     return server;
   });

@@ -32,7 +32,7 @@ export function createBatchLog(log: BatchLogger): (event: QueueEvent) => void {
     };
     if (event.ok) {
       const inference = event.serviceMs === undefined ? {} : { inferenceS: seconds(event.serviceMs) };
-      const cold = event.coldStartMs > 0 ? { coldStartS: seconds(event.coldStartMs) } : {};
+      const cold = event.coldStartMs === 0 ? {} : { coldStartS: coldStart(event.coldStartMs) };
       log.info({ ...facts, ...inference, ...cold, cost: event.cost }, "batch");
       return;
     }
@@ -42,6 +42,10 @@ export function createBatchLog(log: BatchLogger): (event: QueueEvent) => void {
     const alike = leftOut === 0 ? {} : { alikeLeftOut: leftOut };
     log.warn({ ...facts, code, error, cost, ...alike }, "batch failed");
   };
+}
+
+function coldStart(ms: number | undefined): number | "unknown" {
+  return ms === undefined ? "unknown" : seconds(ms);
 }
 
 function seconds(ms: number): number {

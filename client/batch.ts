@@ -17,7 +17,8 @@ export interface Batch<In, Out> {
 
 /** The result as the queue takes it: answers that do not match the requests are a fault of the target. */
 export function checkedResult<In, Out>(batch: Batch<In, Out>, result: BatchResult<Out>): BatchResult<Out> {
-  if (!result.ok || result.answers.length === batch.requests.length) return result;
+  if (!result.ok) return result;
+  if (result.answers.length + (result.unanswered?.size ?? 0) === batch.requests.length) return result;
   const message = `${batch.target.name} gave ${result.answers.length} answers to ${batch.requests.length} requests`;
   return { ok: false, error: new SpillwayError("target_fault", message) };
 }
@@ -32,10 +33,15 @@ export function resultEvent<Out>(
     const billed = result.cost === undefined ? {} : { cost: result.cost };
     return { kind: "result", batch, atMs, ok: false, code, message, ...billed };
   }
-  const { serviceMs, serverQueuedMs, coldStartMs, cost } = result;
+  const { serviceMs, serverQueuedMs, coldStartMs, unanswered, cost } = result;
   const service = serviceMs === undefined ? {} : { serviceMs };
   const queued = serverQueuedMs === undefined ? {} : { serverQueuedMs };
-  return { kind: "result", batch, atMs, ok: true, ...service, ...queued, coldStartMs, cost };
+  const cold = coldStartMs === undefined ? {} : { coldStartMs };
+  const failed =
+    unanswered === undefined
+      ? {}
+      : { unanswered: Array.from(unanswered, ([index, { code, message }]) => ({ index, code, message })) };
+  return { kind: "result", batch, atMs, ok: true, ...service, ...queued, ...cold, ...failed, cost };
 }
 
 /** What the policy learns from the end of a batch. */

@@ -39,6 +39,12 @@ export const errorKinds = {
     retryable: false,
     meaning: "The target refused the input (4xx). Sending it again cannot help.",
   },
+  request_too_large: {
+    status: 413,
+    retryable: false,
+    meaning:
+      "The target takes no body as large as that of this request alone; batches are sent in halves before.",
+  },
   model_not_found: { status: 404, retryable: false, meaning: "No target knows the model." },
   target_unreachable: {
     status: 502,
@@ -64,6 +70,16 @@ export const errorKinds = {
     status: 502,
     retryable: true,
     meaning: "The target refused our credentials, or does not know the function; another target may serve.",
+  },
+  target_broken: {
+    status: 502,
+    retryable: true,
+    meaning: "The function does not start, or its process ends during calls (412).",
+  },
+  answer_rejected: {
+    status: 502,
+    retryable: false,
+    meaning: "The platform refused the function's answer, such as one that is too large (502 BadResponse).",
   },
   target_fault: { status: 502, retryable: true, meaning: "The target failed, or its answer made no sense." },
 } as const satisfies Record<string, ErrorKind>;

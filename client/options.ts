@@ -90,6 +90,13 @@ export const vqueueOptions = z.strictObject({
     .url()
     .optional()
     .describe("reach the only function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
+  functionAuth: z
+    .enum(["none", "bearer", "acs3"])
+    .default("none")
+    .describe(
+      "how calls of functions with a URL prove who sends them; bearer: by the token in" +
+        " FUNCTION_BEARER_TOKEN; acs3: signed with the access key of Alibaba Cloud (HTTP trigger)",
+    ),
   serverlessCalls: z.number().int().min(1).default(100).describe("most calls of a function at once"),
   memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
   vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),

@@ -48,7 +48,7 @@ export interface EndedBatch {
     | {
         readonly serviceMs: number | undefined;
         readonly serverQueuedMs: number | undefined;
-        readonly coldStartMs: number;
+        readonly coldStartMs: number | undefined;
       }
     | undefined;
   /** Requests of the batch whose answer came after their deadline. */

@@ -27,7 +27,14 @@ export type QueueInput =
       readonly ok: true;
       readonly serviceMs?: number;
       readonly serverQueuedMs?: number;
-      readonly coldStartMs: number;
+      /** Left out after a cold start of unknown length. */
+      readonly coldStartMs?: number;
+      /** Requests that failed while others were answered, by their index in the batch. */
+      readonly unanswered?: readonly {
+        readonly index: number;
+        readonly code: ErrorCode;
+        readonly message: string;
+      }[];
       readonly cost: number;
     }
   | {

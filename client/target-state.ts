@@ -61,11 +61,14 @@ export class TargetState<In, Out> implements TargetView {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
   }
 
-  /** A batch of that key was answered `latencyMs` after it was sent. A cold start is no measure of the next. */
-  succeeded(key: string, latencyMs: number, coldStartMs: number): void {
+  /**
+   * A batch of that key was answered `latencyMs` after it was sent. A cold start is no measure of the next, and where
+   * nobody knows how long it took (undefined) neither is the rest.
+   */
+  succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
     this.#failures = 0;
     this.suspendedUntilMs = -Infinity;
-    this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
+    if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
   }
 
   /**

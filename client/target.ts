@@ -22,17 +22,23 @@ export interface OutgoingBatch<In> {
   readonly giveUpAtMs?: number | undefined;
 }
 
-/** How a batch ended. `answers` are in the order of the payloads. */
+/** How a batch ended. */
 export type BatchResult<Out> =
   | {
       readonly ok: true;
+      /** In the order of the payloads, without those that `unanswered` has. */
       readonly answers: readonly Out[];
+      /** Requests that failed while others were answered, by their index in the batch. */
+      readonly unanswered?: ReadonlyMap<number, SpillwayError>;
       /** Time the model ran, as the server measured it; undefined when the server does not say. */
       readonly serviceMs: number | undefined;
       /** Time the batch waited at the server for a free replica; undefined when the server does not say. */
       readonly serverQueuedMs?: number | undefined;
-      /** Time the server's instance took to start for this call; 0 when it was warm. */
-      readonly coldStartMs: number;
+      /**
+       * Time the server's instance took to start for this call; 0 when it was warm, undefined when it did start and
+       * did not say how long.
+       */
+      readonly coldStartMs: number | undefined;
       /** What the call cost in the target's currency; 0 where calls are not billed. */
       readonly cost: number;
     }

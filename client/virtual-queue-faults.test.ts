@@ -55,6 +55,38 @@ describe("a batch that fails", () => {
     expect(rejected.ends.get(3)).toMatchObject({ outcome: "failed", error: { message: "no such input" } });
   });
 
+  it("may fail for some of its requests alone: the others are answered, and these end or are tried again", () => {
+    const { clock, submit, ends, events, targets } = testQueue((virtual) => ({
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "edge",
+          answer: (batch, nth) => {
+            if (nth > 0) return answered(batch);
+            const unanswered = new Map([
+              [1, new SpillwayError("request_too_large", "too large alone")],
+              [3, new SpillwayError("target_throttled")],
+            ]);
+            const answers = batch.payloads.filter((_, index) => !unanswered.has(index));
+            return { ok: true, answers, unanswered, serviceMs: 5, coldStartMs: 0, cost: 0 };
+          },
+        }),
+      ],
+    }));
+    for (const id of range(20)) submit(id);
+    clock.runAll();
+    expect(ends.get(1)).toMatchObject({ outcome: "failed", error: { code: "request_too_large" } });
+    for (const id of range(20).filter((each) => each !== 1)) {
+      expect(ends.get(id)).toMatchObject({ outcome: "served", answer: id });
+    }
+    expect(targets[0]?.sent.map(({ payloads }) => payloads.length)).toEqual([20, 1]);
+    expect(events.find(({ kind }) => kind === "result")).toMatchObject({
+      unanswered: [
+        { index: 1, code: "request_too_large", message: "too large alone" },
+        { index: 3, code: "target_throttled" },
+      ],
+    });
+  });
+
   it("is what a target is said to have done that gives the wrong number of answers", () => {
     const { clock, submit, ends } = testQueue((virtual) => ({
       targets: [

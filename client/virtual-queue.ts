@@ -230,12 +230,19 @@ export class VirtualQueue<In, Out> {
 
   #answered(batch: Batch<In, Out>, result: BatchResult<Out> & { ok: true }, nowMs: number): void {
     batch.target.succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+    let answered = 0;
     for (let index = 0; index < batch.requests.length; index++) {
       const request = batch.requests[index] as QueuedRequest<In, Out>;
+      const error = result.unanswered?.get(index);
+      if (error !== undefined) {
+        this.#unanswered(request, error, nowMs);
+        continue;
+      }
+      const answer = result.answers[answered++] as Out;
       if (request.end !== undefined) continue;
       const end: Served<Out> = {
         outcome: nowMs <= request.deadlineAtMs ? "served" : "late",
-        answer: result.answers[index] as Out,
+        answer,
         target: batch.target.name,
         batchRows: batch.rows,
         queuedMs: batch.formedAtMs - request.arrivedAtMs,
@@ -245,16 +252,18 @@ export class VirtualQueue<In, Out> {
     }
   }
 
-  /** What failed for a passing reason waits again, within its attempts and its deadline. */
   #failed(batch: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
     if (error.retryable) batch.target.failed(batch.formedAtMs, nowMs);
-    for (const request of batch.requests) {
-      if (request.end !== undefined) continue;
-      const again =
-        error.retryable && request.attempts < this.#bounds.maxAttempts && nowMs < request.deadlineAtMs;
-      request.lastFailure = error;
-      if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
-      else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
-    }
+    for (const request of batch.requests) this.#unanswered(request, error, nowMs);
+  }
+
+  /** What failed for a passing reason waits again, within its attempts and its deadline. */
+  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+    if (request.end !== undefined) return;
+    const again =
+      error.retryable && request.attempts < this.#bounds.maxAttempts && nowMs < request.deadlineAtMs;
+    request.lastFailure = error;
+    if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
+    else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
   }
 }

@@ -125,7 +125,10 @@ function resultOf(input: QueueInput & { kind: "result" }, requests: number): Bat
     const error = new SpillwayError(code, message);
     return cost === undefined ? { ok: false, error } : { ok: false, error, cost };
   }
-  const { serviceMs, serverQueuedMs, coldStartMs, cost } = input;
-  const answers = Array.from({ length: requests }, () => undefined);
-  return { ok: true, answers, serviceMs, serverQueuedMs, coldStartMs, cost };
+  const { serviceMs, serverQueuedMs, coldStartMs, unanswered: failed = [], cost } = input;
+  const answers = Array.from({ length: requests - failed.length }, () => undefined);
+  const unanswered = new Map(
+    failed.map(({ index, code, message }) => [index, new SpillwayError(code, message)]),
+  );
+  return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost };
 }

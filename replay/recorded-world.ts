@@ -105,7 +105,8 @@ function servedBy(target: string, model: string, { inputs, outputs }: RecordedRu
 function coldStarts(targets: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
   const seen = targets.flatMap(({ coldStartMs }) => coldStartMs);
   for (const input of inputs) {
-    if (input.kind === "result" && input.ok && input.coldStartMs > 0) seen.push(input.coldStartMs);
+    if (input.kind === "result" && input.ok && (input.coldStartMs ?? 0) > 0)
+      seen.push(input.coldStartMs as number);
   }
   return seen;
 }

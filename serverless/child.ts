@@ -13,6 +13,8 @@ export interface ChildOptions {
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
+  /** Called when the process has ended; its output may still come. */
+  readonly onExit?: () => void;
 }
 
 const MAX_LINE_CHARS = 4096;
@@ -36,11 +38,11 @@ export class Child {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
+    this.exited = this.#watch(options.onExit);
     for (const stream of ["stdout", "stderr"] as const) {
       const source = this.#process[stream];
       if (source !== null) forEachLine(source, MAX_LINE_CHARS, (line) => options.onLine(stream, line));
     }
-    this.exited = this.#watch();
   }
 
   /** Undefined when the process could not be made. */
@@ -68,7 +70,7 @@ export class Child {
     }
   }
 
-  #watch(): Promise<string> {
+  #watch(onExit?: () => void): Promise<string> {
     const child = this.#process;
     // Without a listener Node keeps every message that the child sends.
     child.on("message", () => undefined);
@@ -82,12 +84,15 @@ export class Child {
       child.once("exit", (code, signal) => {
         const exit = signal === null ? `code ${code}` : `signal ${signal}`;
         this.#exit = exit;
+        onExit?.();
         // Descendants go with it; what keeps its output open from outside the group is cut off.
         this.kill();
         const timer = setTimeout(() => {
           child.stdout?.destroy();
           child.stderr?.destroy();
           if (child.connected) child.disconnect();
+          // Who holds the channel open from outside the group keeps "close" from coming.
+          resolve(exit);
         }, SETTLE_MS);
         child.once("close", () => {
           clearTimeout(timer);

@@ -1,34 +1,55 @@
 /**
- * The function host: answers the InvokeFunction call of Alibaba Function Compute 3.0 from processes on this
- * machine, so that everything runs without an account. It speaks HTTP by a Hono app; whoever makes it listens.
+ * The function host: answers for Alibaba Function Compute 3.0 from processes on this machine, so that everything runs
+ * without an account. It speaks HTTP by a Hono app; whoever makes it listens.
  */
 import { Hono } from "hono";
 import type { PriceSheet } from "../algorithms/price.ts";
+import { seededRandom } from "../algorithms/random.ts";
+import { adminGuard } from "../edge/routes/admin-guard.ts";
+import { AsyncCalls, type Clock } from "./async-calls.ts";
+import { Caller } from "./caller.ts";
 import { checkFunctions } from "./check-functions.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
+import type { MakeCgroup } from "./cgroup-probe.ts";
+import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
 import type { Log } from "./instance.ts";
+import { InvoiceBook } from "./invoice.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";
+import { BodyRoom } from "./read-bounded.ts";
+import { addAdminRoutes } from "./routes/admin-routes.ts";
+import { addAsyncRoutes } from "./routes/async-routes.ts";
 import { addFunctionRoutes } from "./routes/function-routes.ts";
-import { signedRoutes, type HostEnv } from "./routes/host-route.ts";
+import { Gate, type HostEnv } from "./routes/host-route.ts";
 import { addInvokeRoute } from "./routes/invoke-route.ts";
+import { addTriggerRoutes } from "./routes/trigger-routes.ts";
+import { defaultScaling, type ScalingRules } from "./scaling.ts";
 
-export interface FunctionHostOptions {
+/** The scaling rules are Function Compute's, but for the instances: 4 at a time, since each is a process here. */
+export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly functions: readonly FunctionConfig[];
   /** Secrets by access key id. */
   readonly accessKeys: Readonly<Record<string, string>>;
   readonly prices: PriceSheet;
-  /** Most function processes at a time, over all functions; default 4. */
-  readonly maxInstances?: number;
-  /** Time without a call after which an instance is stopped, in milliseconds; default 180,000. */
-  readonly idleMs?: number;
+  /** Draws what is added to the start of each process, in milliseconds; default: nothing. */
+  readonly coldStartMs?: () => number;
+  /** Makes the group that holds a process to its function's size; default: nothing does. */
+  readonly makeCgroup?: MakeCgroup;
   readonly log: Log;
   readonly limits?: Partial<InstanceLimits>;
-  /** The clock by which requests are dated; default: this machine's. */
+  /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
+  readonly adminToken?: string | undefined;
+  /** Most bytes of requests' bodies that are held at a time; default 512 MiB. */
+  readonly maxHeldBytes?: number;
+  /** The date by which signatures are checked; default: this machine's, in milliseconds since 1970. */
   readonly nowUnixMs?: () => number;
+  /** By which asynchronous calls wait and faults end; default: real time. */
+  readonly clock?: Clock;
+  /** Of what is drawn for faults. */
+  readonly faultSeed?: number;
 }
 
 export interface FunctionHost {
@@ -44,30 +65,53 @@ export interface FunctionHost {
  * @throws RangeError when a function or a bound is not usable
  */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
-  const { functions, accessKeys, prices, maxInstances = 4, idleMs = 180_000, log } = options;
+  const { functions, accessKeys, prices, log } = options;
+  const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
   checkFunctions(functions, maxInstances, idleMs);
   const limits = { ...defaultInstanceLimits, ...options.limits };
-  const { nowUnixMs = Date.now } = options;
-  const instances = new Instances({ functions, maxInstances, idleMs, limits, log });
-  const meter = new Meter(prices, functions);
-  const store = new FunctionStore({ functions, instances, meter, nowUnixMs });
+  const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
+  const book = prices.kind === "cu" ? new InvoiceBook(prices, nowUnixMs() - performance.now()) : undefined;
+  const meter = new Meter(prices, (name, cu, nowMs) => book?.charge(name, cu, nowMs));
+  const instances = new Instances({
+    functions,
+    scaling: { burst, growthPerMin, maxInstances, idleMs },
+    coldStartMs: options.coldStartMs ?? (() => 0),
+    ...(options.makeCgroup && { makeCgroup: options.makeCgroup }),
+    limits,
+    meter,
+    log,
+  });
+  const store = new FunctionStore({ functions, instances, nowUnixMs });
+  const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
+  const caller = new Caller(instances, meter, faults);
+  const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);
+  const asyncCalls = new AsyncCalls({ caller, functionNamed, atOnce: maxInstances, clock, log });
   const secrets = new Map(Object.entries(accessKeys));
-  const signed = signedRoutes({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs });
+  const room = new BodyRoom(maxHeldBytes);
+  const gate = new Gate({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs, room });
   let closed: Promise<void> | undefined;
 
   const app = new Hono<HostEnv>();
   app.use(async (context, next) => {
     context.set("requestId", newRequestId(nowUnixMs()));
+    if (closed !== undefined && !context.req.path.startsWith("/admin/")) {
+      throw new FcRefusal("ServiceUnavailable", "the function host is closing");
+    }
     return next();
   });
-  app.use("/2023-03-30/*", async (_, next) => {
-    if (closed !== undefined) throw new FcRefusal("ServiceUnavailable", "the function host is closing");
-    return next();
+  addFunctionRoutes(app, store, gate);
+  addInvokeRoute(app, { store, caller, asyncCalls, gate });
+  addAsyncRoutes(app, store, gate);
+  addTriggerRoutes(app, { store, caller, gate, nowUnixMs });
+  addAdminRoutes(app, {
+    store,
+    instances,
+    meter,
+    book,
+    asyncCalls,
+    faults,
+    guard: adminGuard(options.adminToken),
   });
-  addFunctionRoutes(app, store, signed);
-  addInvokeRoute(app, { store, instances, meter, signed });
-  app.get("/admin/bill", (c) => c.json(meter.bill()));
-  app.get("/admin/instances", (c) => c.json(instances.list()));
   app.notFound((context) =>
     new FcRefusal("PathNotSupported", `no ${context.req.method} ${context.req.path} here`).response(
       context.var.requestId,
@@ -83,10 +127,24 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
 
   return {
     app,
-    bill: () => meter.bill(),
+    bill: () => meter.bill(performance.now()),
     close: () => {
-      closed ??= instances.close().then(() => store.close());
+      closed ??= close();
       return closed;
     },
   };
+
+  async function close(): Promise<void> {
+    await asyncCalls.close();
+    await instances.close();
+    await store.close();
+  }
 }
+
+const realClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, act) => {
+    const timer = setTimeout(act, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};

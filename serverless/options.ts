@@ -1,6 +1,20 @@
 /** The options of the local function host and of a function, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { functionMenu, functionSize } from "../protocol/function-menu.ts";
+import type { ColdStart } from "./cold-start.ts";
+import { defaultScaling } from "./scaling.ts";
+
+/** `MS`, or `MEDIAN,P99`. */
+const coldStartText = z.union([z.string(), z.number()]).transform((given, context): ColdStart => {
+  const parts = String(given).split(",");
+  const [medianMs = Number.NaN, p99Ms = medianMs] = parts.map((part) => Number(part.trim() || "none"));
+  const constant = parts.length === 1 && medianMs >= 0;
+  if ((constant || (parts.length === 2 && medianMs > 0 && p99Ms >= medianMs)) && p99Ms <= 600_000) {
+    return { medianMs, p99Ms };
+  }
+  context.addIssue("MS, or MEDIAN,P99 with 0 < MEDIAN <= P99; at most 600000 ms");
+  return z.NEVER;
+});
 
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
@@ -38,6 +52,49 @@ export const functionHostOptions = z.strictObject({
     .max(86_400)
     .default(180)
     .describe("time without a call after which an instance is stopped, in seconds"),
+  instanceConcurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(1)
+    .describe("most calls that one instance runs at a time; its busy time is billed once for all of them"),
+  burst: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(defaultScaling.burst)
+    .describe("instances that may start at once; calls that would need more are throttled (429)"),
+  growth: z
+    .number()
+    .min(0)
+    .max(100_000)
+    .default(defaultScaling.growthPerMin)
+    .describe("instances that may start per minute beyond the burst"),
+  coldStart: coldStartText
+    .optional()
+    .describe(
+      "milliseconds added to the start of each process: one number, or the median and 99th percentile of a lognormal distribution, such as 300,1200",
+    ),
+  seed: z.number().int().min(0).max(0xffff_ffff).default(1).describe("seed of what is drawn for cold starts"),
+  cgroups: z
+    .enum(["auto", "on", "off"])
+    .default("auto")
+    .describe(
+      "hold each instance to its vCPU and memory by Linux control groups; auto: where this machine allows it",
+    ),
+  trigger: z
+    .enum(["anonymous", "function", "none"])
+    .default("anonymous")
+    .describe(
+      "who may call the functions at /trigger/NAME/…, as by an HTTP trigger: anybody, holders of the key, or nobody",
+    ),
+  adminToken: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("bearer token for /admin (default: only programs on this machine may ask it)"),
   models: z
     .string()
     .optional()

@@ -15,7 +15,7 @@ import { afterAll, afterEach, expect, vi } from "vitest";
 import type { CuPriceSheet } from "../algorithms/price.ts";
 import type { FunctionConfig } from "../serverless/fc-contract.ts";
 import { createFunctionHost, type FunctionHostOptions } from "../serverless/host.ts";
-import type { InstanceView } from "../serverless/instances.ts";
+import type { InstanceView } from "../serverless/instance-slot.ts";
 import type { Bill } from "../serverless/meter.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.
@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A real function. A body that starts with "!" is an order; any other is sent back. */
 const program = join(folder, "program.mjs");
 export const programText = `import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 let initialized = 0;
 if (process.env.STUBBORN) process.on("SIGTERM", () => {});
@@ -35,9 +35,26 @@ const orders = {
   exit: () => process.exit(3),
   hang: () => {},
   drop: (res) => res.destroy(),
+  forge: (res, name) => res.writeHead(200, { [name]: "x".repeat(name === "x-big" ? 9000 : 1) }).end(),
+  count: (res, file, req) => {
+    appendFileSync(file, req.headers["x-fc-retry-count"]);
+    res.writeHead(existsSync(file + "-ok") ? 200 : 404).end();
+  },
   fail: (res) => res.writeHead(404, { "x-fc-status": "404" }).end("no such model"),
   last: (res) => res.on("finish", () => process.exit()).end("bye"),
   log: (res, text) => process.stdout.write(text + "\\n", () => res.end()),
+  wait: (res, ms) => setTimeout(() => res.end(), Number(ms)),
+  eat: (res, mib) => res.end(String(Buffer.alloc(mib * 2 ** 20, 1).length)),
+  burn: (res, ms) => {
+    const from = process.cpuUsage();
+    while (process.cpuUsage(from).user < Number(ms) * 1000);
+    res.end();
+  },
+  mark: (res, _, req) => {
+    const id = req.headers["x-fc-request-id"];
+    console.log("FC Invoke Start RequestId: " + id);
+    res.end(() => setTimeout(() => console.log("late word of " + id + "\\nFC Invoke End RequestId: " + id), 5));
+  },
   spawn: (res) => res.end(String(spawn("sleep", ["1000"]).pid)),
   big: (res) => res.end(Buffer.alloc(2000)),
   hold: (res, gate) => {
@@ -45,7 +62,6 @@ const orders = {
   },
   tell: (res, _, req) => {
     res.setHeader("x-model", "m");
-    res.setHeader("x-fc-forged", "1");
     res.end(JSON.stringify({ env: process.env, headers: req.headers, initialized }));
   },
 };
@@ -53,6 +69,13 @@ createServer(async (req, res) => {
   const chunks = [];
   for await (const chunk of req) chunks.push(chunk);
   const body = Buffer.concat(chunks);
+  if (req.headers["x-fc-control-path"] === "/http-invoke") {
+    const { method, url, headers } = req;
+    const status = Number(headers["x-status"] ?? 200);
+    res.writeHead(status, { "x-own": "1", "content-type": "text/plain" });
+    return res.end(status === 204 ? undefined : JSON.stringify({ method, url, headers, body: body.toString() }));
+  }
+  if (req.url === "/initialize" && process.env.INITIALIZE) console.log("no weights");
   if (req.url === "/initialize") return res.writeHead(Number(process.env.INITIALIZE ?? 200)).end(void initialized++);
   if (req.url === "/pre-stop") return res.end(void writeFileSync(process.env.FOLDER + "/" + process.env.FC_INSTANCE_ID, ""));
   if (body[0] !== 33) return res.end(body);
@@ -117,7 +140,9 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   });
 
   async function admin<T>(path: string): Promise<T> {
-    return (await (await fetch(`http://${endpoint}/admin/${path}`)).json()) as T;
+    const { adminToken = "" } = change;
+    const headers = { authorization: `Bearer ${adminToken}` };
+    return (await (await fetch(`http://${endpoint}/admin/${path}`, { headers })).json()) as T;
   }
   const list = (): Promise<InstanceView[]> => admin<InstanceView[]>("instances");
 
@@ -135,13 +160,18 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   const ours = client("key", "secret");
   async function invoke(
     body: string | Buffer,
-    options: { name?: string; by?: Client; type?: string } = {},
+    options: { name?: string; by?: Client; type?: string; taskId?: string; qualifier?: string } = {},
   ): Promise<Answer> {
     const headers = new sdk.InvokeFunctionHeaders({
       xFcInvocationType: options.type ?? "Sync",
       xFcLogType: "Tail",
+      ...(options.taskId !== undefined && { xFcAsyncTaskId: options.taskId }),
     });
-    const request = new sdk.InvokeFunctionRequest({ body: Readable.from([Buffer.from(body)]) });
+    const { qualifier } = options;
+    const request = new sdk.InvokeFunctionRequest({
+      body: Readable.from([Buffer.from(body)]),
+      ...(qualifier !== undefined && { qualifier }),
+    });
     const runtime = {} as Parameters<Client["invokeFunctionWithOptions"]>[3];
     const by = options.by ?? ours;
     const reply = await by.invokeFunctionWithOptions(options.name ?? "f", request, headers, runtime);

@@ -121,7 +121,15 @@ function faultyTarget(
         if (draw < faults.failing) done({ ok: false, error: new SpillwayError("target_unavailable") });
         else if (draw < faults.failing + faults.refusing) {
           done({ ok: false, error: new SpillwayError("request_rejected") });
-        } else done({ ok: true, answers: payloads, serviceMs: latencyMs, coldStartMs: 0, cost: 0 });
+        } else {
+          const times = { serviceMs: latencyMs, coldStartMs: latencyMs > 100 ? undefined : 0, cost: 0 };
+          if (draw < 0.95 || payloads.length === 1) done({ ok: true, answers: payloads, ...times });
+          else {
+            const code = draw < 0.97 ? "request_too_large" : "target_throttled";
+            const unanswered = new Map([[0, new SpillwayError(code)]]);
+            done({ ok: true, answers: payloads.slice(1), unanswered, ...times });
+          }
+        }
       });
     },
   };

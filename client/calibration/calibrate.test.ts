@@ -54,7 +54,13 @@ function transportTo(models: readonly ModelRunner[], coldStarts: number[] = []):
       const headers = wireHeaders(wire);
       const reply = await app.request(`/v2/models/${model}/infer`, { method: "POST", headers, body });
       const answer = toWireBody(reply.headers.get(headerLength), await reply.arrayBuffer());
-      return { status: reply.status, wire: answer, coldStartMs: coldStarts.shift() ?? 0, cost: 2 };
+      return {
+        status: reply.status,
+        wire: answer,
+        durationMs: undefined,
+        coldStartMs: coldStarts.shift() ?? 0,
+        cost: 2,
+      };
     },
     close: () => Promise.resolve(),
   };

@@ -75,7 +75,7 @@ async function coldStartsOf(
   const wire = encodeInferRequest(model.request(1), { binary: true });
   try {
     const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
-    return coldStartMs > 0 ? [coldStartMs] : [];
+    return coldStartMs === undefined || coldStartMs === 0 ? [] : [coldStartMs];
   } catch {
     // Why it does not answer is said when it is measured.
     return [];

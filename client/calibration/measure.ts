@@ -8,7 +8,7 @@ import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { WireBody } from "../../protocol/message.ts";
 import { SpillwayError } from "../errors.ts";
-import { numberOf, replyFault } from "../targets/model-target.ts";
+import { numberOf, replyFault, serviceOf } from "../targets/model-target.ts";
 import type { Transport } from "../targets/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 
@@ -158,13 +158,13 @@ class Measuring {
     const elapsedMs = performance.now() - startedAtMs;
     this.#cost += reply.cost;
     if (reply.status !== 200) throw replyFault(reply);
-    if (reply.coldStartMs > 0) {
-      this.#coldStartMs.push(reply.coldStartMs);
+    if (reply.coldStartMs !== 0) {
+      if (reply.coldStartMs !== undefined) this.#coldStartMs.push(reply.coldStartMs);
       return this.#call(rows);
     }
     const answer = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
-    const serviceMs = numberOf(answer, "spillway_service_ms");
-    // Without the server's word all of the time is the target's, and none the link's.
+    const serviceMs = serviceOf(answer, reply);
+    // Without anybody's word all of the time is the target's, and none the link's.
     if (serviceMs === undefined) return { rows, serviceMs: elapsedMs, elapsedMs, upload: undefined };
     const tookMs = Math.max(0, elapsedMs - serviceMs - (numberOf(answer, "spillway_queued_ms") ?? 0));
     const upload = { bytes: wire.body.byteLength, tookMs, hasRoundTrip: true };

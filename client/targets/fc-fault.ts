@@ -1,30 +1,53 @@
 /**
  * What Function Compute's SDK throws, as the queue's errors. Its classes tell little, so the status and the
- * code decide; a gateway's HTML page surfaces as a SyntaxError without either.
+ * code decide; a gateway's HTML page surfaces as a SyntaxError without either. Of its objects only texts are kept:
+ * they hold requests and replies, with whatever secrets are in those.
  */
 import { type ErrorCode, SpillwayError } from "../errors.ts";
+import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { withoutExcerpt } from "./redact.ts";
 
 interface SdkError {
   readonly name?: string;
   readonly message?: string;
   readonly code?: string;
   readonly statusCode?: number;
+  /** The body of the reply, with the status added. */
+  readonly data?: unknown;
 }
 
-const throttlingCodes = new Set(["ResourceExhausted", "ResourceThrottled"]);
+/** Longest text that is taken over, in characters. */
+const maxText = 500;
 
-/** @param error whatever the SDK threw; a SpillwayError is returned as it is */
-export function fcFault(error: unknown, functionName: string): SpillwayError {
+/**
+ * @param error whatever the SDK threw; a SpillwayError is returned as it is
+ * @param redacted takes secrets out of a text
+ */
+export function fcFault(
+  error: unknown,
+  functionName: string,
+  redacted: (text: string) => string = (text) => text,
+): SpillwayError {
   if (error instanceof SpillwayError) return error;
-  const { message = String(error) } = error as SdkError;
-  return new SpillwayError(codeOf(error as SdkError), `${functionName}: ${message}`, { cause: error });
+  const { code, text } = faultOf(error as SdkError);
+  return new SpillwayError(code, `${functionName}: ${redacted(text).slice(0, maxText)}`);
 }
 
-function codeOf({ name = "", message = "", code = "", statusCode }: SdkError): ErrorCode {
-  if (statusCode === 429 || statusCode === 503 || throttlingCodes.has(code)) return "target_throttled";
-  if (statusCode === 401 || statusCode === 403 || statusCode === 404) return "target_denied";
-  if (statusCode === 400 || statusCode === 413) return "request_rejected";
-  if (statusCode !== undefined) return "target_fault";
+function faultOf(error: SdkError): { code: ErrorCode; text: string } {
+  const { message = "", code = "", statusCode, data } = error;
+  if (error instanceof SyntaxError) {
+    return { code: "target_fault", text: `the reply is no JSON: ${withoutExcerpt(message)}` };
+  }
+  if (statusCode === undefined) return { code: withoutStatus(error), text: message };
+  const platform = platformErrorIn(data) ?? { code, message };
+  const request = platform.requestId === undefined ? "" : `; request ${platform.requestId}`;
+  return {
+    code: meaningOf(statusCode, platform),
+    text: `${platform.code} (${statusCode}${request}): ${platform.message}`,
+  };
+}
+
+function withoutStatus({ name = "", message = "", code = "" }: SdkError): ErrorCode {
   if (/Timeout/.test(name) || /ReadTimeout|ConnectTimeout/.test(message)) return "target_timeout";
   if (/^E[A-Z]+$/.test(code) || /ECONN|socket hang up|aborted/.test(message)) return "target_unreachable";
   if (code === "InvalidCredentials") return "target_denied";

@@ -10,6 +10,9 @@ import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
+import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { withoutExcerpt } from "./redact.ts";
+import { sendSplit } from "./split-batch.ts";
 import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
@@ -44,21 +47,37 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     maxInFlight,
     assumedLatencyMs,
     send: (batch, done) => {
-      sendBatch(options, batch).then(done, (error: unknown) => {
-        const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
-        done({ ok: false, error: faultOf(error), ...billed });
-      });
+      void sendBatch(options, batch).then(done);
     },
   };
 }
 
 async function sendBatch(
-  { transport, callTimeoutMs }: ModelTargetOptions,
+  { name, transport, callTimeoutMs }: ModelTargetOptions,
   { payloads, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
+): Promise<BatchResult<InferResponse>> {
+  const startedAtMs = clock.nowMs();
+  const untilMs = Math.max(startedAtMs + 1, Math.min(startedAtMs + callTimeoutMs, giveUpAtMs));
+  return sendSplit(payloads, async (part) => {
+    try {
+      const timeoutMs = untilMs - clock.nowMs();
+      if (timeoutMs <= 0)
+        throw new SpillwayError("target_timeout", `${name}: no time was left for this part`);
+      return await sendCall(transport, part, timeoutMs);
+    } catch (error) {
+      const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
+      return { ok: false, error: faultOf(error), ...billed };
+    }
+  });
+}
+
+async function sendCall(
+  transport: Transport,
+  payloads: readonly ModelCall[],
+  timeoutMs: number,
 ): Promise<BatchResult<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
   const wire = encodeInferRequest(stackRequests(payloads.map((call) => call.request)), { binary: true });
-  const timeoutMs = Math.max(1, Math.min(callTimeoutMs, giveUpAtMs - clock.nowMs()));
   const reply = await transport.call(model, wire, timeoutMs);
   const { cost } = reply;
   if (reply.status !== 200) return { ok: false, error: replyFault(reply), cost };
@@ -70,11 +89,16 @@ async function sendBatch(
       payloads.map((call) => call.rows),
       payloads.map((call) => call.request.id),
     ),
-    serviceMs: numberOf(response, "spillway_service_ms"),
+    serviceMs: serviceOf(response, reply),
     serverQueuedMs: numberOf(response, "spillway_queued_ms"),
     coldStartMs: reply.coldStartMs,
     cost,
   };
+}
+
+/** How long the model ran, as its server says, else how long the function ran, as its platform says. */
+export function serviceOf(response: InferResponse, { durationMs }: TransportReply): number | undefined {
+  return numberOf(response, "spillway_service_ms") ?? durationMs;
 }
 
 export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
@@ -82,35 +106,42 @@ export function numberOf({ parameters }: InferResponse, name: string): number | 
   return typeof value === "number" ? value : undefined;
 }
 
-/** What a server says that answers with a status other than 200. */
-export function replyFault(reply: TransportReply): SpillwayError {
-  return new SpillwayError(codeOf(reply.status), messageOf(reply));
+/** What a server says that answers with a status other than 200: a V2 server, or the platform before it. */
+export function replyFault({ status, wire }: TransportReply): SpillwayError {
+  const text = new TextDecoder().decode(wire.body.subarray(0, 4_096));
+  const body = jsonIn(text);
+  const platform = platformErrorIn(body);
+  if (platform !== undefined && status >= 400) {
+    const message = `${platform.code} (${status}): ${platform.message}`;
+    return new SpillwayError(meaningOf(status, platform), message.slice(0, 500));
+  }
+  const error = (body as { error?: unknown } | undefined)?.error;
+  const message = typeof error === "string" ? error : `status ${status}: ${text.slice(0, 200)}`;
+  return new SpillwayError(codeOf(status), message);
 }
 
 /** What a V2 server means by a status other than 200. */
 function codeOf(status: number): ErrorCode {
   if (status === 404) return "model_not_found";
-  if (status === 429) return "target_throttled";
   if (status === 503) return "target_unavailable";
-  if (status === 504) return "target_timeout";
-  return status >= 400 && status < 500 ? "request_rejected" : "target_fault";
+  if (status < 400) return "target_fault";
+  return meaningOf(status, { code: "", message: "" });
 }
 
-function messageOf({ status, wire }: TransportReply): string {
-  const text = new TextDecoder().decode(wire.body.subarray(0, 4_096));
+function jsonIn(text: string): unknown {
   try {
-    const { error } = JSON.parse(text) as { error?: unknown };
-    if (typeof error === "string") return error;
+    return JSON.parse(text) ?? undefined;
   } catch {
-    // Not JSON: say what came.
+    return undefined;
   }
-  return `status ${status}: ${text.slice(0, 200)}`;
 }
 
 /** Whatever went wrong, as the queue's error: an answer that cannot be decoded is the target's fault. */
 function faultOf(error: unknown): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const message =
-    error instanceof ProtocolError ? `the answer makes no sense: ${error.message}` : String(error);
-  return new SpillwayError("target_fault", message, { cause: error });
+    error instanceof ProtocolError
+      ? `the answer makes no sense: ${withoutExcerpt(error.message)}`
+      : String(error);
+  return new SpillwayError("target_fault", message);
 }

@@ -9,8 +9,13 @@ export interface TransportReply {
   /** HTTP status of the V2 answer. */
   readonly status: number;
   readonly wire: WireBody;
-  /** Time that the server's instance took to start for this call; 0 when it was warm or is not known. */
-  readonly coldStartMs: number;
+  /** How long the function ran, as its platform measured it; undefined when nobody says. */
+  readonly durationMs: number | undefined;
+  /**
+   * Time that the server's instance took to start for this call: 0 when it was warm or nothing is said of instances;
+   * undefined when it did start, and did not say how long.
+   */
+  readonly coldStartMs: number | undefined;
   /** What the call cost; 0 where calls are not billed. */
   readonly cost: number;
 }
@@ -28,7 +33,7 @@ export class BilledFailure extends SpillwayError {
 export interface Transport {
   /**
    * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`; with
-   * a BilledFailure when that is known to cost something.
+   * a BilledFailure when that is known to cost something; with `request_too_large` when less may be taken.
    */
   call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
   /** Let go of connections. Calls under way may fail. */

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { FcRefusal } from "../fc-refusal.ts";
+import { readInput } from "./read-input.ts";
 
 const functionName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 const runtimes = ["custom", "custom.debian10", "custom.debian11", "custom.debian12"];
@@ -27,10 +28,9 @@ function hook(
   return z.looseObject({
     handler: z.string().optional(),
     timeout: ranged(1, maxTimeoutS, 1).optional(),
-    command: z.custom<undefined>(
-      (value) => value === undefined,
-      "none: the local host sends hooks by HTTP only",
-    ),
+    command: z
+      .custom<undefined>((value) => value === undefined, "none: the local host sends hooks by HTTP only")
+      .optional(),
   });
 }
 
@@ -56,6 +56,7 @@ const fields = {
   instanceLifecycleConfig: z
     .looseObject({ initializer: hook(300).optional(), preStop: hook(90).optional() })
     .optional(),
+  layers: texts.optional(),
 };
 
 /** Code comes as a zip in base64: a local host has no object storage. */
@@ -100,6 +101,8 @@ export interface FunctionSettings {
   readonly customRuntimeConfig?:
     | { readonly command?: readonly string[] | undefined; readonly args?: readonly string[] | undefined }
     | undefined;
+  /** ARNs. */
+  readonly layers?: readonly string[] | undefined;
   readonly instanceLifecycleConfig?:
     | { readonly initializer?: Hook | undefined; readonly preStop?: Hook | undefined }
     | undefined;
@@ -110,7 +113,7 @@ export function readCreate(body: Uint8Array): {
   readonly settings: FunctionSettings;
   readonly code: CodeInput;
 } {
-  const { code: given, ...settings } = parsed(createInput, body);
+  const { code: given, ...settings } = readInput(createInput, body);
   return { settings: withRatio(settings), code: given };
 }
 
@@ -119,26 +122,10 @@ export function readUpdate(
   body: Uint8Array,
   old: FunctionSettings,
 ): { readonly settings: FunctionSettings; readonly code: CodeInput | undefined } {
-  const { code: given, ...changed } = parsed(updateInput, body);
+  const { code: given, ...changed } = readInput(updateInput, body);
   // JSON holds no undefined, which is all that this may be but FunctionSettings.
   const settings = { ...old, ...changed, functionName: old.functionName } as FunctionSettings;
   return { settings: withRatio(settings), code: given };
-}
-
-function parsed<S extends z.ZodType>(schema: S, body: Uint8Array): z.output<S> {
-  let given: unknown;
-  try {
-    given = JSON.parse(Buffer.from(body).toString());
-  } catch {
-    throw new FcRefusal("InvalidArgument", "the body is not JSON");
-  }
-  const result = schema.safeParse(given, { reportInput: true });
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, input, message }) =>
-      `${path.join(".") || "the body"} is ${JSON.stringify(input)?.slice(0, 100) ?? "missing"}; allowed: ${message}`,
-  );
-  throw new FcRefusal("InvalidArgument", problems.join("\n"));
 }
 
 /** ASSUMED: the ratio is of GiB (1024 MB). */

@@ -1,17 +1,18 @@
 /**
  * The functions of a host: those it was started with, and those that were deployed to it. What is defined here is what
- * the instances run and the meter prices; code lives in a folder of the host's own, which goes with the host.
+ * the instances run; code lives in a folder of the host's own, which goes with the host.
  */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultAsyncRules, type AsyncRules } from "../async-calls.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { Instances } from "../instances.ts";
-import type { Meter } from "../meter.ts";
 import { unpackCode, type CodePackage } from "./code-package.ts";
 import { functionConfigOf, functionSettingsOf } from "./function-config-of.ts";
+import { newTrigger, type HttpTrigger } from "./http-trigger.ts";
 import { readCreate, readUpdate, type CodeInput, type FunctionSettings } from "./function-settings.ts";
 
 export interface StoredFunction {
@@ -20,6 +21,8 @@ export interface StoredFunction {
   readonly config: FunctionConfig;
   /** Undefined for a function that came with the host. */
   readonly code: CodePackage | undefined;
+  readonly trigger: HttpTrigger | undefined;
+  readonly asyncRules: AsyncRules;
   readonly createdAtUnixMs: number;
   readonly modifiedAtUnixMs: number;
 }
@@ -27,7 +30,6 @@ export interface StoredFunction {
 export interface FunctionStoreOptions {
   readonly functions: readonly FunctionConfig[];
   readonly instances: Pick<Instances, "define" | "remove">;
-  readonly meter: Pick<Meter, "define">;
   readonly nowUnixMs: () => number;
 }
 
@@ -53,17 +55,24 @@ export class FunctionStore {
         settings: functionSettingsOf(config),
         config,
         code: undefined,
+        trigger: config.triggerAuth && newTrigger({ authType: config.triggerAuth }, nowUnixMs),
+        asyncRules: defaultAsyncRules,
         createdAtUnixMs: nowUnixMs,
         modifiedAtUnixMs: nowUnixMs,
       });
     }
   }
 
-  /** @throws FcRefusal FunctionNotFound */
-  get(name: string): StoredFunction {
+  /**
+   * @param qualifier a version or alias; here there is LATEST only
+   * @throws FcRefusal FunctionNotFound, VersionNotFound, AliasNotFound
+   */
+  get(name: string, qualifier = "LATEST"): StoredFunction {
     const stored = this.#functions.get(name);
     if (stored === undefined) throw new FcRefusal("FunctionNotFound", `function ${name} does not exist`);
-    return stored;
+    if (qualifier === "LATEST") return stored;
+    const code = /^\d+$/.test(qualifier) ? "VersionNotFound" : "AliasNotFound";
+    throw new FcRefusal(code, `function ${name} has no ${qualifier}; the local host has LATEST only`);
   }
 
   /** Up to `limit` functions by name, from the one after `after`. */
@@ -90,7 +99,8 @@ export class FunctionStore {
       const unpacked = await this.#unpack(name, code);
       const config = functionConfigOf(settings, unpacked.folder);
       const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
-      return this.#define({ id: randomUUID(), settings, config, code: unpacked.code, ...times });
+      const fresh = { id: randomUUID(), trigger: undefined, asyncRules: defaultAsyncRules, ...times };
+      return this.#define({ ...fresh, settings, config, code: unpacked.code });
     });
   }
 
@@ -104,10 +114,11 @@ export class FunctionStore {
       const old = this.get(name);
       const { settings, code } = readUpdate(body, old.settings);
       const unpacked = code === undefined ? undefined : await this.#unpack(name, code);
-      const config = functionConfigOf(settings, unpacked?.folder ?? old.config.folder);
+      const { gpu, folder } = old.config;
+      const config = { ...functionConfigOf(settings, unpacked?.folder ?? folder), ...(gpu && { gpu }) };
       const modifiedAtUnixMs = this.#options.nowUnixMs();
       const stored = { ...old, settings, config, code: unpacked?.code ?? old.code, modifiedAtUnixMs };
-      return this.#define(stored, unpacked === undefined ? undefined : old.config.folder);
+      return this.#define(stored, unpacked === undefined ? undefined : folder);
     });
   }
 
@@ -119,6 +130,18 @@ export class FunctionStore {
     });
   }
 
+  /** Give a function another HTTP trigger, or none, or other rules for asynchronous calls. */
+  change(name: string, change: Partial<Pick<StoredFunction, "trigger" | "asyncRules">>): void {
+    this.#functions.set(name, { ...this.get(name), ...change });
+  }
+
+  /** Let no instance of a function, or of any, that is there now take another call. */
+  chill(name?: string): void {
+    for (const { config } of name === undefined ? this.#functions.values() : [this.get(name)]) {
+      this.#leave(this.#options.instances.define({ ...config }), undefined);
+    }
+  }
+
   /** To be called when every instance is gone: takes the code away. */
   async close(): Promise<void> {
     await this.#lastChange;
@@ -128,7 +151,6 @@ export class FunctionStore {
 
   #define(stored: StoredFunction, oldFolder?: string): StoredFunction {
     this.#functions.set(stored.config.name, stored);
-    this.#options.meter.define(stored.config);
     this.#leave(this.#options.instances.define(stored.config), oldFolder);
     return stored;
   }

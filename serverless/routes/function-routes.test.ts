@@ -40,8 +40,15 @@ async function startDeploying() {
 
 it("takes a function through the official SDK, tells of it, and runs it", async () => {
   const { create, get, invoke } = await startDeploying();
-  const { body: created, statusCode } = await create();
+  const initializer = new sdk.LifecycleHook({ handler: "index.initialize", timeout: 30 });
+  const { body: created, statusCode } = await create({
+    layers: ["acs:fc:local:official:layers/Nodejs20/versions/1"],
+    instanceLifecycleConfig: new sdk.InstanceLifecycleConfig({ initializer }),
+  });
   expect(statusCode).toBe(200);
+  expect(created?.layers?.map(({ arn }) => arn)).toEqual([
+    "acs:fc:local:official:layers/Nodejs20/versions/1",
+  ]);
   expect(created).toMatchObject({
     functionName: "deployed",
     runtime: "custom.debian10",
@@ -162,4 +169,19 @@ it("leaves nothing behind on the disk", async () => {
   expect(own).toBeDefined();
   await host.close();
   expect(folders()).not.toContain(own);
+});
+
+it("takes no code from elsewhere than this machine", async () => {
+  const { host } = await startDeploying();
+  const path = "/2023-03-30/functions";
+  for (const [method, at] of [
+    ["POST", path],
+    ["PUT", `${path}/f`],
+    ["DELETE", `${path}/f`],
+    ["POST", `${path}/f/triggers`],
+    ["PUT", `${path}/f/async-invoke-config`],
+  ] as const) {
+    const answer = await host.app.request(at, { method, headers: { host: "rebound.example:9000" } });
+    expect([answer.status, await answer.json()]).toMatchObject([403, { Code: "AccessDenied" }]);
+  }
 });

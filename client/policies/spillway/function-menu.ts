@@ -167,8 +167,9 @@ export class FunctionMenu {
     const size = this.sizes.find((each) => each.target === target);
     if (sent === undefined || size === undefined || this.#link === undefined) return false;
     this.#underWay.splice(at, 1);
-    const { serviceMs, serverQueuedMs = 0, coldStartMs = 0 } = times ?? {};
-    if (serviceMs === undefined) return this.#link.ended(sent.upload, undefined);
+    const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
+    // A start of unknown length hides how long the upload took, and a first run is no measure of the next.
+    if (serviceMs === undefined || coldStartMs === undefined) return this.#link.ended(sent.upload, undefined);
     const hasLinkDrifted = this.#link.ended(
       sent.upload,
       endedAtMs - serviceMs - serverQueuedMs - coldStartMs,

@@ -1,0 +1,42 @@
+import { expect, it } from "vitest";
+import { billedOf, coldStartOf, durationOf, MetInstances } from "./reply-facts.ts";
+
+const log = (text: string): { "x-fc-log-result": string } => {
+  return { "x-fc-log-result": Buffer.from(text).toString("base64") };
+};
+
+it("takes the billed time from the log's tail, else the duration from the header, else from the log", () => {
+  const tail = "Duration: 3.87 ms, Billed Duration: 4 ms, Memory Size: 128 MB";
+  expect(billedOf({ ...log(tail), "x-fc-invocation-duration": "5" })).toBe(4);
+  expect(durationOf({ ...log(tail), "x-fc-invocation-duration": "5" })).toBe(5);
+  expect(durationOf(log(tail))).toBe(3.87);
+  expect(billedOf(log("Duration: 3.87 ms"))).toBe(3.87);
+  expect(billedOf({})).toBeUndefined();
+});
+
+it("does not believe what a function printed before the platform's line, nor what is no time", () => {
+  const tail = "Billed Duration: 1 ms\nDuration: 0.1 ms\nDuration: 3 ms, Billed Duration: 8 ms\n";
+  expect([billedOf(log(tail)), durationOf(log(tail))]).toEqual([8, 3]);
+  for (const text of ["", "soon", "-1", "Infinity"]) {
+    expect(durationOf({ "x-fc-invocation-duration": text })).toBeUndefined();
+  }
+});
+
+it("believes the host's word on cold starts, else takes an instance that was never met for cold", () => {
+  const met = new MetInstances();
+  const cold = (headers: Record<string, string>): number | undefined => coldStartOf(headers, met);
+  expect(cold({ "x-fc-instance-id": "a", "x-spillway-cold-start-ms": "12.5" })).toBe(12.5);
+  expect(cold({ "x-fc-instance-id": "a" })).toBe(0);
+  expect(cold({ "x-fc-instance-id": "b" })).toBeUndefined();
+  expect(cold({ "x-fc-instance-id": "c", "x-spillway-cold-start-ms": "0" })).toBe(0);
+  expect(cold({})).toBe(0);
+});
+
+it("forgets the instance that was longest unmet beyond 4,096", () => {
+  const met = new MetInstances();
+  for (let id = 0; id < 4_096; id++) expect(met.isNew(String(id))).toBe(true);
+  expect(met.isNew("0")).toBe(false);
+  expect(met.isNew("one more")).toBe(true);
+  expect(met.isNew("0")).toBe(false);
+  expect(met.isNew("1")).toBe(true);
+});
