@@ -138,7 +138,8 @@ export class AsyncCalls {
     try {
       const { config, asyncRules } = functionNamed(call.name);
       const { requestId, body } = call;
-      const end = await caller.call(config, { requestId, body, wantsLog: false });
+      const retries = call.runs - 1;
+      const end = await caller.call(config, { requestId, body, wantsLog: false, retries });
       const why = whyFailed(end);
       if (why === undefined) {
         this.#pending.delete(call.taskId);

@@ -22,6 +22,8 @@ export interface Call {
   readonly body: Uint8Array;
   /** Whether the caller asked for the end of what the function prints. */
   readonly wantsLog: boolean;
+  /** How often it was run before; default 0. */
+  readonly retries?: number | undefined;
   /** Undefined for an event: POST /invoke. */
   readonly trigger?: TriggerRequest | undefined;
   readonly fault?: CallFault | undefined;

@@ -25,7 +25,7 @@ export class Caller {
     }
     // The same function once more, so that its warm instances are old ones.
     if (met.cold) void this.#instances.define({ ...config });
-    const { requestId, body, wantsLog, trigger } = call;
-    return this.#instances.call(name, requestId, body, { wantsLog, trigger, fault: met.call });
+    const { requestId, body, ...more } = call;
+    return this.#instances.call(name, requestId, body, { ...more, fault: met.call });
   }
 }

@@ -1,8 +1,15 @@
 /** The HTTP side of an instance: its function's endpoints, asked with the platform's headers. */
 import { Pool } from "undici";
-import type { Call } from "./call.ts";
+import type { Call, TriggerRequest } from "./call.ts";
 import { exchange, type Exchange } from "./exchange.ts";
 import { instanceHeaders, type FunctionConfig } from "./fc-contract.ts";
+
+/** What an event is to a function's server. */
+const event: TriggerRequest = {
+  method: "POST",
+  path: "/invoke",
+  headers: { "content-type": "application/octet-stream" },
+};
 
 export class FunctionServer {
   readonly #config: FunctionConfig;
@@ -22,15 +29,16 @@ export class FunctionServer {
   }
 
   /** Never rejects, as the others here. */
-  invoke({ requestId, body, trigger }: Call): Promise<Exchange> {
-    const { timeoutMs } = this.#config;
-    if (trigger === undefined) return this.#send("POST", "/invoke", requestId, timeoutMs, body);
+  invoke({ requestId, body, trigger, retries = 0 }: Call): Promise<Exchange> {
+    const { method, path, headers } = trigger ?? event;
+    const own = instanceHeaders(this.#config, trigger === undefined ? "/invoke" : "/http-invoke", requestId);
     return exchange(this.#pool, {
-      method: trigger.method,
-      path: trigger.path,
-      headers: { ...trigger.headers, ...instanceHeaders(this.#config, "/http-invoke", requestId) },
-      ...(body.length > 0 && { body }),
-      timeoutMs,
+      method,
+      path,
+      headers: { ...headers, ...own, "x-fc-retry-count": String(retries) },
+      // A request that a trigger passes on may have none.
+      ...((trigger === undefined || body.length > 0) && { body }),
+      timeoutMs: this.#config.timeoutMs,
       maxReplyBytes: this.#maxReplyBytes,
     });
   }
@@ -49,15 +57,11 @@ export class FunctionServer {
 
   #send(
     method: "GET" | "POST",
-    path: "/invoke" | "/initialize" | "/pre-stop",
+    path: "/initialize" | "/pre-stop",
     requestId: string,
     timeoutMs: number,
-    body?: Uint8Array,
   ): Promise<Exchange> {
     const headers = instanceHeaders(this.#config, path, requestId);
-    const maxReplyBytes = this.#maxReplyBytes;
-    if (body === undefined) return exchange(this.#pool, { method, path, headers, timeoutMs, maxReplyBytes });
-    headers["content-type"] = "application/octet-stream";
-    return exchange(this.#pool, { method, path, headers, body, timeoutMs, maxReplyBytes });
+    return exchange(this.#pool, { method, path, headers, timeoutMs, maxReplyBytes: this.#maxReplyBytes });
   }
 }

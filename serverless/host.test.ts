@@ -192,7 +192,11 @@ it("tells why a function does not start, and leaves no process behind", async ()
 it("answers 412 when the initializer fails", async () => {
   const env = { FOLDER: folder, INITIALIZE: "404" };
   const { invoke } = await start({ functions: [functionNamed("f", { initializer: true, env })] });
-  await expect(invoke("a")).rejects.toMatchObject({ statusCode: 412, code: "FunctionNotStarted" });
+  await expect(invoke("a")).rejects.toMatchObject({
+    statusCode: 412,
+    code: "FunctionNotStarted",
+    message: expect.stringMatching(/answered 404. Logs: no weights/),
+  });
 });
 
 it("puts what the function printed during a call into the log tail", async () => {

@@ -239,7 +239,10 @@ export class Instance {
     if (result.end === "failed" && (await within(this.exited, SETTLE_MS))) return this.#exitFailure();
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
     const why = result.end === "replied" ? `answered ${result.reply.status}` : `ended with ${result.end}`;
-    return { code: "FunctionNotStarted", message: `POST /initialize ${why}` };
+    return {
+      code: "FunctionNotStarted",
+      message: `POST /initialize ${why}. Logs: ${this.#logs.recent}`,
+    };
   }
 
   /** A broken connection nearly always means that the process ended: then its exit says more than the socket. */

@@ -45,7 +45,8 @@ export async function readBounded(request: Request, maxBytes: number, room: Body
     }
   } catch (error) {
     room.free(bytes);
-    throw error;
+    if (error instanceof FcRefusal) throw error;
+    throw new FcRefusal("InvalidArgument", `the body broke off: ${(error as Error).message}`);
   }
   return { bytes: Buffer.concat(chunks), free: () => room.free(bytes) };
 }

@@ -110,6 +110,7 @@ it("every link and picture of the documents is there", () => {
     "README.md",
     "docs/architecture.md",
     "docs/serverless.md",
+    "docs/deploy.md",
     "docs/errors.md",
     "docs/replay.md",
     "docs/policies.md",

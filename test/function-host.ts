@@ -36,8 +36,8 @@ const orders = {
   hang: () => {},
   drop: (res) => res.destroy(),
   forge: (res, name) => res.writeHead(200, { [name]: "x".repeat(name === "x-big" ? 9000 : 1) }).end(),
-  count: (res, file) => {
-    appendFileSync(file, "x");
+  count: (res, file, req) => {
+    appendFileSync(file, req.headers["x-fc-retry-count"]);
     res.writeHead(existsSync(file + "-ok") ? 200 : 404).end();
   },
   fail: (res) => res.writeHead(404, { "x-fc-status": "404" }).end("no such model"),
@@ -75,6 +75,7 @@ createServer(async (req, res) => {
     res.writeHead(status, { "x-own": "1", "content-type": "text/plain" });
     return res.end(status === 204 ? undefined : JSON.stringify({ method, url, headers, body: body.toString() }));
   }
+  if (req.url === "/initialize" && process.env.INITIALIZE) console.log("no weights");
   if (req.url === "/initialize") return res.writeHead(Number(process.env.INITIALIZE ?? 200)).end(void initialized++);
   if (req.url === "/pre-stop") return res.end(void writeFileSync(process.env.FOLDER + "/" + process.env.FC_INSTANCE_ID, ""));
   if (body[0] !== 33) return res.end(body);

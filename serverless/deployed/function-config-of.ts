@@ -5,6 +5,8 @@ import type { FunctionSettings } from "./function-settings.ts";
 
 /** ASSUMED: a hook without a timeout of its own has the API's default for calls. */
 const defaultHookTimeoutS = 3;
+/** The most that the platform gives. */
+const maxHookTimeoutMs = { initializer: 300_000, preStop: 90_000 };
 
 /** @param folder where the code was unpacked, /code on the platform; undefined for a function that was not deployed */
 export function functionConfigOf(settings: FunctionSettings, folder: string | undefined): FunctionConfig {
@@ -40,14 +42,18 @@ export function functionSettingsOf(config: FunctionConfig): FunctionSettings {
     customRuntimeConfig: { command: [...config.command] },
     environmentVariables: { ...config.env },
     instanceLifecycleConfig: {
-      ...(config.initializer && { initializer: hookOf(config.initializeTimeoutMs) }),
-      ...(config.preStop === true && { preStop: hookOf(config.preStopTimeoutMs) }),
+      ...(config.initializer && {
+        initializer: hookOf(config.initializeTimeoutMs ?? maxHookTimeoutMs.initializer),
+      }),
+      ...(config.preStop === true && {
+        preStop: hookOf(config.preStopTimeoutMs ?? maxHookTimeoutMs.preStop),
+      }),
     },
   };
 }
 
-function hookOf(timeoutMs: number | undefined): { timeout?: number } {
-  return timeoutMs === undefined ? {} : { timeout: timeoutMs / 1_000 };
+function hookOf(timeoutMs: number): { timeout: number } {
+  return { timeout: timeoutMs / 1_000 };
 }
 
 function environmentOf(settings: FunctionSettings, folder: string | undefined): Record<string, string> {

@@ -114,10 +114,11 @@ export class FunctionStore {
       const old = this.get(name);
       const { settings, code } = readUpdate(body, old.settings);
       const unpacked = code === undefined ? undefined : await this.#unpack(name, code);
-      const config = functionConfigOf(settings, unpacked?.folder ?? old.config.folder);
+      const { gpu, folder } = old.config;
+      const config = { ...functionConfigOf(settings, unpacked?.folder ?? folder), ...(gpu && { gpu }) };
       const modifiedAtUnixMs = this.#options.nowUnixMs();
       const stored = { ...old, settings, config, code: unpacked?.code ?? old.code, modifiedAtUnixMs };
-      return this.#define(stored, unpacked === undefined ? undefined : old.config.folder);
+      return this.#define(stored, unpacked === undefined ? undefined : folder);
     });
   }
 

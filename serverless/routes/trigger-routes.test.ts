@@ -27,11 +27,13 @@ it("passes a request through to the function as it came, and the function's own 
     "x-fc-request-id": answer.headers.get("x-fc-request-id"),
   });
   expect(seen.headers["x-fc-forged"]).toBeUndefined();
+  const root = (await (await fetch(`http://${endpoint}/trigger/f?x=1`)).json()) as { url: string };
+  expect(root.url).toBe("/?x=1");
   for (const status of [404, 204]) {
     expect((await fetch(url, { headers: { "x-status": String(status) } })).status).toBe(status);
   }
   expect((await fetch(url, { method: "HEAD" })).status).toBe(200);
-  expect((await bill()).functions["f"]).toMatchObject({ calls: 4, coldStarts: 1, errors: 1 });
+  expect((await bill()).functions["f"]).toMatchObject({ calls: 5, coldStarts: 1, errors: 1 });
   expect(await list()).toHaveLength(1);
 });
 

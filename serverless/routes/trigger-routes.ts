@@ -68,7 +68,7 @@ export function addTriggerRoutes(
   app.all("/trigger/:name/*", enter, async (context) => {
     const { requestId, body } = context.var;
     const { config } = store.get(context.req.param("name"));
-    const trigger = triggerRequest(context.req.raw, config.name);
+    const trigger = triggerRequest(context.req.raw);
     const call = await caller.call(config, { requestId, body, wantsLog: false, trigger });
     if (!call.ran) throw new FcRefusal(call.code, call.message);
     return triggerAnswer({ requestId, config, call });
@@ -89,14 +89,14 @@ function triggerOf({ config, trigger }: StoredFunction, name = trigger?.name): H
 }
 
 /** What the function sees: its own path, and no header of the platform's or of the caller's connection. */
-function triggerRequest(request: Request, name: string): TriggerRequest {
+function triggerRequest(request: Request): TriggerRequest {
   const { pathname, search } = new URL(request.url);
   const own = Array.from(request.headers).filter(
     ([header]) => !header.startsWith("x-fc-") && !PLATFORM_HEADERS.has(header) && header !== "expect",
   );
   return {
     method: request.method,
-    path: pathname.slice(`/trigger/${name}`.length) + search,
+    path: (pathname.replace(/^\/trigger\/[^/]+/, "") || "/") + search,
     headers: Object.fromEntries(own),
   };
 }
