@@ -5,8 +5,8 @@ import type { ColdStart } from "./cold-start.ts";
 import { defaultScaling } from "./scaling.ts";
 
 /** `MS`, or `MEDIAN,P99`. */
-const coldStartText = z.union([z.string(), z.number()]).transform((given, context): ColdStart => {
-  const parts = String(given).split(",");
+const coldStartText = z.string().transform((given, context): ColdStart => {
+  const parts = given.split(",");
   const [medianMs = Number.NaN, p99Ms = medianMs] = parts.map((part) => Number(part.trim() || "none"));
   const constant = parts.length === 1 && medianMs >= 0;
   if ((constant || (parts.length === 2 && medianMs > 0 && p99Ms >= medianMs)) && p99Ms <= 600_000) {
