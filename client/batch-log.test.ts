@@ -44,11 +44,12 @@ it("says of each batch what was planned and sent, and what it cost", () => {
 
 it("says of a cold start how long it took, or that nobody knows", () => {
   const result = { kind: "result", atMs: 110, ok: true, cost: 0 } as const;
-  const lines = logged(
-    ...[batch(0, 10), { ...result, batch: 0, coldStartMs: 700 }],
-    ...[batch(1, 10), { ...result, batch: 1 }],
-    ...[batch(2, 10), { ...result, batch: 2, coldStartMs: 0 }],
-  );
+  const results = [
+    { ...result, batch: 0, coldStartMs: 700 },
+    { ...result, batch: 1 },
+  ];
+  const warm = { ...result, batch: 2, coldStartMs: 0 };
+  const lines = logged(batch(0, 10), batch(1, 10), batch(2, 10), ...results, warm);
   const starts = lines.map(([facts]) => (facts as { coldStartS?: unknown }).coldStartS);
   expect(starts).toEqual([0.7, "unknown", undefined]);
 });
