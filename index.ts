@@ -11,6 +11,7 @@ export type { QueueEvent } from "./client/queue-event.ts";
 export type { End, Served, Submission, Ticket, Unserved } from "./client/request.ts";
 export type { BatchResult, OutgoingBatch, Target } from "./client/target.ts";
 export { fcTransport } from "./client/targets/fc-transport.ts";
+export type { HttpAuth } from "./client/targets/http-auth.ts";
 export { httpTransport } from "./client/targets/http-transport.ts";
 export { type ModelCall, modelTarget } from "./client/targets/model-target.ts";
 export type { VirtualQueueOptions } from "./client/queue-options.ts";

@@ -42,6 +42,18 @@ it("says of each batch what was planned and sent, and what it cost", () => {
   });
 });
 
+it("says of a cold start how long it took, or that nobody knows", () => {
+  const result = { kind: "result", atMs: 110, ok: true, cost: 0 } as const;
+  const results = [
+    { ...result, batch: 0, coldStartMs: 700 },
+    { ...result, batch: 1 },
+  ];
+  const warm = { ...result, batch: 2, coldStartMs: 0 };
+  const lines = logged(batch(0, 10), batch(1, 10), batch(2, 10), ...results, warm);
+  const starts = lines.map(([facts]) => (facts as { coldStartS?: unknown }).coldStartS);
+  expect(starts).toEqual([0.7, "unknown", undefined]);
+});
+
 it("says what a failed batch cost, and counts those of a kind that it leaves out within a second", () => {
   const flood = Array.from({ length: 5 }, (_, id) => [batch(id, 0), failed(id, 10 + id)]).flat();
   const lines = logged(...flood, batch(5, 0, "small"), failed(5, 20), batch(6, 0), failed(6, 1_011));

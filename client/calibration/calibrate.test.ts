@@ -46,7 +46,7 @@ function runner(mostRows: number): ModelRunner {
   };
 }
 
-function transportTo(models: readonly ModelRunner[], coldStarts: number[] = []): Transport {
+function transportTo(models: readonly ModelRunner[], coldStarts: (number | undefined)[] = []): Transport {
   const app = createEdgeApp({ models, log: pino({ level: "silent" }), maxBodyBytes: 1_000_000 });
   return {
     call: async (model, wire) => {
@@ -58,7 +58,7 @@ function transportTo(models: readonly ModelRunner[], coldStarts: number[] = []):
         status: reply.status,
         wire: answer,
         durationMs: undefined,
-        coldStartMs: coldStarts.shift() ?? 0,
+        coldStartMs: coldStarts.length === 0 ? 0 : coldStarts.shift(),
         cost: 2,
       };
     },
@@ -98,6 +98,26 @@ it("measures every target by the server's own word, keeps cold starts out, and s
   expect(small).toMatchObject({ replicas: 3, coldStartMs: [700, 650], models: { m: { maxBatch: 16 } } });
   expect(Object.keys(small?.models["m"]?.serviceMs ?? {})).toEqual(["1", "2", "4", "8", "16"]);
   expect(new Set(small?.models["m"]?.serviceMs["16"])).toEqual(new Set([21]));
+});
+
+it("reckons how long a start took that nobody timed, and keeps calls of unknown starts out", async () => {
+  const models = [runner(64)];
+  const costs: number[] = [];
+  const profile = await calibrate({
+    profile: unmeasured({ functions, functionCalls: 3 }),
+    transports: [transportTo(models), transportTo(models, [undefined, 0, undefined, undefined])],
+    models: [exampleModel("m", await described(models))],
+    sizes: [1],
+    rounds: 3,
+    budgetMs: 5_000,
+    longestMs: 20,
+    stop: new AbortController().signal,
+    onMeasured: (_, __, { cost }) => costs.push(cost),
+  });
+  // A first call, one of the size, three rounds; at the function two more that were cold.
+  expect(costs).toEqual([10, 14]);
+  expect(profile.targets[1]?.coldStartMs).toEqual([expect.any(Number)]);
+  expect(profile.targets[1]?.models["m"]?.serviceMs["1"]).toEqual([6, 6, 6]);
 });
 
 it("leaves a target open that does not answer", async () => {

@@ -2,6 +2,7 @@
  * The calibration at the daemon's start: measures every model on every target, one after another, because two at
  * once would slow each other down, and makes the profile of what answered.
  */
+import { medianOf } from "../../algorithms/latency/quantile.ts";
 import { estimateLink, type TimedUpload } from "../../algorithms/network/link-estimate.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../profile.ts";
@@ -37,8 +38,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
   const [first] = models;
   if (first === undefined) return profile;
   const endsAtMs = performance.now() + budgetMs;
-  const coldStarts = await Promise.all(
-    transports.map((transport) => coldStartsOf(transport, first, startingPart * budgetMs)),
+  const firstCalls = await Promise.all(
+    transports.map((transport) => firstCall(transport, first, startingPart * budgetMs)),
   );
   let left = profile.targets.length * models.length;
   const targets: ProfiledTarget[] = [];
@@ -46,13 +47,14 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
     const transport = transports[index] as Transport;
     const times: Record<string, ModelTimes> = {};
     const uploads: TimedUpload[] = [];
-    const coldStartMs = [...(coldStarts[index] as readonly number[])];
+    const coldStartMs: number[] = [];
     for (const model of models) {
       const nowMs = performance.now();
       const untilMs = nowMs + (endsAtMs - nowMs) / left--;
       const measured = await measure({ ...options, transport, model, untilMs });
       if (measured.serviceMs.size > 0) times[model.name] = modelTimes(measured);
       uploads.push(...measured.uploads);
+      if (model === first) coldStartMs.push(...coldStartsIn(firstCalls[index], measured));
       coldStartMs.push(...measured.coldStartMs);
       options.onMeasured(target, model.name, measured);
     }
@@ -66,20 +68,27 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
   return { ...profile, targets };
 }
 
-/** Makes a target start what it has to start: how long that took, as far as it tells. */
-async function coldStartsOf(
-  transport: Transport,
-  model: ExampleModel,
-  timeoutMs: number,
-): Promise<readonly number[]> {
+/** A call that makes a target start what it has to start; undefined when it was not answered. */
+type FirstCall = { readonly coldStartMs: number | undefined; readonly elapsedMs: number } | undefined;
+
+async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: number): Promise<FirstCall> {
   const wire = encodeInferRequest(model.request(1), { binary: true });
+  const startedAtMs = performance.now();
   try {
     const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
-    return coldStartMs === undefined || coldStartMs === 0 ? [] : [coldStartMs];
+    return { coldStartMs, elapsedMs: performance.now() - startedAtMs };
   } catch {
     // Why it does not answer is said when it is measured.
-    return [];
+    return undefined;
   }
+}
+
+/** How long the start took: as the target says, else all that the first call took beyond the usual service. */
+function coldStartsIn(call: FirstCall, { serviceMs }: Measured): readonly number[] {
+  if (call === undefined || call.coldStartMs === 0) return [];
+  if (call.coldStartMs !== undefined) return [call.coldStartMs];
+  const warm = serviceMs.get(1);
+  return warm === undefined ? [] : [Math.max(0, call.elapsedMs - medianOf(warm))];
 }
 
 function withReplicas(target: ProfiledTarget, models: readonly ExampleModel[]): ProfiledTarget {

@@ -140,6 +140,13 @@ describe("a function behind a URL", () => {
     }
   });
 
+  it("is denied, not without the model, where a gateway knows no function", async () => {
+    const url = await scripted((_, response) => response.writeHead(404).end("<html>no such service</html>"));
+    expect(await send(httpTarget(url), call("a", 1))).toMatchObject({
+      error: { code: "target_denied", message: /status 404/ },
+    });
+  });
+
   it("is sent a batch in halves that it finds too large, and only what is too large alone fails", async () => {
     const sizes: number[] = [];
     const url = await listen(

@@ -116,8 +116,10 @@ export function replyFault({ status, wire }: TransportReply): SpillwayError {
     return new SpillwayError(meaningOf(status, platform), message.slice(0, 500));
   }
   const error = (body as { error?: unknown } | undefined)?.error;
-  const message = typeof error === "string" ? error : `status ${status}: ${text.slice(0, 200)}`;
-  return new SpillwayError(codeOf(status), message);
+  if (typeof error === "string") return new SpillwayError(codeOf(status), error);
+  // No V2 server says that, so it knows no models: a gateway without a function behind it.
+  const code = status === 404 ? "target_denied" : codeOf(status);
+  return new SpillwayError(code, `status ${status}: ${text.slice(0, 200)}`);
 }
 
 /** What a V2 server means by a status other than 200. */

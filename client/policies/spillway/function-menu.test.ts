@@ -134,4 +134,17 @@ describe("the menu of function sizes", () => {
     }
     expect(menu.shortestMs(1)).toBeCloseTo(25, 9);
   });
+
+  it("learns nothing of the link or the size from calls whose cold start has no known length", () => {
+    const menu = menuOf([tinySize()]);
+    const times = { serviceMs: 900, serverQueuedMs: 0, coldStartMs: undefined };
+    for (let nth = 0; nth < 100; nth++) {
+      const formedAtMs = 10_000 * nth;
+      menu.sent(menu.sizes[0] as FunctionSize, 1, formedAtMs);
+      const call = { target: 1, rows: 1, formedAtMs, endedAtMs: formedAtMs + 5_000, times };
+      expect(menu.ended(ended(call))).toBe(false);
+    }
+    expect(menu.shortestMs(1)).toBeCloseTo(25, 9);
+    expect(menu.rowUploadMs).toBeCloseTo(1, 9);
+  });
 });

@@ -1,0 +1,14 @@
+import { expect, it } from "vitest";
+import { VirtualClock } from "../replay/virtual-clock.ts";
+import { ScriptedTarget } from "../test/scripted-target.ts";
+import { TargetState } from "./target-state.ts";
+
+it("predicts from warm round trips: without what a cold start took, and without calls of which nobody knows that", () => {
+  const state = new TargetState(new ScriptedTarget(new VirtualClock(), { name: "f" }));
+  const assumedMs = state.latencyMs("k");
+  state.succeeded("k", 5_000, undefined);
+  expect(state.latencyMs("k")).toBe(assumedMs);
+  for (let nth = 0; nth < 10; nth++) state.succeeded("k", 730, 700);
+  state.succeeded("k", 5_000, undefined);
+  expect(state.latencyMs("k")).toBe(30);
+});
