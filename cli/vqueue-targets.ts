@@ -1,8 +1,10 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
 import type { VqueueOptions } from "../client/options.ts";
+import { RetryBudget } from "../client/retry-budget.ts";
 import type { Target } from "../client/target.ts";
 import { fcTransport } from "../client/targets/fc-transport.ts";
+import { guardedTarget } from "../client/targets/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
 import { type ModelCall, modelTarget } from "../client/targets/model-target.ts";
 import type { Transport } from "../client/targets/transport.ts";
@@ -40,6 +42,7 @@ export function connect(
     servers.push(server);
     return server;
   });
+  const retries = new RetryBudget();
   const targets = [
     modelTarget({
       name: "edge",
@@ -49,16 +52,17 @@ export function connect(
       assumedLatencyMs: assumedLatencyMs.edge,
       callTimeoutMs,
     }),
-    ...functions.map(({ name }, index) =>
-      modelTarget({
+    ...functions.map(({ name }, index) => {
+      const target = modelTarget({
         name,
         kind: "serverless",
         transport: transports[index] as Transport,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
         callTimeoutMs,
-      }),
-    ),
+      });
+      return guardedTarget(target, retries);
+    }),
   ];
   const all = [edge, ...transports];
   return {

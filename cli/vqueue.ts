@@ -38,6 +38,7 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
     maxQueuedRows: options.maxRows,
     maxBytes: options.maxMib * 2 ** 20,
     maxAttempts: 5,
+    seed: Math.floor(Math.random() * 2 ** 32),
   };
   let queue: VirtualQueue<ModelCall, InferResponse> | undefined;
 
