@@ -2,7 +2,9 @@
 import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
 import type { VqueueOptions } from "../client/options.ts";
 import { RetryBudget } from "../client/retry-budget.ts";
+import type { SpendCap } from "../client/spend-cap.ts";
 import type { Target } from "../client/target.ts";
+import { cappedTransport } from "../client/targets/capped-transport.ts";
 import { fcTransport } from "../client/targets/fc-transport.ts";
 import { guardedTarget } from "../client/targets/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
@@ -12,6 +14,7 @@ import type { MenuFunction } from "../protocol/function-menu.ts";
 import type { InferResponse } from "../protocol/message.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { UsageError } from "./options.ts";
+import { spendClockMs } from "./spend.ts";
 
 /** Predicted round trips before any batch was observed, in milliseconds. */
 const assumedLatencyMs = { edge: 100, serverless: 200 };
@@ -31,6 +34,7 @@ export function connect(
   options: VqueueOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
+  cap: SpendCap,
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
@@ -42,6 +46,15 @@ export function connect(
     servers.push(server);
     return server;
   });
+  const functionTimeoutMs = options.functionTimeout * 1_000;
+  const capped = functions.map((size, index) =>
+    cappedTransport(transports[index] as Transport, {
+      cap,
+      functionTimeoutMs,
+      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
+      nowMs: spendClockMs,
+    }),
+  );
   const retries = new RetryBudget();
   const targets = [
     modelTarget({
@@ -56,7 +69,7 @@ export function connect(
       const target = modelTarget({
         name,
         kind: "serverless",
-        transport: transports[index] as Transport,
+        transport: capped[index] as Transport,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
         callTimeoutMs,
@@ -64,7 +77,7 @@ export function connect(
       return guardedTarget(target, retries);
     }),
   ];
-  const all = [edge, ...transports];
+  const all = [edge, ...capped];
   return {
     edge,
     servers,
