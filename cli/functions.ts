@@ -27,10 +27,13 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
       memoryMib,
       timeoutMs: options.functionTimeout * 1_000,
       initializer: true,
+      preStop: true,
+      triggerAuth: options.trigger === "none" ? undefined : options.trigger,
     })),
     accessKeys: { [accessKeyId]: accessKeySecret },
     prices: readPriceSheet(options.prices),
     maxInstances: options.maxInstances,
+    adminToken: options.adminToken,
     idleMs: options.idle * 1_000,
     log,
   });

@@ -27,6 +27,9 @@ const defaultTimeouts: HttpTimeouts = {
   keepAliveInitialDelay: 30_000,
 };
 
-export function createHttpServer({ fetch }: Hono, timeouts: HttpTimeouts = defaultTimeouts): ServerType {
+export function createHttpServer(
+  { fetch }: Pick<Hono, "fetch">,
+  timeouts: HttpTimeouts = defaultTimeouts,
+): ServerType {
   return createAdaptorServer({ fetch, serverOptions: { ...timeouts, keepAlive: true } });
 }

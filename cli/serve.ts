@@ -10,7 +10,7 @@ import { createHttpServer } from "./http-server.ts";
 import { UsageError } from "./options.ts";
 
 export interface Program {
-  readonly app: Hono;
+  readonly app: Pick<Hono, "fetch">;
   /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
   prepare?(stop: AbortSignal): Promise<void>;
   /** Say from now on that it is not ready, and still serve. */

@@ -28,9 +28,16 @@ export interface Acs3Parts {
   readonly contentSha256: string;
 }
 
+/**
+ * How a signature covers the body: by the hash that a header announces, with every header that can be signed, as the
+ * vendor's API asks for; or not at all, with the `x-acs-*` headers alone, as HTTP triggers do.
+ */
+export type Acs3Payload = "announced" | "unsigned";
+
 /** What `verifyAcs3` is given. */
 export interface Acs3Request extends Omit<Acs3Parts, "signedHeaders" | "contentSha256"> {
-  readonly body: Uint8Array;
+  /** Undefined: announced. */
+  readonly payload?: Acs3Payload;
   readonly nowMs: number;
   /** The secret of an access key, or undefined when the key is unknown. */
   readonly secretFor: (accessKeyId: string) => string | undefined;
@@ -81,13 +88,14 @@ export function signedHeaderNames(headers: Readonly<Record<string, string>>): st
 }
 
 /**
- * Check a signed request: the headers are there, the key is known, the date is within `ACS3_MAX_SKEW_MS` of
- * `nowMs`, everything that must be signed is, the body has the announced hash, and the signature is right.
- * Nonces are not remembered, so a captured request can be sent again within the allowed skew.
+ * Check all of a signed request that can be checked before its body is read: the headers are there, the key is known,
+ * the date is within `ACS3_MAX_SKEW_MS` of `nowMs`, everything that must be signed is, and the signature is right for
+ * the announced hash of the body. What remains is `hasAnnouncedBody`, and that its nonce is new.
  */
 export function verifyAcs3(request: Acs3Request): Acs3Verdict {
-  const { headers } = request;
-  for (const name of ["authorization", "host", "x-acs-date", "x-acs-content-sha256"]) {
+  const { headers, payload = "announced" } = request;
+  const announcing = payload === "announced" ? ["host", "x-acs-content-sha256"] : [];
+  for (const name of ["authorization", "x-acs-date", ...announcing]) {
     if (!headers[name]) return refuse("MissingRequiredHeader", `the header ${name} is missing`);
   }
   const [, accessKeyId = "", signedList = "", given = ""] =
@@ -101,19 +109,23 @@ export function verifyAcs3(request: Acs3Request): Acs3Verdict {
   if (!(Math.abs(request.nowMs - sentAtMs) <= ACS3_MAX_SKEW_MS)) {
     return refuse("SignatureNotMatch", `x-acs-date ${date} is not within 15 minutes of the host's clock`);
   }
-  const signedHeaders = signedHeaderNames(headers);
+  const signedHeaders = signedHeaderNames(headers).filter(
+    (name) => payload === "announced" || name.startsWith("x-acs-"),
+  );
   if (signedList !== signedHeaders.join(";")) {
     return refuse("SignatureNotMatch", `signed headers must be ${signedHeaders.join(";")}`);
   }
-  const hash = contentSha256(request.body);
-  if (!sameText(headers["x-acs-content-sha256"] ?? "", hash)) {
-    return refuse("SignatureNotMatch", "x-acs-content-sha256 is not the hash of the body");
-  }
-  const toSign = stringToSign(canonicalRequest({ ...request, signedHeaders, contentSha256: hash }));
+  const announced = payload === "announced" ? (headers["x-acs-content-sha256"] ?? "") : "";
+  const toSign = stringToSign(canonicalRequest({ ...request, signedHeaders, contentSha256: announced }));
   if (!sameText(given, acs3Signature(secret, toSign))) {
     return refuse("SignatureNotMatch", "the signature is not that of this request and key");
   }
   return { ok: true, accessKeyId };
+}
+
+/** Whether a body has the hash that its request's signed headers announced. */
+export function hasAnnouncedBody(headers: Readonly<Record<string, string>>, body: Uint8Array): boolean {
+  return sameText(headers["x-acs-content-sha256"] ?? "", contentSha256(body));
 }
 
 function refuse(code: Exclude<Acs3Verdict, { ok: true }>["code"], message: string): Acs3Verdict {

@@ -8,9 +8,15 @@ import { forEachLine } from "../edge/output-lines.ts";
 export interface ChildOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
+  /** Where it runs; the host's own folder when undefined. */
+  readonly folder?: string | undefined;
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
+  /** Called at once when there is a process; when it throws, so does the constructor, and the process is gone. */
+  readonly onSpawn?: (pid: number) => void;
+  /** Called when the process has ended; its output may still come. */
+  readonly onExit?: () => void;
 }
 
 const MAX_LINE_CHARS = 4096;
@@ -27,17 +33,19 @@ export class Child {
   /** @throws Error when the operating system refuses at once, as for too long a command */
   constructor(options: ChildOptions) {
     this.#process = spawn(options.command[0] ?? "", options.command.slice(1), {
+      cwd: options.folder,
       env: options.env,
       // Its own process group keeps the terminal's Ctrl-C away. The channel's end tells a child that its host
       // died, however it died; ending then is up to the child.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
+    this.exited = this.#watch(options.onExit);
+    if (this.pid !== undefined) this.#introduce(this.pid, options.onSpawn);
     for (const stream of ["stdout", "stderr"] as const) {
       const source = this.#process[stream];
       if (source !== null) forEachLine(source, MAX_LINE_CHARS, (line) => options.onLine(stream, line));
     }
-    this.exited = this.#watch();
   }
 
   /** Undefined when the process could not be made. */
@@ -65,7 +73,16 @@ export class Child {
     }
   }
 
-  #watch(): Promise<string> {
+  #introduce(pid: number, onSpawn?: (pid: number) => void): void {
+    try {
+      onSpawn?.(pid);
+    } catch (error) {
+      this.kill();
+      throw error;
+    }
+  }
+
+  #watch(onExit?: () => void): Promise<string> {
     const child = this.#process;
     // Without a listener Node keeps every message that the child sends.
     child.on("message", () => undefined);
@@ -79,6 +96,7 @@ export class Child {
       child.once("exit", (code, signal) => {
         const exit = signal === null ? `code ${code}` : `signal ${signal}`;
         this.#exit = exit;
+        onExit?.();
         // Descendants go with it; what keeps its output open from outside the group is cut off.
         this.kill();
         const timer = setTimeout(() => {

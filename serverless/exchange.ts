@@ -1,5 +1,5 @@
 /** One bounded HTTP request to an instance: its reply, its time running out, or its failure, as a value. */
-import type { Client } from "undici";
+import type { Dispatcher } from "undici";
 
 /** What the function answered. */
 export interface Reply {
@@ -16,7 +16,7 @@ export type Exchange =
 
 /** A request to an instance, and what bounds it. The time starts when the request is handed to the connection. */
 export interface ExchangeRequest {
-  readonly method: "GET" | "POST";
+  readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
@@ -25,11 +25,11 @@ export interface ExchangeRequest {
 }
 
 /** Send a request and read its whole reply. Never rejects. */
-export async function exchange(client: Client, request: ExchangeRequest): Promise<Exchange> {
+export async function exchange(server: Dispatcher, request: ExchangeRequest): Promise<Exchange> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), request.timeoutMs);
   try {
-    const response = await client.request({
+    const response = await server.request({
       method: request.method,
       path: request.path,
       headers: request.headers,

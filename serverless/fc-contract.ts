@@ -4,6 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 
+/** Who may send requests through an HTTP trigger: anybody, or holders of an access key, by their signature. */
+export type TriggerAuth = "anonymous" | "function";
+
 /** One function as it is hosted. */
 export interface FunctionConfig {
   readonly name: string;
@@ -17,6 +20,20 @@ export interface FunctionConfig {
   readonly timeoutMs: number;
   /** Whether POST /initialize is sent once to every new instance. */
   readonly initializer: boolean;
+  /** From POST /initialize until its reply; the host's own bound when undefined. */
+  readonly initializeTimeoutMs?: number;
+  /** Whether GET /pre-stop is sent to every instance that is to go; default: no. */
+  readonly preStop?: boolean;
+  /** From GET /pre-stop until its reply, within the host's own bound. */
+  readonly preStopTimeoutMs?: number;
+  /** Most calls that one instance runs at a time, 1 to 200; default 1. */
+  readonly instanceConcurrency?: number;
+  /** Who may call it through its HTTP trigger; undefined: it has none. */
+  readonly triggerAuth?: TriggerAuth | undefined;
+  /** The GPU that is metered; a process here has none. */
+  readonly gpu?: { readonly card: string; readonly memoryGib: number };
+  /** Where its processes run, an absolute path; the host's own folder when undefined. */
+  readonly folder?: string;
 }
 
 /** Every error code the host answers with, and its HTTP status. */
@@ -25,9 +42,18 @@ export const fcErrorStatus = {
   InvalidArgument: 400,
   MissingRequiredHeader: 400,
   PathNotSupported: 400,
+  AccessDenied: 403,
   InvalidAccessKeyID: 403,
   SignatureNotMatch: 403,
+  SignatureNonceUsed: 400,
   FunctionNotFound: 404,
+  VersionNotFound: 404,
+  AliasNotFound: 404,
+  TriggerNotFound: 404,
+  MethodNotAllowed: 405,
+  FunctionAlreadyExists: 409,
+  TriggerAlreadyExists: 409,
+  AsyncTaskAlreadyExists: 409,
   CAExited: 412,
   CAFileNotFound: 412,
   FunctionNotStarted: 412,
@@ -69,6 +95,7 @@ export function instanceEnvironment(
     ...env,
     ...config.env,
     FC_ACCOUNT_ID: ACCOUNT_ID,
+    ...(config.folder !== undefined && { FC_FUNC_CODE_PATH: `${config.folder}/` }),
     FC_CUSTOM_LISTEN_PORT: String(instance.port),
     FC_FUNCTION_HANDLER: "index.handler",
     FC_FUNCTION_MEMORY_SIZE: String(config.memoryMib),
@@ -86,7 +113,7 @@ export function instanceEnvironment(
 /** The `x-fc-*` headers of a request to an instance. Credentials are empty: the function has no role here. */
 export function instanceHeaders(
   config: FunctionConfig,
-  controlPath: "/invoke" | "/initialize" | "/pre-stop",
+  controlPath: "/invoke" | "/http-invoke" | "/initialize" | "/pre-stop",
   requestId: string,
 ): Record<string, string> {
   return {
@@ -99,6 +126,7 @@ export function instanceHeaders(
     "x-fc-function-memory": String(config.memoryMib),
     "x-fc-function-name": config.name,
     "x-fc-function-timeout": seconds(config.timeoutMs),
+    "x-fc-instance-lifecycle-pre-stop-handler": config.preStop === true ? "/pre-stop" : "",
     "x-fc-qualifier": "LATEST",
     "x-fc-region": REGION,
     "x-fc-request-id": requestId,
@@ -108,12 +136,32 @@ export function instanceHeaders(
   };
 }
 
-/** Whether a function may set this response header; the rest belong to the platform or to the connection. */
+/** Whether a function's reply says that the call failed. Without `x-fc-status` its status says it: ASSUMED. */
+export function functionFailed(reply: {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}): boolean {
+  const { status, headers } = reply;
+  return (
+    status >= 400 || (headers["x-fc-status"] ?? "200") !== "200" || forbiddenHeader(headers) !== undefined
+  );
+}
+
+/**
+ * The response header that spoils a reply: one of the platform's own. ASSUMED: those of the connection, which every HTTP
+ * server sends, are replaced without a word.
+ */
+export function forbiddenHeader(headers: Readonly<Record<string, string>>): string | undefined {
+  return Object.keys(headers).find((name) => name.startsWith("x-fc-") && name !== "x-fc-status");
+}
+
+/** Whether a response header goes to the caller; the rest belong to the platform or to the connection. */
 export function isFunctionHeader(name: string): boolean {
   return !name.startsWith("x-fc-") && !PLATFORM_HEADERS.has(name);
 }
 
-const PLATFORM_HEADERS = new Set([
+/** Of one connection, not of what goes through it. */
+export const PLATFORM_HEADERS = new Set([
   "connection",
   "content-length",
   "date",

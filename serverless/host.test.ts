@@ -52,7 +52,6 @@ it("starts a function with the platform's environment and headers, and nothing o
   expect(headers["x-fc-request-id"]).toBe(answer.headers["x-fc-request-id"]);
   expect(initialized).toBe(1);
   expect(answer.headers["x-model"]).toBe("m");
-  expect(answer.headers["x-fc-forged"]).toBeUndefined();
 });
 
 it("starts cold once, then uses the warm instance", async () => {
@@ -77,10 +76,16 @@ it("refuses what is not signed, not known, not offered or too large", async () =
     statusCode: 404,
     code: "FunctionNotFound",
   });
-  await expect(invoke("a", { type: "Async" })).rejects.toMatchObject({
+  await expect(invoke("a", { type: "Later" })).rejects.toMatchObject({
     statusCode: 400,
     code: "InvalidArgument",
   });
+  for (const [qualifier, code] of [
+    ["7", "VersionNotFound"],
+    ["prod", "AliasNotFound"],
+  ] as const) {
+    await expect(invoke("a", { qualifier })).rejects.toMatchObject({ statusCode: 404, code });
+  }
   await expect(invoke(Buffer.alloc(32 * 1024 * 1024 + 1))).rejects.toMatchObject({
     statusCode: 400,
     code: "EntityTooLarge",

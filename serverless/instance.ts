@@ -1,36 +1,48 @@
 /**
- * One instance of a function: a real child process on the custom-runtime contract (an HTTP server that takes
- * POST /initialize, POST /invoke and GET /pre-stop). It runs one call at a time; its owner sees to that.
+ * One instance of a function: a real child process on the custom-runtime contract. It meters its own calls; how
+ * many run on it at a time is its owner's business.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { Client } from "undici";
+import type { Call, CallFault } from "./call.ts";
+import { CallLogs } from "./call-logs.ts";
+import type { Cgroup } from "./cgroup.ts";
+import type { MakeCgroup } from "./cgroup-probe.ts";
 import { Child } from "./child.ts";
-import { exchange, type Exchange, type Reply } from "./exchange.ts";
-import {
-  instanceEnvironment,
-  instanceHeaders,
-  type FcErrorCode,
-  type FunctionConfig,
-} from "./fc-contract.ts";
+import type { Exchange, Reply } from "./exchange.ts";
+import { functionFailed, instanceEnvironment, type FcErrorCode, type FunctionConfig } from "./fc-contract.ts";
+import { FunctionServer } from "./function-server.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
 import { portAnswers, reservePort } from "./loopback-port.ts";
+import type { Meter } from "./meter.ts";
+import { within } from "./within.ts";
 
 /** The part of a pino logger that the function host uses. */
-export type Log = Pick<Logger, "info" | "warn" | "error">;
+export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
 export interface InstanceOptions {
   readonly id: string;
   readonly limits: InstanceLimits;
   readonly log: Log;
+  readonly meter: Meter;
+  /** Makes the group that holds the process to its function's size; undefined: nothing does. */
+  readonly makeCgroup?: MakeCgroup;
+  /** When the call came for which it starts. */
+  readonly askedAtMs: number;
   /** Ports of all instances of the host; the instance adds its own and takes it out when it is gone. */
   readonly takenPorts: Set<number>;
 }
 
-/** How a start ended: ready for its first call, or gone again with the code that the caller sees. */
+/** Why an instance cannot be used, as the caller sees it. */
+interface StartFailure {
+  readonly code: FcErrorCode;
+  readonly message: string;
+}
+
+/** How a start ended: ready for its first call, or gone again. */
 export type StartEnd =
-  | { readonly started: true; readonly instance: Instance; readonly initializeMs: number }
-  | { readonly started: false; readonly code: FcErrorCode; readonly message: string };
+  | { readonly started: true; readonly instance: Instance }
+  | ({ readonly started: false } & StartFailure);
 
 /** How a call ended. `durationMs` runs from when it was handed to the ready instance. */
 export type InvokeEnd = { readonly durationMs: number; readonly logTail: string } & (
@@ -40,38 +52,45 @@ export type InvokeEnd = { readonly durationMs: number; readonly logTail: string 
 );
 
 const POLL_MS = 5;
-const LOG_TAIL_CHARS = 4096;
 /** Time for the exit of a process to be seen after its connection broke. */
 const SETTLE_MS = 500;
+/** Time for what was printed of a call to come after its reply. */
+const LOG_SETTLE_MS = 100;
 
 export class Instance {
   readonly id: string;
   readonly #config: FunctionConfig;
   readonly #options: InstanceOptions;
   readonly #port: number;
+  readonly #cgroup: Cgroup | undefined;
   readonly #child: Child;
-  readonly #client: Client;
-  #logTail = "";
+  readonly #server: FunctionServer;
+  readonly #logs = new CallLogs();
+  #outOfMemory = false;
   #gone: Promise<void> | undefined;
 
-  private constructor(config: FunctionConfig, options: InstanceOptions, port: number) {
+  private constructor(config: FunctionConfig, options: InstanceOptions, port: number, cgroup?: Cgroup) {
     this.id = options.id;
     this.#config = config;
     this.#options = options;
     this.#port = port;
-    const settings = { id: options.id, port, initializeTimeoutMs: options.limits.initializeTimeoutMs };
-    const env = instanceEnvironment(config, settings, process.env);
+    this.#cgroup = cgroup;
+    const settings = { id: options.id, port, initializeTimeoutMs: this.#initializeTimeoutMs };
     this.#child = new Child({
       command: config.command,
-      env,
-      onLine: (stream, line) => this.#logLine(stream, line),
+      folder: config.folder,
+      env: instanceEnvironment(config, settings, process.env),
+      onLine: (stream, line) => {
+        this.#logs.line(line);
+        options.log.info({ function: config.name, instance: this.id, stream }, line);
+      },
+      onSpawn: (pid) => cgroup?.add(pid),
+      // The group is gone soon after, and what it counted with it.
+      onExit: () => {
+        this.#outOfMemory = cgroup?.outOfMemory ?? false;
+      },
     });
-    // The instance's own time limits bound every request; a reply's headers may have 8 KB, as on the cloud.
-    this.#client = new Client(`http://127.0.0.1:${port}`, {
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: 8192,
-    });
+    this.#server = new FunctionServer(config, port, options.limits.maxReplyBytes);
   }
 
   /**
@@ -82,17 +101,26 @@ export class Instance {
    */
   static async start(config: FunctionConfig, options: InstanceOptions): Promise<StartEnd> {
     const port = await reservePort(options.takenPorts);
+    let cgroup: Cgroup | undefined;
     let instance: Instance;
     try {
-      instance = new Instance(config, options, port);
+      cgroup = options.makeCgroup?.(config);
+      instance = new Instance(config, options, port, cgroup);
     } catch (error) {
+      await cgroup?.remove();
       options.takenPorts.delete(port);
       return { started: false, code: "FunctionNotStarted", message: String(error) };
     }
     const initialized = (await instance.#waitForPort()) ?? (await instance.#initialize());
-    if (typeof initialized === "number") return { started: true, instance, initializeMs: initialized };
-    await instance.kill();
-    return { started: false, ...initialized };
+    if (typeof initialized !== "number") {
+      await instance.kill();
+      return { started: false, ...initialized };
+    }
+    const nowMs = performance.now();
+    const coldStartMs = nowMs - options.askedAtMs;
+    const start = { name: config.name, size: config, coldStartMs, initializeMs: initialized };
+    options.meter.started(options.id, start, nowMs);
+    return { started: true, instance };
   }
 
   /** Undefined when the process could not be made. */
@@ -111,17 +139,40 @@ export class Instance {
   }
 
   /** Run one call within the function's time limit. Never rejects. */
-  async invoke(requestId: string, body: Uint8Array): Promise<InvokeEnd> {
-    this.#logTail = "";
+  async invoke(call: Call): Promise<InvokeEnd> {
+    const { requestId, wantsLog, fault } = call;
+    const { meter, log } = this.#options;
+    this.#logs.begin(requestId);
     const startedAtMs = performance.now();
-    const result = await this.#send("POST", "/invoke", requestId, this.#config.timeoutMs, body);
-    const ended = { durationMs: performance.now() - startedAtMs, logTail: this.#logTail };
-    if (result.end !== "failed") return { ...ended, ...result };
-    // A broken connection nearly always means that the process ended: then its exit says more than the socket.
-    if (await within(this.exited, SETTLE_MS)) {
-      return { ...ended, end: "broken", code: "CAExited", message: this.#exitMessage() };
+    meter.callBegan(this.id, startedAtMs);
+    const sent = this.#server.invoke(call);
+    if (fault?.crash === true) this.#child.kill();
+    const result = await this.#slowed(await sent, startedAtMs, fault);
+    const endedAtMs = performance.now();
+    const failed = result.end !== "replied" || functionFailed(result.reply);
+    meter.callEnded(this.id, endedAtMs, failed);
+    log.debug(
+      { function: this.#config.name, instance: this.id, requestId, startedAtMs, endedAtMs },
+      "call ended",
+    );
+
+    const how =
+      result.end === "failed" ? { end: "broken" as const, ...(await this.#whyBroken(result.error)) } : result;
+    if (wantsLog) {
+      await nextTurn();
+      await within(this.#logs.settled(requestId), LOG_SETTLE_MS);
     }
-    return { ...ended, end: "broken", code: "BadResponse", message: result.error.message };
+    return { durationMs: endedAtMs - startedAtMs, logTail: this.#logs.take(requestId), ...how };
+  }
+
+  /** The end of a call after the extra time that was asked for, which the function's time limit bounds as any other. */
+  async #slowed(result: Exchange, startedAtMs: number, fault: CallFault | undefined): Promise<Exchange> {
+    if (fault === undefined || result.end !== "replied") return result;
+    const durationMs = performance.now() - startedAtMs;
+    const leftMs = Math.max(0, this.#config.timeoutMs - durationMs);
+    const extraMs = fault.extraMs(durationMs);
+    if (extraMs > 0) await delay(Math.min(extraMs, leftMs));
+    return extraMs > leftMs ? { end: "timeout" } : result;
   }
 
   /** GET /pre-stop, then SIGTERM, then SIGKILL after a bound. Fulfilled when the process is gone. */
@@ -139,17 +190,26 @@ export class Instance {
   async #end(politely: boolean): Promise<void> {
     const { preStopTimeoutMs, killAfterMs } = this.#options.limits;
     if (politely && this.#child.exit === undefined) {
-      await this.#send("GET", "/pre-stop", "", preStopTimeoutMs);
+      const timeoutMs = Math.min(preStopTimeoutMs, this.#config.preStopTimeoutMs ?? preStopTimeoutMs);
+      if (this.#config.preStop === true) await this.#server.preStop(this.id, timeoutMs);
       this.#child.terminate();
       await within(this.exited, killAfterMs);
     }
     if (this.#child.exit === undefined) this.#child.kill();
     await this.exited;
-    await this.#client.destroy();
+    if ((await this.#cgroup?.remove()) === false) {
+      this.#options.log.warn({ instance: this.id }, "the control group of an instance could not be removed");
+    }
+    await this.#server.close();
+    this.#options.meter.stopped(this.id);
     this.#options.takenPorts.delete(this.#port);
   }
 
-  async #waitForPort(): Promise<{ code: FcErrorCode; message: string } | undefined> {
+  get #initializeTimeoutMs(): number {
+    return this.#config.initializeTimeoutMs ?? this.#options.limits.initializeTimeoutMs;
+  }
+
+  async #waitForPort(): Promise<StartFailure | undefined> {
     const { startTimeoutMs } = this.#options.limits;
     const deadlineAtMs = performance.now() + startTimeoutMs;
     while (!(await portAnswers(this.#port))) {
@@ -170,11 +230,10 @@ export class Instance {
   }
 
   /** The initializer's duration in milliseconds (0 without one), or why the instance cannot be used. */
-  async #initialize(): Promise<number | { code: FcErrorCode; message: string }> {
+  async #initialize(): Promise<number | StartFailure> {
     if (!this.#config.initializer) return 0;
-    const { initializeTimeoutMs } = this.#options.limits;
     const startedAtMs = performance.now();
-    const result = await this.#send("POST", "/initialize", this.id, initializeTimeoutMs);
+    const result = await this.#server.initialize(this.id, this.#initializeTimeoutMs);
     if (result.end === "replied" && result.reply.status < 300) return performance.now() - startedAtMs;
     if (result.end === "failed" && (await within(this.exited, SETTLE_MS))) return this.#exitFailure();
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
@@ -182,43 +241,19 @@ export class Instance {
     return { code: "FunctionNotStarted", message: `POST /initialize ${why}` };
   }
 
-  #send(
-    method: "GET" | "POST",
-    path: "/invoke" | "/initialize" | "/pre-stop",
-    requestId: string,
-    timeoutMs: number,
-    body?: Uint8Array,
-  ): Promise<Exchange> {
-    const headers = instanceHeaders(this.#config, path, requestId);
-    const { maxReplyBytes } = this.#options.limits;
-    if (body === undefined)
-      return exchange(this.#client, { method, path, headers, timeoutMs, maxReplyBytes });
-    headers["content-type"] = "application/octet-stream";
-    return exchange(this.#client, { method, path, headers, body, timeoutMs, maxReplyBytes });
+  /** A broken connection nearly always means that the process ended: then its exit says more than the socket. */
+  async #whyBroken(error: Error): Promise<{ code: "CAExited" | "BadResponse"; message: string }> {
+    if (await within(this.exited, SETTLE_MS)) return { code: "CAExited", message: this.#exitMessage() };
+    return { code: "BadResponse", message: error.message };
   }
 
-  #logLine(stream: "stdout" | "stderr", line: string): void {
-    this.#logTail = `${this.#logTail}${line}\n`.slice(-LOG_TAIL_CHARS);
-    this.#options.log.info({ function: this.#config.name, instance: this.id, stream }, line);
-  }
-
-  #exitFailure(): { code: FcErrorCode; message: string } {
+  #exitFailure(): StartFailure {
     return { code: this.pid === undefined ? "CAFileNotFound" : "CAExited", message: this.#exitMessage() };
   }
 
   #exitMessage(): string {
     const command = this.#config.command.join(" ");
-    return `Function instance exited unexpectedly (${this.#child.exit}) with start command '${command}'. Logs: ${this.#logTail}`;
-  }
-}
-
-/** Whether a promise that never rejects is fulfilled within a time. */
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const stop = new AbortController();
-  const late = delay(ms, false, { signal: stop.signal }).catch(() => false);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    stop.abort();
+    const memory = this.#outOfMemory ? `, it used more than its memory of ${this.#config.memoryMib} MiB` : "";
+    return `Function instance exited unexpectedly (${this.#child.exit}${memory}) with start command '${command}'. Logs: ${this.#logs.recent}`;
   }
 }

@@ -1,29 +1,27 @@
 /**
- * The instances of all functions of one host: which one takes a call, when a new one is started, and when one
- * goes. An instance runs one call at a time.
+ * The instances of all functions of one host as processes: what the scaling rules decide is done here. Calls
+ * that run end on the instance they are on, whatever happens to their function.
  */
-import { newInstanceId, type FcErrorCode, type FunctionConfig } from "./fc-contract.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Call } from "./call.ts";
+import type { MakeCgroup } from "./cgroup-probe.ts";
+import type { FcErrorCode, FunctionConfig } from "./fc-contract.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
-import { Instance, type InvokeEnd, type Log } from "./instance.ts";
+import { InstanceSlot, type InstanceView } from "./instance-slot.ts";
+import { Instance, type InvokeEnd, type Log, type StartEnd } from "./instance.ts";
+import type { Meter } from "./meter.ts";
+import { Scaling, type Placement, type ScalingRules } from "./scaling.ts";
 
 export interface InstancesOptions {
   readonly functions: readonly FunctionConfig[];
-  /** Most processes at a time, over all functions. */
-  readonly maxInstances: number;
-  /** Time without a call after which an instance is stopped; starts when its last call ends. */
-  readonly idleMs: number;
+  readonly scaling: ScalingRules;
+  /** Draws what is added to the start of a process, in milliseconds. */
+  readonly coldStartMs: () => number;
+  /** Makes the group that holds a process to its function's size; undefined: nothing does. */
+  readonly makeCgroup?: MakeCgroup;
   readonly limits: InstanceLimits;
+  readonly meter: Meter;
   readonly log: Log;
-}
-
-export type InstanceState = "starting" | "idle" | "busy" | "stopping";
-
-export interface InstanceView {
-  readonly function: string;
-  readonly id: string;
-  /** Null until the process is ready. */
-  readonly pid: number | null;
-  readonly state: InstanceState;
 }
 
 /** How a call ended: on an instance (0 ms of cold start when it was warm), or before it had one. */
@@ -31,44 +29,63 @@ export type CallEnd =
   | {
       readonly ran: true;
       readonly instanceId: string;
+      /** How long the call waited for its instance to start. */
       readonly coldStartMs: number;
-      /** Part of the cold start. */
-      readonly initializeMs: number;
       readonly invoke: InvokeEnd;
     }
   | { readonly ran: false; readonly code: FcErrorCode; readonly message: string };
 
-interface Slot {
-  readonly id: string;
-  readonly config: FunctionConfig;
-  state: InstanceState;
-  instance: Instance | undefined;
-  /** Number of the last call; orders the slots by when they were used. */
-  lastCall: number;
-  idleTimer: NodeJS.Timeout | undefined;
-  gone: Promise<void> | undefined;
-}
+const LIMIT_MESSAGES = {
+  instances: "all instances that may exist are in use",
+  growth: "no more instances may start so soon",
+};
 
 export class Instances {
   readonly #options: InstancesOptions;
-  readonly #configs: ReadonlyMap<string, FunctionConfig>;
-  readonly #slots = new Set<Slot>();
+  readonly #scaling: Scaling;
+  readonly #configs = new Map<string, FunctionConfig>();
+  readonly #slots = new Map<number, InstanceSlot>();
   readonly #running = new Set<Promise<CallEnd>>();
   readonly #takenPorts = new Set<number>();
-  #calls = 0;
+  #reclaimTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: InstancesOptions) {
     this.#options = options;
-    this.#configs = new Map(options.functions.map((config) => [config.name, config]));
+    this.#scaling = new Scaling(options.scaling);
+    for (const config of options.functions) void this.define(config);
   }
 
-  /** Run one call on the warm instance used last, or on a new one; refuse it when there is no room for one. */
-  async call(name: string, requestId: string, body: Uint8Array): Promise<CallEnd> {
-    if (this.#closed !== undefined) return refused("ServiceUnavailable", "the function host is closing");
+  /** Add a function, or replace the one of its name. Fulfilled when the instances of the old one are gone. */
+  define(config: FunctionConfig): Promise<void> {
+    const gone = this.remove(config.name);
+    this.#configs.set(config.name, config);
+    this.#options.meter.add(config.name);
+    return gone;
+  }
+
+  /** Take a function away, if it is there: new calls are refused. Fulfilled when its instances are gone. */
+  async remove(name: string): Promise<void> {
+    this.#configs.delete(name);
+    const old = Array.from(this.#slots.values()).filter(({ config }) => config.name === name);
+    this.#stopAll(this.#scaling.retireAll(name));
+    await Promise.all(old.map(({ gone }) => gone));
+  }
+
+  /** Run one call on an instance with room, or on a new one; refuse it when none may start. */
+  async call(
+    name: string,
+    requestId: string,
+    body: Uint8Array,
+    more: Partial<Omit<Call, "requestId" | "body">> = {},
+  ): Promise<CallEnd> {
     const config = this.#configs.get(name);
     if (config === undefined) return refused("FunctionNotFound", `function ${name} does not exist`);
-    const run = this.#run(config, requestId, body);
+    if (this.#closed !== undefined) {
+      this.#options.meter.refused(name);
+      return refused("ServiceUnavailable", "the function host is closing");
+    }
+    const run = this.#run(config, { wantsLog: false, ...more, requestId, body });
     this.#running.add(run);
     try {
       return await run;
@@ -78,9 +95,7 @@ export class Instances {
   }
 
   list(): InstanceView[] {
-    return Array.from(this.#slots, ({ config, id, instance, state }) => {
-      return { function: config.name, id, pid: instance?.pid ?? null, state };
-    });
+    return Array.from(this.#slots.values(), ({ view }) => view);
   }
 
   /** Refuse new calls, let the running ones end, then stop every instance. */
@@ -91,124 +106,96 @@ export class Instances {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running);
-    await Promise.all(Array.from(this.#slots, (slot) => this.#remove(slot)));
+    clearTimeout(this.#reclaimTimer);
+    await Promise.all(Array.from(this.#slots.values(), (slot) => this.#stop(slot)));
   }
 
-  async #run(config: FunctionConfig, requestId: string, body: Uint8Array): Promise<CallEnd> {
+  async #run(config: FunctionConfig, call: Call): Promise<CallEnd> {
     const arrivedAtMs = performance.now();
-    let slot = this.#lastUsedIdle(config.name);
-    let [coldStartMs, initializeMs] = [0, 0];
-    if (slot === undefined) {
-      const room = this.#makeRoom();
-      if (room === undefined) {
-        return refused("ResourceExhausted", `all ${this.#options.maxInstances} instances are in use`);
-      }
-      slot = this.#newSlot(config);
-      try {
-        await room;
-        const start = await Instance.start(config, {
-          ...this.#options,
-          id: slot.id,
-          takenPorts: this.#takenPorts,
-        });
-        if (!start.started) return refused(start.code, start.message);
-        slot.instance = start.instance;
-        this.#removeOnExit(slot, start.instance);
-        initializeMs = start.initializeMs;
-        coldStartMs = performance.now() - arrivedAtMs;
-      } finally {
-        if (slot.instance === undefined) this.#slots.delete(slot);
-      }
+    const { meter } = this.#options;
+    const placement = this.#scaling.place(config.name, config.instanceConcurrency ?? 1, arrivedAtMs);
+    if (placement.to === "none") {
+      meter.refused(config.name);
+      return refused("ResourceExhausted", LIMIT_MESSAGES[placement.limit]);
     }
-    return await this.#invoke(slot, { requestId, body, coldStartMs, initializeMs });
+    const slot =
+      placement.to === "new" ? this.#newSlot(config, placement, arrivedAtMs) : this.#slot(placement.instance);
+    const warm = slot.ready;
+    slot.calls += 1;
+    try {
+      const start = await slot.start;
+      if (!start.started) {
+        meter.failedToStart(config.name);
+        return refused(start.code, start.message);
+      }
+      const coldStartMs = warm ? 0 : performance.now() - arrivedAtMs;
+      const invoke = await start.instance.invoke(call);
+      // ASSUMED for a timeout: the function may still be at work on the call, so its instance gets no new ones.
+      if (invoke.end !== "replied") slot.broken = true;
+      if (slot.broken || !start.instance.alive) this.#scaling.retire(slot.number);
+      return { ran: true, instanceId: slot.id, coldStartMs, invoke };
+    } finally {
+      slot.calls -= 1;
+      if (this.#scaling.ended(slot.number, performance.now())) void this.#stop(slot);
+      this.#reclaimLater();
+    }
   }
 
-  async #invoke(
-    slot: Slot,
-    call: { requestId: string; body: Uint8Array; coldStartMs: number; initializeMs: number },
-  ): Promise<CallEnd> {
-    const { instance } = slot;
-    if (instance === undefined) throw new Error(`instance ${slot.id} has not started`);
-    clearTimeout(slot.idleTimer);
-    slot.state = "busy";
-    slot.lastCall = this.#calls += 1;
-    const invoke = await instance.invoke(call.requestId, call.body);
-    if (invoke.end === "replied" && instance.alive) {
-      slot.state = "idle";
-      slot.idleTimer = setTimeout(() => void this.#remove(slot), this.#options.idleMs).unref();
-    } else {
-      // ASSUMED for a timeout: the function may still be at work on the call, so its instance is not used again.
-      void instance.kill();
-      void this.#remove(slot);
-    }
-    const { coldStartMs, initializeMs } = call;
-    return { ran: true, instanceId: slot.id, coldStartMs, initializeMs, invoke };
-  }
-
-  #newSlot(config: FunctionConfig): Slot {
-    const slot: Slot = {
-      id: newInstanceId(),
-      config,
-      state: "starting",
-      instance: undefined,
-      lastCall: 0,
-      idleTimer: undefined,
-      gone: undefined,
+  #newSlot(config: FunctionConfig, placed: Placement & { to: "new" }, askedAtMs: number): InstanceSlot {
+    const { instance: number, after } = placed;
+    const room = after === undefined ? Promise.resolve() : this.#stop(this.#slot(after));
+    const start = async (id: string): Promise<StartEnd> => {
+      await room;
+      await delay(this.#options.coldStartMs());
+      return Instance.start(config, { ...this.#options, id, askedAtMs, takenPorts: this.#takenPorts });
     };
-    this.#slots.add(slot);
+    const slot = new InstanceSlot(config, number, this.#options.log, start);
+    this.#slots.set(number, slot);
+    void slot.start.then(
+      (end) => (end.started ? this.#ready(slot, end.instance) : this.#scaling.retire(number)),
+      () => this.#scaling.retire(number),
+    );
     return slot;
   }
 
-  #lastUsedIdle(name: string): Slot | undefined {
-    let best: Slot | undefined;
-    for (const slot of this.#slots) {
-      const usable = slot.state === "idle" && slot.config.name === name && slot.instance?.alive === true;
-      if (usable && slot.lastCall > (best?.lastCall ?? -1)) best = slot;
-    }
-    return best;
-  }
-
-  /**
-   * Room for one more process: fulfilled when it is there, undefined when all are busy. A process that is
-   * going makes room when it is gone; else the one idle for longest, of another function, has to go.
-   */
-  #makeRoom(): Promise<void> | undefined {
-    if (this.#slots.size < this.#options.maxInstances) return Promise.resolve();
-    let leaving: Slot | undefined;
-    for (const slot of this.#slots) {
-      if (slot.state === "stopping") {
-        leaving = slot;
-        break;
-      }
-      if (slot.state === "idle" && slot.lastCall < (leaving?.lastCall ?? Infinity)) leaving = slot;
-    }
-    if (leaving === undefined) return undefined;
-    const gone = this.#remove(leaving);
-    this.#slots.delete(leaving);
-    return gone;
-  }
-
-  #removeOnExit(slot: Slot, instance: Instance): void {
+  #ready(slot: InstanceSlot, instance: Instance): void {
+    this.#scaling.started(slot.number);
     void instance.exited.then((how) => {
-      if (slot.state !== "idle") return;
-      this.#options.log.warn(
-        { function: slot.config.name, instance: slot.id },
-        `idle instance exited: ${how}`,
-      );
-      return this.#remove(slot);
+      // With calls on it, the end of the last one makes it go.
+      if (!this.#scaling.retire(slot.number)) return;
+      const { config, id } = slot;
+      this.#options.log.warn({ function: config.name, instance: id }, `idle instance exited: ${how}`);
+      return this.#stop(slot);
     });
   }
 
+  /** One timer for whatever is idle for long enough first. */
+  #reclaimLater(): void {
+    clearTimeout(this.#reclaimTimer);
+    const atMs = this.#scaling.nextReclaimAtMs;
+    if (atMs === undefined) return;
+    const reclaim = (): void => {
+      this.#stopAll(this.#scaling.reclaim(performance.now()));
+      this.#reclaimLater();
+    };
+    this.#reclaimTimer = setTimeout(reclaim, Math.max(1, atMs - performance.now())).unref();
+  }
+
+  #stopAll(instances: readonly number[]): void {
+    for (const instance of instances) void this.#stop(this.#slot(instance));
+  }
+
   /** Never rejects: nobody waits for most instances that go. */
-  #remove(slot: Slot): Promise<void> {
-    slot.state = "stopping";
-    clearTimeout(slot.idleTimer);
-    slot.gone ??= (slot.instance?.stop() ?? Promise.resolve())
-      .catch((error: unknown) => {
-        this.#options.log.error({ err: error, instance: slot.id }, "an instance could not be stopped");
-      })
-      .finally(() => this.#slots.delete(slot));
-    return slot.gone;
+  async #stop(slot: InstanceSlot): Promise<void> {
+    await slot.stop();
+    this.#slots.delete(slot.number);
+    this.#scaling.gone(slot.number);
+  }
+
+  #slot(instance: number): InstanceSlot {
+    const slot = this.#slots.get(instance);
+    if (slot === undefined) throw new RangeError(`no instance ${instance}`);
+    return slot;
   }
 }
 

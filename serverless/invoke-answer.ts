@@ -2,20 +2,32 @@
  * The answer to a call that reached an instance: Function Compute's status, headers and body for each way the
  * call can end. Pure, and apart from the host because these rules are read against the vendor's documents.
  */
-import { fcErrorStatus, isFunctionHeader, type FunctionConfig } from "./fc-contract.ts";
+import {
+  forbiddenHeader,
+  functionFailed,
+  isFunctionHeader,
+  type FcErrorCode,
+  type FunctionConfig,
+} from "./fc-contract.ts";
+import { FcRefusal } from "./fc-refusal.ts";
+import type { Reply } from "./exchange.ts";
 import type { CallEnd } from "./instances.ts";
 
 /** Longest log tail, in bytes before base64. */
 const LOG_TAIL_BYTES = 4096;
+/** Statuses whose answers have no body. */
+const bodiless = new Set([204, 205, 304]);
+/** Tells a failure of the function from one of the platform. */
+const unhandled = { "x-fc-error-type": "UnhandledInvocationError" };
 
-/** What the caller is told of one call, and whether the call counts as failed. */
-export function answerOf(given: {
+interface Answered {
   readonly requestId: string;
   readonly config: FunctionConfig;
   readonly call: Extract<CallEnd, { ran: true }>;
-  readonly wantsLog: boolean;
-}): { readonly response: Response; readonly failed: boolean } {
-  const { requestId, config, call } = given;
+}
+
+/** What the caller of InvokeFunction is told: a failure of the function is a success of the call, 200 and a header. */
+export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: boolean): Response {
   const { invoke } = call;
   const headers: Record<string, string> = {
     "x-fc-request-id": requestId,
@@ -23,33 +35,67 @@ export function answerOf(given: {
     "x-fc-invocation-duration": String(Math.ceil(invoke.durationMs)),
     // Our own: Function Compute has no header that tells a cold start.
     "x-spillway-cold-start-ms": call.coldStartMs === 0 ? "0" : call.coldStartMs.toFixed(3),
+    ...(wantsLog && { "x-fc-log-result": logResult(invoke.logTail, invoke.durationMs, config.memoryMib) }),
   };
-  if (given.wantsLog)
-    headers["x-fc-log-result"] = logResult(invoke.logTail, invoke.durationMs, config.memoryMib);
-
   switch (invoke.end) {
-    case "replied": {
-      const { reply } = invoke;
-      // A failure of the function is a success of the call: 200, and a header that says whose failure it is.
-      const failed = reply.status >= 400 || (reply.headers["x-fc-status"] ?? "200") !== "200";
-      if (failed) headers["x-fc-error-type"] = "UnhandledInvocationError";
-      const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
-      return {
-        failed,
-        response: new Response(reply.body, { headers: { ...Object.fromEntries(own), ...headers } }),
-      };
-    }
-    case "timeout": {
-      headers["x-fc-error-type"] = "UnhandledInvocationError";
+    case "replied":
+      return passedOn(invoke.reply, requestId, 200, {
+        ...headers,
+        ...(functionFailed(invoke.reply) && unhandled),
+      });
+    case "timeout":
       // ASSUMED: the text of this body is not documented.
-      const errorMessage = `Function timed out after ${config.timeoutMs / 1000} seconds`;
-      return { failed: true, response: Response.json({ errorMessage }, { headers }) };
-    }
-    case "broken": {
-      const body = { RequestId: requestId, Code: invoke.code, Message: invoke.message };
-      return { failed: true, response: Response.json(body, { status: fcErrorStatus[invoke.code], headers }) };
-    }
+      return Response.json({ errorMessage: timeoutText(config) }, { headers: { ...headers, ...unhandled } });
+    case "broken":
+      return brokenAnswer(requestId, invoke, headers);
   }
+}
+
+/** What the caller of an HTTP trigger is told: the function's own status, and less about the call. */
+export function triggerAnswer({ requestId, config, call }: Answered): Response {
+  const { invoke } = call;
+  const headers = { "x-fc-request-id": requestId };
+  switch (invoke.end) {
+    case "replied":
+      return passedOn(invoke.reply, requestId, invoke.reply.status, headers);
+    case "timeout": {
+      // ASSUMED: status and text are not documented for triggers.
+      const body = { RequestId: requestId, Code: "InvocationTimeout", Message: timeoutText(config) };
+      return Response.json(body, { status: 502, headers: { ...headers, ...unhandled } });
+    }
+    case "broken":
+      return brokenAnswer(requestId, invoke, headers);
+  }
+}
+
+function passedOn(
+  reply: Reply,
+  requestId: string,
+  status: number,
+  headers: Record<string, string>,
+): Response {
+  const forbidden = forbiddenHeader(reply.headers);
+  if (forbidden !== undefined) {
+    const message = `the function set the response header ${forbidden}, which is the platform's`;
+    return brokenAnswer(requestId, { code: "BadResponse", message }, headers);
+  }
+  const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
+  const body = bodiless.has(status) ? null : reply.body;
+  return new Response(body, { status, headers: { ...Object.fromEntries(own), ...headers } });
+}
+
+function brokenAnswer(
+  requestId: string,
+  { code, message }: { readonly code: FcErrorCode; readonly message: string },
+  headers: Record<string, string>,
+): Response {
+  const answer = new FcRefusal(code, message).response(requestId);
+  for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
+  return answer;
+}
+
+function timeoutText({ timeoutMs }: FunctionConfig): string {
+  return `Function timed out after ${timeoutMs / 1000} seconds`;
 }
 
 /** The end of the function's output during the call, closed by the platform's own line, in base64. */

@@ -1,25 +1,25 @@
 /**
- * The meter of the function host: adds up what was used and what it costs. It reads no clock and knows no
- * process; rounding and prices are those of `callCost`.
+ * The meter of the function host: adds up what was used and what it costs. An instance is billed for the times
+ * in which it had calls, however many; each such time is rounded up on its own. The meter reads no clock and
+ * knows no process; rounding and prices are those of `callCost`.
  */
-import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
+import type { FunctionSize, PriceSheet } from "../algorithms/price.ts";
+import { addUsage, callFee, noUsage, timeUsed, type Usage } from "./usage.ts";
+
+/** Events that are counted, beside what is billed. */
+interface Counts {
+  /** Calls that reached an instance; only these are charged. */
+  calls: number;
+  /** Instances that started. */
+  coldStarts: number;
+  /** Calls that failed: by the function, by its time limit, by its exit, or because it did not start. */
+  errors: number;
+  /** Calls that were refused (403, 429, 500, 503) or found no instance that would start: not charged. */
+  notCharged: number;
+}
 
 /** What one function used. */
-export interface FunctionBill {
-  /** Calls that reached an instance; only these are charged. */
-  readonly calls: number;
-  readonly coldStarts: number;
-  /** Calls that failed: by the function, by its time limit, by its exit, or because it did not start. */
-  readonly errors: number;
-  /** Sum of the billed durations, initializers included, each rounded up as the price sheet says. */
-  readonly billedMs: number;
-  /** vCPUs times billed seconds. */
-  readonly vcpuS: number;
-  /** GiB of memory times billed seconds. */
-  readonly gibS: number;
-  /** In the bill's currency. */
-  readonly cost: number;
-}
+export type FunctionBill = Readonly<Counts & Usage>;
 
 /** What all functions used since the host started. */
 export interface Bill {
@@ -31,74 +31,130 @@ export interface Bill {
   readonly total: FunctionBill;
 }
 
-type Counted = { -readonly [K in Exclude<keyof FunctionBill, "vcpuS" | "gibS">]: FunctionBill[K] };
-
-interface Metered {
+/** How an instance came up. */
+export interface InstanceStart {
+  /** Name of its function. */
+  readonly name: string;
   readonly size: FunctionSize;
-  readonly used: Counted;
+  readonly coldStartMs: number;
+  /** Part of the cold start; 0 without an initializer. */
+  readonly initializeMs: number;
 }
 
-/** Adds up the calls of a fixed set of functions under one price sheet. */
+interface Metered {
+  readonly name: string;
+  readonly size: FunctionSize;
+  calls: number;
+  /** Since when it has had calls without a break. */
+  busySinceMs: number;
+  /** The cold start that is billed with its first busy time, where the price sheet bills it. */
+  coldStartMs: number;
+}
+
+/** Adds up the calls of instances under one price sheet. All times are of one clock. */
 export class Meter {
   readonly #prices: PriceSheet;
-  readonly #metered: ReadonlyMap<string, Metered>;
+  readonly #onCharge: (name: string, cu: number, nowMs: number) => void;
+  readonly #used = new Map<string, Counts & Usage>();
+  readonly #instances = new Map<string, Metered>();
 
-  constructor(prices: PriceSheet, functions: Iterable<FunctionSize & { readonly name: string }>) {
+  /** @param onCharge told of everything that is charged, in compute units */
+  constructor(prices: PriceSheet, onCharge: (name: string, cu: number, nowMs: number) => void = ignore) {
     this.#prices = prices;
-    this.#metered = new Map(
-      Array.from(functions, (size) => {
-        return [size.name, { size, used: { calls: 0, coldStarts: 0, errors: 0, billedMs: 0, cost: 0 } }];
-      }),
-    );
+    this.#onCharge = onCharge;
+  }
+
+  /** Show a function on the bill, though it was not used yet. */
+  add(name: string): void {
+    this.#of(name);
   }
 
   /**
-   * A call ended on an instance. `durationMs` runs from when it reached the ready instance until it ended;
-   * `coldStartMs` is 0 on a warm instance, and is billed only where the price sheet bills cold starts.
+   * An instance is ready. Lifecycle hooks are billed like calls; ASSUMED: for their duration but without the fee
+   * of a call. Where cold starts are billed, the initializer is already part of them.
    */
-  called(name: string, call: { durationMs: number; coldStartMs: number; failed: boolean }): void {
-    const { size, used } = this.#of(name);
-    const { billedMs, cost } = callCost(this.#prices, size, call.durationMs, call.coldStartMs);
-    used.calls += 1;
-    if (call.coldStartMs > 0) used.coldStarts += 1;
-    if (call.failed) used.errors += 1;
-    used.billedMs += billedMs;
-    used.cost += cost;
+  started(instance: string, start: InstanceStart, nowMs: number): void {
+    const { name, size, coldStartMs, initializeMs } = start;
+    this.#instances.set(instance, { name, size, calls: 0, busySinceMs: nowMs, coldStartMs });
+    this.#of(name).coldStarts += 1;
+    if (this.#prices.coldStartBilled === true || initializeMs === 0) return;
+    this.#charge(name, timeUsed(this.#prices, size, initializeMs, 0), nowMs);
   }
 
-  /**
-   * An initializer ran for `durationMs`. Lifecycle hooks are billed like calls; ASSUMED: for their duration
-   * but without the fee of a call. Where cold starts are billed, the initializer is already part of them.
-   */
-  initialized(name: string, durationMs: number): void {
-    if (this.#prices.coldStartBilled === true) return;
-    const { size, used } = this.#of(name);
-    const { billedMs, cost } = callCost(this.#prices, size, durationMs);
-    used.billedMs += billedMs;
-    used.cost += cost - callCost(this.#prices, size, 0).cost;
+  /** An instance is gone. Its calls have ended. */
+  stopped(instance: string): void {
+    this.#instances.delete(instance);
+  }
+
+  /** A call reached an instance that is ready. */
+  callBegan(instance: string, nowMs: number): void {
+    const metered = this.#instance(instance);
+    if (metered.calls === 0) metered.busySinceMs = nowMs;
+    metered.calls += 1;
+    this.#of(metered.name).calls += 1;
+    this.#charge(metered.name, callFee(this.#prices, metered.size), nowMs);
+  }
+
+  callEnded(instance: string, nowMs: number, failed: boolean): void {
+    const metered = this.#instance(instance);
+    if (failed) this.#of(metered.name).errors += 1;
+    metered.calls -= 1;
+    if (metered.calls > 0) return;
+    this.#charge(metered.name, this.#busyTime(metered, nowMs), nowMs);
+    metered.coldStartMs = 0;
+  }
+
+  /** A call was refused. */
+  refused(name: string): void {
+    this.#of(name).notCharged += 1;
   }
 
   /** A call found no instance that would start. ASSUMED: not charged. */
   failedToStart(name: string): void {
-    this.#of(name).used.errors += 1;
+    this.#of(name).notCharged += 1;
+    this.#of(name).errors += 1;
   }
 
-  /** What was used until now: a copy. */
-  bill(): Bill {
-    const total = { calls: 0, coldStarts: 0, errors: 0, billedMs: 0, vcpuS: 0, gibS: 0, cost: 0 };
-    const functions: Record<string, FunctionBill> = {};
-    for (const [name, { size, used }] of this.#metered) {
-      const billedS = used.billedMs / 1000;
-      const bill = { ...used, vcpuS: size.vcpu * billedS, gibS: (size.memoryMib / 1024) * billedS };
-      functions[name] = bill;
-      for (const key of Object.keys(total) as (keyof FunctionBill)[]) total[key] += bill[key];
+  /** What was used until now: a copy. Calls under way are billed as if they ended now. */
+  bill(nowMs: number): Bill {
+    const functions = new Map(Array.from(this.#used, ([name, used]) => [name, { ...used }]));
+    for (const metered of this.#instances.values()) {
+      const used = functions.get(metered.name);
+      if (used !== undefined && metered.calls > 0) addUsage(used, this.#busyTime(metered, nowMs));
     }
-    return { prices: this.#prices.name, currency: this.#prices.currency, functions, total };
+    const total = nothing();
+    for (const used of functions.values()) {
+      addUsage(total, used);
+      for (const key of ["calls", "coldStarts", "errors", "notCharged"] as const) total[key] += used[key];
+    }
+    const { name: prices, currency } = this.#prices;
+    return { prices, currency, functions: Object.fromEntries(functions), total };
   }
 
-  #of(name: string): Metered {
-    const metered = this.#metered.get(name);
-    if (metered === undefined) throw new RangeError(`no function "${name}" is metered`);
+  #busyTime({ size, busySinceMs, coldStartMs }: Metered, nowMs: number): Usage {
+    return timeUsed(this.#prices, size, nowMs - busySinceMs, coldStartMs);
+  }
+
+  #charge(name: string, usage: Usage, nowMs: number): void {
+    addUsage(this.#of(name), usage);
+    this.#onCharge(name, usage.cu, nowMs);
+  }
+
+  #instance(id: string): Metered {
+    const metered = this.#instances.get(id);
+    if (metered === undefined) throw new RangeError(`no instance "${id}" is metered`);
     return metered;
   }
+
+  #of(name: string): Counts & Usage {
+    const used = this.#used.get(name) ?? nothing();
+    this.#used.set(name, used);
+    return used;
+  }
 }
+
+function nothing(): Counts & Usage {
+  return { calls: 0, coldStarts: 0, errors: 0, notCharged: 0, ...noUsage };
+}
+
+function ignore(): void {}

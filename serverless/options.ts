@@ -38,6 +38,17 @@ export const functionHostOptions = z.strictObject({
     .max(86_400)
     .default(180)
     .describe("time without a call after which an instance is stopped, in seconds"),
+  trigger: z
+    .enum(["anonymous", "function", "none"])
+    .default("anonymous")
+    .describe(
+      "who may call the functions at /trigger/NAME/…, as by an HTTP trigger: anybody, holders of the key, or nobody",
+    ),
+  adminToken: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("bearer token for /admin (default: only programs on this machine may ask it)"),
   models: z
     .string()
     .optional()

@@ -15,20 +15,18 @@ import { afterAll, afterEach, expect, vi } from "vitest";
 import type { CuPriceSheet } from "../algorithms/price.ts";
 import type { FunctionConfig } from "../serverless/fc-contract.ts";
 import { createFunctionHost, type FunctionHostOptions } from "../serverless/host.ts";
-import type { InstanceView } from "../serverless/instances.ts";
+import type { InstanceView } from "../serverless/instance-slot.ts";
 import type { Bill } from "../serverless/meter.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.
-const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
+export const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
 export const folder = mkdtempSync(join(tmpdir(), "spillway-host-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A real function. A body that starts with "!" is an order; any other is sent back. */
 const program = join(folder, "program.mjs");
-writeFileSync(
-  program,
-  `import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+export const programText = `import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 let initialized = 0;
 if (process.env.STUBBORN) process.on("SIGTERM", () => {});
@@ -37,6 +35,11 @@ const orders = {
   exit: () => process.exit(3),
   hang: () => {},
   drop: (res) => res.destroy(),
+  forge: (res, name) => res.writeHead(200, { [name]: "x".repeat(name === "x-big" ? 9000 : 1) }).end(),
+  count: (res, file) => {
+    appendFileSync(file, "x");
+    res.writeHead(existsSync(file + "-ok") ? 200 : 404).end();
+  },
   fail: (res) => res.writeHead(404, { "x-fc-status": "404" }).end("no such model"),
   last: (res) => res.on("finish", () => process.exit()).end("bye"),
   log: (res, text) => process.stdout.write(text + "\\n", () => res.end()),
@@ -47,7 +50,6 @@ const orders = {
   },
   tell: (res, _, req) => {
     res.setHeader("x-model", "m");
-    res.setHeader("x-fc-forged", "1");
     res.end(JSON.stringify({ env: process.env, headers: req.headers, initialized }));
   },
 };
@@ -55,14 +57,20 @@ createServer(async (req, res) => {
   const chunks = [];
   for await (const chunk of req) chunks.push(chunk);
   const body = Buffer.concat(chunks);
+  if (req.headers["x-fc-control-path"] === "/http-invoke") {
+    const { method, url, headers } = req;
+    const status = Number(headers["x-status"] ?? 200);
+    res.writeHead(status, { "x-own": "1", "content-type": "text/plain" });
+    return res.end(status === 204 ? undefined : JSON.stringify({ method, url, headers, body: body.toString() }));
+  }
   if (req.url === "/initialize") return res.writeHead(Number(process.env.INITIALIZE ?? 200)).end(void initialized++);
   if (req.url === "/pre-stop") return res.end(void writeFileSync(process.env.FOLDER + "/" + process.env.FC_INSTANCE_ID, ""));
   if (body[0] !== 33) return res.end(body);
   const [order, ...words] = body.toString().slice(1).split(" ");
   orders[order](res, words.join(" "), req);
 }).listen(Number(process.env.FC_SERVER_PORT), "127.0.0.1");
-`,
-);
+`;
+writeFileSync(program, programText);
 
 export const prices: CuPriceSheet = {
   name: "test",
@@ -80,7 +88,17 @@ export const prices: CuPriceSheet = {
 export function functionNamed(name: string, change: Partial<FunctionConfig> = {}): FunctionConfig {
   const command = [process.execPath, program];
   const env = { FOLDER: folder };
-  return { name, command, env, vcpu: 1, memoryMib: 512, timeoutMs: 10_000, initializer: false, ...change };
+  return {
+    name,
+    command,
+    env,
+    vcpu: 1,
+    memoryMib: 512,
+    timeoutMs: 10_000,
+    initializer: false,
+    preStop: true,
+    ...change,
+  };
 }
 
 type Client = InstanceType<typeof sdk.default>;
@@ -109,7 +127,9 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   });
 
   async function admin<T>(path: string): Promise<T> {
-    return (await (await fetch(`http://${endpoint}/admin/${path}`)).json()) as T;
+    const { adminToken = "" } = change;
+    const headers = { authorization: `Bearer ${adminToken}` };
+    return (await (await fetch(`http://${endpoint}/admin/${path}`, { headers })).json()) as T;
   }
   const list = (): Promise<InstanceView[]> => admin<InstanceView[]>("instances");
 
@@ -127,13 +147,18 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   const ours = client("key", "secret");
   async function invoke(
     body: string | Buffer,
-    options: { name?: string; by?: Client; type?: string } = {},
+    options: { name?: string; by?: Client; type?: string; taskId?: string; qualifier?: string } = {},
   ): Promise<Answer> {
     const headers = new sdk.InvokeFunctionHeaders({
       xFcInvocationType: options.type ?? "Sync",
       xFcLogType: "Tail",
+      ...(options.taskId !== undefined && { xFcAsyncTaskId: options.taskId }),
     });
-    const request = new sdk.InvokeFunctionRequest({ body: Readable.from([Buffer.from(body)]) });
+    const { qualifier } = options;
+    const request = new sdk.InvokeFunctionRequest({
+      body: Readable.from([Buffer.from(body)]),
+      ...(qualifier !== undefined && { qualifier }),
+    });
     const runtime = {} as Parameters<Client["invokeFunctionWithOptions"]>[3];
     const by = options.by ?? ours;
     const reply = await by.invokeFunctionWithOptions(options.name ?? "f", request, headers, runtime);
@@ -145,7 +170,7 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
       expect((await list()).filter(({ state }) => state === "busy")).toHaveLength(count),
     );
   };
-  return { host, endpoint, invoke, client, list, busy, bill: () => admin<Bill>("bill") };
+  return { host, endpoint, invoke, client, ours, list, busy, bill: () => admin<Bill>("bill") };
 }
 
 afterEach(async () => {

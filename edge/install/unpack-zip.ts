@@ -3,7 +3,7 @@
  * counted as it comes and not as the zip says.
  */
 import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -12,6 +12,8 @@ import { type Entry, openPromise } from "yauzl";
 export interface UnpackLimits {
   /** Most that all files together may have. */
   readonly maxBytes: number;
+  /** Whether files stay executable that are so in the zip; default: none is. */
+  readonly keepExecutable?: boolean;
 }
 
 const mostEntries = 10_000;
@@ -24,14 +26,15 @@ const freeBytes = 2 ** 20;
 const fileTypeMask = 0o170000;
 const regularFile = 0o100000;
 const folderType = 0o040000;
+const ownerMayRun = 0o100;
 
 /** @throws Error that names the entry and what is wrong with it; what was unpacked until then stays in the folder */
-export async function unpackZip(zipPath: string, folder: string, { maxBytes }: UnpackLimits): Promise<void> {
+export async function unpackZip(zipPath: string, folder: string, limits: UnpackLimits): Promise<void> {
   const zip = await openPromise(zipPath);
   try {
     if (zip.entryCount > mostEntries)
       throw new Error(`the zip has ${zip.entryCount} entries; at most ${mostEntries}`);
-    let bytesLeft = maxBytes;
+    let bytesLeft = limits.maxBytes;
     for await (const entry of zip.eachEntry()) {
       const path = placeOf(entry, folder);
       if (entry.fileName.endsWith("/")) {
@@ -42,6 +45,9 @@ export async function unpackZip(zipPath: string, folder: string, { maxBytes }: U
       await mkdir(dirname(path), { recursive: true });
       const stream = await zip.openReadStreamPromise(entry);
       bytesLeft -= await writeBounded(stream, path, allowed, entry.fileName);
+      if (limits.keepExecutable === true && ((entry.externalFileAttributes >>> 16) & ownerMayRun) !== 0) {
+        await chmod(path, 0o755);
+      }
     }
   } finally {
     zip.close();

@@ -32,7 +32,8 @@ export function adminGuard(token: string | undefined): MiddlewareHandler {
   };
 }
 
-function fromThisMachine(context: Context): boolean {
+/** Whether a program on this machine asks, and no page in a browser on it. */
+export function fromThisMachine(context: Context): boolean {
   if (foreign.some((header) => context.req.header(header) !== undefined)) return false;
   // A name that resolves to this machine is not enough: a page may have one (DNS rebinding).
   const host = context.req.header("host");

@@ -1,0 +1,13 @@
+/** A promise with a bound on the time that it is waited for. */
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Whether a promise that never rejects is fulfilled within a time. */
+export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const stop = new AbortController();
+  const late = delay(ms, false, { signal: stop.signal }).catch(() => false);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    stop.abort();
+  }
+}
