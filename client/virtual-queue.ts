@@ -16,7 +16,7 @@ import { type End, QueuedRequest, type Served, type Submission, type Ticket } fr
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { failureOf } from "./refusal.ts";
-import type { BatchResult } from "./target.ts";
+import type { BatchResult, TargetKind } from "./target.ts";
 import { TargetState } from "./target-state.ts";
 
 export class VirtualQueue<In, Out> {
@@ -260,15 +260,17 @@ export class VirtualQueue<In, Out> {
     }
   }
 
-  /** What failed for a passing reason waits again, within its attempts and its deadline. */
   #failed({ target, formedAtMs, requests }: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
     if (error.retryable) target.failed(error, formedAtMs, nowMs);
-    for (const request of requests) {
-      if (request.end !== undefined) continue;
-      const mayTry = request.cameBack(error, target.kind, this.#bounds.maxAttempts);
-      const again = error.retryable && mayTry && nowMs < request.deadlineAtMs;
-      if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
-      else this.#ledger.end(request, { outcome: "failed", error: failureOf(request, error) }, nowMs);
-    }
+    for (const request of requests) this.#unanswered(request, target.kind, error, nowMs);
+  }
+
+  /** What failed for a passing reason waits again, within its attempts and its deadline. */
+  #unanswered(request: QueuedRequest<In, Out>, kind: TargetKind, error: SpillwayError, nowMs: number): void {
+    if (request.end !== undefined) return;
+    const mayTry = request.cameBack(error, kind, this.#bounds.maxAttempts);
+    const again = error.retryable && mayTry && nowMs < request.deadlineAtMs;
+    if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
+    else this.#ledger.end(request, { outcome: "failed", error: failureOf(request, error) }, nowMs);
   }
 }

@@ -175,8 +175,10 @@ it.each(["fixed", "spillway"] as const)(
     expect(lost.length).toBeLessThan(mostLost * replies.length);
     expect(servedByEdge).toBeGreaterThan(0.5 * replies.length);
     for (const { status, text } of lost) {
-      expect(status).toBe(504);
-      expect(text).toMatch(/Sent .* and failed|left alone|did not answer|waiting when its deadline came/);
+      expect([503, 504]).toContain(status);
+      expect(text).toMatch(
+        /Sent .* and failed|left alone|did not answer|ResourceExhausted|waiting when its deadline/,
+      );
     }
     if ("close" in edge) edge.close();
     // The bill has what no answer told of: initializers, and calls that died.
