@@ -167,7 +167,7 @@ it.each(["fixed", "spillway"] as const)(
     if (lost.length > 0)
       console.log([...new Set(lost.map(({ status, text }) => `${status} ${text}`))].slice(0, 8).join("\n"));
 
-    expect(failed.length).toBeGreaterThan(5);
+    expect(failed.length).toBeGreaterThan(0);
     expect(killed).toBeGreaterThan(0);
     // What comes back from functions the edge takes, as far as it can: that of the plan spillway is busy with its own.
     const servedByEdge = replies.filter(({ text }) => text.includes('"spillway_target":"edge"')).length;
