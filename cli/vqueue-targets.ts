@@ -1,8 +1,12 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
 import type { VqueueOptions } from "../client/options.ts";
+import { RetryBudget } from "../client/retry-budget.ts";
+import type { SpendCap } from "../client/spend-cap.ts";
 import type { Target } from "../client/target.ts";
+import { cappedTransport } from "../client/targets/capped-transport.ts";
 import { fcTransport } from "../client/targets/fc-transport.ts";
+import { guardedTarget } from "../client/targets/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
 import { type ModelCall, modelTarget } from "../client/targets/model-target.ts";
 import type { Transport } from "../client/targets/transport.ts";
@@ -11,6 +15,7 @@ import type { InferResponse } from "../protocol/message.ts";
 import { functionAuth } from "./function-auth.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { UsageError } from "./options.ts";
+import { spendClockMs } from "./spend.ts";
 
 /** Predicted round trips before any batch was observed, in milliseconds. */
 const assumedLatencyMs = { edge: 100, serverless: 200 };
@@ -30,6 +35,7 @@ export function connect(
   options: VqueueOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
+  cap: SpendCap,
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
@@ -44,6 +50,16 @@ export function connect(
     servers.push(server);
     return server;
   });
+  const functionTimeoutMs = options.functionTimeout * 1_000;
+  const capped = functions.map((size, index) =>
+    cappedTransport(transports[index] as Transport, {
+      cap,
+      functionTimeoutMs,
+      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
+      nowMs: spendClockMs,
+    }),
+  );
+  const retries = new RetryBudget();
   const targets = [
     modelTarget({
       name: "edge",
@@ -53,18 +69,19 @@ export function connect(
       assumedLatencyMs: assumedLatencyMs.edge,
       callTimeoutMs,
     }),
-    ...functions.map(({ name }, index) =>
-      modelTarget({
+    ...functions.map(({ name }, index) => {
+      const target = modelTarget({
         name,
         kind: "serverless",
-        transport: transports[index] as Transport,
+        transport: capped[index] as Transport,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
         callTimeoutMs,
-      }),
-    ),
+      });
+      return guardedTarget(target, retries);
+    }),
   ];
-  const all = [edge, ...transports];
+  const all = [edge, ...capped];
   return {
     edge,
     servers,

@@ -18,6 +18,7 @@ import { createLog, type LogOptions } from "./log.ts";
 import { UsageError } from "./options.ts";
 import { readPriceSheet } from "./price-sheets.ts";
 import { serve } from "./serve.ts";
+import { openSpendCap, spendClockMs } from "./spend.ts";
 import { type ChosenPlan, chosenPlan } from "./vqueue-plan.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./vqueue-profile.ts";
 import { connect } from "./vqueue-targets.ts";
@@ -28,16 +29,18 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const functions = usedFunctions(options, plan, log);
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, functions });
-  const connections = connect(options, functions, prices);
+  const record = openRecord(options.record);
+  const cap = openSpendCap(options, functions, prices, log);
+  const connections = connect(options, functions, prices, cap);
   const { edge, all: transports, targets } = connections;
   const clock = monotonicClock();
   const models = new ModelDirectory(edge, connections.servers, () => clock.nowMs());
-  const record = openRecord(options.record);
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
     maxBytes: options.maxMib * 2 ** 20,
     maxAttempts: 5,
+    seed: Math.floor(Math.random() * 2 ** 32),
   };
   let queue: VirtualQueue<ModelCall, InferResponse> | undefined;
 
@@ -82,12 +85,14 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const close = async (): Promise<void> => {
     await new Promise<void>((drained) => (queue === undefined ? drained() : queue.close(drained)));
     await connections.close();
+    cap.close(spendClockMs());
     record?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
   const app = createDaemonApp({
     queue: () => queue,
     models,
+    spend: () => cap.status(spendClockMs()),
     sloMs: limits.sloMs,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),

@@ -29,9 +29,10 @@ export function resultEvent<Out>(
   atMs: number,
 ): QueueInput & { kind: "result" } {
   if (!result.ok) {
-    const { code, message } = result.error;
+    const { code, message, retryAfterMs } = result.error;
     const billed = result.cost === undefined ? {} : { cost: result.cost };
-    return { kind: "result", batch, atMs, ok: false, code, message, ...billed };
+    const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return { kind: "result", batch, atMs, ok: false, code, message, ...billed, ...pause };
   }
   const { serviceMs, serverQueuedMs, coldStartMs, unanswered, cost } = result;
   const service = serviceMs === undefined ? {} : { serviceMs };

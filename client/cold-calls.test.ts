@@ -4,7 +4,7 @@ import { ScriptedTarget } from "../test/scripted-target.ts";
 import { TargetState } from "./target-state.ts";
 
 it("predicts from warm round trips: without what a cold start took, and without calls of which nobody knows that", () => {
-  const state = new TargetState(new ScriptedTarget(new VirtualClock(), { name: "f" }));
+  const state = new TargetState(new ScriptedTarget(new VirtualClock(), { name: "f" }), () => 0.5);
   const assumedMs = state.latencyMs("k");
   state.succeeded("k", 5_000, undefined);
   expect(state.latencyMs("k")).toBe(assumedMs);

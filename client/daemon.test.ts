@@ -5,6 +5,7 @@ import { createDaemonApp } from "./daemon.ts";
 import { SpillwayError } from "./errors.ts";
 import { ModelDirectory } from "./model-directory.ts";
 import { fixedPolicy } from "./policies/fixed.ts";
+import { SpendCap } from "./spend-cap.ts";
 import type { BatchResult, OutgoingBatch } from "./target.ts";
 import type { HttpTransport } from "./targets/http-transport.ts";
 import type { ModelCall } from "./targets/model-target.ts";
@@ -12,6 +13,13 @@ import type { InferResponse } from "../protocol/message.ts";
 import { VirtualQueue } from "./virtual-queue.ts";
 
 type Sent = OutgoingBatch<ModelCall>;
+
+const noLimits = new SpendCap({
+  limits: { perHour: Infinity, perDay: Infinity },
+  currency: "CNY",
+  longestCallMs: 1,
+  nowMs: 0,
+});
 
 /** A daemon whose only target is the test itself. */
 function testDaemon(maxQueuedRows = 100) {
@@ -40,8 +48,16 @@ function testDaemon(maxQueuedRows = 100) {
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
+  const spend = () => noLimits.status(0);
   const models = new ModelDirectory(edge, [], () => clock.nowMs());
-  const app = createDaemonApp({ queue: () => queue, models, sloMs: 3_000, maxBodyBytes: 10_000, onFault });
+  const app = createDaemonApp({
+    queue: () => queue,
+    models,
+    spend,
+    sloMs: 3_000,
+    maxBodyBytes: 10_000,
+    onFault,
+  });
   return { app, clock, queue, sent, faults };
 }
 
@@ -127,6 +143,29 @@ it("says 503 and when to come back when the queue is full, and 503 when it close
   expect((await app.request("/v2/health/live")).status).toBe(200);
 });
 
+it("says 503, why and when to come back when functions may cost no more, and tells what they cost", async () => {
+  const { app, clock, queue, sent } = testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  clock.advanceTo(100);
+  const error = new SpillwayError("spend_cap_reached", "all is spent", { retryAfterMs: 4_200 });
+  sent[0]?.done({ ok: false, error });
+  clock.advanceTo(3_000);
+  const { status, headers } = await reply;
+  expect([status, headers.get("retry-after"), await (await reply).json()]).toEqual([
+    503,
+    "5",
+    { error: "all is spent" },
+  ]);
+  expect(await (await app.request("/admin/spend")).json()).toEqual({
+    currency: "CNY",
+    isReached: false,
+    reserved: 0,
+    hour: { spent: 0, limit: null },
+    day: { spent: 0, limit: null },
+  });
+});
+
 it("passes on what the model server says of bad input", async () => {
   const { app, clock, queue, sent } = testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
@@ -210,6 +249,7 @@ it("lives, is not ready, and sends callers away until its targets are measured",
   const { directory } = testDirectory();
   const app = createDaemonApp({
     queue: () => undefined,
+    spend: () => noLimits.status(0),
     models: directory,
     sloMs: 1_000,
     maxBodyBytes: 10_000,

@@ -10,6 +10,7 @@ import { rowsOf } from "../protocol/stack.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../protocol/v2-http.ts";
 import { SpillwayError } from "./errors.ts";
 import type { Served, Submission } from "./request.ts";
+import type { SpendStatus } from "./spend-cap.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { queueKey } from "./queue-key.ts";
 import type { ModelCall } from "./targets/model-target.ts";
@@ -22,6 +23,8 @@ export interface DaemonOptions {
   /** Undefined until the targets are measured. */
   readonly queue: () => VirtualQueue<ModelCall, InferResponse> | undefined;
   readonly models: ModelDirectory;
+  /** What functions cost of late. */
+  readonly spend: () => SpendStatus;
   readonly sloMs: number;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
@@ -49,6 +52,7 @@ export function createDaemonApp(options: DaemonOptions): Hono {
     const ready = isReady();
     return context.json({ ready }, ready ? 200 : 503);
   });
+  app.get("/admin/spend", (context) => context.json(options.spend()));
   app.post("/v2/repository/index", async (context) => {
     const names = await models.list();
     if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
@@ -112,11 +116,17 @@ function infer(
     const ticket = queue.submit(submission, (end) => {
       hungUp.removeEventListener("abort", cancel);
       if (!("error" in end)) resolve(end);
-      // Every request that waits now has ended after one SLO, so that is when there is room for sure.
-      else reject(end.error.code === "queue_full" ? new TryLaterError(end.error, sloMs / 1_000) : end.error);
+      else reject(tryLater(end.error, sloMs));
     });
     hungUp.addEventListener("abort", cancel);
   });
+}
+
+/** The error as it is, or with when to come back where that is known. */
+function tryLater(error: SpillwayError, sloMs: number): SpillwayError {
+  // Every request that waits now has ended after one SLO, so that is when there is room for sure.
+  const afterMs = error.code === "queue_full" ? sloMs : error.retryAfterMs;
+  return afterMs === undefined ? error : new TryLaterError(error, afterMs / 1_000);
 }
 
 /** An error that says when to come back. */

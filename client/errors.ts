@@ -9,6 +9,8 @@ interface ErrorKind {
   readonly status: number;
   /** True when the same request may succeed on another try or another target. */
   readonly retryable: boolean;
+  /** True when it was this side that did not send the call: then nothing was tried, and no attempt is used up. */
+  readonly local?: boolean;
   readonly meaning: string;
 }
 
@@ -74,7 +76,8 @@ export const errorKinds = {
   target_broken: {
     status: 502,
     retryable: true,
-    meaning: "The function does not start, or its process ends during calls (412).",
+    meaning:
+      "The function does not start, or its process ends during calls (412). Its other sizes may be well.",
   },
   answer_rejected: {
     status: 502,
@@ -82,6 +85,19 @@ export const errorKinds = {
     meaning: "The platform refused the function's answer, such as one that is too large (502 BadResponse).",
   },
   target_fault: { status: 502, retryable: true, meaning: "The target failed, or its answer made no sense." },
+  spend_cap_reached: {
+    status: 503,
+    retryable: true,
+    local: true,
+    meaning:
+      "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
+  },
+  retry_budget_spent: {
+    status: 503,
+    retryable: true,
+    local: true,
+    meaning: "A call of functions failed and was not repeated, because too many were of late.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;
@@ -89,11 +105,18 @@ export type ErrorCode = keyof typeof errorKinds;
 /** The one error class at promise and HTTP borders. Test `code`, never the message. */
 export class SpillwayError extends Error {
   readonly code: ErrorCode;
+  /** It makes no sense to ask again before so many milliseconds have passed, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string = errorKinds[code].meaning, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string = errorKinds[code].meaning,
+    { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options);
     this.name = "SpillwayError";
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** HTTP status with which a server answers this error. */
@@ -103,5 +126,11 @@ export class SpillwayError extends Error {
 
   get retryable(): boolean {
     return errorKinds[this.code].retryable;
+  }
+
+  /** True when this side did not send the call. */
+  get isLocal(): boolean {
+    const kind: ErrorKind = errorKinds[this.code];
+    return kind.local === true;
   }
 }

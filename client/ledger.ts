@@ -2,8 +2,9 @@
  * Who is in the virtual queue and how each request ended. It sees to it that every request ends exactly once
  * and that its owner is told only when the queue is consistent again, so that an owner may call the queue.
  */
-import { type ErrorCode, SpillwayError } from "./errors.ts";
+import type { ErrorCode, SpillwayError } from "./errors.ts";
 import type { Outcome, QueueEvent } from "./queue-event.ts";
+import { refusalOf } from "./refusal.ts";
 import type { End, QueuedRequest } from "./request.ts";
 
 /** Requests counted by how they ended: `submitted` is the sum of the ends, `waiting` and `inFlight`. */
@@ -54,8 +55,9 @@ export class Ledger<In, Out> {
     this.counts.waiting++;
   }
 
-  refuse(request: QueuedRequest<In, Out>, code: ErrorCode, nowMs: number): void {
-    this.end(request, { outcome: "refused", error: refusalOf(request, code) }, nowMs);
+  /** @param heldBy why a target is left alone now, for which it may have waited */
+  refuse(request: QueuedRequest<In, Out>, code: ErrorCode, nowMs: number, heldBy?: SpillwayError): void {
+    this.end(request, { outcome: "refused", error: refusalOf(request, code, heldBy) }, nowMs);
   }
 
   /** @throws Error when the request had ended before: that would be a fault of the queue */
@@ -99,15 +101,4 @@ export class Ledger<In, Out> {
     this.#telling = false;
     if (failure !== undefined) throw failure.error;
   }
-}
-
-/** A request that had been sent and came back says why, for that is what its caller has to know. */
-function refusalOf<In, Out>(
-  { attempts, lastFailure }: QueuedRequest<In, Out>,
-  code: ErrorCode,
-): SpillwayError {
-  if (code !== "deadline_passed" || lastFailure === undefined) return new SpillwayError(code);
-  const times = attempts === 1 ? "once" : `${attempts} times`;
-  const message = `Sent ${times} and failed (${lastFailure.message}); its deadline came before another try.`;
-  return new SpillwayError(code, message, { cause: lastFailure });
 }

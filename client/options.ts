@@ -104,6 +104,31 @@ export const vqueueOptions = z.strictObject({
     .string()
     .default("alibaba-fc-cn-2026")
     .describe("price sheet: a name, or the path of a JSON file"),
+  functionTimeout: z
+    .number()
+    .positive()
+    .max(86_400)
+    .default(60)
+    .describe(
+      "time limit that the functions are deployed with, in seconds: a call that is given up may run, and cost, so long",
+    ),
+  maxSpendPerHour: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "most money that functions may cost in any hour, in the price sheet's currency (default: no limit)",
+    ),
+  maxSpendPerDay: z
+    .number()
+    .positive()
+    .optional()
+    .describe("most money that functions may cost in any 24 hours, likewise (default: no limit)"),
+  spendFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("file in which the money spent is kept, so that the limits hold over restarts"),
   callTimeout: z
     .number()
     .positive()

@@ -61,9 +61,12 @@ export interface TargetView {
   readonly inFlight: number;
   /** The batches under way, in the order they were sent. */
   readonly underWay: readonly UnderWay[];
+  /** Most batches under way at once: fewer than the target was given while it throttles, 1 while it is tried again. */
   readonly maxInFlight: number;
   /** True from a failure until the next success. */
   readonly isFailing: boolean;
+  /** True when what it fails of holds for all functions alike, such as throttling; false when it is its own. */
+  readonly failsForAll: boolean;
   /** Not to be used before this moment, because it failed; -Infinity when it is well. */
   readonly suspendedUntilMs: number;
   /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */

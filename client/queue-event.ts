@@ -46,6 +46,8 @@ export type QueueInput =
       readonly message: string;
       /** What the failed call cost all the same; left out when nothing or not known. */
       readonly cost?: number;
+      /** As in the error: the target is left alone for so long. */
+      readonly retryAfterMs?: number;
     };
 
 /** How a request ended. `late` is a served request whose answer came after its deadline. */

@@ -17,6 +17,8 @@ export interface VirtualQueueOptions<In, Out> {
   readonly maxBytes?: number;
   /** How often a request is sent at most before it fails. Default: 5. */
   readonly maxAttempts?: number;
+  /** Spreads the pauses after failures, an integer from 0 to 4294967295; the same seed gives the same. Default: 0. */
+  readonly seed?: number;
   /** Sees every event in order. Must not call the queue. */
   readonly observe?: ((event: QueueEvent) => void) | undefined;
 }

@@ -22,6 +22,8 @@ export interface RecordHeader {
   readonly maxQueuedRows: number;
   readonly maxBytes: number;
   readonly maxAttempts: number;
+  /** Of the pauses after failures. */
+  readonly seed: number;
 }
 
 /** The policy changed its plan for the lines of a key. */

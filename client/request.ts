@@ -2,6 +2,7 @@
 import type { SpillwayError } from "./errors.ts";
 import type { WaitingRequest } from "./policy.ts";
 import type { Outcome } from "./queue-event.ts";
+import type { TargetKind } from "./target.ts";
 
 /** One request as its owner submits it. */
 export interface Submission<In> {
@@ -58,6 +59,10 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
   attempts = 0;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
+  /** Why it was last not sent by this side. */
+  notSent: SpillwayError | undefined = undefined;
+  /** True when a call of functions with it failed. */
+  failedAtFunctions = false;
   inFlight = false;
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;
@@ -84,5 +89,24 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
     this.done = done;
+  }
+
+  /**
+   * Note that a batch with it failed, or was not sent by this side, which uses up no attempt.
+   *
+   * @returns whether it may be sent again; a retry that was held back may ask once more, for another target
+   */
+  cameBack(error: SpillwayError, kind: TargetKind, maxAttempts: number): boolean {
+    if (!error.isLocal) {
+      this.lastFailure = error;
+      this.notSent = undefined;
+      this.failedAtFunctions ||= kind === "serverless";
+      return this.attempts < maxAttempts;
+    }
+    this.attempts--;
+    const isHeldBack = this.failedAtFunctions && error.code === "retry_budget_spent";
+    const wasHeldBack = this.notSent?.code === error.code;
+    this.notSent = error;
+    return !(isHeldBack && wasHeldBack);
   }
 }

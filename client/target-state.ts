@@ -1,13 +1,15 @@
 /**
- * What the queue knows of one target: how much is under way, how long answers take, and whether it failed
- * lately. A target that fails is left alone for a while that doubles with every further failure.
+ * What the queue knows of one target: how much is under way, how much may be, how long answers take, and whether it
+ * failed lately. It reacts to the queue's events alone, so that a record replays to the same decisions.
  */
+import type { Random } from "../algorithms/random.ts";
 import { SlidingQuantile } from "../algorithms/sliding-quantile.ts";
+import { CallWindow } from "./call-window.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import type { SpillwayError } from "./errors.ts";
 import type { TargetView, UnderWay } from "./policy.ts";
 import type { Target, TargetKind } from "./target.ts";
 
-const firstPauseMs = 100;
-const longestPauseMs = 5_000;
 /** Round trips that the prediction rests on, and which of them it takes. */
 const latencyWindow = 64;
 const latencyQuantile = 0.95;
@@ -18,15 +20,17 @@ export class TargetState<In, Out> implements TargetView {
   readonly target: Target<In, Out>;
   /** In the order they were sent: mostly the first one leaves, so a plain list does. */
   readonly underWay: UnderWay[] = [];
-  suspendedUntilMs = -Infinity;
-  #failures = 0;
-  #lastFailureAtMs = -Infinity;
+  readonly #breaker: CircuitBreaker;
+  readonly #window: CallWindow;
   readonly #latencyByKey = new Map<string, SlidingQuantile>();
   /** The entry that was used last, because the next batch mostly has the same key. */
   #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
 
-  constructor(target: Target<In, Out>) {
+  /** @param random spreads the pauses of a function, which many clients share; an edge has few */
+  constructor(target: Target<In, Out>, random: Random) {
     this.target = target;
+    this.#breaker = new CircuitBreaker(target.kind === "edge" ? unspread : random);
+    this.#window = new CallWindow(target.maxInFlight);
   }
 
   get name(): string {
@@ -38,15 +42,30 @@ export class TargetState<In, Out> implements TargetView {
   }
 
   get isFailing(): boolean {
-    return this.#failures > 0;
+    return this.#breaker.isFailing;
+  }
+
+  get failsForAll(): boolean {
+    return this.#breaker.failsForAll;
+  }
+
+  get suspendedUntilMs(): number {
+    return this.#breaker.suspendedUntilMs;
   }
 
   get inFlight(): number {
     return this.underWay.length;
   }
 
+  /** Of the edge as many as it was given; a function that failed is tried with one call at a time. */
   get maxInFlight(): number {
-    return this.target.maxInFlight;
+    if (this.kind === "edge") return this.target.maxInFlight;
+    return this.isFailing ? 1 : this.#window.limit;
+  }
+
+  /** Why nothing is to be sent now; undefined when it may be. */
+  whyNot(nowMs: number): SpillwayError | undefined {
+    return this.#breaker.whyNot(nowMs);
   }
 
   latencyMs(key: string): number {
@@ -66,21 +85,21 @@ export class TargetState<In, Out> implements TargetView {
    * nobody knows how long it took (undefined) neither is the rest.
    */
   succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
-    this.#failures = 0;
-    this.suspendedUntilMs = -Infinity;
+    this.#breaker.succeeded();
+    this.#window.answered();
     if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
   }
 
-  /**
-   * A batch failed for a reason that another try may not have. Batches that were already under way when the
-   * target was found failing are part of the same failure and do not lengthen the pause.
-   */
-  failed(formedAtMs: number, nowMs: number): void {
-    if (formedAtMs < this.#lastFailureAtMs) return;
-    this.#lastFailureAtMs = nowMs;
-    this.suspendedUntilMs =
-      nowMs + Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 30));
-    this.#failures++;
+  /** A batch that has left `underWay` failed for a reason that another try may not have. */
+  failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
+    if (error.isLocal) {
+      this.#breaker.refused(error, nowMs);
+      return;
+    }
+    // A call that only tries whether it takes any again does not tell how many it takes.
+    if (error.code === "target_throttled" && !this.isFailing)
+      this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
+    this.#breaker.failed(error, formedAtMs, nowMs);
   }
 
   #latencyOf(key: string): SlidingQuantile {
@@ -95,4 +114,8 @@ export class TargetState<In, Out> implements TargetView {
     }
     return latency;
   }
+}
+
+function unspread(): number {
+  return 0;
 }

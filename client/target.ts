@@ -15,6 +15,8 @@ export interface OutgoingBatch<In> {
   readonly rows: number;
   /** The earliest deadline in the batch, on the queue's clock. */
   readonly deadlineAtMs: number;
+  /** True when a call of functions with one of its requests failed before. Default: false. */
+  readonly isRetry?: boolean;
   /**
    * When to give the call up, on the queue's clock, so that its requests can go elsewhere in time; undefined: when
    * the target's own time for a call is over.

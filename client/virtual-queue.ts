@@ -4,6 +4,7 @@
  * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
  */
 import { type Batch, checkedResult, endedBatch, resultEvent } from "./batch.ts";
+import { seededRandom } from "../algorithms/random.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { SpillwayError } from "./errors.ts";
 import { Ledger, type QueueCounts } from "./ledger.ts";
@@ -14,7 +15,8 @@ import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./que
 import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
-import type { BatchResult } from "./target.ts";
+import { failureOf } from "./refusal.ts";
+import type { BatchResult, TargetKind } from "./target.ts";
 import { TargetState } from "./target-state.ts";
 
 export class VirtualQueue<In, Out> {
@@ -42,7 +44,8 @@ export class VirtualQueue<In, Out> {
     );
     this.#timer = options.clock.createTimer(() => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
-    this.#targets = options.targets.map((target) => new TargetState(target));
+    const random = seededRandom(options.seed ?? 0);
+    this.#targets = options.targets.map((target) => new TargetState(target, random));
     this.#observe = options.observe;
     this.#ledger = new Ledger(options.observe);
   }
@@ -181,7 +184,17 @@ export class VirtualQueue<In, Out> {
   }
 
   #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
-    for (const request of line.take(count)) this.#ledger.refuse(request, "deadline_passed", nowMs);
+    const heldBy = this.#whyLeftAlone(nowMs);
+    for (const request of line.take(count)) this.#ledger.refuse(request, "deadline_passed", nowMs, heldBy);
+  }
+
+  /** What the first target fails of that is left alone now. */
+  #whyLeftAlone(nowMs: number): SpillwayError | undefined {
+    for (const target of this.#targets) {
+      const why = target.whyNot(nowMs);
+      if (why !== undefined) return why;
+    }
+    return undefined;
   }
 
   #dispatch(
@@ -198,9 +211,11 @@ export class VirtualQueue<In, Out> {
     const { deadlineAtMs } = line.at(first);
     const requests = line.take(count, first);
     let rows = 0;
+    let isRetry = false;
     for (const request of requests) {
       this.#ledger.sent(request);
       rows += request.rows;
+      isRetry ||= request.failedAtFunctions;
     }
     const payloads = requests.map(({ payload }) => payload);
     const id = this.#batchesFormed++;
@@ -211,7 +226,7 @@ export class VirtualQueue<In, Out> {
       this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
     }
     let ended = false;
-    target.target.send({ id, key, payloads, rows, deadlineAtMs, giveUpAtMs }, (result) => {
+    target.target.send({ id, key, payloads, rows, deadlineAtMs, isRetry, giveUpAtMs }, (result) => {
       if (ended) return;
       ended = true;
       this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
@@ -235,7 +250,7 @@ export class VirtualQueue<In, Out> {
       const request = batch.requests[index] as QueuedRequest<In, Out>;
       const error = result.unanswered?.get(index);
       if (error !== undefined) {
-        this.#unanswered(request, error, nowMs);
+        this.#unanswered(request, batch.target.kind, error, nowMs);
         continue;
       }
       const answer = result.answers[answered++] as Out;
@@ -252,18 +267,17 @@ export class VirtualQueue<In, Out> {
     }
   }
 
-  #failed(batch: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
-    if (error.retryable) batch.target.failed(batch.formedAtMs, nowMs);
-    for (const request of batch.requests) this.#unanswered(request, error, nowMs);
+  #failed({ target, formedAtMs, requests }: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
+    if (error.retryable) target.failed(error, formedAtMs, nowMs);
+    for (const request of requests) this.#unanswered(request, target.kind, error, nowMs);
   }
 
   /** What failed for a passing reason waits again, within its attempts and its deadline. */
-  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+  #unanswered(request: QueuedRequest<In, Out>, kind: TargetKind, error: SpillwayError, nowMs: number): void {
     if (request.end !== undefined) return;
-    const again =
-      error.retryable && request.attempts < this.#bounds.maxAttempts && nowMs < request.deadlineAtMs;
-    request.lastFailure = error;
+    const mayTry = request.cameBack(error, kind, this.#bounds.maxAttempts);
+    const again = error.retryable && mayTry && nowMs < request.deadlineAtMs;
     if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
-    else this.#ledger.end(request, { outcome: "failed", error }, nowMs);
+    else this.#ledger.end(request, { outcome: "failed", error: failureOf(request, error) }, nowMs);
   }
 }

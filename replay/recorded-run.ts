@@ -85,6 +85,7 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
     maxQueuedRows: header.maxQueuedRows,
     maxBytes: header.maxBytes,
     maxAttempts: header.maxAttempts,
+    seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
       if (event.kind === "batch" || event.kind === "end") outputs.push(event);
@@ -121,8 +122,8 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
   if (!input.ok) {
-    const { code, message, cost } = input;
-    const error = new SpillwayError(code, message);
+    const { code, message, cost, retryAfterMs } = input;
+    const error = new SpillwayError(code, message, { retryAfterMs });
     return cost === undefined ? { ok: false, error } : { ok: false, error, cost };
   }
   const { serviceMs, serverQueuedMs, coldStartMs, unanswered: failed = [], cost } = input;

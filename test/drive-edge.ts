@@ -57,6 +57,7 @@ export function driveEdge(
         underWay: underWay === undefined ? [] : [underWay],
         maxInFlight: 8,
         isFailing: false,
+        failsForAll: false,
         suspendedUntilMs: -Infinity,
         latencyMs: () => 0,
       };

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../algorithms/random.ts";
-import { SpillwayError } from "../client/errors.ts";
+import { type ErrorCode, SpillwayError } from "../client/errors.ts";
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { Policy } from "../client/policy.ts";
 import type { QueueEvent } from "../client/queue-event.ts";
@@ -16,7 +16,7 @@ import { VirtualClock } from "../replay/virtual-clock.ts";
 import { tinySheet } from "./tiny-world.ts";
 
 const plan = { batchRows: [20, 2], timeoutMs: 40 };
-const limits = { sloMs: 100, maxQueuedRows: 60, maxBytes: 5_000, maxAttempts: 3 };
+const limits = { sloMs: 100, maxQueuedRows: 60, maxBytes: 5_000, maxAttempts: 3, seed: 5 };
 
 interface Run {
   readonly events: QueueEvent[];
@@ -103,6 +103,10 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
   return { events, record, endsByRequest };
 }
 
+const failures = ["target_unavailable", "target_throttled", "target_broken", "spend_cap_reached"] as const;
+/** How long the calls that were not sent by this side ask to wait. */
+const pause = { retryAfterMs: 7 };
+
 function faultyTarget(
   name: string,
   clock: VirtualClock,
@@ -111,14 +115,15 @@ function faultyTarget(
 ): Target<number, number> {
   return {
     name,
-    kind: "edge",
+    kind: name === "edge" ? "edge" : "serverless",
     maxInFlight: 1 + Math.floor(random() * 4),
     assumedLatencyMs: 20,
     send: ({ payloads }: OutgoingBatch<number>, done) => {
       const latencyMs = random() < faults.slow ? 150 : 5 + 10 * random();
       const draw = random();
       clock.schedule(clock.nowMs() + latencyMs, () => {
-        if (draw < faults.failing) done({ ok: false, error: new SpillwayError("target_unavailable") });
+        const code = failures[Math.floor(1_000 * draw) % failures.length] as ErrorCode;
+        if (draw < faults.failing) done({ ok: false, error: new SpillwayError(code, code, pause) });
         else if (draw < faults.failing + faults.refusing) {
           done({ ok: false, error: new SpillwayError("request_rejected") });
         } else {

@@ -3,7 +3,7 @@ import { SpillwayError } from "../client/errors.ts";
 import { fixedPolicy } from "../client/policies/fixed.ts";
 import type { QueueEvent, QueueOutput } from "../client/queue-event.ts";
 import type { End } from "../client/request.ts";
-import type { BatchResult, OutgoingBatch, Target } from "../client/target.ts";
+import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../client/target.ts";
 import type { VirtualQueueOptions } from "../client/queue-options.ts";
 import { VirtualQueue } from "../client/virtual-queue.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
@@ -13,7 +13,7 @@ type Answer = (batch: OutgoingBatch<number>, nth: number) => BatchResult<number>
 /** A target that answers every batch after `latencyMs` and remembers what it was sent. */
 export class ScriptedTarget implements Target<number, number> {
   readonly name: string;
-  readonly kind = "edge";
+  readonly kind: TargetKind;
   readonly maxInFlight: number;
   readonly assumedLatencyMs = 10;
   readonly sent: { readonly atMs: number; readonly payloads: readonly number[] }[] = [];
@@ -23,9 +23,10 @@ export class ScriptedTarget implements Target<number, number> {
 
   constructor(
     clock: VirtualClock,
-    options: { name: string; latencyMs?: number; maxInFlight?: number; answer?: Answer },
+    options: { name: string; kind?: TargetKind; latencyMs?: number; maxInFlight?: number; answer?: Answer },
   ) {
     this.name = options.name;
+    this.kind = options.kind ?? "edge";
     this.maxInFlight = options.maxInFlight ?? 100;
     this.#clock = clock;
     this.#latencyMs = options.latencyMs ?? 10;

@@ -13,6 +13,8 @@ export interface TimedServerOptions {
   readonly serviceMs: (rows: number) => number;
   /** Whether answers tell how long that was, as our edge's do. */
   readonly tellsService: boolean;
+  /** Name of its model, which has 1 KiB a row. Default: `timed`. */
+  readonly model?: string;
 }
 
 export interface TimedServer {
@@ -27,7 +29,7 @@ const metadata = {
   outputs: [{ name: "y", datatype: "FP32", shape: [-1, 1] }],
 };
 
-/** It has the model `timed`, with 1 KiB a row. */
+/** A server that listens, with one model. */
 export async function timedServer(options: TimedServerOptions): Promise<TimedServer> {
   let free: Promise<void> = Promise.resolve();
   const infer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -52,7 +54,7 @@ export async function timedServer(options: TimedServerOptions): Promise<TimedSer
   const server = createServer((request, response) => {
     if (request.url?.endsWith("/infer") === true) return void infer(request, response);
     request.resume();
-    const answer = request.url?.endsWith("/index") === true ? [{ name: "timed" }] : metadata;
+    const answer = request.url?.endsWith("/index") === true ? [{ name: options.model ?? "timed" }] : metadata;
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

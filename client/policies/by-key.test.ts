@@ -27,6 +27,7 @@ function view(key: string, rows: readonly number[], facts: Partial<QueueView> = 
         maxInFlight: 1,
         suspendedUntilMs: -Infinity,
         isFailing: false,
+        failsForAll: false,
         latencyMs: () => 1,
       },
     ],

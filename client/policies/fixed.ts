@@ -53,15 +53,20 @@ function decide(plan: FixedPlan, view: QueueView): Decision {
   return { kind: "wait", untilMs: Math.min(timeoutAtMs, lastMomentMs) };
 }
 
-/** The target whose turn it is, or the next one after it that can take a batch now. */
-function nextTarget(view: QueueView): number | undefined {
-  const { targets, nowMs, batchesFormed } = view;
+/**
+ * The target whose turn it is, or the next one after it that can take a batch now. Requests that failed once do not
+ * try whether a target that fails is back, when another one is well.
+ */
+function nextTarget({ targets, nowMs, batchesFormed, line }: QueueView): number | undefined {
+  let failing: number | undefined;
   for (let step = 0; step < targets.length; step++) {
     const index = (batchesFormed + step) % targets.length;
-    const target = targets[index] as TargetView;
-    if (target.suspendedUntilMs <= nowMs && target.inFlight < target.maxInFlight) return index;
+    const { suspendedUntilMs, inFlight, maxInFlight, isFailing } = targets[index] as TargetView;
+    if (suspendedUntilMs > nowMs || inFlight >= maxInFlight) continue;
+    if (!isFailing || line.at(0).attempts === 0) return index;
+    failing ??= index;
   }
-  return undefined;
+  return failing;
 }
 
 function earliestResumeMs({ targets, nowMs }: QueueView): number {

@@ -48,6 +48,7 @@ function target({ name, kind }: TargetProfile, facts: Partial<TargetView> = {}):
     maxInFlight: 16,
     suspendedUntilMs: -Infinity,
     isFailing: false,
+    failsForAll: false,
     latencyMs: () => 50,
     ...facts,
   };

@@ -90,7 +90,14 @@ describe("the policy", () => {
     idleMs: Infinity,
     serviceMs: () => serviceMs,
   }));
-  const state = { inFlight: 0, underWay: [], maxInFlight: 9, isFailing: false, suspendedUntilMs: -Infinity };
+  const state = {
+    inFlight: 0,
+    underWay: [],
+    maxInFlight: 9,
+    isFailing: false,
+    failsForAll: false,
+    suspendedUntilMs: -Infinity,
+  };
 
   function view(nowMs: number, arrivalsMs: readonly number[], facts: Partial<TargetView> = {}): QueueView {
     const waiting = arrivalsMs.map((atMs) => {

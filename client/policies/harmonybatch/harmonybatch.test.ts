@@ -80,7 +80,14 @@ describe("the policy", () => {
       return { rows: 1, bytes: 0, arrivedAtMs, deadlineAtMs: arrivedAtMs + sloMs, attempts: 0 };
     });
     waiting.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs);
-    const state = { inFlight: 0, underWay: [], maxInFlight: 99, isFailing: false, latencyMs: () => 0 };
+    const state = {
+      inFlight: 0,
+      underWay: [],
+      maxInFlight: 99,
+      isFailing: false,
+      failsForAll: false,
+      latencyMs: () => 0,
+    };
     return {
       nowMs,
       line: lineOf(waiting),

@@ -1,7 +1,8 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
 import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
-import type { EndedBatch, LineView } from "../../policy.ts";
+import type { EndedBatch, LineView, QueueView, TargetView } from "../../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
+import { isAiling } from "./function-health.ts";
 import { FunctionSize } from "./function-size.ts";
 import { linkModel, type Without } from "./learned.ts";
 
@@ -25,6 +26,8 @@ interface Sent {
 
 export class FunctionMenu {
   readonly sizes: readonly FunctionSize[];
+  /** Those that may be called: without the ailing ones as long as there are others. */
+  #well: readonly FunctionSize[];
   readonly #link: LinkModel | undefined;
   /** In the order they were sent. */
   readonly #underWay: Sent[] = [];
@@ -40,6 +43,29 @@ export class FunctionMenu {
         ? [new FunctionSize({ target, profile, link, sloMs, quantile, lateShare, without })]
         : [],
     );
+    this.#well = this.sizes;
+  }
+
+  /** See which sizes are well; while none is, the one that is left alone for the shortest time has to do. */
+  attend(targets: readonly TargetView[]): void {
+    if (!targets.some(isAiling)) {
+      this.#well = this.sizes;
+      return;
+    }
+    const backAtMs = ({ target }: FunctionSize): number => (targets[target] as TargetView).suspendedUntilMs;
+    this.#well = this.sizes.filter(({ target }) => !isAiling(targets[target] as TargetView));
+    if (this.#well.length > 0) return;
+    const firstAtMs = Math.min(...this.sizes.map(backAtMs));
+    this.#well = this.sizes.filter((size) => backAtMs(size) === firstAtMs);
+  }
+
+  /** An ailing size that can be tried again while others do its work; mostly there is none. */
+  toTry({ nowMs, targets }: QueueView): FunctionSize | undefined {
+    if (this.#well.length === this.sizes.length) return undefined;
+    return this.sizes.find((size) => {
+      const { suspendedUntilMs, inFlight } = targets[size.target] as TargetView;
+      return !this.#well.includes(size) && suspendedUntilMs <= nowMs && inFlight === 0;
+    });
   }
 
   /** When the uplink will have sent all that it was given. */
@@ -72,7 +98,7 @@ export class FunctionMenu {
     };
     if (isInTime(preferred)) return preferred;
     let cheapest: FunctionSize | undefined;
-    for (const size of this.sizes) {
+    for (const size of this.#well) {
       if (!isInTime(size)) continue;
       if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
     }
@@ -82,7 +108,7 @@ export class FunctionMenu {
   /** The shortest time in which any size answers a call of that many rows. */
   shortestMs(rows: number): number {
     let shortestMs = Infinity;
-    for (const size of this.sizes) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
+    for (const size of this.#well) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
     return shortestMs;
   }
 
@@ -115,6 +141,7 @@ export class FunctionMenu {
     let leastCost = Infinity;
     for (const index of preference) {
       const size = this.sizes[index] as FunctionSize;
+      if (!this.#well.includes(size)) continue;
       if (size.isReady(nowMs)) return size;
       const cost = size.coldRowCost;
       if (cost >= leastCost) continue;
@@ -131,7 +158,7 @@ export class FunctionMenu {
    */
   rescueMs(rows: number, startAtMs: number | undefined): number {
     let leastMs = Infinity;
-    for (const size of this.sizes) {
+    for (const size of this.#well) {
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
       leastMs = Math.min(leastMs, 2 * size.latencyMs(rows) + startMs);
     }
@@ -140,8 +167,8 @@ export class FunctionMenu {
 
   /** The size that answers a call of one row soonest. */
   fastest(): FunctionSize | undefined {
-    let fastest = this.sizes[0];
-    for (const size of this.sizes) {
+    let fastest = this.#well[0];
+    for (const size of this.#well) {
       if (size.latencyMs(1) < (fastest as FunctionSize).latencyMs(1)) fastest = size;
     }
     return fastest;

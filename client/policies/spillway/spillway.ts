@@ -120,6 +120,7 @@ class Spillway implements Policy {
 
   #decide(view: QueueView): Decision {
     const { nowMs } = view;
+    this.#menu.attend(view.targets);
     const moment = momentOf(view, this.#menu.freeAtMs);
     this.#books.open(nowMs);
     const { doubtAtMs } = this.#books;
@@ -202,6 +203,8 @@ class Spillway implements Policy {
   #spill({ view, callAtMs, blockedUntilMs }: Moment, left: LeftOver): Decision {
     const { nowMs, line } = view;
     if (left.count === 0) return waitUntil(Infinity);
+    const trial = blockedUntilMs > nowMs ? undefined : this.#tryAiling(view, callAtMs);
+    if (trial !== undefined) return trial;
     const first = this.#menu.firstInTime(line, left.first, callAtMs - roundingMs);
     if (first > left.first && left.first === 0 && this.#menu.sizes.length > 0) return refuseFirst;
     if (first === line.length) return waitUntil(Infinity);
@@ -215,6 +218,27 @@ class Spillway implements Policy {
       return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     return this.#call(view, size, call, "deadline");
+  }
+
+  /** Whether an ailing size is back is tried with a request that has time to go to another one afterwards. */
+  #tryAiling(view: QueueView, callAtMs: number): Decision | undefined {
+    const size = this.#menu.toTry(view);
+    if (size === undefined) return undefined;
+    const first = leastTried(view.line);
+    const { rows, deadlineAtMs } = view.line.at(first);
+    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
+    if (callAtMs + size.latencyMs(rows) > giveUpAtMs) return undefined;
+    this.#menu.sent(size, rows, view.nowMs);
+    const plannedRows = rows;
+    return {
+      kind: "dispatch",
+      first,
+      count: 1,
+      target: size.target,
+      plannedRows,
+      reason: "deadline",
+      giveUpAtMs,
+    };
   }
 
   /**
@@ -259,9 +283,7 @@ class Spillway implements Policy {
   #call(view: QueueView, size: FunctionSize, call: FunctionCall, cause: ReleaseReason): Decision {
     const { nowMs } = view;
     const target = view.targets[size.target] as TargetView;
-    // One call shows whether functions that refused take calls again.
-    const isProbing = target.isFailing && target.inFlight > 0;
-    if (isProbing || target.inFlight >= target.maxInFlight) {
+    if (target.inFlight >= target.maxInFlight) {
       this.#awaitsRoom = true;
       return waitUntil(Infinity);
     }

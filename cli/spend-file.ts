@@ -1,0 +1,77 @@
+/**
+ * The file in which the money spent outlives the daemon. It is replaced as a whole and reaches the disk before the
+ * call that it counts is made. A daemon that starts with the file of one that still runs takes it over: the other one
+ * finds that out before its next call that is not yet counted, and calls functions no more.
+ */
+import { randomUUID } from "node:crypto";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { z } from "zod";
+import type { SavedSpend } from "../client/spend-cap.ts";
+import { whyUnreadable, whyUnwritable } from "../replay/file-fault.ts";
+import { UsageError } from "./options.ts";
+
+const bins = z.array(z.tuple([z.number().int(), z.number().min(0)]));
+const spendFile = z.strictObject({
+  format: z.literal("spillway-spend/1"),
+  owner: z.string(),
+  currency: z.string(),
+  atMs: z.number(),
+  claimed: z.number().min(0),
+  hour: bins,
+  day: bins,
+});
+
+export interface SpendFile {
+  /** What an earlier run left; undefined when there was none. */
+  readonly saved: SavedSpend | undefined;
+  readonly save: (saved: SavedSpend) => void;
+}
+
+/** @throws UsageError when the file is none of ours, in another currency, or cannot be read */
+export function openSpendFile(path: string, currency: string): SpendFile {
+  const owner = randomUUID();
+  let isOurs = false;
+  const found = read(path);
+  if (found !== undefined && found.currency !== currency) {
+    throw new UsageError(`--spend-file: ${path}: is in ${found.currency}; the price sheet is in ${currency}`);
+  }
+  return {
+    saved: found,
+    save: (saved) => {
+      if (isOurs && read(path)?.owner !== owner) throw new Error(`${path} has another owner by now`);
+      write(path, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
+      isOurs = true;
+    },
+  };
+}
+
+function read(path: string): z.output<typeof spendFile> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new UsageError(`--spend-file: ${path}: ${whyUnreadable(error)}`);
+  }
+  try {
+    return spendFile.parse(JSON.parse(text));
+  } catch {
+    throw new UsageError(`--spend-file: ${path}: is no record of money spent; remove it to begin anew`);
+  }
+}
+
+function write(path: string, text: string): void {
+  const next = `${path}.next`;
+  try {
+    const file = openSync(next, "w", 0o600);
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(next, path);
+  } catch (error) {
+    throw new UsageError(`--spend-file: ${path}: ${whyUnwritable(error)}`);
+  }
+}

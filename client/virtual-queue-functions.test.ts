@@ -1,0 +1,221 @@
+/** What the queue does when functions are throttled, broken, or not called by this side. */
+import { describe, expect, it } from "vitest";
+import { answered, ScriptedTarget, testQueue } from "../test/scripted-target.ts";
+import { type ErrorCode, SpillwayError } from "./errors.ts";
+import type { Policy } from "./policy.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import type { BatchResult } from "./target.ts";
+import { guardedTarget } from "./targets/guarded-target.ts";
+
+/** One request a call, to the first target that takes one. */
+const eager: Policy = {
+  name: "eager",
+  decide: ({ nowMs, targets }) => {
+    const target = targets.findIndex(
+      (each) => each.suspendedUntilMs <= nowMs && each.inFlight < each.maxInFlight,
+    );
+    if (target >= 0) return { kind: "dispatch", count: 1, target, plannedRows: 1, reason: "full" };
+    const resumeMs = targets.map(({ suspendedUntilMs }) =>
+      suspendedUntilMs > nowMs ? suspendedUntilMs : Infinity,
+    );
+    return { kind: "wait", untilMs: Math.min(...resumeMs) };
+  },
+};
+
+function failed(code: ErrorCode, message?: string, retryAfterMs?: number): BatchResult<number> {
+  return { ok: false, error: new SpillwayError(code, message, { retryAfterMs }) };
+}
+
+const wellFrom = (atCall: number, code: ErrorCode) => (batch: Parameters<typeof answered>[0], nth: number) =>
+  nth < atCall ? failed(code) : answered(batch);
+
+describe("functions that fail", () => {
+  it("are tried again with one call, and with half of what was under way once it is answered", () => {
+    const { clock, submit, targets, queue } = testQueue((virtual) => ({
+      policy: eager,
+      sloMs: 10_000,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "small",
+          kind: "serverless",
+          maxInFlight: 16,
+          answer: wellFrom(16, "target_throttled"),
+        }),
+      ],
+    }));
+    for (let id = 0; id < 40; id++) submit(id);
+    clock.runAll();
+    const calls = new Map<number, number>();
+    for (const { atMs } of targets[0]?.sent ?? []) calls.set(atMs, (calls.get(atMs) ?? 0) + 1);
+    expect([...calls.values()].slice(0, 3)).toEqual([16, 1, 8]);
+    expect(queue.counts).toMatchObject({ served: 40, failed: 0 });
+  });
+
+  it("pause for times that the queue's seed decides", () => {
+    const sentAt = (seed: number): number[] => {
+      const { clock, submit, targets } = testQueue((virtual) => ({
+        policy: eager,
+        seed,
+        targets: [
+          new ScriptedTarget(virtual, { name: "f", kind: "serverless", answer: wellFrom(4, "target_fault") }),
+        ],
+      }));
+      submit(0);
+      clock.runAll();
+      return targets[0]?.sent.map(({ atMs }) => atMs) ?? [];
+    };
+    expect(sentAt(1)).toEqual(sentAt(1));
+    expect(sentAt(1)).not.toEqual(sentAt(2));
+    expect(sentAt(1)[1]).toBeGreaterThanOrEqual(60);
+    expect(sentAt(1)[1]).toBeLessThanOrEqual(110);
+  });
+
+  it("say what they failed of to those whose deadline comes while they are left alone", () => {
+    const { clock, submit, ends } = testQueue((virtual) => ({
+      policy: eager,
+      sloMs: 40,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "f",
+          kind: "serverless",
+          maxInFlight: 1,
+          answer: () => failed("target_broken", "f: CAExited"),
+        }),
+      ],
+    }));
+    submit(0);
+    submit(1);
+    clock.runAll();
+    expect(ends.get(0)).toMatchObject({
+      outcome: "refused",
+      error: {
+        code: "deadline_passed",
+        message: "Sent once and failed (f: CAExited); its deadline came before another try.",
+      },
+    });
+    expect(ends.get(1)).toMatchObject({
+      error: {
+        code: "deadline_passed",
+        message: "Not sent before its deadline: a target was left alone (f: CAExited).",
+      },
+    });
+  });
+});
+
+describe("a call that this side does not send", () => {
+  it("uses up no attempt, and leaves functions alone for as long as it says, while the edge goes on", () => {
+    const { clock, submit, targets, ends, queue } = testQueue((virtual) => ({
+      policy: eager,
+      maxAttempts: 1,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "f",
+          kind: "serverless",
+          answer: (batch, nth) => (nth < 6 ? failed("spend_cap_reached", "spent", 100) : answered(batch)),
+          maxInFlight: 1,
+        }),
+        new ScriptedTarget(virtual, { name: "edge", maxInFlight: 1, latencyMs: 300 }),
+      ],
+    }));
+    for (let id = 0; id < 3; id++) submit(id);
+    clock.runAll();
+    expect(targets[0]?.sent.map(({ atMs }) => atMs).slice(0, 4)).toEqual([0, 110, 220, 330]);
+    expect(queue.counts).toMatchObject({ served: 3, failed: 0, refused: 0 });
+    expect([...ends.values()].map((end) => "target" in end && end.target)).toContain("edge");
+  });
+
+  it("ends a request that nobody else could take with the reason, and says when to come back", () => {
+    const { clock, submit, ends } = testQueue((virtual) => ({
+      policy: eager,
+      sloMs: 50,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "f",
+          kind: "serverless",
+          maxInFlight: 1,
+          answer: () => failed("spend_cap_reached", "no money", 9_000),
+        }),
+      ],
+    }));
+    for (const id of [0, 1]) submit(id);
+    clock.runAll();
+    for (const id of [0, 1]) {
+      expect(ends.get(id)).toMatchObject({
+        outcome: "refused",
+        error: { code: "spend_cap_reached", message: "no money", retryAfterMs: 9_000, status: 503 },
+      });
+    }
+  });
+});
+
+describe("retries of calls of functions", () => {
+  it("are at most a fifth of the other calls and ten, and never sent after their deadline", async () => {
+    let retries = 0;
+    let firsts = 0;
+    const requests = 400;
+    const { clock, submit, queue, ends } = testQueue((virtual) => {
+      const flaky = new ScriptedTarget(virtual, {
+        name: "f",
+        kind: "serverless",
+        answer: (batch, nth) => {
+          if (batch.isRetry === true) retries++;
+          else firsts++;
+          // It was sent 10 ms ago.
+          expect(virtual.nowMs() - 10).toBeLessThan(batch.deadlineAtMs);
+          return nth % 2 === 0 ? failed("target_fault", "boom") : answered(batch);
+        },
+      });
+      return {
+        policy: eager,
+        sloMs: 200_000,
+        targets: [guardedTarget(flaky, new RetryBudget())],
+      };
+    });
+    for (let id = 0; id < requests; id++) submit(id, { sloMs: 100_000 + 500 * id });
+    // What is refused here comes back in a microtask: time goes on when those are done.
+    while (ends.size < requests) {
+      clock.advanceTo(clock.nowMs() + 10);
+      await new Promise(setImmediate);
+    }
+    expect(firsts).toBe(requests);
+    expect(retries).toBeGreaterThan(0.2 * requests);
+    expect(retries).toBeLessThanOrEqual(10 + 0.2 * requests);
+    const { served, failed: lost } = queue.counts;
+    expect(served + lost).toBe(requests);
+    const refused = [...ends.values()].flatMap((end) =>
+      "error" in end && end.error.code === "retry_budget_spent" ? [end.error.message] : [],
+    );
+    expect(refused.length).toBeGreaterThan(50);
+    for (const message of refused) expect(message).toMatch(/^boom; not sent again: /);
+  });
+
+  it("are taken by the edge when the budget is spent", async () => {
+    const budget = new RetryBudget();
+    while (budget.take());
+    const { clock, submit, ends } = testQueue((virtual) => {
+      const broken = new ScriptedTarget(virtual, {
+        name: "f",
+        kind: "serverless",
+        answer: () => failed("target_fault"),
+      });
+      const edge = new ScriptedTarget(virtual, { name: "edge" });
+      return {
+        policy: {
+          name: "in turn",
+          decide: ({ nowMs, targets, batchesFormed }) => {
+            const target = batchesFormed === 2 ? 1 : 0;
+            const { suspendedUntilMs } = targets[target] ?? { suspendedUntilMs: 0 };
+            if (suspendedUntilMs > nowMs) return { kind: "wait", untilMs: suspendedUntilMs };
+            return { kind: "dispatch", count: 1, target, plannedRows: 1, reason: "full" };
+          },
+        } satisfies Policy,
+        targets: [guardedTarget(broken, budget), edge],
+      };
+    });
+    submit(0);
+    clock.advanceTo(200);
+    await new Promise(setImmediate);
+    clock.runAll();
+    expect(ends.get(0)).toMatchObject({ outcome: "served", target: "edge" });
+  });
+});
