@@ -16,7 +16,10 @@ it("the package of a function starts wherever it is put, and holds no more than 
   const folder = newFolder();
   writeFolder(folder, files);
   const { url } = await startPackage(folder);
-  const initialized = await fetch(`${url}/initialize`, { method: "POST" });
+  const initialized = await fetch(`${url}/initialize`, {
+    method: "POST",
+    headers: { "x-fc-request-id": "c-1" },
+  });
   expect([initialized.status, initialized.headers.get("x-fc-status")]).toEqual([200, "200"]);
   const answer = await fetch(`${url}/invoke`, { method: "POST", body: Buffer.from(linePayload()) });
   expect(outputShapes(new Uint8Array(await answer.arrayBuffer()))).toEqual([[1, 2]]);

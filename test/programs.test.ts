@@ -92,7 +92,7 @@ describe("the command line", () => {
     [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
     [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --plan fixed only/],
     [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --plan spillway/],
-    [["vqueue", "--profile", "/no/such/profile"], /--profile: ENOENT/],
+    [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
     [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
     [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
     [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],

@@ -30,7 +30,7 @@ async function countedOf(end: Partial<TransportReply> | Error): Promise<{ counte
   return { counted: cap.status(nowMs).hour.spent, end: ended };
 }
 
-const failing = (code: ErrorCode, cause?: Error): Error => new SpillwayError(code, code, { cause });
+const failing = (code: ErrorCode): Error => new SpillwayError(code);
 
 it.each([
   ["an answer's own", {}, 0.12],
@@ -40,11 +40,7 @@ it.each([
   ["as long as we waited when the function exited", failing("target_broken"), costOf(300)],
   ["the most there is when nobody answered in time", failing("target_timeout"), most],
   ["the most there is when the connection broke", failing("target_unreachable"), most],
-  [
-    "nothing when there was no connection",
-    failing("target_unreachable", Object.assign(new Error("no"), { code: "ECONNREFUSED" })),
-    0,
-  ],
+  ["nothing when there was no connection", new BilledFailure("target_unreachable", "no", 0), 0],
 ])("counts of a call %s", async (_, end, cost) => {
   expect((await countedOf(end)).counted).toBeCloseTo(cost, 12);
 });

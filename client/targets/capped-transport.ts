@@ -60,29 +60,17 @@ export function cappedTransport(transport: Transport, options: CappedTransportOp
  * @param waitedCost what it costs if it ran for as long as we waited: a call that ended cannot have run longer
  */
 function costOfFailure(error: unknown, waitedCost: number): number | undefined {
-  if (error instanceof BilledFailure) return Math.max(error.cost, waitedCost);
-  if (isNeverReached(error)) return 0;
+  if (error instanceof BilledFailure) return error.cost === 0 ? 0 : Math.max(error.cost, waitedCost);
   switch (error instanceof SpillwayError ? error.code : undefined) {
     // The platform says that it charges neither.
     case "target_throttled":
     case "target_denied":
       return 0;
     case "request_rejected":
+    case "request_too_large":
     case "target_broken":
       return waitedCost;
     default:
       return undefined;
   }
-}
-
-const neverReached = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
-
-/** True when there was no connection over which the call could have gone. */
-function isNeverReached(error: unknown): boolean {
-  let cause = error;
-  for (let depth = 0; depth < 5 && cause instanceof Error; depth++) {
-    if (neverReached.has((cause as NodeJS.ErrnoException).code ?? "")) return true;
-    ({ cause } = cause);
-  }
-  return false;
 }

@@ -6,6 +6,8 @@
 import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./redact.ts";
+import { BilledFailure } from "./transport.ts";
+import { isUnconnected } from "./unconnected.ts";
 
 interface SdkError {
   readonly name?: string;
@@ -30,7 +32,8 @@ export function fcFault(
 ): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const { code, text } = faultOf(error as SdkError);
-  return new SpillwayError(code, `${functionName}: ${redacted(text).slice(0, maxText)}`);
+  const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
+  return isUnconnected(error) ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
 }
 
 function faultOf(error: SdkError): { code: ErrorCode; text: string } {

@@ -59,15 +59,16 @@ describe("a V2 server over HTTP", () => {
   it("is unreachable when nothing listens or the connection breaks, and late when it does not answer", async () => {
     const server = createServer((request) => request.socket.destroy());
     const url = await listen(server);
-    expect(await send(httpTarget(url), call("a", 1))).toMatchObject({
-      error: { code: "target_unreachable" },
-    });
+    const broken = await send(httpTarget(url), call("a", 1));
+    expect(broken).toMatchObject({ error: { code: "target_unreachable" } });
+    expect(broken).not.toHaveProperty("cost");
     const silent = await listen(createServer(() => {}));
     expect(await send(httpTarget(silent, { timeoutMs: 50 }), call("a", 1))).toMatchObject({
       error: { code: "target_timeout" },
     });
     expect(await send(httpTarget("http://127.0.0.1:1"), call("a", 1))).toMatchObject({
       error: { code: "target_unreachable", retryable: true },
+      cost: 0,
     });
   });
 });

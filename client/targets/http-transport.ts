@@ -10,7 +10,8 @@ import { SpillwayError } from "../errors.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
 import { redactor } from "./redact.ts";
 import { billedOf, coldStartOf, durationOf, MetInstances, type ReplyHeaders } from "./reply-facts.ts";
-import type { Transport } from "./transport.ts";
+import { BilledFailure, type Transport } from "./transport.ts";
+import { isUnconnected } from "./unconnected.ts";
 
 /** What a call costs by the time it took; for servers that are billed. */
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
@@ -135,6 +136,7 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
       cause,
     );
   }
+  if (isUnconnected(error)) return new BilledFailure("target_unreachable", `${origin}: ${error.message}`, 0);
   const code = error instanceof ProtocolError ? "target_fault" : "target_unreachable";
   return new SpillwayError(code, `${origin}: ${error.message}`, cause);
 }

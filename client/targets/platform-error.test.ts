@@ -87,11 +87,14 @@ describe("what comes without a status", () => {
     const reset = await scripted((request) => request.socket.destroy());
     expect(await sdkError(reset)).toMatchObject({ code: "ECONNRESET" });
     expect(await sdkError("http://127.0.0.1:1")).toMatchObject({ code: "ECONNREFUSED" });
-    for (const url of [reset, "http://127.0.0.1:1"]) {
-      expect(await send(fcTarget(url), call("a", 1))).toMatchObject({
-        error: { code: "target_unreachable", retryable: true },
-      });
-    }
+    const broken = await send(fcTarget(reset), call("a", 1));
+    expect(broken).toMatchObject({ error: { code: "target_unreachable", retryable: true } });
+    expect(broken).not.toHaveProperty("cost");
+    // No call was made, so nothing is billed, and the cap on money need not hold anything for it.
+    expect(await send(fcTarget("http://127.0.0.1:1"), call("a", 1))).toMatchObject({
+      error: { code: "target_unreachable", retryable: true },
+      cost: 0,
+    });
   });
 
   it("is a RequestTimeoutError when nothing comes, or the answer stops half-way", async () => {

@@ -20,7 +20,7 @@ export interface TransportReply {
   readonly cost: number;
 }
 
-/** A call without a V2 answer that costs something all the same. */
+/** A call without a V2 answer of which it is known what it costs: nothing, where there was no connection. */
 export class BilledFailure extends SpillwayError {
   readonly cost: number;
 
@@ -33,7 +33,7 @@ export class BilledFailure extends SpillwayError {
 export interface Transport {
   /**
    * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`; with
-   * a BilledFailure when that is known to cost something; with `request_too_large` when less may be taken.
+   * a BilledFailure when it is known what that costs; with `request_too_large` when less may be taken.
    */
   call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
   /** Let go of connections. Calls under way may fail. */
