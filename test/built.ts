@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 export const executable = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 export const replicaEntry = new URL("../dist/edge/replica-process.js", import.meta.url);
 
-/** Wait until a condition holds; rejects after twenty seconds with what it last threw. */
+/** Wait until a condition holds; rejects after a minute with what it last threw. */
 export async function eventually<T>(condition: () => T | Promise<T>): Promise<T> {
-  const untilMs = performance.now() + 20_000;
+  const untilMs = performance.now() + 60_000;
   for (;;) {
     try {
       return await condition();
