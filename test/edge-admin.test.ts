@@ -72,6 +72,7 @@ it("restarts a model in other processes, and tells of it", async () => {
   expect(restarted).toMatchObject({ status: 200, json: { restarted: ["id"] } });
   expect(await pid()).not.toBe(before);
   expect((await call("/admin/restart?model=nope", "", { headers })).status).toBe(404);
+  expect((await call("/admin/restart", { model: "id" }, { headers })).status).toBe(400);
   const { json } = await call("/admin/events", undefined, { headers });
   const texts = (json as { events: { at: string; text: string }[] }).events.map(({ text }) => text);
   expect(texts.filter((text) => text === "version 1 loaded")).toHaveLength(2);

@@ -2,6 +2,7 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
 import type { Hono, MiddlewareHandler } from "hono";
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { IndexEntry, ModelSet } from "../model-set.ts";
 import type { ReplicaStatus } from "../model-status.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -42,6 +43,8 @@ export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
     return context.json({ models: Object.fromEntries(all) });
   });
   route(app, "POST", ["/admin/restart"], async (context) => {
+    if (Number(context.req.header("content-length") ?? 0) > 0)
+      throw new ProtocolError("a restart takes no body; ?model=NAME names one model");
     const name = context.req.query("model");
     const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
     // One after the other: each is in memory twice meanwhile.
