@@ -1,5 +1,6 @@
 /** The demo's run: starts edge, functions and queue, sends the requests, tells how it goes, and stops all. */
 import { openSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import { followLines } from "../demo/follow-lines.ts";
@@ -16,6 +17,8 @@ const menu = "small=0.5x1024,large=2x4096";
 const maxInstances = 4;
 /** Longest time that measuring at start takes, in seconds. */
 const calibrateS = 6;
+/** Longest time that a call which was given up is waited for, in milliseconds. */
+const longestLeftOverMs = 5_000;
 
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -98,8 +101,16 @@ export async function runPrograms(
   return { outcomes, bill, isWell };
 }
 
-async function billOf(functions: RunningProgram): Promise<Bill> {
-  return (await (await request(`${functions.url}/admin/bill`)).body.json()) as Bill;
+/** What the functions cost so far, once no call runs that nobody waits for any more. */
+async function billOf({ url }: RunningProgram): Promise<Bill> {
+  const told = async (what: string): Promise<unknown> => (await request(`${url}/admin/${what}`)).body.json();
+  const untilMs = performance.now() + longestLeftOverMs;
+  while (performance.now() < untilMs) {
+    const instances = (await told("instances")) as readonly { readonly calls: number }[];
+    if (instances.every(({ calls }) => calls === 0)) break;
+    await delay(50);
+  }
+  return (await told("bill")) as Bill;
 }
 
 function vqueueFlags(

@@ -56,7 +56,9 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
       onPlan: (key, change) => {
         recorder?.({ kind: "plan", key, ...change });
         const { cause, ratePerS, isAdopted, text } = change;
-        log.info({ cause, ratePerS: Math.round(ratePerS * 10) / 10, isAdopted, text }, "plan");
+        // Most heartbeats, and most stalls of a busy machine, change nothing.
+        const level = isAdopted || cause === "changepoint" ? "info" : "debug";
+        log[level]({ cause, ratePerS: Math.round(ratePerS * 10) / 10, isAdopted, text }, "plan");
       },
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
