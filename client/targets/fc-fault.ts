@@ -31,8 +31,9 @@ export function fcFault(
   redacted: (text: string) => string = (text) => text,
 ): SpillwayError {
   if (error instanceof SpillwayError) return error;
-  const { code, text, isFree = isUnconnected(error) } = faultOf(error as SdkError);
+  const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
+  if (isUnconnected(error)) return new BilledFailure(code, message, 0);
   return isFree ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
 }
 

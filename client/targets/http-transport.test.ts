@@ -153,6 +153,20 @@ describe("a function behind a URL", () => {
     }
   });
 
+  it("costs nobody knows what when a gateway gave it up, behind which it may run on", async () => {
+    for (const [status, code] of [
+      [502, "target_fault"],
+      [504, "target_timeout"],
+    ] as const) {
+      const url = await scripted((_, response) => response.writeHead(status).end("<html>gave up</html>"));
+      const result = await send(httpTarget(url, { costOf: () => 7 }), call("a", 1));
+      expect(result).toMatchObject({ error: { code, message: /gave up/ } });
+      expect(result.cost).toBeUndefined();
+      const own = await scripted((_, response) => response.writeHead(status).end('{"error":"too late"}'));
+      expect(await send(httpTarget(own, { costOf: () => 7 }), call("a", 1))).toMatchObject({ cost: 7 });
+    }
+  });
+
   it("costs what its time costs also when its answer makes no sense", async () => {
     const costOf = (): number => 7;
     for (const headers of [{}, { "inference-header-content-length": "x" }]) {

@@ -8,8 +8,6 @@ import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts
 import { SpillwayError } from "../errors.ts";
 import { answerFault } from "./answer-fault.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import { jsonIn } from "./json-in.ts";
-import { isUncharged, platformErrorIn } from "./platform-error.ts";
 import { redactor } from "./redact.ts";
 import {
   billedOf,
@@ -19,6 +17,7 @@ import {
   MetInstances,
   type ReplyHeaders,
 } from "./reply-facts.ts";
+import { chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, type Transport } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
@@ -105,7 +104,9 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
       const coldStartMs = coldStartOf(headers, met);
-      const isBilled = costOf !== undefined && !isFree(reply);
+      const charge = costOf === undefined ? "none" : chargeOf({ status, wire: reply });
+      if (charge === "unknown") throw replyFault({ status, wire: reply });
+      const isBilled = costOf !== undefined && charge === "time";
       const cost = isBilled ? costOfTime(costOf, headers, tookMs, coldStartMs) : 0;
       return {
         status,
@@ -140,12 +141,6 @@ function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
     const { code, message } = answerFault(error);
     throw new BilledFailure(code, message, cost);
   }
-}
-
-/** Whether it is the platform's own word that there is no charge: a function's 503 says that it ran. */
-function isFree({ status, body }: RawReply): boolean {
-  const refusal = status === 200 ? undefined : platformErrorIn(jsonIn(body));
-  return refusal !== undefined && isUncharged(status, refusal);
 }
 
 function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {

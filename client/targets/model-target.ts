@@ -6,12 +6,11 @@ import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
-import { type ErrorCode, SpillwayError } from "../errors.ts";
+import { SpillwayError } from "../errors.ts";
 import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
 import { answerFault } from "./answer-fault.ts";
-import { jsonIn } from "./json-in.ts";
-import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
 import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
@@ -113,29 +112,4 @@ export function serviceOf(response: InferResponse, { durationMs }: TransportRepl
 export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
   const value = parameters[name];
   return typeof value === "number" ? value : undefined;
-}
-
-/** What a server says that answers with a status other than 200: a V2 server, or the platform before it. */
-export function replyFault({ status, wire }: TransportReply): SpillwayError {
-  const excerpt = wire.body.subarray(0, 4_096);
-  const body = jsonIn(excerpt);
-  const platform = platformErrorIn(body);
-  if (platform !== undefined && status >= 400) {
-    const message = `${platform.code} (${status}): ${platform.message}`;
-    return new SpillwayError(meaningOf(status, platform), message.slice(0, 500));
-  }
-  const error = (body as { error?: unknown } | undefined)?.error;
-  if (typeof error === "string") return new SpillwayError(codeOf(status), error);
-  // No V2 server says that, so it knows no models: a gateway without a function behind it.
-  const code = status === 404 ? "target_denied" : codeOf(status);
-  const text = new TextDecoder().decode(excerpt).slice(0, 200);
-  return new SpillwayError(code, `status ${status}: ${text}`);
-}
-
-/** What a V2 server means by a status other than 200. */
-function codeOf(status: number): ErrorCode {
-  if (status === 404) return "model_not_found";
-  if (status === 503) return "target_unavailable";
-  if (status < 400) return "target_fault";
-  return meaningOf(status, { code: "", message: "" });
 }
