@@ -4,7 +4,8 @@
  * finds that out before its next call that is not yet counted, and calls functions no more.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { z } from "zod";
 import type { SavedSpend } from "../client/spend-cap.ts";
 import { whyUnreadable, whyUnwritable } from "../replay/file-fault.ts";
@@ -39,7 +40,7 @@ export function openSpendFile(path: string, currency: string): SpendFile {
     saved: found,
     save: (saved) => {
       if (isOurs && read(path)?.owner !== owner) throw new Error(`${path} has another owner by now`);
-      write(path, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
+      write(path, owner, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
       isOurs = true;
     },
   };
@@ -60,18 +61,32 @@ function read(path: string): z.output<typeof spendFile> | undefined {
   }
 }
 
-function write(path: string, text: string): void {
-  const next = `${path}.next`;
+/** @param owner keeps what two daemons write at the same time apart */
+function write(path: string, owner: string, text: string): void {
+  const next = `${path}.${owner}.next`;
   try {
-    const file = openSync(next, "w", 0o600);
+    const file = openSync(next, "wx", 0o600);
     try {
-      writeSync(file, text);
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
     renameSync(next, path);
+    syncFolder(dirname(path));
   } catch (error) {
+    rmSync(next, { force: true });
     throw new UsageError(`--spend-file: ${path}: ${whyUnwritable(error)}`);
+  }
+}
+
+/** The new name reaches the disk with the folder, not with the file. Windows opens no folders. */
+function syncFolder(path: string): void {
+  if (process.platform === "win32") return;
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }

@@ -4,7 +4,11 @@ import type { VqueueOptions } from "../client/options.ts";
 import { RetryBudget } from "../client/retry-budget.ts";
 import type { SpendCap } from "../client/spend-cap.ts";
 import type { Target } from "../client/target.ts";
-import { cappedTransport } from "../client/targets/capped-transport.ts";
+import {
+  type CappedTransportOptions,
+  cappedGet,
+  cappedTransport,
+} from "../client/targets/capped-transport.ts";
 import { fcTransport } from "../client/targets/fc-transport.ts";
 import { guardedTarget } from "../client/targets/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
@@ -22,8 +26,8 @@ const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
   readonly edge: HttpTransport;
-  /** Functions that are V2 servers of their own. */
-  readonly servers: readonly HttpTransport[];
+  /** Functions that are V2 servers of their own, to ask what their models are like. */
+  readonly servers: readonly Pick<HttpTransport, "get">[];
   /** The edge's and then each function's, in the order of the menu. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
@@ -39,26 +43,23 @@ export function connect(
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
-  const servers: HttpTransport[] = [];
+  const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
-  const transports = functions.map(({ name, url, ...size }): Transport => {
-    if (url === undefined) return platformTransport(options, name, size, sheet);
+  const capped = functions.map(({ name, url, ...size }): Transport => {
+    const limit: CappedTransportOptions = {
+      cap,
+      functionTimeoutMs: options.functionTimeout * 1_000,
+      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
+      nowMs: spendClockMs,
+    };
+    if (url === undefined) return cappedTransport(platformTransport(options, name, size, sheet), limit);
     const costOf = (durationMs: number, coldStartMs: number): number =>
       callCost(sheet, size, durationMs, coldStartMs).cost;
     const server = httpTransport({ url, connections: options.serverlessCalls, auth, costOf });
-    servers.push(server);
-    return server;
+    servers.push(cappedGet(server, limit));
+    return cappedTransport(server, limit);
   });
-  const functionTimeoutMs = options.functionTimeout * 1_000;
-  const capped = functions.map((size, index) =>
-    cappedTransport(transports[index] as Transport, {
-      cap,
-      functionTimeoutMs,
-      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
-      nowMs: spendClockMs,
-    }),
-  );
   const retries = new RetryBudget();
   const targets = [
     modelTarget({

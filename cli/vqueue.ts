@@ -2,6 +2,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Logger } from "pino";
 import { createBatchLog } from "../client/batch-log.ts";
+import { BilledMetadata } from "../client/billed-metadata.ts";
 import { createDaemonApp } from "../client/daemon.ts";
 import { ModelDirectory } from "../client/model-directory.ts";
 import { monotonicClock } from "../client/monotonic-clock.ts";
@@ -34,7 +35,8 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
   const connections = connect(options, functions, prices, cap);
   const { edge, all: transports, targets } = connections;
   const clock = monotonicClock();
-  const models = new ModelDirectory(edge, connections.servers, () => clock.nowMs());
+  const nowMs = (): number => clock.nowMs();
+  const models = new ModelDirectory(edge, new BilledMetadata(connections.servers, nowMs), nowMs);
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
@@ -95,6 +97,7 @@ export async function runVqueue(options: VqueueOptions & LogOptions): Promise<nu
     queue: () => queue,
     models,
     spend: () => cap.status(spendClockMs()),
+    adminToken: options.adminToken,
     sloMs: limits.sloMs,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),

@@ -20,7 +20,7 @@ export function checkedResult<In, Out>(batch: Batch<In, Out>, result: BatchResul
   if (!result.ok) return result;
   if (result.answers.length + (result.unanswered?.size ?? 0) === batch.requests.length) return result;
   const message = `${batch.target.name} gave ${result.answers.length} answers to ${batch.requests.length} requests`;
-  return { ok: false, error: new SpillwayError("target_fault", message) };
+  return { ok: false, error: new SpillwayError("target_fault", message), cost: result.cost };
 }
 
 export function resultEvent<Out>(

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { tensorFromNumbers } from "../protocol/tensor.ts";
 import { VirtualClock } from "../replay/virtual-clock.ts";
+import { BilledMetadata } from "./billed-metadata.ts";
 import { createDaemonApp } from "./daemon.ts";
 import { SpillwayError } from "./errors.ts";
 import { ModelDirectory } from "./model-directory.ts";
@@ -49,7 +50,7 @@ function testDaemon(maxQueuedRows = 100) {
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
   const spend = () => noLimits.status(0);
-  const models = new ModelDirectory(edge, [], () => clock.nowMs());
+  const models = new ModelDirectory(edge, new BilledMetadata([], () => 0), () => clock.nowMs());
   const app = createDaemonApp({
     queue: () => queue,
     models,
@@ -166,6 +167,27 @@ it("says 503, why and when to come back when functions may cost no more, and tel
   });
 });
 
+it("tells what functions cost to programs on this machine alone, or to holders of a token", async () => {
+  const options = {
+    queue: () => undefined,
+    models: testDirectory().directory,
+    spend: () => noLimits.status(0),
+    sloMs: 3_000,
+    maxBodyBytes: 10_000,
+    onFault: () => {},
+  };
+  const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+    const app = createDaemonApp({ ...options, adminToken });
+    return (await app.request("/admin/spend", { headers })).status;
+  };
+  expect(await statusOf()).toBe(200);
+  expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+  expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
+  const token = "0123456789abcdef";
+  expect(await statusOf(token)).toBe(401);
+  expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
+});
+
 it("passes on what the model server says of bad input", async () => {
   const { app, clock, queue, sent } = testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
@@ -214,7 +236,9 @@ function testDirectory() {
     },
   };
   const now = { ms: 0 };
-  return { edge, now, directory: new ModelDirectory(transport, [functionServer], () => now.ms) };
+  const nowMs = (): number => now.ms;
+  const functions = new BilledMetadata([functionServer], nowMs);
+  return { edge, now, directory: new ModelDirectory(transport, functions, nowMs) };
 }
 
 it("knows models that the edge does not have by its list, and asks again after a while", async () => {

@@ -3,6 +3,7 @@
  * answer back, as if it spoke to the model server.
  */
 import type { Hono } from "hono";
+import { adminGuard } from "../protocol/admin-guard.ts";
 import { decodeInferRequest } from "../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../protocol/encode.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../protocol/message.ts";
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   readonly models: ModelDirectory;
   /** What functions cost of late. */
   readonly spend: () => SpendStatus;
+  /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
+  readonly adminToken?: string | undefined;
   readonly sloMs: number;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
@@ -52,6 +55,7 @@ export function createDaemonApp(options: DaemonOptions): Hono {
     const ready = isReady();
     return context.json({ ready }, ready ? 200 : 503);
   });
+  app.use("/admin/*", adminGuard(options.adminToken));
   app.get("/admin/spend", (context) => context.json(options.spend()));
   app.post("/v2/repository/index", async (context) => {
     const names = await models.list();

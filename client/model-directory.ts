@@ -3,7 +3,9 @@
  * it cannot be reached, because functions serve the same models.
  */
 import { z } from "zod";
+import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "./errors.ts";
+import { jsonIn } from "./targets/json-in.ts";
 import type { HttpReply, HttpTransport } from "./targets/http-transport.ts";
 
 /** Longest time that the model server may take to answer, in milliseconds. */
@@ -17,19 +19,19 @@ const repositoryIndex = z.array(z.object({ name: z.string().min(1) }));
 
 export class ModelDirectory {
   readonly #edge: HttpTransport;
-  readonly #others: readonly HttpTransport[];
+  readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata = new Map<string, Uint8Array>();
   #listed: ReadonlySet<string> | undefined;
   #askedAtMs = -Infinity;
 
   /**
-   * @param others V2 servers of the same models, which are asked when the edge cannot be
+   * @param functions serve the same models, and are asked when the edge cannot be
    * @param nowMs monotonic time
    */
-  constructor(edge: HttpTransport, others: readonly HttpTransport[], nowMs: () => number) {
+  constructor(edge: HttpTransport, functions: BilledMetadata, nowMs: () => number) {
     this.#edge = edge;
-    this.#others = others;
+    this.#functions = functions;
     this.#nowMs = nowMs;
   }
 
@@ -43,7 +45,7 @@ export class ModelDirectory {
     this.#askedAtMs = this.#nowMs();
     try {
       const { status, body } = await this.#edge.post("/v2/repository/index", answerTimeoutMs);
-      const index = status === 200 ? repositoryIndex.safeParse(jsonOf(body)) : undefined;
+      const index = status === 200 ? repositoryIndex.safeParse(jsonIn(body)) : undefined;
       if (index?.success === true) this.#listed = new Set(index.data.map(({ name }) => name));
     } catch (error) {
       if (this.#listed === undefined) throw error;
@@ -68,7 +70,7 @@ export class ModelDirectory {
   }
 
   /**
-   * A model's metadata: from the edge, as it was when last asked, or from another server. Rejects with a
+   * A model's metadata: from the edge, as it was when last asked, or from a function. Rejects with a
    * SpillwayError when none is to be had.
    */
   async describe(model: string): Promise<HttpReply> {
@@ -86,13 +88,9 @@ export class ModelDirectory {
   async #elsewhere(model: string): Promise<HttpReply | undefined> {
     const kept = this.#metadata.get(model);
     if (kept !== undefined) return { status: 200, body: kept };
-    for (const other of this.#others) {
-      const reply = await other.get(modelPath(model), answerTimeoutMs).catch(() => undefined);
-      if (reply?.status !== 200) continue;
-      this.#keep(model, reply.body);
-      return reply;
-    }
-    return undefined;
+    const reply = await this.#functions.of(modelPath(model));
+    if (reply !== undefined) this.#keep(model, reply.body);
+    return reply;
   }
 
   /** Whether the edge serves the model now: undefined when it cannot be asked. */
@@ -117,12 +115,4 @@ export class ModelDirectory {
 
 function modelPath(model: string): string {
   return `/v2/models/${encodeURIComponent(model)}`;
-}
-
-function jsonOf(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return undefined;
-  }
 }

@@ -129,6 +129,11 @@ export const vqueueOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("file in which the money spent is kept, so that the limits hold over restarts"),
+  adminToken: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("bearer token for /admin/spend (default: only programs on this machine may ask it)"),
   callTimeout: z
     .number()
     .positive()

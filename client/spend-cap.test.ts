@@ -76,6 +76,19 @@ it("holds the cap of a day beside that of an hour", () => {
   expect(spent).toBeCloseTo(3, 9);
 });
 
+it.each([
+  ["day", { perHour: Infinity, perDay: 1_000 }],
+  ["hour", { perHour: 1_000, perDay: Infinity }],
+])("keeps no more of the past than counts when there is a cap of the %s alone", (_, limits) => {
+  let saved: SavedSpend | undefined;
+  const cap = capOf({ limits, save: (each) => (saved = each) });
+  for (let nowMs = 0; nowMs < 72 * hourMs; nowMs += minuteMs)
+    cap.settle(reserved(cap, 0.01, nowMs), 0.01, nowMs);
+  cap.close(72 * hourMs);
+  expect(saved?.hour.length).toBeLessThan(65);
+  expect(saved?.day.length).toBeLessThan(100);
+});
+
 it("lets no call through when what it costs cannot be kept, and writes seldom when it can", () => {
   const saves: SavedSpend[] = [];
   let isFull = false;

@@ -93,7 +93,7 @@ export class SpendCap {
     this.#day = new SpendWindow(24 * hourMs, binsPerDay, saved?.day);
     // Calls of the process before may still be running.
     if (saved !== undefined && saved.claimed > 0)
-      this.#spend(saved.claimed, this.#now(nowMs) + longestCallMs);
+      this.#spend(saved.claimed, this.#now(nowMs) + longestCallMs, this.#now(nowMs));
     this.#store(0, this.#now(nowMs));
   }
 
@@ -113,12 +113,14 @@ export class SpendCap {
 
   /** The call has ended and cost so much. */
   settle(reservation: Reservation, cost: number, givenMs: number): void {
-    this.#end(reservation, cost, this.#now(givenMs));
+    const nowMs = this.#now(givenMs);
+    this.#end(reservation, cost, nowMs, nowMs);
   }
 
   /** The call was given up: it may run until its time limit and cost all that was reserved. */
   keep(reservation: Reservation, givenMs: number): void {
-    this.#end(reservation, reservation.amount, Math.max(this.#now(givenMs), reservation.endsAtMs));
+    const nowMs = this.#now(givenMs);
+    this.#end(reservation, reservation.amount, Math.max(nowMs, reservation.endsAtMs), nowMs);
   }
 
   /** Nothing more is called: what was claimed ahead is given back, if that can be stored. */
@@ -178,16 +180,16 @@ export class SpendCap {
     }
   }
 
-  #end({ amount }: Reservation, cost: number, endedAtMs: number): void {
+  #end({ amount }: Reservation, cost: number, endedAtMs: number, nowMs: number): void {
     this.#calls--;
     this.#reserved = this.#calls === 0 ? 0 : Math.max(0, this.#reserved - amount);
-    this.#spend(cost, endedAtMs);
+    this.#spend(cost, endedAtMs, nowMs);
     this.#spentOfClaim += cost;
   }
 
-  #spend(cost: number, atMs: number): void {
-    this.#hour.add(cost, atMs);
-    this.#day.add(cost, atMs);
+  #spend(cost: number, atMs: number, nowMs: number): void {
+    this.#hour.add(cost, atMs, nowMs);
+    this.#day.add(cost, atMs, nowMs);
   }
 
   #store(claimed: number, atMs: number): void {

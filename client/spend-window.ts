@@ -10,7 +10,7 @@ export type Bins = readonly (readonly [bin: number, amount: number])[];
 export class SpendWindow {
   readonly windowMs: number;
   readonly #binMs: number;
-  /** In no order; those that no longer count are dropped now and then. */
+  /** In no order; those that no longer count are dropped with each new one, so there are few more than a window has. */
   readonly #bins: Map<number, number>;
 
   /** @param bins how many a window has, an integer from 1 */
@@ -20,18 +20,17 @@ export class SpendWindow {
     this.#bins = new Map(saved);
   }
 
-  /** What was spent up to `atMs`, which may lie ahead: it counts until a window later. */
-  add(amount: number, atMs: number): void {
+  /** What was spent up to `atMs`, which may lie ahead of now: it counts until a window later. */
+  add(amount: number, atMs: number, nowMs: number): void {
     const bin = Math.floor(atMs / this.#binMs);
+    if (!this.#bins.has(bin)) this.#drop(nowMs);
     this.#bins.set(bin, (this.#bins.get(bin) ?? 0) + amount);
   }
 
   totalAt(nowMs: number): number {
+    this.#drop(nowMs);
     let total = 0;
-    for (const [bin, amount] of this.#bins) {
-      if (this.#endsAtMs(bin) > nowMs) total += amount;
-      else this.#bins.delete(bin);
-    }
+    for (const amount of this.#bins.values()) total += amount;
     return total;
   }
 
@@ -49,6 +48,10 @@ export class SpendWindow {
 
   get bins(): Bins {
     return [...this.#bins];
+  }
+
+  #drop(nowMs: number): void {
+    for (const bin of this.#bins.keys()) if (this.#endsAtMs(bin) <= nowMs) this.#bins.delete(bin);
   }
 
   #endsAtMs(bin: number): number {

@@ -88,11 +88,11 @@ describe("a batch that fails", () => {
   });
 
   it("is what a target is said to have done that gives the wrong number of answers", () => {
-    const { clock, submit, ends } = testQueue((virtual) => ({
+    const { clock, submit, ends, events } = testQueue((virtual) => ({
       targets: [
         new ScriptedTarget(virtual, {
           name: "edge",
-          answer: (batch) => ({ ...answered(batch), ok: true, answers: [1], serviceMs: 1 }) as never,
+          answer: (batch) => ({ ...answered(batch), ok: true, answers: [1], serviceMs: 1, cost: 3 }) as never,
         }),
       ],
       maxAttempts: 1,
@@ -100,6 +100,7 @@ describe("a batch that fails", () => {
     for (const id of range(20)) submit(id);
     clock.runAll();
     expect(ends.get(0)).toMatchObject({ outcome: "failed", error: { code: "target_fault" } });
+    expect(events.find(({ kind }) => kind === "result")).toMatchObject({ ok: false, cost: 3 });
   });
 });
 

@@ -19,7 +19,7 @@ import { openPipeline } from "./pipelines/pipeline-runner.ts";
 import { ReplicaPool } from "./replica-pool.ts";
 import { embeddedRepository, findModels, folderRepository } from "./repository.ts";
 import { addAdminRoutes } from "./routes/admin-routes.ts";
-import { adminGuard } from "./routes/admin-guard.ts";
+import { adminGuard } from "../protocol/admin-guard.ts";
 import { addRepositoryRoutes } from "./routes/repository-routes.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */

@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import type { PriceSheet } from "../algorithms/price.ts";
 import { seededRandom } from "../algorithms/random.ts";
-import { adminGuard } from "../edge/routes/admin-guard.ts";
+import { adminGuard } from "../protocol/admin-guard.ts";
 import { AsyncCalls, type Clock } from "./async-calls.ts";
 import { Caller } from "./caller.ts";
 import { checkFunctions } from "./check-functions.ts";

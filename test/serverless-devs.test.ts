@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { vqueueOptions } from "../client/options.ts";
+import { longestStartMs } from "../client/targets/capped-transport.ts";
 import { functionMenu } from "../protocol/function-menu.ts";
 import { readFunctionProperties } from "../serverless/deploy/function-properties.ts";
 import { s, template } from "./serverless-devs.ts";
@@ -33,11 +35,18 @@ it("s.yaml holds functions that our schema allows, set by the environment, under
     "mine-medium",
     "mine-large",
   ]);
-  for (const { timeout, region, layers, cpu, environmentVariables } of functions) {
+  for (const { timeout, region, layers, cpu, environmentVariables, instanceLifecycleConfig } of functions) {
+    // What the cap on money reserves for the start of an instance.
+    expect(instanceLifecycleConfig).toMatchObject({ initializer: { timeout: longestStartMs / 1_000 } });
     expect([timeout, region]).toEqual([30, "ap-southeast-1"]);
     expect(layers).toEqual(["acs:fc:ap-southeast-1:official:layers/Nodejs20/versions/1"]);
     expect(Number(environmentVariables?.["SPILLWAY_THREADS"])).toBe(Math.max(1, Math.floor(cpu)));
   }
+});
+
+it("s.yaml sets the time limit that the queue reckons with when it is not told", () => {
+  const { functionTimeout } = vqueueOptions.parse({});
+  expect(readFileSync(template, "utf8")).toContain(`env('SPILLWAY_FC_TIMEOUT', ${functionTimeout})`);
 });
 
 it("s verify fails and names what is wrong: a misspelt key, vCPU between the steps, memory that does not go with it", async () => {

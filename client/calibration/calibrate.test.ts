@@ -59,6 +59,7 @@ function transportTo(models: readonly ModelRunner[], coldStarts: (number | undef
         wire: answer,
         durationMs: undefined,
         coldStartMs: coldStarts.length === 0 ? 0 : coldStarts.shift(),
+        mayHaveStarted: false,
         cost: 2,
       };
     },

@@ -8,7 +8,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { WireBody } from "../../protocol/message.ts";
 import type { ModelTimes, ProfiledTarget } from "../profile.ts";
 import type { HttpTransport } from "../targets/http-transport.ts";
-import { replyFault } from "../targets/model-target.ts";
+import { replyFault } from "../targets/reply-fault.ts";
 import type { ExampleModel } from "./example-input.ts";
 
 const paddingBytes = 1_048_576;

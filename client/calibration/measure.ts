@@ -8,7 +8,8 @@ import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { WireBody } from "../../protocol/message.ts";
 import { SpillwayError } from "../errors.ts";
-import { numberOf, replyFault, serviceOf } from "../targets/model-target.ts";
+import { numberOf, serviceOf } from "../targets/model-target.ts";
+import { replyFault } from "../targets/reply-fault.ts";
 import type { Transport } from "../targets/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 

@@ -4,7 +4,7 @@
  * they hold requests and replies, with whatever secrets are in those.
  */
 import { type ErrorCode, SpillwayError } from "../errors.ts";
-import { meaningOf, platformErrorIn } from "./platform-error.ts";
+import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./redact.ts";
 import { BilledFailure } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
@@ -31,22 +31,25 @@ export function fcFault(
   redacted: (text: string) => string = (text) => text,
 ): SpillwayError {
   if (error instanceof SpillwayError) return error;
-  const { code, text } = faultOf(error as SdkError);
+  const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
-  return isUnconnected(error) ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
+  if (isUnconnected(error)) return new BilledFailure(code, message, 0);
+  return isFree ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
 }
 
-function faultOf(error: SdkError): { code: ErrorCode; text: string } {
+function faultOf(error: SdkError): { code: ErrorCode; text: string; isFree?: boolean } {
   const { message = "", code = "", statusCode, data } = error;
   if (error instanceof SyntaxError) {
     return { code: "target_fault", text: `the reply is no JSON: ${withoutExcerpt(message)}` };
   }
   if (statusCode === undefined) return { code: withoutStatus(error), text: message };
-  const platform = platformErrorIn(data) ?? { code, message };
+  const said = platformErrorIn(data);
+  const platform = said ?? { code, message };
   const request = platform.requestId === undefined ? "" : `; request ${platform.requestId}`;
   return {
     code: meaningOf(statusCode, platform),
     text: `${platform.code} (${statusCode}${request}): ${platform.message}`,
+    isFree: said !== undefined && isUncharged(statusCode, said),
   };
 }
 

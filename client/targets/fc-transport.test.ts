@@ -107,7 +107,10 @@ describe("a function through the official SDK", () => {
       send(fcTarget(url, { timeoutMs: 200 }), call("a", 1)),
     ]);
     // "late" is no envelope, so it is refused for what it says, not for when it came.
-    expect(late).toMatchObject({ error: { code: "target_fault", message: /answer makes no sense/ } });
+    expect(late).toMatchObject({
+      error: { code: "target_fault", message: /answer makes no sense/ },
+      cost: 7,
+    });
     expect(never).toMatchObject({ error: { code: "target_timeout" } });
   });
 

@@ -5,10 +5,11 @@
 import type { CallCost } from "../../algorithms/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { SpillwayError } from "../errors.ts";
+import { answerFault } from "./answer-fault.ts";
 import { fcFault } from "./fc-fault.ts";
 import { type FcAddress, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
 import { redactor } from "./redact.ts";
-import { billedOf, coldStartOf, durationOf, MetInstances } from "./reply-facts.ts";
+import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
 import { BilledFailure, type Transport } from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
@@ -57,11 +58,28 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
         const text = redacted(new TextDecoder().decode(body.subarray(0, 4_096))).slice(0, 500);
         throw new BilledFailure("target_fault", `${functionName} failed (${errorType}): ${text}`, cost);
       }
-      const { status, wire: answer } = unpackReply(body);
-      return { status, wire: answer, durationMs: durationOf(headers), coldStartMs, cost };
+      const { status, wire: answer } = paidReply(body, cost);
+      return {
+        status,
+        wire: answer,
+        durationMs: durationOf(headers),
+        coldStartMs,
+        mayHaveStarted: mayHaveStarted(headers, coldStartMs),
+        cost,
+      };
     },
     close: async () => {},
   };
+}
+
+/** What is in the envelope; that is paid for, whether it makes sense or not. */
+function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackReply> {
+  try {
+    return unpackReply(body);
+  } catch (error) {
+    const { code, message } = answerFault(error);
+    throw new BilledFailure(code, message, cost);
+  }
 }
 
 /** Known before it is sent, so it is not sent: the platform would take all of it in before it refused. */

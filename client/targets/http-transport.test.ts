@@ -114,8 +114,6 @@ describe("a function behind a URL", () => {
   it.each([
     ["the platform's duration", { "x-fc-invocation-duration": "40" }, 40],
     ["OpenFaaS's duration", { "x-duration-seconds": "0.25" }, 250],
-    ["the server's own service time", {}, 1.5],
-    ["the server's own service time where the header makes no sense", { "x-duration-seconds": "-1" }, 1.5],
   ])("costs what its time costs, by %s", async (_, headers, expected) => {
     const url = await listen(
       createServer((request, response) => {
@@ -135,9 +133,48 @@ describe("a function behind a URL", () => {
     });
     const took = await send(httpTarget(plain, { costOf: (durationMs) => durationMs }), call("a", 1));
     expect(took.cost).toBeGreaterThan(0);
-    for (const status of [401, 403, 429, 503]) {
-      const refusing = await scripted((_, response) => response.writeHead(status).end("{}"));
-      expect(await send(httpTarget(refusing, { costOf: () => 7 }), call("a", 1))).toMatchObject({ cost: 0 });
+    const own = await listen(createServer(echo));
+    // Its own 1.5 ms are those of the model: the function was billed for all of the call.
+    const costOf = (durationMs: number): number => (durationMs === 1.5 ? 0 : 7);
+    expect(await send(httpTarget(own, { costOf }), call("a", 1))).toMatchObject({ cost: 7, serviceMs: 1.5 });
+  });
+
+  it("costs nothing when the platform refused the call, and what its time costs when a function did", async () => {
+    const costOf = (): number => 7;
+    const costAfter = async (status: number, body: string): Promise<number | undefined> => {
+      const url = await scripted((_, response) => response.writeHead(status).end(body));
+      return (await send(httpTarget(url, { costOf }), call("a", 1))).cost;
+    };
+    expect(await costAfter(429, '{"Code":"ResourceExhausted"}')).toBe(0);
+    expect(await costAfter(500, '{"Code":"InternalServerError"}')).toBe(0);
+    for (const status of [401, 403, 429, 500, 503]) {
+      expect(await costAfter(status, '{"error":"the model is not loaded"}')).toBe(7);
+      expect(await costAfter(status, "{}")).toBe(7);
+    }
+  });
+
+  it("costs nobody knows what when a gateway gave it up, behind which it may run on", async () => {
+    for (const [status, code] of [
+      [502, "target_fault"],
+      [504, "target_timeout"],
+    ] as const) {
+      const url = await scripted((_, response) => response.writeHead(status).end("<html>gave up</html>"));
+      const result = await send(httpTarget(url, { costOf: () => 7 }), call("a", 1));
+      expect(result).toMatchObject({ error: { code, message: /gave up/ } });
+      expect(result.cost).toBeUndefined();
+      const own = await scripted((_, response) => response.writeHead(status).end('{"error":"too late"}'));
+      expect(await send(httpTarget(own, { costOf: () => 7 }), call("a", 1))).toMatchObject({ cost: 7 });
+    }
+  });
+
+  it("costs what its time costs also when its answer makes no sense", async () => {
+    const costOf = (): number => 7;
+    for (const headers of [{}, { "inference-header-content-length": "x" }]) {
+      const url = await scripted((_, response) => response.writeHead(200, headers).end("<html>"));
+      expect(await send(httpTarget(url, { costOf }), call("a", 1))).toMatchObject({
+        error: { code: "target_fault", message: /answer makes no sense/ },
+        cost: 7,
+      });
     }
   });
 

@@ -3,13 +3,21 @@
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
 import { Pool } from "undici";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { WireBody } from "../../protocol/message.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../errors.ts";
+import { answerFault } from "./answer-fault.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
 import { redactor } from "./redact.ts";
-import { billedOf, coldStartOf, durationOf, MetInstances, type ReplyHeaders } from "./reply-facts.ts";
+import {
+  billedOf,
+  coldStartOf,
+  durationOf,
+  mayHaveStarted,
+  MetInstances,
+  type ReplyHeaders,
+} from "./reply-facts.ts";
+import { chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, type Transport } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
@@ -40,8 +48,11 @@ export interface HttpTransport extends Transport {
 
 const emptyObject = new TextEncoder().encode("{}");
 
-/** Statuses with which a platform refuses a call that it does not charge. */
-const uncharged = new Set([401, 403, 429, 503]);
+/** A reply as it came, without secrets where it says what went wrong. */
+interface RawReply extends HttpReply {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly headers: ReplyHeaders;
+}
 
 /** @throws TypeError when the URL is none */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
@@ -58,7 +69,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     v2Path: string,
     timeoutMs: number,
     wire?: WireBody,
-  ): Promise<{ status: number; headers: ReplyHeaders; wire: WireBody }> {
+  ): Promise<RawReply> {
     const path = prefix + v2Path;
     const proof = authHeaders(auth, method, path, Date.now());
     try {
@@ -73,15 +84,14 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       });
       const { statusCode: status, headers } = response;
       const body = await response.body.arrayBuffer();
-      if (status === 200) return { status, headers, wire: toWireBody(headers[headerLength], body) };
-      return { status, headers, wire: { body: withoutSecrets(body) } };
+      return { status, headers, body: status === 200 ? new Uint8Array(body) : withoutSecrets(body) };
     } catch (error) {
       throw faultOf(error as Error, origin, timeoutMs);
     }
   }
 
   /** What a server says when it refuses may be what it was sent. */
-  function withoutSecrets(body: ArrayBuffer): Uint8Array {
+  function withoutSecrets(body: ArrayBuffer): Uint8Array<ArrayBuffer> {
     if (auth.kind === "none") return new Uint8Array(body);
     return new TextEncoder().encode(redacted(new TextDecoder().decode(body)));
   }
@@ -90,40 +100,46 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     call: async (model, wire, timeoutMs) => {
       const startedAtMs = performance.now();
       const path = `/v2/models/${encodeURIComponent(model)}/infer`;
-      const { status, headers, wire: answer } = await exchange("POST", path, timeoutMs, wire);
+      const reply = await exchange("POST", path, timeoutMs, wire);
       const tookMs = performance.now() - startedAtMs;
+      const { status, headers } = reply;
       const coldStartMs = coldStartOf(headers, met);
-      const durationMs = durationOf(headers);
-      let cost = 0;
-      if (costOf !== undefined && !uncharged.has(status)) {
-        cost = costOf(billedOf(headers) ?? serviceIn(answer) ?? tookMs, coldStartMs ?? 0);
-      }
-      return { status, wire: answer, durationMs, coldStartMs, cost };
+      const charge = costOf === undefined ? "none" : chargeOf({ status, wire: reply });
+      if (charge === "unknown") throw replyFault({ status, wire: reply });
+      const isBilled = costOf !== undefined && charge === "time";
+      const cost = isBilled ? costOfTime(costOf, headers, tookMs, coldStartMs) : 0;
+      return {
+        status,
+        wire: wireOf(reply, cost),
+        durationMs: durationOf(headers),
+        coldStartMs,
+        mayHaveStarted: isBilled && mayHaveStarted(headers, coldStartMs),
+        cost,
+      };
     },
-    get: async (path, timeoutMs) => {
-      const { status, wire } = await exchange("GET", path, timeoutMs);
-      return { status, body: wire.body };
-    },
-    post: async (path, timeoutMs) => {
-      const { status, wire } = await exchange("POST", path, timeoutMs, { body: emptyObject });
-      return { status, body: wire.body };
-    },
+    get: (path, timeoutMs) => exchange("GET", path, timeoutMs),
+    post: (path, timeoutMs) => exchange("POST", path, timeoutMs, { body: emptyObject }),
     close: () => pool.destroy(),
   };
 }
 
-/** How long the model ran and waited, as our own server says in its answer; undefined for any other answer. */
-function serviceIn({ body, headerBytes }: WireBody): number | undefined {
+/**
+ * By what the platform bills, else by all the time that we waited: a server's own time of its model has neither the
+ * decoding of a call nor the start of an instance in it.
+ */
+function costOfTime(costOf: CostOf, headers: ReplyHeaders, tookMs: number, coldStartMs = 0): number {
+  const billedMs = billedOf(headers);
+  return billedMs === undefined ? costOf(tookMs, 0) : costOf(billedMs, coldStartMs);
+}
+
+/** The V2 message in a reply; that is paid for, whether it makes sense or not. */
+function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
+  if (status !== 200) return { body };
   try {
-    const { parameters } = JSON.parse(new TextDecoder().decode(body.subarray(0, headerBytes))) as {
-      parameters?: Record<string, unknown>;
-    };
-    const [service, queued] = [parameters?.["spillway_service_ms"], parameters?.["spillway_queued_ms"] ?? 0];
-    return typeof service === "number" && typeof queued === "number" && service >= 0 && queued >= 0
-      ? service + queued
-      : undefined;
-  } catch {
-    return undefined;
+    return toWireBody(headers[headerLength], body.buffer);
+  } catch (error) {
+    const { code, message } = answerFault(error);
+    throw new BilledFailure(code, message, cost);
   }
 }
 
@@ -137,6 +153,5 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
     );
   }
   if (isUnconnected(error)) return new BilledFailure("target_unreachable", `${origin}: ${error.message}`, 0);
-  const code = error instanceof ProtocolError ? "target_fault" : "target_unreachable";
-  return new SpillwayError(code, `${origin}: ${error.message}`, cause);
+  return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
 }

@@ -4,14 +4,13 @@
  */
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
-import { type ErrorCode, SpillwayError } from "../errors.ts";
+import { SpillwayError } from "../errors.ts";
 import { monotonicClock } from "../monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.ts";
-import { meaningOf, platformErrorIn } from "./platform-error.ts";
-import { withoutExcerpt } from "./redact.ts";
+import { answerFault } from "./answer-fault.ts";
+import { replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
 import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
 
@@ -66,7 +65,7 @@ async function sendBatch(
       return await sendCall(transport, part, timeoutMs);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
-      return { ok: false, error: faultOf(error), ...billed };
+      return { ok: false, error: answerFault(error), ...billed };
     }
   });
 }
@@ -81,9 +80,20 @@ async function sendCall(
   const reply = await transport.call(model, wire, timeoutMs);
   const { cost } = reply;
   if (reply.status !== 200) return { ok: false, error: replyFault(reply), cost };
+  try {
+    return { ok: true, ...answersIn(reply, payloads), coldStartMs: reply.coldStartMs, cost };
+  } catch (error) {
+    return { ok: false, error: answerFault(error), cost };
+  }
+}
+
+/** Each request's own answer. Throws when the reply has none for some of them, or cannot be read. */
+function answersIn(
+  reply: TransportReply,
+  payloads: readonly ModelCall[],
+): { answers: InferResponse[]; serviceMs: number | undefined; serverQueuedMs: number | undefined } {
   const response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
   return {
-    ok: true,
     answers: splitResponse(
       response,
       payloads.map((call) => call.rows),
@@ -91,8 +101,6 @@ async function sendCall(
     ),
     serviceMs: serviceOf(response, reply),
     serverQueuedMs: numberOf(response, "spillway_queued_ms"),
-    coldStartMs: reply.coldStartMs,
-    cost,
   };
 }
 
@@ -104,46 +112,4 @@ export function serviceOf(response: InferResponse, { durationMs }: TransportRepl
 export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
   const value = parameters[name];
   return typeof value === "number" ? value : undefined;
-}
-
-/** What a server says that answers with a status other than 200: a V2 server, or the platform before it. */
-export function replyFault({ status, wire }: TransportReply): SpillwayError {
-  const text = new TextDecoder().decode(wire.body.subarray(0, 4_096));
-  const body = jsonIn(text);
-  const platform = platformErrorIn(body);
-  if (platform !== undefined && status >= 400) {
-    const message = `${platform.code} (${status}): ${platform.message}`;
-    return new SpillwayError(meaningOf(status, platform), message.slice(0, 500));
-  }
-  const error = (body as { error?: unknown } | undefined)?.error;
-  if (typeof error === "string") return new SpillwayError(codeOf(status), error);
-  // No V2 server says that, so it knows no models: a gateway without a function behind it.
-  const code = status === 404 ? "target_denied" : codeOf(status);
-  return new SpillwayError(code, `status ${status}: ${text.slice(0, 200)}`);
-}
-
-/** What a V2 server means by a status other than 200. */
-function codeOf(status: number): ErrorCode {
-  if (status === 404) return "model_not_found";
-  if (status === 503) return "target_unavailable";
-  if (status < 400) return "target_fault";
-  return meaningOf(status, { code: "", message: "" });
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whatever went wrong, as the queue's error: an answer that cannot be decoded is the target's fault. */
-function faultOf(error: unknown): SpillwayError {
-  if (error instanceof SpillwayError) return error;
-  const message =
-    error instanceof ProtocolError
-      ? `the answer makes no sense: ${withoutExcerpt(error.message)}`
-      : String(error);
-  return new SpillwayError("target_fault", message);
 }

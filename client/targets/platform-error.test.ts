@@ -20,6 +20,20 @@ async function sdkError(url: string, limitMs = 5_000): Promise<Error & { code?: 
   );
 }
 
+/** Of what the platform says that it does not charge; a call that was refused otherwise has no known cost. */
+const uncharged = new Set([
+  "Throttling.User",
+  "AccessDenied",
+  "SignatureNotMatch",
+  "InvalidAccessKeyID",
+  "FunctionNotFound",
+  "VersionNotFound",
+  "AliasNotFound",
+  "ResourceExhausted",
+  "ResourceThrottled",
+  "InternalServerError",
+]);
+
 const rows: [status: number, code: string, sdkClass: string, ours: ErrorCode][] = [
   [400, "InvalidArgument", "ClientError", "request_rejected"],
   [400, "MissingRequiredHeader", "ClientError", "request_rejected"],
@@ -52,9 +66,13 @@ describe("a refusal of the platform", () => {
     });
     expect(await sdkError(url)).toMatchObject({ name: sdkClass, statusCode: status, code });
     const error = { code: ours, message: `f: ${code} (${status}; request 1-2-3): said so` };
-    expect(await send(fcTarget(url), call("a", 1))).toMatchObject({ ok: false, error });
+    const bySdk = await send(fcTarget(url), call("a", 1));
+    expect(bySdk).toMatchObject({ ok: false, error });
+    expect(bySdk.cost).toBe(uncharged.has(code) ? 0 : undefined);
     const plain = { code: ours, message: `${code} (${status}): said so` };
-    expect(await send(httpTarget(url), call("a", 1))).toMatchObject({ ok: false, error: plain });
+    const cost = uncharged.has(code) ? 0 : 7;
+    const byUrl = await send(httpTarget(url, { costOf: () => 7 }), call("a", 1));
+    expect(byUrl).toMatchObject({ ok: false, error: plain, cost });
   });
 
   it("is read in the old shape too", async () => {
@@ -62,8 +80,11 @@ describe("a refusal of the platform", () => {
       response.writeHead(503).end('{"ErrorCode":"CAExited","ErrorMessage":"exited unexpectedly"}');
     });
     const error = { code: "target_broken", message: /CAExited \(503\): exited unexpectedly/ };
-    for (const target of [fcTarget(url), httpTarget(url)]) {
-      expect(await send(target, call("a", 1))).toMatchObject({ error });
+    for (const target of [fcTarget(url), httpTarget(url, { costOf: () => 7 })]) {
+      const result = await send(target, call("a", 1));
+      expect(result).toMatchObject({ error });
+      // It exited while it ran, whatever the status.
+      expect(result.cost).not.toBe(0);
     }
   });
 });

@@ -13,6 +13,13 @@ export interface PlatformError {
 const throttled = new Set(["ResourceExhausted", "ResourceThrottled"]);
 const broken = new Set(["CAExited", "CAFileNotFound", "FunctionNotStarted"]);
 
+/**
+ * Statuses of errors that are not charged. ASSUMED of 401, and of 404, which finds no function to charge for; of 500
+ * it is said too, but a function may mean something else by it, so there the code decides.
+ */
+const unchargedStatuses = new Set([401, 403, 404, 429, 503]);
+const unchargedCode = "InternalServerError";
+
 /** The platform's error in a parsed body, in the present or the old shape; undefined when it is none. */
 export function platformErrorIn(body: unknown): PlatformError | undefined {
   if (typeof body !== "object" || body === null) return undefined;
@@ -31,7 +38,7 @@ export function platformErrorIn(body: unknown): PlatformError | undefined {
 /** @param status of the HTTP reply, 400 to 599 */
 export function meaningOf(status: number, { code, message }: PlatformError): ErrorCode {
   if (isTooLarge(status, code, message)) return "request_too_large";
-  if (throttled.has(code) || code.startsWith("Throttling")) return "target_throttled";
+  if (isThrottling(code)) return "target_throttled";
   if (broken.has(code) || status === 412) return "target_broken";
   if (code === "BadResponse") return "answer_rejected";
   switch (status) {
@@ -51,6 +58,19 @@ export function meaningOf(status: number, { code, message }: PlatformError): Err
     default:
       return status < 500 ? "request_rejected" : "target_fault";
   }
+}
+
+/**
+ * Whether the platform charges nothing for a call that it ended so. Of a reply that is not the platform's own error
+ * the status says nothing: a function may have run, and answered so itself.
+ */
+export function isUncharged(status: number, { code }: PlatformError): boolean {
+  if (broken.has(code)) return false;
+  return unchargedStatuses.has(status) || code === unchargedCode || isThrottling(code);
+}
+
+function isThrottling(code: string): boolean {
+  return throttled.has(code) || code.startsWith("Throttling");
 }
 
 function isTooLarge(status: number, code: string, message: string): boolean {

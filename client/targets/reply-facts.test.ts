@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { billedOf, coldStartOf, durationOf, MetInstances } from "./reply-facts.ts";
+import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
 
 const log = (text: string): { "x-fc-log-result": string } => {
   return { "x-fc-log-result": Buffer.from(text).toString("base64") };
@@ -30,6 +30,16 @@ it("believes the host's word on cold starts, else takes an instance that was nev
   expect(cold({ "x-fc-instance-id": "b" })).toBeUndefined();
   expect(cold({ "x-fc-instance-id": "c", "x-spillway-cold-start-ms": "0" })).toBe(0);
   expect(cold({})).toBe(0);
+});
+
+it("takes an instance for warm only when something is said of instances", () => {
+  const id = { "x-fc-instance-id": "a" };
+  expect([mayHaveStarted({}, 0), mayHaveStarted(id, undefined), mayHaveStarted(id, 0)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(mayHaveStarted({ "x-spillway-cold-start-ms": "0" }, 0)).toBe(false);
 });
 
 it("forgets the instance that was longest unmet beyond 4,096", () => {

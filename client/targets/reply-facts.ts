@@ -1,7 +1,7 @@
 /** What the headers of a function's reply tell of the call: how long it ran, what is billed, whether it was cold. */
 
 /** By names in lower case. */
-export type ReplyHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Instances that are remembered by one target. */
 const maxInstances = 4_096;
@@ -29,6 +29,12 @@ export function coldStartOf(headers: ReplyHeaders, met: MetInstances): number | 
   const id = headers["x-fc-instance-id"];
   const isNew = typeof id === "string" && met.isNew(id);
   return numberIn(headers, "x-spillway-cold-start-ms") ?? (isNew ? undefined : 0);
+}
+
+/** False when it is told that the instance of this call was up before. */
+export function mayHaveStarted(headers: ReplyHeaders, coldStartMs: number | undefined): boolean {
+  const told = headers["x-fc-instance-id"] ?? headers["x-spillway-cold-start-ms"];
+  return coldStartMs !== 0 || told === undefined;
 }
 
 /** How long the function ran, in milliseconds, as its platform measured it; undefined when it does not say. */

@@ -16,11 +16,16 @@ export interface TransportReply {
    * undefined when it did start, and did not say how long.
    */
   readonly coldStartMs: number | undefined;
+  /** True when an instance may have started for this call that is billed, also where nothing is said of instances. */
+  readonly mayHaveStarted: boolean;
   /** What the call cost; 0 where calls are not billed. */
   readonly cost: number;
 }
 
-/** A call without a V2 answer of which it is known what it costs: nothing, where there was no connection. */
+/**
+ * A call without a V2 answer of which it is known what it costs: nothing, where there was no connection or the
+ * platform says that it does not charge for it.
+ */
 export class BilledFailure extends SpillwayError {
   readonly cost: number;
 

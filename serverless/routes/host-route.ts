@@ -1,7 +1,7 @@
 /** What every route of the function host is given, and the checks in front of those that take signed requests. */
 import { createMiddleware } from "hono/factory";
 import type { Context } from "hono";
-import { fromThisMachine } from "../../edge/routes/admin-guard.ts";
+import { fromThisMachine } from "../../protocol/admin-guard.ts";
 import { ACS3_MAX_SKEW_MS, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
 import { checkHead } from "../fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
