@@ -6,7 +6,7 @@
 import { type ErrorCode, SpillwayError } from "../errors.ts";
 import { meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./redact.ts";
-import { BilledFailure } from "./transport.ts";
+import { UnsentFailure } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
 interface SdkError {
@@ -33,7 +33,7 @@ export function fcFault(
   if (error instanceof SpillwayError) return error;
   const { code, text } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
-  return isUnconnected(error) ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
+  return isUnconnected(error) ? new UnsentFailure(code, message) : new SpillwayError(code, message);
 }
 
 function faultOf(error: SdkError): { code: ErrorCode; text: string } {

@@ -8,9 +8,9 @@ import type { WireBody } from "../../protocol/message.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../errors.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import { redactor } from "./redact.ts";
+import { redactor, withoutSecrets } from "./redact.ts";
 import { billedOf, coldStartOf, durationOf, MetInstances, type ReplyHeaders } from "./reply-facts.ts";
-import { BilledFailure, type Transport } from "./transport.ts";
+import { type Transport, UnsentFailure } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
 /** What a call costs by the time it took; for servers that are billed. */
@@ -74,16 +74,10 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       const { statusCode: status, headers } = response;
       const body = await response.body.arrayBuffer();
       if (status === 200) return { status, headers, wire: toWireBody(headers[headerLength], body) };
-      return { status, headers, wire: { body: withoutSecrets(body) } };
+      return { status, headers, wire: { body: withoutSecrets(new Uint8Array(body), redacted) } };
     } catch (error) {
       throw faultOf(error as Error, origin, timeoutMs);
     }
-  }
-
-  /** What a server says when it refuses may be what it was sent. */
-  function withoutSecrets(body: ArrayBuffer): Uint8Array {
-    if (auth.kind === "none") return new Uint8Array(body);
-    return new TextEncoder().encode(redacted(new TextDecoder().decode(body)));
   }
 
   return {
@@ -136,7 +130,7 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
       cause,
     );
   }
-  if (isUnconnected(error)) return new BilledFailure("target_unreachable", `${origin}: ${error.message}`, 0);
+  if (isUnconnected(error)) return new UnsentFailure("target_unreachable", `${origin}: ${error.message}`);
   const code = error instanceof ProtocolError ? "target_fault" : "target_unreachable";
   return new SpillwayError(code, `${origin}: ${error.message}`, cause);
 }

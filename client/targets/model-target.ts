@@ -13,7 +13,7 @@ import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.t
 import { meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./redact.ts";
 import { sendSplit } from "./split-batch.ts";
-import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
+import { BilledFailure, type Transport, type TransportReply, UnsentFailure } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -62,11 +62,11 @@ async function sendBatch(
     try {
       const timeoutMs = untilMs - clock.nowMs();
       if (timeoutMs <= 0)
-        throw new SpillwayError("target_timeout", `${name}: no time was left for this part`);
+        throw new UnsentFailure("target_timeout", `${name}: no time was left for this part`);
       return await sendCall(transport, part, timeoutMs);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
-      return { ok: false, error: faultOf(error), ...billed };
+      return { ok: false, error: faultOf(error), isUnsent: isUnsent(error), ...billed };
     }
   });
 }
@@ -136,6 +136,10 @@ function jsonIn(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isUnsent(error: unknown): boolean {
+  return error instanceof UnsentFailure || (error instanceof SpillwayError && error.isLocal);
 }
 
 /** Whatever went wrong, as the queue's error: an answer that cannot be decoded is the target's fault. */
