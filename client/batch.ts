@@ -1,7 +1,7 @@
 /** A batch under way, and the check that what a target says of it makes sense. */
 import { SpillwayError } from "./errors.ts";
 import type { EndedBatch } from "./policy.ts";
-import type { QueueInput } from "./queue-event.ts";
+import type { ErrorFacts, QueueInput, UnansweredRequest } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
 import type { BatchResult } from "./target.ts";
 import type { TargetState } from "./target-state.ts";
@@ -29,20 +29,25 @@ export function resultEvent<Out>(
   atMs: number,
 ): QueueInput & { kind: "result" } {
   if (!result.ok) {
-    const { code, message, retryAfterMs } = result.error;
     const billed = result.cost === undefined ? {} : { cost: result.cost };
-    const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
-    return { kind: "result", batch, atMs, ok: false, code, message, ...billed, ...pause };
+    const failed = unansweredIn(result);
+    return { kind: "result", batch, atMs, ok: false, ...errorFacts(result.error), ...failed, ...billed };
   }
-  const { serviceMs, serverQueuedMs, coldStartMs, unanswered, cost } = result;
+  const { serviceMs, serverQueuedMs, coldStartMs, cost } = result;
   const service = serviceMs === undefined ? {} : { serviceMs };
   const queued = serverQueuedMs === undefined ? {} : { serverQueuedMs };
   const cold = coldStartMs === undefined ? {} : { coldStartMs };
-  const failed =
-    unanswered === undefined
-      ? {}
-      : { unanswered: Array.from(unanswered, ([index, { code, message }]) => ({ index, code, message })) };
+  const failed = unansweredIn(result);
   return { kind: "result", batch, atMs, ok: true, ...service, ...queued, ...cold, ...failed, cost };
+}
+
+function unansweredIn<Out>({ unanswered }: BatchResult<Out>): { unanswered?: UnansweredRequest[] } {
+  if (unanswered === undefined) return {};
+  return { unanswered: Array.from(unanswered, ([index, error]) => ({ index, ...errorFacts(error) })) };
+}
+
+function errorFacts({ code, message, retryAfterMs }: SpillwayError): ErrorFacts {
+  return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
 }
 
 /** What the policy learns from the end of a batch. */

@@ -6,9 +6,14 @@ import { TargetState } from "./target-state.ts";
 it("predicts from warm round trips: without what a cold start took, and without calls of which nobody knows that", () => {
   const state = new TargetState(new ScriptedTarget(new VirtualClock(), { name: "f" }), () => 0.5);
   const assumedMs = state.latencyMs("k");
-  state.succeeded("k", 5_000, undefined);
+  const answer = (latencyMs: number, coldStartMs: number | undefined): void => {
+    const batch = { key: "k", rows: 1, formedAtMs: 0 };
+    state.sent(batch);
+    state.ended(batch, { ok: true, answers: [1], serviceMs: 5, coldStartMs, cost: 0 }, latencyMs);
+  };
+  answer(5_000, undefined);
   expect(state.latencyMs("k")).toBe(assumedMs);
-  for (let nth = 0; nth < 10; nth++) state.succeeded("k", 730, 700);
-  state.succeeded("k", 5_000, undefined);
+  for (let nth = 0; nth < 10; nth++) answer(730, 700);
+  answer(5_000, undefined);
   expect(state.latencyMs("k")).toBe(30);
 });

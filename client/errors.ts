@@ -92,11 +92,19 @@ export const errorKinds = {
     meaning:
       "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
   },
+  calls_open: {
+    status: 503,
+    retryable: true,
+    local: true,
+    meaning:
+      "The function was not called, because as many calls as it may have are open; given-up ones are until they end.",
+  },
   retry_budget_spent: {
     status: 503,
     retryable: true,
     local: true,
-    meaning: "A call of functions failed and was not repeated, because too many were of late.",
+    meaning:
+      "A call of functions failed and was not repeated, because too many were of late; no edge could take it.",
   },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -133,4 +141,20 @@ export class SpillwayError extends Error {
     const kind: ErrorKind = errorKinds[this.code];
     return kind.local === true;
   }
+}
+
+/**
+ * What a target has to be told of the errors that parts of one batch ended with: of what may pass, throttling first,
+ * because it says how many calls are too many, and what it did before what this side did not send. Undefined: nothing.
+ */
+export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefined {
+  let worst: SpillwayError | undefined;
+  for (const error of errors) if (worst === undefined || weight(error) > weight(worst)) worst = error;
+  return worst;
+}
+
+function weight({ code, retryable, isLocal }: SpillwayError): number {
+  if (!retryable) return 0;
+  if (isLocal) return 1;
+  return code === "target_throttled" ? 3 : 2;
 }

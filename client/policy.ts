@@ -15,7 +15,7 @@ export interface WaitingRequest {
   readonly attempts: number;
 }
 
-/** Waiting requests that may share a batch, earliest deadline first. */
+/** Waiting requests that may share a batch and may go to the same targets, earliest deadline first. */
 export interface LineView {
   readonly key: string;
   /** Requests waiting, at least 1 when a policy is asked. */
@@ -67,7 +67,7 @@ export interface TargetView {
   readonly isFailing: boolean;
   /** True when what it fails of holds for all functions alike, such as throttling; false when it is its own. */
   readonly failsForAll: boolean;
-  /** Not to be used before this moment, because it failed; -Infinity when it is well. */
+  /** Not to be used before this moment, because it failed; -Infinity when it is well, Infinity when not for this line. */
   readonly suspendedUntilMs: number;
   /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */
   latencyMs(key: string): number;

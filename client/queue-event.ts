@@ -5,6 +5,20 @@
 import type { ReleaseReason } from "./policy.ts";
 import type { ErrorCode } from "./errors.ts";
 
+/** What a record keeps of an error. */
+export interface ErrorFacts {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** As in the error: the target is left alone for so long. */
+  readonly retryAfterMs?: number;
+}
+
+/** How one request of a batch failed. */
+export interface UnansweredRequest extends ErrorFacts {
+  /** In the batch. */
+  readonly index: number;
+}
+
 /** What happened to the queue. The same inputs give the same decisions. */
 export type QueueInput =
   | {
@@ -29,26 +43,20 @@ export type QueueInput =
       readonly serverQueuedMs?: number;
       /** Left out after a cold start of unknown length. */
       readonly coldStartMs?: number;
-      /** Requests that failed while others were answered, by their index in the batch. */
-      readonly unanswered?: readonly {
-        readonly index: number;
-        readonly code: ErrorCode;
-        readonly message: string;
-      }[];
+      /** Requests that failed while others were answered. */
+      readonly unanswered?: readonly UnansweredRequest[];
       readonly cost: number;
     }
-  | {
+  | (ErrorFacts & {
       readonly kind: "result";
       readonly batch: number;
       readonly atMs: number;
       readonly ok: false;
-      readonly code: ErrorCode;
-      readonly message: string;
+      /** Requests that failed otherwise. */
+      readonly unanswered?: readonly UnansweredRequest[];
       /** What the failed call cost all the same; left out when nothing or not known. */
       readonly cost?: number;
-      /** As in the error: the target is left alone for so long. */
-      readonly retryAfterMs?: number;
-    };
+    });
 
 /** How a request ended. `late` is a served request whose answer came after its deadline. */
 export type Outcome = "served" | "late" | "refused" | "cancelled" | "failed";

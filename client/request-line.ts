@@ -4,9 +4,12 @@
  * earlier deadline than those before it moves them, O(distance).
  */
 import type { LineView, WaitingRequest } from "./policy.ts";
+import type { Reach } from "./reach.ts";
 
 export class RequestLine<R extends WaitingRequest> implements LineView {
   readonly key: string;
+  /** Where its requests may go. */
+  readonly reach: Reach;
   /** When the policy wants to decide about this line again; kept here for the queue. */
   wakeAtMs = Infinity;
   #slots: (R | undefined)[];
@@ -16,8 +19,9 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   /** True while every request arrived after the one before it; then the first is also the oldest. */
   #inArrivalOrder = true;
 
-  constructor(key: string) {
+  constructor(key: string, reach: Reach) {
     this.key = key;
+    this.reach = reach;
     this.#slots = Array.from({ length: 16 });
   }
 

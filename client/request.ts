@@ -2,7 +2,7 @@
 import type { SpillwayError } from "./errors.ts";
 import type { WaitingRequest } from "./policy.ts";
 import type { Outcome } from "./queue-event.ts";
-import type { TargetKind } from "./target.ts";
+import type { Reach } from "./reach.ts";
 
 /** One request as its owner submits it. */
 export interface Submission<In> {
@@ -56,6 +56,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
   readonly sloMs: number;
   readonly deadlineAtMs: number;
   readonly done: (end: End<Out>) => void;
+  /** Where it may still go. */
+  reach: Reach;
   attempts = 0;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
@@ -73,6 +75,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     submission: Submission<In>,
     arrivedAtMs: number,
     defaultSloMs: number,
+    reach: Reach,
     done: (end: End<Out>) => void,
   ) {
     const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs } = submission;
@@ -88,25 +91,29 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     this.arrivedAtMs = arrivedAtMs;
     this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
+    this.reach = reach;
     this.done = done;
   }
 
   /**
    * Note that a batch with it failed, or was not sent by this side, which uses up no attempt.
    *
-   * @returns whether it may be sent again; a retry that was held back may ask once more, for another target
+   * @param target index of that batch's
+   * @returns whether it may be sent again, to some target
    */
-  cameBack(error: SpillwayError, kind: TargetKind, maxAttempts: number): boolean {
-    if (!error.isLocal) {
+  cameBack(error: SpillwayError, target: number, maxAttempts: number): boolean {
+    if (error.isLocal) {
+      this.attempts--;
+      this.notSent = error;
+      // Who only shared a batch with a retry that was held back is none.
+      if (error.code !== "retry_budget_spent" || this.failedAtFunctions)
+        this.reach = this.reach.after(error, target);
+    } else {
       this.lastFailure = error;
       this.notSent = undefined;
-      this.failedAtFunctions ||= kind === "serverless";
-      return this.attempts < maxAttempts;
+      this.failedAtFunctions ||= this.reach.targets[target]?.kind === "serverless";
+      this.reach = this.reach.after(error, target);
     }
-    this.attempts--;
-    const isHeldBack = this.failedAtFunctions && error.code === "retry_budget_spent";
-    const wasHeldBack = this.notSent?.code === error.code;
-    this.notSent = error;
-    return !(isHeldBack && wasHeldBack);
+    return this.reach.size > 0 && this.attempts < maxAttempts;
   }
 }

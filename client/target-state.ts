@@ -6,9 +6,9 @@ import type { Random } from "../algorithms/random.ts";
 import { SlidingQuantile } from "../algorithms/sliding-quantile.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
-import type { SpillwayError } from "./errors.ts";
+import { type SpillwayError, worstOf } from "./errors.ts";
 import type { TargetView, UnderWay } from "./policy.ts";
-import type { Target, TargetKind } from "./target.ts";
+import type { BatchResult, Target, TargetKind } from "./target.ts";
 
 /** Round trips that the prediction rests on, and which of them it takes. */
 const latencyWindow = 64;
@@ -76,22 +76,25 @@ export class TargetState<In, Out> implements TargetView {
     this.underWay.push(batch);
   }
 
-  returned(batch: UnderWay): void {
+  /** A batch has come back: of one that was answered in part it matters why it was not in whole. */
+  ended(batch: UnderWay & { readonly key: string }, result: BatchResult<Out>, nowMs: number): void {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
+    const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
+    const hasFailed = fault?.retryable === true;
+    if (result.ok && !(hasFailed && !fault.isLocal))
+      this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+    if (hasFailed) this.#failed(fault, batch.formedAtMs, nowMs);
   }
 
-  /**
-   * A batch of that key was answered `latencyMs` after it was sent. A cold start is no measure of the next, and where
-   * nobody knows how long it took (undefined) neither is the rest.
-   */
-  succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
+  /** A cold start is no measure of the next, and where nobody knows how long it took (undefined) neither is the rest. */
+  #succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
     this.#breaker.succeeded();
     this.#window.answered();
     if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
   }
 
-  /** A batch that has left `underWay` failed for a reason that another try may not have. */
-  failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
+  /** For a reason that another try may not have. */
+  #failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
     if (error.isLocal) {
       this.#breaker.refused(error, nowMs);
       return;

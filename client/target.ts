@@ -47,6 +47,10 @@ export type BatchResult<Out> =
   | {
       readonly ok: false;
       readonly error: SpillwayError;
+      /** Requests that failed otherwise than `error` says, by their index in the batch. */
+      readonly unanswered?: ReadonlyMap<number, SpillwayError>;
+      /** True when not a byte of the batch was sent. Default: false. */
+      readonly isUnsent?: boolean;
       /** What the call cost all the same; undefined when nothing, or not known. */
       readonly cost?: number;
     };

@@ -12,11 +12,12 @@ import type { Decision, Policy } from "./policy.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./queue-options.ts";
+import { Reach } from "./reach.ts";
 import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { failureOf } from "./refusal.ts";
-import type { BatchResult, TargetKind } from "./target.ts";
+import type { BatchResult } from "./target.ts";
 import { TargetState } from "./target-state.ts";
 
 export class VirtualQueue<In, Out> {
@@ -25,6 +26,7 @@ export class VirtualQueue<In, Out> {
   readonly #timer: Timer;
   readonly #policy: Policy;
   readonly #targets: readonly TargetState<In, Out>[];
+  readonly #everywhere: Reach;
   readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #ledger: Ledger<In, Out>;
@@ -46,6 +48,7 @@ export class VirtualQueue<In, Out> {
     this.#policy = options.policy;
     const random = seededRandom(options.seed ?? 0);
     this.#targets = options.targets.map((target) => new TargetState(target, random));
+    this.#everywhere = Reach.everywhere(this.#targets);
     this.#observe = options.observe;
     this.#ledger = new Ledger(options.observe);
   }
@@ -72,7 +75,8 @@ export class VirtualQueue<In, Out> {
     if (this.#events.isBusy) throw new Error("submit was called while the queue decides");
     let request: QueuedRequest<In, Out> | undefined;
     this.#events.on((nowMs) => {
-      request = new QueuedRequest(this.counts.submitted, submission, nowMs, this.#bounds.sloMs, done);
+      const { sloMs } = this.#bounds;
+      request = new QueuedRequest(this.counts.submitted, submission, nowMs, sloMs, this.#everywhere, done);
       this.#arrived(request, nowMs);
     });
     return request as unknown as Ticket;
@@ -160,7 +164,7 @@ export class VirtualQueue<In, Out> {
       const decision = this.#policy.decide({
         nowMs,
         line,
-        targets: this.#targets,
+        targets: line.reach.targets,
         batchesFormed: this.#batchesFormed,
         draining: this.#closed,
       });
@@ -203,10 +207,10 @@ export class VirtualQueue<In, Out> {
     nowMs: number,
   ): void {
     const target = this.#targets[index];
-    if (target === undefined || target.inFlight >= target.maxInFlight) {
+    if (target === undefined || target.inFlight >= target.maxInFlight || !line.reach.has(index)) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
     }
-    const { key } = line;
+    const { key, reach } = line;
     const waitedMs = nowMs - line.oldestArrivalMs();
     const { deadlineAtMs } = line.at(first);
     const requests = line.take(count, first);
@@ -226,7 +230,9 @@ export class VirtualQueue<In, Out> {
       this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
     }
     let ended = false;
-    target.target.send({ id, key, payloads, rows, deadlineAtMs, isRetry, giveUpAtMs }, (result) => {
+    // Who may go nowhere else is not given up early.
+    const untilMs = reach.size > 1 ? giveUpAtMs : undefined;
+    target.target.send({ id, key, payloads, rows, deadlineAtMs, isRetry, giveUpAtMs: untilMs }, (result) => {
       if (ended) return;
       ended = true;
       this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
@@ -236,21 +242,21 @@ export class VirtualQueue<In, Out> {
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
-    batch.target.returned(batch);
-    if (result.ok) this.#answered(batch, result, nowMs);
-    else this.#failed(batch, result.error, nowMs);
-    this.#policy.ended?.(endedBatch(batch, this.#targets.indexOf(batch.target), result, nowMs));
+    const index = this.#targets.indexOf(batch.target);
+    batch.target.ended(batch, result, nowMs);
+    this.#endEach(batch, result, index, nowMs);
+    this.#policy.ended?.(endedBatch(batch, index, result, nowMs));
     this.#decideAll(nowMs);
   }
 
-  #answered(batch: Batch<In, Out>, result: BatchResult<Out> & { ok: true }, nowMs: number): void {
-    batch.target.succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+  #endEach(batch: Batch<In, Out>, result: BatchResult<Out>, target: number, nowMs: number): void {
+    const { requests } = batch;
     let answered = 0;
-    for (let index = 0; index < batch.requests.length; index++) {
-      const request = batch.requests[index] as QueuedRequest<In, Out>;
-      const error = result.unanswered?.get(index);
-      if (error !== undefined) {
-        this.#unanswered(request, batch.target.kind, error, nowMs);
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index] as QueuedRequest<In, Out>;
+      const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
+      if (!result.ok || error !== undefined) {
+        this.#unanswered(request, error as SpillwayError, target, nowMs);
         continue;
       }
       const answer = result.answers[answered++] as Out;
@@ -267,15 +273,10 @@ export class VirtualQueue<In, Out> {
     }
   }
 
-  #failed({ target, formedAtMs, requests }: Batch<In, Out>, error: SpillwayError, nowMs: number): void {
-    if (error.retryable) target.failed(error, formedAtMs, nowMs);
-    for (const request of requests) this.#unanswered(request, target.kind, error, nowMs);
-  }
-
   /** What failed for a passing reason waits again, within its attempts and its deadline. */
-  #unanswered(request: QueuedRequest<In, Out>, kind: TargetKind, error: SpillwayError, nowMs: number): void {
+  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
     if (request.end !== undefined) return;
-    const mayTry = request.cameBack(error, kind, this.#bounds.maxAttempts);
+    const mayTry = request.cameBack(error, target, this.#bounds.maxAttempts);
     const again = error.retryable && mayTry && nowMs < request.deadlineAtMs;
     if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
     else this.#ledger.end(request, { outcome: "failed", error: failureOf(request, error) }, nowMs);

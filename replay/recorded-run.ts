@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../client/clock.ts";
 import { SpillwayError } from "../client/errors.ts";
-import type { QueueEvent, QueueInput, QueueOutput } from "../client/queue-event.ts";
+import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../client/queue-event.ts";
 import { makePolicy } from "../client/queue-policy.ts";
 import type { PlanRecord, RecordHeader } from "../client/recorder.ts";
 import type { Ticket } from "../client/request.ts";
@@ -121,15 +121,17 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
 }
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
+  const { unanswered: failed = [], cost } = input;
+  const unanswered = new Map(failed.map((each) => [each.index, errorOf(each)]));
   if (!input.ok) {
-    const { code, message, cost, retryAfterMs } = input;
-    const error = new SpillwayError(code, message, { retryAfterMs });
-    return cost === undefined ? { ok: false, error } : { ok: false, error, cost };
+    const result = { ok: false, error: errorOf(input), unanswered } as const;
+    return cost === undefined ? result : { ...result, cost };
   }
-  const { serviceMs, serverQueuedMs, coldStartMs, unanswered: failed = [], cost } = input;
+  const { serviceMs, serverQueuedMs, coldStartMs } = input;
   const answers = Array.from({ length: requests - failed.length }, () => undefined);
-  const unanswered = new Map(
-    failed.map(({ index, code, message }) => [index, new SpillwayError(code, message)]),
-  );
-  return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost };
+  return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost: input.cost };
+}
+
+function errorOf({ code, message, retryAfterMs }: ErrorFacts): SpillwayError {
+  return new SpillwayError(code, message, { retryAfterMs });
 }

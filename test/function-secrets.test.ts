@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { packReply } from "../protocol/envelope.ts";
 import { executable } from "./built.ts";
 import { scripted } from "./wired-targets.ts";
 
@@ -32,7 +33,7 @@ function telltale(seen: Set<string>): RequestListener {
     const { authorization = "", "x-acs-security-token": token = "" } = headers;
     const told = `${String(token)} ${authorization} ${JSON.stringify(headers)}`;
     seen.add(told);
-    switch (calls++ % 6) {
+    switch (calls++ % 7) {
       case 0:
         response
           .writeHead(403)
@@ -50,6 +51,11 @@ function telltale(seen: Set<string>): RequestListener {
           .end(JSON.stringify({ error: told, Code: "InternalServerError", Message: told }));
         break;
       case 4:
+        response.end(
+          packReply({ status: 500, wire: { body: Buffer.from(JSON.stringify({ error: told })) } }),
+        );
+        break;
+      case 5:
         socket.destroy();
         break;
       default:
@@ -80,7 +86,7 @@ it("shows no secret in its log, its record, its answers or what it tells of itse
   const body = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}]}';
   const answers = await Promise.all([
     ...Array.from({ length: 8 }, () => fetch(`${url}/v2/models/m/infer`, { method: "POST", body })),
-    ...["/metrics", "/admin/status", "/v2/health/ready"].map((path) => fetch(url + path)),
+    ...["/metrics", "/admin/status", "/admin/spend", "/v2/health/ready"].map((path) => fetch(url + path)),
   ]);
   for (const answer of answers) output += await answer.text();
   daemon.kill("SIGTERM");

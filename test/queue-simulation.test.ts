@@ -103,7 +103,14 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
   return { events, record, endsByRequest };
 }
 
-const failures = ["target_unavailable", "target_throttled", "target_broken", "spend_cap_reached"] as const;
+const failures = [
+  "target_unavailable",
+  "target_throttled",
+  "target_broken",
+  "target_denied",
+  "spend_cap_reached",
+  "retry_budget_spent",
+] as const;
 /** How long the calls that were not sent by this side ask to wait. */
 const pause = { retryAfterMs: 7 };
 
@@ -123,15 +130,19 @@ function faultyTarget(
       const draw = random();
       clock.schedule(clock.nowMs() + latencyMs, () => {
         const code = failures[Math.floor(1_000 * draw) % failures.length] as ErrorCode;
-        if (draw < faults.failing) done({ ok: false, error: new SpillwayError(code, code, pause) });
-        else if (draw < faults.failing + faults.refusing) {
+        const error = new SpillwayError(code, code, pause);
+        if (draw < faults.failing / 2) done({ ok: false, error });
+        else if (draw < faults.failing) {
+          const other = new SpillwayError("request_too_large");
+          done({ ok: false, error, unanswered: new Map([[0, other]]) });
+        } else if (draw < faults.failing + faults.refusing) {
           done({ ok: false, error: new SpillwayError("request_rejected") });
         } else {
           const times = { serviceMs: latencyMs, coldStartMs: latencyMs > 100 ? undefined : 0, cost: 0 };
           if (draw < 0.95 || payloads.length === 1) done({ ok: true, answers: payloads, ...times });
           else {
             const code = draw < 0.97 ? "request_too_large" : "target_throttled";
-            const unanswered = new Map([[0, new SpillwayError(code)]]);
+            const unanswered = new Map([[0, new SpillwayError(code, code, pause)]]);
             done({ ok: true, answers: payloads.slice(1), unanswered, ...times });
           }
         }

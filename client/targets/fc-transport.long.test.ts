@@ -90,7 +90,7 @@ it("answers 1,000 concurrent calls, or refuses them with a reason where fewer ma
   const bounded = await callMany(fcTo(url, 100), 1_000, 1_000);
   expect(bounded).toEqual(
     new Map([
-      ["target_throttled", 900],
+      ["calls_open", 900],
       ["200", 100],
     ]),
   );

@@ -201,13 +201,16 @@ describe("a function through the official SDK", () => {
     const functions = fcTarget(url);
     const calls = Array.from({ length: 12 }, () => send(functions, call("a", 1)));
     const refused = await Promise.race(calls);
-    expect(refused).toMatchObject({ error: { code: "target_throttled", message: /8 calls are under way/ } });
+    expect(refused).toMatchObject({
+      isUnsent: true,
+      error: { code: "calls_open", message: /8 calls are under way/, isLocal: true, retryAfterMs: 100 },
+    });
     await eventually(() => expect(waiting).toHaveLength(8));
     for (const response of waiting) response.end("no envelope");
     const ends = await Promise.all(calls);
     expect(ends.map((end) => (end.ok ? "ok" : end.error.code)).toSorted()).toEqual([
+      ...Array.from({ length: 4 }, () => "calls_open"),
       ...Array.from({ length: 8 }, () => "target_fault"),
-      ...Array.from({ length: 4 }, () => "target_throttled"),
     ]);
   });
 });

@@ -8,9 +8,9 @@ import { SpillwayError } from "../errors.ts";
 import { answerFault } from "./answer-fault.ts";
 import { fcFault } from "./fc-fault.ts";
 import { type FcAddress, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
-import { redactor } from "./redact.ts";
+import { redactor, withoutSecrets } from "./redact.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
-import { BilledFailure, type Transport } from "./transport.ts";
+import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
   /** Most calls at once, those included that were given up but have not ended. */
@@ -21,6 +21,8 @@ export interface FcTransportOptions extends FcAddress {
 
 /** How much later than the call's own time the SDK's timeouts fire, in milliseconds. */
 const sdkGraceMs = 1_000;
+/** For how long a function is left alone that has as many open calls as it may, in milliseconds. */
+const lookAgainMs = 100;
 /** The largest payload that Function Compute takes in a synchronous call. */
 const maxPayloadBytes = 32 * 2 ** 20;
 
@@ -32,7 +34,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   let open = 0;
 
   async function invoke(payload: Uint8Array, timeoutMs: number): Promise<Invocation> {
-    if (open >= maxCalls) throw new SpillwayError("target_throttled", `${open} calls are under way already`);
+    if (open >= maxCalls) throw tooMany(functionName, open);
     open++;
     try {
       sdk ??= loadFcSdk(address);
@@ -45,8 +47,8 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   }
 
   return {
-    call: async (model, wire, timeoutMs) => {
-      const payload = packCall({ model, wire });
+    call: async (model, request, timeoutMs) => {
+      const payload = packCall({ model, wire: request });
       if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
       const startedAtMs = performance.now();
       const { headers, body } = await within(timeoutMs, functionName, invoke(payload, timeoutMs));
@@ -58,10 +60,10 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
         const text = redacted(new TextDecoder().decode(body.subarray(0, 4_096))).slice(0, 500);
         throw new BilledFailure("target_fault", `${functionName} failed (${errorType}): ${text}`, cost);
       }
-      const { status, wire: answer } = paidReply(body, cost);
+      const { status, wire } = paidReply(body, cost);
       return {
         status,
-        wire: answer,
+        wire: status === 200 ? wire : { body: withoutSecrets(wire.body, redacted) },
         durationMs: durationOf(headers),
         coldStartMs,
         mayHaveStarted: mayHaveStarted(headers, coldStartMs),
@@ -83,11 +85,17 @@ function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackRepl
 }
 
 /** Known before it is sent, so it is not sent: the platform would take all of it in before it refused. */
-function tooLarge(functionName: string, bytes: number): SpillwayError {
-  return new SpillwayError(
+function tooLarge(functionName: string, bytes: number): UnsentFailure {
+  return new UnsentFailure(
     "request_too_large",
     `${functionName}: the call has ${bytes} bytes; Function Compute takes ${maxPayloadBytes} at most`,
   );
+}
+
+/** Those that were given up end on their own, so that there is nothing to do but to look again. */
+function tooMany(functionName: string, open: number): UnsentFailure {
+  const message = `${functionName}: ${open} calls are under way already, with those that were given up`;
+  return new UnsentFailure("calls_open", message, { retryAfterMs: lookAgainMs });
 }
 
 /** The caller is answered in time even when the SDK's own timers are late or were disarmed. */

@@ -21,9 +21,9 @@ export function guardedTarget<In, Out>(target: Target<In, Out>, budget: RetryBud
         return;
       }
       target.send(batch, (result) => {
-        const wasSent = result.ok || !result.error.isLocal;
-        if (isRetry && !wasSent) budget.giveBack();
-        if (!isRetry && wasSent) budget.earn();
+        const isUnsent = !result.ok && result.isUnsent === true;
+        if (isRetry && isUnsent) budget.giveBack();
+        if (!isRetry && !isUnsent) budget.earn();
         done(result);
       });
     },

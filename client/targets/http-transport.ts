@@ -8,7 +8,7 @@ import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts
 import { SpillwayError } from "../errors.ts";
 import { answerFault } from "./answer-fault.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import { redactor } from "./redact.ts";
+import { redactor, withoutSecrets } from "./redact.ts";
 import {
   billedOf,
   coldStartOf,
@@ -18,7 +18,7 @@ import {
   type ReplyHeaders,
 } from "./reply-facts.ts";
 import { chargeOf, replyFault } from "./reply-fault.ts";
-import { BilledFailure, type Transport } from "./transport.ts";
+import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
 /** What a call costs by the time it took; for servers that are billed. */
@@ -84,16 +84,11 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       });
       const { statusCode: status, headers } = response;
       const body = await response.body.arrayBuffer();
-      return { status, headers, body: status === 200 ? new Uint8Array(body) : withoutSecrets(body) };
+      const bytes = new Uint8Array(body);
+      return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
     } catch (error) {
       throw faultOf(error as Error, origin, timeoutMs);
     }
-  }
-
-  /** What a server says when it refuses may be what it was sent. */
-  function withoutSecrets(body: ArrayBuffer): Uint8Array<ArrayBuffer> {
-    if (auth.kind === "none") return new Uint8Array(body);
-    return new TextEncoder().encode(redacted(new TextDecoder().decode(body)));
   }
 
   return {
@@ -152,6 +147,6 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
       cause,
     );
   }
-  if (isUnconnected(error)) return new BilledFailure("target_unreachable", `${origin}: ${error.message}`, 0);
+  if (isUnconnected(error)) return new UnsentFailure("target_unreachable", `${origin}: ${error.message}`);
   return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
 }

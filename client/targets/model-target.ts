@@ -12,7 +12,7 @@ import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../target.t
 import { answerFault } from "./answer-fault.ts";
 import { replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
-import { BilledFailure, type Transport, type TransportReply } from "./transport.ts";
+import { BilledFailure, type Transport, type TransportReply, UnsentFailure } from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -61,11 +61,11 @@ async function sendBatch(
     try {
       const timeoutMs = untilMs - clock.nowMs();
       if (timeoutMs <= 0)
-        throw new SpillwayError("target_timeout", `${name}: no time was left for this part`);
+        throw new UnsentFailure("target_timeout", `${name}: no time was left for this part`);
       return await sendCall(transport, part, timeoutMs);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
-      return { ok: false, error: answerFault(error), ...billed };
+      return { ok: false, error: answerFault(error), isUnsent: isUnsent(error), ...billed };
     }
   });
 }
@@ -112,4 +112,8 @@ export function serviceOf(response: InferResponse, { durationMs }: TransportRepl
 export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
   const value = parameters[name];
   return typeof value === "number" ? value : undefined;
+}
+
+function isUnsent(error: unknown): boolean {
+  return error instanceof UnsentFailure || (error instanceof SpillwayError && error.isLocal);
 }

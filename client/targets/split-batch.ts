@@ -2,7 +2,7 @@
  * Sends a batch that its target finds too large in halves, and those in halves, down to single requests, one after another:
  * so at most twice as many calls as requests, never two at once, and only what is too large alone goes unanswered.
  */
-import type { SpillwayError } from "../errors.ts";
+import { type SpillwayError, worstOf } from "../errors.ts";
 import type { BatchResult } from "../target.ts";
 
 /** A call, and how many requests its result is the end of: none when they were sent again in halves. */
@@ -52,8 +52,7 @@ function joined<Out>(parts: readonly Part<Out>[]): BatchResult<Out> {
     at += count;
   }
   if (answers.length > 0) return { ok: true, answers, unanswered, serviceMs: undefined, coldStartMs, cost };
-  // None was answered: those that may be tried again are, and the others with them.
-  const errors = [...unanswered.values()];
-  const error = errors.find(({ retryable }) => retryable) ?? errors[0]!;
-  return { ok: false, error, cost };
+  const error = worstOf(unanswered.values()) as SpillwayError;
+  const isUnsent = parts.every(({ result }) => !result.ok && result.isUnsent === true);
+  return { ok: false, error, unanswered, isUnsent, cost };
 }

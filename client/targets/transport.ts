@@ -22,16 +22,28 @@ export interface TransportReply {
   readonly cost: number;
 }
 
+/** For how long the target is to be left alone, where that is known. */
+interface Pause {
+  readonly retryAfterMs: number;
+}
+
 /**
- * A call without a V2 answer of which it is known what it costs: nothing, where there was no connection or the
- * platform says that it does not charge for it.
+ * A call without a V2 answer of which it is known what it costs: nothing, where nothing was sent or the platform
+ * says that it does not charge for it.
  */
 export class BilledFailure extends SpillwayError {
   readonly cost: number;
 
-  constructor(code: ErrorCode, message: string, cost: number) {
-    super(code, message);
+  constructor(code: ErrorCode, message: string, cost: number, pause?: Pause) {
+    super(code, message, pause);
     this.cost = cost;
+  }
+}
+
+/** A call of which it is known that nothing reached the server. */
+export class UnsentFailure extends BilledFailure {
+  constructor(code: ErrorCode, message: string, pause?: Pause) {
+    super(code, message, 0, pause);
   }
 }
 

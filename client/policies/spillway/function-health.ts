@@ -4,23 +4,20 @@
  */
 import type { TargetView } from "../../policy.ts";
 
-/** True when the target fails of something that its other sizes may not have. */
-export function isAiling({ isFailing, failsForAll }: TargetView): boolean {
-  return isFailing && !failsForAll;
+/** True when the target fails, or is left alone, for something that its other sizes may not have. */
+export function isAiling({ isFailing, failsForAll, suspendedUntilMs }: TargetView, nowMs: number): boolean {
+  return !failsForAll && (isFailing || suspendedUntilMs > nowMs);
 }
 
 /** Until when none of the functions is to be called; in the past when some is well. The first target is the edge. */
 export function functionsBlockedUntilMs(targets: readonly TargetView[]): number {
   let forAllMs = -Infinity;
-  let ailingMs = Infinity;
+  let aloneMs = Infinity;
   for (let index = 1; index < targets.length; index++) {
     const target = targets[index] as TargetView;
-    const { suspendedUntilMs } = target;
-    if (isAiling(target)) ailingMs = Math.min(ailingMs, suspendedUntilMs);
-    else {
-      ailingMs = -Infinity;
-      forAllMs = Math.max(forAllMs, suspendedUntilMs);
-    }
+    const { failsForAll, suspendedUntilMs } = target;
+    if (failsForAll) forAllMs = Math.max(forAllMs, suspendedUntilMs);
+    aloneMs = Math.min(aloneMs, failsForAll ? -Infinity : suspendedUntilMs);
   }
-  return targets.length > 1 ? Math.max(forAllMs, ailingMs) : -Infinity;
+  return targets.length > 1 ? Math.max(forAllMs, aloneMs) : -Infinity;
 }

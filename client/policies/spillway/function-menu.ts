@@ -47,13 +47,13 @@ export class FunctionMenu {
   }
 
   /** See which sizes are well; while none is, the one that is left alone for the shortest time has to do. */
-  attend(targets: readonly TargetView[]): void {
-    if (!targets.some(isAiling)) {
+  attend({ nowMs, targets }: QueueView): void {
+    if (!targets.some((target) => isAiling(target, nowMs))) {
       this.#well = this.sizes;
       return;
     }
     const backAtMs = ({ target }: FunctionSize): number => (targets[target] as TargetView).suspendedUntilMs;
-    this.#well = this.sizes.filter(({ target }) => !isAiling(targets[target] as TargetView));
+    this.#well = this.sizes.filter(({ target }) => !isAiling(targets[target] as TargetView, nowMs));
     if (this.#well.length > 0) return;
     const firstAtMs = Math.min(...this.sizes.map(backAtMs));
     this.#well = this.sizes.filter((size) => backAtMs(size) === firstAtMs);

@@ -1,11 +1,15 @@
 import { expect, it } from "vitest";
 import { VirtualClock } from "../../../replay/virtual-clock.ts";
 import { answered, ScriptedTarget } from "../../../test/scripted-target.ts";
+import { crowd, tinyEdge, tinySize } from "../../../test/tiny-targets.ts";
 import { tinySheet } from "../../../test/tiny-world.ts";
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
+import type { QueueView, TargetView } from "../../policy.ts";
 import { makePolicy } from "../../queue-policy.ts";
+import { Reach } from "../../reach.ts";
 import type { End } from "../../request.ts";
 import { VirtualQueue } from "../../virtual-queue.ts";
+import { spillwayPolicy } from "./spillway.ts";
 
 const sloMs = 400;
 
@@ -25,7 +29,10 @@ function run(code: ErrorCode) {
       maxInFlight: 50,
       answer: (batch) =>
         name === "small" && clock.nowMs() > 2_000 && clock.nowMs() < 8_000
-          ? { ok: false, error: new SpillwayError(code) }
+          ? {
+              ok: false,
+              error: new SpillwayError(code, code, code === "calls_open" ? { retryAfterMs: 100 } : {}),
+            }
           : answered(batch),
     });
   const targets = [
@@ -80,3 +87,37 @@ it("leaves all sizes alone when one is throttled, since that is the account's", 
   const { sentTo } = run("target_throttled");
   expect(sentTo(2, 2_200, 8_000).length).toBeLessThan(10);
 });
+
+it("goes on with the other sizes while one has as many open calls as it may", () => {
+  const { queue, sentTo } = run("calls_open");
+  expect(queue.counts.submitted - queue.counts.served).toBeLessThan(0.02 * queue.counts.submitted);
+  expect(sentTo(1, 2_200, 8_000).length).toBeLessThan(60);
+  expect(sentTo(2, 2_200, 8_000).length).toBeGreaterThan(50);
+});
+
+it("keeps a request that functions are spared for an edge that fails, until its deadline", () => {
+  const { policy, view } = sparedAtFailingEdge();
+  expect(policy.decide(view(300))).toEqual({ kind: "wait", untilMs: 350 });
+  expect(policy.decide(view(350))).toMatchObject({ kind: "dispatch", target: 0 });
+});
+
+/** A request that is due at 400 and may go to the edge alone, which is left alone until 350. */
+function sparedAtFailingEdge() {
+  const policy = spillwayPolicy({
+    targets: [tinyEdge(), tinySize()],
+    sloMs,
+    sloQuantile: 0.99,
+    currency: "USD",
+    onPlan: () => {},
+  });
+  const target = { inFlight: 0, underWay: [], maxInFlight: 1, failsForAll: false, latencyMs: () => 25 };
+  const targets: TargetView[] = [
+    { ...target, name: "edge", kind: "edge", isFailing: true, suspendedUntilMs: 350 },
+    { ...target, name: "f", kind: "serverless", isFailing: false, suspendedUntilMs: -Infinity },
+  ];
+  const reach = Reach.everywhere(targets).after(new SpillwayError("retry_budget_spent"), 1);
+  const view = (nowMs: number): QueueView => {
+    return { nowMs, line: crowd(1, 400), targets: reach.targets, batchesFormed: 1, draining: false };
+  };
+  return { policy, view };
+}

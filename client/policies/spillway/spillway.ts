@@ -120,7 +120,7 @@ class Spillway implements Policy {
 
   #decide(view: QueueView): Decision {
     const { nowMs } = view;
-    this.#menu.attend(view.targets);
+    this.#menu.attend(view);
     const moment = momentOf(view, this.#menu.freeAtMs);
     this.#books.open(nowMs);
     const { doubtAtMs } = this.#books;
@@ -203,6 +203,8 @@ class Spillway implements Policy {
   #spill({ view, callAtMs, blockedUntilMs }: Moment, left: LeftOver): Decision {
     const { nowMs, line } = view;
     if (left.count === 0) return waitUntil(Infinity);
+    // Whom functions will never take waits for an edge that fails, if need be until the deadline.
+    if (view.targets[0]?.isFailing === true && blockedUntilMs === Infinity) return waitUntil(Infinity);
     const trial = blockedUntilMs > nowMs ? undefined : this.#tryAiling(view, callAtMs);
     if (trial !== undefined) return trial;
     const first = this.#menu.firstInTime(line, left.first, callAtMs - roundingMs);

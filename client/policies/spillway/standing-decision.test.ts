@@ -3,8 +3,10 @@ import { crowd, lineOf } from "../../../test/tiny-targets.ts";
 import type { LineView, QueueView } from "../../policy.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
+const targets: QueueView["targets"] = [];
+
 function viewOf(line: LineView, nowMs = 0, draining = false): QueueView {
-  return { nowMs, line, targets: [], batchesFormed: 0, draining };
+  return { nowMs, line, targets, batchesFormed: 0, draining };
 }
 
 const untilTen = { kind: "wait", untilMs: 10 } as const;
@@ -34,6 +36,7 @@ it("does not hold when who joined did not join at the end", () => {
 
 it("does not hold for another line, a shorter one, or once the queue closes", () => {
   expect(standing.holds(viewOf({ ...crowd(64, 500), key: "other" }))).toBe(false);
+  expect(standing.holds({ ...viewOf(crowd(64, 500)), targets: [] })).toBe(false);
   expect(standing.holds(viewOf(crowd(63, 500)))).toBe(false);
   expect(standing.holds(viewOf(lineOf([])))).toBe(false);
   expect(standing.holds(viewOf(crowd(64, 500), 0, true))).toBe(false);
