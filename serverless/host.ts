@@ -81,7 +81,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     meter,
     log,
   });
-  const store = new FunctionStore({ functions, instances, nowUnixMs });
+  const store = new FunctionStore({ functions, instances, nowUnixMs, log });
   const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
   const caller = new Caller(instances, meter, faults);
   const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);

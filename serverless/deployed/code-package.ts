@@ -11,6 +11,8 @@ export const maxZipBase64Bytes = 100 * 2 ** 20;
 const maxUnpackedBytes = 2 ** 30;
 
 export interface CodePackage {
+  /** Where it is unpacked: the host's own, to be removed with it. */
+  readonly folder: string;
   /** Bytes of the zip. */
   readonly bytes: number;
   /** CRC-64 of the zip, decimal. */
@@ -48,5 +50,5 @@ export async function unpackCode({ zipFile, checksum }: CodeInput, folder: strin
   } finally {
     await rm(zipPath, { force: true });
   }
-  return { bytes: zip.length, checksum: actual };
+  return { folder, bytes: zip.length, checksum: actual };
 }
