@@ -1,8 +1,6 @@
 /** What a host cannot be started with: a programmer's errors, found before anything runs. */
+import { functionName } from "../protocol/fc-limits.ts";
 import type { FunctionConfig } from "./fc-contract.ts";
-
-/** ASSUMED: Function Compute's rule, from memory. */
-const functionName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 
 /** @throws RangeError when a function or a bound is not usable */
 export function checkFunctions(

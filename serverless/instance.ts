@@ -15,7 +15,7 @@ import { FunctionServer } from "./function-server.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
 import { portAnswers, reservePort } from "./loopback-port.ts";
 import type { Meter } from "./meter.ts";
-import { within } from "./within.ts";
+import { fulfilsWithin } from "./fulfils-within.ts";
 
 /** The part of a pino logger that the function host uses. */
 export type Log = Pick<Logger, "debug" | "info" | "warn" | "error">;
@@ -159,7 +159,7 @@ export class Instance {
       result.end === "failed" ? { end: "broken" as const, ...(await this.#whyBroken(result.error)) } : result;
     if (wantsLog) {
       await nextTurn();
-      await within(this.#logs.settled(requestId), LOG_SETTLE_MS);
+      await fulfilsWithin(this.#logs.settled(requestId), LOG_SETTLE_MS);
     }
     return { durationMs: endedAtMs - startedAtMs, logTail: this.#logs.take(requestId), ...how };
   }
@@ -192,7 +192,7 @@ export class Instance {
       const timeoutMs = Math.min(preStopTimeoutMs, this.#config.preStopTimeoutMs ?? preStopTimeoutMs);
       if (this.#config.preStop === true) await this.#server.preStop(this.id, timeoutMs);
       this.#child.terminate();
-      await within(this.exited, killAfterMs);
+      await fulfilsWithin(this.exited, killAfterMs);
     }
     if (this.#child.exit === undefined) this.#child.kill();
     // Ends what left the process's own group, too, which may hold its output open.
@@ -236,7 +236,7 @@ export class Instance {
     const startedAtMs = performance.now();
     const result = await this.#server.initialize(this.id, this.#initializeTimeoutMs);
     if (result.end === "replied" && result.reply.status < 300) return performance.now() - startedAtMs;
-    if (result.end === "failed" && (await within(this.exited, SETTLE_MS))) return this.#exitFailure();
+    if (result.end === "failed" && (await fulfilsWithin(this.exited, SETTLE_MS))) return this.#exitFailure();
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
     const why = result.end === "replied" ? `answered ${result.reply.status}` : `ended with ${result.end}`;
     return {
@@ -247,7 +247,8 @@ export class Instance {
 
   /** A broken connection nearly always means that the process ended: then its exit says more than the socket. */
   async #whyBroken(error: Error): Promise<{ code: "CAExited" | "BadResponse"; message: string }> {
-    if (await within(this.exited, SETTLE_MS)) return { code: "CAExited", message: this.#exitMessage() };
+    if (await fulfilsWithin(this.exited, SETTLE_MS))
+      return { code: "CAExited", message: this.#exitMessage() };
     return { code: "BadResponse", message: error.message };
   }
 

@@ -1,7 +1,9 @@
 /** The options of the local function host and of a function, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { longestS, mostConcurrency } from "../protocol/fc-limits.ts";
 import { functionMenu, functionSize } from "../protocol/function-menu.ts";
 import type { ColdStart } from "./cold-start.ts";
+import { triggerAuths } from "./fc-contract.ts";
 import { defaultScaling } from "./scaling.ts";
 
 /** `MS`, or `MEDIAN,P99`. */
@@ -36,7 +38,7 @@ export const functionHostOptions = z.strictObject({
   functionTimeout: z
     .number()
     .positive()
-    .max(86_400)
+    .max(longestS.call)
     .default(60)
     .describe("longest time of one call, in seconds"),
   maxInstances: z
@@ -56,7 +58,7 @@ export const functionHostOptions = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(200)
+    .max(mostConcurrency)
     .default(1)
     .describe("most calls that one instance runs at a time; its busy time is billed once for all of them"),
   burst: z
@@ -85,7 +87,7 @@ export const functionHostOptions = z.strictObject({
       "hold each instance to its vCPU and memory by Linux control groups; auto: where this machine allows it",
     ),
   trigger: z
-    .enum(["anonymous", "function", "none"])
+    .enum([...triggerAuths, "none"])
     .default("anonymous")
     .describe(
       "who may call the functions at /trigger/NAME/…, as by an HTTP trigger: anybody, holders of the key, or nobody",

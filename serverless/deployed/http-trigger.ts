@@ -1,7 +1,8 @@
 /** A function's HTTP trigger, as CreateTrigger defines it: through it, requests reach the function as they are. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { TriggerAuth } from "../fc-contract.ts";
+import { triggerMethods } from "../../protocol/fc-limits.ts";
+import { triggerAuths, type TriggerAuth } from "../fc-contract.ts";
 import { readInput } from "./read-input.ts";
 
 export interface HttpTrigger {
@@ -12,8 +13,6 @@ export interface HttpTrigger {
   readonly createdAtUnixMs: number;
 }
 
-const methods = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
-
 const input = z.looseObject({
   triggerName: z
     .string()
@@ -23,18 +22,18 @@ const input = z.looseObject({
 });
 
 const config = z.looseObject({
-  authType: z.enum(["anonymous", "function"], "anonymous, function").default("function"),
+  authType: z.enum(triggerAuths, triggerAuths.join(", ")).default("function"),
   methods: z
-    .array(z.enum(methods, methods.join(", ")))
+    .array(z.enum(triggerMethods, triggerMethods.join(", ")))
     .min(1)
-    .default(methods),
+    .default([...triggerMethods]),
 });
 
 export function newTrigger(
   given: { readonly name?: string; readonly authType: TriggerAuth; readonly methods?: readonly string[] },
   createdAtUnixMs: number,
 ): HttpTrigger {
-  return { id: randomUUID(), name: "http", methods, createdAtUnixMs, ...given };
+  return { id: randomUUID(), name: "http", methods: triggerMethods, createdAtUnixMs, ...given };
 }
 
 /**

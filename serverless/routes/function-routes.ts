@@ -1,14 +1,14 @@
 /** The control plane as far as a deploy needs it: create, get, update, list and delete functions. */
 import type { Context, Hono } from "hono";
 import { fromThisMachine } from "../../edge/routes/admin-guard.ts";
-import { maxZipBase64Bytes } from "../deployed/code-package.ts";
+import { packageLimits } from "../../protocol/fc-limits.ts";
 import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { Gate, HostEnv } from "./host-route.ts";
 
 const path = "/2023-03-30/functions";
 /** The code, and room for what stands around it. */
-const maxInputBytes = maxZipBase64Bytes + 2 ** 20;
+const maxInputBytes = packageLimits.zippedBytes + 2 ** 20;
 const mostListed = 100;
 
 export function addFunctionRoutes(app: Hono<HostEnv>, store: FunctionStore, gate: Gate): void {

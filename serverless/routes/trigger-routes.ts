@@ -3,12 +3,12 @@
  * own; here the request for a function's `/x` goes to `/trigger/NAME/x`.
  */
 import type { Context, Hono } from "hono";
+import { maxPayloadBytes } from "../../protocol/fc-limits.ts";
 import type { TriggerRequest } from "../call.ts";
 import type { Caller } from "../caller.ts";
 import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
 import { readTrigger, type HttpTrigger } from "../deployed/http-trigger.ts";
 import { PLATFORM_HEADERS } from "../fc-contract.ts";
-import { maxSyncBodyBytes } from "../fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { triggerAnswer } from "../invoke-answer.ts";
 import type { Gate, HostEnv } from "./host-route.ts";
@@ -57,7 +57,7 @@ export function addTriggerRoutes(
     return context.body(null, 204, { "x-fc-request-id": context.var.requestId });
   });
 
-  const enter = gate.checked(maxSyncBodyBytes, (context) => {
+  const enter = gate.checked(maxPayloadBytes, (context) => {
     const { authType, methods } = triggerOf(store.get(context.req.param("name") ?? ""));
     const { method } = context.req;
     if (!methods.includes(method)) {
