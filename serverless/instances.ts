@@ -70,6 +70,7 @@ export class Instances {
     const old = Array.from(this.#slots.values()).filter(({ config }) => config.name === name);
     this.#stopAll(this.#scaling.retireAll(name));
     await Promise.all(old.map(({ gone }) => gone));
+    if (!this.#configs.has(name)) this.#options.meter.remove(name);
   }
 
   /** Run one call on an instance with room, or on a new one; refuse it when none may start. */

@@ -120,7 +120,7 @@ it("ends calls under way on the old instances when a function is updated, and ta
 });
 
 it("lists functions by name, in pages, and forgets those that are deleted", async () => {
-  const { create, ours, invoke, list } = await startDeploying();
+  const { create, ours, invoke, list, bill } = await startDeploying();
   for (const functionName of ["b2", "a", "b1", "b3"]) await create({ functionName });
   await invoke("x", { name: "b2" });
   const page = async (nextToken?: string) => {
@@ -138,6 +138,8 @@ it("lists functions by name, in pages, and forgets those that are deleted", asyn
   await expect(ours.getFunction("b2", new sdk.GetFunctionRequest({}))).rejects.toMatchObject(gone);
   await expect(invoke("x", { name: "b2" })).rejects.toMatchObject(gone);
   await eventually(async () => expect(await list()).toEqual([]));
+  const { functions, deleted, total } = await bill();
+  expect([Object.keys(functions).sort(), deleted.calls, total.calls]).toEqual([["a", "b1", "b3"], 1, 1]);
 });
 
 it("refuses what is out of range with field, value and range, and a name that is taken", async () => {
