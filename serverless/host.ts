@@ -15,7 +15,7 @@ import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
-import type { Log } from "./instance.ts";
+import type { Log } from "./log.ts";
 import { InvoiceBook } from "./invoice.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Log } from "../instance.ts";
+import type { Log } from "../log.ts";
 
 export class CodeFolders {
   readonly #log: Log;

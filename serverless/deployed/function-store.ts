@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { defaultAsyncRules, type AsyncRules } from "../async-calls.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
-import type { Log } from "../instance.ts";
+import type { Log } from "../log.ts";
 import type { Instances } from "../instances.ts";
 import { CodeFolders } from "./code-folders.ts";
 import { unpackCode, type CodePackage } from "./code-package.ts";
