@@ -11,15 +11,20 @@ export interface HttpTrigger {
   readonly authType: TriggerAuth;
   readonly methods: readonly string[];
   readonly createdAtUnixMs: number;
+  readonly modifiedAtUnixMs: number;
 }
 
-const input = z.looseObject({
+const qualifier = z.literal("LATEST", "LATEST (the local host has no other)").optional();
+
+const createInput = z.looseObject({
   triggerName: z
     .string()
     .regex(/^[A-Za-z_][\w-]{0,127}$/, "letters, digits, - and _, not beginning with a digit or -"),
   triggerType: z.literal("http", "http (the local host has no other)"),
   triggerConfig: z.string("JSON as text"),
+  qualifier,
 });
+const updateInput = z.looseObject({ triggerConfig: z.string("JSON as text").optional(), qualifier });
 
 const config = z.looseObject({
   authType: z.enum(triggerAuths, triggerAuths.join(", ")).default("function"),
@@ -31,9 +36,10 @@ const config = z.looseObject({
 
 export function newTrigger(
   given: { readonly name?: string; readonly authType: TriggerAuth; readonly methods?: readonly string[] },
-  createdAtUnixMs: number,
+  nowUnixMs: number,
 ): HttpTrigger {
-  return { id: randomUUID(), name: "http", methods: triggerMethods, createdAtUnixMs, ...given };
+  const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
+  return { id: randomUUID(), name: "http", methods: triggerMethods, ...times, ...given };
 }
 
 /**
@@ -41,7 +47,24 @@ export function newTrigger(
  * @throws FcRefusal InvalidArgument that names field, value and what is allowed
  */
 export function readTrigger(body: Uint8Array, nowUnixMs: number): HttpTrigger {
-  const { triggerName: name, triggerConfig } = readInput(input, body);
-  const { authType, methods: allowed } = readInput(config, Buffer.from(triggerConfig));
-  return newTrigger({ name, authType, methods: allowed }, nowUnixMs);
+  const { triggerName: name, triggerConfig } = readInput(createInput, body);
+  return newTrigger({ name, ...readConfig(triggerConfig) }, nowUnixMs);
+}
+
+/**
+ * @param body UpdateTriggerInput as JSON
+ * @throws FcRefusal InvalidArgument as `readTrigger`
+ */
+export function readTriggerUpdate(body: Uint8Array, old: HttpTrigger, nowUnixMs: number): HttpTrigger {
+  const { triggerConfig } = readInput(updateInput, body);
+  return {
+    ...old,
+    ...(triggerConfig !== undefined && readConfig(triggerConfig)),
+    modifiedAtUnixMs: nowUnixMs,
+  };
+}
+
+function readConfig(text: string): Pick<HttpTrigger, "authType" | "methods"> {
+  const { authType, methods } = readInput(config, Buffer.from(text));
+  return { authType, methods };
 }
