@@ -26,6 +26,15 @@ export const functionSize = {
   memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
 };
 
+/** A GPU as text, `CARD:GIB`: a card that price sheets name, and its memory. */
+export const functionGpu = z.string().transform((given, context) => {
+  const [, card = "", gib] = /^([^:]+):(\d+(?:\.\d+)?)$/.exec(given) ?? [];
+  const memoryGib = Number(gib);
+  if (memoryGib > 0) return { card, memoryGib };
+  context.addIssue("CARD:GIB with more than 0 GiB, such as ada:16");
+  return z.NEVER;
+});
+
 const entry = z.strictObject({ name: menuName, ...functionSize, url: z.url().optional() });
 
 /** `NAME=VCPUxMIB`, and `@URL` where the function has one of its own. */

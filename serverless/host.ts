@@ -62,12 +62,12 @@ export interface FunctionHost {
 /**
  * A function host with no instance yet; the first call of a function starts one.
  *
- * @throws RangeError when a function or a bound is not usable
+ * @throws RangeError when a function or a bound is not usable, or a size is not in the price sheet
  */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, accessKeys, prices, log } = options;
   const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
-  checkFunctions(functions, maxInstances, idleMs);
+  checkFunctions(functions, maxInstances, idleMs, prices);
   const limits = { ...defaultInstanceLimits, ...options.limits };
   const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
   const book = prices.kind === "cu" ? new InvoiceBook(prices, nowUnixMs() - performance.now()) : undefined;

@@ -1,7 +1,7 @@
 /** The options of the local function host and of a function, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { longestS, mostConcurrency } from "../protocol/fc-limits.ts";
-import { functionMenu, functionSize } from "../protocol/function-menu.ts";
+import { functionGpu, functionMenu, functionSize } from "../protocol/function-menu.ts";
 import type { ColdStart } from "./cold-start.ts";
 import { triggerAuths } from "./fc-contract.ts";
 import { defaultScaling } from "./scaling.ts";
@@ -35,6 +35,11 @@ export const functionHostOptions = z.strictObject({
     .optional()
     .describe("memory of the only function that is billed, in MiB (default: 1024)"),
   vcpu: functionSize.vcpu.optional().describe("vCPU of the only function that are billed (default: 0.5)"),
+  gpu: functionGpu
+    .optional()
+    .describe(
+      "GPU of every function that is metered, though no process has one: a card that the price sheet names, and its memory in GiB, such as ada:16",
+    ),
   functionTimeout: z
     .number()
     .positive()
