@@ -2,7 +2,14 @@
  * What a month of calls costs: the prices fall with what the month uses, and an hour costs at least something. Apart
  * from `callCost`, by whose first-tier price a single call is judged, because no call knows what its month will use.
  */
-import { type FunctionSize, type PriceSheet, type PriceTier, unitsPerS } from "./price.ts";
+import {
+  type CuPriceSheet,
+  type FunctionSize,
+  type PriceSheet,
+  type PriceTier,
+  unitsPerS,
+  wholeUnits,
+} from "./price.ts";
 
 /** What one function used in a month. */
 export interface MonthUsage {
@@ -38,23 +45,46 @@ export function monthBill(sheet: PriceSheet, functions: readonly MonthUsage[]): 
   }
   const used = functions.map(({ size, calls, billedMs, hours = 0 }) => {
     const cu = calls * sheet.cuPerCall + (unitsPerS(sheet, size) * billedMs) / 1000;
-    if (hours === 0 || cu === 0 || sheet.leastPerFunctionHour === undefined) return { cu, added: 0 };
-    // A sum such as 36.000000001 CU is a rounding error of ours, not another one.
-    const cuPerHour = Math.ceil(cu / hours - 1e-9);
-    const missing = Math.max(0, sheet.leastPerFunctionHour - cuPerHour * sheet.perCu);
-    return { cu: cuPerHour * hours, added: missing * hours };
+    if (hours === 0) return { cu, added: 0 };
+    const hour = hourOf(sheet, cu / hours);
+    return { cu: hour.cu * hours, added: hour.added * hours };
   });
   const units = sum(used, ({ cu }) => cu);
   const added = sum(used, (usage) => usage.added);
   return { units, cost: tieredCost(sheet.perCu, sheet.tiers, units) + added };
 }
 
-/** Each part of the units at the price of the tier that it falls into. */
-function tieredCost(firstPrice: number, tiers: readonly PriceTier[] = [], units: number): number {
+/** What is billed of one function for one hour in which it was called. */
+export interface HourBill {
+  /** Rounded up to whole ones where an hour has a least price. */
+  readonly cu: number;
+  /** What the least price of an hour adds to the price of the CU, that of the first tier, in the sheet's currency. */
+  readonly added: number;
+}
+
+/** @param cu that the function used in the hour; 0 costs nothing */
+export function hourOf(sheet: CuPriceSheet, cu: number): HourBill {
+  if (cu === 0 || sheet.leastPerFunctionHour === undefined) return { cu, added: 0 };
+  const whole = wholeUnits(cu);
+  return { cu: whole, added: Math.max(0, sheet.leastPerFunctionHour - whole * sheet.perCu) };
+}
+
+/**
+ * Each part of the units at the price of the tier that it falls into.
+ *
+ * @param before units that the month used already
+ */
+export function tieredCost(
+  firstPrice: number,
+  tiers: readonly PriceTier[] = [],
+  units: number,
+  before = 0,
+): number {
   const all = [{ above: 0, price: firstPrice }, ...tiers];
   return sum(all, ({ above, price }, index) => {
-    const end = Math.min(units, all[index + 1]?.above ?? Infinity);
-    return Math.max(0, end - above) * price;
+    const begin = Math.max(before, above);
+    const end = Math.min(before + units, all[index + 1]?.above ?? Infinity);
+    return Math.max(0, end - begin) * price;
   });
 }
 

@@ -79,8 +79,7 @@ export function callCost(
   checkTime("coldStartMs", coldStartMs);
   const granularityMs = granularityOf(sheet, size);
   const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
-  // A sum such as 1723.0000000000002 is a rounding error of ours, not another millisecond.
-  const billedMs = Math.ceil(chargedMs / granularityMs - 1e-9) * granularityMs;
+  const billedMs = wholeUnits(chargedMs / granularityMs) * granularityMs;
   const perS = unitsPerS(sheet, size);
   const cost =
     sheet.kind === "cu"
@@ -101,6 +100,14 @@ export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
   }
   if (size.gpu !== undefined) throw noCard(sheet, size.gpu.card, []);
   return memoryGib;
+}
+
+/**
+ * An amount rounded up to whole units, as providers round. A sum such as 1723.0000000000002 is a rounding error of ours, not
+ * another unit.
+ */
+export function wholeUnits(amount: number): number {
+  return Math.ceil(amount - 1e-9);
 }
 
 function checkTime(name: string, ms: number): void {

@@ -1,39 +1,24 @@
 /** Wires the local function host: functions whose instances are this executable's `function` command. */
 import { fileURLToPath } from "node:url";
+import type { MenuFunction } from "../protocol/function-menu.ts";
 import { coldStarts } from "../serverless/cold-start.ts";
-import { createFunctionHost } from "../serverless/host.ts";
+import type { FunctionConfig } from "../serverless/fc-contract.ts";
+import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/options.ts";
 import { chosenCgroups } from "./cgroup-choice.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { functionComputeKey } from "./function-compute-key.ts";
 import { createLog, type LogOptions } from "./log.ts";
+import { throwUsage } from "./options.ts";
 import { readPriceSheet } from "./price-sheets.ts";
 import { serve } from "./serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
   const log = createLog("functions", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
-  const models = options.models === undefined ? {} : { SPILLWAY_MODELS: options.models };
   const makeCgroup = await chosenCgroups(options.cgroups, log);
-  const host = createFunctionHost({
-    functions: chosenFunctions(options).map(({ name, vcpu, memoryMib }) => ({
-      name,
-      command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
-      env: {
-        // The real platform reaches a function from outside; here nobody else should.
-        SPILLWAY_HOST: "127.0.0.1",
-        SPILLWAY_LOG_LEVEL: "warn",
-        SPILLWAY_THREADS: String(Math.max(1, Math.floor(vcpu))),
-        ...models,
-      },
-      vcpu,
-      memoryMib,
-      instanceConcurrency: options.instanceConcurrency,
-      timeoutMs: options.functionTimeout * 1_000,
-      initializer: true,
-      preStop: true,
-      triggerAuth: options.trigger === "none" ? undefined : options.trigger,
-    })),
+  const host = hostOf({
+    functions: chosenFunctions(options).map((chosen) => hostedFunction(chosen, options)),
     burst: options.burst,
     growthPerMin: options.growth,
     ...(options.coldStart && { coldStartMs: coldStarts(options.coldStart, options.seed) }),
@@ -46,4 +31,39 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
     log,
   });
   return serve(host, options.host, options.port, log);
+}
+
+function hostedFunction(
+  { name, vcpu, memoryMib }: MenuFunction,
+  options: FunctionHostProgramOptions,
+): FunctionConfig {
+  const { gpu, models } = options;
+  return {
+    name,
+    command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
+    env: {
+      // The real platform reaches a function from outside; here nobody else should.
+      SPILLWAY_HOST: "127.0.0.1",
+      SPILLWAY_LOG_LEVEL: "warn",
+      SPILLWAY_THREADS: String(Math.max(1, Math.floor(vcpu))),
+      ...(models !== undefined && { SPILLWAY_MODELS: models }),
+    },
+    vcpu,
+    memoryMib,
+    ...(gpu && { gpu }),
+    instanceConcurrency: options.instanceConcurrency,
+    timeoutMs: options.functionTimeout * 1_000,
+    initializer: true,
+    preStop: true,
+    triggerAuth: options.trigger === "none" ? undefined : options.trigger,
+  };
+}
+
+/** @throws UsageError when what is to be hosted is not usable, such as a GPU that the price sheet does not name */
+function hostOf(options: FunctionHostOptions): FunctionHost {
+  try {
+    return createFunctionHost(options);
+  } catch (error) {
+    throw error instanceof RangeError ? throwUsage(error) : error;
+  }
 }

@@ -1,6 +1,6 @@
 /** The options of the price list, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import { functionMenu, functionSize } from "../protocol/function-menu.ts";
+import { functionGpu, functionMenu, functionSize } from "../protocol/function-menu.ts";
 
 export const pricesOptions = z.strictObject({
   sheet: z
@@ -11,9 +11,7 @@ export const pricesOptions = z.strictObject({
   functions: functionMenu.optional().describe("functions to price: NAME=VCPUxMIB,..."),
   vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
   memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
-  gpu: z
-    .string()
-    .regex(/^[^:]+:[0-9.]*[1-9][0-9.]*$/, "CARD:GIB, such as ada:16")
+  gpu: functionGpu
     .optional()
     .describe("GPU of every function: a card that the sheet prices, and its memory in GiB, such as ada:16"),
   duration: z.number().min(0).max(86_400).optional().describe("time of one call, in seconds"),

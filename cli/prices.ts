@@ -34,7 +34,7 @@ function priced(options: PricesOptions): string {
   if (options.sheet === undefined)
     throw new UsageError("--sheet is missing: price sheet to price the calls by");
   const sheet = readPriceSheet(options.sheet);
-  const gpu = gpuOf(options.gpu);
+  const { gpu } = options;
   const functions = chosenFunctions(options).map(({ name, vcpu, memoryMib }) => {
     const size: FunctionSize = gpu === undefined ? { vcpu, memoryMib } : { vcpu, memoryMib, gpu };
     return { name, size };
@@ -45,12 +45,6 @@ function priced(options: PricesOptions): string {
   } catch (error) {
     throw error instanceof RangeError ? throwUsage(error) : error;
   }
-}
-
-function gpuOf(text: string | undefined): FunctionSize["gpu"] {
-  if (text === undefined) return undefined;
-  const [card = "", memoryGib] = text.split(":");
-  return { card, memoryGib: Number(memoryGib) };
 }
 
 function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): Load {

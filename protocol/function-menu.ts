@@ -3,6 +3,7 @@
  * which calls them, and to the local host, which runs them.
  */
 import { z } from "zod";
+import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
 export interface MenuFunction {
@@ -13,22 +14,28 @@ export interface MenuFunction {
   readonly url?: string | undefined;
 }
 
-/** Function Compute's rule for names; "edge" is the name of the other target. */
-const functionName = z
+/** "edge" is the name of the other target. */
+const menuName = z
   .string()
-  .regex(
-    /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/,
-    "a name has letters, digits, - and _, and begins with a letter or _",
-  )
+  .regex(functionName, "a name has letters, digits, - and _, and begins with a letter or _")
   .refine((text) => text !== "edge", 'no function may be called "edge"');
 
 /** A function's size as an option of its own: vCPU and memory in MiB. */
 export const functionSize = {
-  vcpu: z.number().min(0.05).max(16),
-  memory: z.number().int().min(128).max(32_768),
+  vcpu: z.number().min(sizeLimits.vcpu.min).max(sizeLimits.vcpu.max),
+  memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
 };
 
-const entry = z.strictObject({ name: functionName, ...functionSize, url: z.url().optional() });
+/** A GPU as text, `CARD:GIB`: a card that price sheets name, and its memory. */
+export const functionGpu = z.string().transform((given, context) => {
+  const [, card = "", gib] = /^([^:]+):(\d+(?:\.\d+)?)$/.exec(given) ?? [];
+  const memoryGib = Number(gib);
+  if (memoryGib > 0) return { card, memoryGib };
+  context.addIssue("CARD:GIB with more than 0 GiB, such as ada:16");
+  return z.NEVER;
+});
+
+const entry = z.strictObject({ name: menuName, ...functionSize, url: z.url().optional() });
 
 /** `NAME=VCPUxMIB`, and `@URL` where the function has one of its own. */
 const entryText = /^([^=]+)=([0-9.]+)x([0-9]+)(?:@(.+))?$/;

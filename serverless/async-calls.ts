@@ -5,7 +5,7 @@
 import type { Caller } from "./caller.ts";
 import { fcErrorStatus, functionFailed, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
-import type { Log } from "./instance.ts";
+import type { Log } from "./log.ts";
 import type { CallEnd } from "./instances.ts";
 
 /** How often and for how long a function's calls are run again. */

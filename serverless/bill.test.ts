@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { monthBill } from "../algorithms/month-bill.ts";
 import type { CuPriceSheet } from "../algorithms/price.ts";
 import { recomputedBill } from "../test/recomputed-bill.ts";
 import { runScaled } from "../test/scaled-functions.ts";
@@ -72,23 +73,41 @@ it("bills 10 s for three calls of 10 s on one instance, and 30 s on one each", (
   expect([bill.functions["single"]?.billedMs, bill.functions["shared"]?.billedMs]).toEqual([30_000, 10_000]);
 });
 
-it("invoices the units of each function and hour rounded up, and a cent at least", () => {
-  const book = new InvoiceBook(prices, Date.UTC(2026, 10, 21, 9, 59));
+it("invoices the units of each function and hour rounded up, and the least price that the sheet names", () => {
+  const book = new InvoiceBook({ ...prices, leastPerFunctionHour: 0.02 }, Date.UTC(2026, 10, 21, 9, 59));
   book.charge("f", 0.4, 0);
   book.charge("f", 0.7, 59_999);
   book.charge("f", 200, 60_000);
   book.charge("g", 1, 60_000);
   const { lines, cost, currency } = book.invoice();
   expect(lines).toEqual([
-    { function: "f", hour: "2026-11-21T09:00:00.000Z", cu: 2, cost: 0.01 },
+    { function: "f", hour: "2026-11-21T09:00:00.000Z", cu: 2, cost: 0.02 },
     { function: "f", hour: "2026-11-21T10:00:00.000Z", cu: 200, cost: 200 * 0.00011 },
-    { function: "g", hour: "2026-11-21T10:00:00.000Z", cu: 1, cost: 0.01 },
+    { function: "g", hour: "2026-11-21T10:00:00.000Z", cu: 1, cost: 0.02 },
   ]);
-  expect([cost, currency]).toEqual([0.01 + 0.022 + 0.01, "CNY"]);
+  expect([cost, currency]).toEqual([0.02 + 0.022 + 0.02, "CNY"]);
 });
 
-it("invoices no least price where none is known", () => {
-  const book = new InvoiceBook({ ...prices, currency: "USD", perCu: 0.00002 }, 0);
+it("invoices no least price where the sheet has none, whatever its currency", () => {
+  const book = new InvoiceBook(prices, 0);
   book.charge("f", 0.5, 0);
-  expect(book.invoice().cost).toBe(0.00002);
+  expect(book.invoice()).toMatchObject({ lines: [{ cu: 0.5 }], cost: 0.5 * 0.00011 });
+});
+
+it("invoices a month by the tiers of its sheet, as its bill has it, and begins anew with the next", () => {
+  const tiered = {
+    ...prices,
+    cuPerCall: 1,
+    perCu: 2,
+    leastPerFunctionHour: 5,
+    tiers: [{ above: 100, price: 1 }],
+  };
+  const book = new InvoiceBook(tiered, Date.UTC(2026, 10, 30, 21));
+  for (const hour of [0, 1, 2]) for (const name of ["f", "g"]) book.charge(name, 30.5, hour * 3_600_000);
+  book.charge("f", 30, 3 * 3_600_000);
+  const { lines } = book.invoice();
+  expect(lines.map(({ cost }) => cost)).toEqual([62, 62, 62, 2 * 7 + 24, 31, 31, 60]);
+  const used = { size: functions.single, calls: 3 * 30.5, billedMs: 0, hours: 3 };
+  const november = lines.slice(0, 6).reduce((sum, { cost }) => sum + cost, 0);
+  expect(monthBill(tiered, [used, used]).cost).toBe(november);
 });

@@ -1,21 +1,22 @@
 /** What a host cannot be started with: a programmer's errors, found before anything runs. */
+import { unitsPerS, type PriceSheet } from "../algorithms/price.ts";
+import { functionName } from "../protocol/fc-limits.ts";
 import type { FunctionConfig } from "./fc-contract.ts";
-
-/** ASSUMED: Function Compute's rule, from memory. */
-const functionName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 
 /** @throws RangeError when a function or a bound is not usable */
 export function checkFunctions(
   functions: readonly FunctionConfig[],
   maxInstances: number,
   idleMs: number,
+  prices: PriceSheet,
 ): void {
   if (!(Number.isInteger(maxInstances) && maxInstances >= 1)) {
     throw new RangeError(`maxInstances is ${maxInstances}; allowed: an integer of at least 1`);
   }
   checkMs("idleMs", idleMs);
   const names = new Set<string>();
-  for (const { name, command, vcpu, memoryMib, timeoutMs } of functions) {
+  for (const { name, command, timeoutMs, ...size } of functions) {
+    const { vcpu, memoryMib } = size;
     if (!functionName.test(name))
       throw new RangeError(`function name "${name}" does not match ${functionName}`);
     if (names.has(name)) throw new RangeError(`function name "${name}" is used twice`);
@@ -26,6 +27,8 @@ export function checkFunctions(
         `function ${name} has ${vcpu} vCPU and ${memoryMib} MiB; allowed: more than 0 of both`,
       );
     }
+    // A size that cannot be priced would be found by its first call.
+    unitsPerS(prices, size);
     checkMs(`timeoutMs of function ${name}`, timeoutMs);
   }
 }

@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 
 /** Who may send requests through an HTTP trigger: anybody, or holders of an access key, by their signature. */
-export type TriggerAuth = "anonymous" | "function";
+export const triggerAuths = ["anonymous", "function"] as const;
+export type TriggerAuth = (typeof triggerAuths)[number];
 
 /** One function as it is hosted. */
 export interface FunctionConfig {

@@ -9,11 +9,9 @@ import type { ModelRunner } from "../edge/model-runner.ts";
 import { route } from "../edge/routes/route.ts";
 import { packReply, unpackCall } from "../protocol/envelope.ts";
 import { errorBody, ProtocolError } from "../protocol/errors.ts";
+import { maxPayloadBytes } from "../protocol/fc-limits.ts";
 import { headerLength, toWireBody, wireHeaders } from "../protocol/v2-http.ts";
 import { platformCalls } from "./platform-calls.ts";
-
-/** Largest payload of an invocation that Function Compute takes, in bytes. */
-const maxPayloadBytes = 32 * 2 ** 20;
 
 /**
  * The app of a function: `POST /invoke`, `POST /initialize`, `GET /pre-stop`, and the V2 endpoints themselves

@@ -254,7 +254,7 @@ it("bills exactly what its answers said", async () => {
   expect(currency).toBe("CNY");
   expect(total.cost).toBeCloseTo(cost, 15);
   expect([functions["small"]?.calls, functions["large"]?.calls]).toEqual([2, 3]);
-  expect(host.bill()).toEqual({ prices: "test", currency, functions, total });
+  expect(host.bill()).toMatchObject({ prices: "test", currency, functions, total });
 });
 
 it("refuses functions and bounds that cannot be used", () => {

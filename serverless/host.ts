@@ -15,7 +15,7 @@ import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
 import { defaultInstanceLimits, type InstanceLimits } from "./instance-limits.ts";
-import type { Log } from "./instance.ts";
+import type { Log } from "./log.ts";
 import { InvoiceBook } from "./invoice.ts";
 import { Instances } from "./instances.ts";
 import { Meter, type Bill } from "./meter.ts";
@@ -62,12 +62,12 @@ export interface FunctionHost {
 /**
  * A function host with no instance yet; the first call of a function starts one.
  *
- * @throws RangeError when a function or a bound is not usable
+ * @throws RangeError when a function or a bound is not usable, or a size is not in the price sheet
  */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, accessKeys, prices, log } = options;
   const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
-  checkFunctions(functions, maxInstances, idleMs);
+  checkFunctions(functions, maxInstances, idleMs, prices);
   const limits = { ...defaultInstanceLimits, ...options.limits };
   const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
   const book = prices.kind === "cu" ? new InvoiceBook(prices, nowUnixMs() - performance.now()) : undefined;
@@ -81,7 +81,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     meter,
     log,
   });
-  const store = new FunctionStore({ functions, instances, nowUnixMs });
+  const store = new FunctionStore({ functions, instances, nowUnixMs, log });
   const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
   const caller = new Caller(instances, meter, faults);
   const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);

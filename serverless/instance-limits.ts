@@ -1,4 +1,5 @@
 /** What bounds the life of an instance; apart from it because whoever sets up a host chooses them. */
+import { longestS, maxPayloadBytes } from "../protocol/fc-limits.ts";
 
 /** Bounds of an instance's life. */
 export interface InstanceLimits {
@@ -16,8 +17,8 @@ export interface InstanceLimits {
 /** Start and initialize bounds are Function Compute's; a local host stops faster than its 90 s. */
 export const defaultInstanceLimits: InstanceLimits = {
   startTimeoutMs: 120_000,
-  initializeTimeoutMs: 300_000,
+  initializeTimeoutMs: longestS.initializer * 1_000,
   preStopTimeoutMs: 5_000,
   killAfterMs: 2_000,
-  maxReplyBytes: 32 * 1024 * 1024,
+  maxReplyBytes: maxPayloadBytes,
 };

@@ -1,6 +1,7 @@
 /** The place of one instance among those of its host, from the decision to start it until its process is gone. */
 import { newInstanceId, type FunctionConfig } from "./fc-contract.ts";
-import type { Instance, Log, StartEnd } from "./instance.ts";
+import type { Instance, StartEnd } from "./instance.ts";
+import type { Log } from "./log.ts";
 
 export type InstanceState = "starting" | "idle" | "busy" | "stopping";
 

@@ -8,7 +8,8 @@ import type { MakeCgroup } from "./cgroup-probe.ts";
 import type { FcErrorCode, FunctionConfig } from "./fc-contract.ts";
 import type { InstanceLimits } from "./instance-limits.ts";
 import { InstanceSlot, type InstanceView } from "./instance-slot.ts";
-import { Instance, type InvokeEnd, type Log, type StartEnd } from "./instance.ts";
+import { Instance, type InvokeEnd, type StartEnd } from "./instance.ts";
+import type { Log } from "./log.ts";
 import type { Meter } from "./meter.ts";
 import { Scaling, type Placement, type ScalingRules } from "./scaling.ts";
 
@@ -70,6 +71,7 @@ export class Instances {
     const old = Array.from(this.#slots.values()).filter(({ config }) => config.name === name);
     this.#stopAll(this.#scaling.retireAll(name));
     await Promise.all(old.map(({ gone }) => gone));
+    if (!this.#configs.has(name)) this.#options.meter.remove(name);
   }
 
   /** Run one call on an instance with room, or on a new one; refuse it when none may start. */

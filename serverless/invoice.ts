@@ -1,8 +1,8 @@
 /**
- * The bill as Function Compute writes it: the compute units of each function in each hour are rounded up to a
- * whole number, and an hour in which a function was used costs at least a cent. In short runs that hides what
- * the meter shows, so it is a view of its own.
+ * The bill as Function Compute writes it: by function and hour, with the least price of an hour and the tiers of a month
+ * that the price sheet has. In short runs that hides what the meter shows, so it is a view of its own.
  */
+import { hourOf, tieredCost } from "../algorithms/month-bill.ts";
 import type { CuPriceSheet } from "../algorithms/price.ts";
 
 /** One function in one hour. */
@@ -10,7 +10,7 @@ export interface InvoiceLine {
   readonly function: string;
   /** Begin of the hour, such as `2026-11-21T09:00:00.000Z`. */
   readonly hour: string;
-  /** Compute units, rounded up. */
+  /** Compute units, rounded up to whole ones where the sheet has a least price of an hour. */
   readonly cu: number;
   readonly cost: number;
 }
@@ -22,9 +22,7 @@ export interface Invoice {
 }
 
 const HOUR_MS = 3_600_000;
-/** The least that a function costs in an hour in which it is used, in CNY; elsewhere none is known. */
-const LEAST_CNY = 0.01;
-/** Lines that are kept; the oldest go first. */
+/** Lines that are kept; the oldest go first, and their units with them. */
 const MAX_LINES = 10_000;
 
 /** Adds up compute units by hour. A time is booked to the hour in which it ends: ASSUMED. */
@@ -53,18 +51,17 @@ export class InvoiceBook {
     if (this.#lines.size > MAX_LINES && oldest !== undefined) this.#lines.delete(oldest);
   }
 
+  /** Months are those of UTC: ASSUMED. */
   invoice(): Invoice {
-    const { perCu, currency } = this.#prices;
-    const least = currency === "CNY" ? LEAST_CNY : 0;
-    const lines = Array.from(this.#lines.values(), ({ name, hour, cu: exact }) => {
-      // What is a rounding error of the sum is not another unit.
-      const cu = Math.ceil(exact - 1e-9);
-      return {
-        function: name,
-        hour: new Date(hour * HOUR_MS).toISOString(),
-        cu,
-        cost: Math.max(least, cu * perCu),
-      };
+    const { perCu, tiers, currency } = this.#prices;
+    const usedInMonth = new Map<string, number>();
+    const lines = Array.from(this.#lines.values(), ({ name, hour: number, cu: exact }) => {
+      const hour = new Date(number * HOUR_MS).toISOString();
+      const { cu, added } = hourOf(this.#prices, exact);
+      const month = hour.slice(0, "2026-11".length);
+      const before = usedInMonth.get(month) ?? 0;
+      usedInMonth.set(month, before + cu);
+      return { function: name, hour, cu, cost: tieredCost(perCu, tiers, cu, before) + added };
     });
     return { currency, lines, cost: lines.reduce((sum, { cost }) => sum + cost, 0) };
   }

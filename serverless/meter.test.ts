@@ -126,6 +126,22 @@ it("keeps what was used at the size that it was used with when a function change
   expect(meter.bill(4_000).functions["small"]).toMatchObject({ vcpuS: 5, gibS: 10, coldStarts: 2 });
 });
 
+it("closes the line of a function that is gone, and keeps what it used in the sum of those", () => {
+  const meter = new Meter(prices);
+  for (const name of ["a", "b"]) {
+    meter.started(name, { ...small, name }, 0);
+    run(meter, name, [[0, 100]]);
+    meter.stopped(name);
+    meter.remove(name);
+  }
+  meter.started("c", small, 0);
+  run(meter, "c", [[0, 100]]);
+  const { functions, deleted, total } = meter.bill(200);
+  expect(Object.keys(functions)).toEqual(["small"]);
+  expect(deleted).toMatchObject({ calls: 2, coldStarts: 2, billedMs: 200 });
+  expect([total.calls, total.cost]).toEqual([3, expect.closeTo(3 * (functions["small"]?.cost ?? 0), 12)]);
+});
+
 it("does not charge what was refused or failed to start, but counts it", () => {
   const meter = new Meter(prices);
   meter.failedToStart("small");

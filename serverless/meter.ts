@@ -14,7 +14,10 @@ interface Counts {
   coldStarts: number;
   /** Calls that failed: by the function, by its time limit, by its exit, or because it did not start. */
   errors: number;
-  /** Calls that were refused (403, 429, 500, 503) or found no instance that would start: not charged. */
+  /**
+   * Calls that were throttled, came while the host closed, or found no instance that would start: not charged. What was
+   * refused before it was a call, such as a wrong signature, is no function's and is not counted.
+   */
   notCharged: number;
 }
 
@@ -27,7 +30,10 @@ export interface Bill {
   readonly prices: string;
   /** ISO 4217 code. */
   readonly currency: string;
+  /** Those that there are. */
   readonly functions: Readonly<Record<string, FunctionBill>>;
+  /** All those together that are gone. */
+  readonly deleted: FunctionBill;
   readonly total: FunctionBill;
 }
 
@@ -56,6 +62,7 @@ export class Meter {
   readonly #prices: PriceSheet;
   readonly #onCharge: (name: string, cu: number, nowMs: number) => void;
   readonly #used = new Map<string, Counts & Usage>();
+  readonly #deleted = nothing();
   readonly #instances = new Map<string, Metered>();
 
   /** @param onCharge told of everything that is charged, in compute units */
@@ -67,6 +74,12 @@ export class Meter {
   /** Show a function on the bill, though it was not used yet. */
   add(name: string): void {
     this.#of(name);
+  }
+
+  /** A function is gone, and its instances are: its line is closed, so that those of ever new names do not pile up. */
+  remove(name: string): void {
+    addLine(this.#deleted, this.#of(name));
+    this.#used.delete(name);
   }
 
   /**
@@ -104,7 +117,7 @@ export class Meter {
     metered.coldStartMs = 0;
   }
 
-  /** A call was refused. */
+  /** A call was throttled, or came while the host closed. */
   refused(name: string): void {
     this.#of(name).notCharged += 1;
   }
@@ -123,12 +136,10 @@ export class Meter {
       if (used !== undefined && metered.calls > 0) addUsage(used, this.#busyTime(metered, nowMs));
     }
     const total = nothing();
-    for (const used of functions.values()) {
-      addUsage(total, used);
-      for (const key of ["calls", "coldStarts", "errors", "notCharged"] as const) total[key] += used[key];
-    }
+    for (const used of [...functions.values(), this.#deleted]) addLine(total, used);
     const { name: prices, currency } = this.#prices;
-    return { prices, currency, functions: Object.fromEntries(functions), total };
+    const deleted = { ...this.#deleted };
+    return { prices, currency, functions: Object.fromEntries(functions), deleted, total };
   }
 
   #busyTime({ size, busySinceMs, coldStartMs }: Metered, nowMs: number): Usage {
@@ -155,6 +166,11 @@ export class Meter {
 
 function nothing(): Counts & Usage {
   return { calls: 0, coldStarts: 0, errors: 0, notCharged: 0, ...noUsage };
+}
+
+function addLine(sum: Counts & Usage, more: FunctionBill): void {
+  addUsage(sum, more);
+  for (const key of ["calls", "coldStarts", "errors", "notCharged"] as const) sum[key] += more[key];
 }
 
 function ignore(): void {}

@@ -1,7 +1,9 @@
 /** The options of the local function host and of a function, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import { functionMenu, functionSize } from "../protocol/function-menu.ts";
+import { longestS, mostConcurrency } from "../protocol/fc-limits.ts";
+import { functionGpu, functionMenu, functionSize } from "../protocol/function-menu.ts";
 import type { ColdStart } from "./cold-start.ts";
+import { triggerAuths } from "./fc-contract.ts";
 import { defaultScaling } from "./scaling.ts";
 
 /** `MS`, or `MEDIAN,P99`. */
@@ -33,10 +35,15 @@ export const functionHostOptions = z.strictObject({
     .optional()
     .describe("memory of the only function that is billed, in MiB (default: 1024)"),
   vcpu: functionSize.vcpu.optional().describe("vCPU of the only function that are billed (default: 0.5)"),
+  gpu: functionGpu
+    .optional()
+    .describe(
+      "GPU of every function that is metered, though no process has one: a card that the price sheet names, and its memory in GiB, such as ada:16",
+    ),
   functionTimeout: z
     .number()
     .positive()
-    .max(86_400)
+    .max(longestS.call)
     .default(60)
     .describe("longest time of one call, in seconds"),
   maxInstances: z
@@ -56,7 +63,7 @@ export const functionHostOptions = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(200)
+    .max(mostConcurrency)
     .default(1)
     .describe("most calls that one instance runs at a time; its busy time is billed once for all of them"),
   burst: z
@@ -85,7 +92,7 @@ export const functionHostOptions = z.strictObject({
       "hold each instance to its vCPU and memory by Linux control groups; auto: where this machine allows it",
     ),
   trigger: z
-    .enum(["anonymous", "function", "none"])
+    .enum([...triggerAuths, "none"])
     .default("anonymous")
     .describe(
       "who may call the functions at /trigger/NAME/…, as by an HTTP trigger: anybody, holders of the key, or nobody",

@@ -1,23 +1,28 @@
 /** The whole way of a deploy on one machine: the real `s`, its build action, the package, the local host, a call. */
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { sdk, start } from "./function-host.ts";
 import { checkout, linePayload, newFolder, outputShapes } from "./package-process.ts";
 import { s, template } from "./serverless-devs.ts";
 
+/** The HTTP trigger that s.yaml shows in a comment, for everybody. */
+const [, shownTriggers = ""] = /^ +# +(triggers: .*)$/m.exec(readFileSync(template, "utf8")) ?? [];
+const openTriggers = shownTriggers.replace("function", "anonymous");
+
 /** A project whose s.yaml is ours, and whose build action makes our package without compiling again. */
-function newProject(): string {
+function newProject(triggers = "triggers: []"): string {
   const folder = newFolder();
   mkdirSync(join(folder, "serverless"));
-  copyFileSync(template, join(folder, "serverless", "s.yaml"));
+  const text = readFileSync(template, "utf8").replace("\n  triggers: []", `\n  ${triggers}`);
+  writeFileSync(join(folder, "serverless", "s.yaml"), text);
   const build = `node ${checkout}dist/serverless/package/build.js --out serverless/build`;
   writeFileSync(join(folder, "package.json"), JSON.stringify({ scripts: { "build:function": build } }));
   return join(folder, "serverless");
 }
 
-it("s verify passes, s deploy builds and installs every size, and each answers an inference", async () => {
-  const cwd = newProject();
+it("s verify passes, s deploy builds and installs every size, and each answers an inference, by its URL too", async () => {
+  const cwd = newProject(openTriggers);
   const { endpoint, ours, invoke, bill } = await start({ functions: [] });
   const env = { SPILLWAY_FC_ENDPOINT: `http://${endpoint}` };
   const verified = await s(["verify"], env, cwd);
@@ -32,6 +37,8 @@ it("s verify passes, s deploy builds and installs every size, and each answers a
     expect(answer.status).toBe(200);
     expect(outputShapes(answer.body)).toEqual([[1, 2]]);
   }
+  const url = `http://${endpoint}/trigger/spillway-small`;
+  expect(deployed.output).toContain(url);
   const { functions } = await bill();
   expect(Object.values(functions).map(({ calls, coldStarts }) => [calls, coldStarts])).toEqual(
     Object.values(functions).map(() => [1, 1]),
@@ -48,6 +55,9 @@ it("s verify passes, s deploy builds and installs every size, and each answers a
     ["spillway-small", 20],
   ]);
   expect((await invoke(Buffer.from(linePayload()), { name: "spillway-small" })).status).toBe(200);
+  const model = await fetch(`${url}/v2/models/ocr-cls`);
+  expect([model.status, await model.json()]).toMatchObject([200, { name: "ocr-cls" }]);
+  expect((await fetch(`${url}/v2/models/ocr-cls`, { method: "DELETE" })).status).toBe(405);
 });
 
 it("s deploy ends with a reason where a setting is not allowed, or a credential is refused", async () => {

@@ -79,7 +79,7 @@ it.each([
   [{ sheet: "/no/such/sheet.json" }, /sheet\.json: no such file/],
   [{ duration: 1 }, /--sheet is missing/],
   [{ sheet, batch: 2 }, /--batch prices a call; say its time with --duration/],
-  [{ sheet, duration: 1, gpu: "titan:8" }, /no GPU card "titan"; known: tesla/],
+  [{ sheet, duration: 1, gpu: { card: "titan", memoryGib: 8 } }, /no GPU card "titan"; known: tesla/],
   [{ sheet, duration: 1, rate: 2 }, /--hours is missing/],
   [{ sheet, duration: 1, hours: 2 }, /--hours is of a month/],
   [{ sheet, duration: 1, rate: 2, hours: 2, calls: 2 }, /--rate says .* and so does --calls/],

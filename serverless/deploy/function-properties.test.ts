@@ -46,6 +46,14 @@ it.each([
     { triggers: [{ triggerName: "t", triggerType: "http", triggerConfig: { authType: "none" } }] },
     "authType",
   ],
+  [
+    {
+      triggers: [
+        { triggerName: "t", triggerType: "http", triggerConfig: { authType: "jwt", methods: ["GET"] } },
+      ],
+    },
+    'props.triggers.0.triggerConfig.authType: Invalid option: expected one of "anonymous"|"function"',
+  ],
 ])("refuses %j and says where and why", (change, text) => {
   expect(() => readFunctionProperties({ ...given, ...change })).toThrow(text);
 });

@@ -3,26 +3,38 @@
  * pass, vCPU between the steps, and memory that does not go with them: the platform refuses these, some only late.
  */
 import { z } from "zod";
+import {
+  customRuntimes,
+  functionName,
+  longestS,
+  maxDescriptionLength,
+  maxEnvironmentBytes,
+  mostConcurrency,
+  sizeLimits,
+  triggerMethods,
+} from "../../protocol/fc-limits.ts";
+import { triggerAuths } from "../fc-contract.ts";
 
 const mibPerGib = 1024;
-const most = { vcpu: 16, memoryMib: 32_768, environmentBytes: 4096 };
-const steps = Array.from({ length: most.vcpu * 20 }, (_, index) => (index + 1) / 20);
+const { vcpu, memoryMib, memoryGibPerVcpu, diskMb } = sizeLimits;
+const stepsPerVcpu = Math.round(1 / vcpu.step);
+const steps = Array.from({ length: vcpu.max * stepsPerVcpu }, (_, index) => (index + 1) / stepsPerVcpu);
 
 /** Floating point makes 0.35 no multiple of 0.05 for validators of JSON Schema; the list of steps does not. */
 const cpu = z
   .number()
-  .min(0.05)
-  .max(most.vcpu)
-  .refine((value) => steps.includes(value), "must be a multiple of 0.05")
-  .meta({ if: { enum: steps }, else: { multipleOf: 0.05 } });
+  .min(vcpu.min)
+  .max(vcpu.max)
+  .refine((value) => steps.includes(value), `must be a multiple of ${vcpu.step}`)
+  .meta({ if: { enum: steps }, else: { multipleOf: vcpu.step } });
 
-const memorySize = z.int().min(128).max(most.memoryMib).multipleOf(64);
+const memorySize = z.int().min(memoryMib.min).max(memoryMib.max).multipleOf(memoryMib.step);
 
 const environmentVariables = z
   .record(z.string(), z.string())
   .refine(
-    (variables) => Buffer.byteLength(Object.entries(variables).flat().join("")) <= most.environmentBytes,
-    `must have at most ${most.environmentBytes} bytes of names and values`,
+    (variables) => Buffer.byteLength(Object.entries(variables).flat().join("")) <= maxEnvironmentBytes,
+    `must have at most ${maxEnvironmentBytes} bytes of names and values`,
   );
 
 const httpTrigger = z.strictObject({
@@ -31,31 +43,31 @@ const httpTrigger = z.strictObject({
   qualifier: z.string().optional(),
   description: z.string().optional(),
   triggerConfig: z.strictObject({
-    authType: z.enum(["anonymous", "function", "jwt"]),
-    methods: z.array(z.enum(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])).min(1),
+    // Of the others, such as jwt, nothing here knows how to call them.
+    authType: z.enum(triggerAuths),
+    methods: z.array(z.enum(triggerMethods)).min(1),
     disableURLInternet: z.boolean().optional(),
-    authConfig: z.string().optional(),
   }),
 });
 
-const hook = (longestS: number): z.ZodType =>
-  z.strictObject({ handler: z.string().min(1), timeout: z.int().min(1).max(longestS) });
+const hook = (longest: number): z.ZodType =>
+  z.strictObject({ handler: z.string().min(1), timeout: z.int().min(1).max(longest) });
 
 /** Settings that Spillway has nothing to say about: fc3 and the platform check what is in them. */
 const ofTheComponent = z.union([z.string(), z.looseObject({})]).optional();
 
 const properties = z.strictObject({
-  functionName: z.string().regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/),
+  functionName: z.string().regex(functionName),
   region: z.string().regex(/^[a-z]{2}-[a-z]+(-[a-z0-9]+)*$/),
-  description: z.string().max(256).optional(),
+  description: z.string().max(maxDescriptionLength).optional(),
   // The package needs glibc 2.28, which the plain custom runtime (Debian 9) does not have.
-  runtime: z.enum(["custom.debian10", "custom.debian11", "custom.debian12"]),
+  runtime: z.enum(customRuntimes).exclude(["custom"]),
   code: z.string().min(1),
   cpu,
   memorySize,
-  diskSize: z.union([z.literal(512), z.literal(10_240)]).optional(),
-  timeout: z.int().min(1).max(86_400),
-  instanceConcurrency: z.int().min(1).max(200),
+  diskSize: z.literal(diskMb).optional(),
+  timeout: z.int().min(1).max(longestS.call),
+  instanceConcurrency: z.int().min(1).max(mostConcurrency),
   customRuntimeConfig: z.strictObject({
     command: z.array(z.string()).min(1),
     args: z.array(z.string()).optional(),
@@ -63,7 +75,10 @@ const properties = z.strictObject({
     healthCheckConfig: ofTheComponent,
   }),
   instanceLifecycleConfig: z
-    .strictObject({ initializer: hook(300).optional(), preStop: hook(90).optional() })
+    .strictObject({
+      initializer: hook(longestS.initializer).optional(),
+      preStop: hook(longestS.preStop).optional(),
+    })
     .optional(),
   environmentVariables: environmentVariables.optional(),
   layers: z
@@ -83,11 +98,12 @@ const properties = z.strictObject({
   provisionConfig: ofTheComponent,
 });
 
-/** Memory of a number of vCPU, in MiB: 1 to 4 GiB for each, within the most there is. ASSUMED: a GB of the documents is 1024 MB. */
-function memoryFor(vcpu: number): { minimum: number; maximum: number } {
+/** Memory of a number of vCPU, in MiB, within the most there is. */
+function memoryFor(count: number): { minimum: number; maximum: number } {
+  const { min, max } = memoryGibPerVcpu;
   return {
-    minimum: Math.ceil(vcpu * mibPerGib),
-    maximum: Math.min(most.memoryMib, Math.floor(vcpu * 4 * mibPerGib)),
+    minimum: Math.ceil(count * min * mibPerGib),
+    maximum: Math.min(memoryMib.max, Math.floor(count * max * mibPerGib)),
   };
 }
 
@@ -96,7 +112,7 @@ export const functionProperties = properties
   .superRefine((given, context) => {
     const { minimum, maximum } = memoryFor(given.cpu);
     if (given.memorySize >= minimum && given.memorySize <= maximum) return;
-    const message = `must be ${minimum} to ${maximum} with ${given.cpu} vCPU (1 to 4 GB for each)`;
+    const message = `must be ${minimum} to ${maximum} with ${given.cpu} vCPU (${memoryGibPerVcpu.min} to ${memoryGibPerVcpu.max} GB for each)`;
     context.addIssue({ code: "custom", path: ["memorySize"], message });
   })
   .meta({

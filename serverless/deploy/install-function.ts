@@ -1,44 +1,35 @@
-/** Installs a function by Function Compute's control plane, through the official SDK. */
-import * as fc from "@alicloud/fc20230330";
+/** Installs a function and its triggers in a control plane. */
+import { connect, fc, type Client, type ControlPlane } from "./control-plane.ts";
 import type { FunctionProperties } from "./function-properties.ts";
+import { installTriggers } from "./install-triggers.ts";
 
-type Client = InstanceType<typeof fc.default.default>;
-
-export interface ControlPlane {
-  /** `HOST:PORT`. */
-  readonly endpoint: string;
-  readonly protocol: "http" | "https";
-  readonly accessKeyId: string;
-  readonly accessKeySecret: string;
+/** How a function was installed, and the URLs of its HTTP triggers. */
+interface Installed {
+  readonly done: "created" | "updated";
+  readonly urls: readonly string[];
 }
-
-/** Longest pause of an answer, in milliseconds: the other side unpacks what was sent. */
-const timeoutMs = 60_000;
 
 /** @param zip the function's package */
 export async function installFunction(
   plane: ControlPlane,
   given: FunctionProperties,
   zip: Uint8Array,
-): Promise<"created" | "updated"> {
+): Promise<Installed> {
   const client = connect(plane);
-  // Triggers are things of their own for the API, and s.yaml's region is the endpoint's.
-  const { triggers: _triggers, region: _region, code: _code, ...settings } = given;
+  // s.yaml's region is the endpoint's.
+  const { triggers, region: _region, code: _code, ...settings } = given;
+  const { functionName } = settings;
   const code = new fc.InputCodeLocation({ zipFile: Buffer.from(zip).toString("base64") });
   const input = { ...settings, code };
-  if (await exists(client, given.functionName)) {
+  const isThere = await exists(client, functionName);
+  if (isThere) {
     const body = new fc.UpdateFunctionInput(input);
-    await client.updateFunction(given.functionName, new fc.UpdateFunctionRequest({ body }));
-    return "updated";
+    await client.updateFunction(functionName, new fc.UpdateFunctionRequest({ body }));
+  } else {
+    await client.createFunction(new fc.CreateFunctionRequest({ body: new fc.CreateFunctionInput(input) }));
   }
-  await client.createFunction(new fc.CreateFunctionRequest({ body: new fc.CreateFunctionInput(input) }));
-  return "created";
-}
-
-function connect(plane: ControlPlane): Client {
-  const config = { ...plane, readTimeout: timeoutMs, connectTimeout: timeoutMs };
-  // The module is CommonJS: its default export is one step further in.
-  return new fc.default.default(config as ConstructorParameters<typeof fc.default.default>[0]);
+  const urls = await installTriggers(client, { functionName, triggers });
+  return { done: isThere ? "updated" : "created", urls };
 }
 
 async function exists(client: Client, name: string): Promise<boolean> {

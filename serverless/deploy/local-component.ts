@@ -30,13 +30,13 @@ export default class LocalComponent {
     const { host: endpoint, protocol } = new URL(process.env["SPILLWAY_FC_ENDPOINT"] ?? defaultEndpoint);
     // `s verify` needs no SDK.
     const { installFunction } = await import("./install-function.ts");
-    const done = await installFunction(
+    const { done, urls } = await installFunction(
       { endpoint, protocol: protocol === "https:" ? "https" : "http", accessKeyId, accessKeySecret },
       // The platform reaches a function from outside; on one machine nobody else should.
       { ...given, environmentVariables: { ...given.environmentVariables, SPILLWAY_HOST: "127.0.0.1" } },
       readPackage(resolve(dirname(inputs.yaml.path), given.code)),
     );
-    return { functionName: given.functionName, done, endpoint };
+    return { functionName: given.functionName, done, endpoint, ...(urls.length > 0 && { urls }) };
   }
 }
 

@@ -1,16 +1,17 @@
 /** A function's code: from the base64 of a request to an unpacked folder, bounded and checked. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { unpackZip } from "../../edge/install/unpack-zip.ts";
+import { packageLimits } from "../../protocol/fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { crc64 } from "./crc64.ts";
 import type { CodeInput } from "./function-settings.ts";
 
-/** Function Compute takes 100 MB through its API; ASSUMED: of base64. */
-export const maxZipBase64Bytes = 100 * 2 ** 20;
 /** Ours: Function Compute takes 10 GB, as instances of its own have disks of their own. */
 const maxUnpackedBytes = 2 ** 30;
 
 export interface CodePackage {
+  /** Where it is unpacked: the host's own, to be removed with it. */
+  readonly folder: string;
   /** Bytes of the zip. */
   readonly bytes: number;
   /** CRC-64 of the zip, decimal. */
@@ -23,12 +24,9 @@ export interface CodePackage {
  * @throws FcRefusal InvalidArgument that says what is wrong with the package, EntityTooLarge
  */
 export async function unpackCode({ zipFile, checksum }: CodeInput, folder: string): Promise<CodePackage> {
-  if (zipFile.length > maxZipBase64Bytes) {
-    throw new FcRefusal(
-      "EntityTooLarge",
-      `code.zipFile has ${zipFile.length} bytes; allowed: ${maxZipBase64Bytes}`,
-    );
-  }
+  const { zippedBytes: most } = packageLimits;
+  if (zipFile.length > most)
+    throw new FcRefusal("EntityTooLarge", `code.zipFile has ${zipFile.length} bytes; allowed: ${most}`);
   const zip = Buffer.from(zipFile, "base64");
   const actual = crc64(zip);
   if (checksum !== undefined && checksum !== actual) {
@@ -48,5 +46,5 @@ export async function unpackCode({ zipFile, checksum }: CodeInput, folder: strin
   } finally {
     await rm(zipPath, { force: true });
   }
-  return { bytes: zip.length, checksum: actual };
+  return { folder, bytes: zip.length, checksum: actual };
 }

@@ -1,12 +1,11 @@
 /** From a function's settings, as the API has them, to how the host runs it, and back for functions that came with the host. */
 import { delimiter, dirname } from "node:path";
+import { longestS } from "../../protocol/fc-limits.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import type { FunctionSettings } from "./function-settings.ts";
 
 /** ASSUMED: a hook without a timeout of its own has the API's default for calls. */
 const defaultHookTimeoutS = 3;
-/** The most that the platform gives. */
-const maxHookTimeoutMs = { initializer: 300_000, preStop: 90_000 };
 
 /** @param folder where the code was unpacked, /code on the platform; undefined for a function that was not deployed */
 export function functionConfigOf(settings: FunctionSettings, folder: string | undefined): FunctionConfig {
@@ -43,10 +42,10 @@ export function functionSettingsOf(config: FunctionConfig): FunctionSettings {
     environmentVariables: { ...config.env },
     instanceLifecycleConfig: {
       ...(config.initializer && {
-        initializer: hookOf(config.initializeTimeoutMs ?? maxHookTimeoutMs.initializer),
+        initializer: hookOf(config.initializeTimeoutMs ?? longestS.initializer * 1_000),
       }),
       ...(config.preStop === true && {
-        preStop: hookOf(config.preStopTimeoutMs ?? maxHookTimeoutMs.preStop),
+        preStop: hookOf(config.preStopTimeoutMs ?? longestS.preStop * 1_000),
       }),
     },
   };

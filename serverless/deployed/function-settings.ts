@@ -3,21 +3,34 @@
  * which fields the local host cannot do without. Fields that mean nothing on one machine are kept and given back.
  */
 import { z } from "zod";
+import {
+  customRuntimes,
+  functionName,
+  longestS,
+  maxDescriptionLength,
+  maxEnvironmentBytes,
+  mostConcurrency,
+  sizeLimits,
+} from "../../protocol/fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { readInput } from "./read-input.ts";
 
-const functionName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
-const runtimes = ["custom", "custom.debian10", "custom.debian11", "custom.debian12"];
-const maxEnvironmentBytes = 4096;
+interface Range {
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+}
 
 /** A number of a range; the text of the range is the issue's message. */
-function ranged(minimum: number, maximum: number, step: number): z.ZodType<number> {
+function ranged({ min, max, step }: Range): z.ZodType<number> {
   const isOnStep = (value: number): boolean => Math.abs(value / step - Math.round(value / step)) < 1e-6;
   return z.custom<number>(
-    (value) => typeof value === "number" && value >= minimum && value <= maximum && isOnStep(value),
-    `${minimum} to ${maximum} in steps of ${step}`,
+    (value) => typeof value === "number" && value >= min && value <= max && isOnStep(value),
+    `${min} to ${max} in steps of ${step}`,
   );
 }
+
+const upTo = (max: number): z.ZodType<number> => ranged({ min: 1, max, step: 1 });
 
 const texts = z.array(z.string()).max(100);
 
@@ -27,7 +40,7 @@ function hook(
 ): z.ZodType<{ handler?: string | undefined; timeout?: number | undefined }> {
   return z.looseObject({
     handler: z.string().optional(),
-    timeout: ranged(1, maxTimeoutS, 1).optional(),
+    timeout: upTo(maxTimeoutS).optional(),
     command: z
       .custom<undefined>((value) => value === undefined, "none: the local host sends hooks by HTTP only")
       .optional(),
@@ -35,14 +48,14 @@ function hook(
 }
 
 const fields = {
-  runtime: z.enum(runtimes, `${runtimes.join(", ")} (the local host runs no other)`),
+  runtime: z.enum(customRuntimes, `${customRuntimes.join(", ")} (the local host runs no other)`),
   handler: z.string().max(128),
-  description: z.string().max(256).optional(),
-  cpu: ranged(0.05, 16, 0.05),
-  memorySize: ranged(128, 32_768, 64),
-  diskSize: z.custom<number>((value) => value === 512 || value === 10_240, "512 or 10240"),
-  timeout: ranged(1, 86_400, 1),
-  instanceConcurrency: ranged(1, 200, 1),
+  description: z.string().max(maxDescriptionLength).optional(),
+  cpu: ranged(sizeLimits.vcpu),
+  memorySize: ranged(sizeLimits.memoryMib),
+  diskSize: z.literal(sizeLimits.diskMb, sizeLimits.diskMb.join(" or ")),
+  timeout: upTo(longestS.call),
+  instanceConcurrency: upTo(mostConcurrency),
   environmentVariables: z
     .record(z.string().regex(/^[A-Za-z_]\w*$/, "names of letters, digits and _"), z.string())
     .refine(
@@ -51,10 +64,13 @@ const fields = {
     )
     .optional(),
   customRuntimeConfig: z
-    .looseObject({ command: texts.optional(), args: texts.optional(), port: ranged(1, 65_535, 1).optional() })
+    .looseObject({ command: texts.optional(), args: texts.optional(), port: upTo(65_535).optional() })
     .optional(),
   instanceLifecycleConfig: z
-    .looseObject({ initializer: hook(300).optional(), preStop: hook(90).optional() })
+    .looseObject({
+      initializer: hook(longestS.initializer).optional(),
+      preStop: hook(longestS.preStop).optional(),
+    })
     .optional(),
   layers: texts.optional(),
 };
@@ -128,12 +144,12 @@ export function readUpdate(
   return { settings: withRatio(settings), code: given };
 }
 
-/** ASSUMED: the ratio is of GiB (1024 MB). */
 function withRatio(settings: FunctionSettings): FunctionSettings {
   const ratio = settings.memorySize / 1024 / settings.cpu;
-  if (ratio >= 1 && ratio <= 4) return settings;
+  const { min, max } = sizeLimits.memoryGibPerVcpu;
+  if (ratio >= min && ratio <= max) return settings;
   throw new FcRefusal(
     "InvalidArgument",
-    `memorySize is ${settings.memorySize} with cpu ${settings.cpu}: ${ratio.toFixed(2)} GB for a vCPU; allowed: 1 to 4`,
+    `memorySize is ${settings.memorySize} with cpu ${settings.cpu}: ${ratio.toFixed(2)} GB for a vCPU; allowed: ${min} to ${max}`,
   );
 }

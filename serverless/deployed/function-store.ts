@@ -3,13 +3,12 @@
  * the instances run; code lives in a folder of the host's own, which goes with the host.
  */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defaultAsyncRules, type AsyncRules } from "../async-calls.ts";
 import type { FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
+import type { Log } from "../log.ts";
 import type { Instances } from "../instances.ts";
+import { CodeFolders } from "./code-folders.ts";
 import { unpackCode, type CodePackage } from "./code-package.ts";
 import { functionConfigOf, functionSettingsOf } from "./function-config-of.ts";
 import { newTrigger, type HttpTrigger } from "./http-trigger.ts";
@@ -31,6 +30,7 @@ export interface FunctionStoreOptions {
   readonly functions: readonly FunctionConfig[];
   readonly instances: Pick<Instances, "define" | "remove">;
   readonly nowUnixMs: () => number;
+  readonly log: Log;
 }
 
 /** Each may have a gigabyte on this machine's disk. */
@@ -39,15 +39,15 @@ const mostFunctions = 50;
 export class FunctionStore {
   readonly #options: FunctionStoreOptions;
   readonly #functions = new Map<string, StoredFunction>();
-  /** Old instances that still end their calls, and the folders that go after them. */
+  readonly #folders: CodeFolders;
+  /** Old instances that still end their calls, and the folders that go after them. None rejects. */
   readonly #leaving = new Set<Promise<void>>();
   /** The last change: they are made one after the other. */
   #lastChange: Promise<unknown> = Promise.resolve();
-  #root: string | undefined;
-  #folders = 0;
 
   constructor(options: FunctionStoreOptions) {
     this.#options = options;
+    this.#folders = new CodeFolders(options.log);
     const nowUnixMs = options.nowUnixMs();
     for (const config of options.functions) {
       this.#functions.set(config.name, {
@@ -100,7 +100,7 @@ export class FunctionStore {
       const config = functionConfigOf(settings, unpacked.folder);
       const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
       const fresh = { id: randomUUID(), trigger: undefined, asyncRules: defaultAsyncRules, ...times };
-      return this.#define({ ...fresh, settings, config, code: unpacked.code });
+      return this.#define({ ...fresh, settings, config, code: unpacked });
     });
   }
 
@@ -117,16 +117,16 @@ export class FunctionStore {
       const { gpu, folder } = old.config;
       const config = { ...functionConfigOf(settings, unpacked?.folder ?? folder), ...(gpu && { gpu }) };
       const modifiedAtUnixMs = this.#options.nowUnixMs();
-      const stored = { ...old, settings, config, code: unpacked?.code ?? old.code, modifiedAtUnixMs };
-      return this.#define(stored, unpacked === undefined ? undefined : folder);
+      const stored = { ...old, settings, config, code: unpacked ?? old.code, modifiedAtUnixMs };
+      return this.#define(stored, unpacked && old.code);
     });
   }
 
   delete(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      const { config } = this.get(name);
+      const { code } = this.get(name);
       this.#functions.delete(name);
-      this.#leave(this.#options.instances.remove(name), config.folder);
+      this.#leave(this.#options.instances.remove(name), code);
     });
   }
 
@@ -146,27 +146,24 @@ export class FunctionStore {
   async close(): Promise<void> {
     await this.#lastChange;
     await Promise.all(this.#leaving);
-    if (this.#root !== undefined) await rm(this.#root, { recursive: true, force: true });
+    await this.#folders.removeAll();
   }
 
-  #define(stored: StoredFunction, oldFolder?: string): StoredFunction {
+  #define(stored: StoredFunction, oldCode?: CodePackage): StoredFunction {
     this.#functions.set(stored.config.name, stored);
-    this.#leave(this.#options.instances.define(stored.config), oldFolder);
+    this.#leave(this.#options.instances.define(stored.config), oldCode);
     return stored;
   }
 
-  #leave(gone: Promise<void>, folder: string | undefined): void {
-    const left = gone.then(() =>
-      folder === undefined ? undefined : rm(folder, { recursive: true, force: true }),
-    );
+  /** @param code goes when the instances are gone; a folder that came with a function stays, as it is not the host's */
+  #leave(gone: Promise<void>, code: CodePackage | undefined): void {
+    const left = gone.then(() => code && this.#folders.remove(code.folder));
     this.#leaving.add(left);
-    void left.finally(() => this.#leaving.delete(left));
+    void left.then(() => this.#leaving.delete(left));
   }
 
-  async #unpack(name: string, code: CodeInput): Promise<{ folder: string; code: CodePackage }> {
-    this.#root ??= await mkdtemp(join(tmpdir(), "spillway-functions-"));
-    const folder = join(this.#root, `${name}-${(this.#folders += 1)}`);
-    return { folder, code: await unpackCode(code, folder) };
+  async #unpack(name: string, code: CodeInput): Promise<CodePackage> {
+    return unpackCode(code, await this.#folders.newPath(name));
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {

@@ -1,7 +1,8 @@
 /** A function's HTTP trigger, as CreateTrigger defines it: through it, requests reach the function as they are. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { TriggerAuth } from "../fc-contract.ts";
+import { triggerMethods } from "../../protocol/fc-limits.ts";
+import { triggerAuths, type TriggerAuth } from "../fc-contract.ts";
 import { readInput } from "./read-input.ts";
 
 export interface HttpTrigger {
@@ -10,31 +11,35 @@ export interface HttpTrigger {
   readonly authType: TriggerAuth;
   readonly methods: readonly string[];
   readonly createdAtUnixMs: number;
+  readonly modifiedAtUnixMs: number;
 }
 
-const methods = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"];
+const qualifier = z.literal("LATEST", "LATEST (the local host has no other)").optional();
 
-const input = z.looseObject({
+const createInput = z.looseObject({
   triggerName: z
     .string()
     .regex(/^[A-Za-z_][\w-]{0,127}$/, "letters, digits, - and _, not beginning with a digit or -"),
   triggerType: z.literal("http", "http (the local host has no other)"),
   triggerConfig: z.string("JSON as text"),
+  qualifier,
 });
+const updateInput = z.looseObject({ triggerConfig: z.string("JSON as text").optional(), qualifier });
 
 const config = z.looseObject({
-  authType: z.enum(["anonymous", "function"], "anonymous, function").default("function"),
+  authType: z.enum(triggerAuths, triggerAuths.join(", ")).default("function"),
   methods: z
-    .array(z.enum(methods, methods.join(", ")))
+    .array(z.enum(triggerMethods, triggerMethods.join(", ")))
     .min(1)
-    .default(methods),
+    .default([...triggerMethods]),
 });
 
 export function newTrigger(
   given: { readonly name?: string; readonly authType: TriggerAuth; readonly methods?: readonly string[] },
-  createdAtUnixMs: number,
+  nowUnixMs: number,
 ): HttpTrigger {
-  return { id: randomUUID(), name: "http", methods, createdAtUnixMs, ...given };
+  const times = { createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
+  return { id: randomUUID(), name: "http", methods: triggerMethods, ...times, ...given };
 }
 
 /**
@@ -42,7 +47,24 @@ export function newTrigger(
  * @throws FcRefusal InvalidArgument that names field, value and what is allowed
  */
 export function readTrigger(body: Uint8Array, nowUnixMs: number): HttpTrigger {
-  const { triggerName: name, triggerConfig } = readInput(input, body);
-  const { authType, methods: allowed } = readInput(config, Buffer.from(triggerConfig));
-  return newTrigger({ name, authType, methods: allowed }, nowUnixMs);
+  const { triggerName: name, triggerConfig } = readInput(createInput, body);
+  return newTrigger({ name, ...readConfig(triggerConfig) }, nowUnixMs);
+}
+
+/**
+ * @param body UpdateTriggerInput as JSON
+ * @throws FcRefusal InvalidArgument as `readTrigger`
+ */
+export function readTriggerUpdate(body: Uint8Array, old: HttpTrigger, nowUnixMs: number): HttpTrigger {
+  const { triggerConfig } = readInput(updateInput, body);
+  return {
+    ...old,
+    ...(triggerConfig !== undefined && readConfig(triggerConfig)),
+    modifiedAtUnixMs: nowUnixMs,
+  };
+}
+
+function readConfig(text: string): Pick<HttpTrigger, "authType" | "methods"> {
+  const { authType, methods } = readInput(config, Buffer.from(text));
+  return { authType, methods };
 }

@@ -1,12 +1,9 @@
-/** How large a function's package is, and what Function Compute takes (its page of quotas, 2026-04-01). */
+/** How large a function's package is, beside what Function Compute takes. */
+import { packageLimits } from "../../protocol/fc-limits.ts";
 import type { PackageFile } from "./package-file.ts";
 
 const mib = 2 ** 20;
-/** In every region, and in a request that carries the package itself. */
-const zippedAnywhereBytes = 100 * mib;
-/** In the large regions: the package goes by way of object storage. */
-const zippedMostBytes = 500 * mib;
-const unpackedMostBytes = 10_240 * mib;
+const { zippedBytes: zippedAnywhereBytes, zippedMostBytes, unpackedBytes: unpackedMostBytes } = packageLimits;
 
 /** A line for each part of the package, and for the whole. */
 export function sizesText(files: readonly PackageFile[], zippedBytes: number): string {

@@ -60,6 +60,7 @@ export function addAdminRoutes(app: Hono<HostEnv>, options: AdminRoutesOptions):
       name: config.name,
       vcpu: config.vcpu,
       memoryMib: config.memoryMib,
+      gpu: config.gpu,
       deployed: code !== undefined,
       trigger: trigger?.authType,
     }));

@@ -1,8 +1,16 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { eventually, folder, newGate, programText, sdk, start } from "../../test/function-host.ts";
+import {
+  eventually,
+  folder,
+  functionNamed,
+  newGate,
+  programText,
+  sdk,
+  start,
+} from "../../test/function-host.ts";
 import { tinyZip } from "../../test/tiny-zip.ts";
 
 const zipOf = (text: string, name = "program.mjs"): string =>
@@ -112,7 +120,7 @@ it("ends calls under way on the old instances when a function is updated, and ta
 });
 
 it("lists functions by name, in pages, and forgets those that are deleted", async () => {
-  const { create, ours, invoke, list } = await startDeploying();
+  const { create, ours, invoke, list, bill } = await startDeploying();
   for (const functionName of ["b2", "a", "b1", "b3"]) await create({ functionName });
   await invoke("x", { name: "b2" });
   const page = async (nextToken?: string) => {
@@ -130,6 +138,8 @@ it("lists functions by name, in pages, and forgets those that are deleted", asyn
   await expect(ours.getFunction("b2", new sdk.GetFunctionRequest({}))).rejects.toMatchObject(gone);
   await expect(invoke("x", { name: "b2" })).rejects.toMatchObject(gone);
   await eventually(async () => expect(await list()).toEqual([]));
+  const { functions, deleted, total } = await bill();
+  expect([Object.keys(functions).sort(), deleted.calls, total.calls]).toEqual([["a", "b1", "b3"], 1, 1]);
 });
 
 it("refuses what is out of range with field, value and range, and a name that is taken", async () => {
@@ -169,6 +179,42 @@ it("leaves nothing behind on the disk", async () => {
   expect(own).toBeDefined();
   await host.close();
   expect(folders()).not.toContain(own);
+});
+
+it("leaves the folder of a function alone that came with the host, whatever becomes of the function", async () => {
+  const own = join(folder, "own");
+  mkdirSync(own);
+  writeFileSync(join(own, "precious"), "");
+  const { ours, host } = await start({
+    functions: [functionNamed("updated", { folder: own }), functionNamed("deleted", { folder: own })],
+  });
+  const code = new sdk.InputCodeLocation({ zipFile: program });
+  const body = new sdk.UpdateFunctionInput({ code, memorySize: 1024 });
+  await ours.updateFunction("updated", new sdk.UpdateFunctionRequest({ body }));
+  await ours.deleteFunction("deleted");
+  await host.close();
+  expect(readdirSync(own)).toEqual(["precious"]);
+});
+
+it("tells the variables of functions to programs on this machine only", async () => {
+  const { create, ours } = await startDeploying();
+  await create();
+  const runtime = {} as Parameters<typeof ours.getFunctionWithOptions>[3];
+  const seen = async (headers: Record<string, string>) => {
+    const get = new sdk.GetFunctionRequest({});
+    const { body } = await ours.getFunctionWithOptions("deployed", get, headers, runtime);
+    const all = await ours.listFunctionsWithOptions(new sdk.ListFunctionsRequest({}), headers, runtime);
+    return [body, all.body?.functions?.[0]].map((each) => [each?.cpu, each?.environmentVariables]);
+  };
+  const variables = { FOLDER: folder };
+  expect(await seen({})).toEqual([
+    [0.5, variables],
+    [0.5, variables],
+  ]);
+  expect(await seen({ "x-forwarded-for": "192.0.2.1" })).toEqual([
+    [0.5, undefined],
+    [0.5, undefined],
+  ]);
 });
 
 it("takes no code from elsewhere than this machine", async () => {

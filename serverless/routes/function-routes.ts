@@ -1,18 +1,19 @@
 /** The control plane as far as a deploy needs it: create, get, update, list and delete functions. */
 import type { Context, Hono } from "hono";
-import { maxZipBase64Bytes } from "../deployed/code-package.ts";
+import { fromThisMachine } from "../../edge/routes/admin-guard.ts";
+import { packageLimits } from "../../protocol/fc-limits.ts";
 import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { Gate, HostEnv } from "./host-route.ts";
 
 const path = "/2023-03-30/functions";
 /** The code, and room for what stands around it. */
-const maxInputBytes = maxZipBase64Bytes + 2 ** 20;
+const maxInputBytes = packageLimits.zippedBytes + 2 ** 20;
 const mostListed = 100;
 
 export function addFunctionRoutes(app: Hono<HostEnv>, store: FunctionStore, gate: Gate): void {
   app.post(path, gate.deploys(maxInputBytes), async (context) =>
-    answer(context, functionView(await store.create(context.var.body))),
+    answer(context, functionView(context, await store.create(context.var.body))),
   );
   app.get(path, gate.signed(0), (context) => {
     const limit = readLimit(context.req.query("limit"));
@@ -20,13 +21,17 @@ export function addFunctionRoutes(app: Hono<HostEnv>, store: FunctionStore, gate
     const listed = store.list(prefix, nextToken, limit + 1);
     // A token is the last name that was listed.
     const more = listed.length > limit ? { nextToken: listed[limit - 1]?.config.name } : {};
-    return answer(context, { functions: listed.slice(0, limit).map(functionView), ...more });
+    const functions = listed.slice(0, limit).map((stored) => functionView(context, stored));
+    return answer(context, { functions, ...more });
   });
   app.get(`${path}/:name`, gate.signed(0), (context) =>
-    answer(context, functionView(store.get(context.req.param("name"), context.req.query("qualifier")))),
+    answer(
+      context,
+      functionView(context, store.get(context.req.param("name"), context.req.query("qualifier"))),
+    ),
   );
   app.put(`${path}/:name`, gate.deploys(maxInputBytes), async (context) =>
-    answer(context, functionView(await store.update(context.req.param("name"), context.var.body))),
+    answer(context, functionView(context, await store.update(context.req.param("name"), context.var.body))),
   );
   app.delete(`${path}/:name`, gate.deploys(0), async (context) => {
     await store.delete(context.req.param("name"));
@@ -44,11 +49,16 @@ function readLimit(given: string | undefined): number {
   throw new FcRefusal("InvalidArgument", `limit is ${given}; allowed: 1 to ${mostListed}`);
 }
 
-/** As the SDK's model `Function` has it. A change is in force when it is answered, so every state is the good one. */
-function functionView(stored: StoredFunction): object {
-  const { layers } = stored.settings;
+/**
+ * As the SDK's model `Function` has it. A change is in force when it is answered, so every state is the good one.
+ * Variables may hold secrets and the host's key is none, so only programs on this machine are told them.
+ */
+function functionView(context: Context<HostEnv>, stored: StoredFunction): object {
+  const { environmentVariables, ...settings } = stored.settings;
+  const { layers } = settings;
   return {
-    ...stored.settings,
+    ...settings,
+    ...(environmentVariables && fromThisMachine(context) && { environmentVariables }),
     // They are given as texts and told of as objects.
     ...(layers && { layers: layers.map((arn) => ({ arn })) }),
     ...(stored.code && { codeSize: stored.code.bytes, codeChecksum: stored.code.checksum }),

@@ -3,10 +3,10 @@ import { createMiddleware } from "hono/factory";
 import type { Context } from "hono";
 import { fromThisMachine } from "../../protocol/admin-guard.ts";
 import { ACS3_MAX_SKEW_MS, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
-import { checkHead } from "../fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { Nonces } from "../nonces.ts";
 import { readBounded, type BodyRoom } from "../read-bounded.ts";
+import { checkHead } from "./check-head.ts";
 
 export interface HostEnv {
   readonly Variables: {

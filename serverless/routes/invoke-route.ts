@@ -1,9 +1,9 @@
 /** InvokeFunction: a signed call of a function, answered when it ended, or taken to be run later. */
 import type { Hono } from "hono";
+import { maxAsyncPayloadBytes, maxPayloadBytes } from "../../protocol/fc-limits.ts";
 import type { AsyncCalls } from "../async-calls.ts";
 import type { Caller } from "../caller.ts";
 import type { FunctionStore } from "../deployed/function-store.ts";
-import { maxAsyncBodyBytes, maxSyncBodyBytes } from "../fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { invokeAnswer } from "../invoke-answer.ts";
 import type { Gate, HostEnv } from "./host-route.ts";
@@ -22,7 +22,7 @@ export function addInvokeRoute(
   { store, caller, asyncCalls, gate }: InvokeRouteOptions,
 ): void {
   const signed = gate.signed(({ req }) =>
-    isAsync(req.header("x-fc-invocation-type")) ? maxAsyncBodyBytes : maxSyncBodyBytes,
+    isAsync(req.header("x-fc-invocation-type")) ? maxAsyncPayloadBytes : maxPayloadBytes,
   );
   app.post("/2023-03-30/functions/:name/invocations", signed, async ({ req, var: { requestId, body } }) => {
     const type = req.header("x-fc-invocation-type") ?? "Sync";

@@ -48,7 +48,7 @@ it("asks for a signature over path and date where the function was defined so", 
   expect(await status(signature("POST", path, "secret"))).toBe(200);
 });
 
-it("makes, tells of and takes away triggers through the official SDK", async () => {
+it("makes, tells of, changes and takes away triggers through the official SDK", async () => {
   const { endpoint, ours } = await start();
   const url = `http://${endpoint}/trigger/f/x`;
   expect((await fetch(url)).status).toBe(404);
@@ -77,6 +77,18 @@ it("makes, tells of and takes away triggers through the official SDK", async () 
   expect((await ours.listTriggers("f", new sdk.ListTriggersRequest({}))).body?.triggers).toEqual([body]);
   expect((await fetch(url)).status).toBe(200);
   expect((await fetch(url, { method: "POST" })).status).toBe(405);
+  const triggerConfig = JSON.stringify({ authType: "anonymous", methods: ["GET", "POST"] });
+  const update = async (given: ConstructorParameters<typeof sdk.UpdateTriggerInput>[0]) =>
+    ours.updateTrigger("f", "web", new sdk.UpdateTriggerRequest({ body: new sdk.UpdateTriggerInput(given) }));
+  await expect(update({ triggerConfig, qualifier: "prod" })).rejects.toMatchObject({
+    message: expect.stringContaining('qualifier is "prod"; allowed: LATEST'),
+  });
+  expect((await update({ triggerConfig })).body).toMatchObject({
+    triggerId: body?.triggerId,
+    createdTime: body?.createdTime,
+    triggerConfig,
+  });
+  expect((await fetch(url, { method: "POST" })).status).toBe(200);
   await expect(create({})).rejects.toMatchObject({ statusCode: 409, code: "TriggerAlreadyExists" });
   expect((await ours.deleteTrigger("f", "web")).statusCode).toBe(204);
   await eventually(async () => expect((await fetch(url)).status).toBe(404));

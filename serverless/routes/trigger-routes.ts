@@ -3,12 +3,12 @@
  * own; here the request for a function's `/x` goes to `/trigger/NAME/x`.
  */
 import type { Context, Hono } from "hono";
+import { maxPayloadBytes } from "../../protocol/fc-limits.ts";
 import type { TriggerRequest } from "../call.ts";
 import type { Caller } from "../caller.ts";
 import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
-import { readTrigger, type HttpTrigger } from "../deployed/http-trigger.ts";
+import { readTrigger, readTriggerUpdate, type HttpTrigger } from "../deployed/http-trigger.ts";
 import { PLATFORM_HEADERS } from "../fc-contract.ts";
-import { maxSyncBodyBytes } from "../fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { triggerAnswer } from "../invoke-answer.ts";
 import type { Gate, HostEnv } from "./host-route.ts";
@@ -50,6 +50,13 @@ export function addTriggerRoutes(
     const stored = store.get(name);
     return answer(context, triggerView(stored, triggerOf(stored, named), context.req.url));
   });
+  app.put(`${path}/:trigger`, gate.deploys(maxInputBytes), (context) => {
+    const { name, trigger: named } = context.req.param();
+    const stored = store.get(name);
+    const trigger = readTriggerUpdate(context.var.body, triggerOf(stored, named), nowUnixMs());
+    store.change(name, { trigger });
+    return answer(context, triggerView(stored, trigger, context.req.url));
+  });
   app.delete(`${path}/:trigger`, gate.deploys(0), (context) => {
     const { name, trigger: named } = context.req.param();
     triggerOf(store.get(name), named);
@@ -57,7 +64,7 @@ export function addTriggerRoutes(
     return context.body(null, 204, { "x-fc-request-id": context.var.requestId });
   });
 
-  const enter = gate.checked(maxSyncBodyBytes, (context) => {
+  const enter = gate.checked(maxPayloadBytes, (context) => {
     const { authType, methods } = triggerOf(store.get(context.req.param("name") ?? ""));
     const { method } = context.req;
     if (!methods.includes(method)) {
@@ -102,8 +109,7 @@ function triggerRequest(request: Request): TriggerRequest {
 }
 
 function triggerView({ config }: StoredFunction, trigger: HttpTrigger, url: string): object {
-  const { id, name, authType, methods, createdAtUnixMs } = trigger;
-  const createdTime = new Date(createdAtUnixMs).toISOString();
+  const { id, name, authType, methods, createdAtUnixMs, modifiedAtUnixMs } = trigger;
   return {
     triggerId: id,
     triggerName: name,
@@ -111,7 +117,7 @@ function triggerView({ config }: StoredFunction, trigger: HttpTrigger, url: stri
     triggerConfig: JSON.stringify({ authType, methods }),
     qualifier: "LATEST",
     httpTrigger: { urlInternet: new URL(`/trigger/${config.name}`, url).href },
-    createdTime,
-    lastModifiedTime: createdTime,
+    createdTime: new Date(createdAtUnixMs).toISOString(),
+    lastModifiedTime: new Date(modifiedAtUnixMs).toISOString(),
   };
 }

@@ -2,10 +2,11 @@
 import { describe } from "vitest";
 import { executable } from "../built.ts";
 import { functionContract } from "./function-contract.ts";
-import { hostedFunction } from "./hosted-function.ts";
-import { plainFunction, triggeredFunction } from "./started-function.ts";
+import { hostedFunction, hostTriggeredFunction } from "./hosted-function.ts";
+import { imitatedTriggerFunction, plainFunction } from "./started-function.ts";
 
 const command = [process.execPath, executable, "function"];
-describe.each([hostedFunction, plainFunction, triggeredFunction])("a function $name", (shape) => {
+const shapes = [hostedFunction, hostTriggeredFunction, plainFunction, imitatedTriggerFunction];
+describe.each(shapes)("a function $name", (shape) => {
   functionContract(shape, { command });
 });

@@ -15,6 +15,8 @@ import { eventually } from "../built.ts";
 import { brokenRepository, functionRepository } from "./function-models.ts";
 import type { FunctionCommand, FunctionShape, InferAnswer, RunningFunction } from "./function-shape.ts";
 
+const hostBetween = "the function host is between, which has its own answer and keeps what it is told";
+
 export function functionContract(shape: FunctionShape, command: Omit<FunctionCommand, "models">): void {
   let running: RunningFunction;
   beforeAll(async () => {
@@ -120,7 +122,7 @@ export function functionContract(shape: FunctionShape, command: Omit<FunctionCom
     it("keeps the platform from using the function, and is unavailable where there is none", async () => {
       const starting = shape.start({ ...command, models: brokenRepository() });
       if (shape.isPlatform && running.send !== undefined) {
-        await expect(starting).rejects.toThrow(/initializer answered 404: .*broken/);
+        await expect(starting).rejects.toThrow(/initializer? answered 404[^]*broken/);
         return;
       }
       const broken = await starting;
@@ -185,9 +187,10 @@ export function functionContract(shape: FunctionShape, command: Omit<FunctionCom
       },
     );
 
-    it.each(["/v2/models/simple/infer", "/invoke"])(
+    it.for(["/v2/models/simple/infer", "/invoke"])(
       "refuses a body at %s that is larger than an invocation's",
-      async (path) => {
+      async (path, { skip }) => {
+        if (running.process === undefined) skip(hostBetween);
         const status = await sendHead(running, path, { "content-length": 32 * 2 ** 20 + 1 });
         expect(status).toBe(413);
       },
@@ -195,6 +198,7 @@ export function functionContract(shape: FunctionShape, command: Omit<FunctionCom
 
     it("says by x-fc-status whether the call failed, or only its input was wrong", async ({ skip }) => {
       if (!shape.isPlatform) skip("nobody is in front who would read it");
+      if (running.process === undefined) skip(hostBetween);
       const statusOf = async (path: string, body: string): Promise<unknown[]> => {
         const { status, headers } = await send(path, { method: "POST", body });
         return [status, headers.get("x-fc-status")];
@@ -205,7 +209,8 @@ export function functionContract(shape: FunctionShape, command: Omit<FunctionCom
       expect(await statusOf("/invoke", "hello")).toEqual([404, "404"]);
     });
 
-    it("answers the hooks of a platform", async () => {
+    it("answers the hooks of a platform", async ({ skip }) => {
+      if (running.process === undefined) skip(hostBetween);
       for (const [method, path, what] of [
         ["POST", "/initialize", "Initialize"],
         ["GET", "/pre-stop", "PreStop"],

@@ -6,18 +6,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe } from "vitest";
 import { functionContract } from "./function-contract.ts";
-import { hostedFunction } from "./hosted-function.ts";
-import { plainFunction, triggeredFunction } from "./started-function.ts";
+import { hostedFunction, hostTriggeredFunction } from "./hosted-function.ts";
+import { imitatedTriggerFunction, plainFunction } from "./started-function.ts";
 
 const build = fileURLToPath(new URL("../../dist/serverless/package/build.js", import.meta.url));
 const command = packageCommand();
 
-describe.skipIf(!existsSync(build)).each([hostedFunction, plainFunction, triggeredFunction])(
-  "the package of a function $name",
-  (shape) => {
-    functionContract(shape, { command });
-  },
-);
+const shapes = [hostedFunction, hostTriggeredFunction, plainFunction, imitatedTriggerFunction];
+describe.skipIf(!existsSync(build)).each(shapes)("the package of a function $name", (shape) => {
+  functionContract(shape, { command });
+});
 
 /** A new package, put where nothing else is. */
 function packageCommand(): string[] {

@@ -1,6 +1,6 @@
 /**
- * A function as a process with a port: as a plain server, which is told PORT, and behind an HTTP trigger, which is told
- * the platform's variables and gets the platform's headers. What a trigger does not allow in an answer is an error.
+ * A function as a process with a port: as a plain server, which is told PORT, and behind an imitated HTTP trigger, which is
+ * told the platform's variables and gets the platform's headers. What a trigger does not allow in an answer is an error.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,8 +26,8 @@ export const plainFunction: FunctionShape = {
   },
 };
 
-export const triggeredFunction: FunctionShape = {
-  name: "behind an HTTP trigger",
+export const imitatedTriggerFunction: FunctionShape = {
+  name: "behind an imitated HTTP trigger",
   isPlatform: true,
   start: async (command) => {
     const [port = 0, other, another] = await freePorts(3);
@@ -82,7 +82,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, "close");
 }
 
-async function inferOver(
+export async function inferOver(
   send: Send,
   { model, version, wire }: InferCall,
 ): Promise<{ status: number; wire: ReturnType<typeof toWireBody> }> {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Whether a promise that never rejects is fulfilled within a time. */
-export async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+export async function fulfilsWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   const stop = new AbortController();
   const late = delay(ms, false, { signal: stop.signal }).catch(() => false);
   try {

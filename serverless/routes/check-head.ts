@@ -1,10 +1,8 @@
-/** What Function Compute allows of a request, in bytes. */
-import { FcRefusal } from "./fc-refusal.ts";
+/** The size of a request's head, as Function Compute bounds it. */
+import { FcRefusal } from "../fc-refusal.ts";
 
 const maxHeaderBytes = 8 * 2 ** 10;
 const maxUrlBytes = 4 * 2 ** 10;
-export const maxSyncBodyBytes = 32 * 2 ** 20;
-export const maxAsyncBodyBytes = 128 * 2 ** 10;
 
 /** @throws FcRefusal InvalidArgument when path and query, or the headers, are too large */
 export function checkHead(request: Request): void {
