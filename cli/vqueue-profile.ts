@@ -108,7 +108,11 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
     const listed = await models.list();
     const names = options.models?.split(",").map((name) => name.trim()) ?? listed ?? [];
     if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
-    for (const name of names) replies.set(name, await models.describe(name));
+    for (const name of names) {
+      const reply = await models.describe(name);
+      // A server lists what it could load, too.
+      if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
+    }
   } catch (error) {
     log.warn({ edge: options.edge, why: (error as Error).message }, "the edge is unreachable");
   }

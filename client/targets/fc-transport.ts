@@ -4,6 +4,7 @@
  */
 import type { CallCost } from "../../algorithms/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
+import { maxPayloadBytes } from "../../protocol/fc-limits.ts";
 import { SpillwayError } from "../errors.ts";
 import { answerFault } from "./answer-fault.ts";
 import { fcFault } from "./fc-fault.ts";
@@ -23,8 +24,6 @@ export interface FcTransportOptions extends FcAddress {
 const sdkGraceMs = 1_000;
 /** For how long a function is left alone that has as many open calls as it may, in milliseconds. */
 const lookAgainMs = 100;
-/** The largest payload that Function Compute takes in a synchronous call. */
-const maxPayloadBytes = 32 * 2 ** 20;
 
 export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
   const { functionName, accessKeySecret, securityToken = "" } = address;
