@@ -100,11 +100,8 @@ export class TargetState<In, Out> implements TargetView {
       return;
     }
     // A call that only tries whether it takes any again does not tell how many it takes.
-    if (error.code === "target_throttled" && !this.isFailing) {
+    if (error.code === "target_throttled" && !this.isFailing)
       this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
-      // Others are still under way, so it takes fewer calls, not none: no pause, which would idle what it gives.
-      if (this.inFlight > 0) return;
-    }
     this.#breaker.failed(error, formedAtMs, nowMs);
   }
 
