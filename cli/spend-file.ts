@@ -28,10 +28,14 @@ export interface SpendFile {
   readonly save: (saved: SavedSpend) => void;
 }
 
-/** @throws UsageError when the file is none of ours, in another currency, or cannot be read */
-export function openSpendFile(path: string, currency: string): SpendFile {
+/**
+ * @param onTaken told once, when another daemon has taken the file over
+ * @throws UsageError when the file is none of ours, in another currency, or cannot be read
+ */
+export function openSpendFile(path: string, currency: string, onTaken: () => void = () => {}): SpendFile {
   const owner = randomUUID();
   let isOurs = false;
+  let isTaken = false;
   const found = read(path);
   if (found !== undefined && found.currency !== currency) {
     throw new UsageError(`--spend-file: ${path}: is in ${found.currency}; the price sheet is in ${currency}`);
@@ -39,7 +43,11 @@ export function openSpendFile(path: string, currency: string): SpendFile {
   return {
     saved: found,
     save: (saved) => {
-      if (isOurs && read(path)?.owner !== owner) throw new Error(`${path} has another owner by now`);
+      if (isOurs && read(path)?.owner !== owner) {
+        if (!isTaken) onTaken();
+        isTaken = true;
+        throw new Error(`${path} is used by another queue now, so this one calls no functions`);
+      }
       write(path, owner, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
       isOurs = true;
     },

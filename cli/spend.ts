@@ -37,7 +37,13 @@ export function openSpendCap(
       );
     }
   }
-  const file = spendFile === undefined ? undefined : openSpendFile(spendFile, sheet.currency);
+  const onTaken = (): void =>
+    log.error({ spendFile }, "another queue has taken the spend file over: functions are called no more");
+  const file = spendFile === undefined ? undefined : openSpendFile(spendFile, sheet.currency, onTaken);
+  if ((file?.saved?.claimed ?? 0) > 0) {
+    const why = "a queue that used it was killed, or still runs and will call no functions from now on";
+    log.warn({ spendFile, claimed: file?.saved?.claimed }, `the spend file was not closed: ${why}`);
+  }
   return new SpendCap({
     limits: { perHour: maxSpendPerHour, perDay: maxSpendPerDay },
     currency: sheet.currency,

@@ -60,7 +60,7 @@ export function createDaemonApp(options: DaemonOptions): Hono {
   app.post("/v2/repository/index", async (context) => {
     const names = await models.list();
     if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
-    return context.json(names.map((name) => ({ name, state: "READY" })));
+    return context.json(names.map((name) => ({ name, state: models.stateOf(name) })));
   });
   app.get("/v2/models/:model", async (context) => {
     const { status, body } = await models.describe(context.req.param("model"));

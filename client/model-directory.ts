@@ -15,14 +15,15 @@ const listedForMs = 5_000;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
 
-const repositoryIndex = z.array(z.object({ name: z.string().min(1) }));
+const repositoryIndex = z.array(z.object({ name: z.string().min(1), state: z.string().optional() }));
 
 export class ModelDirectory {
   readonly #edge: HttpTransport;
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata = new Map<string, Uint8Array>();
-  #listed: ReadonlySet<string> | undefined;
+  /** By name, how the edge says that it stands. */
+  #listed: ReadonlyMap<string, string> | undefined;
   #askedAtMs = -Infinity;
 
   /**
@@ -46,16 +47,22 @@ export class ModelDirectory {
     try {
       const { status, body } = await this.#edge.post("/v2/repository/index", answerTimeoutMs);
       const index = status === 200 ? repositoryIndex.safeParse(jsonIn(body)) : undefined;
-      if (index?.success === true) this.#listed = new Set(index.data.map(({ name }) => name));
+      if (index?.success === true)
+        this.#listed = new Map(index.data.map(({ name, state = "READY" }) => [name, state]));
     } catch (error) {
       if (this.#listed === undefined) throw error;
     }
-    return this.#listed && [...this.#listed];
+    return this.#listed && [...this.#listed.keys()];
   }
 
   /** The names as last listed. */
   get known(): readonly string[] {
-    return [...(this.#listed ?? [])];
+    return [...(this.#listed?.keys() ?? [])];
+  }
+
+  /** How a listed model stands at the edge, in the words of the V2 repository index. */
+  stateOf(model: string): string | undefined {
+    return this.#listed?.get(model);
   }
 
   /** True when the edge lists its models and this one is not among them. */

@@ -131,6 +131,11 @@ describe("a call that this side does not send", () => {
       sloMs: 50,
       targets: [
         new ScriptedTarget(virtual, {
+          name: "edge",
+          maxInFlight: 1,
+          answer: () => failed("target_unreachable", "edge: ECONNREFUSED"),
+        }),
+        new ScriptedTarget(virtual, {
           name: "f",
           kind: "serverless",
           maxInFlight: 1,
@@ -138,9 +143,9 @@ describe("a call that this side does not send", () => {
         }),
       ],
     }));
-    for (const id of [0, 1]) submit(id);
+    for (const id of [0, 1, 2]) submit(id);
     clock.runAll();
-    for (const id of [0, 1]) {
+    for (const id of [1, 2]) {
       expect(ends.get(id)).toMatchObject({
         outcome: "refused",
         error: { code: "spend_cap_reached", message: "no money", retryAfterMs: 9_000, status: 503 },

@@ -192,13 +192,10 @@ export class VirtualQueue<In, Out> {
     for (const request of line.take(count)) this.#ledger.refuse(request, "deadline_passed", nowMs, heldBy);
   }
 
-  /** What the first target fails of that is left alone now. */
+  /** Why a target is left alone now: a reason of our own, such as the cap on money, before what the first fails of. */
   #whyLeftAlone(nowMs: number): SpillwayError | undefined {
-    for (const target of this.#targets) {
-      const why = target.whyNot(nowMs);
-      if (why !== undefined) return why;
-    }
-    return undefined;
+    const reasons = this.#targets.flatMap((target) => target.whyNot(nowMs) ?? []);
+    return reasons.find(({ isLocal }) => isLocal) ?? reasons[0];
   }
 
   #dispatch(

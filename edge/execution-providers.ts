@@ -5,6 +5,10 @@
 import * as ort from "onnxruntime-node";
 import type { ModelFile } from "./model-runner.ts";
 
+// The prebuilt library reports its use to its maker, and keeps files for that, unless it is told not to before its first
+// session is made.
+process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+
 export interface OpenedSession {
   readonly session: ort.InferenceSession;
   /** Providers it runs on, the preferred first. */

@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { readModelConfig } from "./read-model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
@@ -29,4 +33,17 @@ it("warms up with the shapes that the settings name, and refuses others", async 
   await expect(openSession(withConfig({ warmUp: [{ y: [1] }] }), 1)).rejects.toThrow(
     /warmUp has "y" of shape \[1\]; the model takes x \[-1,3,-1,-1\]/,
   );
+});
+
+it("leaves nothing of ONNX Runtime's telemetry behind", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spillway-telemetry-"));
+  const dist = (path: string): string => JSON.stringify(new URL(`../dist/${path}`, import.meta.url).href);
+  const script = `
+    import { embeddedModels } from ${dist("edge/repository.js")};
+    import { openSession } from ${dist("edge/session.js")};
+    await openSession(embeddedModels()[0], 1);`;
+  const { ORT_DISABLE_TELEMETRY: _, ...env } = process.env;
+  const flags = ["--input-type=module", "-e", script];
+  execFileSync(process.execPath, flags, { env: { ...env, TMPDIR: folder, HOME: folder } });
+  expect(readdirSync(folder)).toEqual([]);
 });

@@ -143,7 +143,8 @@ class Measuring {
       return await this.#call(rows);
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error;
-      this.#fault = error;
+      const isOver = error.code === "target_timeout" && performance.now() >= this.#options.untilMs - 1;
+      this.#fault = isOver ? new SpillwayError("target_timeout", "the time for measuring was over") : error;
       return undefined;
     }
   }

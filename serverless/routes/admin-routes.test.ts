@@ -28,6 +28,11 @@ it("throttles one function or all for as long as it is told to", async () => {
   expect((await invoke("a")).status).toBe(200);
   await admin("POST", "faults", { throttle: 1 });
   await expect(invoke("a", { name: "g" })).rejects.toMatchObject(throttled);
+  const none = await admin("POST", "faults", { seconds: 5 });
+  expect([none.status, await none.text()]).toEqual([
+    400,
+    expect.stringContaining("one at least of throttle"),
+  ]);
   expect(await (await admin("DELETE", "faults")).json()).toEqual([]);
   expect((await invoke("a", { name: "g" })).status).toBe(200);
   expect((await bill()).total).toMatchObject({ calls: 3, errors: 0 });

@@ -74,6 +74,8 @@ export function addAdminRoutes(app: Hono<HostEnv>, options: AdminRoutesOptions):
   app.post("/admin/faults", async (context) => {
     const body = await readBounded(context.req.raw, maxInputBytes, new BodyRoom(maxInputBytes));
     const { seconds, ...fault } = readInput(faultInput, body.bytes);
+    if (fault.cold === undefined && !lasts(fault))
+      throw new FcRefusal("InvalidArgument", "a fault has one at least of throttle, crash, slow and cold");
     if (fault.function !== undefined) store.get(fault.function);
     try {
       if (fault.cold === "once") store.chill(fault.function);
