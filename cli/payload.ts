@@ -1,6 +1,10 @@
 /** What a model is asked with: zeros by its metadata, rendered text, or pictures. */
-import { type ExampleModel, exampleOfZeros } from "../client/calibration/example-input.ts";
-import type { DescribedInput, DescribedModel } from "../client/calibration/example-input.ts";
+import {
+  type DescribedInput,
+  type DescribedModel,
+  type ExampleModel,
+  exampleOfZeros,
+} from "../client/calibration/example-input.ts";
 import { createLines } from "../demo/text-lines.ts";
 import { lineInput } from "../demo/line-input.ts";
 import { BodyCycle } from "../load/body-cycle.ts";

@@ -29,7 +29,7 @@ export interface SpendLimits {
 export interface SavedSpend {
   /** When it was saved, by the clock that the cap is given. */
   readonly atMs: number;
-  /** Counts as spent if the process that saved it ends without saving again. */
+  /** Money, in the cap's currency, that counts as spent if the process that saved it ends without saving again. */
   readonly claimed: number;
   readonly hour: Bins;
   readonly day: Bins;
@@ -50,7 +50,7 @@ export interface SpendCapOptions {
   readonly onOver?: () => void;
 }
 
-/** Money held for a call under way. */
+/** Money held for a call under way, in the cap's currency; until when it may run, by the cap's clock. */
 export interface Reservation {
   readonly amount: number;
   readonly endsAtMs: number;
