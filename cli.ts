@@ -7,17 +7,17 @@ import { Command, CommanderError } from "commander";
 import type { z } from "zod";
 import { logOptions } from "./cli/log.ts";
 import { addOptions, readOptions, UsageError } from "./cli/options.ts";
-import { vqueueOptions } from "./client/options.ts";
+import { vqueueOptions } from "./client/daemon/options.ts";
 import { detectOptions } from "./cli/detect-options.ts";
 import { pricesOptions } from "./cli/prices-options.ts";
 import { profileOptions } from "./cli/profile-options.ts";
 import { replayOptions } from "./cli/replay-options.ts";
 import { version } from "./cli/version.ts";
-import { demoOptions } from "./demo/options.ts";
-import { edgeOptions } from "./edge/options.ts";
-import { downOptions, statusOptions, upOptions } from "./fleet/options.ts";
-import { loadgenOptions } from "./load/options.ts";
-import { functionHostOptions, functionOptions } from "./serverless/options.ts";
+import { demoOptions } from "./tools/demo/options.ts";
+import { edgeOptions } from "./edge/server/options.ts";
+import { downOptions, statusOptions, upOptions } from "./tools/fleet/options.ts";
+import { loadgenOptions } from "./tools/load/options.ts";
+import { functionHostOptions, functionOptions } from "./serverless/host/options.ts";
 
 const program = new Command("spillway")
   .description("Batches inference requests and decides for each batch: the edge, or a serverless function.")

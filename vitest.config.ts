@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const folders = "{algorithms,protocol,client,edge,serverless,replay,demo,load,fleet,cli,test}";
+const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,test}";
 
 /** `--mode long` runs the soaks and storms, which `npm test` leaves out. */
 export default defineConfig(({ mode }) => ({

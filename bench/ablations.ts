@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LearningPart, learningParts } from "../client/policies/policy-inputs.ts";
-import { figure, percent } from "../replay/figures.ts";
+import { figure, percent } from "../base/figures.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
 import { type Pairing, replayPairing, scenarioPath } from "./pairings.ts";
 

@@ -3,10 +3,10 @@ import { createAdaptorServer } from "@hono/node-server";
 import { fileURLToPath } from "node:url";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
-import { createEdgeApp } from "../edge/app.ts";
-import type { ModelFile } from "../edge/model-runner.ts";
-import { ReplicaPool } from "../edge/replica-pool.ts";
-import { embeddedModels } from "../edge/repository.ts";
+import { createEdgeApp } from "../edge/server/app.ts";
+import type { ModelFile } from "../edge/models/model-runner.ts";
+import { ReplicaPool } from "../edge/replicas/replica-pool.ts";
+import { embeddedModels } from "../edge/models/repository.ts";
 
 const noOp = { name: "no-op", version: "1", path: fileURLToPath(new URL("no-op-model.js", import.meta.url)) };
 const log = pino({ level: "silent" });
@@ -20,7 +20,7 @@ const pools = [embeddedModels()[0] as ModelFile, noOp].map(
       maxBatchRows: 32,
       maxQueueRows: 1_024,
       maxQueueBytes: 2 ** 28,
-      entry: new URL("../edge/replica-process.js", import.meta.url),
+      entry: new URL("../edge/replicas/replica-process.js", import.meta.url),
       loadTimeoutMs: 60_000,
       pingMs: 5_000,
       runTimeoutMs: 30_000,

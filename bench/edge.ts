@@ -6,9 +6,9 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { Pool } from "undici";
-import type { ModelFile } from "../edge/model-runner.ts";
-import { embeddedModels } from "../edge/repository.ts";
-import { openSession } from "../edge/session.ts";
+import type { ModelFile } from "../edge/models/model-runner.ts";
+import { embeddedModels } from "../edge/models/repository.ts";
+import { openSession } from "../edge/models/session.ts";
 import { decodeInferResponse } from "../protocol/decode.ts";
 import { encodeInferRequest } from "../protocol/encode.ts";
 import { type Tensor, tensorFromNumbers } from "../protocol/tensor.ts";

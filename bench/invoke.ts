@@ -5,11 +5,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { Pool } from "undici";
-import { medianOf } from "../algorithms/latency/quantile.ts";
-import { fcTransport } from "../client/targets/fc-transport.ts";
-import type { HttpAuth } from "../client/targets/http-auth.ts";
-import { httpTransport } from "../client/targets/http-transport.ts";
-import type { Transport } from "../client/targets/transport.ts";
+import { medianOf } from "../base/quantile.ts";
+import { fcTransport } from "../client/transports/fc-transport.ts";
+import type { HttpAuth } from "../client/transports/http-auth.ts";
+import { httpTransport } from "../client/transports/http-transport.ts";
+import type { Transport } from "../client/transports/transport.ts";
 
 const timeoutMs = 10_000;
 const [blocks, blockCalls] = [20, 100];

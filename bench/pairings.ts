@@ -6,9 +6,9 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { PolicyName } from "../client/policies/registry.ts";
-import { parseScenario } from "../replay/scenario.ts";
-import type { LimitedSummary } from "../replay/scenario-limit.ts";
+import type { PolicyName } from "../replay/peers/registry.ts";
+import { parseScenario } from "../replay/world/scenario.ts";
+import type { LimitedSummary } from "../replay/limit/scenario-limit.ts";
 
 export interface Pairing {
   readonly name: string;

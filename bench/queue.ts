@@ -4,9 +4,9 @@
  * to the edge and 2 to the functions in turn, and ends by its own callback.
  */
 import { fixedPolicy } from "../client/policies/fixed.ts";
-import type { Target, TargetKind } from "../client/target.ts";
-import { VirtualQueue } from "../client/virtual-queue.ts";
-import { VirtualClock } from "../replay/virtual-clock.ts";
+import type { Target, TargetKind } from "../client/targets/target.ts";
+import { VirtualQueue } from "../client/queue/virtual-queue.ts";
+import { VirtualClock } from "../replay/world/virtual-clock.ts";
 
 const requestsPerRun = 2_000_000;
 const runs = 5;

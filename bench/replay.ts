@@ -3,12 +3,12 @@
  * memory that a whole day takes. The trace is Poisson, read from CSV of one line a request that is made while it is
  * read.
  */
-import type { PriceSheet } from "../algorithms/price.ts";
-import { type PolicyName, policies } from "../client/policies/registry.ts";
-import { exponential, randomStream } from "../replay/random-stream.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { type PolicyName, policies } from "../replay/peers/registry.ts";
+import { exponential, randomStream } from "../replay/traces/random-stream.ts";
 import { type LogSink, replayTrace } from "../replay/run.ts";
-import { parseScenario } from "../replay/scenario.ts";
-import type { TextFile } from "../replay/text-lines.ts";
+import { parseScenario } from "../replay/world/scenario.ts";
+import type { TextFile } from "../base/text-lines.ts";
 
 const requestsPerRun = 500_000;
 const runs = 3;

@@ -1,6 +1,6 @@
 /** The page of results, made of what was replayed: every sentence with a figure in it is computed. */
-import { policyNames } from "../client/policies/registry.ts";
-import { figure, percent } from "../replay/figures.ts";
+import { policyNames } from "../replay/peers/registry.ts";
+import { figure, percent } from "../base/figures.ts";
 import { meanFunctionRows, type ReplaySummary } from "../replay/summary.ts";
 import { type Pairing, type PolicyResult, type Reference, seed } from "./pairings.ts";
 

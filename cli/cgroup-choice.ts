@@ -1,6 +1,6 @@
 /** Whether functions are held to their sizes by control groups: as asked, and as this machine allows. */
 import type { Logger } from "pino";
-import { probeCgroups, type MakeCgroup } from "../serverless/cgroup-probe.ts";
+import { probeCgroups, type MakeCgroup } from "../serverless/host/instances/cgroup-probe.ts";
 import { UsageError } from "./options.ts";
 
 /** @throws UsageError when control groups must be used and cannot */

@@ -1,7 +1,7 @@
 /** Several policies on one trace: which ones are meant, and the table of what they came to. */
-import { type PolicyName, policyNames } from "../client/policies/registry.ts";
-import { figure, percent } from "../replay/figures.ts";
-import type { LimitedSummary } from "../replay/scenario-limit.ts";
+import { type PolicyName, policyNames } from "../replay/peers/registry.ts";
+import { figure, percent } from "../base/figures.ts";
+import type { LimitedSummary } from "../replay/limit/scenario-limit.ts";
 import { meanFunctionRows } from "../replay/summary.ts";
 import { UsageError } from "./options.ts";
 import { formatParameters } from "./tuning.ts";

@@ -1,12 +1,12 @@
 /** Sets the demo's run beside what its own record comes to under other policies, and beside the physical limit. */
 import { readFileSync } from "node:fs";
-import { policies, type PolicyName } from "../client/policies/registry.ts";
-import { surveyArrivals } from "../replay/arrival-survey.ts";
-import { profileTargets } from "../replay/profile.ts";
-import { parseRecord } from "../replay/recorded-run.ts";
-import { recordedWorld } from "../replay/recorded-world.ts";
+import { policies, type PolicyName } from "../replay/peers/registry.ts";
+import { surveyArrivals } from "../replay/traces/arrival-survey.ts";
+import { profileTargets } from "../replay/world/profile.ts";
+import { parseRecord } from "../replay/records/recorded-run.ts";
+import { recordedWorld } from "../replay/records/recorded-world.ts";
 import { replayTrace } from "../replay/run.ts";
-import { besideLimit, scenarioLimit } from "../replay/scenario-limit.ts";
+import { besideLimit, scenarioLimit } from "../replay/limit/scenario-limit.ts";
 import type { ComparedSummary } from "./compare.ts";
 
 const compared = [

@@ -3,13 +3,13 @@ import { openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
-import { followLines } from "../demo/follow-lines.ts";
-import { type Outcome, sendAll } from "../demo/load.ts";
-import type { DemoOptions } from "../demo/options.ts";
-import { planNews } from "../demo/plan-news.ts";
-import { type RunningProgram, startProgram } from "../demo/programs.ts";
-import { createProgress } from "../demo/progress.ts";
-import type { Question } from "../demo/questions.ts";
+import { followLines } from "../tools/demo/follow-lines.ts";
+import { type Outcome, sendAll } from "../tools/demo/load.ts";
+import type { DemoOptions } from "../tools/demo/options.ts";
+import { planNews } from "../tools/demo/plan-news.ts";
+import { type RunningProgram, startProgram } from "../tools/demo/programs.ts";
+import { createProgress } from "../base/progress.ts";
+import type { Question } from "../tools/demo/questions.ts";
 
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 /** The functions' sizes, and how many function processes a small machine takes beside everything else. */

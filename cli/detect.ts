@@ -1,11 +1,11 @@
 /** Wires the change-point detector to a recorded series. */
 import { readFileSync } from "node:fs";
-import { mapSegmentation } from "../algorithms/changepoint/map-segmentation.ts";
+import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
 import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
-import { parseSeries } from "../algorithms/changepoint/series.ts";
+import { parseSeries } from "../tools/detect/series.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "./detect-options.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
 import { throwUsage, UsageError } from "./options.ts";
 
 /** Indices count the steps from 0. */

@@ -1,6 +1,6 @@
 /** Wires the edge server. */
-import { createEdgeServer, type EdgeServer } from "../edge/edge-server.ts";
-import type { EdgeOptions } from "../edge/options.ts";
+import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
+import type { EdgeOptions } from "../edge/server/options.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { throwUsage } from "./options.ts";
 import { serve } from "./serve.ts";

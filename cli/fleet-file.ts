@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { parse as parseYaml, stringify } from "yaml";
 import { z } from "zod";
-import { vqueueOptions } from "../client/options.ts";
-import { edgeOptions } from "../edge/options.ts";
-import type { PlannedProgram } from "../fleet/start-program.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
-import { functionHostOptions } from "../serverless/options.ts";
+import { vqueueOptions } from "../client/daemon/options.ts";
+import { edgeOptions } from "../edge/server/options.ts";
+import type { PlannedProgram } from "../tools/fleet/start-program.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
+import { functionHostOptions } from "../serverless/host/options.ts";
 import { logOptions } from "./log.ts";
 import { checkValues, refuseUnknown, UsageError } from "./options.ts";
 

@@ -1,12 +1,12 @@
 /** Wires the fleet's commands: start, list and stop a set of programs on this machine. */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FleetFolder, type FleetState } from "../fleet/fleet-state.ts";
-import { fleetStatus, formatStatus } from "../fleet/fleet-status.ts";
-import type { DownOptions, StatusOptions, UpOptions } from "../fleet/options.ts";
-import { isRunning } from "../fleet/process-identity.ts";
-import { startFleet } from "../fleet/start-fleet.ts";
-import { stopFleet } from "../fleet/stop-fleet.ts";
+import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
+import { fleetStatus, formatStatus } from "../tools/fleet/fleet-status.ts";
+import type { DownOptions, StatusOptions, UpOptions } from "../tools/fleet/options.ts";
+import { isRunning } from "../tools/fleet/process-identity.ts";
+import { startFleet } from "../tools/fleet/start-fleet.ts";
+import { stopFleet } from "../tools/fleet/stop-fleet.ts";
 import { readFleetFile } from "./fleet-file.ts";
 import { throwUsage, UsageError } from "./options.ts";
 import { stopOnSignal } from "./stop-on-signal.ts";

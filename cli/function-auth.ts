@@ -1,6 +1,6 @@
 /** How calls of functions that have a URL prove who sends them: as the options say, with what the environment holds. */
-import type { VqueueOptions } from "../client/options.ts";
-import type { HttpAuth } from "../client/targets/http-auth.ts";
+import type { VqueueOptions } from "../client/daemon/options.ts";
+import type { HttpAuth } from "../client/transports/http-auth.ts";
 import { type Environment, functionComputeKey, secretIn } from "./function-compute-key.ts";
 
 /** @throws UsageError when the environment does not hold what that takes */

@@ -1,5 +1,5 @@
 /** Which functions are meant: those of a menu, or one that has options of its own. */
-import type { MenuFunction } from "../protocol/function-menu.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import { UsageError } from "./options.ts";
 
 interface FunctionOptions {

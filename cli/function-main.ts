@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { functionOptions } from "../serverless/options.ts";
+import { functionOptions } from "../serverless/host/options.ts";
 import { runFunction } from "./function.ts";
 import { logOptions } from "./log.ts";
 import { addOptions, readOptions, UsageError } from "./options.ts";

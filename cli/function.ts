@@ -1,9 +1,9 @@
 /** Wires a function: the models in this process, behind the platform's contract. */
-import { inProcessRunner } from "../edge/in-process-runner.ts";
-import { embeddedModels, findModels } from "../edge/repository.ts";
-import type { ModelFile } from "../edge/model-runner.ts";
-import { createFunctionApp } from "../serverless/function-app.ts";
-import { type FunctionOptions, functionPort } from "../serverless/options.ts";
+import { inProcessRunner } from "../edge/models/in-process-runner.ts";
+import { embeddedModels, findModels } from "../edge/models/repository.ts";
+import type { ModelFile } from "../edge/models/model-runner.ts";
+import { createFunctionApp } from "../serverless/function/function-app.ts";
+import { type FunctionOptions, functionPort } from "../serverless/host/options.ts";
 import { untimed } from "./http-server.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import { throwUsage } from "./options.ts";

@@ -1,10 +1,10 @@
 /** Wires the local function host: functions whose instances are this executable's `function` command. */
 import { fileURLToPath } from "node:url";
-import type { MenuFunction } from "../protocol/function-menu.ts";
-import { coldStarts } from "../serverless/cold-start.ts";
-import type { FunctionConfig } from "../serverless/fc-contract.ts";
-import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host.ts";
-import type { FunctionHostProgramOptions } from "../serverless/options.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
+import { coldStarts } from "../serverless/host/instances/cold-start.ts";
+import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
+import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
+import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
 import { chosenCgroups } from "./cgroup-choice.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { functionComputeKey } from "./function-compute-key.ts";

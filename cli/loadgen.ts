@@ -1,17 +1,17 @@
 /** Wires the load generator: bodies that suit the model, a schedule or callers, the run, and what it came to. */
 import { writeFileSync } from "node:fs";
-import { createProgress, type Progress, progressBar } from "../demo/progress.ts";
-import { formatCeiling, measureCeiling } from "../load/ceiling.ts";
-import { createExchange } from "../load/exchange.ts";
-import { generate, type Load } from "../load/generate.ts";
-import { histogramJson, histogramText } from "../load/histogram-text.ts";
-import type { LoadFigures } from "../load/load-figures.ts";
-import { formatLoadResult, loadResult } from "../load/load-result.ts";
-import type { LoadgenOptions } from "../load/options.ts";
-import { constantSchedule, poissonSchedule, traceSchedule } from "../load/schedule.ts";
-import { whyUnwritable } from "../replay/file-fault.ts";
+import { createProgress, type Progress, progressBar } from "../base/progress.ts";
+import { formatCeiling, measureCeiling } from "../tools/load/ceiling.ts";
+import { createExchange } from "../tools/load/exchange.ts";
+import { generate, type Load } from "../tools/load/generate.ts";
+import { histogramJson, histogramText } from "../tools/load/histogram-text.ts";
+import type { LoadFigures } from "../tools/load/load-figures.ts";
+import { formatLoadResult, loadResult } from "../tools/load/load-result.ts";
+import type { LoadgenOptions } from "../tools/load/options.ts";
+import { constantSchedule, poissonSchedule, traceSchedule } from "../tools/load/schedule.ts";
+import { whyUnwritable } from "../base/file-fault.ts";
 import { textFile } from "../replay/files.ts";
-import { InputError } from "../replay/input-error.ts";
+import { InputError } from "../base/input-error.ts";
 import { loadBodies, plainBodies } from "./payload.ts";
 import { UsageError } from "./options.ts";
 import { stopOnSignal } from "./stop-on-signal.ts";

@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { nearestName } from "../algorithms/edit-distance.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
+import { nearestName } from "../base/edit-distance.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
 
 /** Bad usage or bad input: the message names the place, the value and what is allowed. Exit status 2. */
 export class UsageError extends Error {}

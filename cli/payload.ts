@@ -4,17 +4,17 @@ import {
   type DescribedModel,
   type ExampleModel,
   exampleOfZeros,
-} from "../client/calibration/example-input.ts";
-import { createLines } from "../demo/text-lines.ts";
-import { lineInput } from "../demo/line-input.ts";
-import { BodyCycle } from "../load/body-cycle.ts";
-import { describeModel, parseShapes } from "../load/model-description.ts";
-import type { PayloadOptions } from "../load/options.ts";
-import { pictureRequest, readPictures } from "../load/pictures.ts";
+} from "../client/daemon/profile/example-input.ts";
+import { createLines } from "../tools/demo/text-lines.ts";
+import { lineInput } from "../tools/demo/line-input.ts";
+import { BodyCycle } from "../tools/load/body-cycle.ts";
+import { describeModel, parseShapes } from "../tools/load/model-description.ts";
+import type { PayloadOptions } from "../tools/load/options.ts";
+import { pictureRequest, readPictures } from "../tools/load/pictures.ts";
 import type { InferRequest } from "../protocol/message.ts";
 import { stackRequests } from "../protocol/stack.ts";
 import type { Tensor } from "../protocol/tensor.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
 import { throwUsage, UsageError } from "./options.ts";
 
 /** How many lines of text take turns. */

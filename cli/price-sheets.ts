@@ -1,8 +1,8 @@
 /** Reads price sheets: those that come with the program by name, or a user's own by path. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { PriceSheet } from "../algorithms/price.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
-import { checkPriceSheet, whyNotValid } from "../serverless/price-sheet.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
+import { checkPriceSheet, whyNotValid } from "../serverless/prices/price-sheet.ts";
 import { UsageError } from "./options.ts";
 
 const folder = new URL("../../serverless/prices/", import.meta.url);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { PriceSheet } from "../algorithms/price.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
 import { formatPrices, formatSheets, priceFunctions } from "./price-table.ts";
 
 const head = { currency: "CNY", validFrom: "2026-01-01" };

@@ -1,6 +1,6 @@
 /** Price sheets and priced functions as figures, and as tables for people. */
-import { monthBill } from "../algorithms/month-bill.ts";
-import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
+import { monthBill } from "../serverless/prices/month-bill.ts";
+import { callCost, type FunctionSize, type PriceSheet } from "../serverless/prices/price.ts";
 
 /** More than any bill has. */
 const exactDigits = 12;

@@ -1,6 +1,6 @@
 /** The options of the price list, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import { functionGpu, functionMenu, functionSize } from "../protocol/function-menu.ts";
+import { functionGpu, functionMenu, functionSize } from "../serverless/prices/function-menu.ts";
 
 export const pricesOptions = z.strictObject({
   sheet: z

@@ -1,5 +1,5 @@
 /** Wires the price list: which sheets and functions are meant, and what they come to. */
-import type { FunctionSize } from "../algorithms/price.ts";
+import type { FunctionSize } from "../serverless/prices/price.ts";
 import { chosenFunctions } from "./function-choice.ts";
 import { throwUsage, UsageError } from "./options.ts";
 import { formatPrices, formatSheets, type Load, priceFunctions, sheetPrices } from "./price-table.ts";

@@ -1,12 +1,17 @@
 /** The files that `profile` writes: a profile that grows by what is measured, and a scenario of it. */
 import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseProfile, type ModelTimes, type Profile, type ProfiledTarget } from "../client/profile.ts";
-import type { MenuFunction } from "../protocol/function-menu.ts";
-import { whyUnreadable, whyUnwritable } from "../replay/file-fault.ts";
-import { InputError } from "../replay/input-error.ts";
-import { profiledScenario } from "../replay/profiled-scenario.ts";
-import { parseScenario } from "../replay/scenario.ts";
+import {
+  parseProfile,
+  type ModelTimes,
+  type Profile,
+  type ProfiledTarget,
+} from "../client/policies/profile.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
+import { whyUnreadable, whyUnwritable } from "../base/file-fault.ts";
+import { InputError } from "../base/input-error.ts";
+import { profiledScenario } from "../replay/world/profiled-scenario.ts";
+import { parseScenario } from "../replay/world/scenario.ts";
 import { throwUsage, UsageError } from "./options.ts";
 
 /** Function processes at once in a scenario; nothing that was measured tells. */

@@ -1,7 +1,7 @@
 /** The options of `profile`, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import { payload } from "../load/options.ts";
-import { functionMenu } from "../protocol/function-menu.ts";
+import { payload } from "../tools/load/options.ts";
+import { functionMenu } from "../serverless/prices/function-menu.ts";
 
 export const profileOptions = z.strictObject({
   url: z

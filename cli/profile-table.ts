@@ -1,8 +1,8 @@
 /** What was measured of a model, as a table with a chart of the throughput and a line on the best batch. */
 import { profileMs, profileMeanTable, sortProfile } from "../algorithms/latency/profile.ts";
-import { batchGain } from "../algorithms/latency/throughput.ts";
-import type { ModelTimes, ProfiledTarget } from "../client/profile.ts";
-import { percentOf } from "../load/validity.ts";
+import { batchGain } from "../tools/profile/throughput.ts";
+import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
+import { percentOf } from "../tools/load/validity.ts";
 
 export interface BatchFigures {
   readonly rows: number;

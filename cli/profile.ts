@@ -1,12 +1,12 @@
 /** Wires `profile`: measures one model on one server by batch size, prints it, and writes it down. */
-import { calibrate } from "../client/calibration/calibrate.ts";
-import { lessLink, probeLink } from "../client/calibration/link-probe.ts";
-import type { Measured } from "../client/calibration/measure.ts";
-import type { ExampleModel } from "../client/calibration/example-input.ts";
-import { SpillwayError } from "../client/errors.ts";
-import type { ModelTimes, ProfiledTarget } from "../client/profile.ts";
-import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
-import { createProgress, progressBar } from "../demo/progress.ts";
+import { calibrate } from "../client/daemon/profile/calibrate.ts";
+import { lessLink, probeLink } from "../client/daemon/profile/link-probe.ts";
+import type { Measured } from "../client/daemon/profile/measure.ts";
+import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
+import { SpillwayError } from "../base/errors.ts";
+import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
+import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
+import { createProgress, progressBar } from "../base/progress.ts";
 import { UsageError } from "./options.ts";
 import { exampleOf } from "./payload.ts";
 import { readPriceSheet } from "./price-sheets.ts";

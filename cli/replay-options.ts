@@ -1,7 +1,7 @@
 /** The options of the replay, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { learningParts } from "../client/policies/policy-inputs.ts";
-import { policyNames } from "../client/policies/registry.ts";
+import { policyNames } from "../replay/peers/registry.ts";
 
 export const replayOptions = z.strictObject({
   trace: z

@@ -1,5 +1,5 @@
 /** How far a replay is, as one line: a bar where its end is known, speed, and what is left. On terminals only. */
-import { createProgress, progressBar } from "../demo/progress.ts";
+import { createProgress, progressBar } from "../base/progress.ts";
 
 export interface ReplayStand {
   readonly name: string;

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { reportPage } from "../replay/report/page.ts";
 import type { ReportRun } from "../replay/report/report.ts";
-import type { LimitOfArrivals } from "../replay/scenario-limit.ts";
+import type { LimitOfArrivals } from "../replay/limit/scenario-limit.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import type { World } from "./replay-world.ts";
 import { version } from "./version.ts";

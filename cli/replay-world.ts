@@ -1,11 +1,11 @@
 /** The world of a replay from its files: the scenario, and the price sheet that it names. */
 import { readFileSync } from "node:fs";
-import type { PriceSheet } from "../algorithms/price.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
-import { whyUnreadable } from "../replay/file-fault.ts";
-import { InputError } from "../replay/input-error.ts";
-import { checkPrices, profileTargets } from "../replay/profile.ts";
-import { parseScenario, type Scenario } from "../replay/scenario.ts";
+import { whyUnreadable } from "../base/file-fault.ts";
+import { InputError } from "../base/input-error.ts";
+import { checkPrices, profileTargets } from "../replay/world/profile.ts";
+import { parseScenario, type Scenario } from "../replay/world/scenario.ts";
 import { UsageError } from "./options.ts";
 import { readPriceSheet } from "./price-sheets.ts";
 

@@ -3,16 +3,16 @@
  * one after another, and a table. Both with the physical limit and a page of charts where these are asked for.
  */
 import { type LearningPart, learningParts } from "../client/policies/policy-inputs.ts";
-import type { ParameterValues } from "../client/policies/parameters.ts";
-import { type PolicyName, policyWith } from "../client/policies/registry.ts";
-import { surveyArrivals } from "../replay/arrival-survey.ts";
-import type { ArrivalOptions } from "../replay/arrivals.ts";
+import type { ParameterValues } from "../replay/peers/parameters.ts";
+import { type PolicyName, policyWith } from "../replay/peers/registry.ts";
+import { surveyArrivals } from "../replay/traces/arrival-survey.ts";
+import type { ArrivalOptions } from "../replay/traces/arrivals.ts";
 import { createLogFile, createPageFile, textFile } from "../replay/files.ts";
-import { figure } from "../replay/figures.ts";
-import { InputError } from "../replay/input-error.ts";
+import { figure } from "../base/figures.ts";
+import { InputError } from "../base/input-error.ts";
 import type { ReportRun } from "../replay/report/report.ts";
 import { replayTrace } from "../replay/run.ts";
-import { besideLimit, type LimitOfArrivals, scenarioLimit } from "../replay/scenario-limit.ts";
+import { besideLimit, type LimitOfArrivals, scenarioLimit } from "../replay/limit/scenario-limit.ts";
 import { Timeline } from "../replay/timeline.ts";
 import { comparedPolicies, formatComparison } from "./compare.ts";
 import { UsageError } from "./options.ts";

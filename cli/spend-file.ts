@@ -7,8 +7,8 @@ import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
-import type { SavedSpend } from "../client/spend-cap.ts";
-import { whyUnreadable, whyUnwritable } from "../replay/file-fault.ts";
+import type { SavedSpend } from "../client/targets/spend-cap.ts";
+import { whyUnreadable, whyUnwritable } from "../base/file-fault.ts";
 import { UsageError } from "./options.ts";
 
 const bins = z.array(z.tuple([z.number().int(), z.number().min(0)]));

@@ -1,10 +1,10 @@
 /** The daemon's cap on money: from its flags, with what the file of an earlier run says, and told of in the log. */
 import type { Logger } from "pino";
-import { callCost, type PriceSheet } from "../algorithms/price.ts";
-import type { VqueueOptions } from "../client/options.ts";
-import { SpendCap } from "../client/spend-cap.ts";
-import { longestStartMs, mostCost } from "../client/targets/capped-transport.ts";
-import type { MenuFunction } from "../protocol/function-menu.ts";
+import { callCost, type PriceSheet } from "../serverless/prices/price.ts";
+import type { VqueueOptions } from "../client/daemon/options.ts";
+import { SpendCap } from "../client/targets/spend-cap.ts";
+import { longestStartMs, mostCost } from "../client/transports/capped-transport.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import { UsageError } from "./options.ts";
 import { openSpendFile } from "./spend-file.ts";
 

@@ -1,7 +1,7 @@
 /** What a replay came to, and the physical limit beside it, as lines for a person. */
-import { mostMoments } from "../replay/arrival-survey.ts";
-import { figure, percent } from "../replay/figures.ts";
-import type { ScenarioLimit } from "../replay/scenario-limit.ts";
+import { mostMoments } from "../replay/traces/arrival-survey.ts";
+import { figure, percent } from "../base/figures.ts";
+import type { ScenarioLimit } from "../replay/limit/scenario-limit.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
 import { formatParameters } from "./tuning.ts";
 

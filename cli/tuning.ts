@@ -1,6 +1,6 @@
 /** `--tune`: which policies can be tuned, the search for their parameters, and how these are shown. */
-import type { ParameterValues } from "../client/policies/parameters.ts";
-import { type PolicyName, policyParameters } from "../client/policies/registry.ts";
+import type { ParameterValues } from "../replay/peers/parameters.ts";
+import { type PolicyName, policyParameters } from "../replay/peers/registry.ts";
 import type { ReplaySummary } from "../replay/summary.ts";
 import { tune } from "../replay/tune.ts";
 import { UsageError } from "./options.ts";

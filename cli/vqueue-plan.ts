@@ -1,5 +1,5 @@
 /** What the daemon's flags say about the plan: those of one plan are refused with the other. */
-import type { VqueueOptions } from "../client/options.ts";
+import type { VqueueOptions } from "../client/daemon/options.ts";
 import { UsageError } from "./options.ts";
 
 export type ChosenPlan =

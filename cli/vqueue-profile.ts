@@ -1,16 +1,16 @@
 /** Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what is said of it. */
 import type { Logger } from "pino";
-import { medianOf } from "../algorithms/latency/quantile.ts";
-import { assumedTimes, unmeasured } from "../client/assumed-profile.ts";
-import { calibrate } from "../client/calibration/calibrate.ts";
-import { describedModel, type ExampleModel, exampleOfZeros } from "../client/calibration/example-input.ts";
-import type { Measured } from "../client/calibration/measure.ts";
-import type { ModelDirectory } from "../client/model-directory.ts";
-import type { VqueueOptions } from "../client/options.ts";
-import type { Profile, ProfiledTarget } from "../client/profile.ts";
-import type { HttpReply } from "../client/targets/http-transport.ts";
-import type { Transport } from "../client/targets/transport.ts";
-import type { MenuFunction } from "../protocol/function-menu.ts";
+import { medianOf } from "../base/quantile.ts";
+import { assumedTimes, unmeasured } from "../client/daemon/profile/assumed-profile.ts";
+import { calibrate } from "../client/daemon/profile/calibrate.ts";
+import { describedModel, type ExampleModel, exampleOfZeros } from "../client/daemon/profile/example-input.ts";
+import type { Measured } from "../client/daemon/profile/measure.ts";
+import type { ModelDirectory } from "../client/daemon/model-directory.ts";
+import type { VqueueOptions } from "../client/daemon/options.ts";
+import type { Profile, ProfiledTarget } from "../client/policies/profile.ts";
+import type { HttpReply } from "../client/transports/http-transport.ts";
+import type { Transport } from "../client/transports/transport.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import { UsageError } from "./options.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-files.ts";
 

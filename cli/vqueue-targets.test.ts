@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { PriceSheet } from "../algorithms/price.ts";
-import { vqueueOptions } from "../client/options.ts";
-import { SpendCap } from "../client/spend-cap.ts";
-import { closers, scripted } from "../test/wired-targets.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { vqueueOptions } from "../client/daemon/options.ts";
+import { SpendCap } from "../client/targets/spend-cap.ts";
+import { closers, scripted } from "../test/support/wired-targets.ts";
 import { spendClockMs } from "./spend.ts";
 import { connect } from "./vqueue-targets.ts";
 

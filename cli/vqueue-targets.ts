@@ -1,20 +1,20 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
-import { callCost, type FunctionSize, type PriceSheet } from "../algorithms/price.ts";
-import type { VqueueOptions } from "../client/options.ts";
-import { RetryBudget } from "../client/retry-budget.ts";
-import type { SpendCap } from "../client/spend-cap.ts";
-import type { Target } from "../client/target.ts";
+import { callCost, type FunctionSize, type PriceSheet } from "../serverless/prices/price.ts";
+import type { VqueueOptions } from "../client/daemon/options.ts";
+import { RetryBudget } from "../client/targets/retry-budget.ts";
+import type { SpendCap } from "../client/targets/spend-cap.ts";
+import type { Target } from "../client/targets/target.ts";
 import {
   type CappedTransportOptions,
   cappedGet,
   cappedTransport,
-} from "../client/targets/capped-transport.ts";
-import { fcTransport } from "../client/targets/fc-transport.ts";
-import { guardedTarget } from "../client/targets/guarded-target.ts";
-import { type HttpTransport, httpTransport } from "../client/targets/http-transport.ts";
-import { type ModelCall, modelTarget } from "../client/targets/model-target.ts";
-import type { Transport } from "../client/targets/transport.ts";
-import type { MenuFunction } from "../protocol/function-menu.ts";
+} from "../client/transports/capped-transport.ts";
+import { fcTransport } from "../client/transports/fc-transport.ts";
+import { guardedTarget } from "../client/transports/guarded-target.ts";
+import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
+import { type ModelCall, modelTarget } from "../client/transports/model-target.ts";
+import type { Transport } from "../client/transports/transport.ts";
+import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../protocol/message.ts";
 import { functionAuth } from "./function-auth.ts";
 import { functionComputeKey } from "./function-compute-key.ts";

@@ -1,6 +1,6 @@
 /** Writes the settings of a model as a page and as a JSON Schema. Run `node dist/docs/write-model-config.js` after a build. */
 import { writeFileSync } from "node:fs";
-import { modelConfigSchema } from "../edge/model-config.ts";
+import { modelConfigSchema } from "../edge/models/model-config.ts";
 
 interface Property {
   readonly description: string;

@@ -1,10 +1,11 @@
 /** Writes `docs/prices.md` from the price sheets and their fields. Run `node dist/docs/write-prices.js` after a build. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import type { PriceSheet } from "../algorithms/price.ts";
-import { checkPriceSheet, sheetFields } from "../serverless/price-sheet.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { checkPriceSheet, sheetFields } from "../serverless/prices/price-sheet.ts";
 
 const folder = new URL("../../serverless/prices/", import.meta.url);
 const sheets = readdirSync(folder)
+  .filter((file) => file.endsWith(".json"))
   .map((file) => checkPriceSheet(JSON.parse(readFileSync(new URL(file, folder), "utf8")), file))
   .sort((a, b) => (a.name < b.name ? -1 : 1));
 

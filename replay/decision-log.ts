@@ -2,9 +2,9 @@
  * The decision log: what a replay did, as lines of JSON in the order of time, for an independent checker. The
  * format is `spillway-log/1`; numbers are written in full.
  */
-import type { QueueEvent } from "../client/queue-event.ts";
+import type { QueueEvent } from "../client/queue/queue-event.ts";
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
-import type { BatchSent, FailureCause } from "./batch-sent.ts";
+import type { BatchSent, FailureCause } from "./world/batch-sent.ts";
 import type { LogSummary } from "./summary.ts";
 
 /** What a replay was made of. */

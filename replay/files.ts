@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { closeSync, createReadStream, createWriteStream, openSync, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { whyUnwritable } from "./file-fault.ts";
-import { InputError } from "./input-error.ts";
+import { whyUnwritable } from "../base/file-fault.ts";
+import { InputError } from "../base/input-error.ts";
 import type { LogSink } from "./run.ts";
-import type { TextFile } from "./text-lines.ts";
+import type { TextFile } from "../base/text-lines.ts";
 
 export function textFile(path: string): TextFile {
   return { name: path, open: () => createReadStream(path) };

@@ -6,16 +6,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import type { PriceSheet } from "../algorithms/price.ts";
-import { type PolicyName, policies, policyNames } from "../client/policies/registry.ts";
-import { type Line, replay, traceOf } from "../test/replayed.ts";
-import { tinyWorld } from "../test/tiny-world.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { type PolicyName, policies, policyNames } from "./peers/registry.ts";
+import { type Line, replay, traceOf } from "../test/support/replayed.ts";
+import { tinyWorld } from "../test/support/tiny-world.ts";
 import { createLogFile, textFile } from "./files.ts";
-import { exponential, randomStream } from "./random-stream.ts";
+import { exponential, randomStream } from "./traces/random-stream.ts";
 import { replayTrace } from "./run.ts";
-import { parseScenario } from "./scenario.ts";
+import { parseScenario } from "./world/scenario.ts";
 import type { ReplaySummary } from "./summary.ts";
-import type { TextFile } from "./text-lines.ts";
+import type { TextFile } from "../base/text-lines.ts";
 
 /** Arrivals in bursts: 5 a second, and 100 a second in every fourth second. */
 function burstyTrace(seconds: number): TextFile {

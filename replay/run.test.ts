@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Policy } from "../client/policy.ts";
-import { policies } from "../client/policies/registry.ts";
-import { replay, traceOf } from "../test/replayed.ts";
-import { tinyWorld } from "../test/tiny-world.ts";
-import type { TextFile } from "./text-lines.ts";
+import type { Policy } from "../client/policies/policy.ts";
+import { policies } from "./peers/registry.ts";
+import { replay, traceOf } from "../test/support/replayed.ts";
+import { tinyWorld } from "../test/support/tiny-world.ts";
+import type { TextFile } from "../base/text-lines.ts";
 
 /** Sends whatever waits at once, alone, to the target with that index. */
 function toTarget(target: number): () => Policy {

@@ -3,22 +3,22 @@
  * moment news comes first (answers and errors), then arrivals, then the queue's timer.
  */
 import { basename } from "node:path";
-import type { PriceSheet } from "../algorithms/price.ts";
-import type { Policy } from "../client/policy.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import type { Policy } from "../client/policies/policy.ts";
 import type { LearningPart, PolicyInputs } from "../client/policies/policy-inputs.ts";
-import type { End } from "../client/request.ts";
-import { VirtualQueue } from "../client/virtual-queue.ts";
-import { type ArrivalOptions, readArrivals } from "./arrivals.ts";
-import type { TraceRequest } from "./batch-sent.ts";
+import type { End } from "../client/queue/request.ts";
+import { VirtualQueue } from "../client/queue/virtual-queue.ts";
+import { type ArrivalOptions, readArrivals } from "./traces/arrivals.ts";
+import type { TraceRequest } from "./world/batch-sent.ts";
 import { DecisionLog } from "./decision-log.ts";
-import { InputError } from "./input-error.ts";
-import { profileTargets } from "./profile.ts";
-import type { Scenario } from "./scenario.ts";
+import { InputError } from "../base/input-error.ts";
+import { profileTargets } from "./world/profile.ts";
+import type { Scenario } from "./world/scenario.ts";
 import { type ReplaySummary, Tally } from "./summary.ts";
-import type { TextFile } from "./text-lines.ts";
+import type { TextFile } from "../base/text-lines.ts";
 import type { Timeline } from "./timeline.ts";
-import { VirtualClock } from "./virtual-clock.ts";
-import { worldTargets } from "./world.ts";
+import { VirtualClock } from "./world/virtual-clock.ts";
+import { worldTargets } from "./world/world.ts";
 
 /** Where a decision log goes. */
 export interface LogSink {

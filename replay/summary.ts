@@ -1,7 +1,7 @@
 /** What a replay came to: requests by how they ended, latencies, money, and who served how much. */
-import type { End } from "../client/request.ts";
-import type { BatchSent, TraceRequest } from "./batch-sent.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
+import type { End } from "../client/queue/request.ts";
+import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
+import { LatencyHistogram } from "../base/latency-histogram.ts";
 
 /** What the decision log's last line says. */
 export interface LogSummary {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
-import type { End } from "../client/request.ts";
-import type { BatchSent, TraceRequest } from "./batch-sent.ts";
+import type { End } from "../client/queue/request.ts";
+import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
 import { Timeline } from "./timeline.ts";
 
 const targets = [

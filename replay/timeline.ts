@@ -5,9 +5,9 @@
  */
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
-import type { End } from "../client/request.ts";
-import type { BatchSent, TraceRequest } from "./batch-sent.ts";
-import { type CumulativeCount, LatencyHistogram } from "./latency-histogram.ts";
+import type { End } from "../client/queue/request.ts";
+import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
+import { type CumulativeCount, LatencyHistogram } from "../base/latency-histogram.ts";
 
 const mostBuckets = 300;
 const firstWidthMs = 1_000;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../base/random.ts";
 import { Dispersion } from "./dispersion.ts";
 import { countNoise, gaussianNoise } from "./noise-model.ts";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Random, seededRandom } from "../random.ts";
+import { type Random, seededRandom } from "../../base/random.ts";
 import { DriftDetector } from "./drift-detector.ts";
 import type { Alarm } from "./shift-detector.ts";
 

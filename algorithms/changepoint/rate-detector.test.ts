@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type Random, seededRandom } from "../random.ts";
+import { type Random, seededRandom } from "../../base/random.ts";
 import { RateDetector } from "./rate-detector.ts";
 import type { Alarm } from "./shift-detector.ts";
 

@@ -2,7 +2,7 @@
  * Service time as first + perRow * rows times a random factor: two robust numbers and the factors that were
  * seen. It is what a model says of batch sizes that were never or hardly measured.
  */
-import { medianOf, quantileOfSorted } from "./quantile.ts";
+import { medianOf, quantileOfSorted } from "../../base/quantile.ts";
 
 /** The samples of one batch size, ascending, at least one. */
 export interface SizeSamples {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../base/random.ts";
 import { ConformalMargin } from "./conformal-margin.ts";
 
 it("converges to the asked share of late answers, also after the target has changed", () => {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../base/random.ts";
 import { LatencyModel } from "./latency-model.ts";
-import { quantileOfSorted } from "./quantile.ts";
+import { quantileOfSorted } from "../../base/quantile.ts";
 
 it("has the type-7 quantiles of R", () => {
   // quantile(c(1, 2, 4, 8), c(0, 0.1, 0.5, 0.9, 1)) in R 4.

@@ -4,7 +4,7 @@
  */
 import { type AffineFit, fitAffine } from "./affine-fit.ts";
 import { isotonicFit } from "./isotonic.ts";
-import { quantileOfSorted } from "./quantile.ts";
+import { quantileOfSorted } from "../../base/quantile.ts";
 import { SampleWindow } from "./sample-window.ts";
 
 export interface LatencyModelOptions {

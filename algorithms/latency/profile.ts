@@ -2,7 +2,7 @@
  * A recorded profile read literally, as the physics of a replay do: quantiles of the recorded sizes with straight
  * lines between, and no smoothing. A `LatencyModel` estimates; this repeats.
  */
-import { quantileOfSorted } from "./quantile.ts";
+import { quantileOfSorted } from "../../base/quantile.ts";
 
 /** Measured service times in milliseconds by number of rows, as `serviceMs` of a scenario has them. */
 export type Profile = Readonly<Record<string, readonly number[]>>;

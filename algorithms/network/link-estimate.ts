@@ -1,5 +1,5 @@
 /** Round trip and bandwidth out of timed uploads of different size. Robust: medians and quantiles throughout. */
-import { medianOf, quantileOfSorted } from "../latency/quantile.ts";
+import { medianOf, quantileOfSorted } from "../../base/quantile.ts";
 
 /** One timed upload. */
 export interface TimedUpload {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../base/random.ts";
 import { LinkModel, type LinkModelOptions, type Upload } from "./link-model.ts";
 
 /** 1 Gbit/s and 5 ms until uploads tell otherwise. */

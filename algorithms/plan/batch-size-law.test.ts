@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Random, seededRandom } from "../random.ts";
+import { type Random, seededRandom } from "../../base/random.ts";
 import { batchSizeTails, type RequestClass } from "./batch-size-law.ts";
 
 /** Latency by rows: 30 ms and 20 ms a row, so that spans differ much with the size. */

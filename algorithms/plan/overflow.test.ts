@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "../../base/random.ts";
 import { overflow } from "./overflow.ts";
 
 /** Poisson arrivals at a server that works off its queue steadily; what finds the room full is turned away. */

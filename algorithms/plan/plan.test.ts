@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LatencyModel } from "../latency/latency-model.ts";
-import { callCost, type GbSecondPriceSheet } from "../price.ts";
+import { callCost, type GbSecondPriceSheet } from "../../serverless/prices/price.ts";
 import { batchSizeTails } from "./batch-size-law.ts";
 import { type EdgeOption, planEdge } from "./edge-plan.ts";
 import { cheapestCap } from "./expected-cost.ts";

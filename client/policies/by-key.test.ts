@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Decision, EndedBatch, Policy, QueueView } from "../policy.ts";
+import type { Decision, EndedBatch, Policy, QueueView } from "./policy.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { oversizedFirst } from "./oversized.ts";
 import { punctual } from "./punctual.ts";

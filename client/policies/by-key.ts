@@ -2,7 +2,7 @@
  * One policy for each key: models differ in what their batches take, so each is planned and learned on its own. The
  * key longest unused is forgotten when there are too many and none of its batches is under way.
  */
-import type { Policy } from "../policy.ts";
+import type { Policy } from "./policy.ts";
 
 /** Keys that are remembered; those with batches under way beyond it. */
 const maxKeys = 64;

@@ -10,7 +10,7 @@ import {
   type ReleaseReason,
   requestsWithin,
   type TargetView,
-} from "../policy.ts";
+} from "./policy.ts";
 
 export interface FixedPlan {
   /** Rows a batch aims at, by target, in the order of the queue's targets; each an integer from 1. */

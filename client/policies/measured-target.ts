@@ -1,5 +1,5 @@
 /** Makes a target's profile for policies from measured times: those of a replay's world or of a live target. */
-import type { TargetKind } from "../target.ts";
+import type { TargetKind } from "../targets/target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
 export interface MeasuredTarget {

@@ -2,7 +2,7 @@
  * Requests of more rows than any target was measured with, before a policy that plans by measured batches: each goes
  * alone, at once, to the first target that can take it. How long it takes nobody knows; a refusal would be certain.
  */
-import type { Decision, Policy, QueueView } from "../policy.ts";
+import type { Decision, Policy, QueueView } from "./policy.ts";
 
 /** @param mostRows rows of the largest batch that `policy` plans with; it neither sees larger ones nor hears of their end */
 export function oversizedFirst(policy: Policy, mostRows: number): Policy {

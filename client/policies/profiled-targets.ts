@@ -1,8 +1,8 @@
 /** What a policy for one model knows of the targets, from a profile and a price sheet. */
 import { profileMs, sortProfile } from "../../algorithms/latency/profile.ts";
-import { quantileOfSorted } from "../../algorithms/latency/quantile.ts";
-import { callCost, type PriceSheet } from "../../algorithms/price.ts";
-import { type ModelTimes, type ProfiledTarget, timesOf } from "../profile.ts";
+import { quantileOfSorted } from "../../base/quantile.ts";
+import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
+import { type ModelTimes, type ProfiledTarget, timesOf } from "./profile.ts";
 import { targetProfile } from "./measured-target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 

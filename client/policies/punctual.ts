@@ -3,7 +3,7 @@
  * time would always find that it has just passed. So it is shown deadlines that are a little earlier than they are,
  * and by as much less as the moment that it waited for comes late.
  */
-import type { LineView, Policy, QueueView } from "../policy.ts";
+import type { LineView, Policy, QueueView } from "./policy.ts";
 
 /** @param slackMs how late a timer may be, 0 or more */
 export function punctual(policy: Policy, slackMs: number): Policy {

@@ -2,7 +2,7 @@
  * What a policy knows of a target before it has seen a batch: measured latencies and prices by rows. Lists by
  * rows begin with 0 rows, whose entry is 0.
  */
-import type { TargetKind } from "../target.ts";
+import type { TargetKind } from "../targets/target.ts";
 
 export interface TargetProfile {
   readonly name: string;

@@ -1,8 +1,8 @@
 /** What a V2 load request asks for beyond loading what the repository has: other settings, files, or a zip. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Parameters } from "../../protocol/message.ts";
-import type { ModelConfig } from "../model-config.ts";
-import { readModelConfig } from "../read-model-config.ts";
+import type { ModelConfig } from "../models/model-config.ts";
+import { readModelConfig } from "../models/read-model-config.ts";
 import { type Digest, readDigest } from "./digest.ts";
 
 export interface ModelChange {

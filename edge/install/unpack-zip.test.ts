@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { type TinyEntry, tinyZip } from "../../test/tiny-zip.ts";
+import { type TinyEntry, tinyZip } from "../../test/support/tiny-zip.ts";
 import { unpackZip } from "./unpack-zip.ts";
 
 const limits = { maxBytes: 50 * 2 ** 20 };

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { holdsModel } from "../repository.ts";
+import { holdsModel } from "../models/repository.ts";
 
 /**
  * The folder with `model.onnx` or a handler, and all that belongs to it, and its version, 0 when the files do not say.

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { ModelRunner } from "../model-runner.ts";
-import type { ModelStatus } from "../model-status.ts";
+import type { ModelRunner } from "../models/model-runner.ts";
+import type { ModelStatus } from "../models/model-status.ts";
 import { Metrics } from "./metrics.ts";
 import { StatisticsBook } from "./model-statistics.ts";
 

@@ -3,7 +3,7 @@
  * the statistics and the status of the models that serve at each scrape, so that what is unloaded leaves nothing.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ModelFile, ModelRunner } from "../model-runner.ts";
+import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import type { DurationSum, ModelStatistics, StatisticsBook } from "./model-statistics.ts";
 import type { BatchEnd, Observer, RequestEnd } from "./observer.ts";
 import { processMemoryBytes } from "./process-memory.ts";

@@ -1,5 +1,5 @@
 /** The statistics of one version of a model since it was loaded, as the V2 statistics extension counts them. */
-import type { ModelFile } from "../model-runner.ts";
+import type { ModelFile } from "../models/model-runner.ts";
 import type { BatchEnd, Observer, RequestEnd } from "./observer.ts";
 
 /** How often something happened, and how long it took in all. */

@@ -1,5 +1,5 @@
 /** What there is to count about a model that serves. Told of as it happens; who counts what is the observers' business. */
-import type { ModelFile } from "../model-runner.ts";
+import type { ModelFile } from "../models/model-runner.ts";
 
 /** A request has ended, answered or not. */
 export interface RequestEnd {

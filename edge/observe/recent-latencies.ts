@@ -2,7 +2,7 @@
  * How fast each model has answered of late, in figures for a person: the last requests of each model, no more than
  * some thousands, of the last minutes.
  */
-import { quantileOfSorted } from "../../algorithms/latency/quantile.ts";
+import { quantileOfSorted } from "../../base/quantile.ts";
 import type { Observer, RequestEnd } from "./observer.ts";
 
 /** Most requests that are kept of a model; at a higher rate the window is shorter than `windowMs`. */

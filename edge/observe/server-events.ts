@@ -1,5 +1,5 @@
 /** What has happened to the models of a server as a whole: a bounded list, to which those of each model are added. */
-import type { ModelEvent, ModelStatus } from "../model-status.ts";
+import type { ModelEvent, ModelStatus } from "../models/model-status.ts";
 
 /** Most events that are kept; the oldest go first. */
 const mostEvents = 500;

@@ -2,8 +2,8 @@
 import type { Context, Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata } from "../../protocol/message.ts";
-import { modelConfiguration } from "../model-configuration.ts";
-import type { ModelRunner } from "../model-runner.ts";
+import { modelConfiguration } from "../models/model-configuration.ts";
+import type { ModelRunner } from "../models/model-runner.ts";
 import { requestedModel } from "./requested-model.ts";
 import { modelPaths, route } from "./route.ts";
 

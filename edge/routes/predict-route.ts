@@ -8,9 +8,9 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import { infer, limitsOf, refuseEarly } from "../infer.ts";
-import { jsonOf } from "../json-of.ts";
-import type { ModelRunner } from "../model-runner.ts";
+import { infer, limitsOf, refuseEarly } from "../server/infer.ts";
+import { jsonOf } from "../server/json-of.ts";
+import type { ModelRunner } from "../models/model-runner.ts";
 import { requestedModel } from "./requested-model.ts";
 import { modelPaths, route } from "./route.ts";
 

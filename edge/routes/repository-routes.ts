@@ -6,7 +6,7 @@ import { parseJson } from "../../protocol/json-text.ts";
 import type { Parameters } from "../../protocol/message.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
-import type { ModelSet } from "../model-set.ts";
+import type { ModelSet } from "../models/model-set.ts";
 import { route } from "./route.ts";
 
 export interface RepositoryRoutesOptions {

@@ -1,7 +1,7 @@
 /** Which model a request is about: by the name and version in its path, or the default. */
 import type { Context } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { ModelRunner } from "../model-runner.ts";
+import type { ModelRunner } from "../models/model-runner.ts";
 
 /** @throws ProtocolError with 404 when it is not served, in that version or at all */
 export function requestedModel<R extends ModelRunner>(models: Iterable<R>, context: Context): R {

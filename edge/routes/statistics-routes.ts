@@ -1,6 +1,6 @@
 /** The V2 statistics extension: what each model was asked, and how long its batches took by their size. */
 import type { Hono } from "hono";
-import type { ModelFile, ModelRunner } from "../model-runner.ts";
+import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { DurationSum, type ModelStatistics, type StatisticsBook } from "../observe/model-statistics.ts";
 import { requestedModel } from "./requested-model.ts";
 import { modelPaths, route } from "./route.ts";

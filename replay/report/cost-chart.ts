@@ -1,5 +1,5 @@
 /** What each policy has paid so far, beside the physical limit. */
-import { limitOverTime } from "../scenario-limit.ts";
+import { limitOverTime } from "../limit/scenario-limit.ts";
 import type { Chart, Report, ReportRun } from "./report.ts";
 import { axis, legend, legendOverhang, chartWidth, ink, styleOf, timeAxis, timeUnit } from "./style.ts";
 

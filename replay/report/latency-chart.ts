@@ -1,5 +1,5 @@
 /** How long answers took over time, a panel for each policy, beside the SLO. */
-import type { Scenario } from "../scenario.ts";
+import type { Scenario } from "../world/scenario.ts";
 import type { Moment } from "../timeline.ts";
 import type { Chart, Report, ReportRun } from "./report.ts";
 import {

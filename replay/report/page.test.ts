@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { LatencyHistogram } from "../latency-histogram.ts";
-import { parseScenario } from "../scenario.ts";
+import { LatencyHistogram } from "../../base/latency-histogram.ts";
+import { parseScenario } from "../world/scenario.ts";
 import { Tally } from "../summary.ts";
 import type { Moment } from "../timeline.ts";
 import { reportPage } from "./page.ts";

@@ -1,6 +1,6 @@
 /** A report as one HTML page that needs nothing beside it: facts, the table, and the charts as SVG. */
-import { figure, percent } from "../figures.ts";
-import { besideLimit } from "../scenario-limit.ts";
+import { figure, percent } from "../../base/figures.ts";
+import { besideLimit } from "../limit/scenario-limit.ts";
 import { meanFunctionRows } from "../summary.ts";
 import { arrivalsChart } from "./arrivals-chart.ts";
 import { batchChart } from "./batch-chart.ts";

@@ -1,7 +1,7 @@
 /** What a report of one or several replays of the same arrivals shows. */
 import type { EChartsOption } from "echarts";
-import type { LimitOfArrivals } from "../scenario-limit.ts";
-import type { Scenario } from "../scenario.ts";
+import type { LimitOfArrivals } from "../limit/scenario-limit.ts";
+import type { Scenario } from "../world/scenario.ts";
 import type { ReplaySummary } from "../summary.ts";
 import type { TimelinePicture } from "../timeline.ts";
 

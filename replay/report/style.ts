@@ -1,5 +1,5 @@
 /** Colours, measures and axes that all charts of a report share. */
-import type { Fault } from "../faults.ts";
+import type { Fault } from "../world/faults.ts";
 
 /** Of every chart, in pixels. */
 export const chartWidth = 1_080;

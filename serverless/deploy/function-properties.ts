@@ -12,8 +12,8 @@ import {
   mostConcurrency,
   sizeLimits,
   triggerMethods,
-} from "../../protocol/fc-limits.ts";
-import { triggerAuths } from "../fc-contract.ts";
+} from "../prices/fc-limits.ts";
+import { triggerAuths } from "../host/fc-contract.ts";
 
 const mibPerGib = 1024;
 const { vcpu, memoryMib, memoryGibPerVcpu, diskMb } = sizeLimits;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { folder, programText, sdk, start } from "../../test/function-host.ts";
-import { tinyZip } from "../../test/tiny-zip.ts";
+import { folder, programText, sdk, start } from "../../test/support/function-host.ts";
+import { tinyZip } from "../../test/support/tiny-zip.ts";
 import { readFunctionProperties } from "./function-properties.ts";
 import { installFunction } from "./install-function.ts";
 

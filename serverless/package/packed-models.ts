@@ -1,6 +1,6 @@
 /** The models of a function's package: those of a folder, or the embedded ones that functions serve. */
 import { basename } from "node:path";
-import { embeddedModels, findModels } from "../../edge/repository.ts";
+import { embeddedModels, findModels } from "../../edge/models/repository.ts";
 import { filesIn, installedPackage, type PackageFile } from "./package-file.ts";
 
 export interface PackedModels {

@@ -1,5 +1,5 @@
 /** How large a function's package is, beside what Function Compute takes. */
-import { packageLimits } from "../../protocol/fc-limits.ts";
+import { packageLimits } from "../prices/fc-limits.ts";
 import type { PackageFile } from "./package-file.ts";
 
 const mib = 2 ** 20;

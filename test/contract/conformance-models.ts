@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Datatype, datatypes } from "../../protocol/datatype.ts";
-import { tinyOnnx } from "../tiny-onnx.ts";
+import { tinyOnnx } from "../support/tiny-onnx.ts";
 
 /** Adds and subtracts, as the model of Triton's own examples does. */
 export function simpleModel(): Buffer {

@@ -1,6 +1,6 @@
 /** The function that is built here, in each shape in which it can run, by the contract of a function. */
 import { describe } from "vitest";
-import { executable } from "../built.ts";
+import { executable } from "../support/built.ts";
 import { functionContract } from "./function-contract.ts";
 import { hostedFunction, hostTriggeredFunction } from "./hosted-function.ts";
 import { imitatedTriggerFunction, plainFunction } from "./started-function.ts";

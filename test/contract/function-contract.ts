@@ -11,7 +11,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
-import { eventually } from "../built.ts";
+import { eventually } from "../support/built.ts";
 import { brokenRepository, functionRepository } from "./function-models.ts";
 import type { FunctionCommand, FunctionShape, InferAnswer, RunningFunction } from "./function-shape.ts";
 

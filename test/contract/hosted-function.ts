@@ -9,8 +9,8 @@ import { createAdaptorServer } from "@hono/node-server";
 import { read } from "httpx";
 import { pino } from "pino";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
-import { createFunctionHost } from "../../serverless/host.ts";
-import { functionNamed, prices } from "../function-host.ts";
+import { createFunctionHost } from "../../serverless/host/host.ts";
+import { functionNamed, prices } from "../support/function-host.ts";
 import type { FunctionCommand, FunctionShape } from "./function-shape.ts";
 import { inferOver } from "./started-function.ts";
 

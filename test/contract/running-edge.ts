@@ -1,7 +1,7 @@
 /** An edge server as a process on a free port. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { executable } from "../built.ts";
+import { executable } from "../support/built.ts";
 
 export interface RunningEdge {
   readonly url: string;

@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
-import { eventually } from "../built.ts";
-import { freePorts } from "../free-ports.ts";
+import { eventually } from "../support/built.ts";
+import { freePorts } from "../support/free-ports.ts";
 import type { FunctionCommand, FunctionShape, InferCall, RunningFunction } from "./function-shape.ts";
 
 type Send = (path: string, init?: RequestInit) => Promise<Response>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { booksOf, ended, promisedAtMs, tinyEdge } from "../../../test/tiny-targets.ts";
+import { booksOf, ended, promisedAtMs, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LearningPart } from "../policy-inputs.ts";
 import type { EdgeBooks } from "./edge-books.ts";
 

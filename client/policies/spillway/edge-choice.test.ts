@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/tiny-targets.ts";
-import type { LineView } from "../../policy.ts";
+import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 
 describe("the edge's choice", () => {

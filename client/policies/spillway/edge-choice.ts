@@ -3,7 +3,7 @@
  * serves a row fastest, because a larger one would only keep the others waiting. When the edge's time is scarce,
  * no batch is cut short by an oldest request that functions can still serve, either.
  */
-import type { LineView } from "../../policy.ts";
+import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import type { EdgeBatch, EdgeBooks } from "./edge-books.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { booksOf, lineOf, promisedAtMs, tinyEdge } from "../../../test/tiny-targets.ts";
-import type { LineView } from "../../policy.ts";
+import { booksOf, lineOf, promisedAtMs, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import type { LineView } from "../policy.ts";
 import type { EdgeBooks } from "./edge-books.ts";
 
 describe("the requests that fit", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lineOf, menuOf, type SizeFacts, tinySize } from "../../../test/tiny-targets.ts";
+import { lineOf, menuOf, type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import { chooseCall } from "./function-call.ts";
 import type { FunctionSize } from "./function-size.ts";
 

@@ -2,7 +2,7 @@
  * Which requests a call of functions should take: those that are left over, and beside them those that cost less
  * in this call than they are expected to cost later.
  */
-import type { LineView } from "../../policy.ts";
+import type { LineView } from "../policy.ts";
 import type { FunctionSize } from "./function-size.ts";
 import type { LeftOver } from "./left-over.ts";
 

@@ -2,7 +2,7 @@
  * Which functions are well. Functions of every size have one provider: when it refuses one, for its throttling or for
  * want of money, the others wait too. But one that does not start, or fails in its own way, is passed over alone.
  */
-import type { TargetView } from "../../policy.ts";
+import type { TargetView } from "../policy.ts";
 
 /** True when the target fails, or is left alone, for something that its other sizes may not have. */
 export function isAiling({ isFailing, failsForAll, suspendedUntilMs }: TargetView, nowMs: number): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ended, menuOf, tinySize } from "../../../test/tiny-targets.ts";
+import { ended, menuOf, tinySize } from "../../../test/support/tiny-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionSize } from "./function-size.ts";
 

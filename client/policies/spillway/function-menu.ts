@@ -1,6 +1,6 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
 import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
-import type { EndedBatch, LineView, QueueView, TargetView } from "../../policy.ts";
+import type { EndedBatch, LineView, QueueView, TargetView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { isAiling } from "./function-health.ts";
 import { FunctionSize } from "./function-size.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LinkModel } from "../../../algorithms/network/link-model.ts";
-import { type SizeFacts, tinySize } from "../../../test/tiny-targets.ts";
+import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import type { LearningPart } from "../policy-inputs.ts";
 import { FunctionSize } from "./function-size.ts";
 

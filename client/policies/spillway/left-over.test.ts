@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/tiny-targets.ts";
-import type { LineView } from "../../policy.ts";
+import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import type { EdgeBooks } from "./edge-books.ts";
 import { findLeftOver } from "./left-over.ts";

@@ -2,7 +2,7 @@
  * The requests of a line that the edge, played forward, cannot serve in time: they have to go to functions
  * sooner or later, and the first of them says when.
  */
-import type { LineView } from "../../policy.ts";
+import type { LineView } from "../policy.ts";
 import type { EdgeBooks } from "./edge-books.ts";
 import type { EdgeChoice } from "./edge-choice.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BatchSent } from "../../../replay/batch-sent.ts";
-import { poisson, runPolicy, smallWorld } from "../../../test/policy-run.ts";
+import type { BatchSent } from "../../../replay/world/batch-sent.ts";
+import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
 
 /** The longest time that a request of the batch waited in the queue. */
 function waitedMs({ batch, formedAtMs }: BatchSent): number {

@@ -1,6 +1,6 @@
 /** What the spillway policy decides with at one moment. */
 import { functionsBlockedUntilMs } from "./function-health.ts";
-import type { QueueView, TargetView } from "../../policy.ts";
+import type { QueueView, TargetView } from "../policy.ts";
 
 export interface Moment {
   readonly view: QueueView;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { FunctionOption } from "../../../algorithms/plan/function-option.ts";
 import type { Plan, ServerlessPlan } from "../../../algorithms/plan/plan.ts";
-import { exponential, randomStream } from "../../../replay/random-stream.ts";
-import { menuOf, tinySize } from "../../../test/tiny-targets.ts";
+import { exponential, randomStream } from "../../../replay/traces/random-stream.ts";
+import { menuOf, tinySize } from "../../../test/support/tiny-targets.ts";
 import type { PlanChange } from "../policy-inputs.ts";
 import { Planner } from "./planner.ts";
 

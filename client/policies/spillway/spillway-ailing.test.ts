@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
-import { VirtualClock } from "../../../replay/virtual-clock.ts";
-import { answered, ScriptedTarget } from "../../../test/scripted-target.ts";
-import { crowd, tinyEdge, tinySize } from "../../../test/tiny-targets.ts";
-import { tinySheet } from "../../../test/tiny-world.ts";
-import { type ErrorCode, SpillwayError } from "../../errors.ts";
-import type { QueueView, TargetView } from "../../policy.ts";
-import { makePolicy } from "../../queue-policy.ts";
-import { Reach } from "../../reach.ts";
-import type { End } from "../../request.ts";
-import { VirtualQueue } from "../../virtual-queue.ts";
+import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
+import { answered, ScriptedTarget } from "../../../test/support/scripted-target.ts";
+import { crowd, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
+import { tinySheet } from "../../../test/support/tiny-world.ts";
+import { type ErrorCode, SpillwayError } from "../../../base/errors.ts";
+import type { QueueView, TargetView } from "../policy.ts";
+import { makePolicy } from "../queue-policy.ts";
+import { Reach } from "../../queue/reach.ts";
+import type { End } from "../../queue/request.ts";
+import { VirtualQueue } from "../../queue/virtual-queue.ts";
 import { spillwayPolicy } from "./spillway.ts";
 
 const sloMs = 400;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { poisson, runPolicy, smallWorld } from "../../../test/policy-run.ts";
-import type { Fault } from "../../../replay/faults.ts";
-import type { BatchSent } from "../../../replay/batch-sent.ts";
+import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
+import type { Fault } from "../../../replay/world/faults.ts";
+import type { BatchSent } from "../../../replay/world/batch-sent.ts";
 
 describe("spillway, when something fails", () => {
   it("loses nothing that functions can serve while the edge is down, and uses it again afterwards", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { leastCost } from "../../../test/least-cost.ts";
-import { runPolicy, smallSheet, smallWorld } from "../../../test/policy-run.ts";
+import { leastCost } from "../../../test/support/least-cost.ts";
+import { runPolicy, smallSheet, smallWorld } from "../../../test/support/policy-run.ts";
 
 const edgeRowMs = 1;
 /** Sums of prices are exact to this. */

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BatchSent } from "../../../replay/batch-sent.ts";
-import type { Fault } from "../../../replay/faults.ts";
-import { brokenRules, needlesslyLost } from "../../../test/policy-rules.ts";
-import { type Ended, poisson, runPolicy, smallWorld } from "../../../test/policy-run.ts";
-import type { Policy } from "../../policy.ts";
+import type { BatchSent } from "../../../replay/world/batch-sent.ts";
+import type { Fault } from "../../../replay/world/faults.ts";
+import { brokenRules, needlesslyLost } from "../../../test/support/policy-rules.ts";
+import { type Ended, poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
+import type { Policy } from "../policy.ts";
 
 const span = fc
   .tuple(fc.integer({ min: 0, max: 1_500 }), fc.integer({ min: 1, max: 600 }))

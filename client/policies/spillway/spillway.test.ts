@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Fault } from "../../../replay/faults.ts";
-import { poisson, runPolicy, smallWorld } from "../../../test/policy-run.ts";
-import { tinyEdge, tinySize } from "../../../test/tiny-targets.ts";
+import type { Fault } from "../../../replay/world/faults.ts";
+import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
+import { tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
 import { spillwayPolicy } from "./spillway.ts";
 
 describe("spillway", () => {

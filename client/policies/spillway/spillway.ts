@@ -17,7 +17,7 @@ import type {
   ReleaseReason,
   TargetView,
   WaitingRequest,
-} from "../../policy.ts";
+} from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { type EdgeBatch, EdgeBooks } from "./edge-books.ts";
 import { EdgeChoice } from "./edge-choice.ts";

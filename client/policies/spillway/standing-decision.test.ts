@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { crowd, lineOf } from "../../../test/tiny-targets.ts";
-import type { LineView, QueueView } from "../../policy.ts";
+import { crowd, lineOf } from "../../../test/support/tiny-targets.ts";
+import type { LineView, QueueView } from "../policy.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
 const targets: QueueView["targets"] = [];

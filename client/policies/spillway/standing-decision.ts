@@ -2,7 +2,7 @@
  * A decision to wait, and for how long it need not be made again: while nothing happens but that a few more
  * requests join the end of a long line. It keeps the work for each arrival small when many wait.
  */
-import type { Decision, QueueView } from "../../policy.ts";
+import type { Decision, QueueView } from "../policy.ts";
 
 /** A line may grow by this part before what it waits for is worked out anew. */
 const growth = 1 / 32;

@@ -1,0 +1,156 @@
+/** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
+import { z } from "zod";
+import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
+
+const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
+
+export const vqueueOptions = z.strictObject({
+  host: z
+    .string()
+    .default("127.0.0.1")
+    .describe("address to listen on; 0.0.0.0 opens the daemon to the network"),
+  port: z.number().int().min(0).max(65_535).default(8_080).describe("port to listen on; 0 takes a free one"),
+  slo: z
+    .number()
+    .positive()
+    .max(86_400)
+    .default(1)
+    .describe("service level objective: the longest time from a request's arrival to its answer, in seconds"),
+  sloQuantile: z
+    .number()
+    .min(0.5)
+    .max(0.9999)
+    .default(0.99)
+    .describe("share of the requests that must be answered within the SLO; for the plan spillway"),
+  plan: z
+    .enum(["spillway", "fixed"])
+    .default("spillway")
+    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn"),
+  timeout: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe(
+      "longest time that a request waits for company, in seconds from its arrival" +
+        " (default: as its deadline allows; with --plan fixed: 0.4)",
+    ),
+  edgeBatch: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("rows that a batch for the edge aims at; with --plan fixed only (default: 20)"),
+  serverlessBatch: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("rows that a batch for a function aims at; with --plan fixed only (default: 2)"),
+  profile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "JSON file of measured latencies, as --save-profile writes it; then nothing is measured at start",
+    ),
+  saveProfile: z.string().min(1).optional().describe("file to which what was measured at start is written"),
+  calibrate: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(10)
+    .describe(
+      "longest time that measuring at start takes, in seconds; 0: assume latencies, learn while serving",
+    ),
+  models: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("models to measure, with commas between (default: all that the edge lists)"),
+  edge: httpUrl.default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
+  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to the edge at once"),
+  serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
+  functions: functionMenu
+    .optional()
+    .describe(
+      "functions of several sizes: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
+    ),
+  function: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("name of the only function in Function Compute (default: spillway)"),
+  fcEndpoint: z
+    .string()
+    .min(1)
+    .default("http://127.0.0.1:9000")
+    .describe("Function Compute: ACCOUNT.REGION.fc.aliyuncs.com, or the local function host"),
+  functionUrl: z
+    .url()
+    .optional()
+    .describe("reach the only function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
+  functionAuth: z
+    .enum(["none", "bearer", "acs3"])
+    .default("none")
+    .describe(
+      "how calls of functions with a URL prove who sends them; bearer: by the token in" +
+        " FUNCTION_BEARER_TOKEN; acs3: signed with the access key of Alibaba Cloud (HTTP trigger)",
+    ),
+  serverlessCalls: z.number().int().min(1).default(100).describe("most calls of a function at once"),
+  memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
+  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
+  prices: z
+    .string()
+    .default("alibaba-fc-cn-2026")
+    .describe("price sheet: a name, or the path of a JSON file"),
+  functionTimeout: z
+    .number()
+    .positive()
+    .max(86_400)
+    .default(60)
+    .describe(
+      "time limit that the functions are deployed with, in seconds: a call that is given up may run, and cost, so long",
+    ),
+  maxSpendPerHour: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "most money that functions may cost in any hour, in the price sheet's currency (default: no limit)",
+    ),
+  maxSpendPerDay: z
+    .number()
+    .positive()
+    .optional()
+    .describe("most money that functions may cost in any 24 hours, likewise (default: no limit)"),
+  spendFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("file in which the money spent is kept, so that the limits hold over restarts"),
+  adminToken: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("bearer token for /admin/spend (default: only programs on this machine may ask it)"),
+  callTimeout: z
+    .number()
+    .positive()
+    .max(3_600)
+    .default(10)
+    .describe("longest time that one batch may take at its target, in seconds from when it leaves"),
+  maxRows: z.number().int().min(1).default(10_000).describe("most rows that wait; more are refused with 503"),
+  maxMib: z
+    .number()
+    .positive()
+    .default(1_024)
+    .describe("most MiB of requests held; more are refused with 503"),
+  maxBodyMib: z.number().positive().max(2_048).default(64).describe("largest request body taken, in MiB"),
+  record: z
+    .string()
+    .optional()
+    .describe("file to which every event and decision is written, as lines of JSON"),
+});
+
+export type VqueueOptions = z.output<typeof vqueueOptions>;

@@ -1,0 +1,117 @@
+/**
+ * The calibration at the daemon's start: measures every model on every target, one after another, because two at
+ * once would slow each other down, and makes the profile of what answered.
+ */
+import { medianOf } from "../../../base/quantile.ts";
+import { estimateLink, type TimedUpload } from "../../../algorithms/network/link-estimate.ts";
+import { encodeInferRequest } from "../../../protocol/encode.ts";
+import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
+import type { Transport } from "../../transports/transport.ts";
+import type { ExampleModel } from "./example-input.ts";
+import { type Measured, measure, type MeasureOptions } from "./measure.ts";
+
+export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds"> {
+  /** The targets with nothing measured, in order, and how each is reached. */
+  readonly profile: Profile;
+  readonly transports: readonly Transport[];
+  readonly models: readonly ExampleModel[];
+  /** For all calls together, in milliseconds from now. */
+  readonly budgetMs: number;
+  /** A batch that is served longer than this is of no use. */
+  readonly longestMs: number;
+  readonly stop: AbortSignal;
+  /** Is told of each pair of target and model once it is measured. */
+  readonly onMeasured: (target: ProfiledTarget, model: string, measured: Measured) => void;
+}
+
+/** Faster than this no uplink is taken for: between two processes of one machine the upload takes no time. */
+const mostMbps = 100_000;
+/** A bandwidth that three of four uploads reach. */
+const bandwidthQuantile = 0.25;
+
+/** Part of the time in which targets may start, all at once; what remains is for measuring, one after another. */
+const startingPart = 0.5;
+
+/** The profile with the times of every model that a target served. */
+export async function calibrate(options: CalibrationOptions): Promise<Profile> {
+  const { profile, transports, models, budgetMs } = options;
+  const [first] = models;
+  if (first === undefined) return profile;
+  const endsAtMs = performance.now() + budgetMs;
+  const firstCalls = await Promise.all(
+    transports.map((transport) => firstCall(transport, first, startingPart * budgetMs)),
+  );
+  let left = profile.targets.length * models.length;
+  const targets: ProfiledTarget[] = [];
+  for (const [index, target] of profile.targets.entries()) {
+    const transport = transports[index] as Transport;
+    const times: Record<string, ModelTimes> = {};
+    const uploads: TimedUpload[] = [];
+    const coldStartMs: number[] = [];
+    for (const model of models) {
+      const nowMs = performance.now();
+      const untilMs = nowMs + (endsAtMs - nowMs) / left--;
+      const measured = await measure({ ...options, transport, model, untilMs });
+      if (measured.serviceMs.size > 0) times[model.name] = modelTimes(measured);
+      uploads.push(...measured.uploads);
+      if (model === first) coldStartMs.push(...coldStartsIn(firstCalls[index], measured));
+      coldStartMs.push(...measured.coldStartMs);
+      options.onMeasured(target, model.name, measured);
+    }
+    targets.push({
+      ...withReplicas(target, models),
+      ...linkOf(times, uploads, target),
+      models: times,
+      coldStartMs,
+    });
+  }
+  return { ...profile, targets };
+}
+
+/** A call that makes a target start what it has to start; undefined when it was not answered. */
+type FirstCall = { readonly coldStartMs: number | undefined; readonly elapsedMs: number } | undefined;
+
+async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: number): Promise<FirstCall> {
+  const wire = encodeInferRequest(model.request(1), { binary: true });
+  const startedAtMs = performance.now();
+  try {
+    const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
+    return { coldStartMs, elapsedMs: performance.now() - startedAtMs };
+  } catch {
+    // Why it does not answer is said when it is measured.
+    return undefined;
+  }
+}
+
+/** How long the start took: as the target says, else all that the first call took beyond the usual service. */
+function coldStartsIn(call: FirstCall, { serviceMs }: Measured): readonly number[] {
+  if (call === undefined || call.coldStartMs === 0) return [];
+  if (call.coldStartMs !== undefined) return [call.coldStartMs];
+  const warm = serviceMs.get(1);
+  return warm === undefined ? [] : [Math.max(0, call.elapsedMs - medianOf(warm))];
+}
+
+function withReplicas(target: ProfiledTarget, models: readonly ExampleModel[]): ProfiledTarget {
+  if (target.kind !== "edge") return target;
+  return { ...target, replicas: Math.min(...models.map(({ replicas }) => replicas)) };
+}
+
+function modelTimes({ serviceMs, requestBytes }: Measured): ModelTimes {
+  return {
+    requestBytes,
+    maxBatch: Math.max(...serviceMs.keys()),
+    serviceMs: Object.fromEntries(Array.from(serviceMs, ([rows, times]) => [String(rows), [...times]])),
+  };
+}
+
+/** Where the server does not tell the service's time, that holds the whole way, and the link takes none. */
+function linkOf(
+  times: Readonly<Record<string, ModelTimes>>,
+  uploads: readonly TimedUpload[],
+  { link }: ProfiledTarget,
+): Pick<ProfiledTarget, "link"> {
+  if (Object.keys(times).length === 0) return { link };
+  if (uploads.length === 0) return { link: { rttMs: 0, uplinkMbps: mostMbps } };
+  const { rttMs, msPerByte } = estimateLink(uploads, link.rttMs, bandwidthQuantile);
+  return { link: { rttMs, uplinkMbps: Math.min(mostMbps, 8 / (msPerByte * 1_000)) } };
+}

@@ -1,0 +1,101 @@
+/**
+ * What a model takes, from its V2 metadata, and requests to measure it with: all zeros, in shapes that suit the model.
+ * Where it leaves a dimension open that is not the batch, the server must name an example.
+ */
+import { z } from "zod";
+import { type Datatype, elementBytes, isDatatype } from "../../../protocol/datatype.ts";
+import type { InferRequest } from "../../../protocol/message.ts";
+
+const metadata = z.object({
+  inputs: z
+    .array(
+      z.object({
+        name: z.string(),
+        datatype: z.string().refine(isDatatype, "is no datatype of the protocol"),
+        shape: z.array(z.coerce.number().int()).min(1),
+        parameters: z
+          .object({ example_shape: z.string().optional(), content: z.string().optional() })
+          .optional(),
+      }),
+    )
+    .min(1),
+  parameters: z.object({ replicas: z.number().int().min(1).optional() }).optional(),
+});
+
+export interface ExampleModel {
+  readonly name: string;
+  /** Batches that the edge serves at once. */
+  readonly replicas: number;
+  /** A request of so many rows. */
+  request(rows: number): InferRequest;
+}
+
+export interface DescribedInput {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Of one row, without the batch dimension. */
+  readonly rowShape: readonly number[];
+  /** What the bytes must be, such as `picture`; undefined where any value does. */
+  readonly content: string | undefined;
+}
+
+export interface DescribedModel {
+  readonly name: string;
+  readonly replicas: number;
+  readonly inputs: readonly DescribedInput[];
+}
+
+/**
+ * @param body the server's answer to GET v2/models/{name}
+ * @throws Error that says why no input can be made
+ */
+export function describedModel(name: string, body: Uint8Array): DescribedModel {
+  const read = metadata.safeParse(JSON.parse(new TextDecoder().decode(body)));
+  if (!read.success) throw new Error(`its metadata makes no sense: ${z.prettifyError(read.error)}`);
+  return {
+    name,
+    replicas: read.data.parameters?.replicas ?? 1,
+    inputs: read.data.inputs.map(describedInput),
+  };
+}
+
+/** @throws Error when an input must be something that zeros are not */
+export function exampleOfZeros({ name, replicas, inputs }: DescribedModel): ExampleModel {
+  const special = inputs.find(({ content }) => content !== undefined);
+  if (special !== undefined)
+    throw new Error(`input ${special.name} takes a ${special.content}, and zeros are none`);
+  return {
+    name,
+    replicas,
+    request: (rows) => ({ parameters: {}, inputs: inputs.map((input) => zeros(input, rows)) }),
+  };
+}
+
+function describedInput({
+  name,
+  datatype,
+  shape,
+  parameters,
+}: z.output<typeof metadata>["inputs"][number]): DescribedInput {
+  const [, ...rowShape] = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
+  if (rowShape.length !== shape.length - 1 || rowShape.some((size) => !(size >= 0))) {
+    throw new Error(
+      `the example shape of input ${name} is [${[1, ...rowShape].join(",")}]; its shape is [${shape.join(",")}]`,
+    );
+  }
+  return { name, datatype, rowShape, content: parameters?.content };
+}
+
+function exampleShape(name: string, text: string | undefined): number[] {
+  if (text === undefined)
+    throw new Error(`input ${name} has an open dimension, and the server names no example`);
+  return z.array(z.number().int()).parse(JSON.parse(text));
+}
+
+/** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
+function zeros({ name, datatype, rowShape }: DescribedInput, rows: number): InferRequest["inputs"][number] {
+  const shape = [rows, ...rowShape];
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);
+  return { name, datatype, shape, data: new Uint8Array(elements * bytes) };
+}

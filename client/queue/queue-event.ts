@@ -1,0 +1,87 @@
+/**
+ * Everything that goes into the virtual queue and everything that comes out, each with its time. The daemon's
+ * log, the record of a run and its replay all read these.
+ */
+import type { ReleaseReason } from "../policies/policy.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+
+/** What a record keeps of an error. */
+export interface ErrorFacts {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** As in the error: the target is left alone for so long. */
+  readonly retryAfterMs?: number;
+}
+
+/** How one request of a batch failed. */
+export interface UnansweredRequest extends ErrorFacts {
+  /** In the batch. */
+  readonly index: number;
+}
+
+/** What happened to the queue. The same inputs give the same decisions. */
+export type QueueInput =
+  | {
+      readonly kind: "arrival";
+      readonly id: number;
+      readonly atMs: number;
+      readonly key: string;
+      readonly rows: number;
+      readonly bytes: number;
+      /** Time from arrival to deadline: the sum of both is the deadline to the last bit. */
+      readonly sloMs: number;
+    }
+  | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
+  | { readonly kind: "timer"; readonly atMs: number }
+  | { readonly kind: "close"; readonly atMs: number }
+  | {
+      readonly kind: "result";
+      readonly batch: number;
+      readonly atMs: number;
+      readonly ok: true;
+      readonly serviceMs?: number;
+      readonly serverQueuedMs?: number;
+      /** Left out after a cold start of unknown length. */
+      readonly coldStartMs?: number;
+      /** Requests that failed while others were answered. */
+      readonly unanswered?: readonly UnansweredRequest[];
+      readonly cost: number;
+    }
+  | (ErrorFacts & {
+      readonly kind: "result";
+      readonly batch: number;
+      readonly atMs: number;
+      readonly ok: false;
+      /** Requests that failed otherwise. */
+      readonly unanswered?: readonly UnansweredRequest[];
+      /** What the failed call cost all the same; left out when nothing or not known. */
+      readonly cost?: number;
+    });
+
+/** How a request ended. `late` is a served request whose answer came after its deadline. */
+export type Outcome = "served" | "late" | "refused" | "cancelled" | "failed";
+
+/** What the queue did. */
+export type QueueOutput =
+  | {
+      readonly kind: "batch";
+      readonly id: number;
+      readonly atMs: number;
+      readonly target: string;
+      readonly key: string;
+      readonly plannedRows: number;
+      readonly rows: number;
+      readonly reason: ReleaseReason;
+      /** How long the request that had waited longest had waited, in milliseconds. */
+      readonly waitedMs: number;
+      readonly requests: readonly number[];
+    }
+  | {
+      readonly kind: "end";
+      readonly id: number;
+      readonly atMs: number;
+      readonly outcome: Outcome;
+      readonly code?: ErrorCode;
+    };
+
+export type QueueEvent = QueueInput | QueueOutput;

@@ -1,0 +1,79 @@
+/**
+ * The lines of a queue: one for each key, and more for those of its requests that may not go to every target. A line
+ * stays for a while after it is empty, because it is soon filled again; the number of lines is bounded.
+ */
+import type { WaitingRequest } from "../policies/policy.ts";
+import type { Reach } from "./reach.ts";
+import { RequestLine } from "./request-line.ts";
+
+const maxLines = 256;
+
+/** What decides in which line a request waits. */
+interface Placed extends WaitingRequest {
+  readonly key: string;
+  readonly reach: Reach;
+}
+
+export class RequestLines<R extends Placed> {
+  readonly #lines: RequestLine<R>[] = [];
+  /** The first line of each key: mostly the only one. */
+  readonly #firsts = new Map<string, RequestLine<R>>();
+
+  /** Rows over all lines. */
+  get rows(): number {
+    let rows = 0;
+    for (const line of this.#lines) rows += line.rows;
+    return rows;
+  }
+
+  /** Put a request into its line; undefined when there are too many lines that wait. */
+  add(request: R): RequestLine<R> | undefined {
+    const line = this.#lineOf(request) ?? this.#create(request);
+    line?.add(request);
+    return line;
+  }
+
+  remove(request: R): void {
+    this.#lineOf(request)?.remove(request);
+  }
+
+  /** The lines in which requests wait, the one with the earliest deadline first. */
+  waiting(): readonly RequestLine<R>[] {
+    const lines: RequestLine<R>[] = [];
+    for (const line of this.#lines) if (line.length > 0) lines.push(line);
+    return lines.length < 2 ? lines : lines.sort((a, b) => a.at(0).deadlineAtMs - b.at(0).deadlineAtMs);
+  }
+
+  /** When the first of the waiting lines wants to decide again; Infinity when none does. */
+  wakeAtMs(): number {
+    let wakeAtMs = Infinity;
+    for (const line of this.#lines) {
+      if (line.length > 0 && line.wakeAtMs < wakeAtMs) wakeAtMs = line.wakeAtMs;
+    }
+    return wakeAtMs;
+  }
+
+  #lineOf({ key, reach }: R): RequestLine<R> | undefined {
+    const first = this.#firsts.get(key);
+    if (first === undefined || first.reach === reach) return first;
+    return this.#lines.find((line) => line.key === key && line.reach === reach);
+  }
+
+  #create({ key, reach }: R): RequestLine<R> | undefined {
+    if (this.#lines.length >= maxLines && !this.#dropEmpty()) return undefined;
+    const line = new RequestLine<R>(key, reach);
+    this.#lines.push(line);
+    if (!this.#firsts.has(key)) this.#firsts.set(key, line);
+    return line;
+  }
+
+  #dropEmpty(): boolean {
+    const index = this.#lines.findIndex((line) => line.length === 0);
+    if (index === -1) return false;
+    const [{ key }] = this.#lines.splice(index, 1) as [RequestLine<R>];
+    const next = this.#lines.find((line) => line.key === key);
+    if (next === undefined) this.#firsts.delete(key);
+    else this.#firsts.set(key, next);
+    return true;
+  }
+}

@@ -1,0 +1,119 @@
+/** A request in the virtual queue: what its owner gives, how it stands, and how it ends. */
+import type { SpillwayError } from "../../base/errors.ts";
+import type { WaitingRequest } from "../policies/policy.ts";
+import type { Outcome } from "./queue-event.ts";
+import type { Reach } from "./reach.ts";
+
+/** One request as its owner submits it. */
+export interface Submission<In> {
+  readonly payload: In;
+  /** Only requests with equal keys share a batch. Default: "". */
+  readonly key?: string;
+  /** Rows of the request's batch dimension, an integer from 1. Default: 1. */
+  readonly rows?: number;
+  /** Size in bytes, for the queue's bound, 0 or more. Default: 0. */
+  readonly bytes?: number;
+  /** Time from arrival to deadline in milliseconds, above 0. Default: the queue's SLO. */
+  readonly sloMs?: number;
+}
+
+/** A request that was answered; `late` when the answer came after its deadline. */
+export interface Served<Out> {
+  readonly outcome: "served" | "late";
+  readonly answer: Out;
+  /** Name of the target that answered. */
+  readonly target: string;
+  /** Rows of the batch that the request was part of. */
+  readonly batchRows: number;
+  /** Time from arrival until that batch left, in milliseconds. */
+  readonly queuedMs: number;
+  /** Time the model ran, as the server measured it; undefined when the server did not say. */
+  readonly serviceMs: number | undefined;
+}
+
+/** A request that was not answered, and why. */
+export interface Unserved {
+  readonly outcome: Exclude<Outcome, "served" | "late">;
+  readonly error: SpillwayError;
+}
+
+/** How a request ended, told to its owner exactly once. */
+export type End<Out> = Served<Out> | Unserved;
+
+/** A submitted request: the handle with which it can be cancelled. */
+export interface Ticket {
+  readonly id: number;
+}
+
+/** The queue's own record of a request. */
+export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
+  readonly id: number;
+  readonly key: string;
+  readonly payload: In;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly arrivedAtMs: number;
+  readonly sloMs: number;
+  readonly deadlineAtMs: number;
+  readonly done: (end: End<Out>) => void;
+  /** Where it may still go. */
+  reach: Reach;
+  attempts = 0;
+  /** Why the last attempt failed. */
+  lastFailure: SpillwayError | undefined = undefined;
+  /** Why it was last not sent by this side. */
+  notSent: SpillwayError | undefined = undefined;
+  /** True when a call of functions with it failed. */
+  failedAtFunctions = false;
+  inFlight = false;
+  /** Set once, when the request ends. */
+  end: End<Out> | undefined = undefined;
+
+  /** @throws RangeError when rows, bytes or SLO are outside their range */
+  constructor(
+    id: number,
+    submission: Submission<In>,
+    arrivedAtMs: number,
+    defaultSloMs: number,
+    reach: Reach,
+    done: (end: End<Out>) => void,
+  ) {
+    const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs } = submission;
+    if (!Number.isInteger(rows) || rows < 1)
+      throw new RangeError(`rows is ${rows}; allowed: an integer from 1`);
+    if (!(bytes >= 0)) throw new RangeError(`bytes is ${bytes}; allowed: 0 or more`);
+    if (!(sloMs > 0)) throw new RangeError(`sloMs is ${sloMs}; allowed: above 0`);
+    this.id = id;
+    this.key = key;
+    this.payload = submission.payload;
+    this.rows = rows;
+    this.bytes = bytes;
+    this.arrivedAtMs = arrivedAtMs;
+    this.sloMs = sloMs;
+    this.deadlineAtMs = arrivedAtMs + sloMs;
+    this.reach = reach;
+    this.done = done;
+  }
+
+  /**
+   * Note that a batch with it failed, or was not sent by this side, which uses up no attempt.
+   *
+   * @param target index of that batch's
+   * @returns whether it may be sent again, to some target
+   */
+  cameBack(error: SpillwayError, target: number, maxAttempts: number): boolean {
+    if (error.isLocal) {
+      this.attempts--;
+      this.notSent = error;
+      // Who only shared a batch with a retry that was held back is none.
+      if (error.code !== "retry_budget_spent" || this.failedAtFunctions)
+        this.reach = this.reach.after(error, target);
+    } else {
+      this.lastFailure = error;
+      this.notSent = undefined;
+      this.failedAtFunctions ||= this.reach.targets[target]?.kind === "serverless";
+      this.reach = this.reach.after(error, target);
+    }
+    return this.reach.size > 0 && this.attempts < maxAttempts;
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * What the queue knows of one target: how much is under way, how much may be, how long answers take, and whether it
+ * failed lately. It reacts to the queue's events alone, so that a record replays to the same decisions.
+ */
+import type { Random } from "../../base/random.ts";
+import { SlidingQuantile } from "../../base/sliding-quantile.ts";
+import { CallWindow } from "./call-window.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { type SpillwayError, worstOf } from "../../base/errors.ts";
+import type { TargetView, UnderWay } from "../policies/policy.ts";
+import type { BatchResult, Target, TargetKind } from "./target.ts";
+
+/** Round trips that the prediction rests on, and which of them it takes. */
+const latencyWindow = 64;
+const latencyQuantile = 0.95;
+/** Lines for which round trips are remembered; the one that is longest unused is forgotten beyond it. */
+const maxRememberedKeys = 256;
+
+export class TargetState<In, Out> implements TargetView {
+  readonly target: Target<In, Out>;
+  /** In the order they were sent: mostly the first one leaves, so a plain list does. */
+  readonly underWay: UnderWay[] = [];
+  readonly #breaker: CircuitBreaker;
+  readonly #window: CallWindow;
+  readonly #latencyByKey = new Map<string, SlidingQuantile>();
+  /** The entry that was used last, because the next batch mostly has the same key. */
+  #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
+
+  /** @param random spreads the pauses of a function, which many clients share; an edge has few */
+  constructor(target: Target<In, Out>, random: Random) {
+    this.target = target;
+    this.#breaker = new CircuitBreaker(target.kind === "edge" ? unspread : random);
+    this.#window = new CallWindow(target.maxInFlight);
+  }
+
+  get name(): string {
+    return this.target.name;
+  }
+
+  get kind(): TargetKind {
+    return this.target.kind;
+  }
+
+  get isFailing(): boolean {
+    return this.#breaker.isFailing;
+  }
+
+  get failsForAll(): boolean {
+    return this.#breaker.failsForAll;
+  }
+
+  get suspendedUntilMs(): number {
+    return this.#breaker.suspendedUntilMs;
+  }
+
+  get inFlight(): number {
+    return this.underWay.length;
+  }
+
+  /** Of the edge as many as it was given; a function that failed is tried with one call at a time. */
+  get maxInFlight(): number {
+    if (this.kind === "edge") return this.target.maxInFlight;
+    return this.isFailing ? 1 : this.#window.limit;
+  }
+
+  /** Why nothing is to be sent now; undefined when it may be. */
+  whyNot(nowMs: number): SpillwayError | undefined {
+    return this.#breaker.whyNot(nowMs);
+  }
+
+  latencyMs(key: string): number {
+    return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
+  }
+
+  sent(batch: UnderWay): void {
+    this.underWay.push(batch);
+  }
+
+  /** A batch has come back: of one that was answered in part it matters why it was not in whole. */
+  ended(batch: UnderWay & { readonly key: string }, result: BatchResult<Out>, nowMs: number): void {
+    this.underWay.splice(this.underWay.indexOf(batch), 1);
+    const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
+    const hasFailed = fault?.retryable === true;
+    if (result.ok && !(hasFailed && !fault.isLocal))
+      this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+    if (hasFailed) this.#failed(fault, batch.formedAtMs, nowMs);
+  }
+
+  /** A cold start is no measure of the next, and where nobody knows how long it took (undefined) neither is the rest. */
+  #succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
+    this.#breaker.succeeded();
+    this.#window.answered();
+    if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
+  }
+
+  /** For a reason that another try may not have. */
+  #failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
+    if (error.isLocal) {
+      this.#breaker.refused(error, nowMs);
+      return;
+    }
+    // A call that only tries whether it takes any again does not tell how many it takes.
+    if (error.code === "target_throttled" && !this.isFailing)
+      this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
+    this.#breaker.failed(error, formedAtMs, nowMs);
+  }
+
+  #latencyOf(key: string): SlidingQuantile {
+    if (this.#latest?.key === key) return this.#latest.latency;
+    const latency = this.#latencyByKey.get(key) ?? new SlidingQuantile(latencyWindow, latencyQuantile);
+    this.#latest = { key, latency };
+    // Deleted first, so that the map stays in the order of use.
+    this.#latencyByKey.delete(key);
+    this.#latencyByKey.set(key, latency);
+    if (this.#latencyByKey.size > maxRememberedKeys) {
+      this.#latencyByKey.delete(this.#latencyByKey.keys().next().value as string);
+    }
+    return latency;
+  }
+}
+
+function unspread(): number {
+  return 0;
+}

@@ -1,0 +1,108 @@
+/**
+ * A transport to a function whose calls are let through only while the cap on money allows. It stands here and not at
+ * the queue, so that the calls that measure a function at start, and the parts of a batch that is split, count too.
+ */
+import { SpillwayError } from "../../base/errors.ts";
+import type { SpendCap } from "../targets/spend-cap.ts";
+import type { HttpTransport } from "./http-transport.ts";
+import { BilledFailure, type Transport } from "./transport.ts";
+
+/**
+ * The longest that a new instance is reckoned to take for what is billed of its start: the time limit of the initializer
+ * in `serverless/s.yaml`. ASSUMED: where the price sheet bills the whole start, that is over by then, too.
+ */
+export const longestStartMs = 10_000;
+
+export interface CappedTransportOptions {
+  readonly cap: SpendCap;
+  /** The time limit of the function, in milliseconds. */
+  readonly functionTimeoutMs: number;
+  /** What a call costs by the time that the function runs. */
+  readonly costOf: (durationMs: number) => number;
+  /** The clock of the cap. */
+  readonly nowMs: () => number;
+}
+
+/** What the longest call costs. */
+export function mostCost({
+  functionTimeoutMs,
+  costOf,
+}: Pick<CappedTransportOptions, "functionTimeoutMs" | "costOf">): number {
+  return costOf(functionTimeoutMs + longestStartMs);
+}
+
+export function cappedTransport(transport: Transport, options: CappedTransportOptions): Transport {
+  return {
+    call: (...call) =>
+      paid(
+        options,
+        () => transport.call(...call),
+        // What is billed of the start of an instance is not in its cost, but happened while we waited.
+        ({ cost, mayHaveStarted }, waitedCost) => (mayHaveStarted ? Math.max(cost, waitedCost) : cost),
+      ),
+    close: () => transport.close(),
+  };
+}
+
+/** Asks a function that is a V2 server of its own for what is no inference: it runs for that too, and is billed. */
+export function cappedGet(
+  server: Pick<HttpTransport, "get">,
+  options: CappedTransportOptions,
+): Pick<HttpTransport, "get"> {
+  return {
+    get: (...question) =>
+      paid(
+        options,
+        () => server.get(...question),
+        (_, waitedCost) => waitedCost,
+      ),
+  };
+}
+
+/**
+ * Makes a call if there is money for it, and counts what it cost.
+ *
+ * @param costOfEnd what a call cost that was answered, by what it costs if it ran for as long as we waited
+ */
+async function paid<Reply>(
+  options: CappedTransportOptions,
+  call: () => Promise<Reply>,
+  costOfEnd: (reply: Reply, waitedCost: number) => number,
+): Promise<Reply> {
+  const { cap, costOf, nowMs } = options;
+  const beganAtMs = nowMs();
+  const held = cap.reserve(mostCost(options), beganAtMs);
+  if ("why" in held) throw new SpillwayError("spend_cap_reached", held.why, held);
+  try {
+    const reply = await call();
+    cap.settle(held, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
+    return reply;
+  } catch (error) {
+    const cost = costOfFailure(error, costOf(nowMs() - beganAtMs));
+    if (cost === undefined) cap.keep(held, nowMs());
+    else cap.settle(held, cost, nowMs());
+    throw error;
+  }
+}
+
+/**
+ * What a call cost that failed; undefined when it may still run, since nobody knows.
+ *
+ * @param waitedCost what it costs if it ran for as long as we waited: a call that ended cannot have run longer
+ */
+function costOfFailure(error: unknown, waitedCost: number): number | undefined {
+  if (error instanceof BilledFailure) return error.cost === 0 ? 0 : Math.max(error.cost, waitedCost);
+  if (!(error instanceof SpillwayError)) return undefined;
+  if (error.isLocal) return 0;
+  switch (error.code) {
+    // Refused, so it has ended; whether that is charged, the platform did not say.
+    case "target_throttled":
+    case "target_denied":
+    case "request_rejected":
+    case "request_too_large":
+    case "target_broken":
+      return waitedCost;
+    default:
+      return undefined;
+  }
+}

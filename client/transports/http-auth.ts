@@ -1,0 +1,54 @@
+/** How a call over HTTP proves who sends it: not at all, by a token, or by the signature of Alibaba Cloud's HTTP triggers. */
+import { acs3Authorization, acs3Date, signedHeaderNames } from "../../base/acs3.ts";
+
+export type HttpAuth =
+  | { readonly kind: "none" }
+  | { readonly kind: "bearer"; readonly token: string }
+  | {
+      readonly kind: "acs3";
+      readonly accessKeyId: string;
+      readonly accessKeySecret: string;
+      /** For temporary credentials. */
+      readonly securityToken?: string;
+    };
+
+/**
+ * The headers that go with one call. A trigger's signature covers the method, the path and the date, neither the
+ * body nor the host.
+ *
+ * @param path as sent, percent-encoding included, without a query
+ * @param nowMs in milliseconds since 1970
+ */
+export function authHeaders(
+  auth: HttpAuth,
+  method: string,
+  path: string,
+  nowMs: number,
+): Record<string, string> {
+  switch (auth.kind) {
+    case "none":
+      return {};
+    case "bearer":
+      return { authorization: `Bearer ${auth.token}` };
+    case "acs3": {
+      const { accessKeyId, accessKeySecret, securityToken } = auth;
+      const token = securityToken === undefined ? {} : { "x-acs-security-token": securityToken };
+      const headers = { "x-acs-date": acs3Date(nowMs), ...token };
+      const signedHeaders = signedHeaderNames(headers);
+      const parts = { method, path, query: [], headers, signedHeaders, contentSha256: "" };
+      return { ...headers, authorization: acs3Authorization(accessKeyId, accessKeySecret, parts) };
+    }
+  }
+}
+
+/** What must not appear in any message. */
+export function secretsOf(auth: HttpAuth): readonly string[] {
+  switch (auth.kind) {
+    case "none":
+      return [];
+    case "bearer":
+      return [auth.token];
+    case "acs3":
+      return [auth.accessKeySecret, auth.securityToken ?? ""];
+  }
+}

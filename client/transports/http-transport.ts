@@ -1,0 +1,152 @@
+/**
+ * V2 over plain HTTP: our edge server, Triton, KServe, or a function that has a URL of its own (Function Compute's HTTP
+ * trigger, Knative, Cloud Run, OpenFaaS).
+ */
+import { Pool } from "undici";
+import type { WireBody } from "../../protocol/message.ts";
+import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
+import { SpillwayError } from "../../base/errors.ts";
+import { answerFault } from "./answer-fault.ts";
+import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
+import { redactor, withoutSecrets } from "./redact.ts";
+import {
+  billedOf,
+  coldStartOf,
+  durationOf,
+  mayHaveStarted,
+  MetInstances,
+  type ReplyHeaders,
+} from "./reply-facts.ts";
+import { chargeOf, replyFault } from "./reply-fault.ts";
+import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
+import { isUnconnected } from "./unconnected.ts";
+
+/** What a call costs by the time it took; for servers that are billed. */
+export type CostOf = (durationMs: number, coldStartMs: number) => number;
+
+export interface HttpTransportOptions {
+  /** Such as `http://192.168.1.20:8000`; a path before `/v2` is kept. */
+  readonly url: string;
+  /** Most connections at once. */
+  readonly connections: number;
+  /** How calls prove who sends them; undefined: not at all. */
+  readonly auth?: HttpAuth;
+  readonly costOf?: CostOf;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+export interface HttpTransport extends Transport {
+  /** GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError. */
+  get(path: string, timeoutMs: number): Promise<HttpReply>;
+  /** POST an empty JSON object to a V2 path such as `/v2/repository/index`, likewise. */
+  post(path: string, timeoutMs: number): Promise<HttpReply>;
+}
+
+const emptyObject = new TextEncoder().encode("{}");
+
+/** A reply as it came, without secrets where it says what went wrong. */
+interface RawReply extends HttpReply {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly headers: ReplyHeaders;
+}
+
+/** @throws TypeError when the URL is none */
+export function httpTransport(options: HttpTransportOptions): HttpTransport {
+  const { url, connections, costOf, auth = { kind: "none" } } = options;
+  const { origin, pathname } = new URL(url);
+  const prefix = pathname.replace(/\/$/, "");
+  const redacted = redactor(secretsOf(auth));
+  const met = new MetInstances();
+  // Each call has its own time, which bounds the headers and the body alike.
+  const pool = new Pool(origin, { connections, headersTimeout: 0, bodyTimeout: 0 });
+
+  async function exchange(
+    method: "GET" | "POST",
+    v2Path: string,
+    timeoutMs: number,
+    wire?: WireBody,
+  ): Promise<RawReply> {
+    const path = prefix + v2Path;
+    const proof = authHeaders(auth, method, path, Date.now());
+    try {
+      const response = await pool.request({
+        method,
+        path,
+        // A whole number is all that it takes.
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+        ...(wire === undefined
+          ? { headers: proof }
+          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof } }),
+      });
+      const { statusCode: status, headers } = response;
+      const body = await response.body.arrayBuffer();
+      const bytes = new Uint8Array(body);
+      return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
+    } catch (error) {
+      throw faultOf(error as Error, origin, timeoutMs);
+    }
+  }
+
+  return {
+    call: async (model, wire, timeoutMs) => {
+      const startedAtMs = performance.now();
+      const path = `/v2/models/${encodeURIComponent(model)}/infer`;
+      const reply = await exchange("POST", path, timeoutMs, wire);
+      const tookMs = performance.now() - startedAtMs;
+      const { status, headers } = reply;
+      const coldStartMs = coldStartOf(headers, met);
+      const charge = costOf === undefined ? "none" : chargeOf({ status, wire: reply });
+      if (charge === "unknown") throw replyFault({ status, wire: reply });
+      const isBilled = costOf !== undefined && charge === "time";
+      const cost = isBilled ? costOfTime(costOf, headers, tookMs, coldStartMs) : 0;
+      return {
+        status,
+        wire: wireOf(reply, cost),
+        durationMs: durationOf(headers),
+        coldStartMs,
+        mayHaveStarted: isBilled && mayHaveStarted(headers, coldStartMs),
+        cost,
+      };
+    },
+    get: (path, timeoutMs) => exchange("GET", path, timeoutMs),
+    post: (path, timeoutMs) => exchange("POST", path, timeoutMs, { body: emptyObject }),
+    close: () => pool.destroy(),
+  };
+}
+
+/**
+ * By what the platform bills, else by all the time that we waited: a server's own time of its model has neither the
+ * decoding of a call nor the start of an instance in it.
+ */
+function costOfTime(costOf: CostOf, headers: ReplyHeaders, tookMs: number, coldStartMs = 0): number {
+  const billedMs = billedOf(headers);
+  return billedMs === undefined ? costOf(tookMs, 0) : costOf(billedMs, coldStartMs);
+}
+
+/** The V2 message in a reply; that is paid for, whether it makes sense or not. */
+function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
+  if (status !== 200) return { body };
+  try {
+    return toWireBody(headers[headerLength], body.buffer);
+  } catch (error) {
+    const { code, message } = answerFault(error);
+    throw new BilledFailure(code, message, cost);
+  }
+}
+
+function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {
+  const cause = { cause: error };
+  if (error.name === "TimeoutError") {
+    return new SpillwayError(
+      "target_timeout",
+      `${origin} did not answer within ${Math.ceil(timeoutMs)} ms`,
+      cause,
+    );
+  }
+  if (isUnconnected(error)) return new UnsentFailure("target_unreachable", `${origin}: ${error.message}`);
+  return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
+}

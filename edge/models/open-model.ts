@@ -1,0 +1,73 @@
+/**
+ * Opens whatever a model is made of: an ONNX file, a handler, or an ONNX file with a handler before it. It runs in the
+ * process of a replica.
+ */
+import { dirname, extname } from "node:path";
+import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import { cutRows, joinRows } from "../../protocol/stack.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
+import { handledSession } from "../vision/handlers/handled-session.ts";
+import type { Handler, Predict } from "../vision/handlers/handler.ts";
+import { openHandler } from "../vision/handlers/open-handler.ts";
+import type { ModelFile } from "./model-runner.ts";
+import { openSession, type Session } from "./session.ts";
+
+/**
+ * @param threads threads of one operator, an integer from 1
+ * @throws Error when the file is missing or is no model, or a handler is not there, wrong, or fails to load
+ */
+export async function openModel(model: ModelFile, threads: number): Promise<Session> {
+  const onnx = extname(model.path) === ".onnx" ? await openSession(model, threads) : undefined;
+  const source = model.handler ?? (onnx === undefined ? model.path : undefined);
+  if (source === undefined) return onnx as Session;
+  const handler = await openHandler(source);
+  const { labels } = model.config ?? {};
+  await handler.load?.({
+    name: model.name,
+    version: model.version,
+    folder: dirname(model.path),
+    settings: model.config?.settings ?? {},
+    labels: typeof labels === "string" ? undefined : labels,
+    inputs: onnx?.metadata.inputs ?? [],
+    outputs: onnx?.metadata.outputs ?? [],
+  });
+  return handledSession(handler, metadataOf(handler, model, onnx), predictOf(handler, onnx));
+}
+
+function metadataOf(
+  handler: Handler,
+  { name, version }: ModelFile,
+  onnx: Session | undefined,
+): ModelMetadata {
+  return {
+    ...onnx?.metadata,
+    name,
+    versions: [version],
+    platform: onnx?.metadata.platform ?? "javascript",
+    inputs: mutable(handler.inputs ?? onnx?.metadata.inputs),
+    outputs: mutable(handler.outputs ?? onnx?.metadata.outputs),
+  };
+}
+
+function mutable(tensors: readonly TensorMetadata[] | undefined): TensorMetadata[] {
+  if (tensors !== undefined) return [...tensors];
+  throw new Error("a handler without an ONNX file must export inputs and outputs");
+}
+
+function predictOf(handler: Handler, onnx: Session | undefined): Predict {
+  const run: Predict = onnx === undefined ? (inputs) => inputs : (inputs) => runOnnx(onnx, inputs);
+  return handler.predict === undefined
+    ? run
+    : (inputs) => (handler.predict as NonNullable<Handler["predict"]>)(inputs, run);
+}
+
+/** A model that takes one row at a time gets the rows of a batch one after another. */
+async function runOnnx(onnx: Session, inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+  const rows = inputs[0]?.shape[0] ?? 1;
+  const takesOne = onnx.metadata.inputs.every(({ shape }) => shape[0] === 1);
+  if (!takesOne || rows === 1) return (await onnx.run(inputs, [rows])).outputs;
+  const ones = Array.from({ length: rows }, () => 1);
+  const outputs: (readonly Tensor[])[] = [];
+  for (const row of cutRows(inputs, ones)) outputs.push((await onnx.run(row, [1])).outputs);
+  return joinRows(outputs);
+}

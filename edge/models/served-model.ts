@@ -1,0 +1,81 @@
+/**
+ * A name under which a model is served. It stays the same while the version behind it is replaced, so that whoever
+ * holds it always asks the version that serves now; and it tells observers how each request ended.
+ */
+import type { ModelFile, ModelRunner } from "./model-runner.ts";
+import type { ModelStatus } from "./model-status.ts";
+import type { Observer } from "../observe/observer.ts";
+
+type Run = ModelRunner["run"];
+
+export class ServedModel implements ModelRunner {
+  #current: ModelRunner;
+  readonly #observers: readonly Observer[];
+  #isRetired = false;
+
+  constructor(runner: ModelRunner, observers: readonly Observer[]) {
+    this.#current = runner;
+    this.#observers = observers;
+  }
+
+  get model(): ModelFile {
+    return this.#current.model;
+  }
+
+  get replicas(): number {
+    return this.#current.replicas;
+  }
+
+  get isReady(): boolean {
+    return !this.#isRetired && this.#current.isReady;
+  }
+
+  get metadata(): ModelRunner["metadata"] {
+    return this.#current.metadata;
+  }
+
+  ready(): Promise<void> {
+    return this.#current.ready();
+  }
+
+  checkRoom(bytes: number): void {
+    this.#current.checkRoom(bytes);
+  }
+
+  async run(...args: Parameters<Run>): ReturnType<Run> {
+    const calledAtMs = performance.now();
+    const { model } = this.#current;
+    const ended = (status: number, queuedMs: number, serviceMs: number): void => {
+      const end = { model, totalMs: performance.now() - calledAtMs, status, queuedMs, serviceMs };
+      for (const observer of this.#observers) observer.onRequest(end);
+    };
+    try {
+      const result = await this.#current.run(...args);
+      ended(200, result.queuedMs, result.serviceMs);
+      return result;
+    } catch (error) {
+      ended((error as { status?: number }).status ?? 500, 0, 0);
+      throw error;
+    }
+  }
+
+  status(): ModelStatus {
+    return this.#current.status();
+  }
+
+  /** Serve by another runner from now on. Returns the one before, which has requests to end yet. */
+  replace(next: ModelRunner): ModelRunner {
+    const before = this.#current;
+    this.#current = next;
+    return before;
+  }
+
+  /** Say from now on that it is not ready, and still serve. */
+  retire(): void {
+    this.#isRetired = true;
+  }
+
+  close(): Promise<void> {
+    return this.#current.close();
+  }
+}

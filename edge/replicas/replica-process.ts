@@ -1,0 +1,37 @@
+/**
+ * The process of one replica: loads one model and runs it for the server that forked it. It is a process of
+ * its own because a run blocks its thread and native code can take its whole process down.
+ */
+import { ProtocolError } from "../../protocol/errors.ts";
+import { openModel } from "../models/open-model.ts";
+import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
+import type { Session } from "../models/session.ts";
+
+let session: Session | undefined;
+
+function reply(message: ReplicaReply): void {
+  // A failed send means that the server is gone; then 'disconnect' ends this process.
+  process.send?.(message, undefined, undefined, () => {});
+}
+
+async function answer(request: ReplicaRequest): Promise<ReplicaReply> {
+  if (request.kind === "load") {
+    session = await openModel(request.model, request.threads);
+    return { kind: "loaded", metadata: session.metadata };
+  }
+  if (request.kind === "ping") return { kind: "pong" };
+  if (session === undefined) throw new ProtocolError("the model is not loaded", 503);
+  return { kind: "result", result: await session.run(request.inputs, request.rows) };
+}
+
+process.on("message", (request: ReplicaRequest) => {
+  answer(request).then(reply, (error: Error) => {
+    const status = error instanceof ProtocolError ? error.status : 500;
+    reply({ kind: "error", message: error.message, status });
+  });
+});
+
+// The server decides when a replica stops; a Ctrl-C in the terminal reaches every process of the group.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
+process.on("disconnect", () => process.exit(0));

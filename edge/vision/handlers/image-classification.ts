@@ -1,0 +1,115 @@
+/**
+ * Built-in handler: pictures in, the likeliest classes out. The settings say how the model wants its pictures; their
+ * defaults are the convention of ResNet and SqueezeNet on ImageNet.
+ */
+import { z } from "zod";
+import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
+import { softmax, topClasses } from "./class-scores.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
+import {
+  cropPixels,
+  decodePicture,
+  padPixels,
+  pictureInput,
+  picturesOf,
+  type Pixels,
+  resizePixels,
+} from "../pictures/picture.ts";
+import { pictureTensor } from "../pictures/picture-tensor.ts";
+import { pixelSettings } from "../pictures/pixel-settings.ts";
+import { readSettings } from "./read-settings.ts";
+import { centreCrop, letterbox, linePlacement, shortSideSize } from "../pictures/resize-arithmetic.ts";
+
+const side = z.number().int().min(1).max(4_096);
+
+const schema = z.strictObject({
+  ...pixelSettings,
+  width: side.default(224).describe("pixels that the model takes"),
+  height: side.default(224),
+  fit: z
+    .enum(["crop", "stretch", "letterbox", "line"])
+    .default("crop")
+    .describe(
+      "crop: the middle of the picture resized to `shortSide`; line: a line of text at the left of the frame",
+    ),
+  shortSide: side
+    .optional()
+    .describe("shorter side before the crop (default: 8/7 of the crop's, 256 for 224)"),
+  pad: z.number().int().min(0).max(255).default(114).describe("grey of what a picture leaves of its frame"),
+  scores: z.enum(["logits", "probabilities"]).default("logits").describe("what the model gives"),
+  top: z.number().int().min(1).max(1_000).default(5).describe("classes in an answer, the likeliest first"),
+});
+
+type Settings = z.output<typeof schema>;
+
+export function imageClassification(): Handler {
+  let settings: Settings;
+  let model: HandlerModel;
+  let top = 0;
+  return {
+    inputs: [pictureInput],
+    get outputs() {
+      return [
+        { name: "label", datatype: "BYTES" as const, shape: [-1, top] },
+        { name: "score", datatype: "FP32" as const, shape: [-1, top] },
+      ];
+    },
+    load(loaded) {
+      model = loaded;
+      settings = readSettings(schema, model.settings);
+      // A model that says how many classes it has may have fewer than are asked for.
+      const classes = model.outputs[0]?.shape.slice(1).find((size) => size > 1);
+      top = Math.min(settings.top, classes ?? model.labels?.length ?? settings.top);
+    },
+    async preprocess(inputs) {
+      const pictures = await Promise.all(
+        picturesOf(inputs).map(async (file) => fitted(await decodePicture(file), settings)),
+      );
+      return { inputs: [pictureTensor(model.inputs[0]?.name ?? "image", pictures, settings)] };
+    },
+    postprocess([output]) {
+      if (output === undefined) throw new Error("the model has no output");
+      const rows = output.shape[0] ?? 1;
+      const numbers = Float32Array.from(tensorToNumbers(output));
+      const classes = numbers.length / rows;
+      const best = Array.from({ length: rows }, (_, row) => {
+        const own = numbers.subarray(row * classes, (row + 1) * classes);
+        return topClasses(settings.scores === "logits" ? softmax(own) : own, top);
+      }).flat();
+      const labels = best.map(({ index }) => model.labels?.[index] ?? String(index));
+      return [
+        tensorFromStrings("label", [rows, top], labels),
+        tensorFromNumbers(
+          "score",
+          "FP32",
+          [rows, top],
+          best.map(({ score }) => score),
+        ),
+      ];
+    },
+  };
+}
+
+async function fitted(picture: Pixels, settings: Settings): Promise<Pixels> {
+  const { width, height, kernel, pad } = settings;
+  const frame = { width, height };
+  switch (settings.fit) {
+    case "crop": {
+      const shortest = Math.min(width, height);
+      const size = shortSideSize(
+        picture,
+        Math.max(shortest, settings.shortSide ?? Math.round((shortest * 8) / 7)),
+      );
+      const whole = { width: Math.max(width, size.width), height: Math.max(height, size.height) };
+      return cropPixels(await resizePixels(picture, whole, kernel), centreCrop(whole, frame));
+    }
+    case "stretch":
+      return resizePixels(picture, frame, kernel);
+    case "letterbox":
+    case "line": {
+      const placed =
+        settings.fit === "line" ? linePlacement(picture, frame) : letterbox(picture, frame, "centre");
+      return padPixels(await resizePixels(picture, placed, kernel), frame, placed, pad);
+    }
+  }
+}

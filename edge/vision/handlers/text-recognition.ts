@@ -1,0 +1,101 @@
+/** Built-in handler: pictures of lines of text in, texts out, for readers trained with CTC such as PP-OCR's. */
+import { z } from "zod";
+import { decodeCtc } from "../../../algorithms/ctc-decode.ts";
+import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
+import {
+  decodePicture,
+  padPixels,
+  pictureInput,
+  picturesOf,
+  type Pixels,
+  resizePixels,
+} from "../pictures/picture.ts";
+import { pictureTensor } from "../pictures/picture-tensor.ts";
+import { pixelSettings } from "../pictures/pixel-settings.ts";
+import { readSettings } from "./read-settings.ts";
+import { linePlacement, roundUp } from "../pictures/resize-arithmetic.ts";
+
+/** Widths are rounded up to it, so that lines of about the same length share a run. */
+const widthStep = 64;
+
+const schema = z.strictObject({
+  ...pixelSettings,
+  mean: pixelSettings.mean.default([0.5, 0.5, 0.5]),
+  std: pixelSettings.std.default([0.5, 0.5, 0.5]),
+  channels: pixelSettings.channels.default("BGR"),
+  height: z.number().int().min(8).max(256).default(48).describe("pixels that the model takes"),
+  longestWidth: z
+    .number()
+    .int()
+    .min(widthStep)
+    .max(8_192)
+    .default(1_280)
+    .describe("longer lines are narrowed to it"),
+  pad: z.number().int().min(0).max(255).default(128).describe("grey to the right of a line"),
+});
+
+export function textRecognition(): Handler {
+  let settings: z.output<typeof schema>;
+  let model: HandlerModel;
+  let dictionary: readonly string[] | undefined;
+
+  async function line(file: Uint8Array): Promise<Pixels> {
+    const picture = await decodePicture(file);
+    const { height, longestWidth, kernel } = settings;
+    return resizePixels(picture, linePlacement(picture, { width: longestWidth, height }), kernel);
+  }
+
+  return {
+    inputs: [pictureInput],
+    outputs: [
+      { name: "text", datatype: "BYTES", shape: [-1] },
+      { name: "confidence", datatype: "FP32", shape: [-1] },
+    ],
+    load(loaded) {
+      model = loaded;
+      settings = readSettings(schema, model.settings);
+      if (model.labels === undefined)
+        throw new Error("labels must list the characters in the model's order, without the blank");
+    },
+    async preprocess(inputs) {
+      const lines = await Promise.all(picturesOf(inputs).map(line));
+      const { height, pad } = settings;
+      const width = roundUp(Math.max(...lines.map((each) => each.width)), widthStep);
+      const padded = lines.map((each) => padPixels(each, { width, height }, { left: 0, top: 0 }, pad));
+      return { inputs: [pictureTensor(model.inputs[0]?.name ?? "x", padded, settings)] };
+    },
+    postprocess([output]) {
+      const [rows = 0, steps = 0, classes = 0] = output?.shape ?? [];
+      if (output === undefined) throw new Error("the model has no output");
+      dictionary ??= dictionaryOf(model.labels ?? [], classes);
+      const scores = Float32Array.from(tensorToNumbers(output));
+      const texts = Array.from({ length: rows }, (_, row) => {
+        const own = scores.subarray(row * steps * classes, (row + 1) * steps * classes);
+        return decodeCtc(own, steps, classes, dictionary as readonly string[]);
+      });
+      return [
+        tensorFromStrings(
+          "text",
+          [rows],
+          texts.map(({ text }) => text),
+        ),
+        tensorFromNumbers(
+          "confidence",
+          "FP32",
+          [rows],
+          texts.map(({ confidence }) => confidence),
+        ),
+      ];
+    },
+  };
+}
+
+/** The blank is first; PP-OCR's models have the space as a last class that its files do not list. */
+function dictionaryOf(labels: readonly string[], classes: number): readonly string[] {
+  if (classes === labels.length + 1) return ["", ...labels];
+  if (classes === labels.length + 2) return ["", ...labels, " "];
+  throw new Error(
+    `the model tells ${classes} classes apart; labels has ${labels.length}, allowed: one or two fewer`,
+  );
+}

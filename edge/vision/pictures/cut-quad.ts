@@ -1,0 +1,71 @@
+/** Cuts a tilted rectangle out of a picture, upright, and turns pictures around: arithmetic on pixels. */
+import type { Point } from "./oriented-box.ts";
+import type { Pixels } from "./picture.ts";
+
+/** Lines that are so many times as high as wide stand on their side, as PP-OCR takes it. */
+const standing = 1.5;
+
+/**
+ * @param quad corners: left top, right top, right bottom, left bottom, in pixels of the picture
+ * @returns the part, at least 1 x 1; one that stands on its side is laid down by a quarter turn to the left
+ */
+export function cutQuad(picture: Pixels, quad: readonly Point[]): Pixels {
+  const [leftTop, rightTop, rightBottom, leftBottom] = quad as readonly [Point, Point, Point, Point];
+  const across = Math.max(distance(leftTop, rightTop), distance(leftBottom, rightBottom));
+  const down = Math.max(distance(leftTop, leftBottom), distance(rightTop, rightBottom));
+  if (down >= standing * across) return sample(picture, rightTop, rightBottom, leftTop, down, across);
+  return sample(picture, leftTop, rightTop, leftBottom, across, down);
+}
+
+function distance(a: Point, b: Point): number {
+  return Math.hypot(b.x - a.x, b.y - a.y);
+}
+
+/** The parallelogram from `origin` to the ends of its first row and first column. */
+function sample(
+  picture: Pixels,
+  origin: Point,
+  rowEnd: Point,
+  columnEnd: Point,
+  wide: number,
+  high: number,
+): Pixels {
+  const width = Math.max(1, Math.round(wide));
+  const height = Math.max(1, Math.round(high));
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [u, v] = [(x + 0.5) / width, (y + 0.5) / height];
+      const sourceX = origin.x + u * (rowEnd.x - origin.x) + v * (columnEnd.x - origin.x) - 0.5;
+      const sourceY = origin.y + u * (rowEnd.y - origin.y) + v * (columnEnd.y - origin.y) - 0.5;
+      mix(picture, sourceX, sourceY, data, (y * width + x) * 3);
+    }
+  }
+  return { width, height, data };
+}
+
+/** Bilinear; beyond an edge its pixels go on. */
+function mix({ data, width, height }: Pixels, x: number, y: number, to: Uint8Array, at: number): void {
+  const left = Math.floor(x);
+  const top = Math.floor(y);
+  const [right, bottom] = [x - left, y - top];
+  const offset = (column: number, row: number): number =>
+    (Math.min(height - 1, Math.max(0, row)) * width + Math.min(width - 1, Math.max(0, column))) * 3;
+  const [a, b] = [offset(left, top), offset(left + 1, top)];
+  const [c, d] = [offset(left, top + 1), offset(left + 1, top + 1)];
+  for (let channel = 0; channel < 3; channel++) {
+    const value = (from: number): number => data[from + channel] as number;
+    const upper = value(a) * (1 - right) + value(b) * right;
+    const lower = value(c) * (1 - right) + value(d) * right;
+    to[at + channel] = Math.round(upper * (1 - bottom) + lower * bottom);
+  }
+}
+
+/** The picture turned by 180 degrees. */
+export function turnAround({ width, height, data }: Pixels): Pixels {
+  const turned = new Uint8Array(data.length);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    turned.set(data.subarray(pixel * 3, pixel * 3 + 3), (width * height - 1 - pixel) * 3);
+  }
+  return { width, height, data: turned };
+}

@@ -1,0 +1,59 @@
+/**
+ * What a pipeline does to pictures between its models, as a handler of its own: each row is a picture, the name of a
+ * step and its argument, so that rows of any step share a batch.
+ */
+import { z } from "zod";
+import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
+import { ProtocolError } from "../../../protocol/errors.ts";
+import { type Tensor, tensorToStrings } from "../../../protocol/tensor.ts";
+import type { Handler } from "../handlers/handler.ts";
+import { decodePicture, encodePicture } from "../pictures/picture.ts";
+import { cutQuad, turnAround } from "../pictures/cut-quad.ts";
+
+const boxes = z
+  .array(z.object({ corners: z.array(z.tuple([z.number(), z.number()])).length(4) }))
+  .max(10_000);
+
+type Step = (picture: Uint8Array, argument: string) => Promise<Uint8Array>;
+
+const steps: Readonly<Record<string, Step>> = {
+  /** The parts of a picture that boxes show, as a list. */
+  crop: async (file, argument) => {
+    const picture = await decodePicture(file);
+    const quads = boxes.parse(JSON.parse(argument)).map(({ corners }) => corners.map(([x, y]) => ({ x, y })));
+    return bytesOfElements(await Promise.all(quads.map((quad) => encodePicture(cutQuad(picture, quad)))));
+  },
+  /** The picture turned by 180 degrees. */
+  turn: async (file) => encodePicture(turnAround(await decodePicture(file))),
+};
+
+export function pictureSteps(): Handler {
+  return {
+    inputs: ["picture", "step", "argument"].map((name) => ({
+      name,
+      datatype: "BYTES" as const,
+      shape: [-1],
+    })),
+    outputs: [{ name: "result", datatype: "BYTES", shape: [-1] }],
+    async preprocess(inputs) {
+      const named = (name: string): Tensor => inputs.find((input) => input.name === name) as Tensor;
+      const picture = named("picture");
+      const rows = picture.shape[0] as number;
+      const files = elementsOfBytes(picture.data, rows, "picture");
+      const names = tensorToStrings(named("step"));
+      const args = tensorToStrings(named("argument"));
+      const results = await Promise.all(
+        files.map((file, row) => stepNamed(names[row] as string)(file, args[row] as string)),
+      );
+      return {
+        inputs: [{ name: "result", datatype: "BYTES", shape: [rows], data: bytesOfElements(results) }],
+      };
+    },
+  };
+}
+
+function stepNamed(name: string): Step {
+  const step = Object.hasOwn(steps, name) ? steps[name] : undefined;
+  if (step !== undefined) return step;
+  throw new ProtocolError(`no step "${name}"; there are: ${Object.keys(steps).join(", ")}`);
+}

@@ -1,0 +1,216 @@
+/**
+ * A pipeline as a model: each row of a request goes through its stages, which are other models of the server and the
+ * pipeline's own replicas for steps. Each has its queue, where rows of different requests are joined.
+ */
+import type { InferRequest, ModelMetadata, TensorMetadata } from "../../../protocol/message.ts";
+import { cutRows, joinRows, rowsOf } from "../../../protocol/stack.ts";
+import { type Tensor, tensorFromStrings } from "../../../protocol/tensor.ts";
+import { checkInputs } from "../../server/check-inputs.ts";
+import { jsonOf } from "../../server/json-of.ts";
+import type { ModelFile, ModelRunner, RequestResult, RunLimits } from "../../models/model-runner.ts";
+import type { ModelConfig } from "../../models/model-config.ts";
+import type { ModelStatus } from "../../models/model-status.ts";
+import { UnavailableError } from "../../replicas/unavailable-error.ts";
+import type { Columns, ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
+import { pick, runStages, type Values } from "./run-stages.ts";
+import { inputsOf, renamed, staged, valueOf } from "./stage-call.ts";
+
+export interface PipelineOptions {
+  readonly model: ModelFile;
+  readonly pipeline: PipelineConfig;
+  /** The model that serves under a name now. */
+  readonly find: (name: string) => ModelRunner | undefined;
+  /** The replicas that run steps; absent when no stage is one. */
+  readonly steps?: ModelRunner;
+}
+
+/** What a row's stages have cost so far. */
+interface Meter {
+  queuedMs: number;
+  replica: number;
+}
+
+const pictures: TensorMetadata[] = [
+  { name: "image", datatype: "BYTES", shape: [-1], parameters: { content: "picture" } },
+];
+
+/**
+ * A pipeline with the replicas of its steps; undefined when the model is none.
+ *
+ * @param openPool begins to load a model in replicas of its own
+ */
+export function openPipeline(
+  model: ModelFile,
+  openPool: (model: ModelFile) => ModelRunner,
+  find: PipelineOptions["find"],
+): PipelineRunner | undefined {
+  const { pipeline, ...config } = model.config ?? {};
+  if (pipeline === undefined) return undefined;
+  const options = { model, pipeline, find };
+  if (!pipeline.stages.some((stage) => "step" in stage)) return new PipelineRunner(options);
+  const steps = openPool({ ...model, handler: "picture-steps", config: config as ModelConfig });
+  return new PipelineRunner({ ...options, steps });
+}
+
+export class PipelineRunner implements ModelRunner {
+  readonly model: ModelFile;
+  readonly #options: PipelineOptions;
+  readonly #names: readonly string[];
+  readonly #open = new Set<Promise<unknown>>();
+  #isClosing = false;
+
+  constructor(options: PipelineOptions) {
+    this.model = options.model;
+    this.#options = options;
+    this.#names = options.pipeline.stages.flatMap((stage) => ("model" in stage ? [stage.model] : []));
+  }
+
+  get replicas(): number {
+    return Math.min(...this.#stages().map((runner) => runner?.replicas ?? 0));
+  }
+
+  get isReady(): boolean {
+    return !this.#isClosing && this.#stages().every((runner) => runner?.isReady === true);
+  }
+
+  get metadata(): ModelMetadata | undefined {
+    const outputs = this.#outputs();
+    if (outputs === undefined) return undefined;
+    const { name, version } = this.model;
+    return { name, versions: [version], platform: "pipeline", inputs: this.#inputs(), outputs };
+  }
+
+  async ready(): Promise<void> {
+    for (const name of this.#names) {
+      const runner = this.#options.find(name);
+      if (runner === undefined) throw new Error(`its stages need a model "${name}", which is not served`);
+      if (runner.model.config?.pipeline !== undefined)
+        throw new Error(`its stages name the model "${name}", which is a pipeline; allowed: other models`);
+      await runner.ready();
+    }
+    await this.#options.steps?.ready();
+  }
+
+  checkRoom(bytes: number): void {
+    const missing = this.#names.find((name) => this.#options.find(name) === undefined);
+    if (missing !== undefined)
+      throw new UnavailableError(`its stages need a model "${missing}", which is not served`);
+    if (this.#isClosing) throw new UnavailableError("the server is shutting down");
+    this.#stages()[0]?.checkRoom(bytes);
+  }
+
+  run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
+    const running = this.#run(request, limits);
+    this.#open.add(running);
+    return running.finally(() => this.#open.delete(running));
+  }
+
+  status(): ModelStatus {
+    const steps = this.#options.steps?.status();
+    const state = this.#isClosing ? "stopping" : this.isReady ? "ready" : "loading";
+    return {
+      name: this.model.name,
+      version: this.model.version,
+      state,
+      queueRows: steps?.queueRows ?? 0,
+      queueBytes: steps?.queueBytes ?? 0,
+      openRequests: this.#open.size,
+      replicas: steps?.replicas ?? [],
+      lastError: steps?.lastError,
+      events: steps?.events ?? [],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.allSettled(this.#open);
+    await this.#options.steps?.close();
+  }
+
+  /** The models of the stages, and last the replicas of the steps. */
+  #stages(): (ModelRunner | undefined)[] {
+    const { find, steps } = this.#options;
+    return [...this.#names.map(find), ...(steps === undefined ? [] : [steps])];
+  }
+
+  #inputs(): TensorMetadata[] {
+    const { inputs } = this.#options.pipeline;
+    return inputs === undefined
+      ? pictures
+      : Object.entries(inputs).map(([name, { datatype, shape }]) => ({ name, datatype, shape }));
+  }
+
+  /** Undefined while a stage's model is not known. */
+  #outputs(): TensorMetadata[] | undefined {
+    const { pipeline } = this.#options;
+    if (this.#stages().some((runner) => runner?.metadata === undefined)) return undefined;
+    if (pipeline.stages.some((stage) => "spread" in stage)) {
+      return [{ name: pipeline.list, datatype: "BYTES", shape: [-1], parameters: { content: "json" } }];
+    }
+    return Object.entries(pipeline.outputs).map(([name, columns]) => this.#output(name, columns));
+  }
+
+  /** As the model of its stage describes it; what steps give is bytes. */
+  #output(name: string, columns: Columns): TensorMetadata {
+    const { pipeline, find } = this.#options;
+    const [from, output] = ([columns].flat()[0] as string).split(".");
+    const stage = pipeline.stages.find((each) => each.name === from);
+    const known =
+      stage !== undefined && "model" in stage ? find(stage.model)?.metadata?.outputs : this.#inputs();
+    const described = known?.find((each) => each.name === (output ?? from));
+    return described === undefined ? { name, datatype: "BYTES", shape: [-1] } : { ...described, name };
+  }
+
+  async #run(request: InferRequest, limits: RunLimits): Promise<RequestResult> {
+    this.checkRoom(0);
+    const { metadata } = this;
+    if (metadata === undefined) throw new UnavailableError(`a stage of ${this.model.name} is not loaded yet`);
+    checkInputs(metadata, request.inputs);
+    const startedAtMs = performance.now();
+    const meter: Meter = { queuedMs: Infinity, replica: 0 };
+    const rows = cutRows(
+      request.inputs,
+      Array.from({ length: rowsOf(request) }, () => 1),
+    );
+    const answers = await Promise.all(rows.map((row) => this.#runRow(row, limits, meter)));
+    const queuedMs = Math.min(meter.queuedMs, performance.now() - startedAtMs);
+    const serviceMs = performance.now() - startedAtMs - queuedMs;
+    return { outputs: joinRows(answers), serviceMs, queuedMs, replica: meter.replica };
+  }
+
+  async #runRow(inputs: readonly Tensor[], limits: RunLimits, meter: Meter): Promise<Tensor[]> {
+    const { stages, outputs, list } = this.#options.pipeline;
+    const row: Values = new Map(inputs.map((tensor) => [tensor.name, { tensor }]));
+    const ends = await runStages(stages, row, (stage, values) => this.#call(stage, values, limits, meter));
+    const picked = ends.map((values) =>
+      Object.entries(outputs).map(([name, columns]) => ({ name, value: pick(columns, values) })),
+    );
+    if (!stages.some((stage) => "spread" in stage)) {
+      return (picked[0] ?? []).map(({ name, value }) => renamed(value.tensor, name));
+    }
+    const records = picked.map((each) =>
+      Object.fromEntries(each.map(({ name, value }) => [name, jsonOf(value)])),
+    );
+    return [tensorFromStrings(list, [1], [JSON.stringify(records)])];
+  }
+
+  async #call(
+    stage: ModelStage | StepStage,
+    values: Values,
+    limits: RunLimits,
+    meter: Meter,
+  ): Promise<Values> {
+    const { find, steps } = this.#options;
+    const runner = "model" in stage ? find(stage.model) : steps;
+    if (runner === undefined) throw new UnavailableError(`stage ${stage.name}: its model is not served now`);
+    try {
+      const result = await runner.run({ parameters: {}, inputs: inputsOf(stage, values) }, limits);
+      // The first stage to begin ends the time that the request itself has waited.
+      if (meter.queuedMs === Infinity)
+        Object.assign(meter, { queuedMs: result.queuedMs, replica: result.replica });
+      return new Map(result.outputs.map((tensor) => [tensor.name, valueOf(tensor, stage, runner)]));
+    } catch (error) {
+      throw staged(stage.name, error as Error);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * BentoML's adaptive dispatcher: it keeps a batch open while the expected gain of waiting is below a falling share
+ * of the wait that calls have had so far, and cancels the oldest request when the whole queue, sent now, would
+ * come back after `max_latency_ms`. It starts with some calls that it learns from. The edge alone, one batch under
+ * way to each replica.
+ *
+ * Source: bentoml/BentoML 1.4, `CorkDispatcher` in `src/bentoml/_internal/marshal/dispatcher.py`. Differences: it
+ * decides at the very moment instead of polling each millisecond (which stays in the formula); a call lasts from the
+ * sending to the answer, over the edge's link; requests of several rows are not split; requests are in order of
+ * their deadlines, which is the order of arrival when all have one SLO.
+ */
+import {
+  type Decision,
+  type Policy,
+  type QueueView,
+  requestsWithin,
+} from "../../../client/policies/policy.ts";
+import { edgeAmong, replicaFreeAtMs } from "../edge-alone.ts";
+import { defaultValues, type ParameterGrid } from "../parameters.ts";
+import type { PolicyInputs } from "../../../client/policies/policy-inputs.ts";
+import { CorkOptimizer } from "./cork-optimizer.ts";
+import { CorkTraining } from "./cork-training.ts";
+
+export const bentomlParameters = {
+  /** `max_latency_ms` as a part of the SLO. */
+  maxLatencyPart: { default: 1, candidates: [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] },
+  /** `max_batch_size` as a part of the largest batch. */
+  maxBatchPart: { default: 1, candidates: [1 / 8, 1 / 4, 1 / 2, 1] },
+} as const satisfies ParameterGrid;
+
+/** The dispatcher's polling interval. */
+const tickMs = 1;
+/** How fast the wait falls. */
+const decay = 0.95;
+
+interface Sent {
+  readonly formedAtMs: number;
+  readonly rows: number;
+  readonly requests: number;
+  readonly waitMs: number;
+}
+
+export function bentomlPolicy(
+  { targets, sloMs }: Pick<PolicyInputs, "targets" | "sloMs">,
+  values = defaultValues(bentomlParameters),
+): Policy {
+  const edge = edgeAmong(targets);
+  const maxLatencyMs = values.maxLatencyPart * sloMs;
+  const maxRows = Math.max(1, Math.round(values.maxBatchPart * edge.profile.maxBatchRows));
+  const optimizer = new CorkOptimizer(maxLatencyMs);
+  const training = new CorkTraining(optimizer, maxLatencyMs, maxRows);
+  const underWay: Sent[] = [];
+
+  return {
+    name: "bentoml",
+    decide: (view) => {
+      const { line, nowMs } = view;
+      const freeAtMs = replicaFreeAtMs(view, edge);
+      const isTraining = !training.isOver;
+      const next = isTraining
+        ? training.decide(view, freeAtMs)
+        : whenToCall(view, freeAtMs, { optimizer, maxLatencyMs, maxRows });
+      if (next !== "call") return next;
+      const count = requestsWithin(line, maxRows);
+      let rows = 0;
+      for (let index = 0; index < count; index++) rows += line.at(index).rows;
+      const waitMs = isTraining ? 0 : nowMs - line.at(0).arrivedAtMs;
+      underWay.push({ formedAtMs: nowMs, rows, requests: count, waitMs });
+      if (isTraining) training.called();
+      const reason = view.draining ? "drain" : rows >= maxRows ? "full" : "timeout";
+      return { kind: "dispatch", count, target: edge.index, plannedRows: maxRows, reason };
+    },
+    ended: ({ target, rows, formedAtMs, endedAtMs, times }) => {
+      if (target !== edge.index) return;
+      const index = underWay.findIndex((each) => each.formedAtMs === formedAtMs && each.rows === rows);
+      if (index === -1) return;
+      const [sent] = underWay.splice(index, 1) as [Sent];
+      if (times === undefined) return;
+      const { requests, waitMs } = sent;
+      optimizer.ended({ requests, waitMs, durationMs: endedAtMs - formedAtMs }, endedAtMs);
+    },
+  };
+}
+
+/**
+ * What the dispatcher does once it is trained.
+ *
+ * @param freeAtMs when a replica can take a batch
+ */
+export function whenToCall(
+  { nowMs, line, draining }: QueueView,
+  freeAtMs: number,
+  {
+    optimizer,
+    maxLatencyMs,
+    maxRows,
+  }: {
+    readonly optimizer: Pick<CorkOptimizer, "perRequestMs" | "fixedMs" | "waitMs">;
+    readonly maxLatencyMs: number;
+    readonly maxRows: number;
+  },
+): Exclude<Decision, { kind: "dispatch" }> | "call" {
+  const { perRequestMs, fixedMs, waitMs } = optimizer;
+  const requests = line.length;
+  const latencyMs = requests > 1 ? perRequestMs * requests + fixedMs : 0;
+  const cancelAtMs = line.at(0).arrivedAtMs + maxLatencyMs - latencyMs;
+  const isBusy = freeAtMs > nowMs;
+  if (nowMs >= cancelAtMs && (requests > 1 || isBusy)) return { kind: "refuse", count: 1, reason: "late" };
+  if (isBusy) return { kind: "wait", untilMs: Math.min(freeAtMs, cancelAtMs) };
+  const newestAtMs = line.at(requests - 1).arrivedAtMs;
+  const callAtMs = newestAtMs + (waitMs * decay) / requests - tickMs - perRequestMs;
+  if (requests >= maxRows || draining || nowMs >= callAtMs) return "call";
+  return { kind: "wait", untilMs: requests > 1 ? Math.min(callAtMs, cancelAtMs) : callAtMs };
+}

@@ -1,0 +1,78 @@
+/**
+ * The edge alone, as well as it can be used: never idle while somebody waits, the oldest request first, as many
+ * as the oldest one's deadline allows, bound just in time to follow the batch in service. What cannot make its
+ * deadline is refused at once. It shows what the edge is worth without functions.
+ *
+ * Source: the edge's half of the policy "earliest deadline first with hopeless requests dropped"; its batch size
+ * rule is that of Clipper (Crankshaw et al., NSDI 2017, section 4.3.1) with a measured profile instead of AIMD.
+ */
+import type { Decision, LineView, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
+import { edgeAmong } from "./edge-alone.ts";
+import { EdgeForecast, type EdgeOutlook } from "./edge-forecast.ts";
+import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
+import type { TargetProfile } from "../../client/policies/target-profile.ts";
+
+/** The quantile of service times that deadlines are kept by. */
+const quantile = 0.95;
+/** One batch in service, one on its way to follow it. */
+const batchesPerReplica = 2;
+
+export function edgeOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
+  const { index, profile: edge } = edgeAmong(targets);
+  const forecast = new EdgeForecast(edge, quantile);
+  return {
+    name: "edge-only",
+    decide: (view) => {
+      const decision = decide(view, index, edge, forecast);
+      if (decision.kind === "dispatch") forecast.sent(decision.plannedRows, view.nowMs);
+      return decision;
+    },
+    ended: (batch) => {
+      if (batch.target === index) forecast.ended(batch);
+    },
+  };
+}
+
+function decide(view: QueueView, index: number, profile: TargetProfile, forecast: EdgeForecast): Decision {
+  const { nowMs, line } = view;
+  const edge = view.targets[index] as TargetView;
+  const outlook = forecast.outlook(nowMs, Math.max(nowMs, edge.suspendedUntilMs));
+  const hopeless = countHopeless(line, outlook, forecast);
+  if (hopeless > 0) return { kind: "refuse", count: hopeless, reason: "late" };
+  if (edge.suspendedUntilMs > nowMs) return { kind: "wait", untilMs: edge.suspendedUntilMs };
+  const most = Math.min(edge.maxInFlight, batchesPerReplica * profile.replicas);
+  if (edge.inFlight >= most) return { kind: "wait", untilMs: Infinity };
+  const { count, rows } = batchInTime(line, outlook, forecast, profile.maxBatchRows);
+  const dueAtMs = outlook.meanFreeAtMs - (profile.uploadMs[rows] as number) - profile.rttMs / 2;
+  if (edge.inFlight >= profile.replicas && dueAtMs > nowMs) return { kind: "wait", untilMs: dueAtMs };
+  const reason = rows === profile.maxBatchRows ? "full" : "deadline";
+  return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
+}
+
+/** Requests at the front that would be late even if they went next and alone. */
+function countHopeless(line: LineView, outlook: EdgeOutlook, forecast: EdgeForecast): number {
+  let count = 0;
+  for (; count < line.length; count++) {
+    const { rows, deadlineAtMs } = line.at(count);
+    if (forecast.answerAtMs(outlook, rows) <= deadlineAtMs) break;
+  }
+  return count;
+}
+
+/** As many requests from the front as the first one's deadline allows. */
+function batchInTime(
+  line: LineView,
+  outlook: EdgeOutlook,
+  forecast: EdgeForecast,
+  maxRows: number,
+): { readonly count: number; readonly rows: number } {
+  const first = line.at(0);
+  let { rows } = first;
+  let count = 1;
+  for (; count < line.length; count++) {
+    const more = rows + line.at(count).rows;
+    if (more > maxRows || forecast.answerAtMs(outlook, more) > first.deadlineAtMs) break;
+    rows = more;
+  }
+  return { count, rows };
+}

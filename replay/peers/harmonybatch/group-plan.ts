@@ -1,0 +1,100 @@
+/**
+ * Functions alone, for several applications of one model with different SLOs: which of them share a function, so
+ * that batches fill faster, and which do better apart.
+ */
+import { batchSizeTails, type RequestClass } from "../../../algorithms/plan/batch-size-law.ts";
+import { type BatchCost, cheapestCap } from "../../../algorithms/plan/expected-cost.ts";
+import type { FunctionOption } from "../../../algorithms/plan/function-option.ts";
+import { cheapestPartition } from "./partition.ts";
+
+/** An application: requests of one row with an SLO. */
+export interface Application extends RequestClass {
+  readonly name: string;
+}
+
+/** Applications that share a function. */
+export interface ApplicationGroup {
+  readonly applications: readonly string[];
+  /** The function, and its index in the input. */
+  readonly function: string;
+  readonly index: number;
+  readonly maxRows: number;
+  readonly meanRows: number;
+  readonly costPerRequest: number;
+  readonly costPerS: number;
+  /**
+   * By application: how long a request may wait at most for a batch to get full, in milliseconds: its SLO less
+   * the latency of a full batch. A smaller batch may wait longer.
+   */
+  readonly waitMs: readonly number[];
+}
+
+export type GroupPlan =
+  | {
+      readonly kind: "feasible";
+      readonly groups: readonly ApplicationGroup[];
+      readonly costPerS: number;
+    }
+  | { readonly kind: "infeasible"; readonly application: string; readonly message: string };
+
+/**
+ * The cheapest partition of the applications, in order of their SLOs, into groups of neighbours. HarmonyBatch
+ * (IWQoS 2024) merges neighbours while that pays; here all such partitions are weighed by dynamic
+ * programming, so that no greedy step is wrong. A group's cost is exact for Poisson arrivals and deferred batches
+ * (batchSizeTails): each request of it is answered within its own SLO at the reserved latency.
+ *
+ * @param applications at least one, each with a rate above 0
+ * @throws RangeError when there is no application, or a rate or SLO is not above 0
+ */
+export function planGroups(
+  applications: readonly Application[],
+  functions: readonly FunctionOption[],
+): GroupPlan {
+  if (applications.length === 0) throw new RangeError("there is no application; at least one is needed");
+  for (const { name, arrivalsPerMs, sloMs } of applications) {
+    if (!(arrivalsPerMs > 0 && arrivalsPerMs < Infinity && sloMs > 0)) {
+      throw new RangeError(
+        `${name} has a rate of ${arrivalsPerMs}/ms and an SLO of ${sloMs} ms; allowed: above 0`,
+      );
+    }
+  }
+  const sorted = [...applications].sort((a, b) => a.sloMs - b.sloMs);
+  const partition = cheapestPartition(sorted, (run) => cheapestGroup(run, functions));
+  if (partition.kind === "none") {
+    const { name, sloMs } = sorted[partition.index] as Application;
+    return {
+      kind: "infeasible",
+      application: name,
+      message: `no function answers ${name} within ${sloMs} ms`,
+    };
+  }
+  const { groups, costPerS } = partition;
+  return { kind: "feasible", groups, costPerS };
+}
+
+/** The function and cap that serve these applications together at the least cost. */
+function cheapestGroup(
+  applications: readonly Application[],
+  functions: readonly FunctionOption[],
+): ApplicationGroup | undefined {
+  const arrivalsPerMs = applications.reduce((sum, each) => sum + each.arrivalsPerMs, 0);
+  let best: (BatchCost & { readonly index: number }) | undefined;
+  for (const [index, option] of functions.entries()) {
+    const cap = cheapestCap(batchSizeTails(applications, option.latencyMs), option);
+    if (cap === undefined) continue;
+    if (best === undefined || cap.costPerRequest < best.costPerRequest) best = { ...cap, index };
+  }
+  if (best === undefined) return undefined;
+  const { index, maxRows, meanRows, costPerRequest } = best;
+  const option = functions[index] as FunctionOption;
+  return {
+    applications: applications.map(({ name }) => name),
+    function: option.name,
+    index,
+    maxRows,
+    meanRows,
+    costPerRequest,
+    costPerS: costPerRequest * arrivalsPerMs * 1000,
+    waitMs: applications.map(({ sloMs }) => sloMs - (option.latencyMs[maxRows] as number)),
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * HarmonyBatch's planning: which applications of one model share a function, which function that is, the batch size
+ * at which its buffer leaves, and each application's timeout.
+ *
+ * Source: Chen et al., IWQoS 2024 (arXiv 2405.05633), and icloud-ecnu/HarmonyBatch, `harmony.py`
+ * (`equivalent_timeout_multi`, `CPUConfig`, `GPUConfig`). Differences: of all sizes and batches the cheapest is found by trying
+ * each, where the original searches by bisection and by derivative; and all partitions into neighbours by SLO are weighed
+ * (`cheapestPartition`), where the original merges in two stages, so no grouping of its own is cheaper.
+ */
+import { cheapestPartition } from "./partition.ts";
+import type { Application } from "./group-plan.ts";
+
+export interface HarmonyFunction {
+  /** The longest time from sending a batch until its answer, by rows. */
+  readonly latencyMs: ArrayLike<number>;
+  /** What a call costs on average, by rows. */
+  readonly cost: ArrayLike<number>;
+}
+
+export interface HarmonyGroup {
+  /** In the order of their SLOs. */
+  readonly applications: readonly Application[];
+  /** Index of the function. */
+  readonly index: number;
+  readonly maxRows: number;
+  /** By application: the longest wait of its requests in the buffer. */
+  readonly timeoutMs: readonly number[];
+  readonly costPerRequest: number;
+  readonly costPerS: number;
+}
+
+/** @returns undefined when some application cannot be served in time even alone */
+export function planHarmony(
+  applications: readonly Application[],
+  functions: readonly HarmonyFunction[],
+): readonly HarmonyGroup[] | undefined {
+  const sorted = [...applications].sort((a, b) => a.sloMs - b.sloMs);
+  const partition = cheapestPartition(sorted, (run) => cheapestGroup(run, functions));
+  return partition.kind === "found" ? partition.groups : undefined;
+}
+
+/**
+ * The timeout that would let a buffer of one application grow as large as these do, each application with a timeout
+ * of its own: that of the first request on average, when those that come later may only shorten it.
+ *
+ * @param timeoutsMs ascending
+ */
+export function equivalentTimeoutMs(timeoutsMs: readonly number[], arrivalsPerMs: readonly number[]): number {
+  let timeoutMs = timeoutsMs[0] as number;
+  let perMs = arrivalsPerMs[0] as number;
+  for (let i = 1; i < timeoutsMs.length; i++) {
+    const nextPerMs = arrivalsPerMs[i] as number;
+    const laterMs = (timeoutsMs[i] as number) - timeoutMs;
+    timeoutMs += ((nextPerMs / (perMs + nextPerMs)) * -Math.expm1(-perMs * laterMs)) / perMs;
+    perMs += nextPerMs;
+  }
+  return timeoutMs;
+}
+
+/** The function and batch size that serve these applications together at the least cost. */
+function cheapestGroup(
+  applications: readonly Application[],
+  functions: readonly HarmonyFunction[],
+): HarmonyGroup | undefined {
+  const rates = applications.map(({ arrivalsPerMs }) => arrivalsPerMs);
+  const perMs = rates.reduce((sum, rate) => sum + rate, 0);
+  let best: HarmonyGroup | undefined;
+  for (const [index, { latencyMs, cost }] of functions.entries()) {
+    for (let rows = 1; rows < cost.length; rows++) {
+      const timeoutMs = applications.map(({ sloMs }) => sloMs - (latencyMs[rows] as number));
+      if ((timeoutMs[0] as number) < 0) break;
+      // So many come on average until the buffer's time is over.
+      if (rows > 1 && Math.floor(perMs * equivalentTimeoutMs(timeoutMs, rates) + 1) < rows) break;
+      const costPerRequest = (cost[rows] as number) / rows;
+      if (best !== undefined && costPerRequest >= best.costPerRequest) continue;
+      const costPerS = costPerRequest * perMs * 1_000;
+      best = { applications, index, maxRows: rows, timeoutMs, costPerRequest, costPerS };
+    }
+  }
+  return best;
+}

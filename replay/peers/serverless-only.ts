@@ -1,0 +1,135 @@
+/**
+ * Functions alone, by deferred batching: a call leaves at the last moment at which its oldest request can still
+ * be answered in time, or when it is full, so that as many as possible share its fixed costs. Of the sizes it
+ * takes the one whose call will be cheapest a request at the rate of late, of those first whose largest call is in
+ * time even if an instance must start. It shows what the money buys without an edge.
+ *
+ * Source: the greedy partition into maximal batches, which is optimal for affine costs and one size; sizes are
+ * compared as in BATCH (Ali et al., SC 2020) and HarmonyBatch (Chen et al., IWQoS 2024), but for each call anew.
+ */
+import type { Decision, LineView, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
+import { ArrivalRate } from "./arrival-rate.ts";
+import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
+import { functionsAmong, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
+
+/** The quantile of service times that deadlines are kept by. */
+const quantile = 0.99;
+/** Rows that the rate is taken over. */
+const rateWindow = 128;
+/** Keeps "exactly at the last moment" on the good side of rounding. */
+const tieMs = 1e-6;
+
+interface Size {
+  readonly index: number;
+  readonly profile: TargetProfile;
+  /** By rows. */
+  readonly latencyMs: readonly number[];
+  /** Whether the SLO leaves time for an instance to start before the largest call. */
+  readonly canStart: boolean;
+}
+
+export function serverlessOnlyPolicy({ targets, sloMs }: Pick<PolicyInputs, "targets" | "sloMs">): Policy {
+  const sizes = functionsAmong(targets).map(({ index, profile }): Size => {
+    const latencyMs = latenciesMs(profile, quantile);
+    const longestMs = latencyMs[profile.maxBatchRows] as number;
+    return { index, profile, latencyMs, canStart: profile.coldStartMs + longestMs <= sloMs };
+  });
+  const rate = new ArrivalRate(rateWindow);
+  let linkFreeAtMs = -Infinity;
+  return {
+    name: "serverless-only",
+    arrived: (_, rows, nowMs) => rate.arrived(rows, nowMs),
+    decide: (view) => {
+      const decision = decide(view, sizes, rate.perMs(view.nowMs), Math.max(view.nowMs, linkFreeAtMs));
+      if (decision.kind === "dispatch") {
+        const { uploadMs } = targets[decision.target] as TargetProfile;
+        linkFreeAtMs = Math.max(view.nowMs, linkFreeAtMs) + (uploadMs[decision.plannedRows] as number);
+      }
+      return decision;
+    },
+  };
+}
+
+/** @param sendAtMs when the uplink can take the next upload */
+function decide(view: QueueView, sizes: readonly Size[], rowsPerMs: number, sendAtMs: number): Decision {
+  const { nowMs, line } = view;
+  const first = line.at(0);
+  const slackMs = first.deadlineAtMs - sendAtMs + tieMs;
+  const able = sizes.filter(({ latencyMs }) => (latencyMs[first.rows] ?? Infinity) <= slackMs);
+  if (able.length === 0) return { kind: "refuse", count: 1, reason: "late" };
+  const usable = able.filter(({ index }) => hasRoom(view.targets[index] as TargetView, nowMs));
+  if (usable.length === 0) return { kind: "wait", untilMs: resumeAtMs(view, able) };
+  const patient = usable.filter(({ canStart }) => canStart);
+  const size = cheapest(patient.length > 0 ? patient : usable, line, rowsPerMs, slackMs);
+  const { index, latencyMs, profile } = size;
+  const wanted = Math.min(line.rows, profile.maxBatchRows);
+  const spareMs = slackMs - (latencyMs[wanted] as number);
+  const isFull = line.rows >= profile.maxBatchRows;
+  if (!isFull && !view.draining && spareMs > 2 * tieMs)
+    return { kind: "wait", untilMs: nowMs + spareMs - tieMs };
+  const { count, rows } = batchInTime(line, size, slackMs);
+  const reason = view.draining ? "drain" : isFull ? "full" : "deadline";
+  return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
+}
+
+function hasRoom({ suspendedUntilMs, inFlight, maxInFlight }: TargetView, nowMs: number): boolean {
+  return suspendedUntilMs <= nowMs && inFlight < maxInFlight;
+}
+
+/** When the first of these sizes that failed may be used again; one that is only full resumes with its next result. */
+function resumeAtMs({ targets, nowMs }: QueueView, sizes: readonly Size[]): number {
+  let resumeMs = Infinity;
+  for (const { index } of sizes) {
+    const { suspendedUntilMs } = targets[index] as TargetView;
+    if (suspendedUntilMs > nowMs) resumeMs = Math.min(resumeMs, suspendedUntilMs);
+  }
+  return resumeMs;
+}
+
+/** The size whose call, filled until its last moment, costs least a row. */
+function cheapest(sizes: readonly Size[], line: LineView, rowsPerMs: number, slackMs: number): Size {
+  let best = sizes[0] as Size;
+  let leastCost = Infinity;
+  for (const size of sizes) {
+    const rows = rowsAtLast(size, line.rows, rowsPerMs, slackMs);
+    const cost = (size.profile.costs[rows] as number) / rows;
+    if (cost < leastCost) {
+      best = size;
+      leastCost = cost;
+    }
+  }
+  return best;
+}
+
+/** How many rows a call of that size will have if it waits as long as it can. */
+function rowsAtLast(
+  { latencyMs, profile }: Size,
+  waiting: number,
+  rowsPerMs: number,
+  slackMs: number,
+): number {
+  let rows = 1;
+  while (rows < profile.maxBatchRows) {
+    const spareMs = slackMs - (latencyMs[rows + 1] as number);
+    const isThere = rows < waiting ? spareMs >= 0 : waiting + spareMs * rowsPerMs >= rows + 1;
+    if (!isThere) break;
+    rows++;
+  }
+  return rows;
+}
+
+/** As many requests from the front as the first one's deadline allows. */
+function batchInTime(
+  line: LineView,
+  { latencyMs, profile }: Size,
+  slackMs: number,
+): { readonly count: number; readonly rows: number } {
+  let { rows } = line.at(0);
+  let count = 1;
+  for (; count < line.length; count++) {
+    const more = rows + line.at(count).rows;
+    if (more > profile.maxBatchRows || (latencyMs[more] as number) > slackMs) break;
+    rows = more;
+  }
+  return { count, rows };
+}

@@ -1,0 +1,137 @@
+/**
+ * Feeds the record of a run to a queue again, event by event at the recorded times, and collects what the
+ * queue decides now. The same queue and policy must decide exactly as they did.
+ */
+import type { Clock } from "../../base/clock.ts";
+import { SpillwayError } from "../../base/errors.ts";
+import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
+import { makePolicy } from "../../client/policies/queue-policy.ts";
+import type { PlanRecord, RecordHeader } from "../../client/daemon/observe/recorder.ts";
+import type { Ticket } from "../../client/queue/request.ts";
+import type { BatchResult, Target } from "../../client/targets/target.ts";
+import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
+
+/** What the queue and its policy decided. */
+export type RecordedDecision = QueueOutput | PlanRecord;
+
+/** A record as it was read: its header, what happened, and what was decided. */
+export interface RecordedRun {
+  readonly header: RecordHeader;
+  readonly inputs: readonly QueueInput[];
+  readonly outputs: readonly RecordedDecision[];
+}
+
+/**
+ * @param file name of the record, for messages
+ * @throws Error that names file and line when a line is no JSON object, or the header is missing
+ */
+export function parseRecord(text: string, file: string): RecordedRun {
+  const lines = text.trimEnd().split("\n");
+  const [header, ...events] = lines.map((line, index) => {
+    try {
+      return JSON.parse(line) as RecordHeader | QueueEvent | PlanRecord;
+    } catch (error) {
+      throw new Error(`${file}:${index + 1}: ${(error as Error).message}`, { cause: error });
+    }
+  });
+  if (header?.kind !== "header" || header.format !== "spillway-record/1") {
+    throw new Error(`${file}:1: no header of format spillway-record/1`);
+  }
+  const inputs: QueueInput[] = [];
+  const outputs: RecordedDecision[] = [];
+  for (const event of events as (QueueEvent | PlanRecord)[]) {
+    if (event.kind === "batch" || event.kind === "end" || event.kind === "plan") outputs.push(event);
+    else inputs.push(event);
+  }
+  return { header, inputs, outputs };
+}
+
+/** Time as recorded: it stands still between events, and timers fire when the record says that they did. */
+class RecordedClock implements Clock {
+  atMs = 0;
+  fire: () => void = () => {};
+
+  nowMs(): number {
+    return this.atMs;
+  }
+
+  createTimer(fire: () => void): { setAt(): void; clear(): void } {
+    this.fire = fire;
+    return { setAt: () => {}, clear: () => {} };
+  }
+}
+
+/**
+ * What the queue decides when the same things happen to it at the same times.
+ *
+ * @throws Error when the record holds the result of a batch that the queue does not form
+ */
+export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[] {
+  const clock = new RecordedClock();
+  const outputs: RecordedDecision[] = [];
+  const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
+  const tickets: Ticket[] = [];
+  const targets = header.targets.map((target): Target<undefined, undefined> => {
+    return { ...target, send: (batch, done) => void underWay.set(batch.id, done) };
+  });
+  const sizes = new Map<number, number>();
+  const queue = new VirtualQueue<undefined, undefined>({
+    clock,
+    policy: makePolicy(header.policy, header.sloMs, {
+      onPlan: (key, change) => outputs.push({ kind: "plan", key, ...change }),
+    }),
+    targets,
+    sloMs: header.sloMs,
+    maxQueuedRows: header.maxQueuedRows,
+    maxBytes: header.maxBytes,
+    maxAttempts: header.maxAttempts,
+    seed: header.seed,
+    observe: (event) => {
+      if (event.kind === "batch") sizes.set(event.id, event.requests.length);
+      if (event.kind === "batch" || event.kind === "end") outputs.push(event);
+    },
+  });
+  for (const input of inputs) {
+    clock.atMs = input.atMs;
+    switch (input.kind) {
+      case "arrival": {
+        const { key, rows, bytes, sloMs } = input;
+        tickets.push(queue.submit({ payload: undefined, key, rows, bytes, sloMs }, () => {}));
+        break;
+      }
+      case "cancel":
+        queue.cancel(tickets[input.id] as Ticket);
+        break;
+      case "timer":
+        clock.fire();
+        break;
+      case "close":
+        queue.close();
+        break;
+      case "result": {
+        const done = underWay.get(input.batch);
+        if (done === undefined) throw new Error(`batch ${input.batch} of the record was not formed`);
+        underWay.delete(input.batch);
+        done(resultOf(input, sizes.get(input.batch) as number));
+        break;
+      }
+    }
+  }
+  return outputs;
+}
+
+function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
+  const { unanswered: failed = [], cost } = input;
+  const unanswered = new Map(failed.map((each) => [each.index, errorOf(each)]));
+  if (!input.ok) {
+    const result = { ok: false, error: errorOf(input), unanswered } as const;
+    return cost === undefined ? result : { ...result, cost };
+  }
+  const { serviceMs, serverQueuedMs, coldStartMs } = input;
+  const answers = Array.from({ length: requests - failed.length }, () => undefined);
+  return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost: input.cost };
+}
+
+function errorOf({ code, message, retryAfterMs }: ErrorFacts): SpillwayError {
+  return new SpillwayError(code, message, { retryAfterMs });
+}

@@ -1,0 +1,112 @@
+/**
+ * The world that a record was made in, as far as the record tells: its arrivals as a trace, and its profile as a
+ * scenario with the service times of the run beside those that were measured before. In it any policy can be tried
+ * on what really happened.
+ */
+import type { PriceSheet } from "../../serverless/prices/price.ts";
+import { type ModelTimes, type ProfiledTarget, timesOf } from "../../client/policies/profile.ts";
+import { modelOfKey } from "../../client/policies/queue-key.ts";
+import { InputError } from "../../base/input-error.ts";
+import { profiledScenario } from "../world/profiled-scenario.ts";
+import type { RecordedRun } from "./recorded-run.ts";
+import { parseScenario, type Scenario } from "../world/scenario.ts";
+import type { TextFile } from "../../base/text-lines.ts";
+
+export interface RecordedWorld {
+  readonly scenario: Scenario;
+  readonly trace: TextFile;
+  readonly sheet: PriceSheet;
+}
+
+/** A batch size that was not measured before the run is taken in with this many samples. */
+const enoughSamples = 5;
+
+/**
+ * @param file name of the record, for messages
+ * @throws InputError when the record tells of no request, no profile or no function
+ */
+export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
+  const { policy, sloMs, targets } = run.header;
+  if (policy.name !== "spillway")
+    throw new InputError(file, "1", `a record of ${policy.name} has no profile`);
+  const first = run.inputs.find(({ kind }) => kind === "arrival");
+  if (first?.kind !== "arrival") throw new InputError(file, "", "no request arrived");
+  const model = modelOfKey(first.key);
+  const functions = targets.filter(({ kind }) => kind === "serverless");
+  const scenario = profiledScenario({
+    name: file,
+    sloMs,
+    sloQuantile: policy.sloQuantile,
+    targets: policy.targets,
+    timesOf: (target) => withRun(target, model, run),
+    maxInstances: Math.max(...functions.map(({ maxInFlight }) => maxInFlight)),
+    coldStartMs: coldStarts(policy.targets, run),
+    prices: policy.prices.name,
+  });
+  return {
+    scenario: parseScenario(JSON.stringify(scenario), file),
+    trace: arrivalsOf(run, model, file),
+    sheet: policy.prices,
+  };
+}
+
+/** The arrivals of one model; the first is at 0. */
+function arrivalsOf({ inputs }: RecordedRun, model: string, name: string): TextFile {
+  const lines = ["t,rows,bytes"];
+  let firstAtMs: number | undefined;
+  for (const input of inputs) {
+    if (input.kind !== "arrival" || modelOfKey(input.key) !== model) continue;
+    firstAtMs ??= input.atMs;
+    lines.push(`${(input.atMs - firstAtMs) / 1_000},${input.rows},${input.bytes}`);
+  }
+  const text = new TextEncoder().encode(`${lines.join("\n")}\n`);
+  return {
+    name,
+    open: async function* () {
+      yield text;
+    },
+  };
+}
+
+/** The times of the model's profile and those of the run, where the sizes are the same or there are enough. */
+function withRun(target: ProfiledTarget, model: string, run: RecordedRun): ModelTimes {
+  const times = timesOf(target, model);
+  const serviceMs: Record<string, number[]> = {};
+  for (const [rows, samples] of Object.entries(times.serviceMs)) serviceMs[rows] = [...samples];
+  for (const [rows, samples] of servedBy(target.name, model, run)) {
+    if (rows > times.maxBatch) continue;
+    const listed = serviceMs[String(rows)];
+    if (listed !== undefined) listed.push(...samples);
+    else if (samples.length >= enoughSamples) serviceMs[String(rows)] = samples;
+  }
+  return { ...times, serviceMs };
+}
+
+/** Service times of the run by rows of the batch. */
+function servedBy(target: string, model: string, { inputs, outputs }: RecordedRun): Map<number, number[]> {
+  const rowsById = new Map<number, number>();
+  for (const output of outputs) {
+    if (output.kind === "batch" && output.target === target && modelOfKey(output.key) === model)
+      rowsById.set(output.id, output.rows);
+  }
+  const served = new Map<number, number[]>();
+  for (const input of inputs) {
+    if (input.kind !== "result" || !input.ok || input.serviceMs === undefined) continue;
+    const rows = rowsById.get(input.batch);
+    if (rows === undefined) continue;
+    const samples = served.get(rows);
+    if (samples === undefined) served.set(rows, [input.serviceMs]);
+    else samples.push(input.serviceMs);
+  }
+  return served;
+}
+
+/** Those of the run and of before. */
+function coldStarts(targets: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
+  const seen = targets.flatMap(({ coldStartMs }) => coldStartMs);
+  for (const input of inputs) {
+    if (input.kind === "result" && input.ok && (input.coldStartMs ?? 0) > 0)
+      seen.push(input.coldStartMs as number);
+  }
+  return seen;
+}

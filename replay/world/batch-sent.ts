@@ -1,0 +1,45 @@
+/** A batch of a replay: what it holds, where it went, and what the world makes of it. */
+import type { OutgoingBatch } from "../../client/targets/target.ts";
+import type { Upload } from "./link.ts";
+
+/** What a replay submits to the queue; the answer to a request is the request itself. */
+export interface TraceRequest {
+  /** Counts from 0 in the order of arrival. */
+  readonly id: number;
+  readonly arrivedAtMs: number;
+}
+
+export type FailureCause = "edge-down" | "throttle" | "max-instances";
+
+/** The call of a function: its instance and its bill. */
+export interface FunctionCall {
+  readonly instance: number;
+  /** 0 when the instance was warm. */
+  readonly coldStartMs: number;
+  readonly billedMs: number;
+  readonly cost: number;
+}
+
+/** `seenAtMs` is when the answer or the error is back. */
+export type Fate =
+  | {
+      readonly ok: true;
+      readonly startMs: number;
+      readonly endMs: number;
+      readonly seenAtMs: number;
+      readonly serviceMs: number;
+      /** Time that it waits at the edge for a free replica. */
+      readonly serverQueuedMs: number;
+      readonly call?: FunctionCall;
+    }
+  | { readonly ok: false; readonly cause: FailureCause; readonly seenAtMs: number };
+
+export interface BatchSent {
+  readonly batch: OutgoingBatch<TraceRequest>;
+  readonly formedAtMs: number;
+  readonly upload: Upload;
+  readonly place:
+    | { readonly target: "edge"; readonly replica: number }
+    | { readonly target: "serverless"; readonly size: string };
+  readonly fate: Fate;
+}

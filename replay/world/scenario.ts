@@ -1,0 +1,185 @@
+/**
+ * The world that a replay runs in: links, replicas, function sizes, faults. A scenario is a file that others
+ * write, with notes of their own in it, so keys that are not known are left alone; of one that looks misspelt
+ * the reader is warned.
+ */
+import { z } from "zod";
+import type { FunctionSize } from "../../serverless/prices/price.ts";
+import type { Fault } from "./faults.ts";
+import { InputError } from "../../base/input-error.ts";
+import { misspeltKeys } from "./scenario-keys.ts";
+import { ServiceTimes } from "./service-times.ts";
+
+export interface LinkSpec {
+  readonly rttMs: number;
+  readonly uplinkMbps: number;
+}
+
+export interface EdgeSpec {
+  readonly replicas: number;
+  readonly link: LinkSpec;
+  readonly service: ServiceTimes;
+}
+
+export interface SizeSpec extends FunctionSize {
+  readonly name: string;
+  readonly service: ServiceTimes;
+}
+
+export interface ServerlessSpec {
+  readonly link: LinkSpec;
+  /** Over all sizes. */
+  readonly maxInstances: number;
+  readonly idleMs: number;
+  readonly coldStartMs: readonly number[];
+  /** Name of the price sheet. */
+  readonly prices: string;
+  readonly sizes: readonly SizeSpec[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly sloMs: number;
+  /** Share of all requests that must be in SLO. */
+  readonly sloQuantile: number;
+  /** Of one row. */
+  readonly requestBytes: number;
+  readonly edge: EdgeSpec;
+  readonly serverless: ServerlessSpec;
+  readonly faults: readonly Fault[];
+}
+
+const ms = z.number().min(0);
+const link = z.object({ rttMs: ms, uplinkMbps: z.number().positive() });
+const batches = z.object({
+  maxBatch: z.number().int().min(1),
+  serviceMs: z
+    .record(z.string().regex(/^[1-9]\d*$/, "a batch size is an integer from 1"), z.array(ms).min(1))
+    .refine((samples) => Object.keys(samples).length > 0, "no batch size is listed"),
+});
+const size = batches.extend({
+  name: z
+    .string()
+    .min(1)
+    .refine((name) => name !== "edge", 'no size may be called "edge"'),
+  // A price for GB-seconds does not ask for it.
+  vcpu: z.number().min(0).default(0),
+  memoryMib: z.number().positive(),
+  gpu: z.object({ card: z.string().min(1), memoryGib: z.number().positive() }).optional(),
+});
+const span = { fromMs: z.number(), toMs: z.number() };
+const factor = z.number().positive();
+const fault = z
+  .discriminatedUnion("kind", [
+    z.object({ ...span, kind: z.literal("edge-slow"), factor }),
+    z.object({ ...span, kind: z.literal("edge-down") }),
+    z.object({ ...span, kind: z.literal("link-slow"), target: z.enum(["edge", "serverless"]), factor }),
+    z.object({ ...span, kind: z.literal("throttle") }),
+  ])
+  .superRefine(({ fromMs, toMs }, context) => {
+    if (toMs > fromMs) return;
+    context.addIssue({
+      code: "custom",
+      path: ["toMs"],
+      message: `${toMs} is not above fromMs, which is ${fromMs}`,
+    });
+  });
+const scenario = z.object({
+  name: z.string().min(1),
+  sloMs: z.number().positive(),
+  sloQuantile: z.number().positive().max(1).default(0.99),
+  requestBytes: z.number().min(0),
+  edge: batches.extend({ replicas: z.number().int().min(1), link }),
+  serverless: z.object({
+    link,
+    maxInstances: z.number().int().min(0),
+    idleMs: ms,
+    coldStartMs: z.array(ms).min(1),
+    prices: z.string().min(1),
+    sizes: z
+      .array(size)
+      .min(1)
+      .refine(
+        (sizes) => new Set(sizes.map(({ name }) => name)).size === sizes.length,
+        "two sizes have one name",
+      ),
+  }),
+  faults: z.array(fault).default([]),
+});
+
+const scenarioSchema = z.toJSONSchema(scenario, { io: "input" });
+
+/**
+ * @param file name of the scenario, for messages
+ * @param warn is told of each key that is probably misspelt, before anything is refused
+ * @throws InputError that names the file and the field, or the line when the text is no JSON
+ */
+export function parseScenario(
+  text: string,
+  file: string,
+  warn: (message: string) => void = () => {},
+): Scenario {
+  const value = parseJson(text, file);
+  for (const { place, key, meant } of misspeltKeys(value, scenarioSchema)) {
+    const at = place === "" ? file : `${file}:${place}`;
+    warn(`${at}: "${key}" is not a known key and is left alone; did you mean "${meant}"?`);
+  }
+  const result = scenario.safeParse(value);
+  if (!result.success) {
+    const issues = result.error.issues.map(({ path, message }) => ({ place: path.join("."), message }));
+    const [first = { place: "", message: "" }] = issues;
+    throw new InputError(file, first.place, first.message);
+  }
+  const { edge, serverless, ...rest } = result.data;
+  return {
+    ...rest,
+    edge: { replicas: edge.replicas, link: edge.link, service: serviceTimes(edge, file, "edge") },
+    serverless: {
+      ...serverless,
+      sizes: serverless.sizes.map((each, index) => sizeSpec(each, file, `serverless.sizes.${index}`)),
+    },
+  };
+}
+
+function sizeSpec(
+  { name, vcpu, memoryMib, gpu, ...times }: z.output<typeof size>,
+  file: string,
+  at: string,
+): SizeSpec {
+  const card = gpu === undefined ? {} : { gpu };
+  return { name, vcpu, memoryMib, ...card, service: serviceTimes(times, file, at) };
+}
+
+function serviceTimes(
+  { maxBatch, serviceMs }: z.output<typeof batches>,
+  file: string,
+  at: string,
+): ServiceTimes {
+  const samplesMs = new Map(Object.entries(serviceMs).map(([rows, samples]) => [Number(rows), samples]));
+  const listed = Math.max(...samplesMs.keys());
+  if (maxBatch > listed) {
+    throw new InputError(
+      file,
+      `${at}.maxBatch`,
+      `${maxBatch} is above ${listed}, the last size that has service times`,
+    );
+  }
+  return new ServiceTimes(samplesMs, maxBatch);
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new InputError(file, placeIn(text, message), message);
+  }
+}
+
+/** The parser's "position 123" as line and column; it names none where the text ends too early. */
+function placeIn(text: string, message: string): string {
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (position === undefined && !message.includes("end of JSON")) return "";
+  const before = text.slice(0, position === undefined ? text.length : Number(position)).split("\n");
+  return `${before.length}:${(before.at(-1) as string).length + 1}`;
+}

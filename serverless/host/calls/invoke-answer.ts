@@ -1,0 +1,107 @@
+/**
+ * The answer to a call that reached an instance: Function Compute's status, headers and body for each way the
+ * call can end. Pure, and apart from the host because these rules are read against the vendor's documents.
+ */
+import {
+  forbiddenHeader,
+  functionFailed,
+  isFunctionHeader,
+  type FcErrorCode,
+  type FunctionConfig,
+} from "../fc-contract.ts";
+import { FcRefusal } from "../fc-refusal.ts";
+import type { Reply } from "./exchange.ts";
+import type { CallEnd } from "../instances/instances.ts";
+
+/** Longest log tail, in bytes before base64. */
+const LOG_TAIL_BYTES = 4096;
+/** Statuses whose answers have no body. */
+const bodiless = new Set([204, 205, 304]);
+/** Tells a failure of the function from one of the platform. */
+const unhandled = { "x-fc-error-type": "UnhandledInvocationError" };
+
+interface Answered {
+  readonly requestId: string;
+  readonly config: FunctionConfig;
+  readonly call: Extract<CallEnd, { ran: true }>;
+}
+
+/** What the caller of InvokeFunction is told: a failure of the function is a success of the call, 200 and a header. */
+export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: boolean): Response {
+  const { invoke } = call;
+  const headers: Record<string, string> = {
+    "x-fc-request-id": requestId,
+    "x-fc-instance-id": call.instanceId,
+    "x-fc-invocation-duration": String(Math.ceil(invoke.durationMs)),
+    // Our own: Function Compute has no header that tells a cold start.
+    "x-spillway-cold-start-ms": call.coldStartMs === 0 ? "0" : call.coldStartMs.toFixed(3),
+    ...(wantsLog && { "x-fc-log-result": logResult(invoke.logTail, invoke.durationMs, config.memoryMib) }),
+  };
+  switch (invoke.end) {
+    case "replied":
+      return passedOn(invoke.reply, requestId, 200, {
+        ...headers,
+        ...(functionFailed(invoke.reply) && unhandled),
+      });
+    case "timeout":
+      // ASSUMED: the text of this body is not documented.
+      return Response.json({ errorMessage: timeoutText(config) }, { headers: { ...headers, ...unhandled } });
+    case "broken":
+      return brokenAnswer(requestId, invoke, headers);
+  }
+}
+
+/** What the caller of an HTTP trigger is told: the function's own status, and less about the call. */
+export function triggerAnswer({ requestId, config, call }: Answered): Response {
+  const { invoke } = call;
+  const headers = { "x-fc-request-id": requestId };
+  switch (invoke.end) {
+    case "replied":
+      return passedOn(invoke.reply, requestId, invoke.reply.status, headers);
+    case "timeout": {
+      // ASSUMED: status and text are not documented for triggers.
+      const body = { RequestId: requestId, Code: "InvocationTimeout", Message: timeoutText(config) };
+      return Response.json(body, { status: 502, headers: { ...headers, ...unhandled } });
+    }
+    case "broken":
+      return brokenAnswer(requestId, invoke, headers);
+  }
+}
+
+function passedOn(
+  reply: Reply,
+  requestId: string,
+  status: number,
+  headers: Record<string, string>,
+): Response {
+  const forbidden = forbiddenHeader(reply.headers);
+  if (forbidden !== undefined) {
+    const message = `the function set the response header ${forbidden}, which is the platform's`;
+    return brokenAnswer(requestId, { code: "BadResponse", message }, headers);
+  }
+  const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
+  const body = bodiless.has(status) ? null : reply.body;
+  return new Response(body, { status, headers: { ...Object.fromEntries(own), ...headers } });
+}
+
+function brokenAnswer(
+  requestId: string,
+  { code, message }: { readonly code: FcErrorCode; readonly message: string },
+  headers: Record<string, string>,
+): Response {
+  const answer = new FcRefusal(code, message).response(requestId);
+  for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
+  return answer;
+}
+
+function timeoutText({ timeoutMs }: FunctionConfig): string {
+  return `Function timed out after ${timeoutMs / 1000} seconds`;
+}
+
+/** The end of the function's output during the call, closed by the platform's own line, in base64. */
+function logResult(logTail: string, durationMs: number, memoryMib: number): string {
+  const [duration, billed] = [durationMs.toFixed(2), Math.ceil(durationMs)];
+  const last = `Duration: ${duration} ms, Billed Duration: ${billed} ms, Memory Size: ${memoryMib} MB\n`;
+  const text = Buffer.from(logTail + last);
+  return text.subarray(Math.max(0, text.length - LOG_TAIL_BYTES)).toString("base64");
+}

@@ -1,0 +1,95 @@
+/** `spillway replay --compare` as a user runs it, on a small trace in a small world. */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { policyNames } from "../../replay/peers/registry.ts";
+import { smallReplay } from "../support/small-replay.ts";
+
+const { folder, run: replay } = smallReplay();
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("replay --compare", () => {
+  it.each([[["--compare", "all"]], [["--compare"]]])(
+    "prints a table with one line for every policy (%j)",
+    (flags) => {
+      const { status, stdout, stderr } = replay(...flags);
+      expect(stderr).toBe("");
+      expect(status).toBe(0);
+      const [table = "", limit] = stdout.split("\n\n");
+      expect(limit).toMatch(/^limit: \S+ USD, \S+ per 1000 requests .* at quantile 0.5 of service times/);
+      const [head = "", ...lines] = table.split("\n");
+      const columns = [
+        "USD per 1000",
+        "ratio to limit",
+        "in SLO",
+        "p50 / p95 / p99 ms",
+        "edge share",
+        "mean batch",
+      ];
+      for (const column of columns) expect(head).toContain(column);
+      expect(lines.map((line) => line.split(" ", 1)[0])).toEqual(policyNames);
+      const share = head.indexOf("edge share");
+      const shares = lines.map((line) => line.slice(share, share + 8).trim());
+      expect(shares[policyNames.indexOf("edge-only")]).toBe("100.00 %");
+      expect(shares[policyNames.indexOf("serverless-only")]).toBe("0.00 %");
+    },
+  );
+
+  it("gives each policy, in the order asked for, what it comes to on its own", () => {
+    const { stdout } = replay("--compare", "serverless-only, fixed,serverless-only", "--json", "--seed", "7");
+    const alone = ["serverless-only", "fixed"].map((policy) => {
+      const own = replay("--policy", policy, "--limit", "--json", "--seed", "7");
+      return { policy, ...(JSON.parse(own.stdout) as object) };
+    });
+    expect(JSON.parse(stdout)).toEqual(alone);
+  });
+
+  it("with --tune names the parameters that were found, of those that have some", () => {
+    const { stdout, stderr } = replay("--compare", "triton,greedy", "--tune", "--json", "--scale", "4");
+    expect(stderr).toBe("");
+    const [triton, greedy] = JSON.parse(stdout) as { inSloShare: number; parameters?: object }[];
+    expect(Object.keys(triton?.parameters ?? {})).toEqual(["preferredPart", "queueDelayPart", "timeoutPart"]);
+    expect(greedy).not.toHaveProperty("parameters");
+    const untuned = JSON.parse(replay("--policy", "triton", "--json", "--scale", "4").stdout) as {
+      inSloShare: number;
+    };
+    expect(triton?.inSloShare).toBeGreaterThan(untuned.inSloShare);
+    const table = replay("--compare", "greedy,triton", "--tune").stdout.trimEnd().split("\n");
+    // The limit comes last, after an empty line.
+    expect(table.at(-3)).toMatch(
+      /^triton with preferredPart [\d.]+, queueDelayPart [\d.]+, timeoutPart [\d.]+$/,
+    );
+  });
+
+  it("with --tune logs one policy's replay with what was found, and only that", () => {
+    const log = join(folder, "tuned.ndjson");
+    const { stdout } = replay("--policy", "bentoml", "--tune", "--log", log);
+    expect(stdout).toMatch(/^tuned: maxLatencyPart [\d.]+, maxBatchPart [\d.]+$/m);
+    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+    const { inSlo } = JSON.parse(lines.at(-1) ?? "") as { inSlo: number };
+    expect(stdout).toContain(`200 requests, ${inSlo} in SLO`);
+    expect(lines.filter((line) => line.includes('"kind":"header"'))).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      ["--compare", "fixed,cheapest"],
+      `--compare names "cheapest"; allowed: all, or some of fixed, edge-only`,
+    ],
+    [["--compare", "fixed,"], `--compare names ""`],
+    [["--compare", "all", "--log", join(folder, "log")], "--log is of one policy"],
+    [["--compare", "--policy", "fixed"], "--policy is fixed, but --compare names the policies"],
+    [
+      ["--policy", "spillway", "--tune"],
+      "--tune with --policy spillway, which has no parameters; allowed: fixed",
+    ],
+    [["--policy", "fixed", "--without", "drift"], "--without is of the policy spillway; asked is fixed"],
+    [["--from", "1000000"], "has no request from 1000000 s"],
+  ])("ends with status 2 and one clear line for %j", (flags, message) => {
+    const { status, stdout, stderr } = replay(...flags);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+});

@@ -1,0 +1,367 @@
+/** The programs as a user runs them: real processes, signals, ports and files. */
+import { type ChildProcess, execFileSync, spawn, type StdioOptions } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { parseProfile } from "../../client/policies/profile.ts";
+import { parseRecord, replayRecord } from "../../replay/records/recorded-run.ts";
+import { eventually, executable, isAlive } from "../support/built.ts";
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const children: ChildProcess[] = [];
+const folder = mkdtempSync(join(tmpdir(), "spillway-programs-"));
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+function start(...flags: string[]): { child: ChildProcess; ended: Promise<Ended>; log: () => string } {
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe", "ipc"];
+  // A function takes its port from the environment.
+  const env = { ...process.env, PORT: "0" };
+  const child = spawn(process.execPath, [executable, ...flags], { stdio, env });
+  children.push(child);
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (text) => (stdout += text));
+  child.stderr?.on("data", (text) => (stderr += text));
+  const ended = once(child, "close").then(([status]) => ({
+    status: status as number | null,
+    stdout,
+    stderr,
+  }));
+  return { child, ended, log: () => stderr };
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  const [message] = (await once(child, "message")) as [{ url: string }];
+  return message.url;
+}
+
+const run = (...flags: string[]): Promise<Ended> => start(...flags).ended;
+
+function body(): string {
+  const data = Array.from({ length: 3 * 48 * 32 }, () => 0.5);
+  return JSON.stringify({ id: "a", inputs: [{ name: "x", datatype: "FP32", shape: [1, 3, 48, 32], data }] });
+}
+
+/** Process ids of the replicas and instances that a program logged. */
+function pidsIn(log: string): number[] {
+  return [...log.matchAll(/"pid":([0-9]+)/g)].map(([, pid]) => Number(pid));
+}
+
+describe("the command line", () => {
+  it("lists every command, and every option with its unit and default", async () => {
+    const { status, stdout } = await run("--help");
+    expect(status).toBe(0);
+    for (const command of ["edge", "vqueue", "functions", "function", "demo"])
+      expect(stdout).toContain(command);
+    const help = await run("vqueue", "--help");
+    const text = help.stdout.replaceAll(/\s+/g, " ");
+    expect(text).toContain("--slo <number>");
+    expect(text).toContain("in seconds (above 0, to 86400; default: 1; env: SPILLWAY_SLO)");
+    expect(text).toMatch(/--no-serverless [^(]*to the edge alone \(env: SPILLWAY_SERVERLESS=false\)/);
+  });
+
+  it.each([
+    [["vqueue", "--slo", "-1"], /--slo is -1/],
+    [["vqueue", "--slo", "soon"], /--slo is "soon"; allowed: a number, above 0, to 86400/],
+    [["vqueue", "--edge", "near"], /--edge is "near"; allowed: a URL/],
+    [["detect"], /--series is missing: CSV file/],
+    [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
+    [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
+    [["detect", "--log-level", "info"], /unknown option '--log-level'/],
+    [["edge", "--host", "999.1.1.1"], /host 999\.1\.1\.1 cannot be listened on/],
+    [["edge", "--prot", "1"], /Did you mean --port/],
+    [["edje"], /unknown command 'edje'/],
+    [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
+    [["function", "--models", process.execPath], /node: not a folder/],
+    [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
+    [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
+    [["vqueue", "--record", "/no/such/folder/r"], /\/no\/such\/folder\/r: no such folder/],
+    [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
+    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --plan fixed only/],
+    [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --plan spillway/],
+    [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
+    [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
+    [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
+    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],
+    [["functions", "--gpu", "titan:8"], /no GPU card "titan"; known: tesla, ada, ampere/],
+  ])("ends with status 2 and one clear line for %j", async (flags, message) => {
+    const { status, stderr } = await run(...flags);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  it("refuses a pipeline among a function's models, by its file", async () => {
+    const pipeline = join(folder, "pipelines", "page");
+    mkdirSync(pipeline, { recursive: true });
+    const inputs = "{ x: { datatype: FP32, shape: [-1, 1] } }";
+    const stages = "[{ name: a, model: b, inputs: { x: x } }]";
+    writeFileSync(
+      join(pipeline, "config.yaml"),
+      `pipeline: { inputs: ${inputs}, stages: ${stages}, outputs: { y: a.y } }\n`,
+    );
+    const { status, stderr } = await run("function", "--models", join(folder, "pipelines"));
+    expect(status).toBe(2);
+    expect(stderr).toContain("page/config.yaml: a pipeline; allowed in a function: single models");
+  });
+
+  it("says which port is busy, and leaves nothing running", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { status, stderr } = await run("edge", "--port", String(port));
+    const queue = await run("vqueue", "--port", String(port));
+    other.close();
+    expect(queue.status).toBe(2);
+    expect(queue.stderr).toContain("is in use");
+    expect(queue.stderr).not.toContain("measur");
+    expect(status).toBe(2);
+    expect(stderr).toContain(`port ${port} of 127.0.0.1 is in use`);
+    expect(stderr).not.toContain("replica");
+  });
+
+  it("answers that it lives but is not ready while models load, and can be stopped meanwhile", async () => {
+    // A pipe into which nobody writes is a model that never ends to load.
+    mkdirSync(join(folder, "models", "slow", "1"), { recursive: true });
+    execFileSync("mkfifo", [join(folder, "models", "slow", "1", "model.onnx")]);
+    const edge = start("edge", "--port", "0", "--models", join(folder, "models"));
+    const url = await eventually(() => {
+      const found = /"url":"([^"]+)"/.exec(edge.log())?.[1];
+      expect(found).toBeDefined();
+      return found as string;
+    });
+    const status = async (path: string, init?: RequestInit) =>
+      (await fetch(`${url}/v2/${path}`, init)).status;
+    const infer = status("models/slow/infer", { method: "POST", body: body() });
+    expect(await Promise.all([status("health/live"), status("health/ready"), infer])).toEqual([
+      200, 503, 503,
+    ]);
+    edge.child.kill("SIGTERM");
+    expect((await edge.ended).status).toBe(0);
+  });
+
+  it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
+    const good = join(folder, "good.yaml");
+    writeFileSync(good, "port: 0\nslo: 7\ntimeout: 3\n");
+    const daemon = start("vqueue", "--config", good, "--timeout", "2", "--no-serverless", "--plan", "fixed");
+    await listening(daemon.child);
+    daemon.child.kill("SIGTERM");
+    const { status, stderr } = await daemon.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain('"sloS":7');
+    expect(stderr).toContain('"timeoutMs":2000');
+    const bad = join(folder, "bad.yaml");
+    writeFileSync(bad, "prot: 1\n");
+    const refused = await run("edge", "--config", bad);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(`${bad}: unknown option "prot"; did you mean "port"?`);
+  });
+});
+
+it("functions with a GPU are hosted with it as a part of their size", async () => {
+  const { child } = start("functions", "--port", "0", "--gpu", "ada:16", "--functions", "a=1x2048,b=2x4096");
+  const status = (await (await fetch(`${await listening(child)}/admin/status`)).json()) as {
+    functions: { gpu?: object }[];
+  };
+  const gpu = { card: "ada", memoryGib: 16 };
+  expect(status.functions.map((each) => each.gpu)).toEqual([gpu, gpu]);
+});
+
+describe("edge, functions and queue together", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "answer everything they accepted after %s, exit 0 and leave no process behind",
+    async (signal) => {
+      const edge = start("edge", "--port", "0", "--load", "ocr-cls");
+      const functions = start("functions", "--port", "0");
+      const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
+      const record = join(folder, `${signal}.ndjson`);
+      const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--record", record];
+      // A timeout that never comes: only draining sends the batch that is not full.
+      const slow = ["--plan", "fixed", "--slo", "60", "--timeout", "60"];
+      const queue = start("vqueue", "--port", "0", ...targets, ...slow, "--edge-batch", "4");
+      const url = await listening(queue.child);
+      const ask = (): Promise<Response> =>
+        fetch(`${url}/v2/models/ocr-cls/infer`, { method: "POST", body: body() });
+      const replies = Array.from({ length: 9 }, ask);
+      await eventually(() => {
+        const arrivals = readFileSync(record, "utf8").match(/"kind":"arrival"/g) ?? [];
+        expect(arrivals).toHaveLength(9);
+      });
+      queue.child.kill(signal);
+      const answers = await Promise.all(replies.map(async (reply) => (await reply).json()));
+      expect(answers.map((answer) => (answer as { id: string }).id)).toEqual(
+        Array.from({ length: 9 }, () => "a"),
+      );
+      expect((await queue.ended).status).toBe(0);
+      for (const program of [functions, edge]) {
+        program.child.kill(signal);
+        expect((await program.ended).status).toBe(0);
+      }
+      expect(pidsIn(edge.log() + functions.log()).filter(isAlive)).toEqual([]);
+
+      const recorded = parseRecord(readFileSync(record, "utf8"), record);
+      expect(recorded.outputs.filter(({ kind }) => kind === "batch")).toHaveLength(3);
+      expect(replayRecord(recorded)).toEqual(recorded.outputs);
+    },
+  );
+
+  it("let a function that is stopped on its own answer the call it has", async () => {
+    const alone = start("function", "--host", "127.0.0.1");
+    const url = await listening(alone.child);
+    const call = request(`${url}/v2/models/ocr-cls/infer`, {
+      method: "POST",
+      headers: { expect: "100-continue" },
+    });
+    call.flushHeaders();
+    await once(call, "continue");
+    alone.child.kill("SIGTERM");
+    await eventually(() => expect(alone.log()).toContain("draining"));
+    call.end(body());
+    const [answer] = (await once(call, "response")) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(200);
+    expect((await alone.ended).status).toBe(0);
+  });
+
+  it("serve by the plan spillway from the edge, and from functions once it is gone; the record replays", async () => {
+    const menu = "small=0.5x1024,large=2x4096";
+    const edge = start("edge", "--port", "0", "--threads", "1", "--load", "ocr-rec");
+    const functions = start("functions", "--port", "0", "--functions", menu);
+    const [edgeUrl, functionsUrl] = await Promise.all([listening(edge.child), listening(functions.child)]);
+    const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
+    const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
+    const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
+    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "2");
+    const url = await listening(queue.child);
+    const ask = async (): Promise<unknown> => {
+      const reply = await fetch(`${url}/v2/models/ocr-rec/infer`, { method: "POST", body: body() });
+      const { parameters } = (await reply.json()) as { parameters: { spillway_target: string } };
+      return parameters.spillway_target;
+    };
+    const asked = (count: number): Promise<unknown[]> => Promise.all(Array.from({ length: count }, ask));
+    expect(await asked(5)).toEqual(Array.from({ length: 5 }, () => "edge"));
+    edge.child.kill("SIGKILL");
+    await edge.ended;
+    for (const target of await asked(20)) expect(["small", "large"]).toContain(target);
+    const statusOf = async (path: string, init?: RequestInit): Promise<number> =>
+      (await fetch(`${url}${path}`, init)).status;
+    expect(await statusOf("/v2/models/ocr-rec")).toBe(200);
+    expect(await statusOf("/v2/models/ocr-rec/ready")).toBe(200);
+    expect(await statusOf("/v2/models/nobody/infer", { method: "POST", body: body() })).toBe(404);
+    queue.child.kill("SIGTERM");
+    const { status, stderr } = await queue.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain('"msg":"plan"');
+
+    const measured = parseProfile(readFileSync(profile, "utf8"), profile);
+    expect(measured.targets.map(({ name }) => name)).toEqual(["edge", "small", "large"]);
+    for (const { models } of measured.targets) expect(Object.keys(models)).toEqual(["ocr-rec"]);
+    const recorded = parseRecord(readFileSync(record, "utf8"), record);
+    expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
+    expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
+    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+  }, 60_000);
+
+  it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
+    const edge = start("edge", "--port", "0", "--lame-duck", "1", "--load", "ocr-cls");
+    const url = await listening(edge.child);
+    const status = async (path: string, init?: RequestInit) =>
+      (await fetch(`${url}/v2/${path}`, init)).status;
+    expect(await status("health/ready")).toBe(200);
+    edge.child.kill("SIGTERM");
+    await eventually(async () => expect(await status("health/ready")).toBe(503));
+    expect(await status("models/ocr-cls/infer", { method: "POST", body: body() })).toBe(200);
+    expect((await edge.ended).status).toBe(0);
+  });
+
+  it("end at once at a second signal", async () => {
+    const edge = start("edge", "--port", "0", "--lame-duck", "60", "--load", "ocr-cls");
+    await listening(edge.child);
+    edge.child.kill("SIGTERM");
+    await eventually(() => expect(edge.log()).toContain("serving on"));
+    edge.child.kill("SIGTERM");
+    expect((await edge.ended).status).toBe(130);
+    await eventually(() => expect(pidsIn(edge.log()).filter(isAlive)).toEqual([]));
+  });
+
+  it("end when the process that started them is killed, with every child", async () => {
+    const edge = start("edge", "--port", "0");
+    await listening(edge.child);
+    const pids = pidsIn(edge.log());
+    // The classifier and the reader, for tensors and for pictures; the detector; and the steps of the pipeline.
+    expect(pids).toHaveLength(6);
+    edge.child.kill("SIGKILL");
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
+  });
+});
+
+describe("the demo", () => {
+  it("loses no request when an edge replica is killed in the middle, and leaves no log when all went well", async () => {
+    const record = join(folder, "demo.ndjson");
+    const demo = start("demo", "--seconds", "8", "--rate", "15", "--json", "--record", record);
+    const logPath = await eventually(() => {
+      const path = /log to (\S+)/.exec(demo.log())?.[1];
+      expect(path).toBeDefined();
+      return path as string;
+    });
+    await eventually(() => expect(demo.log()).toContain("sending"));
+    const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/;
+    const pid = Number(ready.exec(readFileSync(logPath, "utf8"))?.[1]);
+    await eventually(() => {
+      const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
+      expect(batches.length).toBeGreaterThan(3);
+    });
+    process.kill(pid, "SIGKILL");
+    const log = await eventually(() => {
+      const text = readFileSync(logPath, "utf8");
+      expect(text).toContain("replica ended; starting another");
+      return text;
+    });
+    const { status, stdout, stderr } = await demo.ended;
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ wrong: 0, lost: 0, currency: "CNY" });
+    expect(report.requests).toBe(report.planned);
+    expect(Object.keys(report.targets)).toContain("edge");
+    expect(report.replayed.map(({ policy }: { policy: string }) => policy)).toEqual([
+      "fixed",
+      "edge-only",
+      "serverless-only",
+      "spillway",
+    ]);
+    for (const { requests } of report.replayed) expect(requests).toBe(report.requests);
+    expect(status, stderr).toBe(0);
+    expect(stderr).toMatch(/measured edge: 1: .* ms/);
+    expect(stderr).toContain("plan (start, ");
+    const recorded = parseRecord(readFileSync(record, "utf8"), record);
+    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+    expect(pidsIn(log).filter(isAlive)).toEqual([]);
+    expect(existsSync(logPath)).toBe(false);
+  }, 90_000);
+
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "answers what is under way after %s, stops its programs, and says that it was cut short",
+    async (signal) => {
+      const demo = start("demo", "--seconds", "30");
+      await eventually(() => expect(demo.log()).toContain("sending"));
+      demo.child.kill(signal);
+      const { status, stdout } = await demo.ended;
+      expect(stdout).toMatch(/requests +\d+ of \d+: cut short/);
+      expect(stdout).toMatch(/lost +0\n/);
+      expect(status).toBe(0);
+    },
+    90_000,
+  );
+});

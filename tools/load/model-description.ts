@@ -1,0 +1,76 @@
+/** What a V2 server says of a model, with the shapes that it leaves open. */
+import { type DescribedModel, describedModel } from "../../client/daemon/profile/example-input.ts";
+import { SpillwayError } from "../../base/errors.ts";
+import { httpTransport } from "../../client/transports/http-transport.ts";
+
+/** Longest time that the server may take to describe the model, in milliseconds. */
+const answerTimeoutMs = 10_000;
+
+/** Shapes of one row by the input's name, for inputs whose dimensions the model leaves open. */
+export type InputShapes = ReadonlyMap<string, readonly number[]>;
+
+/**
+ * @param text `x=1x3x48x192,y=1x5`
+ * @throws Error that names the part that is not of this form
+ */
+export function parseShapes(text: string): InputShapes {
+  return new Map(
+    text.split(",").map((part) => {
+      const [, name, sizes] = /^\s*([^=]+)=([1-9]\d*(?:x[1-9]\d*)*)\s*$/.exec(part) ?? [];
+      if (name === undefined || sizes === undefined) {
+        throw new Error(`"${part}" is no shape; expected NAME=1xSIZExSIZE, such as x=1x3x48x192`);
+      }
+      return [name, sizes.split("x").map(Number)] as const;
+    }),
+  );
+}
+
+/**
+ * Asks the server for the model's inputs.
+ *
+ * @throws Error that says why the model cannot be asked anything (rejects)
+ */
+export async function describeModel(
+  url: string,
+  model: string,
+  shapes: InputShapes,
+): Promise<DescribedModel> {
+  const transport = httpTransport({ url, connections: 1 });
+  try {
+    const { status, body } = await transport.get(`/v2/models/${encodeURIComponent(model)}`, answerTimeoutMs);
+    const text = new TextDecoder().decode(body);
+    if (status !== 200) throw new Error(`${url} answers status ${status}: ${text.slice(0, 300)}`);
+    return describedWith(model, withShapes(text, shapes));
+  } catch (error) {
+    if (error instanceof SpillwayError) throw new Error(error.message, { cause: error });
+    throw error;
+  } finally {
+    await transport.close();
+  }
+}
+
+function describedWith(model: string, metadata: string): DescribedModel {
+  try {
+    return describedModel(model, new TextEncoder().encode(metadata));
+  } catch (error) {
+    throw new Error(`${model}: ${(error as Error).message}; --shapes gives the shapes`, { cause: error });
+  }
+}
+
+interface Described {
+  readonly inputs?: { readonly name: string; readonly parameters?: object }[];
+}
+
+/** The metadata with the given shapes as examples, as a server of ours states its own. */
+function withShapes(text: string, shapes: InputShapes): string {
+  if (shapes.size === 0) return text;
+  const described = JSON.parse(text) as Described;
+  const unknown = [...shapes.keys()].find((name) => !described.inputs?.some((input) => input.name === name));
+  if (unknown !== undefined) throw new Error(`the model has no input "${unknown}"`);
+  const inputs = described.inputs?.map((input) => {
+    const shape = shapes.get(input.name);
+    if (shape === undefined) return input;
+    return { ...input, parameters: { ...input.parameters, example_shape: JSON.stringify(shape) } };
+  });
+  return JSON.stringify({ ...described, inputs });
+}
