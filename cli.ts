@@ -5,14 +5,15 @@
  */
 import { Command, CommanderError } from "commander";
 import type { z } from "zod";
-import { logOptions } from "./cli/log.ts";
-import { addOptions, readOptions, UsageError } from "./cli/options.ts";
+import { logOptions } from "./base/program/log.ts";
+import { addOptions, readOptions } from "./base/program/options.ts";
+import { UsageError } from "./base/usage-error.ts";
 import { vqueueOptions } from "./client/daemon/options.ts";
-import { detectOptions } from "./cli/detect-options.ts";
-import { pricesOptions } from "./cli/prices-options.ts";
-import { profileOptions } from "./cli/profile-options.ts";
-import { replayOptions } from "./cli/replay-options.ts";
-import { version } from "./cli/version.ts";
+import { detectOptions } from "./tools/detect/options.ts";
+import { pricesOptions } from "./serverless/prices/prices-options.ts";
+import { profileOptions } from "./tools/profile/options.ts";
+import { replayOptions } from "./replay/command/replay-options.ts";
+import { version } from "./base/program/version.ts";
 import { demoOptions } from "./tools/demo/options.ts";
 import { edgeOptions } from "./edge/server/options.ts";
 import { downOptions, statusOptions, upOptions } from "./tools/fleet/options.ts";
@@ -48,7 +49,7 @@ addCommand(
   "function",
   "the function itself: what the platform starts as its custom runtime",
   functionOptions.extend(logOptions.shape),
-  async (options) => (await import("./cli/function.ts")).runFunction(options),
+  async (options) => (await import("./serverless/function/run-function.ts")).runFunction(options),
 );
 addCommand(
   "demo",

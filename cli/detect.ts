@@ -4,9 +4,9 @@ import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
 import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
 import { parseSeries } from "../tools/detect/series.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
-import type { DetectOptions } from "./detect-options.ts";
+import type { DetectOptions } from "../tools/detect/options.ts";
 import { whyUnreadable } from "../base/file-fault.ts";
-import { throwUsage, UsageError } from "./options.ts";
+import { throwUsage, UsageError } from "../base/usage-error.ts";
 
 /** Indices count the steps from 0. */
 interface Detection {

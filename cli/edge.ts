@@ -1,9 +1,9 @@
 /** Wires the edge server. */
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
 import type { EdgeOptions } from "../edge/server/options.ts";
-import { createLog, type LogOptions } from "./log.ts";
-import { throwUsage } from "./options.ts";
-import { serve } from "./serve.ts";
+import { createLog, type LogOptions } from "../base/program/log.ts";
+import { throwUsage } from "../base/usage-error.ts";
+import { serve } from "../base/program/serve.ts";
 
 export async function runEdge(options: EdgeOptions & LogOptions): Promise<number> {
   const log = createLog("edge", options);

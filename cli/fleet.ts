@@ -1,16 +1,26 @@
 /** Wires the fleet's commands: start, list and stop a set of programs on this machine. */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { logOptions } from "../base/program/log.ts";
+import { vqueueOptions } from "../client/daemon/options.ts";
+import { edgeOptions } from "../edge/server/options.ts";
+import { functionHostOptions } from "../serverless/host/options.ts";
 import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
 import { fleetStatus, formatStatus } from "../tools/fleet/fleet-status.ts";
 import type { DownOptions, StatusOptions, UpOptions } from "../tools/fleet/options.ts";
 import { isRunning } from "../tools/fleet/process-identity.ts";
 import { startFleet } from "../tools/fleet/start-fleet.ts";
 import { stopFleet } from "../tools/fleet/stop-fleet.ts";
-import { readFleetFile } from "./fleet-file.ts";
-import { throwUsage, UsageError } from "./options.ts";
-import { stopOnSignal } from "./stop-on-signal.ts";
+import { readFleetFile } from "../tools/fleet/fleet-file.ts";
+import { throwUsage, UsageError } from "../base/usage-error.ts";
+import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 
+/** The programs of a fleet. */
+const servers = {
+  edge: { schema: edgeOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+  functions: { schema: functionHostOptions.extend(logOptions.shape), readyPath: "/admin/instances" },
+  vqueue: { schema: vqueueOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+};
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 
 function say(text: string): void {
@@ -19,7 +29,7 @@ function say(text: string): void {
 
 /** Exit status 0 when all are ready, else 1, or 130 after Ctrl-C; then none of them runs. */
 export async function runUp({ file, state, wait }: UpOptions): Promise<number> {
-  const programs = readFleetFile(file);
+  const programs = readFleetFile(file, servers);
   const folder = new FleetFolder(state);
   refuseSecondUp(folder);
   const stop = stopOnSignal("what was started is stopped again");

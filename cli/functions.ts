@@ -5,13 +5,13 @@ import { coldStarts } from "../serverless/host/instances/cold-start.ts";
 import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
-import { chosenCgroups } from "./cgroup-choice.ts";
-import { chosenFunctions } from "./function-choice.ts";
-import { functionComputeKey } from "./function-compute-key.ts";
-import { createLog, type LogOptions } from "./log.ts";
-import { throwUsage } from "./options.ts";
-import { readPriceSheet } from "./price-sheets.ts";
-import { serve } from "./serve.ts";
+import { chosenCgroups } from "../serverless/host/instances/cgroup-choice.ts";
+import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { functionComputeKey } from "../base/program/secrets.ts";
+import { createLog, type LogOptions } from "../base/program/log.ts";
+import { throwUsage } from "../base/usage-error.ts";
+import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
+import { serve } from "../base/program/serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
   const log = createLog("functions", options);

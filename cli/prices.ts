@@ -1,10 +1,16 @@
 /** Wires the price list: which sheets and functions are meant, and what they come to. */
 import type { FunctionSize } from "../serverless/prices/price.ts";
-import { chosenFunctions } from "./function-choice.ts";
-import { throwUsage, UsageError } from "./options.ts";
-import { formatPrices, formatSheets, type Load, priceFunctions, sheetPrices } from "./price-table.ts";
-import { readPriceSheet, readShippedSheets } from "./price-sheets.ts";
-import type { PricesOptions } from "./prices-options.ts";
+import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { throwUsage, UsageError } from "../base/usage-error.ts";
+import {
+  formatPrices,
+  formatSheets,
+  type Load,
+  priceFunctions,
+  sheetPrices,
+} from "../serverless/prices/price-table.ts";
+import { readPriceSheet, readShippedSheets } from "../serverless/prices/price-sheet-files.ts";
+import type { PricesOptions } from "../serverless/prices/prices-options.ts";
 
 /** Lists the sheets, or prices functions when a duration is given. Exit status 0. */
 export async function runPrices(options: PricesOptions): Promise<number> {

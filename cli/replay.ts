@@ -14,14 +14,14 @@ import type { ReportRun } from "../replay/report/report.ts";
 import { replayTrace } from "../replay/run.ts";
 import { besideLimit, type LimitOfArrivals, scenarioLimit } from "../replay/limit/scenario-limit.ts";
 import { Timeline } from "../replay/timeline.ts";
-import { comparedPolicies, formatComparison } from "./compare.ts";
-import { UsageError } from "./options.ts";
-import type { ReplayOptions } from "./replay-options.ts";
-import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts";
-import { reportOf } from "./replay-report.ts";
-import { readWorld, type World } from "./replay-world.ts";
-import { formatLimit, formatSummary } from "./summary-text.ts";
-import { checkTunable, tunedSummary } from "./tuning.ts";
+import { comparedPolicies, formatComparison } from "../replay/command/compare.ts";
+import { UsageError } from "../base/usage-error.ts";
+import type { ReplayOptions } from "../replay/command/replay-options.ts";
+import { createReplayProgress, type ReplayProgress } from "../replay/command/replay-progress.ts";
+import { reportOf } from "../replay/command/replay-report.ts";
+import { readWorld, type World } from "../replay/command/replay-world.ts";
+import { formatLimit, formatSummary } from "../replay/command/summary-text.ts";
+import { checkTunable, tunedSummary } from "../replay/command/tuning.ts";
 
 /** What is known before the replays begin: where they end, and the limit if it is asked for. */
 interface Ahead {

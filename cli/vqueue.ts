@@ -14,15 +14,20 @@ import { VirtualQueue } from "../client/queue/virtual-queue.ts";
 import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../protocol/message.ts";
 import { whyUnwritable } from "../base/file-fault.ts";
-import { chosenFunctions } from "./function-choice.ts";
-import { createLog, type LogOptions } from "./log.ts";
-import { UsageError } from "./options.ts";
-import { readPriceSheet } from "./price-sheets.ts";
-import { serve } from "./serve.ts";
-import { openSpendCap, spendClockMs } from "./spend.ts";
-import { type ChosenPlan, chosenPlan } from "./vqueue-plan.ts";
-import { learnModels, measuredProfile, readProfile, withAssumptions } from "./vqueue-profile.ts";
-import { connect } from "./vqueue-targets.ts";
+import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { createLog, type LogOptions } from "../base/program/log.ts";
+import { UsageError } from "../base/usage-error.ts";
+import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
+import { serve } from "../base/program/serve.ts";
+import { openSpendCap, spendClockMs } from "../client/daemon/spend.ts";
+import { type ChosenPlan, chosenPlan } from "../client/daemon/chosen-policy.ts";
+import {
+  learnModels,
+  measuredProfile,
+  readProfile,
+  withAssumptions,
+} from "../client/daemon/profile/daemon-profile.ts";
+import { connect } from "../client/daemon/connect.ts";
 
 export async function runVqueue(options: VqueueOptions & LogOptions): Promise<number> {
   const log = createLog("vqueue", options);

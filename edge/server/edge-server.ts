@@ -19,7 +19,7 @@ import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
 import { ReplicaPool } from "../replicas/replica-pool.ts";
 import { embeddedRepository, findModels, folderRepository } from "../models/repository.ts";
 import { addAdminRoutes } from "../routes/admin-routes.ts";
-import { adminGuard } from "../../base/admin-guard.ts";
+import { adminGuard } from "../../base/program/admin-guard.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */

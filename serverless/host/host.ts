@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import type { PriceSheet } from "../prices/price.ts";
 import { seededRandom } from "../../base/random.ts";
-import { adminGuard } from "../../base/admin-guard.ts";
+import { adminGuard } from "../../base/program/admin-guard.ts";
 import { AsyncCalls, type Clock } from "./calls/async-calls.ts";
 import { Caller } from "./calls/caller.ts";
 import { checkFunctions } from "./check-functions.ts";

@@ -15,7 +15,7 @@ export async function packageFiles(root: string, models: string | undefined): Pr
   const { files, takesPictures } = packedModels(root, models);
   return [
     { path: "package.json", content: Buffer.from('{ "type": "module" }\n') },
-    ...(await bundle(root, "dist/cli/function-main.js")),
+    ...(await bundle(root, "dist/serverless/function/function-main.js")),
     ...nativePackages(root, takesPictures),
     ...files,
   ];

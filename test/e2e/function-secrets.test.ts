@@ -107,8 +107,8 @@ it("loads the vendor's SDK with the first call that needs it, and never for func
   const script = `
     import { createRequire } from "node:module";
     import ${dist("index.js")};
-    import { connect } from ${dist("cli/vqueue-targets.js")};
-    import { readPriceSheet } from ${dist("cli/price-sheets.js")};
+    import { connect } from ${dist("client/daemon/connect.js")};
+    import { readPriceSheet } from ${dist("serverless/prices/price-sheet-files.js")};
     import { vqueueOptions } from ${dist("client/daemon/options.js")};
     import { SpendCap } from ${dist("client/targets/spend-cap.js")};
     const limits = { perHour: Infinity, perDay: Infinity };

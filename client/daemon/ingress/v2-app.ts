@@ -3,7 +3,7 @@
  * answer back, as if it spoke to the model server.
  */
 import type { Hono } from "hono";
-import { adminGuard } from "../../../base/admin-guard.ts";
+import { adminGuard } from "../../../base/program/admin-guard.ts";
 import { decodeInferRequest } from "../../../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../../../protocol/encode.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../../protocol/message.ts";

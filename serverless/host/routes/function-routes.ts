@@ -1,6 +1,6 @@
 /** The control plane as far as a deploy needs it: create, get, update, list and delete functions. */
 import type { Context, Hono } from "hono";
-import { fromThisMachine } from "../../../base/admin-guard.ts";
+import { fromThisMachine } from "../../../base/program/admin-guard.ts";
 import { packageLimits } from "../../prices/fc-limits.ts";
 import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";

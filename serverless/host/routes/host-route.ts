@@ -1,7 +1,7 @@
 /** What every route of the function host is given, and the checks in front of those that take signed requests. */
 import { createMiddleware } from "hono/factory";
 import type { Context } from "hono";
-import { fromThisMachine } from "../../../base/admin-guard.ts";
+import { fromThisMachine } from "../../../base/program/admin-guard.ts";
 import { ACS3_MAX_SKEW_MS, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { Nonces } from "../nonces.ts";

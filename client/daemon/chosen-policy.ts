@@ -1,0 +1,41 @@
+/** What the daemon's flags say about the plan: those of one plan are refused with the other. */
+import type { VqueueOptions } from "./options.ts";
+import { UsageError } from "../../base/usage-error.ts";
+
+export type ChosenPlan =
+  | {
+      readonly name: "fixed";
+      readonly edgeRows: number;
+      readonly functionRows: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly name: "spillway"; readonly sloQuantile: number; readonly maxWaitMs?: number };
+
+/** The original fixed plan. */
+const fixedRows = { edge: 20, functions: 2 };
+const fixedTimeoutS = 0.4;
+
+/** @throws UsageError when a flag does not go with the plan */
+export function chosenPlan(options: VqueueOptions): ChosenPlan {
+  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
+  if (options.plan === "fixed") {
+    refuseGiven("spillway", { profile, "save-profile": saveProfile });
+    return {
+      name: "fixed",
+      edgeRows: edgeBatch ?? fixedRows.edge,
+      functionRows: serverlessBatch ?? fixedRows.functions,
+      timeoutMs: (timeout ?? fixedTimeoutS) * 1_000,
+    };
+  }
+  refuseGiven("fixed", { "edge-batch": edgeBatch, "serverless-batch": serverlessBatch });
+  if (profile !== undefined && saveProfile !== undefined)
+    throw new UsageError("--save-profile writes what is measured at start; with --profile nothing is");
+  return { name: "spillway", sloQuantile, ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }) };
+}
+
+function refuseGiven(plan: string, flags: Readonly<Record<string, unknown>>): void {
+  for (const [flag, value] of Object.entries(flags)) {
+    if (value === undefined) continue;
+    throw new UsageError(`--${flag} is ${JSON.stringify(value)}; it is allowed with --plan ${plan} only`);
+  }
+}

@@ -1,0 +1,121 @@
+/** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
+import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
+import type { VqueueOptions } from "./options.ts";
+import { RetryBudget } from "../targets/retry-budget.ts";
+import type { SpendCap } from "../targets/spend-cap.ts";
+import type { Target } from "../targets/target.ts";
+import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
+import { fcTransport } from "../transports/fc-transport.ts";
+import { guardedTarget } from "../transports/guarded-target.ts";
+import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
+import { type ModelCall, modelTarget } from "../transports/model-target.ts";
+import type { Transport } from "../transports/transport.ts";
+import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { InferResponse } from "../../protocol/message.ts";
+import { functionAuth } from "./function-auth.ts";
+import { functionComputeKey } from "../../base/program/secrets.ts";
+import { UsageError } from "../../base/usage-error.ts";
+import { spendClockMs } from "./spend.ts";
+
+/** Predicted round trips before any batch was observed, in milliseconds. */
+const assumedLatencyMs = { edge: 100, serverless: 200 };
+
+export interface Connections {
+  readonly edge: HttpTransport;
+  /** Functions that are V2 servers of their own, to ask what their models are like. */
+  readonly servers: readonly Pick<HttpTransport, "get">[];
+  /** The edge's and then each function's, in the order of the menu. */
+  readonly all: readonly Transport[];
+  readonly targets: readonly Target<ModelCall, InferResponse>[];
+  close(): Promise<void>;
+}
+
+/** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
+export function connect(
+  options: VqueueOptions,
+  functions: readonly MenuFunction[],
+  sheet: PriceSheet,
+  cap: SpendCap,
+): Connections {
+  const callTimeoutMs = options.callTimeout * 1_000;
+  const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
+  const servers: Pick<HttpTransport, "get">[] = [];
+  const hasUrls = functions.some(({ url }) => url !== undefined);
+  const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
+  const capped = functions.map(({ name, url, ...size }): Transport => {
+    const limit: CappedTransportOptions = {
+      cap,
+      functionTimeoutMs: options.functionTimeout * 1_000,
+      costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
+      nowMs: spendClockMs,
+    };
+    if (url === undefined) return cappedTransport(platformTransport(options, name, size, sheet), limit);
+    const costOf = (durationMs: number, coldStartMs: number): number =>
+      callCost(sheet, size, durationMs, coldStartMs).cost;
+    const server = httpTransport({ url, connections: options.serverlessCalls, auth, costOf });
+    servers.push(cappedGet(server, limit));
+    return cappedTransport(server, limit);
+  });
+  const retries = new RetryBudget();
+  const targets = [
+    modelTarget({
+      name: "edge",
+      kind: "edge",
+      transport: edge,
+      maxInFlight: options.edgeCalls,
+      assumedLatencyMs: assumedLatencyMs.edge,
+      callTimeoutMs,
+    }),
+    ...functions.map(({ name }, index) => {
+      const target = modelTarget({
+        name,
+        kind: "serverless",
+        transport: capped[index] as Transport,
+        maxInFlight: options.serverlessCalls,
+        assumedLatencyMs: assumedLatencyMs.serverless,
+        callTimeoutMs,
+      });
+      return guardedTarget(target, retries);
+    }),
+  ];
+  const all = [edge, ...capped];
+  return {
+    edge,
+    servers,
+    all,
+    targets,
+    close: async () => {
+      await Promise.all(all.map((transport) => transport.close()));
+    },
+  };
+}
+
+/** A function that is reached through Function Compute's own call. */
+function platformTransport(
+  { fcEndpoint, serverlessCalls }: VqueueOptions,
+  name: string,
+  size: FunctionSize,
+  sheet: PriceSheet,
+): Transport {
+  const { protocol, host, hostname } = endpointOf(fcEndpoint);
+  const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
+  return fcTransport({
+    functionName: name,
+    endpoint: host,
+    protocol,
+    ...functionComputeKey(process.env, isLocal),
+    maxCalls: 2 * serverlessCalls,
+    costOf: (durationMs, coldStartMs) => callCost(sheet, size, durationMs, coldStartMs),
+  });
+}
+
+/** A bare host name means https, as the cloud's endpoints are written without a scheme. */
+function endpointOf(text: string): { protocol: "http" | "https"; host: string; hostname: string } {
+  try {
+    const url = new URL(text.includes("://") ? text : `https://${text}`);
+    if (url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`scheme ${url.protocol}`);
+    return { protocol: url.protocol === "http:" ? "http" : "https", host: url.host, hostname: url.hostname };
+  } catch {
+    throw new UsageError(`--fc-endpoint is "${text}"; allowed: a host, host:port, or an http(s) URL of one`);
+  }
+}

@@ -1,0 +1,144 @@
+/** Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what is said of it. */
+import type { Logger } from "pino";
+import { medianOf } from "../../../base/quantile.ts";
+import { assumedTimes, unmeasured } from "./assumed-profile.ts";
+import { calibrate } from "./calibrate.ts";
+import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
+import type { Measured } from "./measure.ts";
+import type { ModelDirectory } from "../model-directory.ts";
+import type { VqueueOptions } from "../options.ts";
+import type { Profile, ProfiledTarget } from "../../policies/profile.ts";
+import type { HttpReply } from "../../transports/http-transport.ts";
+import type { Transport } from "../../transports/transport.ts";
+import type { MenuFunction } from "../../../serverless/prices/function-menu.ts";
+import { UsageError } from "../../../base/usage-error.ts";
+import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
+
+export interface ProfileSource {
+  readonly options: VqueueOptions;
+  readonly functions: readonly MenuFunction[];
+  readonly models: ModelDirectory;
+  /** Of the edge and of each function, in order. */
+  readonly transports: readonly Transport[];
+  readonly log: Logger;
+}
+
+/**
+ * Reads the profile that the flags name; undefined when they name none. Throws UsageError when it does not fit, or the
+ * file for what is measured cannot be made.
+ */
+export function readProfile({
+  options,
+  functions,
+}: Pick<ProfileSource, "options" | "functions">): Profile | undefined {
+  const { profile: path, saveProfile, serverlessCalls } = options;
+  checkFolder("--save-profile", saveProfile);
+  if (path === undefined) return undefined;
+  let read: Profile;
+  try {
+    read = readProfileFile(path);
+  } catch (error) {
+    throw new UsageError(`--profile: ${(error as Error).message}`);
+  }
+  const { format, targets } = unmeasured({ functions, functionCalls: serverlessCalls });
+  return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
+}
+
+/** The target as the file has it, with the calls of now; as it is when the file does not have it. */
+function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string): ProfiledTarget {
+  const index = targets.findIndex(({ name }) => name === target.name);
+  const found = targets[index];
+  if (found === undefined) return target;
+  if (found.kind === "edge" || target.kind === "edge") {
+    if (found.kind === target.kind) return found;
+    throw new UsageError(`--profile: ${path}: targets.${index}.kind: "${found.name}" is ${target.kind} here`);
+  }
+  const { vcpu, memoryMib, replicas } = target;
+  if (found.vcpu !== vcpu || found.memoryMib !== memoryMib) {
+    throw new UsageError(
+      `--profile: ${path}: targets.${index}: ${found.name} was measured with ${found.vcpu} vCPU and` +
+        ` ${found.memoryMib} MiB; here it has ${vcpu} and ${memoryMib}`,
+    );
+  }
+  return { ...found, replicas };
+}
+
+/** Measures what there is time for, and writes it down where the flags say so. */
+export async function measuredProfile(
+  source: ProfileSource,
+  replies: ReadonlyMap<string, HttpReply>,
+  stop: AbortSignal,
+): Promise<Profile> {
+  const { options, functions, transports, log } = source;
+  const nothing = unmeasured({ functions, functionCalls: options.serverlessCalls });
+  if (options.calibrate === 0) return nothing;
+  const models = examples(replies, log);
+  log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
+  const profile = await calibrate({
+    profile: nothing,
+    transports,
+    models,
+    budgetMs: options.calibrate * 1_000,
+    longestMs: options.slo * 1_000,
+    stop,
+    onMeasured: (target, model, measured) => sayMeasured(log, target.name, model, measured),
+  });
+  if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
+  return profile;
+}
+
+/** Each target with some model: where nothing was measured, latencies are assumed, and that is said. */
+export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger): ProfiledTarget[] {
+  const known = targets.flatMap(({ models }) => Object.keys(models))[0];
+  return targets.map((target) => {
+    if (Object.keys(target.models).length > 0) return target;
+    log.warn({ target: target.name }, "not measured: latencies are assumed, and learned while it serves");
+    return { ...target, models: { [known ?? "any"]: assumedTimes(target) } };
+  });
+}
+
+/**
+ * Asks the edge which models there are, and what each is like, so that both are known when it cannot be asked.
+ *
+ * @returns the metadata by name, of the models that `--models` names or all
+ */
+export async function learnModels({ options, models, log }: ProfileSource): Promise<Map<string, HttpReply>> {
+  const replies = new Map<string, HttpReply>();
+  try {
+    const listed = await models.list();
+    const names = options.models?.split(",").map((name) => name.trim()) ?? listed ?? [];
+    if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
+    for (const name of names) {
+      const reply = await models.describe(name);
+      // A server lists what it could load, too.
+      if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
+    }
+  } catch (error) {
+    log.warn({ edge: options.edge, why: (error as Error).message }, "the edge is unreachable");
+  }
+  return replies;
+}
+
+/** The models that can be measured, each with an input that suits it; what is left out is said. */
+function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): ExampleModel[] {
+  const found: ExampleModel[] = [];
+  for (const [model, { status, body }] of replies) {
+    try {
+      if (status !== 200) throw new Error(new TextDecoder().decode(body.subarray(0, 200)));
+      found.push(exampleOfZeros(describedModel(model, body)));
+    } catch (error) {
+      log.warn({ model, why: (error as Error).message }, "not measured: no input for it is known");
+    }
+  }
+  return found;
+}
+
+function sayMeasured(log: Logger, target: string, model: string, measured: Measured): void {
+  const { serviceMs, coldStartMs, cost, fault } = measured;
+  const medians = [...serviceMs].map(([rows, times]) => `${rows}: ${medianOf([...times]).toPrecision(3)} ms`);
+  const cold = coldStartMs.length === 0 ? {} : { coldStartMs: Math.round(Math.max(...coldStartMs)) };
+  const facts = { target, model, rows: medians.join(", "), ...cold, cost };
+  if (serviceMs.size > 0)
+    log.info({ ...facts, ...(fault === undefined ? {} : { end: fault.message }) }, "measured");
+  else log.warn({ target, model, why: fault?.message, cost }, "not measured: it did not answer");
+}

@@ -1,0 +1,53 @@
+/** Reads price sheets: those that come with the program by name, or a user's own by path. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type { PriceSheet } from "./price.ts";
+import { whyUnreadable } from "../../base/file-fault.ts";
+import { checkPriceSheet, whyNotValid } from "./price-sheet.ts";
+import { UsageError } from "../../base/usage-error.ts";
+
+const folder = new URL("../../../serverless/prices/", import.meta.url);
+
+/**
+ * A sheet by its name, `alibaba-fc-cn-2026`, or by a path that ends in `.json`. Prices that are not those of today
+ * are used, with a warning.
+ *
+ * @throws UsageError when there is no such sheet, or the file is none
+ */
+export function readPriceSheet(nameOrPath: string): PriceSheet {
+  const sheet = readSheetFile(nameOrPath);
+  const why = whyNotValid(sheet, new Date().toISOString().slice(0, 10));
+  if (why !== undefined) process.stderr.write(`spillway: ${why}\n`);
+  return sheet;
+}
+
+/** The sheets that come with the program, by name. */
+export function readShippedSheets(): PriceSheet[] {
+  return shippedNames().map(readSheetFile);
+}
+
+function readSheetFile(nameOrPath: string): PriceSheet {
+  const isPath = nameOrPath.endsWith(".json");
+  const path = isPath ? nameOrPath : new URL(`${nameOrPath}.json`, folder);
+  if (!isPath && !existsSync(path)) {
+    throw new UsageError(
+      `no price sheet "${nameOrPath}"; allowed: ${shippedNames().join(", ")}, or the path of a .json file`,
+    );
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const why = error instanceof SyntaxError ? `no JSON: ${error.message}` : whyUnreadable(error);
+    throw new UsageError(`${nameOrPath}: ${why}`);
+  }
+  try {
+    return checkPriceSheet(document, nameOrPath);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function shippedNames(): string[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  return files.map((file) => file.slice(0, -".json".length)).sort();
+}

@@ -1,0 +1,73 @@
+/** Reads a fleet file: which commands run, each with options that its own schema has checked. */
+import { readFileSync } from "node:fs";
+import { parse as parseYaml, stringify } from "yaml";
+import { z } from "zod";
+import type { PlannedProgram } from "./start-program.ts";
+import { whyUnreadable } from "../../base/file-fault.ts";
+import { checkValues, refuseUnknown } from "../../base/program/options.ts";
+import { UsageError } from "../../base/usage-error.ts";
+
+/** The commands that serve, by name: the options of each, and where each says that it is ready. */
+export type FleetCommands = Readonly<
+  Record<string, { readonly schema: z.ZodObject; readonly readyPath: string }>
+>;
+
+function fleetOf(commands: FleetCommands) {
+  const program = z.strictObject({
+    command: z.enum(Object.keys(commands)),
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a name has letters, digits, - and _")
+      .optional(),
+    options: z.record(z.string(), z.unknown()).default({}),
+  });
+  return z.strictObject({ programs: z.array(program).min(1) });
+}
+
+/** @throws UsageError that names the file and the place in it */
+export function readFleetFile(path: string, commands: FleetCommands): PlannedProgram[] {
+  const result = fleetOf(commands).safeParse(contentOf(path));
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => {
+      const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
+      return `${path}: ${place}${issue.message}`;
+    });
+    throw new UsageError(problems.join("\n"));
+  }
+  const planned = result.data.programs.map(({ command, name = command, options }, index) =>
+    planOf(
+      { command, ...(commands[command] as FleetCommands[string]) },
+      name,
+      options,
+      `${path}: programs.${index}`,
+    ),
+  );
+  for (const [index, { name }] of planned.entries()) {
+    if (planned.findIndex((other) => other.name === name) === index) continue;
+    throw new UsageError(`${path}: programs.${index}: "${name}" is the name of another one; give it a name`);
+  }
+  return planned;
+}
+
+function planOf(
+  { command, schema, readyPath }: FleetCommands[string] & { readonly command: string },
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  place: string,
+): PlannedProgram {
+  refuseUnknown(Object.keys(options), schema, `${place}.options`);
+  const places = Object.fromEntries(Object.keys(options).map((key) => [key, `${place}.options.${key}`]));
+  const { host, port } = checkValues(schema, options, places) as { host: string; port: number };
+  if (port === 0) {
+    throw new UsageError(`${place}.options.port is 0; allowed: 1 to 65535, so that others can be told of it`);
+  }
+  return { name, command, optionsText: stringify(options), host, port, readyPath };
+}
+
+function contentOf(path: string): unknown {
+  try {
+    return parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
+  }
+}

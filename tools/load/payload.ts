@@ -1,0 +1,104 @@
+/** What a model is asked with: zeros by its metadata, rendered text, or pictures. */
+import {
+  type DescribedInput,
+  type DescribedModel,
+  type ExampleModel,
+  exampleOfZeros,
+} from "../../client/daemon/profile/example-input.ts";
+import { createLines } from "../demo/text-lines.ts";
+import { lineInput } from "../demo/line-input.ts";
+import { BodyCycle } from "./body-cycle.ts";
+import { describeModel, parseShapes } from "./model-description.ts";
+import type { PayloadOptions } from "./options.ts";
+import { pictureRequest, readPictures } from "./pictures.ts";
+import type { InferRequest } from "../../protocol/message.ts";
+import { stackRequests } from "../../protocol/stack.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
+import { whyUnreadable } from "../../base/file-fault.ts";
+import { throwUsage, UsageError } from "../../base/usage-error.ts";
+
+/** How many lines of text take turns. */
+const textLines = 64;
+
+type AskedModel = PayloadOptions & { readonly url: string; readonly model: string };
+
+/** @throws UsageError when the model cannot be asked, or the payload does not suit it (rejects) */
+export async function loadBodies(options: AskedModel): Promise<BodyCycle> {
+  return new BodyCycle(await requestsOf(options, await described(options)));
+}
+
+/** The model with requests of any number of rows. Throws as `loadBodies` does. */
+export async function exampleOf(options: AskedModel): Promise<ExampleModel> {
+  const model = await described(options);
+  if (options.payload === "tensors") return zerosOf(model);
+  const requests = await requestsOf(options, model);
+  const ofRow = (row: number): InferRequest => requests[row % requests.length] as InferRequest;
+  return {
+    name: model.name,
+    replicas: model.replicas,
+    request: (rows) => stackRequests(Array.from({ length: rows }, (_, row) => ofRow(row))),
+  };
+}
+
+/** One kibibyte of zeros, for a server that does not look at it. */
+export function plainBodies(): BodyCycle {
+  const input: Tensor = { name: "x", datatype: "FP32", shape: [1, 256], data: new Uint8Array(1_024) };
+  return new BodyCycle([{ parameters: {}, inputs: [input] }]);
+}
+
+function described({ url, model, shapes }: AskedModel): Promise<DescribedModel> {
+  return describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
+}
+
+function zerosOf(model: DescribedModel): ExampleModel {
+  try {
+    return exampleOfZeros(model);
+  } catch (error) {
+    throw new UsageError(`${model.name}: ${(error as Error).message}; --payload gives something else`);
+  }
+}
+
+/** One or more requests of one row that may share a batch. */
+async function requestsOf(options: PayloadOptions, model: DescribedModel): Promise<readonly InferRequest[]> {
+  switch (options.payload) {
+    case "tensors":
+      return [zerosOf(model).request(1)];
+    case "text": {
+      const { name } = onlyInput(model);
+      const lines = createLines(textLines, options.seed);
+      const inputs = await Promise.all(lines.map((line) => lineInput(name, line)));
+      return inputs.map((input) => ({ parameters: {}, inputs: [input] }));
+    }
+    case "images": {
+      const input = onlyInput(model);
+      const pictures = await picturesOf(options);
+      return Promise.all(pictures.map((picture) => pictureRequest(picture, input))).catch(throwUsage);
+    }
+  }
+}
+
+async function picturesOf({ images, seed }: PayloadOptions): Promise<readonly Uint8Array[]> {
+  if (images === undefined)
+    throw new UsageError("--images is missing: a folder of pictures, or an empty one");
+  try {
+    return await readPictures(images, seed);
+  } catch (error) {
+    throw new UsageError(`--images: ${images}: ${whyUnreadable(error)}`);
+  }
+}
+
+function onlyInput({ inputs }: DescribedModel): DescribedInput {
+  const [input, ...others] = inputs;
+  if (input !== undefined && others.length === 0) return input;
+  throw new UsageError(`the model has ${inputs.length} inputs; text and pictures suit models with one`);
+}
+
+/** @throws UsageError when the text of `--shapes` is not of its form */
+function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
+  if (text === undefined) return new Map();
+  try {
+    return parseShapes(text);
+  } catch (error) {
+    throw new UsageError(`--shapes: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,86 @@
+/** The files that `profile` writes: a profile that grows by what is measured, and a scenario of it. */
+import { existsSync } from "node:fs";
+import { readProfileFile } from "../../client/daemon/profile/profile-file.ts";
+import type { ModelTimes, Profile, ProfiledTarget } from "../../client/policies/profile.ts";
+import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import { InputError } from "../../base/input-error.ts";
+import { profiledScenario } from "../../replay/world/profiled-scenario.ts";
+import { parseScenario } from "../../replay/world/scenario.ts";
+import { UsageError } from "../../base/usage-error.ts";
+
+/** Function processes at once in a scenario; nothing that was measured tells. */
+const maxInstances = 100;
+/** A cold start where none was seen, in milliseconds. */
+const assumedColdStartMs = 1_000;
+
+/** The profile of the file with the target in it: its models beside those that the file has of it. */
+export function profileWith(path: string | undefined, target: ProfiledTarget): Profile {
+  const before = path !== undefined && existsSync(path) ? readProfileFile(path) : undefined;
+  const others = before?.targets.filter(({ name }) => name !== target.name) ?? [];
+  const same = before?.targets.find(({ name }) => name === target.name);
+  const merged = { ...target, models: { ...same?.models, ...target.models } };
+  // The edge is first, as in a queue.
+  const targets = target.kind === "edge" ? [merged, ...others] : [...others, merged];
+  return { format: "spillway-profile/1", targets };
+}
+
+export interface ScenarioRequest {
+  readonly path: string;
+  readonly model: string;
+  readonly sloMs: number;
+  readonly sloQuantile: number;
+  /** Functions that were not measured. */
+  readonly functions: readonly MenuFunction[];
+  readonly prices: string;
+}
+
+/**
+ * The world that was measured; functions that were not are taken to be as much slower than the edge as they have
+ * less than one core.
+ *
+ * @throws UsageError when the profile has no edge or no function is known
+ */
+export function scenarioOf({ targets }: Profile, request: ScenarioRequest): object {
+  const { path, model, sloMs, sloQuantile, functions, prices } = request;
+  const edge = targets.find(({ kind }) => kind === "edge");
+  const edgeTimes = edge?.models[model];
+  if (edge === undefined || edgeTimes === undefined) {
+    throw new UsageError(`--scenario: the profile has no edge with ${model}; measure that with --save first`);
+  }
+  const sizes = targets.filter((target) => target.kind === "serverless" && target.models[model]);
+  for (const each of functions) {
+    if (sizes.every(({ name }) => name !== each.name))
+      sizes.push(assumedFunction(each, edge, model, edgeTimes));
+  }
+  const seen = sizes.flatMap(({ coldStartMs }) => coldStartMs);
+  try {
+    const scenario = profiledScenario({
+      name: model,
+      sloMs,
+      sloQuantile,
+      targets: [edge, ...sizes],
+      timesOf: ({ models }) => models[model] as ModelTimes,
+      maxInstances,
+      coldStartMs: seen.length === 0 ? [assumedColdStartMs] : seen,
+      prices,
+    });
+    parseScenario(JSON.stringify(scenario), path);
+    return scenario;
+  } catch (error) {
+    throw error instanceof InputError ? new UsageError(error.message) : error;
+  }
+}
+
+function assumedFunction(
+  { name, vcpu, memoryMib }: MenuFunction,
+  { link }: ProfiledTarget,
+  model: string,
+  times: ModelTimes,
+): ProfiledTarget {
+  const slowness = 1 / Math.min(1, vcpu);
+  const serviceMs = Object.fromEntries(
+    Object.entries(times.serviceMs).map(([rows, samples]) => [rows, samples.map((ms) => ms * slowness)]),
+  );
+  const models = { [model]: { ...times, serviceMs } };
+  return { name, kind: "serverless", vcpu, memoryMib, replicas: maxInstances, link, coldStartMs: [], models };
+}
