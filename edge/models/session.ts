@@ -2,13 +2,13 @@
  * One ONNX Runtime session: tensors of the protocol in, tensors out. `session.run` blocks the thread it is
  * called on, so a server never opens one in its own process but in a replica's.
  */
-import * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-node";
 import type { Datatype } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { rawBytes, rawView } from "../../protocol/raw-view.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../../protocol/tensor.ts";
-import { openOnProviders } from "./execution-providers.ts";
+import { onnxRuntime, openOnProviders } from "./execution-providers.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 import { zeros } from "./warm-up.ts";
 
@@ -100,7 +100,7 @@ async function run(
 function toOrt(tensor: Tensor): ort.Tensor {
   const { datatype, data, shape } = tensor;
   const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
-  return new ort.Tensor(ortTypes[datatype], elements, shape);
+  return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
 }
 
 function fromOrt(name: string, tensor: ort.Tensor): Tensor {

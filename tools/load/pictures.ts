@@ -1,7 +1,7 @@
 /** Pictures as a load: the files of a folder, or made-up ones, as the model's input wants them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import sharp from "sharp";
+import { loadPackage } from "../../base/optional-package.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { DescribedInput } from "../../client/daemon/profile/example-input.ts";
 import type { InferRequest } from "../../protocol/message.ts";
@@ -28,11 +28,13 @@ export async function readPictures(folder: string, seed: number): Promise<readon
   return Promise.all(Array.from({ length: madeUp.count }, () => madeUpPicture(random)));
 }
 
+const sharp = () => loadPackage("sharp", "a load of pictures");
+
 /** A JPEG of coarse coloured noise: it compresses about as a photograph does. */
 async function madeUpPicture(random: () => number): Promise<Uint8Array> {
   const [width, height] = [20, 15];
   const pixels = Uint8Array.from({ length: 3 * width * height }, () => Math.floor(random() * 256));
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
+  return sharp()(pixels, { raw: { width, height, channels: 3 } })
     .resize(madeUp.widthPx, madeUp.heightPx)
     .jpeg()
     .toBuffer();
@@ -57,7 +59,7 @@ export async function pictureRequest(picture: Uint8Array, input: DescribedInput)
       `input ${name} is ${datatype}[${shape.join(",")}]; pictures suit BYTES and FP32[1,3,height,width]`,
     );
   }
-  const pixels = await sharp(picture)
+  const pixels = await sharp()(picture)
     .removeAlpha()
     .toColourspace("srgb")
     .resize(width, height, { fit: "fill" })

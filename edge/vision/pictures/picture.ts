@@ -1,10 +1,13 @@
 /** The rim to sharp: pictures as clients send them (JPEG, PNG, WebP and what else sharp reads) become pixels and back. */
-import sharp, { type Sharp } from "sharp";
+import type { Sharp } from "sharp";
+import { loadPackage } from "../../../base/optional-package.ts";
 import { elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import type { TensorMetadata } from "../../../protocol/message.ts";
 import type { Tensor } from "../../../protocol/tensor.ts";
 import type { Rectangle, Size } from "./resize-arithmetic.ts";
+
+const sharp = loadPackage("sharp", "a handler of pictures");
 
 /** Red, green and blue byte of each pixel, row by row. */
 export interface Pixels extends Size {
