@@ -28,12 +28,12 @@ export type QueuePolicy =
 
 export interface PolicyListener {
   /** A key's policy works with another plan. */
-  onPlan(key: string, change: PlanChange): void;
+  onPlan?(key: string, change: PlanChange): void;
   /** A model came that is not in the profile; another one's times stand for it. */
   onStandIn?(model: string, standIn: string): void;
 }
 
-export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener): Policy {
+export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { sloQuantile, maxWaitMs, targets, prices } = from;
   // Worked out once a model: keys come with every new shape.
@@ -54,7 +54,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       sloQuantile,
       maxWaitMs,
       currency: prices.currency,
-      onPlan: (change) => listener.onPlan(key, change),
+      onPlan: (change) => listener.onPlan?.(key, change),
     });
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
     return oversizedFirst(punctual(policy, slackMs(sloMs)), mostRows);

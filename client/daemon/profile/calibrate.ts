@@ -10,7 +10,7 @@ import type { Transport } from "../../transports/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 import { type Measured, measure, type MeasureOptions } from "./measure.ts";
 
-export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds"> {
+export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds" | "stop"> {
   /** The targets with nothing measured, in order, and how each is reached. */
   readonly profile: Profile;
   readonly transports: readonly Transport[];
@@ -19,9 +19,8 @@ export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "roun
   readonly budgetMs: number;
   /** A batch that is served longer than this is of no use. */
   readonly longestMs: number;
-  readonly stop: AbortSignal;
   /** Is told of each pair of target and model once it is measured. */
-  readonly onMeasured: (target: ProfiledTarget, model: string, measured: Measured) => void;
+  readonly onMeasured?: (target: ProfiledTarget, model: string, measured: Measured) => void;
 }
 
 /** Faster than this no uplink is taken for: between two processes of one machine the upload takes no time. */
@@ -56,7 +55,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
       uploads.push(...measured.uploads);
       if (model === first) coldStartMs.push(...coldStartsIn(firstCalls[index], measured));
       coldStartMs.push(...measured.coldStartMs);
-      options.onMeasured(target, model.name, measured);
+      options.onMeasured?.(target, model.name, measured);
     }
     targets.push({
       ...withReplicas(target, models),
