@@ -20,7 +20,7 @@ it("the packages are the optional peer dependencies, in the same versions", () =
   }
 });
 
-it("what is installed is loaded", () => {
+it("what is installed is loaded", { tags: ["slow"] }, () => {
   expect(loadPackage("echarts", "a report").version).toMatch(/^6\./);
 });
 

@@ -1,3 +1,4 @@
+// @module-tag slow
 import { expect, it } from "vitest";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { answered, ScriptedTarget } from "../../../test/support/scripted-target.ts";
