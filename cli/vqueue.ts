@@ -7,7 +7,7 @@ import { createDaemonApp } from "../client/daemon/ingress/v2-app.ts";
 import { ModelDirectory } from "../client/daemon/model-directory.ts";
 import { monotonicClock } from "../base/monotonic-clock.ts";
 import type { VqueueOptions } from "../client/daemon/options.ts";
-import { makePolicy, type PolicyListener, type QueuePolicy } from "../client/policies/queue-policy.ts";
+import { makePolicy, type PolicyListener, type QueuePolicy } from "../client/policies/make-policy.ts";
 import { createRecorder } from "../client/daemon/observe/recorder.ts";
 import type { ModelCall } from "../client/transports/model-target.ts";
 import { VirtualQueue } from "../client/queue/virtual-queue.ts";

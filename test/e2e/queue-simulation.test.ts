@@ -6,7 +6,7 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { PlanChange } from "../../client/policies/policy-inputs.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
-import { makePolicy, type QueuePolicy } from "../../client/policies/queue-policy.ts";
+import { makePolicy, type QueuePolicy } from "../../client/policies/make-policy.ts";
 import { createRecorder } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { OutgoingBatch, Target } from "../../client/targets/target.ts";

@@ -4,13 +4,13 @@
  */
 import type { PlanChange } from "../../policies/policy-inputs.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
-import type { QueuePolicy } from "../../policies/queue-policy.ts";
+import type { QueuePolicy } from "../../policies/make-policy.ts";
 import type { TargetKind } from "../../targets/target.ts";
 
 /** What a queue was made of, as far as its decisions depend on it. */
 export interface RecordHeader {
   readonly kind: "header";
-  readonly format: "spillway-record/1";
+  readonly format: "spillway-record/2";
   readonly policy: QueuePolicy;
   readonly targets: readonly {
     readonly name: string;
@@ -42,6 +42,6 @@ export function createRecorder(
   write: (line: string) => void,
 ): (event: QueueEvent | PlanRecord) => void {
   const put = (value: RecordHeader | QueueEvent | PlanRecord): void => write(`${JSON.stringify(value)}\n`);
-  put({ kind: "header", format: "spillway-record/1", ...header });
+  put({ kind: "header", format: "spillway-record/2", ...header });
   return put;
 }
