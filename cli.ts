@@ -8,7 +8,7 @@ import type { z } from "zod";
 import { logOptions } from "./base/program/log.ts";
 import { addOptions, readOptions } from "./base/program/options.ts";
 import { UsageError } from "./base/usage-error.ts";
-import { vqueueOptions } from "./client/daemon/options.ts";
+import { daemonOptions } from "./client/daemon/options.ts";
 import { detectOptions } from "./tools/detect/options.ts";
 import { pricesOptions } from "./serverless/prices/prices-options.ts";
 import { profileOptions } from "./tools/profile/options.ts";
@@ -36,7 +36,7 @@ addCommand(
 addCommand(
   "vqueue",
   "the virtual queue as a V2 server: batches to the edge and to functions",
-  vqueueOptions.extend(logOptions.shape),
+  daemonOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/vqueue.ts")).runVqueue(options),
 );
 addCommand(

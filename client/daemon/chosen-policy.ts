@@ -1,5 +1,5 @@
 /** What the daemon's flags say about the plan: those of one plan are refused with the other. */
-import type { VqueueOptions } from "./options.ts";
+import type { DaemonOptions } from "./options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
 export type ChosenPlan =
@@ -16,7 +16,7 @@ const fixedRows = { edge: 20, functions: 2 };
 const fixedTimeoutS = 0.4;
 
 /** @throws UsageError when a flag does not go with the plan */
-export function chosenPlan(options: VqueueOptions): ChosenPlan {
+export function chosenPlan(options: DaemonOptions): ChosenPlan {
   const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
   if (options.plan === "fixed") {
     refuseGiven("spillway", { profile, "save-profile": saveProfile });

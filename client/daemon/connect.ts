@@ -1,6 +1,6 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { VqueueOptions } from "./options.ts";
+import type { DaemonOptions } from "./options.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
@@ -31,8 +31,8 @@ export interface Connections {
 }
 
 /** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
-export function connect(
-  options: VqueueOptions,
+export function connectTargets(
+  options: DaemonOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   cap: SpendCap,
@@ -92,7 +92,7 @@ export function connect(
 
 /** A function that is reached through Function Compute's own call. */
 function platformTransport(
-  { fcEndpoint, serverlessCalls }: VqueueOptions,
+  { fcEndpoint, serverlessCalls }: DaemonOptions,
   name: string,
   size: FunctionSize,
   sheet: PriceSheet,

@@ -4,7 +4,7 @@ import { functionMenu, functionSize } from "../../serverless/prices/function-men
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
 
-export const vqueueOptions = z.strictObject({
+export const daemonOptions = z.strictObject({
   host: z
     .string()
     .default("127.0.0.1")
@@ -153,4 +153,4 @@ export const vqueueOptions = z.strictObject({
     .describe("file to which every event and decision is written, as lines of JSON"),
 });
 
-export type VqueueOptions = z.output<typeof vqueueOptions>;
+export type DaemonOptions = z.output<typeof daemonOptions>;

@@ -1,0 +1,125 @@
+/**
+ * Makes a daemon from its options: opens its files, connects its targets, and says how the queue is made once the
+ * targets are measured. Everything that touches the world is chosen here.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Logger } from "pino";
+import { whyUnwritable } from "../../base/file-fault.ts";
+import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { UsageError } from "../../base/usage-error.ts";
+import { chosenFunctions } from "../../serverless/prices/function-choice.ts";
+import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
+import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/queue-policy.ts";
+import { VirtualQueue } from "../queue/virtual-queue.ts";
+import { BilledMetadata } from "./billed-metadata.ts";
+import { type ChosenPlan, chosenPlan } from "./chosen-policy.ts";
+import { connectTargets } from "./connect.ts";
+import { Daemon, type ModelQueue } from "./daemon.ts";
+import { ModelDirectory } from "./model-directory.ts";
+import { createBatchLog } from "./observe/batch-log.ts";
+import { createRecorder } from "./observe/recorder.ts";
+import type { DaemonOptions } from "./options.ts";
+import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
+import { openSpendCap, spendClockMs } from "./spend.ts";
+
+/** @throws UsageError when an option does not go with the others or names what cannot be used */
+export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
+  const plan = chosenPlan(options);
+  const functions = usedFunctions(options, plan, log);
+  const prices = readPriceSheet(options.prices);
+  const given = readProfile({ options, functions });
+  const record = openRecord(options.record);
+  const cap = openSpendCap(options, functions, prices, log);
+  const connections = connectTargets(options, functions, prices, cap);
+  const { edge, all: transports, targets } = connections;
+  const clock = monotonicClock();
+  const nowMs = (): number => clock.nowMs();
+  const models = new ModelDirectory(edge, new BilledMetadata(connections.servers, nowMs), nowMs);
+  const limits = {
+    sloMs: options.slo * 1_000,
+    maxQueuedRows: options.maxRows,
+    maxBytes: options.maxMib * 2 ** 20,
+    maxAttempts: 5,
+    seed: Math.floor(Math.random() * 2 ** 32),
+  };
+
+  const startQueue = async (stop: AbortSignal): Promise<ModelQueue> => {
+    const policy = await queuePolicy(stop);
+    const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
+      return { name, kind, maxInFlight, assumedLatencyMs };
+    });
+    const recorder =
+      record && createRecorder({ policy, targets: facts, ...limits }, (line) => record.write(line));
+    const batchLog = createBatchLog(log);
+    const listener: PolicyListener = {
+      onPlan: (key, change) => {
+        recorder?.({ kind: "plan", key, ...change });
+        const { cause, ratePerS, isAdopted, text } = change;
+        // Most heartbeats, and most stalls of a busy machine, change nothing.
+        const level = isAdopted || cause === "changepoint" ? "info" : "debug";
+        log[level]({ cause, ratePerS: Math.round(ratePerS * 10) / 10, isAdopted, text }, "plan");
+      },
+      onStandIn: (model, standIn) =>
+        log.info({ model, standIn }, "model without a profile; another stands in"),
+    };
+    return new VirtualQueue({
+      clock,
+      policy: makePolicy(policy, limits.sloMs, listener),
+      targets,
+      ...limits,
+      observe: (event) => {
+        batchLog(event);
+        recorder?.(event);
+      },
+    });
+  };
+  const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
+    const source = { options, functions, models, transports, log };
+    const replies = await learnModels(source);
+    if (plan.name === "fixed") {
+      const batchRows = [plan.edgeRows, plan.functionRows].slice(0, targets.length);
+      return { name: "fixed", batchRows, timeoutMs: plan.timeoutMs };
+    }
+    const profile = given ?? (await measuredProfile(source, replies, stop));
+    return { ...plan, targets: withAssumptions(profile.targets, log), prices };
+  };
+  const release = async (queue: ModelQueue | undefined): Promise<void> => {
+    await connections.close();
+    cap.close(spendClockMs());
+    record?.close();
+    if (queue !== undefined) log.info({ ...queue.counts }, "requests");
+  };
+  const { name, ...figures } = plan;
+  log.info(
+    { edge: options.edge, functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    `plan ${name}`,
+  );
+  const { sloMs } = limits;
+  return new Daemon({ sloMs, models, startQueue, spend: () => cap.status(spendClockMs()), release });
+}
+
+/** The fixed plan knows one function only. */
+function usedFunctions(options: DaemonOptions, plan: ChosenPlan, log: Logger): readonly MenuFunction[] {
+  const chosen = chosenFunctions(options);
+  if (!options.serverless) return [];
+  if (plan.name === "spillway" || chosen.length === 1) return chosen;
+  log.warn({ function: chosen[0]?.name }, "--plan fixed uses the first function only");
+  return chosen.slice(0, 1);
+}
+
+function placeOf({ fcEndpoint }: DaemonOptions): (each: MenuFunction) => string {
+  return ({ name, vcpu, memoryMib, url }) =>
+    `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
+}
+
+/** The file of the record. Lines are written at once, so a record is whole up to the moment of a crash. */
+function openRecord(path: string | undefined): { write(line: string): void; close(): void } | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const file = openSync(path, "w");
+    return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
+  }
+}
