@@ -17,8 +17,9 @@ import { type ChosenPlan, chosenPlan } from "./chosen-policy.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type ModelQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
-import { createBatchLog } from "./observe/batch-log.ts";
-import { createRecorder } from "./observe/recorder.ts";
+import { observeAll } from "./observe/observer.ts";
+import { QueueLog } from "./observe/queue-log.ts";
+import { Recorder } from "./observe/recorder.ts";
 import type { DaemonOptions } from "./options.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
@@ -49,17 +50,13 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
-    const recorder =
-      record && createRecorder({ policy, targets: facts, ...limits }, (line) => record.write(line));
-    const batchLog = createBatchLog(log);
+    const header = { policy, targets: facts, ...limits };
+    const observers = observeAll([
+      new QueueLog(log),
+      ...(record === undefined ? [] : [new Recorder(header, (line) => record.write(line))]),
+    ]);
     const listener: PolicyListener = {
-      onPlan: (key, change) => {
-        recorder?.({ kind: "plan", key, ...change });
-        const { cause, ratePerS, isAdopted, text } = change;
-        // Most heartbeats, and most stalls of a busy machine, change nothing.
-        const level = isAdopted || cause === "changepoint" ? "info" : "debug";
-        log[level]({ cause, ratePerS: Math.round(ratePerS * 10) / 10, isAdopted, text }, "plan");
-      },
+      onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
     };
@@ -68,10 +65,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       policy: makePolicy(policy, limits.sloMs, listener),
       targets,
       ...limits,
-      observe: (event) => {
-        batchLog(event);
-        recorder?.(event);
-      },
+      observe: (event) => observers.observe(event),
     });
   };
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
