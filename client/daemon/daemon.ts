@@ -15,6 +15,7 @@ import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-target.ts";
 import type { ModelDirectory } from "./model-directory.ts";
+import type { QueueMetrics } from "./observe/metrics.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
@@ -26,6 +27,7 @@ export interface DaemonParts {
   /** Time from arrival to deadline of a request that has no `timeout` of its own. */
   readonly sloMs: number;
   readonly models: ModelDirectory;
+  readonly metrics: QueueMetrics;
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
   startQueue(stop: AbortSignal): Promise<ModelQueue>;
   /** What functions cost of late. */
@@ -51,11 +53,14 @@ export interface DaemonRequest {
 export class Daemon {
   /** Which models there are and what they take. */
   readonly models: ModelDirectory;
+  /** For a scrape at any time. */
+  readonly metrics: QueueMetrics;
   readonly #parts: DaemonParts;
   #queue: ModelQueue | undefined;
 
   constructor(parts: DaemonParts) {
     this.models = parts.models;
+    this.metrics = parts.metrics;
     this.#parts = parts;
   }
 

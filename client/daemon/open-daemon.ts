@@ -12,11 +12,13 @@ import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/queue-policy.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
+import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
 import { type ChosenPlan, chosenPlan } from "./chosen-policy.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type ModelQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
+import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { Recorder } from "./observe/recorder.ts";
@@ -44,6 +46,8 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     maxAttempts: 5,
     seed: Math.floor(Math.random() * 2 ** 32),
   };
+  const spend = (): SpendStatus => cap.status(spendClockMs());
+  const metrics = new QueueMetrics(spend);
 
   const startQueue = async (stop: AbortSignal): Promise<ModelQueue> => {
     const policy = await queuePolicy(stop);
@@ -54,6 +58,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     const observers = observeAll([
       new QueueLog(log),
       ...(record === undefined ? [] : [new Recorder(header, (line) => record.write(line))]),
+      metrics,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -90,7 +95,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     `plan ${name}`,
   );
   const { sloMs } = limits;
-  return new Daemon({ sloMs, models, startQueue, spend: () => cap.status(spendClockMs()), release });
+  return new Daemon({ sloMs, models, metrics, startQueue, spend, release });
 }
 
 /** The fixed plan knows one function only. */

@@ -4,6 +4,7 @@ import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
 import { createV2Ingress } from "./v2.ts";
 import { Daemon, type ModelQueue } from "../daemon.ts";
+import { QueueMetrics } from "../observe/metrics.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
 import { fixedPolicy } from "../../policies/fixed.ts";
@@ -62,6 +63,7 @@ function daemonOver(models: ModelDirectory, queue?: ModelQueue): Daemon {
   return new Daemon({
     sloMs: 3_000,
     models,
+    metrics: new QueueMetrics(() => noLimits.status(0)),
     startQueue: () => (queue === undefined ? new Promise(() => {}) : Promise.resolve(queue)),
     spend: () => noLimits.status(0),
     release: () => Promise.resolve(),
@@ -173,19 +175,22 @@ it("says 503, why and when to come back when functions may cost no more, and tel
   });
 });
 
-it("tells what functions cost to programs on this machine alone, or to holders of a token", async () => {
-  const daemon = daemonOver(testDirectory().directory);
-  const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
-    const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
-    return (await app.request("/admin/spend", { headers })).status;
-  };
-  expect(await statusOf()).toBe(200);
-  expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
-  expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
-  const token = "0123456789abcdef";
-  expect(await statusOf(token)).toBe(401);
-  expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
-});
+it.each(["/admin/spend", "/metrics"])(
+  "tells %s to programs on this machine alone, or to holders of a token",
+  async (path) => {
+    const daemon = daemonOver(testDirectory().directory);
+    const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+      const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+      return (await app.request(path, { headers })).status;
+    };
+    expect(await statusOf()).toBe(200);
+    expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+    expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
+    const token = "0123456789abcdef";
+    expect(await statusOf(token)).toBe(401);
+    expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
+  },
+);
 
 it("passes on what the model server says of bad input", async () => {
   const { app, clock, queue, sent } = await testDaemon();

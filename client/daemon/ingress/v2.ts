@@ -13,14 +13,14 @@ import type { Served } from "../../queue/request.ts";
 import type { Daemon } from "../daemon.ts";
 
 export interface V2IngressOptions {
-  /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
+  /** Bearer token for /admin and /metrics; undefined: only programs on this machine may ask them. */
   readonly adminToken?: string | undefined;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
 }
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
-  const { models } = daemon;
+  const { models, metrics } = daemon;
   const app = createV2App(options.maxBodyBytes, options.onFault);
   app.get("/v2", (context) =>
     context.json({
@@ -34,8 +34,14 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     const ready = daemon.status().isReady;
     return context.json({ ready }, ready ? 200 : 503);
   });
-  app.use("/admin/*", adminGuard(options.adminToken));
+  // Both tell what functions cost, which is not everybody's business.
+  const guard = adminGuard(options.adminToken);
+  app.use("/admin/*", guard);
+  app.use("/metrics", guard);
   app.get("/admin/spend", (context) => context.json(daemon.status().spend));
+  app.get("/metrics", async (context) =>
+    context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
+  );
   app.post("/v2/repository/index", async (context) => {
     const names = await models.list();
     if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
