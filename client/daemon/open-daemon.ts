@@ -14,7 +14,7 @@ import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/q
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { type ChosenPlan, chosenPlan } from "./chosen-policy.ts";
+import { type ChosenPolicy, chosenPolicy } from "./chosen-policy.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type ModelQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
@@ -28,8 +28,8 @@ import { openSpendCap, spendClockMs } from "./spend.ts";
 
 /** @throws UsageError when an option does not go with the others or names what cannot be used */
 export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
-  const plan = chosenPlan(options);
-  const functions = usedFunctions(options, plan, log);
+  const chosen = chosenPolicy(options);
+  const functions = usedFunctions(options, chosen, log);
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, functions });
   const record = openRecord(options.record);
@@ -76,12 +76,12 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
     const source = { options, functions, models, transports, log };
     const replies = await learnModels(source);
-    if (plan.name === "fixed") {
-      const batchRows = [plan.edgeRows, plan.functionRows].slice(0, targets.length);
-      return { name: "fixed", batchRows, timeoutMs: plan.timeoutMs };
+    if (chosen.name === "fixed") {
+      const batchRows = [chosen.edgeRows, chosen.functionRows].slice(0, targets.length);
+      return { name: "fixed", batchRows, timeoutMs: chosen.timeoutMs };
     }
     const profile = given ?? (await measuredProfile(source, replies, stop));
-    return { ...plan, targets: withAssumptions(profile.targets, log), prices };
+    return { ...chosen, targets: withAssumptions(profile.targets, log), prices };
   };
   const release = async (queue: ModelQueue | undefined): Promise<void> => {
     await connections.close();
@@ -89,21 +89,21 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     record?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
-  const { name, ...figures } = plan;
+  const { name, ...figures } = chosen;
   log.info(
     { edge: options.edge, functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
-    `plan ${name}`,
+    `policy ${name}`,
   );
   const { sloMs } = limits;
   return new Daemon({ sloMs, models, metrics, startQueue, spend, release });
 }
 
-/** The fixed plan knows one function only. */
-function usedFunctions(options: DaemonOptions, plan: ChosenPlan, log: Logger): readonly MenuFunction[] {
+/** The policy fixed uses one function only. */
+function usedFunctions(options: DaemonOptions, policy: ChosenPolicy, log: Logger): readonly MenuFunction[] {
   const chosen = chosenFunctions(options);
   if (!options.serverless) return [];
-  if (plan.name === "spillway" || chosen.length === 1) return chosen;
-  log.warn({ function: chosen[0]?.name }, "--plan fixed uses the first function only");
+  if (policy.name === "spillway" || chosen.length === 1) return chosen;
+  log.warn({ function: chosen[0]?.name }, "--policy fixed uses the first function only");
   return chosen.slice(0, 1);
 }
 
