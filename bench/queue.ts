@@ -21,7 +21,13 @@ function noOpTarget(name: TargetKind, clock: VirtualClock): Target<number, numbe
     assumedLatencyMs: 10,
     send: ({ parts }, done) => {
       clock.schedule(clock.nowMs() + 10, () => {
-        done({ ok: true, answers: parts.map(({ payload }) => payload), serviceMs: 5, coldStartMs: 0, cost: 0 });
+        done({
+          ok: true,
+          answers: parts.map(({ payload }) => payload),
+          serviceMs: 5,
+          coldStartMs: 0,
+          cost: 0,
+        });
       });
     },
   };

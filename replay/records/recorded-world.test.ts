@@ -10,7 +10,7 @@ const target = { replicas: 1, link: { rttMs: 2, uplinkMbps: 100 }, coldStartMs: 
 const prices = { ...tinySheet, perCall: 0 };
 const header = {
   kind: "header",
-  format: "spillway-record/1",
+  format: "spillway-record/2",
   policy: {
     name: "spillway",
     sloQuantile: 0.99,

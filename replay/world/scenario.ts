@@ -83,7 +83,11 @@ const fault = z
       target: z.enum(["edge", "serverless"]),
       factor,
     }),
-    z.object({ ...span, kind: z.literal("throttle"), edge: z.never("allowed on other faults only").optional() }),
+    z.object({
+      ...span,
+      kind: z.literal("throttle"),
+      edge: z.never("allowed on other faults only").optional(),
+    }),
   ])
   .superRefine(({ fromMs, toMs }, context) => {
     if (toMs > fromMs) return;
