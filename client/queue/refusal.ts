@@ -36,9 +36,3 @@ export function deadlineRefusal({ attempts, lastFailure, refusal, pause }: Obsta
     { cause: pause },
   );
 }
-
-/** Why a request ends that failed at functions and may go nowhere else. */
-export function barredFailure(lastFailure: SpillwayError, barredFor: SpillwayError): SpillwayError {
-  const message = `${lastFailure.message}; not sent again: ${barredFor.message}`;
-  return new SpillwayError(barredFor.code, message, { cause: lastFailure });
-}

@@ -3,19 +3,10 @@
  * decisions go. It holds requests until its policy sends them off in batches. It reads its clock once an event,
  * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
  */
-import {
-  type Batch,
-  checkedResult,
-  endedBatch,
-  errorFacts,
-  outgoing,
-  partsOf,
-  type QueuedPart,
-  resultEvent,
-} from "./batch.ts";
+import { type Batch, checkedResult, endedBatch, outgoing, partsOf, resultEvent } from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
+import { SpillwayError } from "../../base/errors.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
@@ -25,7 +16,8 @@ import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./que
 import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
-import { barredFailure, deadlineRefusal } from "./refusal.ts";
+import { Retries } from "./retries.ts";
+import { deadlineRefusal } from "./refusal.ts";
 import type { BatchResult } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import { TargetState } from "../targets/target-state.ts";
@@ -41,6 +33,7 @@ export class VirtualQueue<In, Out> {
   readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
+  readonly #retries: Retries<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
   /** Lines that were filled while another one was decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
@@ -65,6 +58,12 @@ export class VirtualQueue<In, Out> {
     this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
     this.#open = new OpenRequests(options.observe);
+    this.#retries = new Retries({
+      open: this.#open,
+      lines: this.#lines,
+      maxAttempts: this.#bounds.maxAttempts,
+      observe: options.observe,
+    });
   }
 
   /** How the requests stand now. */
@@ -239,7 +238,7 @@ export class VirtualQueue<In, Out> {
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
     const refusal = state.admit(sent, isRetry, nowMs);
     if (refusal !== undefined) {
-      this.#notAdmitted(line, batch, refusal, nowMs);
+      this.#undecided.push(...this.#retries.notAdmitted(line, batch, refusal, nowMs));
       return;
     }
     this.#policy.took?.(view, decision);
@@ -269,72 +268,12 @@ export class VirtualQueue<In, Out> {
     this.#observe({ kind: "batch", id, atMs, ...facts, requests });
   }
 
-  /** The requests stay in line; without retry budget the retries among them go to edges only from now on. */
-  #notAdmitted(
-    line: RequestLine<QueuedRequest<In, Out>>,
-    { state, parts }: Batch<In, Out>,
-    refusal: SpillwayError,
-    nowMs: number,
-  ): void {
-    if (refusal.code !== "retry_budget_spent") {
-      const facts = { target: state.name, key: line.key, ...errorFacts(refusal) };
-      this.#observe?.({ kind: "refusal", atMs: nowMs, ...facts });
-      return;
-    }
-    for (const { request } of parts) {
-      if (!request.failedAtFunctions) continue;
-      line.remove(request);
-      request.barFunctions(refusal);
-      this.#observe?.({ kind: "barred", id: request.id, atMs: nowMs, code: refusal.code as ErrorCode });
-      const moved = request.eligible.size > 0 ? this.#lines.add(request) : undefined;
-      if (moved === undefined) {
-        const error = barredFailure(request.lastFailure as SpillwayError, refusal);
-        this.#open.end(request, { outcome: "failed", error }, nowMs);
-      } else if (!this.#undecided.includes(moved)) this.#undecided.push(moved);
-    }
-  }
-
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
     batch.state.ended(batch, result, nowMs);
-    this.#endEach(batch, result, nowMs);
+    this.#retries.batchEnded(batch, result, nowMs);
     this.#policy.ended?.(endedBatch(batch, result, nowMs));
     this.#decideAll(nowMs);
-  }
-
-  #endEach(batch: Batch<In, Out>, result: BatchResult<Out>, nowMs: number): void {
-    const { parts, target } = batch;
-    let answered = 0;
-    for (let index = 0; index < parts.length; index++) {
-      const { request } = parts[index] as QueuedPart<In, Out>;
-      const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
-      if (!result.ok || error !== undefined) {
-        this.#unanswered(request, error as SpillwayError, target, nowMs);
-        continue;
-      }
-      const answer = result.answers[answered++] as Out;
-      if (request.end !== undefined) continue;
-      const end: Served<Out> = {
-        outcome: nowMs <= request.deadlineAtMs ? "served" : "late",
-        answer,
-        target: batch.state.name,
-        batchRows: batch.rows,
-        queuedMs: batch.formedAtMs - request.arrivedAtMs,
-        serviceMs: result.serviceMs,
-      };
-      this.#open.end(request, end, nowMs);
-    }
-  }
-
-  /** What failed for a passing reason waits again, within its attempts and its deadline. */
-  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
-    if (request.end !== undefined) return;
-    request.failed(error, target);
-    const { eligible, attempts, deadlineAtMs } = request;
-    const mayTry = error.retryable && eligible.size > 0 && attempts < this.#bounds.maxAttempts;
-    if (mayTry && nowMs < deadlineAtMs && this.#lines.add(request) !== undefined)
-      this.#open.returned(request);
-    else this.#open.end(request, { outcome: "failed", error }, nowMs);
   }
 }
