@@ -18,7 +18,7 @@ export type {
   Policy,
   QueueView,
   ReleaseReason,
-  TargetView,
+  SentBatch,
   WaitingRequest,
 } from "./client/policies/policy.ts";
 export type { PlanChange, PolicyInputs } from "./client/policies/policy-inputs.ts";
@@ -29,13 +29,14 @@ export {
   type ProfiledTarget,
 } from "./client/policies/profile.ts";
 export { queueKey } from "./client/policies/queue-key.ts";
-export { makePolicy, type PolicyListener, type QueuePolicy } from "./client/policies/queue-policy.ts";
+export { makePolicy, type PolicyListener, type QueuePolicy } from "./client/policies/make-policy.ts";
 
 export type { QueueEvent } from "./client/queue/queue-event.ts";
 export type { VirtualQueueOptions } from "./client/queue/queue-options.ts";
 export type { End, Served, Submission, Ticket, Unserved } from "./client/queue/request.ts";
 export { VirtualQueue } from "./client/queue/virtual-queue.ts";
-export type { BatchResult, OutgoingBatch, Target, TargetKind } from "./client/targets/target.ts";
+export type { BatchPart, BatchResult, OutgoingBatch, Target, TargetKind } from "./client/targets/target.ts";
+export { hasRoom, readyAtMs, type TargetHealth, type TargetView } from "./client/targets/target-view.ts";
 
 export { fcTransport, type FcTransportOptions } from "./client/transports/fc-transport.ts";
 export type { HttpAuth } from "./client/transports/http-auth.ts";
@@ -48,6 +49,9 @@ export {
 export { type ModelCall, modelTarget, type ModelTargetOptions } from "./client/transports/model-target.ts";
 export type { Transport, TransportReply } from "./client/transports/transport.ts";
 
+export { Daemon, type DaemonRequest, type DaemonStatus } from "./client/daemon/daemon.ts";
+export { openDaemon } from "./client/daemon/open-daemon.ts";
+export { daemonOptions, type DaemonOptions } from "./client/daemon/options.ts";
 export { assumedTimes, unmeasured } from "./client/daemon/profile/assumed-profile.ts";
 export { calibrate, type CalibrationOptions } from "./client/daemon/profile/calibrate.ts";
 export {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Policy } from "../client/policies/policy.ts";
-import { policies } from "./peers/registry.ts";
+import { replayPolicies } from "./peers/registry.ts";
 import { replay, traceOf } from "../test/support/replayed.ts";
 import { tinyWorld } from "../test/support/tiny-world.ts";
 import type { TextFile } from "../base/text-lines.ts";
@@ -120,7 +120,7 @@ describe("a replay", () => {
   });
 
   it("of nothing has no shares", async () => {
-    const { summary } = await replay({ trace: traceOf([5]), policy: policies.fixed, toS: 1 });
+    const { summary } = await replay({ trace: traceOf([5]), policy: replayPolicies.fixed, toS: 1 });
     expect(summary).toMatchObject({
       requests: 0,
       inSloShare: null,
@@ -136,7 +136,7 @@ describe("a replay", () => {
         yield new TextEncoder().encode("t,rows\n0,5\n");
       },
     };
-    await expect(replay({ trace, policy: policies.fixed })).rejects.toThrow(
+    await expect(replay({ trace, policy: replayPolicies.fixed })).rejects.toThrow(
       /^rows\.csv: a request has 5 rows/,
     );
   });

@@ -1,7 +1,9 @@
 /**
  * Command-line flags, environment and configuration file from one zod schema: a flag beats the environment,
  * that beats the file, that beats the default. Every field of the schema is `--field-name`,
- * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML.
+ * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML. Its metadata may say more:
+ *
+ *     z.enum(["spillway", "fixed"]).default("spillway").meta({ alias: "plan" })
  */
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
@@ -17,10 +19,18 @@ const bareValue = "bareValue";
 /** Key of a schema's metadata: the one letter that stands for the flag, too. */
 const shortName = "short";
 
-interface Field {
+/** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
+const aliasKey = "alias";
+
+/** What a field is called in a file, on the command line and in the environment. */
+interface FieldName {
   readonly key: string;
   readonly flag: string;
   readonly env: string;
+}
+
+interface Field extends FieldName {
+  readonly alias: FieldName | undefined;
   readonly type: "string" | "number" | "integer" | "boolean";
   readonly description: string;
   readonly schema: z.core.JSONSchema.BaseSchema;
@@ -28,7 +38,10 @@ interface Field {
 
 /** Add a flag for every field of the schema, and `--config FILE`. */
 export function addOptions(command: Command, schema: z.ZodObject): Command {
-  for (const field of fieldsOf(schema)) command.addOption(optionOf(field));
+  for (const field of fieldsOf(schema)) {
+    command.addOption(optionOf(field));
+    if (field.alias !== undefined) command.addOption(optionOf({ ...field, ...field.alias }).hideHelp());
+  }
   return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
 }
 
@@ -47,15 +60,16 @@ export function readOptions<S extends z.ZodObject>(
   const fields = fieldsOf(schema);
   const values: Record<string, unknown> = {};
   const places: Record<string, string> = {};
-  for (const { key, flag, env: variable, type } of fields) {
+  for (const field of fields) {
+    const names = namesOf(field);
     const source: readonly [unknown, string] | undefined = [
-      [flagValue(command, key), `--${flag}`] as const,
-      [env[variable], variable] as const,
-      [file[key], `${configPath}: ${key}`] as const,
+      ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
+      ...names.map(({ env: variable }) => [env[variable], variable] as const),
+      ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),
     ].find(([value]) => value !== undefined);
     if (source === undefined) continue;
-    values[key] = typeof source[0] === "string" ? parseText(source[0], type) : source[0];
-    places[key] = source[1];
+    values[field.key] = typeof source[0] === "string" ? parseText(source[0], field.type) : source[0];
+    places[field.key] = source[1];
   }
   return checkValues(schema, values, places);
 }
@@ -63,6 +77,7 @@ export function readOptions<S extends z.ZodObject>(
 /**
  * Values checked by a schema, with its defaults, frozen.
  *
+ * @param values by the keys of the schema, or by their aliases
  * @param places where each value was given, by its key
  * @throws UsageError with a line for every value that is missing or not allowed
  */
@@ -71,24 +86,28 @@ export function checkValues<S extends z.ZodObject>(
   values: Readonly<Record<string, unknown>>,
   places: Readonly<Record<string, string>>,
 ): Readonly<z.output<S>> {
-  const result = schema.safeParse(values);
-  if (result.success) return Object.freeze(result.data);
   const fields = fieldsOf(schema);
+  const named = Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [nameOf(key, fields), value]),
+  );
+  const result = schema.safeParse(named);
+  if (result.success) return Object.freeze(result.data);
   const problems = result.error.issues.map(({ path: [key], message }) => {
     const field = fields.find((each) => each.key === key);
     if (field === undefined) return message;
-    const place = places[field.key];
+    const place = places[field.key] ?? places[field.alias?.key ?? ""];
     if (place === undefined) return `--${field.flag} is missing: ${field.description}`;
-    return `${place} is ${JSON.stringify(values[field.key])}; allowed: ${allowedText(field) ?? message}`;
+    return `${place} is ${JSON.stringify(named[field.key])}; allowed: ${allowedText(field) ?? message}`;
   });
   throw new UsageError(problems.join("\n"));
 }
 
 /** @throws UsageError that names the place and the nearest known key when one of `keys` is none of the schema's */
 export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, place: string): void {
-  const known = fieldsOf(schema).map(({ key }) => key);
+  const fields = fieldsOf(schema);
+  const known = fields.map(({ key }) => key);
   for (const key of keys) {
-    if (known.includes(key)) continue;
+    if (known.includes(nameOf(key, fields))) continue;
     throw new UsageError(
       `${place}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
     );
@@ -104,12 +123,26 @@ function fieldsOf(schema: z.ZodObject): Field[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
   return Object.entries(properties).map(([key, value]) => {
     const field = value as z.core.JSONSchema.BaseSchema;
-    const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const env = `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}`;
     // A field that may also be a list or object, in a file, is a text on the command line.
     const type = (field.type ?? "string") as Field["type"];
-    return { key, flag, env, type, description: field.description ?? "", schema: field };
+    const alias = field[aliasKey] === undefined ? undefined : fieldName(field[aliasKey] as string);
+    return { ...fieldName(key), alias, type, description: field.description ?? "", schema: field };
   });
+}
+
+function fieldName(key: string): FieldName {
+  const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return { key, flag, env: `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}` };
+}
+
+/** The names of a field; where both are used, the first one counts. */
+function namesOf({ key, flag, env, alias }: Field): FieldName[] {
+  return [{ key, flag, env }, ...(alias === undefined ? [] : [alias])];
+}
+
+/** The key of the field that is called `key`, which may be its alias; another key as it is. */
+function nameOf(key: string, fields: readonly Field[]): string {
+  return fields.find(({ alias }) => alias?.key === key)?.key ?? key;
 }
 
 function optionOf({ flag, env, type, description, schema }: Field): Option {

@@ -1,8 +1,8 @@
-/** What the daemon's flags say about the plan: those of one plan are refused with the other. */
-import type { VqueueOptions } from "./options.ts";
+/** What the daemon's flags say about the policy: those of one policy are refused with the other. */
+import type { DaemonOptions } from "./options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
-export type ChosenPlan =
+export type ChosenPolicy =
   | {
       readonly name: "fixed";
       readonly edgeRows: number;
@@ -11,14 +11,13 @@ export type ChosenPlan =
     }
   | { readonly name: "spillway"; readonly sloQuantile: number; readonly maxWaitMs?: number };
 
-/** The original fixed plan. */
 const fixedRows = { edge: 20, functions: 2 };
 const fixedTimeoutS = 0.4;
 
-/** @throws UsageError when a flag does not go with the plan */
-export function chosenPlan(options: VqueueOptions): ChosenPlan {
+/** @throws UsageError when a flag does not go with the policy */
+export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
   const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
-  if (options.plan === "fixed") {
+  if (options.policy === "fixed") {
     refuseGiven("spillway", { profile, "save-profile": saveProfile });
     return {
       name: "fixed",
@@ -33,9 +32,9 @@ export function chosenPlan(options: VqueueOptions): ChosenPlan {
   return { name: "spillway", sloQuantile, ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }) };
 }
 
-function refuseGiven(plan: string, flags: Readonly<Record<string, unknown>>): void {
+function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): void {
   for (const [flag, value] of Object.entries(flags)) {
     if (value === undefined) continue;
-    throw new UsageError(`--${flag} is ${JSON.stringify(value)}; it is allowed with --plan ${plan} only`);
+    throw new UsageError(`--${flag} is ${JSON.stringify(value)}; it is allowed with --policy ${policy} only`);
   }
 }

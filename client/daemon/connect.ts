@@ -1,12 +1,10 @@
 /** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { VqueueOptions } from "./options.ts";
-import { RetryBudget } from "../targets/retry-budget.ts";
+import type { DaemonOptions } from "./options.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
 import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
 import { fcTransport } from "../transports/fc-transport.ts";
-import { guardedTarget } from "../transports/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
@@ -31,8 +29,8 @@ export interface Connections {
 }
 
 /** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
-export function connect(
-  options: VqueueOptions,
+export function connectTargets(
+  options: DaemonOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   cap: SpendCap,
@@ -56,7 +54,6 @@ export function connect(
     servers.push(cappedGet(server, limit));
     return cappedTransport(server, limit);
   });
-  const retries = new RetryBudget();
   const targets = [
     modelTarget({
       name: "edge",
@@ -66,17 +63,16 @@ export function connect(
       assumedLatencyMs: assumedLatencyMs.edge,
       callTimeoutMs,
     }),
-    ...functions.map(({ name }, index) => {
-      const target = modelTarget({
+    ...functions.map(({ name }, index) =>
+      modelTarget({
         name,
         kind: "serverless",
         transport: capped[index] as Transport,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
         callTimeoutMs,
-      });
-      return guardedTarget(target, retries);
-    }),
+      }),
+    ),
   ];
   const all = [edge, ...capped];
   return {
@@ -92,7 +88,7 @@ export function connect(
 
 /** A function that is reached through Function Compute's own call. */
 function platformTransport(
-  { fcEndpoint, serverlessCalls }: VqueueOptions,
+  { fcEndpoint, serverlessCalls }: DaemonOptions,
   name: string,
   size: FunctionSize,
   sheet: PriceSheet,

@@ -1,10 +1,14 @@
 /** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import type { QueuePolicy } from "../policies/make-policy.ts";
 import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
+
+/** The policies that `makePolicy` makes. */
+const policyNames = ["spillway", "fixed"] as const satisfies readonly QueuePolicy["name"][];
 
 const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
 
-export const vqueueOptions = z.strictObject({
+export const daemonOptions = z.strictObject({
   host: z
     .string()
     .default("127.0.0.1")
@@ -21,11 +25,12 @@ export const vqueueOptions = z.strictObject({
     .min(0.5)
     .max(0.9999)
     .default(0.99)
-    .describe("share of the requests that must be answered within the SLO; for the plan spillway"),
-  plan: z
-    .enum(["spillway", "fixed"])
+    .describe("share of the requests that must be answered within the SLO; for the policy spillway"),
+  policy: z
+    .enum(policyNames)
     .default("spillway")
-    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn"),
+    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn")
+    .meta({ alias: "plan" }),
   timeout: z
     .number()
     .min(0)
@@ -33,20 +38,20 @@ export const vqueueOptions = z.strictObject({
     .optional()
     .describe(
       "longest time that a request waits for company, in seconds from its arrival" +
-        " (default: as its deadline allows; with --plan fixed: 0.4)",
+        " (default: as its deadline allows; with --policy fixed: 0.4)",
     ),
   edgeBatch: z
     .number()
     .int()
     .min(1)
     .optional()
-    .describe("rows that a batch for the edge aims at; with --plan fixed only (default: 20)"),
+    .describe("rows that a batch for the edge aims at; with --policy fixed only (default: 20)"),
   serverlessBatch: z
     .number()
     .int()
     .min(1)
     .optional()
-    .describe("rows that a batch for a function aims at; with --plan fixed only (default: 2)"),
+    .describe("rows that a batch for a function aims at; with --policy fixed only (default: 2)"),
   profile: z
     .string()
     .min(1)
@@ -153,4 +158,4 @@ export const vqueueOptions = z.strictObject({
     .describe("file to which every event and decision is written, as lines of JSON"),
 });
 
-export type VqueueOptions = z.output<typeof vqueueOptions>;
+export type DaemonOptions = z.output<typeof daemonOptions>;

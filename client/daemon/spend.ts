@@ -1,7 +1,7 @@
 /** The daemon's cap on money: from its flags, with what the file of an earlier run says, and told of in the log. */
 import type { Logger } from "pino";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { VqueueOptions } from "./options.ts";
+import type { DaemonOptions } from "./options.ts";
 import { SpendCap } from "../targets/spend-cap.ts";
 import { longestStartMs, mostCost } from "../transports/capped-transport.ts";
 import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
@@ -15,7 +15,7 @@ export function spendClockMs(): number {
 
 /** @throws UsageError when a cap is below what one call may cost, or the file cannot be used */
 export function openSpendCap(
-  options: VqueueOptions,
+  options: DaemonOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   log: Logger,

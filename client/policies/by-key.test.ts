@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Decision, EndedBatch, Policy, QueueView } from "./policy.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { oversizedFirst } from "./oversized.ts";
-import { punctual } from "./punctual.ts";
+import { withTimerSlack } from "./with-timer-slack.ts";
 
 /** What the queue shows of one-target, one-line state. */
 function view(key: string, rows: readonly number[], facts: Partial<QueueView> = {}): QueueView {
@@ -98,7 +98,7 @@ it("waits with an oversized request while no target takes anything", () => {
 
 it("lets a policy that waits for the last moment find it when the timer is a little late", () => {
   const leftMs: number[] = [];
-  const policy = punctual(
+  const policy = withTimerSlack(
     {
       name: "last moment",
       decide: ({ nowMs, line }) => {

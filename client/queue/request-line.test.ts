@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { WaitingRequest } from "../policies/policy.ts";
-import { Reach } from "./reach.ts";
+import { Reach } from "./eligible-targets.ts";
 import { RequestLine } from "./request-line.ts";
 
 function request(arrivedAtMs: number, deadlineAtMs: number, rows = 1): WaitingRequest {

@@ -3,9 +3,9 @@
  * the queue, so that the calls that measure a function at start, and the parts of a batch that is split, count too.
  */
 import { SpillwayError } from "../../base/errors.ts";
-import type { SpendCap } from "../targets/spend-cap.ts";
+import type { Reservation, SpendCap } from "../targets/spend-cap.ts";
 import type { HttpTransport } from "./http-transport.ts";
-import { BilledFailure, type Transport } from "./transport.ts";
+import { BilledFailure, type Permit, type Transport } from "./transport.ts";
 
 /**
  * The longest that a new instance is reckoned to take for what is billed of its start: the time limit of the initializer
@@ -33,10 +33,18 @@ export function mostCost({
 
 export function cappedTransport(transport: Transport, options: CappedTransportOptions): Transport {
   return {
-    call: (...call) =>
+    admit: () => {
+      const inner = transport.admit?.();
+      if (inner instanceof SpillwayError) return inner;
+      const held = reserved(options);
+      if (held instanceof SpillwayError) inner?.release();
+      return held;
+    },
+    call: (model, wire, timeoutMs, permit) =>
       paid(
         options,
-        () => transport.call(...call),
+        permit,
+        () => transport.call(model, wire, timeoutMs),
         // What is billed of the start of an instance is not in its cost, but happened while we waited.
         ({ cost, mayHaveStarted }, waitedCost) => (mayHaveStarted ? Math.max(cost, waitedCost) : cost),
       ),
@@ -53,34 +61,60 @@ export function cappedGet(
     get: (...question) =>
       paid(
         options,
+        undefined,
         () => server.get(...question),
         (_, waitedCost) => waitedCost,
       ),
   };
 }
 
+/** Money that is held for one call. */
+class SpendPermit implements Permit {
+  readonly reservation: Reservation;
+  readonly #options: CappedTransportOptions;
+
+  constructor(reservation: Reservation, options: CappedTransportOptions) {
+    this.reservation = reservation;
+    this.#options = options;
+  }
+
+  release(): void {
+    this.#options.cap.settle(this.reservation, 0, this.#options.nowMs());
+  }
+}
+
+function reserved(options: CappedTransportOptions): SpendPermit | SpillwayError {
+  const held = options.cap.reserve(mostCost(options), options.nowMs());
+  return "why" in held
+    ? new SpillwayError("spend_cap_reached", held.why, held)
+    : new SpendPermit(held, options);
+}
+
 /**
  * Makes a call if there is money for it, and counts what it cost.
  *
+ * @param permit of this transport; undefined: none was asked for yet
  * @param costOfEnd what a call cost that was answered, by what it costs if it ran for as long as we waited
  */
 async function paid<Reply>(
   options: CappedTransportOptions,
+  permit: Permit | undefined,
   call: () => Promise<Reply>,
   costOfEnd: (reply: Reply, waitedCost: number) => number,
 ): Promise<Reply> {
   const { cap, costOf, nowMs } = options;
   const beganAtMs = nowMs();
-  const held = cap.reserve(mostCost(options), beganAtMs);
-  if ("why" in held) throw new SpillwayError("spend_cap_reached", held.why, held);
+  const held = permit instanceof SpendPermit ? permit : reserved(options);
+  if (held instanceof SpillwayError) throw held;
+  const { reservation } = held;
   try {
     const reply = await call();
-    cap.settle(held, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
+    cap.settle(reservation, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
     return reply;
   } catch (error) {
     const cost = costOfFailure(error, costOf(nowMs() - beganAtMs));
-    if (cost === undefined) cap.keep(held, nowMs());
-    else cap.settle(held, cost, nowMs());
+    if (cost === undefined) cap.keep(reservation, nowMs());
+    else cap.settle(reservation, cost, nowMs());
     throw error;
   }
 }
@@ -93,7 +127,6 @@ async function paid<Reply>(
 function costOfFailure(error: unknown, waitedCost: number): number | undefined {
   if (error instanceof BilledFailure) return error.cost === 0 ? 0 : Math.max(error.cost, waitedCost);
   if (!(error instanceof SpillwayError)) return undefined;
-  if (error.isLocal) return 0;
   switch (error.code) {
     // Refused, so it has ended; whether that is charged, the platform did not say.
     case "target_throttled":

@@ -6,7 +6,7 @@
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./redact.ts";
-import { BilledFailure, UnsentFailure } from "./transport.ts";
+import { BilledFailure } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
 interface SdkError {
@@ -33,7 +33,7 @@ export function fcFault(
   if (error instanceof SpillwayError) return error;
   const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
-  if (isUnconnected(error)) return new UnsentFailure(code, message);
+  if (isUnconnected(error)) return new BilledFailure(code, message, 0);
   return isFree ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
 }
 

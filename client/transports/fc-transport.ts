@@ -12,7 +12,7 @@ import { fcFault } from "./fc-fault.ts";
 import { type FcAddress, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
 import { redactor, withoutSecrets } from "./redact.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
-import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
+import { BilledFailure, type Transport } from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
   /** Most calls at once, those included that were given up but have not ended. */
@@ -49,6 +49,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   }
 
   return {
+    admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
     call: async (model, request, timeoutMs) => {
       const payload = packCall({ model, wire: request });
       if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
@@ -76,6 +77,9 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   };
 }
 
+/** Nothing is held for a call that may be made. */
+const noPermit = { release: () => {} };
+
 /** What is in the envelope; that is paid for, whether it makes sense or not. */
 function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackReply> {
   try {
@@ -87,17 +91,18 @@ function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackRepl
 }
 
 /** Known before it is sent, so it is not sent: the platform would take all of it in before it refused. */
-function tooLarge(functionName: string, bytes: number): UnsentFailure {
-  return new UnsentFailure(
+function tooLarge(functionName: string, bytes: number): BilledFailure {
+  return new BilledFailure(
     "request_too_large",
     `${functionName}: the call has ${bytes} bytes; Function Compute takes ${maxPayloadBytes} at most`,
+    0,
   );
 }
 
 /** Those that were given up end on their own, so that there is nothing to do but to look again. */
-function tooMany(functionName: string, open: number): UnsentFailure {
+function tooMany(functionName: string, open: number): BilledFailure {
   const message = `${functionName}: ${open} calls are under way already, with those that were given up`;
-  return new UnsentFailure("calls_open", message, { retryAfterMs: lookAgainMs });
+  return new BilledFailure("calls_open", message, 0, { retryAfterMs: lookAgainMs });
 }
 
 /** The caller is answered in time even when the SDK's own timers are late or were disarmed. */

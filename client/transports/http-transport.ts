@@ -18,7 +18,7 @@ import {
   type ReplyHeaders,
 } from "./reply-facts.ts";
 import { chargeOf, replyFault } from "./reply-fault.ts";
-import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
+import { BilledFailure, type Transport } from "./transport.ts";
 import { isUnconnected } from "./unconnected.ts";
 
 /** What a call costs by the time it took; for servers that are billed. */
@@ -147,6 +147,6 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
       cause,
     );
   }
-  if (isUnconnected(error)) return new UnsentFailure("target_unreachable", `${origin}: ${error.message}`);
+  if (isUnconnected(error)) return new BilledFailure("target_unreachable", `${origin}: ${error.message}`, 0);
   return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
 }

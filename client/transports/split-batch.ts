@@ -53,6 +53,5 @@ function joined<Out>(parts: readonly Part<Out>[]): BatchResult<Out> {
   }
   if (answers.length > 0) return { ok: true, answers, unanswered, serviceMs: undefined, coldStartMs, cost };
   const error = worstOf(unanswered.values()) as SpillwayError;
-  const isUnsent = parts.every(({ result }) => !result.ok && result.isUnsent === true);
-  return { ok: false, error, unanswered, isUnsent, cost };
+  return { ok: false, error, unanswered, cost };
 }

@@ -22,7 +22,7 @@ export interface TransportReply {
   readonly cost: number;
 }
 
-/** For how long the target is to be left alone, where that is known. */
+/** For how long the target is to be paused, where that is known. */
 interface Pause {
   readonly retryAfterMs: number;
 }
@@ -40,19 +40,22 @@ export class BilledFailure extends SpillwayError {
   }
 }
 
-/** A call of which it is known that nothing reached the server. */
-export class UnsentFailure extends BilledFailure {
-  constructor(code: ErrorCode, message: string, pause?: Pause) {
-    super(code, message, 0, pause);
-  }
+/** Leave to make one call. Give it to the call, or release it. */
+export interface Permit {
+  release(): void;
 }
 
 export interface Transport {
   /**
+   * Leave to make a call now, or why not and, in `retryAfterMs`, from when on. A call without a permit asks for its own.
+   * Without this method every call may be made.
+   */
+  admit?(): Permit | SpillwayError;
+  /**
    * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`; with
    * a BilledFailure when it is known what that costs; with `request_too_large` when less may be taken.
    */
-  call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
+  call(model: string, wire: WireBody, timeoutMs: number, permit?: Permit): Promise<TransportReply>;
   /** Let go of connections. Calls under way may fail. */
   close(): Promise<void>;
 }

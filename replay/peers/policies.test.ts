@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Decision, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
-import { amongTargets } from "./among-targets.ts";
+import { amongTargets } from "../../client/policies/among-targets.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import { edgeOnlyPolicy } from "./edge-only.ts";
 import { greedyPolicy } from "./greedy.ts";

@@ -6,8 +6,8 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { PlanChange } from "../../client/policies/policy-inputs.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
-import { makePolicy, type QueuePolicy } from "../../client/policies/queue-policy.ts";
-import { createRecorder } from "../../client/daemon/observe/recorder.ts";
+import { makePolicy, type QueuePolicy } from "../../client/policies/make-policy.ts";
+import { Recorder } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { OutgoingBatch, Target } from "../../client/targets/target.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
@@ -60,14 +60,15 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
   const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
     return { name, kind, maxInFlight, assumedLatencyMs };
   });
-  const recorder = createRecorder({ policy: from, targets: facts, ...limits }, (line) => {
+  const recorder = new Recorder({ policy: from, targets: facts, ...limits }, (line) => {
     record += line;
   });
-  const onPlan = (key: string, change: PlanChange): void => recorder({ kind: "plan", key, ...change });
+  const onPlan = (key: string, change: PlanChange): void =>
+    recorder.observe({ kind: "plan", key, ...change });
   const policy = given ?? makePolicy(from, limits.sloMs, { onPlan });
   const observe = (event: QueueEvent): void => {
     events.push(event);
-    recorder(event);
+    recorder.observe(event);
   };
   const queue = new VirtualQueue<number, number>({ clock, policy, targets, ...limits, observe });
   const endsByRequest = new Map<number, number>();

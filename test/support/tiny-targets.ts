@@ -2,7 +2,7 @@
 import type { EndedBatch, LineView } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import type { LearningPart } from "../../client/policies/policy-inputs.ts";
-import { EdgeBooks } from "../../client/policies/spillway/edge-books.ts";
+import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
 import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
 
@@ -110,8 +110,8 @@ export function booksOf(
   profile: TargetProfile,
   reserve = 0,
   without: readonly LearningPart[] = [],
-): EdgeBooks {
-  return new EdgeBooks({ profile, reserve, sloMs: 1_000, lateShare: 0.01, without: new Set(without) });
+): EdgeSchedule {
+  return new EdgeSchedule({ profile, reserve, sloMs: 1_000, lateShare: 0.01, without: new Set(without) });
 }
 
 /** The menu of these sizes, with nothing reserved for slow calls unless a quantile is given. */
@@ -135,7 +135,7 @@ export function choiceOf(profile: TargetProfile): EdgeChoice {
 }
 
 /** When the books promise the answer to a batch: the earliest deadline for which it fits, found by halving. */
-export function promisedAtMs(books: EdgeBooks, replica: number, rows: number): number {
+export function promisedAtMs(books: EdgeSchedule, replica: number, rows: number): number {
   let [late, inTime] = [-1e4, 1e6];
   while (inTime - late > 1e-7) {
     const middle = (late + inTime) / 2;

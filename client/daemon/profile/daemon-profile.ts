@@ -6,7 +6,7 @@ import { calibrate } from "./calibrate.ts";
 import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
 import type { Measured } from "./measure.ts";
 import type { ModelDirectory } from "../model-directory.ts";
-import type { VqueueOptions } from "../options.ts";
+import type { DaemonOptions } from "../options.ts";
 import type { Profile, ProfiledTarget } from "../../policies/profile.ts";
 import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
@@ -15,7 +15,7 @@ import { UsageError } from "../../../base/usage-error.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 
 export interface ProfileSource {
-  readonly options: VqueueOptions;
+  readonly options: DaemonOptions;
   readonly functions: readonly MenuFunction[];
   readonly models: ModelDirectory;
   /** Of the edge and of each function, in order. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { booksOf, lineOf, promisedAtMs, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LineView } from "../policy.ts";
-import type { EdgeBooks } from "./edge-books.ts";
+import type { EdgeSchedule } from "./edge-schedule.ts";
 
 describe("the requests that fit", () => {
   const cases = fc.record({
@@ -18,7 +18,7 @@ describe("the requests that fit", () => {
 
   /** How many of `rows` can be served for the first one's deadline, counted one by one with promises of the books. */
   function counted(
-    books: EdgeBooks,
+    books: EdgeSchedule,
     replica: number,
     line: LineView,
     first: number,

@@ -6,8 +6,8 @@ import { crowd, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts
 import { tinySheet } from "../../../test/support/tiny-world.ts";
 import { type ErrorCode, SpillwayError } from "../../../base/errors.ts";
 import type { QueueView, TargetView } from "../policy.ts";
-import { makePolicy } from "../queue-policy.ts";
-import { Reach } from "../../queue/reach.ts";
+import { makePolicy } from "../make-policy.ts";
+import { Reach } from "../../queue/eligible-targets.ts";
 import type { End } from "../../queue/request.ts";
 import { VirtualQueue } from "../../queue/virtual-queue.ts";
 import { spillwayPolicy } from "./spillway.ts";

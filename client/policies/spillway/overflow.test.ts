@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import type { EdgeBooks } from "./edge-books.ts";
-import { findLeftOver } from "./left-over.ts";
+import type { EdgeSchedule } from "./edge-schedule.ts";
+import { findOverflow } from "./overflow.ts";
 
 describe("what is left over", () => {
   const cases = fc.record({
@@ -16,7 +16,7 @@ describe("what is left over", () => {
   });
   type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never;
   const profileOf = (facts: Case): TargetProfile => tinyEdge({ ...facts, meanMs: (rows) => 8 + 3 * rows });
-  const filledBooks = (facts: Case): EdgeBooks => {
+  const filledBooks = (facts: Case): EdgeSchedule => {
     const books = booksOf(profileOf(facts));
     for (const rows of facts.underWay) books.sent(Math.min(rows, facts.maxBatchRows), 0);
     books.open(0);
@@ -60,7 +60,7 @@ describe("what is left over", () => {
       fc.property(cases, (facts) => {
         facts.deadlines.sort((a, b) => a - b);
         const left = playedForward(facts);
-        const found = findLeftOver(
+        const found = findOverflow(
           lineOf(facts.deadlines),
           filledBooks(facts),
           choiceOf(profileOf(facts)),
@@ -77,7 +77,7 @@ describe("what is left over", () => {
     const left = (line: LineView) => {
       const books = booksOf(profile);
       books.open(0);
-      return findLeftOver(line, books, choiceOf(profile), undefined);
+      return findOverflow(line, books, choiceOf(profile), undefined);
     };
     expect(left(crowd(5, 14))).toEqual({ count: 5, first: 0 });
     expect(left(crowd(50, 10_000))).toEqual({ count: 0, first: 50 });
@@ -89,7 +89,7 @@ describe("what is left over", () => {
       fc.property(cases, (facts) => {
         facts.deadlines.sort((a, b) => a - b);
         const line = lineOf(facts.deadlines);
-        const { count, first } = findLeftOver(
+        const { count, first } = findOverflow(
           line,
           filledBooks(facts),
           choiceOf(profileOf(facts)),

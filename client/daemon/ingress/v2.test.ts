@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 import { tensorFromNumbers } from "../../../protocol/tensor.ts";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
-import { createDaemonApp } from "./v2-app.ts";
+import { createV2Ingress } from "./v2.ts";
+import { Daemon, type ModelQueue } from "../daemon.ts";
+import { QueueMetrics } from "../observe/metrics.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
 import { fixedPolicy } from "../../policies/fixed.ts";
@@ -23,7 +25,7 @@ const noLimits = new SpendCap({
 });
 
 /** A daemon whose only target is the test itself. */
-function testDaemon(maxQueuedRows = 100) {
+async function testDaemon(maxQueuedRows = 100) {
   const clock = new VirtualClock();
   const sent: { batch: Sent; done: (result: BatchResult<InferResponse>) => void }[] = [];
   const queue = new VirtualQueue<ModelCall, InferResponse>({
@@ -49,17 +51,23 @@ function testDaemon(maxQueuedRows = 100) {
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const spend = () => noLimits.status(0);
   const models = new ModelDirectory(edge, new BilledMetadata([], () => 0), () => clock.nowMs());
-  const app = createDaemonApp({
-    queue: () => queue,
-    models,
-    spend,
-    sloMs: 3_000,
-    maxBodyBytes: 10_000,
-    onFault,
-  });
+  const daemon = daemonOver(models, queue);
+  await daemon.start(new AbortController().signal);
+  const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault });
   return { app, clock, queue, sent, faults };
+}
+
+/** A daemon over a queue that is there already; without one it never starts. */
+function daemonOver(models: ModelDirectory, queue?: ModelQueue): Daemon {
+  return new Daemon({
+    sloMs: 3_000,
+    models,
+    metrics: new QueueMetrics(() => noLimits.status(0)),
+    startQueue: () => (queue === undefined ? new Promise(() => {}) : Promise.resolve(queue)),
+    spend: () => noLimits.status(0),
+    release: () => Promise.resolve(),
+  });
 }
 
 function body(id: string, value: number, parameters = {}): string {
@@ -85,7 +93,7 @@ async function submitted(queue: VirtualQueue<ModelCall, InferResponse>, count: n
 const infer = "/v2/models/m/infer";
 
 it("answers each caller with its own answer, and says where it was served", async () => {
-  const { app, queue, sent } = testDaemon();
+  const { app, queue, sent } = await testDaemon();
   const replies = ["a", "b", "c", "d"].map((id, value) =>
     app.request(infer, { method: "POST", body: body(id, value) }),
   );
@@ -107,7 +115,7 @@ it("answers each caller with its own answer, and says where it was served", asyn
 });
 
 it("takes a request's own timeout, in microseconds, for its deadline", async () => {
-  const { app, clock, queue, sent } = testDaemon();
+  const { app, clock, queue, sent } = await testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1, { timeout: 10_000 }) });
   await submitted(queue, 1);
   clock.advanceTo(9);
@@ -117,7 +125,7 @@ it("takes a request's own timeout, in microseconds, for its deadline", async () 
 });
 
 it("does not join requests for different models or of different shapes", async () => {
-  const { app, clock, queue, sent } = testDaemon();
+  const { app, clock, queue, sent } = await testDaemon();
   const wide = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] });
   const replies = [
     app.request(infer, { method: "POST", body: body("a", 1) }),
@@ -132,7 +140,7 @@ it("does not join requests for different models or of different shapes", async (
 });
 
 it("says 503 and when to come back when the queue is full, and 503 when it closes", async () => {
-  const { app, queue } = testDaemon(1);
+  const { app, queue } = await testDaemon(1);
   void app.request(infer, { method: "POST", body: body("a", 1) });
   await submitted(queue, 1);
   const full = await app.request(infer, { method: "POST", body: body("b", 1) });
@@ -145,7 +153,7 @@ it("says 503 and when to come back when the queue is full, and 503 when it close
 });
 
 it("says 503, why and when to come back when functions may cost no more, and tells what they cost", async () => {
-  const { app, clock, queue, sent } = testDaemon();
+  const { app, clock, queue, sent } = await testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
   await submitted(queue, 1);
   clock.advanceTo(100);
@@ -167,29 +175,25 @@ it("says 503, why and when to come back when functions may cost no more, and tel
   });
 });
 
-it("tells what functions cost to programs on this machine alone, or to holders of a token", async () => {
-  const options = {
-    queue: () => undefined,
-    models: testDirectory().directory,
-    spend: () => noLimits.status(0),
-    sloMs: 3_000,
-    maxBodyBytes: 10_000,
-    onFault: () => {},
-  };
-  const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
-    const app = createDaemonApp({ ...options, adminToken });
-    return (await app.request("/admin/spend", { headers })).status;
-  };
-  expect(await statusOf()).toBe(200);
-  expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
-  expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
-  const token = "0123456789abcdef";
-  expect(await statusOf(token)).toBe(401);
-  expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
-});
+it.each(["/admin/spend", "/metrics"])(
+  "tells %s to programs on this machine alone, or to holders of a token",
+  async (path) => {
+    const daemon = daemonOver(testDirectory().directory);
+    const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+      const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+      return (await app.request(path, { headers })).status;
+    };
+    expect(await statusOf()).toBe(200);
+    expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+    expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
+    const token = "0123456789abcdef";
+    expect(await statusOf(token)).toBe(401);
+    expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
+  },
+);
 
 it("passes on what the model server says of bad input", async () => {
-  const { app, clock, queue, sent } = testDaemon();
+  const { app, clock, queue, sent } = await testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
   await submitted(queue, 1);
   clock.advanceTo(100);
@@ -202,7 +206,7 @@ it.each([
   ["no batch dimension", '{"inputs":[{"name":"x","datatype":"FP32","shape":[],"data":[1]}]}'],
   ["a timeout of nothing", body("a", 1, { timeout: 0 })],
 ])("refuses a body with %s at once", async (_, bad) => {
-  const { app, queue, faults } = testDaemon();
+  const { app, queue, faults } = await testDaemon();
   const reply = await app.request(infer, { method: "POST", body: bad });
   expect(reply.status).toBe(400);
   expect(queue.counts.submitted).toBe(0);
@@ -210,7 +214,7 @@ it.each([
 });
 
 it("asks the model server what a model is like", async () => {
-  const { app } = testDaemon();
+  const { app } = await testDaemon();
   expect(await (await app.request("/v2/models/m")).json()).toEqual({ path: "/v2/models/m" });
 });
 
@@ -271,14 +275,7 @@ it("says what a model was like when the edge cannot be asked, and then does not 
 
 it("lives, is not ready, and sends callers away until its targets are measured", async () => {
   const { directory } = testDirectory();
-  const app = createDaemonApp({
-    queue: () => undefined,
-    spend: () => noLimits.status(0),
-    models: directory,
-    sloMs: 1_000,
-    maxBodyBytes: 10_000,
-    onFault: () => {},
-  });
+  const app = createV2Ingress(daemonOver(directory), { maxBodyBytes: 10_000, onFault: () => {} });
   expect((await app.request("/v2/health/live")).status).toBe(200);
   expect((await app.request("/v2/health/ready")).status).toBe(503);
   expect((await app.request("/v2/models/m/ready")).status).toBe(503);
@@ -287,7 +284,7 @@ it("lives, is not ready, and sends callers away until its targets are measured",
 });
 
 it("cancels the request of a caller that hangs up", async () => {
-  const { app, queue } = testDaemon();
+  const { app, queue } = await testDaemon();
   const caller = new AbortController();
   const reply = app.request(
     new Request(`http://x${infer}`, { method: "POST", body: body("a", 1), signal: caller.signal }),

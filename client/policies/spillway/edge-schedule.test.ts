@@ -1,13 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { booksOf, ended, promisedAtMs, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LearningPart } from "../policy-inputs.ts";
-import type { EdgeBooks } from "./edge-books.ts";
+import type { EdgeSchedule } from "./edge-schedule.ts";
 
 /**
  * Sends batches of a row one after another, each of which is served in `serviceMs` with `late` late answers;
  * returns the moment after.
  */
-function serveAlone(books: EdgeBooks, batches: number, serviceMs: number, fromMs: number, late = 0): number {
+function serveAlone(
+  books: EdgeSchedule,
+  batches: number,
+  serviceMs: number,
+  fromMs: number,
+  late = 0,
+): number {
   const times = { serviceMs, serverQueuedMs: 0, coldStartMs: 0 };
   let nowMs = fromMs;
   for (let index = 0; index < batches; index++) {

@@ -1,24 +1,25 @@
 /**
  * What the policy of a queue is made from, as data, and how: the daemon and the replay of its record make the same
- * policy from the same lines.
+ * policy from the same data.
  */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { type FixedPlan, fixedPolicy } from "./fixed.ts";
+import { type LearnedTargets, learnedTargets } from "./learned-targets.ts";
 import { oversizedFirst } from "./oversized.ts";
-import type { PlanChange } from "./policy-inputs.ts";
-import { profiledTargets, standInFor } from "./profiled-targets.ts";
-import { spillwayPolicy } from "./spillway/spillway.ts";
-import { punctual } from "./punctual.ts";
-import type { TargetProfile } from "./target-profile.ts";
 import type { Policy } from "./policy.ts";
+import type { PlanChange } from "./policy-inputs.ts";
 import type { ProfiledTarget } from "./profile.ts";
+import { profiledTargets, standInFor } from "./profiled-targets.ts";
 import { modelOfKey } from "./queue-key.ts";
+import { policies, type PolicyName } from "./registry.ts";
+import type { TargetProfile } from "./target-profile.ts";
+import { withTimerSlack } from "./with-timer-slack.ts";
 
 export type QueuePolicy =
   | ({ readonly name: "fixed" } & FixedPlan)
   | {
-      readonly name: "spillway";
+      readonly name: Exclude<PolicyName, "fixed">;
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
       /** In the order of the queue's targets, each with some model. */
@@ -33,9 +34,10 @@ export interface PolicyListener {
   onStandIn?(model: string, standIn: string): void;
 }
 
+/** Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets. */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
-  const { sloQuantile, maxWaitMs, targets, prices } = from;
+  const { name, sloQuantile, maxWaitMs, targets, prices } = from;
   // Worked out once a model: keys come with every new shape.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
   const profilesOf = (model: string): readonly TargetProfile[] => {
@@ -43,21 +45,24 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
     profilesByModel.set(model, profiles);
     return profiles;
   };
-  return byKeyPolicy("spillway", (key) => {
+  let learned: LearnedTargets | undefined;
+  return byKeyPolicy(name, (key) => {
     const model = modelOfKey(key);
     const standIn = standInFor(model, targets);
     if (standIn !== model) listener.onStandIn?.(model, standIn);
     const profiles = profilesOf(standIn);
-    const policy = spillwayPolicy({
+    learned ??= learnedTargets({ targets: profiles, sloMs });
+    const policy = policies[name]({
       targets: profiles,
       sloMs,
       sloQuantile,
       maxWaitMs,
       currency: prices.currency,
+      learned,
       onPlan: (change) => listener.onPlan?.(key, change),
     });
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
-    return oversizedFirst(punctual(policy, slackMs(sloMs)), mostRows);
+    return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);
   });
 }
 

@@ -1,16 +1,14 @@
 /**
- * Who is in the virtual queue and how each request ended. It sees to it that every request ends exactly once
- * and that its owner is told only when the queue is consistent again, so that an owner may call the queue.
+ * The requests of a queue that have not ended, and how many ended in which way. Every request ends exactly once, and
+ * its owner is told only when the queue is consistent again, so that an owner may call the queue.
  */
-import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { Outcome, QueueEvent } from "./queue-event.ts";
-import { refusalOf } from "./refusal.ts";
 import type { End, QueuedRequest } from "./request.ts";
 
 /** Requests counted by how they ended: `submitted` is the sum of the ends, `waiting` and `inFlight`. */
 export type QueueCounts = Record<Outcome | "submitted" | "waiting" | "inFlight", number>;
 
-export class Ledger<In, Out> {
+export class OpenRequests<In, Out> {
   readonly counts: QueueCounts = {
     submitted: 0,
     waiting: 0,
@@ -53,11 +51,6 @@ export class Ledger<In, Out> {
     request.inFlight = false;
     this.counts.inFlight--;
     this.counts.waiting++;
-  }
-
-  /** @param heldBy why a target is left alone now, for which it may have waited */
-  refuse(request: QueuedRequest<In, Out>, code: ErrorCode, nowMs: number, heldBy?: SpillwayError): void {
-    this.end(request, { outcome: "refused", error: refusalOf(request, code, heldBy) }, nowMs);
   }
 
   /** @throws Error when the request had ended before: that would be a fault of the queue */

@@ -1,25 +1,25 @@
 /**
  * A policy on a real clock, whose timers fire a little late: one that waits for the last moment at which a call is in
  * time would always find that it has just passed. So it is shown deadlines that are a little earlier than they are,
- * and by as much less as the moment that it waited for comes late.
+ * and by as much less as the timer that it waited for was late.
  */
-import type { LineView, Policy, QueueView } from "./policy.ts";
+import { type LineView, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 
 /** @param slackMs how late a timer may be, 0 or more */
-export function punctual(policy: Policy, slackMs: number): Policy {
+export function withTimerSlack(policy: Policy, slackMs: number): Policy {
   let awaitedAtMs = Infinity;
-  return {
-    name: policy.name,
-    arrived: (key, rows, nowMs) => policy.arrived?.(key, rows, nowMs),
-    ended: (batch) => policy.ended?.(batch),
-    decide: (view) => {
-      const lateMs = view.nowMs - awaitedAtMs;
-      const usedMs = lateMs >= 0 && lateMs <= slackMs ? lateMs : 0;
-      const decision = policy.decide(withDeadlinesEarlier(view, slackMs - usedMs));
-      if (decision.kind === "wait") awaitedAtMs = decision.untilMs;
-      return decision;
-    },
+  const shown = (view: QueueView): QueueView => {
+    const lateMs = view.nowMs - awaitedAtMs;
+    const usedMs = lateMs >= 0 && lateMs <= slackMs ? lateMs : 0;
+    return withDeadlinesEarlier(view, slackMs - usedMs);
   };
+  return wrapPolicy(policy, {
+    decide: (view) => policy.decide(shown(view)),
+    took: (view, decision) => {
+      policy.took?.(shown(view), decision);
+      if (decision.kind === "wait") awaitedAtMs = decision.untilMs;
+    },
+  });
 }
 
 function withDeadlinesEarlier(view: QueueView, byMs: number): QueueView {

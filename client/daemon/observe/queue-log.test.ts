@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { createBatchLog } from "./batch-log.ts";
+import { QueueLog } from "./queue-log.ts";
+import type { PlanRecord } from "./observer.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
 
 function batch(id: number, atMs: number, target = "edge"): QueueEvent {
@@ -13,11 +14,12 @@ function failed(id: number, atMs: number): QueueEvent {
 }
 
 /** What the log says of these events. */
-function logged(...events: QueueEvent[]): [object, string][] {
+function logged(...events: (QueueEvent | PlanRecord)[]): [object, string][] {
   const lines: [object, string][] = [];
   const take = (facts: object, message: string): void => void lines.push([facts, message]);
-  const observe = createBatchLog({ info: take, warn: take });
-  for (const event of events) observe(event);
+  const debug = (facts: object, message: string): void => take(facts, `debug: ${message}`);
+  const log = new QueueLog({ debug, info: take, warn: take });
+  for (const event of events) log.observe(event);
   return lines;
 }
 
@@ -62,4 +64,15 @@ it("says what a failed batch cost, and counts those of a kind that it leaves out
     expect.objectContaining({ target: "small" }),
     expect.objectContaining({ target: "edge", batch: 6, alikeLeftOut: 4 }),
   ]);
+});
+
+it("says each plan that changes something, and the others to those who look closely", () => {
+  const plan = { kind: "plan", key: "m", atMs: 1, ratePerS: 3.1234, text: "small", plan: {} } as const;
+  const lines = logged(
+    { ...plan, cause: "start", isAdopted: true },
+    { ...plan, cause: "changepoint", isAdopted: false },
+    { ...plan, cause: "heartbeat", isAdopted: false },
+  );
+  expect(lines.map(([, message]) => message)).toEqual(["plan", "plan", "debug: plan"]);
+  expect(lines[0]?.[0]).toEqual({ cause: "start", ratePerS: 3.1, isAdopted: true, text: "small" });
 });

@@ -1,24 +1,24 @@
 /**
- * How fast requests spill over while they do. Below its capacity an edge overflows only now and then, and what
- * counts for a call is how many others spill over beside it, not how few do on average over the day.
+ * How fast requests overflow to functions while they do. Below its capacity an edge overflows only now and then, and
+ * what counts for a call is how many others overflow beside it, not how few do on average over the day.
  */
 
 /** Rows over which the rate is averaged, exponentially. */
 const memoryRows = 256;
 
-export class SpillRate {
+export class OverflowRate {
   readonly #windowMs: number;
   /** Calls of the last window, the oldest first. */
   readonly #calls: { readonly atMs: number; readonly rows: number }[] = [];
   #rowsInWindow = 0;
   #perMs: number | undefined;
 
-  /** @param windowMs the time over which rows count as spilling together, above 0 */
+  /** @param windowMs the time over which rows count as overflowing together, above 0 */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
-  /** Rows a millisecond, as the rows that spilled over saw it on average; undefined before the first. */
+  /** Rows a millisecond, as the rows that overflowed saw it on average; undefined before the first. */
   get perMs(): number | undefined {
     return this.#perMs;
   }

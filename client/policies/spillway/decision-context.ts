@@ -1,0 +1,44 @@
+/** The facts that a decision about a line rests on, worked out once for it. */
+import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
+import type { QueueView } from "../policy.ts";
+
+export interface DecisionContext {
+  readonly view: QueueView;
+  /** No function takes a call before that moment; in the past when some does. */
+  readonly blockedUntilMs: number;
+  /** When a call of functions could begin its upload. */
+  readonly callAtMs: number;
+}
+
+/** @param uplinkFreeAtMs when the uplink to functions will have sent all that it was given */
+export function contextOf(view: QueueView, uplinkFreeAtMs: number): DecisionContext {
+  const { nowMs, targets } = view;
+  const blockedUntilMs = functionsBlockedUntilMs(targets, nowMs);
+  const callAtMs = Math.max(nowMs, uplinkFreeAtMs, blockedUntilMs);
+  return { view, blockedUntilMs, callAtMs };
+}
+
+/**
+ * True when a target is not well for a cause of its own, so that functions of other sizes may be well. Functions of
+ * every size have one provider: when it refuses one, for its throttling or for want of money, the others wait too.
+ */
+export function isAloneUnwell(health: TargetHealth): boolean {
+  return health.kind !== "healthy" && (health.kind === "excluded" || !health.isShared);
+}
+
+/** Until when none of the functions is to be called; in the past when some may be. */
+function functionsBlockedUntilMs(targets: readonly TargetView[], nowMs: number): number {
+  let forAllMs = -Infinity;
+  let aloneMs = Infinity;
+  let hasFunctions = false;
+  for (const target of targets) {
+    if (target.kind !== "serverless") continue;
+    hasFunctions = true;
+    const health = target.health(nowMs);
+    const untilMs = readyAtMs(health);
+    const isForAll = health.kind === "paused" && health.isShared;
+    if (isForAll) forAllMs = Math.max(forAllMs, untilMs);
+    aloneMs = Math.min(aloneMs, isForAll ? -Infinity : untilMs);
+  }
+  return hasFunctions ? Math.max(forAllMs, aloneMs) : -Infinity;
+}
