@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,test}";
+const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,docs,test}";
 /** Code without effects, whose tests need no build. */
 const pureFolders =
   "{algorithms,base,protocol,replay,tools,client/{queue,targets,policies},edge/{replicas,vision},serverless/prices}";

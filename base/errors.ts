@@ -1,6 +1,6 @@
 /**
  * Every way in which a request can end without an answer, in one table: the code that programs test, the
- * HTTP status that a V2 caller sees, and whether the same request may be tried again. `docs/errors.md` is
+ * HTTP status that a V2 caller sees, and whether the same request may be tried again. `docs/reference/errors.md` is
  * made from it.
  */
 

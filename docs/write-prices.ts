@@ -1,7 +1,8 @@
-/** Writes `docs/prices.md` from the price sheets and their fields. Run `node dist/docs/write-prices.js` after a build. */
+/** Writes `docs/reference/prices.md` from the price sheets and their fields. Run `node dist/docs/write-prices.js` after a build. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { PriceSheet } from "../serverless/prices/price.ts";
 import { checkPriceSheet, sheetFields } from "../serverless/prices/price-sheet.ts";
+import { wrapProse } from "./prose.ts";
 
 const folder = new URL("../../serverless/prices/", import.meta.url);
 const sheets = readdirSync(folder)
@@ -99,4 +100,4 @@ ${fieldRows("gb-second")}
 }
 \`\`\`
 `;
-writeFileSync(new URL("../../docs/prices.md", import.meta.url), page);
+writeFileSync(new URL("../../docs/reference/prices.md", import.meta.url), wrapProse(page));

@@ -75,7 +75,7 @@ export const modelConfig = z.strictObject({
   settings: z
     .record(z.string(), z.json())
     .default({})
-    .describe("what the handler is told; see docs/handlers.md for those of the built-in ones"),
+    .describe("what the handler is told; see docs/guide/handlers.md for those of the built-in ones"),
   pipeline: pipelineConfig
     .optional()
     .describe("stages of other models that a request goes through; such a model has no file of its own"),
