@@ -120,9 +120,9 @@ describe("spillway", () => {
     );
   });
 
-  it("wants the edge for its first target", () => {
+  it("wants an edge or a function at least", () => {
     const rest = { sloMs: 200, sloQuantile: 0.99, currency: "USD", onPlan: () => {} };
-    expect(() => spillwayPolicy({ ...rest, targets: [tinySize()] })).toThrow(RangeError);
+    expect(() => spillwayPolicy({ ...rest, targets: [] })).toThrow(RangeError);
     expect(spillwayPolicy({ ...rest, targets: [tinyEdge()] }).name).toBe("spillway");
   });
 });
