@@ -83,7 +83,7 @@ it("adds a function to a profile, and makes a scenario that is replayed", async 
     ["tiny", 0.1],
   ]);
   // One that was not measured is as slow as its vCPU says.
-  const medianMs = world.edge.service.quantileMs(1, 0.5);
+  const medianMs = world.edges[0]?.service.quantileMs(1, 0.5);
   expect(world.serverless.sizes[1]?.service.quantileMs(1, 0.5)).toBeCloseTo(10 * medianMs, 5);
   writeFileSync(trace as string, "t\n0\n0.1\n0.2\n");
   const replayed = await run(

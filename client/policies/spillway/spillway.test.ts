@@ -123,6 +123,8 @@ describe("spillway", () => {
   it("wants an edge or a function at least", () => {
     const rest = { sloMs: 200, sloQuantile: 0.99, currency: "USD", onPlan: () => {} };
     expect(() => spillwayPolicy({ ...rest, targets: [] })).toThrow(RangeError);
-    expect(spillwayPolicy({ ...rest, targets: [tinyEdge()] }).name).toBe("spillway");
+    for (const target of [tinyEdge(), tinySize()]) {
+      expect(spillwayPolicy({ ...rest, targets: [target] }).name).toBe("spillway");
+    }
   });
 });
