@@ -1,16 +1,14 @@
 /** A batch under way, what it is made of, and the check that what a target says of it makes sense. */
 import { SpillwayError } from "../../base/errors.ts";
 import type { EndedBatch, SentBatch } from "../policies/policy.ts";
-import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
+import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts";
 import type { TargetState } from "../targets/target-state.ts";
 import type { ErrorFacts, QueueInput, UnansweredRequest } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
 
 /** Rows of one request, in a batch. */
-export interface QueuedPart<In, Out> {
+export interface QueuedPart<In, Out> extends BatchPart<In> {
   readonly request: QueuedRequest<In, Out>;
-  readonly fromRow: number;
-  readonly toRow: number;
 }
 
 export interface Batch<In, Out> extends SentBatch {
@@ -23,7 +21,7 @@ export interface Batch<In, Out> extends SentBatch {
  * whole.
  */
 export function partsOf<In, Out>(requests: readonly QueuedRequest<In, Out>[]): QueuedPart<In, Out>[] {
-  return requests.map((request) => ({ request, fromRow: 0, toRow: request.rows }));
+  return requests.map((request) => ({ payload: request.payload, fromRow: 0, toRow: request.rows, request }));
 }
 
 /** The batch as its target gets it. */
@@ -31,14 +29,8 @@ export function outgoing<In, Out>(
   { id, key, rows, parts }: Omit<Batch<In, Out>, "state">,
   giveUpAtMs: number | undefined,
 ): OutgoingBatch<In> {
-  return {
-    id,
-    key,
-    rows,
-    parts: parts.map(({ request, fromRow, toRow }) => ({ payload: request.payload, fromRow, toRow })),
-    deadlineAtMs: (parts[0] as QueuedPart<In, Out>).request.deadlineAtMs,
-    giveUpAtMs,
-  };
+  const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;
+  return { id, key, parts, rows, deadlineAtMs, giveUpAtMs };
 }
 
 /** The result as the queue takes it: answers that do not match the parts are a fault of the target. */

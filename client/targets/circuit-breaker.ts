@@ -45,8 +45,8 @@ export class CircuitBreaker {
   }
 
   health(nowMs: number): TargetHealth {
+    if (this.#failures === 0 && this.#refusedUntilMs <= nowMs) return healthy;
     const untilMs = Math.max(this.#pausedUntilMs, this.#refusedUntilMs);
-    if (this.#failures === 0 && untilMs <= nowMs) return healthy;
     const isShared = this.#latest !== undefined && shared.has(this.#latest.code);
     return untilMs > nowMs
       ? { kind: "paused", untilMs, isShared }

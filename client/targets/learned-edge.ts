@@ -40,8 +40,8 @@ export class LearnedEdge {
   }
 
   /** @param work what the link counts in: milliseconds of upload by the profile */
-  sent(batch: Omit<EdgeWork, "upload">, work: number, nowMs: number): void {
-    this.underWay.push({ ...batch, upload: this.link.sent(work, nowMs) });
+  sent(id: number, rows: number, expected: ExpectedService, work: number, nowMs: number): void {
+    this.underWay.push({ id, rows, upload: this.link.sent(work, nowMs), expected });
     this.version++;
   }
 

@@ -50,10 +50,10 @@ it("holds the times of the profile and of the run, and every arrival from the fi
     { ...result, atMs: 200 },
     arrival(3, 350),
   );
-  const { serverless, edge } = world.scenario;
+  const { serverless, edges } = world.scenario;
   expect(serverless).toMatchObject({ maxInstances: 7, coldStartMs: [800] });
   expect(serverless.sizes[0]?.service.quantileMs(1, 1)).toBe(14);
-  expect(edge.service.quantileMs(1, 1)).toBe(10);
+  expect(edges[0]?.service.quantileMs(1, 1)).toBe(10);
   const summary = await replayTrace({
     ...world,
     policy: replayPolicies["edge-only"],

@@ -49,16 +49,18 @@ function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: Wor
   const send = (name: "edge" | "small" | "large", rows: number, atMs = clock.nowMs()): void => {
     clock.advanceTo(atMs);
     const batch = sent.length;
-    const payloads = Array.from({ length: rows }, (_, id) => ({ id, arrivedAtMs: atMs }));
+    const parts = Array.from({ length: rows }, (_, id) => {
+      return { payload: { id, arrivedAtMs: atMs }, fromRow: 0, toRow: 1 };
+    });
     const target = targets.find((each) => each.name === name);
-    target?.send({ id: batch, key: "", payloads, rows, deadlineAtMs: Infinity }, (result) => {
+    target?.send({ id: batch, key: "", parts, rows, deadlineAtMs: Infinity }, (result) => {
       results.push({ batch, atMs: clock.nowMs(), result });
     });
   };
   const times = () =>
-    sent.map(({ upload, fate }) => {
+    sent.map(({ upload, end }) => {
       const { uploadStartMs, uploadEndMs } = upload;
-      return [uploadStartMs, uploadEndMs, fate.ok ? fate.startMs : fate.cause, fate.seenAtMs];
+      return [uploadStartMs, uploadEndMs, end.ok ? end.startMs : end.cause, end.seenAtMs];
     });
   return { clock, send, sent, results, times };
 }
@@ -179,7 +181,7 @@ describe("functions", () => {
     send("small", 1, 1_300);
     send("small", 1, 1_310);
     send("large", 1, 1_320);
-    expect(sent.map(({ fate }) => (fate.ok ? [fate.call?.instance, fate.call?.coldStartMs] : []))).toEqual([
+    expect(sent.map(({ end }) => (end.ok ? [end.call?.instance, end.call?.coldStartMs] : []))).toEqual([
       [0, 1_000],
       [1, 1_000],
       [2, 1_000],
@@ -211,7 +213,7 @@ describe("functions", () => {
     ]);
     clock.runAll();
     expect(results[1]?.result).toMatchObject({ ok: false, error: { code: "target_throttled" } });
-    expect(sent[1]?.fate).not.toHaveProperty("call");
+    expect(sent[1]?.end).not.toHaveProperty("call");
   });
 
   it("refuse every call that reaches them while they are throttled", () => {
@@ -227,10 +229,10 @@ describe("functions", () => {
   it("bill the service time, and the cold start where the sheet says so", () => {
     const plain = testWorld();
     plain.send("large", 1);
-    expect(plain.sent[0]?.fate).toMatchObject({ call: { billedMs: 50, cost: 0.5 + 2 * 0.05 } });
+    expect(plain.sent[0]?.end).toMatchObject({ call: { billedMs: 50, cost: 0.5 + 2 * 0.05 } });
     const cold = testWorld({ sheet: { ...tinySheet, coldStartBilled: true } });
     cold.send("large", 1);
-    expect(cold.sent[0]?.fate).toMatchObject({
+    expect(cold.sent[0]?.end).toMatchObject({
       serviceMs: 50,
       call: { billedMs: 1_050, cost: 0.5 + 2 * 1.05 },
     });

@@ -75,8 +75,8 @@ function body(id: string, value: number, parameters = {}): string {
   return JSON.stringify({ id, parameters, inputs });
 }
 
-function answer({ payloads }: Sent): BatchResult<InferResponse> {
-  const answers = payloads.map(({ request }) => ({
+function answer({ parts }: Sent): BatchResult<InferResponse> {
+  const answers = parts.map(({ payload: { request } }) => ({
     modelName: "m",
     ...(request.id === undefined ? {} : { id: request.id }),
     parameters: { spillway_service_ms: 2 },

@@ -35,6 +35,10 @@ function functionsBlockedUntilMs(targets: readonly TargetView[], nowMs: number):
     if (target.kind !== "serverless") continue;
     hasFunctions = true;
     const health = target.health(nowMs);
+    if (health.kind === "healthy") {
+      aloneMs = -Infinity;
+      continue;
+    }
     const untilMs = readyAtMs(health);
     const isForAll = health.kind === "paused" && health.isShared;
     if (isForAll) forAllMs = Math.max(forAllMs, untilMs);

@@ -97,10 +97,14 @@ export class EdgeSchedule {
     return { replicas, latencyMs, serviceMs, uplinkRowsPerMs: rowMs > 0 ? 1 / rowMs : Infinity };
   }
 
+  /** Counts whatever changes when the edge will be free. */
+  get version(): number {
+    return this.#edge.version;
+  }
+
   /** A batch leaves now. */
   sent({ id, rows, formedAtMs }: SentBatch): void {
-    const expected = this.#service;
-    this.#edge.sent({ id, rows, expected }, this.profile.uploadMs[rows] as number, formedAtMs);
+    this.#edge.sent(id, rows, this.#service, this.profile.uploadMs[rows] as number, formedAtMs);
   }
 
   /**

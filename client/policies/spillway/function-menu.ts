@@ -1,6 +1,6 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
 import type { LearnedFunctions } from "../../targets/learned-functions.ts";
-import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
+import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { isAloneUnwell } from "./decision-context.ts";
@@ -41,20 +41,25 @@ export class FunctionMenu {
 
   /** See which sizes are well; while none is, the one whose pause ends first has to do. */
   refreshHealth({ nowMs, targets }: QueueView): void {
-    const healthOf = ({ target }: FunctionSize): ReturnType<TargetView["health"]> =>
-      (targets[target] as TargetView).health(nowMs);
-    if (!this.sizes.some((size) => isAloneUnwell(healthOf(size)))) {
-      this.#well = this.sizes;
+    this.#well = this.sizes;
+    for (const { target } of this.sizes) {
+      if (!isAloneUnwell((targets[target] as TargetView).health(nowMs))) continue;
+      this.#well = this.#wellOf(targets, nowMs);
       return;
     }
-    this.#well = this.sizes.filter((size) => !isAloneUnwell(healthOf(size)));
-    if (this.#well.length > 0) return;
+  }
+
+  #wellOf(targets: readonly TargetView[], nowMs: number): readonly FunctionSize[] {
+    const healthOf = ({ target }: FunctionSize): TargetHealth =>
+      (targets[target] as TargetView).health(nowMs);
+    const well = this.sizes.filter((size) => !isAloneUnwell(healthOf(size)));
+    if (well.length > 0) return well;
     const backAtMs = (size: FunctionSize): number => {
       const health = healthOf(size);
       return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
     };
     const firstAtMs = Math.min(...this.sizes.map(backAtMs));
-    this.#well = this.sizes.filter((size) => backAtMs(size) === firstAtMs);
+    return this.sizes.filter((size) => backAtMs(size) === firstAtMs);
   }
 
   /** An unwell size that can be probed while others do its work; mostly there is none. */

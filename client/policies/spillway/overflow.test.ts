@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import { choiceOf, crowd, lineOf, scheduleOf, send, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import type { EdgeSchedule } from "./edge-schedule.ts";
-import { findOverflow } from "./overflow.ts";
+import { findOverflow, type PlannedEdge } from "./overflow.ts";
 
-describe("what is left over", () => {
+describe("the overflow of a line", () => {
   const cases = fc.record({
     replicas: fc.integer({ min: 1, max: 3 }),
     maxBatchRows: fc.integer({ min: 1, max: 5 }),
@@ -16,11 +15,12 @@ describe("what is left over", () => {
   });
   type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never;
   const profileOf = (facts: Case): TargetProfile => tinyEdge({ ...facts, meanMs: (rows) => 8 + 3 * rows });
-  const filledBooks = (facts: Case): EdgeSchedule => {
-    const books = booksOf(profileOf(facts));
-    for (const rows of facts.underWay) books.sent(Math.min(rows, facts.maxBatchRows), 0);
-    books.open(0);
-    return books;
+  const filledEdge = (facts: Case): PlannedEdge => {
+    const profile = profileOf(facts);
+    const schedule = scheduleOf(profile);
+    for (const rows of facts.underWay) send(schedule, Math.min(rows, facts.maxBatchRows), 0);
+    schedule.start(0);
+    return { schedule, choice: choiceOf(profile) };
   };
 
   /** Indices that the edge cannot serve in time, by playing its link and replicas forward batch by batch. */
@@ -60,12 +60,7 @@ describe("what is left over", () => {
       fc.property(cases, (facts) => {
         facts.deadlines.sort((a, b) => a - b);
         const left = playedForward(facts);
-        const found = findOverflow(
-          lineOf(facts.deadlines),
-          filledBooks(facts),
-          choiceOf(profileOf(facts)),
-          undefined,
-        );
+        const found = findOverflow(lineOf(facts.deadlines), [filledEdge(facts)], undefined);
         expect(found).toEqual({ count: left.length, first: left[0] ?? facts.deadlines.length });
       }),
       { seed: 3, numRuns: 500 },
@@ -75,9 +70,9 @@ describe("what is left over", () => {
   it("is all when nothing can be in time, and nothing when the edge has time for all", () => {
     const profile = tinyEdge();
     const left = (line: LineView) => {
-      const books = booksOf(profile);
-      books.open(0);
-      return findOverflow(line, books, choiceOf(profile), undefined);
+      const schedule = scheduleOf(profile);
+      schedule.start(0);
+      return findOverflow(line, [{ schedule, choice: choiceOf(profile) }], undefined);
     };
     expect(left(crowd(5, 14))).toEqual({ count: 5, first: 0 });
     expect(left(crowd(50, 10_000))).toEqual({ count: 0, first: 50 });
@@ -89,12 +84,7 @@ describe("what is left over", () => {
       fc.property(cases, (facts) => {
         facts.deadlines.sort((a, b) => a - b);
         const line = lineOf(facts.deadlines);
-        const { count, first } = findOverflow(
-          line,
-          filledBooks(facts),
-          choiceOf(profileOf(facts)),
-          () => true,
-        );
+        const { count, first } = findOverflow(line, [filledEdge(facts)], () => true);
         expect(count).toBeLessThanOrEqual(line.length - first);
         expect(count === 0).toBe(first === line.length);
       }),

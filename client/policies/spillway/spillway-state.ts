@@ -56,7 +56,7 @@ export class SpillwayState {
   /** Counts whatever changes when an edge, or the uplink to functions, will be free. */
   get version(): number {
     let { version } = this.#learned.functions;
-    for (const { version: ofEdge } of this.#learned.edges.values()) version += ofEdge;
+    for (const edge of this.edges) version += edge.schedule.version;
     return version;
   }
 

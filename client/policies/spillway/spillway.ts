@@ -103,8 +103,8 @@ class Spillway implements Policy {
     const context = contextOf(view, this.#menu.freeAtMs);
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     let untilMs = Infinity;
+    const canSkip = notes.isScarce ? this.#canSkip(context) : undefined;
     for (const edge of soonestFirst(this.#edges)) {
-      const canSkip = notes.isScarce ? this.#canSkip(context) : undefined;
       const toEdge = edge.isHealthyIn(view) ? edge.fill(view, canSkip) : edge.probe(view);
       if (toEdge.kind !== "wait") return toEdge;
       untilMs = Math.min(untilMs, toEdge.untilMs, edge.schedule.doubtAtMs);
