@@ -81,6 +81,9 @@ export function checkTensor(tensor: Tensor, place = placeOf(tensor)): void {
 /**
  * A tensor of numbers (0 and 1 for BOOL) in a copy. FP32 is rounded to nearest; NaN and the infinities are kept. Values
  * outside the datatype, 64-bit integers beyond 2^53, a wrong count, and FP16 or BYTES are a ProtocolError.
+ *
+ * @example
+ * tensorFromNumbers("x", "FP32", [1, 3], [0.5, 1, 2]);
  */
 export function tensorFromNumbers(
   name: string,
@@ -101,6 +104,9 @@ export function tensorFromNumbers(
 /**
  * The elements as numbers, row-major; BOOL gives 0 and 1. May share memory with the tensor: read only. BYTES, FP16 and
  * 64-bit integers beyond 2^53 are a ProtocolError.
+ *
+ * @example
+ * Array.from(tensorToNumbers(tensorFromNumbers("x", "INT32", [2], [3, 4]))); // [3, 4]
  */
 export function tensorToNumbers(tensor: Tensor): ArrayLike<number> & Iterable<number> {
   const { datatype, data } = tensor;

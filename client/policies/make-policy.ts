@@ -34,7 +34,14 @@ export interface PolicyListener {
   onStandIn?(model: string, standIn: string): void;
 }
 
-/** Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets. */
+/**
+ * Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets.
+ *
+ * @example
+ * const { targets } = await calibrate(options);
+ * const prices = readPriceSheet("alibaba-fc-cn-2026");
+ * makePolicy({ name: "spillway", sloQuantile: 0.99, targets, prices }, 1_000);
+ */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;

@@ -26,7 +26,15 @@ const sdkGraceMs = 1_000;
 /** For how long a function is left alone that has as many open calls as it may, in milliseconds. */
 const lookAgainMs = 100;
 
-/** @throws UsageError when the SDK is not installed */
+/**
+ * A transport to one function. Its calls are signed with the access key.
+ *
+ * @example
+ * const costOf = (durationMs, coldStartMs) => callCost(sheet, { vcpu: 1, memoryMib: 2048 }, durationMs, coldStartMs);
+ * fcTransport({ functionName: "small", endpoint: "127.0.0.1:9000", protocol: "http", ...key, maxCalls: 32, costOf });
+ *
+ * @throws UsageError when the SDK is not installed
+ */
 export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
   checkInstalled(fcSdkUser, ["@alicloud/fc20230330"]);
   const { functionName, accessKeySecret, securityToken = "" } = address;

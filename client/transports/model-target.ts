@@ -35,6 +35,11 @@ export interface ModelTargetOptions {
 const clock = monotonicClock();
 
 /**
+ * A target of the queue over a transport.
+ *
+ * @example
+ * modelTarget({ name: "edge", kind: "edge", transport, maxInFlight: 4, assumedLatencyMs: 100, callTimeoutMs: 10_000 });
+ *
  * Requests of one batch must be for the same model: see to it with the queue's key. The moment at which a call is
  * given up is one of `monotonicClock`.
  */

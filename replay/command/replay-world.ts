@@ -17,6 +17,11 @@ export interface World {
 }
 
 /**
+ * Reads the world of a replay.
+ *
+ * @example
+ * readWorld("world.json").scenario.sloMs; // 1000
+ *
  * @param path of the scenario
  * @throws InputError that names the scenario's file and field
  */

@@ -16,7 +16,13 @@ export interface QueueTargets {
   readonly functionCalls: number;
 }
 
-/** The edge and then every function, each with what was measured of it; models of which nothing was are left open. */
+/**
+ * The edge and then every function, each with what was measured of it; models of which nothing was are left open.
+ *
+ * @example
+ * const functions = [{ name: "small", vcpu: 0.5, memoryMib: 1024 }];
+ * unmeasured({ functions, functionCalls: 32 }).targets.map(({ name }) => name); // ["edge", "small"]
+ */
 export function unmeasured({ functions, functionCalls }: QueueTargets): Profile {
   const edge: ProfiledTarget = {
     name: "edge",
@@ -34,7 +40,12 @@ export function unmeasured({ functions, functionCalls }: QueueTargets): Profile 
   return { format: "spillway-profile/1", targets: [edge, ...sizes] };
 }
 
-/** Times of a model on a target for which there are none: a function with less than one core is as much slower. */
+/**
+ * Times of a model on a target for which there are none: a function with less than one core is as much slower.
+ *
+ * @example
+ * assumedTimes(edge).serviceMs; // { "1": [50], "16": [650] }
+ */
 export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
   const serviceMs = Object.fromEntries(

@@ -31,7 +31,13 @@ const bandwidthQuantile = 0.25;
 /** Part of the time in which targets may start, all at once; what remains is for measuring, one after another. */
 const startingPart = 0.5;
 
-/** The profile with the times of every model that a target served. */
+/**
+ * The profile with the times of every model that a target served.
+ *
+ * @example
+ * const models = [exampleOfZeros(describedModel("ocr-cls", metadata))];
+ * await calibrate({ profile, transports: [transport], models, budgetMs: 3_000, longestMs: 1_000 });
+ */
 export async function calibrate(options: CalibrationOptions): Promise<Profile> {
   const { profile, transports, models, budgetMs } = options;
   const [first] = models;
