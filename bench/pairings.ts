@@ -44,7 +44,7 @@ export function scenarioPath({ scenario }: Pairing): string {
   return fileURLToPath(new URL(scenario, data));
 }
 
-export function sloOf(pairing: Pairing): { readonly sloMs: number; readonly sloQuantile: number } {
+export function pairingSlo(pairing: Pairing): { readonly sloMs: number; readonly sloQuantile: number } {
   const path = scenarioPath(pairing);
   return parseScenario(readFileSync(path, "utf8"), path);
 }

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { ablations, ablationSection } from "./ablations.ts";
-import { type PolicyResult, readPairings, readReferences, replayPairing, sloOf } from "./pairings.ts";
+import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
 import { wrapProse } from "../docs/prose.ts";
 
@@ -22,7 +22,7 @@ if (pairings === undefined) {
     const compared = (await replayPairing(pairing, ["--compare", "all", "--tune"])) as PolicyResult[];
     const own = await replayPairing(pairing, ["--policy", "spillway", "--limit-quantile", reservedQuantile]);
     const { limitRatio: reservedRatio } = own as PolicyResult;
-    const { sloMs, sloQuantile } = sloOf(pairing);
+    const { sloMs, sloQuantile } = pairingSlo(pairing);
     const reference = references.get(pairing.name) ?? [];
     results.push({ pairing, sloMs, sloQuantile, results: compared, reservedRatio, references: reference });
     console.log(`${pairing.name}: replayed`);
