@@ -93,8 +93,16 @@ describe("a scenario", () => {
   });
 
   it.each([
-    ["both", withEdges(["near"], { edge: edgeSpec }), "s.json:edge, edges: both are there; allowed: one of them"],
-    ["neither", withEdges([], { edges: undefined }), "s.json:edge, edges: neither is there; allowed: one of them"],
+    [
+      "both",
+      withEdges(["near"], { edge: edgeSpec }),
+      "s.json:edge, edges: both are there; allowed: one of them",
+    ],
+    [
+      "neither",
+      withEdges([], { edges: undefined }),
+      "s.json:edge, edges: neither is there; allowed: one of them",
+    ],
     ["an empty list", withEdges([]), /^s\.json:edges: /],
     ["an edge without a name", withEdges([undefined]), /^s\.json:edges\.0\.name: /],
     ["two edges of one name", withEdges(["near", "near"]), 's.json:edges.1.name: two edges are "near"'],
@@ -182,6 +190,8 @@ describe.skipIf(!existsSync(shared))("the shared scenarios (skipped where ../sha
       expect(edges.length).toBe(file.startsWith("two-edges") ? 2 : 1);
     }
     const lanes = readFileSync(new URL("lanes.json", shared), "utf8");
-    expect(() => parseScenario(lanes, "lanes.json")).toThrow(/^lanes\.json:lanes: lanes are not replayed yet/);
+    expect(() => parseScenario(lanes, "lanes.json")).toThrow(
+      /^lanes\.json:lanes: lanes are not replayed yet/,
+    );
   });
 });

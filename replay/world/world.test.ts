@@ -20,7 +20,13 @@ interface WorldFacts {
  * A row takes 10 ms of the edge's uplink and 20 ms of the functions'; both are 4 ms away. The edge serves in
  * 100 ms, functions "small" and "large" in 200 and 50 ms, with cold starts of 1000 ms and 500 ms of idling.
  */
-function testWorld({ replicas = 1, maxInstances = 2, faults = [], hasTwin = false, ...rest }: WorldFacts = {}) {
+function testWorld({
+  replicas = 1,
+  maxInstances = 2,
+  faults = [],
+  hasTwin = false,
+  ...rest
+}: WorldFacts = {}) {
   const edge = { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } };
   const twin = { ...edge, name: "twin", serviceMs: { "4": [50] } };
   const scenario = tinyWorld({
