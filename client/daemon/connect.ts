@@ -1,5 +1,6 @@
-/** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
+/** How the daemon reaches its edges and functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
+import type { EdgeAddress } from "./choices.ts";
 import type { DaemonOptions } from "./options.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
@@ -21,10 +22,10 @@ import { spendClockMs } from "./spend.ts";
 const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
-  readonly edge: HttpTransport;
+  readonly edges: readonly HttpTransport[];
   /** Functions that are V2 servers of their own, to ask what their models are like. */
   readonly servers: readonly Pick<HttpTransport, "get">[];
-  /** The edge's and then each function's, in the order of the menu. */
+  /** Of each edge and then of each function, in the order of the options; the targets likewise. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
   close(): Promise<void>;
@@ -33,12 +34,13 @@ export interface Connections {
 /** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
 export function connectTargets(
   options: DaemonOptions,
+  addresses: readonly EdgeAddress[],
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   cap: SpendCap,
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
+  const edges = addresses.map(({ url }) => httpTransport({ url, connections: options.edgeCalls }));
   const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
@@ -58,14 +60,16 @@ export function connectTargets(
   });
   const retries = new RetryBudget();
   const targets = [
-    modelTarget({
-      name: "edge",
-      kind: "edge",
-      transport: edge,
-      maxInFlight: options.edgeCalls,
-      assumedLatencyMs: assumedLatencyMs.edge,
-      callTimeoutMs,
-    }),
+    ...addresses.map(({ name }, index) =>
+      modelTarget({
+        name,
+        kind: "edge",
+        transport: edges[index] as Transport,
+        maxInFlight: options.edgeCalls,
+        assumedLatencyMs: assumedLatencyMs.edge,
+        callTimeoutMs,
+      }),
+    ),
     ...functions.map(({ name }, index) => {
       const target = modelTarget({
         name,
@@ -78,9 +82,9 @@ export function connectTargets(
       return guardedTarget(target, retries);
     }),
   ];
-  const all = [edge, ...capped];
+  const all = [...edges, ...capped];
   return {
-    edge,
+    edges,
     servers,
     all,
     targets,

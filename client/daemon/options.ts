@@ -1,12 +1,20 @@
 /** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import type { QueuePolicy } from "../policies/queue-policy.ts";
+import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
 
 /** The policies that `makePolicy` makes. */
 const policyNames = ["spillway", "fixed"] as const satisfies readonly QueuePolicy["name"][];
 
-const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
+const httpUrl = z.url({ protocol: /^https?$/ });
+
+/** What `URL` or `NAME=URL` says of an edge; names are as those of functions. */
+export function edgeIn(text: string): { readonly name: string | undefined; readonly url: string } {
+  const end = text.indexOf("=");
+  const name = text.slice(0, Math.max(0, end));
+  return functionName.test(name) ? { name, url: text.slice(end + 1) } : { name: undefined, url: text };
+}
 
 export const daemonOptions = z.strictObject({
   host: z
@@ -73,8 +81,19 @@ export const daemonOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("models to measure, with commas between (default: all that the edge lists)"),
-  edge: httpUrl.default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
-  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to the edge at once"),
+  edge: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => httpUrl.safeParse(edgeIn(text).url).success,
+          "a URL or NAME=URL, such as http://127.0.0.1:8000",
+        ),
+    )
+    .min(1, "at least one URL")
+    .default(["http://127.0.0.1:8000"])
+    .describe("URL of an edge server (any V2 server), or NAME=URL"),
+  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
     .optional()

@@ -51,7 +51,7 @@ async function testDaemon(maxQueuedRows = 100) {
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const models = new ModelDirectory(edge, new BilledMetadata([], () => 0), () => clock.nowMs());
+  const models = new ModelDirectory([edge], new BilledMetadata([], () => 0), () => clock.nowMs());
   const daemon = daemonOver(models, queue);
   await daemon.start(new AbortController().signal);
   const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault });
@@ -242,7 +242,7 @@ function testDirectory() {
   const now = { ms: 0 };
   const nowMs = (): number => now.ms;
   const functions = new BilledMetadata([functionServer], nowMs);
-  return { edge, now, directory: new ModelDirectory(transport, functions, nowMs) };
+  return { edge, now, directory: new ModelDirectory([transport], functions, nowMs) };
 }
 
 it("knows models that the edge does not have by its list, and asks again after a while", async () => {

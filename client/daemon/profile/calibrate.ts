@@ -15,6 +15,8 @@ export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "roun
   readonly profile: Profile;
   readonly transports: readonly Transport[];
   readonly models: readonly ExampleModel[];
+  /** Replicas of edges by name, where they differ from what the models say. */
+  readonly replicas?: ReadonlyMap<string, number>;
   /** For all calls together, in milliseconds from now. */
   readonly budgetMs: number;
   /** A batch that is served longer than this is of no use. */
@@ -59,7 +61,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
       options.onMeasured(target, model.name, measured);
     }
     targets.push({
-      ...withReplicas(target, models),
+      ...withReplicas(target, models, options.replicas?.get(target.name)),
       ...linkOf(times, uploads, target),
       models: times,
       coldStartMs,
@@ -91,9 +93,12 @@ function coldStartsIn(call: FirstCall, { serviceMs }: Measured): readonly number
   return warm === undefined ? [] : [Math.max(0, call.elapsedMs - medianOf(warm))];
 }
 
-function withReplicas(target: ProfiledTarget, models: readonly ExampleModel[]): ProfiledTarget {
-  if (target.kind !== "edge") return target;
-  return { ...target, replicas: Math.min(...models.map(({ replicas }) => replicas)) };
+function withReplicas(
+  target: ProfiledTarget,
+  models: readonly ExampleModel[],
+  replicas = Math.min(...models.map((model) => model.replicas)),
+): ProfiledTarget {
+  return target.kind === "edge" ? { ...target, replicas } : target;
 }
 
 function modelTimes({ serviceMs, requestBytes }: Measured): ModelTimes {

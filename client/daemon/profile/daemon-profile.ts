@@ -1,37 +1,45 @@
-/** Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what is said of it. */
+/**
+ * Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what the log says of it.
+ * Assumptions err on the slow side, which costs some money and no deadline; the policy corrects them by what it sees.
+ */
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
-import { assumedTimes, unmeasured } from "./assumed-profile.ts";
 import { calibrate } from "./calibrate.ts";
 import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
 import type { Measured } from "./measure.ts";
+import type { EdgeAddress } from "../choices.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { DaemonOptions } from "../options.ts";
-import type { Profile, ProfiledTarget } from "../../policies/profile.ts";
+import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
 import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { MenuFunction } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 
+/** A batch of 1 and of 16 rows on one core, in milliseconds. */
+const assumedMs = { 1: 50, 16: 650 };
+const assumedRequestBytes = 100_000;
+
 export interface ProfileSource {
   readonly options: DaemonOptions;
+  readonly edges: readonly Pick<EdgeAddress, "name">[];
   readonly functions: readonly MenuFunction[];
   readonly models: ModelDirectory;
-  /** Of the edge and of each function, in order. */
+  /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
 }
 
 /**
- * Reads the profile that the flags name; undefined when they name none. Throws UsageError when it does not fit, or the
- * file for what is measured cannot be made.
+ * Reads the profile that the options name; undefined when they name none.
+ *
+ * @throws UsageError when it does not fit the targets, or when the file for what is measured cannot be made
  */
-export function readProfile({
-  options,
-  functions,
-}: Pick<ProfileSource, "options" | "functions">): Profile | undefined {
-  const { profile: path, saveProfile, serverlessCalls } = options;
+export function readProfile(
+  source: Pick<ProfileSource, "options" | "edges" | "functions">,
+): Profile | undefined {
+  const { profile: path, saveProfile } = source.options;
   checkFolder("--save-profile", saveProfile);
   if (path === undefined) return undefined;
   let read: Profile;
@@ -40,7 +48,7 @@ export function readProfile({
   } catch (error) {
     throw new UsageError(`--profile: ${(error as Error).message}`);
   }
-  const { format, targets } = unmeasured({ functions, functionCalls: serverlessCalls });
+  const { format, targets } = unmeasured(source);
   return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
 }
 
@@ -63,14 +71,36 @@ function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string):
   return { ...found, replicas };
 }
 
+/** Each edge and then each function, with nothing measured. */
+export function unmeasured({
+  options,
+  edges,
+  functions,
+}: {
+  readonly options: Pick<DaemonOptions, "serverlessCalls">;
+  readonly edges: readonly Pick<EdgeAddress, "name">[];
+  readonly functions: readonly MenuFunction[];
+}): Profile {
+  const atEdge = edges.map(({ name }): ProfiledTarget => {
+    const link = { rttMs: 2, uplinkMbps: 100 };
+    return { name, kind: "edge", replicas: 1, link, coldStartMs: [], models: {} };
+  });
+  const inFunctions = functions.map(({ name, vcpu, memoryMib }): ProfiledTarget => {
+    const link = { rttMs: 40, uplinkMbps: 20 };
+    const replicas = options.serverlessCalls;
+    return { name, kind: "serverless", vcpu, memoryMib, replicas, link, coldStartMs: [], models: {} };
+  });
+  return { format: "spillway-profile/1", targets: [...atEdge, ...inFunctions] };
+}
+
 /** Measures what there is time for, and writes it down where the flags say so. */
 export async function measuredProfile(
   source: ProfileSource,
   replies: ReadonlyMap<string, HttpReply>,
   stop: AbortSignal,
 ): Promise<Profile> {
-  const { options, functions, transports, log } = source;
-  const nothing = unmeasured({ functions, functionCalls: options.serverlessCalls });
+  const { options, transports, log } = source;
+  const nothing = unmeasured(source);
   if (options.calibrate === 0) return nothing;
   const models = examples(replies, log);
   log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
@@ -78,6 +108,7 @@ export async function measuredProfile(
     profile: nothing,
     transports,
     models,
+    replicas: await replicasOfEach(source, models),
     budgetMs: options.calibrate * 1_000,
     longestMs: options.slo * 1_000,
     stop,
@@ -97,8 +128,17 @@ export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger)
   });
 }
 
+/** Times of a model on a target for which there are none: a function with less than one core is as much slower. */
+export function assumedTimes(target: ProfiledTarget): ModelTimes {
+  const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
+  const serviceMs = Object.fromEntries(
+    Object.entries(assumedMs).map(([rows, ms]) => [rows, [ms * slowness]]),
+  );
+  return { requestBytes: assumedRequestBytes, maxBatch: 16, serviceMs };
+}
+
 /**
- * Asks the edge which models there are, and what each is like, so that both are known when it cannot be asked.
+ * Asks the edges which models there are, and what each is like, so that both are known when they cannot be asked.
  *
  * @returns the metadata by name, of the models that `--models` names or all
  */
@@ -114,9 +154,30 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
       if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
     }
   } catch (error) {
-    log.warn({ edge: options.edge, why: (error as Error).message }, "the edge is unreachable");
+    log.warn(
+      { edge: options.edge.join(", "), why: (error as Error).message },
+      options.edge.length === 1 ? "the edge is unreachable" : "no edge can be reached",
+    );
   }
   return replies;
+}
+
+/** Of several edges, the fewest replicas that each has of the models that it serves, by the name of the edge. */
+async function replicasOfEach(
+  { edges, models }: Pick<ProfileSource, "edges" | "models">,
+  examples: readonly ExampleModel[],
+): Promise<ReadonlyMap<string, number>> {
+  const fewest = new Map<string, number>();
+  if (edges.length === 1) return fewest;
+  for (const { name: model } of examples) {
+    for (const [index, reply] of (await models.describeEach(model)).entries()) {
+      const edge = edges[index]?.name;
+      if (reply === undefined || edge === undefined) continue;
+      const { replicas } = describedModel(model, reply.body);
+      fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
+    }
+  }
+  return fewest;
 }
 
 /** The models that can be measured, each with an input that suits it; what is left out is said. */
