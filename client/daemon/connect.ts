@@ -13,7 +13,7 @@ import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
-import { functionAuth } from "./function-auth.ts";
+import { functionAuth } from "../transports/http-auth.ts";
 import { functionComputeKey } from "../../base/program/secrets.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { spendClockMs } from "./spend.ts";

@@ -18,7 +18,7 @@ const prices = fileURLToPath(new URL("../../serverless/prices/alibaba-fc-cn-2026
 
 async function startedDaemon(given: Readonly<Record<string, unknown>>): Promise<Daemon> {
   const servers = await Promise.all(
-    [5, 10].map((ms) => timedServer({ serviceMs: () => ms, tellsService: true })),
+    [2, 40].map((ms) => timedServer({ serviceMs: () => ms, tellsService: true })),
   );
   for (const server of servers) closers.push(() => Promise.resolve(server.close()));
   const edge = servers.map(({ url }, index) => (index === 0 ? url : `far=${url}`));
@@ -48,6 +48,8 @@ it("measures every edge, and writes down what it measured by their names", async
     ["edge-1", "edge", ["timed"]],
     ["far", "edge", ["timed"]],
   ]);
-  const [nearMs, farMs] = targets.map(({ models }) => models["timed"]?.serviceMs["1"]?.[0] ?? 0);
-  expect(farMs).toBeGreaterThan(nearMs ?? Infinity);
+  const [nearMs = Infinity, farMs] = targets.map(({ models }) =>
+    Math.min(...(models["timed"]?.serviceMs["1"] ?? [])),
+  );
+  expect(farMs).toBeGreaterThan(nearMs);
 });

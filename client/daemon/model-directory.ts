@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { jsonIn } from "../transports/json-in.ts";
+import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
 
 /** Longest time that a model server may take to answer, in milliseconds. */

@@ -1,12 +1,12 @@
 /**
- * A target of functions whose repeated calls stay within a budget: what is beyond it is refused here, without a call.
- * It stands outside the queue, which sees the refusal as a result like any other, so that a record of it replays.
+ * A target of functions whose retries stay within a budget. A retry beyond it is refused here without a call. The queue
+ * sees the refusal as a result like any other, so a record of it replays.
  */
 import { SpillwayError } from "../../base/errors.ts";
 import type { RetryBudget } from "../targets/retry-budget.ts";
 import type { Target } from "../targets/target.ts";
 
-/** @param budget the same for all functions of a queue, since they share what makes them fail */
+/** @param budget shared by all functions of a queue, because they fail for the same reasons */
 export function guardedTarget<In, Out>(target: Target<In, Out>, budget: RetryBudget): Target<In, Out> {
   const { name, kind, maxInFlight, assumedLatencyMs } = target;
   return {

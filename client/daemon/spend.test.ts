@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
-import { openSpendFile } from "./spend-file.ts";
+import { openSpendFile } from "./spend.ts";
 
 // The real ones, watched: what reaches the disk when cannot be seen in the file afterwards.
 vi.mock("node:fs", { spy: true });

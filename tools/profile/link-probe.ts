@@ -3,13 +3,13 @@
  * once, the bandwidth from one request sent as it is and with a mebibyte of white space after its JSON, which means
  * nothing and takes its way all the same.
  */
-import { medianOf } from "../../../base/quantile.ts";
-import { encodeInferRequest } from "../../../protocol/encode.ts";
-import type { WireBody } from "../../../protocol/message.ts";
-import type { ModelTimes, ProfiledTarget } from "../../policies/profile.ts";
-import type { HttpTransport } from "../../transports/http-transport.ts";
-import { replyFault } from "../../transports/reply-fault.ts";
-import type { ExampleModel } from "./example-input.ts";
+import { medianOf } from "../../base/quantile.ts";
+import { encodeInferRequest } from "../../protocol/encode.ts";
+import type { WireBody } from "../../protocol/message.ts";
+import type { ModelTimes, ProfiledTarget } from "../../client/policies/profile.ts";
+import type { HttpTransport } from "../../client/transports/http-transport.ts";
+import { replyFault } from "../../client/transports/reply-fault.ts";
+import type { ExampleModel } from "../../client/daemon/profile/example-input.ts";
 
 const paddingBytes = 1_048_576;
 /** Calls of each kind, in turn. */
