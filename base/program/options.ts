@@ -14,10 +14,10 @@ import { UsageError } from "../usage-error.ts";
 import { nearestName } from "../edit-distance.ts";
 import { whyUnreadable } from "../file-fault.ts";
 
-/** Key of a schema's metadata: the value that its flag means when none follows it. */
+/** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";
 
-/** Key of a schema's metadata: the one letter that stands for the flag, too. */
+/** Key of a schema's metadata: one letter that stands for the flag as well. */
 const shortName = "short";
 
 /** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
@@ -130,7 +130,7 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
   }
 }
 
-/** A flag's value where it was given; a default of commander's own is none. */
+/** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
 }
@@ -177,7 +177,7 @@ function nameOf(key: string, fields: readonly Field[]): string {
 
 function optionOf({ flag, env, type, isList, description, schema }: Field): Option {
   if (type === "boolean" && schema.default === true) {
-    // A description says after "false:" what happens then; that is what the flag is for.
+    // What a description says after "false:" is what the flag does.
     const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
     return new Option(`--no-${flag}`, `${whenFalse} (env: ${env}=false)`);
   }
@@ -193,7 +193,7 @@ function optionOf({ flag, env, type, isList, description, schema }: Field): Opti
   return option;
 }
 
-/** What a field takes; undefined when its schema alone can say. */
+/** The values that a field takes, in words; undefined when only its schema can tell. */
 function allowedText({ type, schema }: Field): string | undefined {
   if (schema.enum !== undefined) return schema.enum.join(", ");
   if (type === "boolean") return "true or false";
@@ -208,7 +208,7 @@ function joined(facts: readonly string[], separator: string): string {
 }
 
 function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
-  // zod states the range of safe integers where a schema has none of its own.
+  // For a schema without a range, zod states that of safe integers.
   const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
   if (typeof exclusiveMinimum === "number") {
     return most === undefined ? `above ${exclusiveMinimum}` : `above ${exclusiveMinimum}, to ${most}`;
@@ -236,7 +236,7 @@ function valueOf(given: unknown, { type, isList }: Field): unknown {
 function parseText(text: string, type: ScalarType): unknown {
   if (type === "number" || type === "integer") {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    // A text that is no number stays as it was typed, so that the message shows it.
+    // A text that is no number stays as it is, so that the message shows it.
     return Number.isFinite(value) ? value : text;
   }
   if (type === "boolean")

@@ -23,7 +23,7 @@ const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
   readonly edges: readonly HttpTransport[];
-  /** Functions that are V2 servers of their own, to ask what their models are like. */
+  /** Functions that are V2 servers of their own; they can be asked for metadata of models. */
   readonly servers: readonly Pick<HttpTransport, "get">[];
   /** Of each edge and then of each function, in the order of the options; the targets likewise. */
   readonly all: readonly Transport[];
@@ -31,7 +31,7 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
+/** @throws UsageError when an address is none or the keys of the cloud are missing */
 export function connectTargets(
   options: DaemonOptions,
   addresses: readonly EdgeAddress[],
@@ -94,7 +94,7 @@ export function connectTargets(
   };
 }
 
-/** A function that is reached through Function Compute's own call. */
+/** The transport of a function that is reached through Function Compute's own call. */
 function platformTransport(
   { fcEndpoint, serverlessCalls }: DaemonOptions,
   name: string,
@@ -113,7 +113,7 @@ function platformTransport(
   });
 }
 
-/** A bare host name means https, as the cloud's endpoints are written without a scheme. */
+/** A bare host name means https, because the cloud's endpoints are written without a scheme. */
 function endpointOf(text: string): { protocol: "http" | "https"; host: string; hostname: string } {
   try {
     const url = new URL(text.includes("://") ? text : `https://${text}`);

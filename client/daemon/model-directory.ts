@@ -1,6 +1,6 @@
 /**
- * Which models there are and what they are like, as the edges tell it. What they once told is kept for the time when
- * they cannot be reached, because functions serve the same models.
+ * Which models there are and what they take, as the edges tell. Their last answers are kept for the time when they
+ * cannot be reached, because functions serve the same models.
  */
 import { z } from "zod";
 import type { BilledMetadata } from "./billed-metadata.ts";
@@ -8,9 +8,9 @@ import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
 
-/** Longest time that a model server may take to answer, in milliseconds. */
+/** Longest time that an edge may take to answer. */
 const answerTimeoutMs = 5_000;
-/** A model that is not listed is looked for again after this time, in milliseconds: it may be new. */
+/** How old a list may be before it is asked for again on behalf of a model that it lacks. */
 const listedForMs = 5_000;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
@@ -35,7 +35,7 @@ export class ModelDirectory {
 
   /**
    * @param edges at least one
-   * @param functions serve the same models, and are asked when an edge cannot be
+   * @param functions are asked when an edge does not answer
    * @param nowMs monotonic time
    */
   constructor(edges: readonly DirectoryEdge["transport"][], functions: BilledMetadata, nowMs: () => number) {
@@ -73,7 +73,7 @@ export class ModelDirectory {
   async lacks(model: string): Promise<boolean> {
     if (!this.#isListed(model) && this.#nowMs() - this.#askedAtMs > listedForMs) {
       const asked = this.list().catch(() => undefined);
-      // An edge that has not listed anything yet holds up nobody: functions may serve.
+      // No request waits for an edge that has not listed anything yet, because functions may serve.
       if (this.#haveAllListed()) await asked;
     }
     return this.#haveAllListed() && !this.#isListed(model);
@@ -88,8 +88,8 @@ export class ModelDirectory {
   }
 
   /**
-   * A model's metadata: from the first edge that has it, as it was when last asked, or from a function. Rejects with a
-   * SpillwayError when none is to be had.
+   * A model's metadata: from the first edge that has it, else as an edge gave it last, else from a function. Rejects
+   * with a SpillwayError when there is none.
    */
   async describe(model: string): Promise<HttpReply> {
     const asked = this.#askEach(modelPath(model));
@@ -111,13 +111,13 @@ export class ModelDirectory {
     return found;
   }
 
-  /** What each edge says of a model: undefined where it does not have it or cannot be asked. In the order of the edges. */
+  /** A model's metadata by each edge, in their order; undefined where an edge does not have it or does not answer. */
   async describeEach(model: string): Promise<(HttpReply | undefined)[]> {
     const answers = await Promise.all(this.#askEach(modelPath(model)));
     return answers.map(({ reply }) => (reply?.status === 200 ? reply : undefined));
   }
 
-  /** Whether some edge serves the model now: undefined when none does and one of them cannot be asked. */
+  /** Whether some edge serves the model now; undefined when none says so and one of them does not answer. */
   async isReadyAtEdge(model: string): Promise<boolean | undefined> {
     const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`));
     const statuses = answers.map(({ reply }) => reply?.status);
@@ -152,13 +152,13 @@ export class ModelDirectory {
   }
 }
 
-/** What came of a question. */
+/** A reply, or why there is none. */
 interface Answer {
   readonly reply?: HttpReply;
   readonly failure?: unknown;
 }
 
-/** Notes what the edge lists; resolves with why it did not answer, where it did not. */
+/** Notes what the edge lists. Resolves with the error when it did not answer, else with undefined. */
 async function askForList(edge: DirectoryEdge): Promise<unknown> {
   try {
     const { status, body } = await edge.transport.post("/v2/repository/index", answerTimeoutMs);

@@ -15,7 +15,7 @@ import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
 import { chosenEdges, chosenPolicy, type EdgeAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
-import { Daemon, type ModelQueue } from "./daemon.ts";
+import { Daemon, type DaemonQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
@@ -49,7 +49,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const metrics = new QueueMetrics(spend);
 
-  const startQueue = async (stop: AbortSignal): Promise<ModelQueue> => {
+  const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
@@ -84,7 +84,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     const profile = given ?? (await measuredProfile(source, replies, stop));
     return { ...chosen, targets: withAssumptions(profile.targets, log), prices };
   };
-  const release = async (queue: ModelQueue | undefined): Promise<void> => {
+  const release = async (queue: DaemonQueue | undefined): Promise<void> => {
     await connections.close();
     cap.close(spendClockMs());
     record?.close();

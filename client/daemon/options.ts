@@ -1,4 +1,4 @@
-/** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
+/** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import type { QueuePolicy } from "../policies/queue-policy.ts";
 import { functionName } from "../../serverless/prices/fc-limits.ts";
@@ -9,7 +9,7 @@ const policyNames = ["spillway", "fixed"] as const satisfies readonly QueuePolic
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 
-/** What `URL` or `NAME=URL` says of an edge; names are as those of functions. */
+/** The parts of `URL` or `NAME=URL`; the names of edges have the same form as those of functions. */
 export function edgeIn(text: string): { readonly name: string | undefined; readonly url: string } {
   const end = text.indexOf("=");
   const name = text.slice(0, Math.max(0, end));
@@ -45,7 +45,7 @@ export const daemonOptions = z.strictObject({
     .max(86_400)
     .optional()
     .describe(
-      "longest time that a request waits for company, in seconds from its arrival" +
+      "longest time that a request waits to be joined with others, in seconds from its arrival" +
         " (default: as its deadline allows; with --policy fixed: 0.4)",
     ),
   edgeBatch: z
@@ -53,7 +53,7 @@ export const daemonOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("rows that a batch for the edge aims at; with --policy fixed only (default: 20)"),
+    .describe("rows that a batch for an edge aims at; with --policy fixed only (default: 20)"),
   serverlessBatch: z
     .number()
     .int()
@@ -80,7 +80,7 @@ export const daemonOptions = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("models to measure, with commas between (default: all that the edge lists)"),
+    .describe("models to measure, with commas between (default: all that the edges list)"),
   edge: z
     .array(
       z
@@ -134,7 +134,7 @@ export const daemonOptions = z.strictObject({
     .max(86_400)
     .default(60)
     .describe(
-      "time limit that the functions are deployed with, in seconds: a call that is given up may run, and cost, so long",
+      "time limit that the functions are deployed with, in seconds: a call that was given up may run and cost so long",
     ),
   maxSpendPerHour: z
     .number()
@@ -147,23 +147,25 @@ export const daemonOptions = z.strictObject({
     .number()
     .positive()
     .optional()
-    .describe("most money that functions may cost in any 24 hours, likewise (default: no limit)"),
+    .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
   spendFile: z
     .string()
     .min(1)
     .optional()
-    .describe("file in which the money spent is kept, so that the limits hold over restarts"),
+    .describe("file that keeps the money spent, so that the limits hold over restarts"),
   adminToken: z
     .string()
     .min(16)
     .optional()
-    .describe("bearer token for /admin/spend (default: only programs on this machine may ask it)"),
+    .describe(
+      "bearer token for /admin/spend and /metrics (default: only programs on this machine may ask them)",
+    ),
   callTimeout: z
     .number()
     .positive()
     .max(3_600)
     .default(10)
-    .describe("longest time that one batch may take at its target, in seconds from when it leaves"),
+    .describe("longest time that one batch may take at its target, in seconds from when it is sent"),
   maxRows: z.number().int().min(1).default(10_000).describe("most rows that wait; more are refused with 503"),
   maxMib: z
     .number()

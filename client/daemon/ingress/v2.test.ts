@@ -3,7 +3,7 @@ import { tensorFromNumbers } from "../../../protocol/tensor.ts";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
 import { createV2Ingress } from "./v2.ts";
-import { Daemon, type ModelQueue } from "../daemon.ts";
+import { Daemon, type DaemonQueue } from "../daemon.ts";
 import { QueueMetrics } from "../observe/metrics.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
@@ -59,7 +59,7 @@ async function testDaemon(maxQueuedRows = 100) {
 }
 
 /** A daemon over a queue that is there already; without one it never starts. */
-function daemonOver(models: ModelDirectory, queue?: ModelQueue): Daemon {
+function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
   return new Daemon({
     sloMs: 3_000,
     models,

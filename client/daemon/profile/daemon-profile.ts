@@ -52,7 +52,7 @@ export function readProfile(
   return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
 }
 
-/** The target as the file has it, with the calls of now; as it is when the file does not have it. */
+/** The target as the file has it, with as many calls at once as now; unchanged when the file does not have it. */
 function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string): ProfiledTarget {
   const index = targets.findIndex(({ name }) => name === target.name);
   const found = targets[index];
@@ -93,7 +93,7 @@ export function unmeasured({
   return { format: "spillway-profile/1", targets: [...atEdge, ...inFunctions] };
 }
 
-/** Measures what there is time for, and writes it down where the flags say so. */
+/** Measures what there is time for, and writes it to a file where the options say so. */
 export async function measuredProfile(
   source: ProfileSource,
   replies: ReadonlyMap<string, HttpReply>,
@@ -112,23 +112,23 @@ export async function measuredProfile(
     budgetMs: options.calibrate * 1_000,
     longestMs: options.slo * 1_000,
     stop,
-    onMeasured: (target, model, measured) => sayMeasured(log, target.name, model, measured),
+    onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
   });
   if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
   return profile;
 }
 
-/** Each target with some model: where nothing was measured, latencies are assumed, and that is said. */
+/** Each target with at least one model: where nothing was measured, latencies are assumed and a warning is logged. */
 export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger): ProfiledTarget[] {
   const known = targets.flatMap(({ models }) => Object.keys(models))[0];
   return targets.map((target) => {
     if (Object.keys(target.models).length > 0) return target;
-    log.warn({ target: target.name }, "not measured: latencies are assumed, and learned while it serves");
+    log.warn({ target: target.name }, "not measured: latencies are assumed now and learned while serving");
     return { ...target, models: { [known ?? "any"]: assumedTimes(target) } };
   });
 }
 
-/** Times of a model on a target for which there are none: a function with less than one core is as much slower. */
+/** Assumed times of a model; a function with half a core takes twice as long as the edge. */
 export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
   const serviceMs = Object.fromEntries(
@@ -138,9 +138,9 @@ export function assumedTimes(target: ProfiledTarget): ModelTimes {
 }
 
 /**
- * Asks the edges which models there are, and what each is like, so that both are known when they cannot be asked.
+ * Asks the edges which models there are and what each takes, so that both are known when the edges do not answer.
  *
- * @returns the metadata by name, of the models that `--models` names or all
+ * @returns the metadata by name of the models that `--models` names, else of all
  */
 export async function learnModels({ options, models, log }: ProfileSource): Promise<Map<string, HttpReply>> {
   const replies = new Map<string, HttpReply>();
@@ -150,7 +150,7 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
     if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
     for (const name of names) {
       const reply = await models.describe(name);
-      // A server lists what it could load, too.
+      // A server may also list models that it has not loaded.
       if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
     }
   } catch (error) {
@@ -162,7 +162,7 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
   return replies;
 }
 
-/** Of several edges, the fewest replicas that each has of the models that it serves, by the name of the edge. */
+/** The replicas of each edge where there are several: the fewest that it has of one of its models. */
 async function replicasOfEach(
   { edges, models }: Pick<ProfileSource, "edges" | "models">,
   examples: readonly ExampleModel[],
@@ -180,7 +180,7 @@ async function replicasOfEach(
   return fewest;
 }
 
-/** The models that can be measured, each with an input that suits it; what is left out is said. */
+/** The models that can be measured, each with an input for it. A model that is left out is logged. */
 function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): ExampleModel[] {
   const found: ExampleModel[] = [];
   for (const [model, { status, body }] of replies) {
@@ -194,7 +194,7 @@ function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): Example
   return found;
 }
 
-function sayMeasured(log: Logger, target: string, model: string, measured: Measured): void {
+function logMeasured(log: Logger, target: string, model: string, measured: Measured): void {
   const { serviceMs, coldStartMs, cost, fault } = measured;
   const medians = [...serviceMs].map(([rows, times]) => `${rows}: ${medianOf([...times]).toPrecision(3)} ms`);
   const cold = coldStartMs.length === 0 ? {} : { coldStartMs: Math.round(Math.max(...coldStartMs)) };
