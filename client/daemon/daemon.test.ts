@@ -42,7 +42,7 @@ it("sends to every edge in turn under the policy fixed, and says which one serve
 
 it("measures every edge, and writes down what it measured by their names", async () => {
   const saveProfile = join(mkdtempSync(join(tmpdir(), "spillway-daemon-")), "profile.json");
-  await startedDaemon({ calibrate: 1, saveProfile });
+  await startedDaemon({ calibrate: 20, slo: 0.03, saveProfile });
   const { targets } = parseProfile(readFileSync(saveProfile, "utf8"), saveProfile);
   expect(targets.map(({ name, kind, models }) => [name, kind, Object.keys(models)])).toEqual([
     ["edge-1", "edge", ["timed"]],
