@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The one executable. It knows the commands and their options; what a command wires together is loaded only
- * when it is called, because the cold start of a function pays for every module.
+ * The one executable. It knows the commands and their options. The modules of a command are loaded when it is called,
+ * because every module makes the cold start of a function longer.
  */
 import { Command, CommanderError } from "commander";
 import type { z } from "zod";
@@ -35,7 +35,7 @@ addCommand(
 );
 addCommand(
   "vqueue",
-  "the virtual queue as a V2 server: batches to the edge and to functions",
+  "the daemon: a V2 server that sends requests in batches to the edge and to functions",
   daemonOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/vqueue.ts")).runVqueue(options),
 );
@@ -96,7 +96,7 @@ addCommand("detect", "change points of a series", detectOptions, async (options)
   (await import("./cli/detect.ts")).runDetect(options),
 );
 
-// Said outright: an open channel to a parent would keep a program alive that has nothing left to do.
+// Without this, an open channel to a parent would keep the process alive.
 process.exit(await run());
 
 /** @param aliases earlier names of the command, which still work and are not listed */
@@ -121,7 +121,7 @@ async function run(): Promise<number> {
     await program.parseAsync();
     return exitStatus;
   } catch (error) {
-    // Commander has printed its own message; it ends --help and --version this way, too.
+    // Commander has printed its message. It also ends --help and --version this way.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(
       `spillway: ${error instanceof UsageError ? error.message : (error as Error).stack}\n`,
