@@ -1,11 +1,8 @@
 /** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import type { QueuePolicy } from "../policies/make-policy.ts";
+import { policyNames } from "../policies/registry.ts";
 import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
-
-/** The policies that `makePolicy` makes. */
-const policyNames = ["spillway", "fixed"] as const satisfies readonly QueuePolicy["name"][];
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 
