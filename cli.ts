@@ -24,7 +24,7 @@ for (const { name, aliases, description, schema, run } of commands) {
   }
 }
 
-// Said outright: an open channel to a parent would keep a program alive that has nothing left to do.
+// Without this, an open channel to a parent would keep the process alive.
 process.exit(await main());
 
 /** Exit status: 0 done, 1 a fault of the program, 2 bad usage or bad input. */
@@ -33,7 +33,7 @@ async function main(): Promise<number> {
     await program.parseAsync();
     return exitStatus;
   } catch (error) {
-    // Commander has printed its own message; it ends --help and --version this way, too.
+    // Commander has printed its message. It also ends --help and --version this way.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(
       `spillway: ${error instanceof UsageError ? error.message : (error as Error).stack}\n`,

@@ -52,7 +52,7 @@ export type { Transport, TransportReply } from "./client/transports/transport.ts
 export { Daemon, type DaemonRequest, type DaemonStatus } from "./client/daemon/daemon.ts";
 export { openDaemon } from "./client/daemon/open-daemon.ts";
 export { daemonOptions, type DaemonOptions } from "./client/daemon/options.ts";
-export { assumedTimes, unmeasured } from "./client/daemon/profile/assumed-profile.ts";
+export { assumedTimes, unmeasured } from "./client/daemon/profile/daemon-profile.ts";
 export { calibrate, type CalibrationOptions } from "./client/daemon/profile/calibrate.ts";
 export {
   describedModel,

@@ -1,6 +1,6 @@
 /**
- * The commands and their options. What a command wires together is loaded only when it is called, because the cold start
- * of a function pays for every module.
+ * The commands and their options. The modules of a command are loaded when it is called, because every module makes the
+ * cold start of a function longer.
  */
 import type { z } from "zod";
 import { logOptions } from "../base/program/log.ts";
@@ -34,7 +34,7 @@ export const commands: readonly ListedCommand[] = [
   ),
   command(
     "vqueue",
-    "the virtual queue as a V2 server: batches to the edge and to functions",
+    "the daemon: a V2 server that sends requests in batches to the edge and to functions",
     daemonOptions.extend(logOptions.shape),
     async (options) => (await import("./vqueue.ts")).runVqueue(options),
   ),

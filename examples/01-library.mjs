@@ -28,7 +28,7 @@ const sloMs = 1_000;
 const transport = httpTransport({ url, connections: 4 });
 const { body } = await transport.get(`/v2/models/${model}`, 5_000);
 const profile = await calibrate({
-  profile: unmeasured({ functions: [], functionCalls: 0 }),
+  profile: unmeasured({ edges: [{ name: "edge" }], functions: [], options: { serverlessCalls: 0 } }),
   transports: [transport],
   models: [exampleOfZeros(describedModel(model, body))],
   budgetMs: 3_000,

@@ -9,6 +9,12 @@ import { addOptions, checkValues, readOptions, refuseUnknown } from "./options.t
 
 const schema = z.strictObject({
   policy: z.enum(["spillway", "fixed"]).default("spillway").describe("how").meta({ alias: "plan" }),
+  hosts: z
+    .array(z.string().min(2, "two letters or more"))
+    .default(["here", "there"])
+    .describe("where")
+    .refine((hosts) => new Set(hosts).size === hosts.length, "hosts that differ"),
+  ports: z.array(z.number().int().min(1)).optional().describe("which"),
 });
 
 function command(): Command {
@@ -60,5 +66,45 @@ describe("an alias of an option", () => {
     );
     expect(() => refuseUnknown(["plan"], schema, "file")).not.toThrow();
     expect(() => refuseUnknown(["plam"], schema, "file")).toThrow('did you mean "policy"?');
+  });
+});
+
+describe("an option that is a list", () => {
+  const hosts = ["aa", "bb"];
+  it.each([
+    ["a flag that is repeated", { flags: ["--hosts", "aa", "--hosts", "bb"] }],
+    ["a flag with commas", { flags: ["--hosts", "aa, bb"] }],
+    ["the environment", { env: { SPILLWAY_HOSTS: "aa,bb" } }],
+    ["a list in a file", { yaml: "hosts: [aa, bb]" }],
+    ["a text in a file", { yaml: "hosts: aa,bb" }],
+  ])("is taken from %s", (_, given) => {
+    expect(read(given).hosts).toEqual(hosts);
+  });
+
+  it("has its default where nothing is given, and only the items of the first place that has some", () => {
+    expect(read({}).hosts).toEqual(["here", "there"]);
+    expect(read({ flags: ["--hosts", "aa"], env: { SPILLWAY_HOSTS: "bb" } }).hosts).toEqual(["aa"]);
+    expect(checkValues(schema, { hosts: "aa" }, {}).hosts).toEqual(["aa"]);
+  });
+
+  it("has numbers where its items are numbers", () => {
+    expect(read({ flags: ["--ports", "1,2"] }).ports).toEqual([1, 2]);
+    expect(read({ yaml: "ports: 7" }).ports).toEqual([7]);
+  });
+
+  it("says which item is wrong, and what is wrong with all of them", () => {
+    expect(() => read({ flags: ["--ports", "1", "--ports", "x"] })).toThrow(
+      '--ports is "x"; allowed: an integer, 1 or more',
+    );
+    expect(() => read({ env: { SPILLWAY_HOSTS: "aa,b" } })).toThrow('SPILLWAY_HOSTS is "b"; allowed: ');
+    expect(() => read({ flags: ["--hosts", "aa,aa"] })).toThrow(
+      '--hosts is ["aa","aa"]; allowed: hosts that differ',
+    );
+  });
+
+  it("is said to be one in the help", () => {
+    expect(command().helpInformation().replaceAll(/\s+/g, " ")).toContain(
+      '--hosts <string> where (may be repeated; default: "here", "there"; env: SPILLWAY_HOSTS)',
+    );
   });
 });

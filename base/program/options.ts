@@ -1,7 +1,8 @@
 /**
  * Command-line flags, environment and configuration file from one zod schema: a flag beats the environment,
  * that beats the file, that beats the default. Every field of the schema is `--field-name`,
- * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML. Its metadata may say more:
+ * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML. A list is a flag that is repeated, a list in YAML, or a text
+ * with commas between. A field's metadata may say more:
  *
  *     z.enum(["spillway", "fixed"]).default("spillway").meta({ alias: "plan" })
  */
@@ -13,10 +14,10 @@ import { UsageError } from "../usage-error.ts";
 import { nearestName } from "../edit-distance.ts";
 import { whyUnreadable } from "../file-fault.ts";
 
-/** Key of a schema's metadata: the value that its flag means when none follows it. */
+/** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";
 
-/** Key of a schema's metadata: the one letter that stands for the flag, too. */
+/** Key of a schema's metadata: one letter that stands for the flag as well. */
 const shortName = "short";
 
 /** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
@@ -29,9 +30,13 @@ interface FieldName {
   readonly env: string;
 }
 
+type ScalarType = "string" | "number" | "integer" | "boolean";
+
 interface Field extends FieldName {
   readonly alias: FieldName | undefined;
-  readonly type: "string" | "number" | "integer" | "boolean";
+  /** Of the value, or of each item of a list. */
+  readonly type: ScalarType;
+  readonly isList: boolean;
   readonly description: string;
   readonly schema: z.core.JSONSchema.BaseSchema;
 }
@@ -68,7 +73,7 @@ export function readOptions<S extends z.ZodObject>(
       ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),
     ].find(([value]) => value !== undefined);
     if (source === undefined) continue;
-    values[field.key] = typeof source[0] === "string" ? parseText(source[0], field.type) : source[0];
+    values[field.key] = valueOf(source[0], field);
     places[field.key] = source[1];
   }
   return checkValues(schema, values, places);
@@ -88,18 +93,29 @@ export function checkValues<S extends z.ZodObject>(
 ): Readonly<z.output<S>> {
   const fields = fieldsOf(schema);
   const named = Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [nameOf(key, fields), value]),
+    Object.entries(values).map(([given, value]): [string, unknown] => {
+      const key = nameOf(given, fields);
+      const field = fields.find((each) => each.key === key);
+      return [key, field?.isList === true ? valueOf(value, field) : value];
+    }),
   );
   const result = schema.safeParse(named);
   if (result.success) return Object.freeze(result.data);
-  const problems = result.error.issues.map(({ path: [key], message }) => {
+  const problems = result.error.issues.map(({ path: [key, index], message }) => {
     const field = fields.find((each) => each.key === key);
     if (field === undefined) return message;
     const place = places[field.key] ?? places[field.alias?.key ?? ""];
     if (place === undefined) return `--${field.flag} is missing: ${field.description}`;
-    return `${place} is ${JSON.stringify(named[field.key])}; allowed: ${allowedText(field) ?? message}`;
+    if (!field.isList) return problemOf(place, named[field.key], allowedText(field) ?? message);
+    if (typeof index !== "number") return problemOf(place, named[field.key], message);
+    const item = { ...field, schema: itemSchemaOf(field.schema) };
+    return problemOf(place, (named[field.key] as unknown[])[index], allowedText(item) ?? message);
   });
   throw new UsageError(problems.join("\n"));
+}
+
+function problemOf(place: string, value: unknown, allowed: string): string {
+  return `${place} is ${JSON.stringify(value)}; allowed: ${allowed}`;
 }
 
 /** @throws UsageError that names the place and the nearest known key when one of `keys` is none of the schema's */
@@ -114,7 +130,7 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
   }
 }
 
-/** A flag's value where it was given; a default of commander's own is none. */
+/** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
 }
@@ -123,11 +139,25 @@ function fieldsOf(schema: z.ZodObject): Field[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
   return Object.entries(properties).map(([key, value]) => {
     const field = value as z.core.JSONSchema.BaseSchema;
-    // A field that may also be a list or object, in a file, is a text on the command line.
-    const type = (field.type ?? "string") as Field["type"];
-    const alias = field[aliasKey] === undefined ? undefined : fieldName(field[aliasKey] as string);
-    return { ...fieldName(key), alias, type, description: field.description ?? "", schema: field };
+    const { flag, env } = fieldName(key);
+    const isList = field.type === "array";
+    const { type } = isList ? itemSchemaOf(field) : field;
+    return {
+      key,
+      flag,
+      env,
+      alias: field[aliasKey] === undefined ? undefined : fieldName(field[aliasKey] as string),
+      // A field that may also be a list or object, in a file, is a text on the command line.
+      type: (type ?? "string") as ScalarType,
+      isList,
+      description: field.description ?? "",
+      schema: field,
+    };
   });
+}
+
+function itemSchemaOf({ items }: z.core.JSONSchema.BaseSchema): z.core.JSONSchema.BaseSchema {
+  return items as z.core.JSONSchema.BaseSchema;
 }
 
 function fieldName(key: string): FieldName {
@@ -145,35 +175,40 @@ function nameOf(key: string, fields: readonly Field[]): string {
   return fields.find(({ alias }) => alias?.key === key)?.key ?? key;
 }
 
-function optionOf({ flag, env, type, description, schema }: Field): Option {
+function optionOf({ flag, env, type, isList, description, schema }: Field): Option {
   if (type === "boolean" && schema.default === true) {
-    // A description says after "false:" what happens then; that is what the flag is for.
+    // What a description says after "false:" is what the flag does.
     const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
     return new Option(`--no-${flag}`, `${whenFalse} (env: ${env}=false)`);
   }
   const name = type === "integer" ? "number" : type;
   const bare = schema[bareValue];
   const value = type === "boolean" ? "" : bare === undefined ? ` <${name}>` : ` [${name}]`;
-  const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
+  const facts = [rangeText(schema), isList ? "may be repeated" : "", defaultText(schema), `env: ${env}`];
   const short = schema[shortName] === undefined ? "" : `-${schema[shortName] as string}, `;
-  const option = new Option(`${short}--${flag}${value}`, `${description} (${facts.join("; ")})`);
+  const option = new Option(`${short}--${flag}${value}`, `${description} (${joined(facts, "; ")})`);
+  if (isList) option.argParser((text, before: string[] | undefined) => [...(before ?? []), text]);
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
 }
 
-/** What a field takes; undefined when its schema alone can say. */
+/** The values that a field takes, in words; undefined when only its schema can tell. */
 function allowedText({ type, schema }: Field): string | undefined {
   if (schema.enum !== undefined) return schema.enum.join(", ");
   if (type === "boolean") return "true or false";
   if (schema.format === "uri") return "a URL";
   if (type === "string") return schema.minLength === undefined ? undefined : "a text that is not empty";
   const facts = [type === "integer" ? "an integer" : "a number", rangeText(schema)];
-  return facts.filter((fact) => fact !== "").join(", ");
+  return joined(facts, ", ");
+}
+
+function joined(facts: readonly string[], separator: string): string {
+  return facts.filter((fact) => fact !== "").join(separator);
 }
 
 function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
-  // zod states the range of safe integers where a schema has none of its own.
+  // For a schema without a range, zod states that of safe integers.
   const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
   if (typeof exclusiveMinimum === "number") {
     return most === undefined ? `above ${exclusiveMinimum}` : `above ${exclusiveMinimum}, to ${most}`;
@@ -182,14 +217,26 @@ function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.Bas
   return most === undefined ? `${minimum} or more` : `${minimum} to ${most}`;
 }
 
-function defaultText(schema: z.core.JSONSchema.BaseSchema): string {
-  return schema.default === undefined ? "" : `default: ${JSON.stringify(schema.default)}`;
+function defaultText({ default: value }: z.core.JSONSchema.BaseSchema): string {
+  if (value === undefined) return "";
+  const values: unknown[] = Array.isArray(value) ? value : [value];
+  return `default: ${values.map((each) => JSON.stringify(each)).join(", ")}`;
 }
 
-function parseText(text: string, type: Field["type"]): unknown {
+/** What was given, as the schema takes it. */
+function valueOf(given: unknown, { type, isList }: Field): unknown {
+  const parsed = (value: unknown): unknown => (typeof value === "string" ? parseText(value, type) : value);
+  if (!isList) return parsed(given);
+  const parts = (Array.isArray(given) ? (given as unknown[]) : [given]).flatMap((each) =>
+    typeof each === "string" ? each.split(",").map((part) => part.trim()) : [each],
+  );
+  return parts.map(parsed);
+}
+
+function parseText(text: string, type: ScalarType): unknown {
   if (type === "number" || type === "integer") {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    // A text that is no number stays as it was typed, so that the message shows it.
+    // A text that is no number stays as it is, so that the message shows it.
     return Number.isFinite(value) ? value : text;
   }
   if (type === "boolean")

@@ -4,6 +4,7 @@ import { daemonOptions } from "./options.ts";
 import { SpendCap } from "../targets/spend-cap.ts";
 import { closers, scripted } from "../../test/support/wired-targets.ts";
 import { spendClockMs } from "./spend.ts";
+import { chosenEdges } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 
 const prices: PriceSheet = {
@@ -26,13 +27,14 @@ it("pays for what functions with URLs are asked, be it inference or metadata, fr
     response.end("{}");
   });
   const options = daemonOptions.parse({ functions: `a=1x1024@${url},b=2x2048@${url}` });
+  const edges = chosenEdges(options, options.functions ?? []);
   const cap = new SpendCap({
     limits: { perHour: 0.02, perDay: Infinity },
     currency: "CNY",
     longestCallMs: 70_000,
     nowMs: spendClockMs(),
   });
-  const { servers, all, close } = connectTargets(options, options.functions ?? [], prices, cap);
+  const { servers, all, close } = connectTargets(options, edges, options.functions ?? [], prices, cap);
   closers.push(close);
   const spent = (): number => cap.status(spendClockMs()).hour.spent;
   for (const each of [

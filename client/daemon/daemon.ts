@@ -20,7 +20,7 @@ import type { QueueMetrics } from "./observe/metrics.ts";
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
 
-export type ModelQueue = VirtualQueue<ModelCall, InferResponse>;
+export type DaemonQueue = VirtualQueue<ModelCall, InferResponse>;
 
 /** What a daemon is made of. */
 export interface DaemonParts {
@@ -29,11 +29,11 @@ export interface DaemonParts {
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
-  startQueue(stop: AbortSignal): Promise<ModelQueue>;
+  startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
   spend(): SpendStatus;
   /** Lets go of connections and files once the queue is drained; `queue` is undefined when it never started. */
-  release(queue: ModelQueue | undefined): Promise<void>;
+  release(queue: DaemonQueue | undefined): Promise<void>;
 }
 
 export interface DaemonStatus {
@@ -56,7 +56,7 @@ export class Daemon {
   /** For a scrape at any time. */
   readonly metrics: QueueMetrics;
   readonly #parts: DaemonParts;
-  #queue: ModelQueue | undefined;
+  #queue: DaemonQueue | undefined;
 
   constructor(parts: DaemonParts) {
     this.models = parts.models;
@@ -112,7 +112,7 @@ export class Daemon {
     });
   }
 
-  #startedQueue(): ModelQueue {
+  #startedQueue(): DaemonQueue {
     if (this.#queue !== undefined) return this.#queue;
     throw new SpillwayError("queue_starting", undefined, { retryAfterMs: startingMs });
   }

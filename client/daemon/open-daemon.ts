@@ -7,16 +7,15 @@ import type { Logger } from "pino";
 import { whyUnwritable } from "../../base/file-fault.ts";
 import { monotonicClock } from "../../base/monotonic-clock.ts";
 import { UsageError } from "../../base/usage-error.ts";
-import { chosenFunctions } from "../../serverless/prices/function-choice.ts";
 import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { type ChosenPolicy, chosenPolicy } from "./chosen-policy.ts";
+import { chosenEdges, chosenPolicy, type EdgeAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
-import { Daemon, type ModelQueue } from "./daemon.ts";
+import { Daemon, type DaemonQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
@@ -37,15 +36,16 @@ import { openSpendCap, spendClockMs } from "./spend.ts";
 export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);
+  const edges = chosenEdges(options, functions);
   const prices = readPriceSheet(options.prices);
-  const given = readProfile({ options, functions });
+  const given = readProfile({ options, edges, functions });
   const record = openRecord(options.record);
   const cap = openSpendCap(options, functions, prices, log);
-  const connections = connectTargets(options, functions, prices, cap);
-  const { edge, all: transports, targets } = connections;
+  const connections = connectTargets(options, edges, functions, prices, cap);
+  const { all: transports, targets } = connections;
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
-  const models = new ModelDirectory(edge, new BilledMetadata(connections.servers, nowMs), nowMs);
+  const models = new ModelDirectory(connections.edges, new BilledMetadata(connections.servers, nowMs), nowMs);
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
@@ -56,7 +56,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const metrics = new QueueMetrics(spend);
 
-  const startQueue = async (stop: AbortSignal): Promise<ModelQueue> => {
+  const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
@@ -81,16 +81,17 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     });
   };
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
-    const source = { options, functions, models, transports, log };
+    const source = { options, edges, functions, models, transports, log };
     const replies = await learnModels(source);
     if (chosen.name === "fixed") {
-      const batchRows = [chosen.edgeRows, chosen.functionRows].slice(0, targets.length);
+      const { edgeRows, functionRows } = chosen;
+      const batchRows = targets.map(({ kind }) => (kind === "edge" ? edgeRows : functionRows));
       return { name: "fixed", batchRows, timeoutMs: chosen.timeoutMs };
     }
     const profile = given ?? (await measuredProfile(source, replies, stop));
     return { ...chosen, targets: withAssumptions(profile.targets, log), prices };
   };
-  const release = async (queue: ModelQueue | undefined): Promise<void> => {
+  const release = async (queue: DaemonQueue | undefined): Promise<void> => {
     await connections.close();
     cap.close(spendClockMs());
     record?.close();
@@ -98,20 +99,16 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   };
   const { name, ...figures } = chosen;
   log.info(
-    { edge: options.edge, functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    { edge: placesOf(edges), functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
     `policy ${name}`,
   );
   const { sloMs } = limits;
   return new Daemon({ sloMs, models, metrics, startQueue, spend, release });
 }
 
-/** The policy fixed uses one function only. */
-function usedFunctions(options: DaemonOptions, policy: ChosenPolicy, log: Logger): readonly MenuFunction[] {
-  const chosen = chosenFunctions(options);
-  if (!options.serverless) return [];
-  if (policy.name === "spillway" || chosen.length === 1) return chosen;
-  log.warn({ function: chosen[0]?.name }, "--policy fixed uses the first function only");
-  return chosen.slice(0, 1);
+function placesOf(edges: readonly EdgeAddress[]): string {
+  if (edges.length === 1) return edges[0]?.url ?? "";
+  return edges.map(({ name, url }) => `${name} at ${url}`).join(", ");
 }
 
 function placeOf({ fcEndpoint }: DaemonOptions): (each: MenuFunction) => string {

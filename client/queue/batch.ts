@@ -18,10 +18,12 @@ export interface Batch<In, Out> extends SentBatch {
 
 /**
  * The step between a line and a batch: which rows of the requests that a policy chose go into it. Each request goes
- * whole.
+ * whole, and a whole request is its own part.
  */
-export function partsOf<In, Out>(requests: readonly QueuedRequest<In, Out>[]): QueuedPart<In, Out>[] {
-  return requests.map((request) => ({ payload: request.payload, fromRow: 0, toRow: request.rows, request }));
+export function partsOf<In, Out>(
+  requests: readonly QueuedRequest<In, Out>[],
+): readonly QueuedPart<In, Out>[] {
+  return requests;
 }
 
 /** The batch as its target gets it. */

@@ -1,6 +1,7 @@
 /** A request in the virtual queue: what its owner gives, how it stands, and how it ends. */
 import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
+import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
@@ -45,8 +46,8 @@ export interface Ticket {
   readonly id: number;
 }
 
-/** The queue's own record of a request. */
-export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
+/** The queue's own record of a request; also the part of a batch that holds all of it. */
+export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
   readonly id: number;
   readonly key: string;
   readonly payload: In;
@@ -92,6 +93,18 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     this.deadlineAtMs = arrivedAtMs + sloMs;
     this.eligible = eligible;
     this.done = done;
+  }
+
+  get request(): this {
+    return this;
+  }
+
+  get fromRow(): number {
+    return 0;
+  }
+
+  get toRow(): number {
+    return this.rows;
   }
 
   /** Note that a batch with it failed at the target of that index. */

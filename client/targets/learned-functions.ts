@@ -4,14 +4,14 @@
  */
 import type { LinkModel, Upload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
-import { SeenInstances } from "./seen-instances.ts";
+import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {
   readonly link: LinkModel;
   /** By the id of the batch. */
   readonly #uploads = new Map<number, Upload>();
   /** By the index of the target. */
-  readonly #instances = new Map<number, SeenInstances>();
+  readonly #instances = new Map<number, WarmInstances>();
   /** Counts the calls that were sent. */
   version = 0;
 
@@ -20,8 +20,8 @@ export class LearnedFunctions {
   }
 
   /** @param idleMs the time without a call after which the platform stops an instance */
-  instancesOf(target: number, idleMs: number): SeenInstances {
-    const known = this.#instances.get(target) ?? new SeenInstances(idleMs);
+  instancesOf(target: number, idleMs: number): WarmInstances {
+    const known = this.#instances.get(target) ?? new WarmInstances(idleMs);
     this.#instances.set(target, known);
     return known;
   }

@@ -1,6 +1,6 @@
 /**
- * A target for V2 requests over any transport: joins the requests of a batch along their first dimension,
- * sends them as one call, and cuts the answer into theirs.
+ * A target for V2 requests over any transport: joins the requests of a batch along their first dimension, sends them
+ * as one call, and cuts the answer into one for each request.
  */
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
@@ -9,10 +9,15 @@ import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { monotonicClock } from "../../base/monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
-import { answerFault } from "./answer-fault.ts";
-import { replyFault } from "./reply-fault.ts";
+import { answerFault, replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
-import { BilledFailure, type Permit, type Transport, type TransportReply } from "./transport.ts";
+import {
+  BilledFailure,
+  NotSentFailure,
+  type Permit,
+  type Transport,
+  type TransportReply,
+} from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -40,8 +45,8 @@ const clock = monotonicClock();
  * @example
  * modelTarget({ name: "edge", kind: "edge", transport, maxInFlight: 4, assumedLatencyMs: 100, callTimeoutMs: 10_000 });
  *
- * Requests of one batch must be for the same model: see to it with the queue's key. The moment at which a call is
- * given up is one of `monotonicClock`.
+ * Requests of one batch must be for the same model; the queue's key has to make sure of that. The moment at which a
+ * call is given up is one of `monotonicClock`.
  */
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
   const { name, kind, maxInFlight, assumedLatencyMs, transport } = options;
@@ -82,7 +87,7 @@ async function sendBatch(
     try {
       const timeoutMs = untilMs - clock.nowMs();
       if (timeoutMs <= 0)
-        throw new BilledFailure("target_timeout", `${name}: no time was left for this part`, 0);
+        throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
       return await sendCall(transport, some, timeoutMs, own);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
@@ -115,7 +120,7 @@ async function sendCall(
   }
 }
 
-/** Each request's own answer. Throws when the reply has none for some of them, or cannot be read. */
+/** The answer of each request. Throws when the reply lacks some of them or cannot be read. */
 function answersIn(
   reply: TransportReply,
   payloads: readonly ModelCall[],
@@ -132,7 +137,7 @@ function answersIn(
   };
 }
 
-/** How long the model ran, as its server says, else how long the function ran, as its platform says. */
+/** How long the model ran by its server's word, else how long the function ran by its platform's. */
 export function serviceOf(response: InferResponse, { durationMs }: TransportReply): number | undefined {
   return numberOf(response, "spillway_service_ms") ?? durationMs;
 }

@@ -12,17 +12,27 @@ interface WorldFacts {
   readonly maxInstances?: number;
   readonly sheet?: PriceSheet;
   readonly faults?: readonly Fault[];
+  /** A second edge that is like the first, and serves in half the time. */
+  readonly hasTwin?: boolean;
 }
 
 /**
  * A row takes 10 ms of the edge's uplink and 20 ms of the functions'; both are 4 ms away. The edge serves in
  * 100 ms, functions "small" and "large" in 200 and 50 ms, with cold starts of 1000 ms and 500 ms of idling.
  */
-function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: WorldFacts = {}) {
+function testWorld({
+  replicas = 1,
+  maxInstances = 2,
+  faults = [],
+  hasTwin = false,
+  ...rest
+}: WorldFacts = {}) {
+  const edge = { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } };
+  const twin = { ...edge, name: "twin", serviceMs: { "4": [50] } };
   const scenario = tinyWorld({
     sloMs: 1_000,
     requestBytes: 1_250,
-    edge: { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } },
+    ...(hasTwin ? { edge: undefined, edges: [{ ...edge, name: "edge" }, twin] } : { edge }),
     serverless: {
       link: { rttMs: 8, uplinkMbps: 0.5 },
       maxInstances,
@@ -46,7 +56,7 @@ function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: Wor
     clock,
     onBatch: (batch) => sent.push(batch),
   });
-  const send = (name: "edge" | "small" | "large", rows: number, atMs = clock.nowMs()): void => {
+  const send = (name: "edge" | "twin" | "small" | "large", rows: number, atMs = clock.nowMs()): void => {
     clock.advanceTo(atMs);
     const batch = sent.length;
     const parts = Array.from({ length: rows }, (_, id) => {
@@ -169,6 +179,41 @@ describe("the edge", () => {
     const { send, times } = testWorld({ faults: [{ kind: "edge-down", fromMs: 114, toMs: 200 }] });
     send("edge", 1);
     expect(times()[0]).toEqual([0, 10, 14, 118]);
+  });
+});
+
+describe("several edges", () => {
+  it("have a link and replicas of their own", () => {
+    const { send, sent, times } = testWorld({ hasTwin: true });
+    for (const name of ["edge", "twin", "edge", "twin"] as const) send(name, 1);
+    expect(times()).toEqual([
+      [0, 10, 14, 118],
+      [0, 10, 14, 68],
+      [10, 20, 114, 218],
+      [10, 20, 64, 118],
+    ]);
+    expect(sent.map(({ place }) => place)).toEqual(
+      ["edge", "twin", "edge", "twin"].map((edge) => ({ target: "edge", edge, replica: 0 })),
+    );
+  });
+
+  it("are touched by a fault that names one of them alone, and all by one that names none", () => {
+    const span = { fromMs: 0, toMs: 1_000 };
+    const seen = (fault: Fault) => {
+      const { send, times } = testWorld({ hasTwin: true, faults: [fault] });
+      for (const name of ["edge", "twin", "small"] as const) send(name, 1);
+      return times().map(([, , , seenAtMs]) => seenAtMs);
+    };
+    const calm = [118, 68, 1_228];
+    expect(seen({ kind: "edge-slow", factor: 3, edge: "twin", ...span })).toEqual([118, 168, 1_228]);
+    expect(seen({ kind: "edge-slow", factor: 3, ...span })).toEqual([318, 168, 1_228]);
+    expect(seen({ kind: "edge-down", edge: "edge", ...span })).toEqual([18, 68, 1_228]);
+    expect(seen({ kind: "edge-down", ...span })).toEqual([18, 18, 1_228]);
+    const slow = { kind: "link-slow", factor: 4, ...span } as const;
+    expect(seen({ ...slow, target: "edge", edge: "twin" })).toEqual([118, 98, 1_228]);
+    expect(seen({ ...slow, target: "edge" })).toEqual([148, 98, 1_228]);
+    expect(seen({ ...slow, target: "serverless" })).toEqual([118, 68, 1_288]);
+    expect(seen({ kind: "edge-down", fromMs: 2_000, toMs: 3_000 })).toEqual(calm);
   });
 });
 

@@ -116,9 +116,10 @@ it("loads the vendor's SDK with the first call that needs it, and never for func
     const require = createRequire(import.meta.url);
     const isLoaded = () => Object.keys(require.cache).some((path) => path.includes("@alicloud"));
     const options = daemonOptions.parse({ fcEndpoint: "http://127.0.0.1:1" });
+    const edge = { name: "edge", url: "http://127.0.0.1:1" };
     const size = { name: "f", vcpu: 1, memoryMib: 1024 };
     for (const url of ["http://127.0.0.1:1", undefined]) {
-      const { all, close } = connectTargets(options, [{ ...size, url }], readPriceSheet(options.prices), cap);
+      const { all, close } = connectTargets(options, [edge], [{ ...size, url }], readPriceSheet(options.prices), cap);
       const end = await all[1].call("m", { body: new Uint8Array(8) }, 5000).catch(({ code }) => code);
       console.log(end, isLoaded());
       await close();

@@ -3,7 +3,7 @@ import { tensorFromNumbers } from "../../../protocol/tensor.ts";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
 import { createV2Ingress } from "./v2.ts";
-import { Daemon, type ModelQueue } from "../daemon.ts";
+import { Daemon, type DaemonQueue } from "../daemon.ts";
 import { QueueMetrics } from "../observe/metrics.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
@@ -51,7 +51,7 @@ async function testDaemon(maxQueuedRows = 100) {
   };
   const faults: Error[] = [];
   const onFault = (error: Error): void => void faults.push(error);
-  const models = new ModelDirectory(edge, new BilledMetadata([], () => 0), () => clock.nowMs());
+  const models = new ModelDirectory([edge], new BilledMetadata([], () => 0), () => clock.nowMs());
   const daemon = daemonOver(models, queue);
   await daemon.start(new AbortController().signal);
   const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault });
@@ -59,7 +59,7 @@ async function testDaemon(maxQueuedRows = 100) {
 }
 
 /** A daemon over a queue that is there already; without one it never starts. */
-function daemonOver(models: ModelDirectory, queue?: ModelQueue): Daemon {
+function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
   return new Daemon({
     sloMs: 3_000,
     models,
@@ -242,7 +242,7 @@ function testDirectory() {
   const now = { ms: 0 };
   const nowMs = (): number => now.ms;
   const functions = new BilledMetadata([functionServer], nowMs);
-  return { edge, now, directory: new ModelDirectory(transport, functions, nowMs) };
+  return { edge, now, directory: new ModelDirectory([transport], functions, nowMs) };
 }
 
 it("knows models that the edge does not have by its list, and asks again after a while", async () => {

@@ -121,7 +121,7 @@ it("is scraped from a daemon that serves, over a socket", async () => {
   const prices = fileURLToPath(
     new URL("../../../serverless/prices/alibaba-fc-cn-2026.json", import.meta.url),
   );
-  const options = daemonOptions.parse({ edge: edgeUrl, serverless: false, calibrate: 0, slo: 5, prices });
+  const options = daemonOptions.parse({ edge: [edgeUrl], serverless: false, calibrate: 0, slo: 5, prices });
   const daemon = openDaemon(options, pino({ level: "silent" }));
   const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault: () => {} });
   const server = createHttpServer(app);

@@ -1,9 +1,12 @@
 /** The facts that a decision about a line rests on, worked out once for it. */
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { QueueView } from "../policy.ts";
+import type { EdgeSide } from "./edge-side.ts";
 
 export interface DecisionContext {
   readonly view: QueueView;
+  /** The edges that are healthy. */
+  readonly healthy: readonly EdgeSide[];
   /** No function takes a call before that moment; in the past when some does. */
   readonly blockedUntilMs: number;
   /** When a call of functions could begin its upload. */
@@ -11,11 +14,18 @@ export interface DecisionContext {
 }
 
 /** @param uplinkFreeAtMs when the uplink to functions will have sent all that it was given */
-export function contextOf(view: QueueView, uplinkFreeAtMs: number): DecisionContext {
+export function contextOf(
+  view: QueueView,
+  edges: readonly EdgeSide[],
+  uplinkFreeAtMs: number,
+): DecisionContext {
   const { nowMs, targets } = view;
   const blockedUntilMs = functionsBlockedUntilMs(targets, nowMs);
   const callAtMs = Math.max(nowMs, uplinkFreeAtMs, blockedUntilMs);
-  return { view, blockedUntilMs, callAtMs };
+  const healthy = edges.every((edge) => edge.isHealthyIn(view))
+    ? edges
+    : edges.filter((edge) => edge.isHealthyIn(view));
+  return { view, healthy, blockedUntilMs, callAtMs };
 }
 
 /**

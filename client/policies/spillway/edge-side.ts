@@ -48,10 +48,10 @@ export class EdgeSide {
   fill(view: QueueView, canSkip: ((first: number, count: number) => boolean) | undefined): Decision {
     const { nowMs, line } = view;
     const { schedule } = this;
-    if (!this.hasPlace(view)) return waitUntil(Infinity);
+    if (!this.hasPlace(view)) return forever;
     const replica = schedule.soonest();
     const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
-    if (batch.count === 0) return waitUntil(Infinity);
+    if (batch.count === 0) return forever;
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
     const isBusy = this.targetIn(view).inFlight >= schedule.profile.replicas;
     if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
@@ -80,7 +80,7 @@ export class EdgeSide {
     const target = this.targetIn(view);
     const fromMs = readyAtMs(target.health(nowMs));
     if (fromMs > nowMs) return waitUntil(fromMs);
-    if (target.inFlight > 0) return waitUntil(Infinity);
+    if (target.inFlight > 0) return forever;
     const first = leastTried(line);
     const givenUp = giveUp(this.#menu, line.at(first), nowMs, probePatienceMs(this.#sloMs));
     const batch = { first, count: 1, target: this.index, plannedRows: 1 };
@@ -105,3 +105,6 @@ export function leastTried(line: LineView): number {
 export function waitUntil(untilMs: number): WaitDecision {
   return { kind: "wait", untilMs };
 }
+
+/** Until something happens. */
+export const forever: WaitDecision = { kind: "wait", untilMs: Infinity };

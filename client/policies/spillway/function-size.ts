@@ -4,7 +4,7 @@ import type { ServiceModel } from "../../../algorithms/latency/service-model.ts"
 import type { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import type { SeenInstances } from "../../targets/seen-instances.ts";
+import type { WarmInstances } from "../../targets/warm-instances.ts";
 import { serviceModel, type Without } from "./service-tables.ts";
 
 /** How far one late call moves the margin, as a part of the SLO. */
@@ -23,7 +23,7 @@ export interface FunctionSizeOptions {
   readonly target: number;
   readonly profile: TargetProfile;
   readonly link: LinkModel;
-  readonly instances: SeenInstances;
+  readonly instances: WarmInstances;
   readonly sloMs: number;
   /** The quantile of the service time that is reserved. */
   readonly quantile: number;

@@ -30,33 +30,24 @@ export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canS
   let first = line.length;
   let count = 0;
   for (let next = 0; next < line.length;) {
-    const chosen = nextBatch(line, edges, next, canSkip);
-    const taken = chosen === undefined ? line.length : chosen.batch.first;
+    let batch: EdgeBatch | undefined;
+    for (const { schedule, choice } of soonestFirst(edges)) {
+      const replica = schedule.soonest();
+      const fit = choice.choose(line, schedule, replica, next, canSkip);
+      if (fit.count === 0) continue;
+      schedule.reserve(replica, fit.rows);
+      batch = fit;
+      break;
+    }
+    const taken = batch === undefined ? line.length : batch.first;
     if (taken > next) {
       first = Math.min(first, next);
       count += taken - next;
     }
-    if (chosen === undefined) break;
-    const { edge, replica, batch } = chosen;
-    edge.schedule.reserve(replica, batch.rows);
+    if (batch === undefined) break;
     next = batch.first + batch.count;
   }
   return { count, first };
-}
-
-/** A batch for the edge that would answer first of those that can serve one in time; undefined when none can. */
-function nextBatch(
-  line: LineView,
-  edges: readonly PlannedEdge[],
-  next: number,
-  canSkip: CanSkip,
-): { readonly edge: PlannedEdge; readonly replica: number; readonly batch: EdgeBatch } | undefined {
-  for (const edge of soonestFirst(edges)) {
-    const replica = edge.schedule.soonest();
-    const batch = edge.choice.choose(line, edge.schedule, replica, next, canSkip);
-    if (batch.count > 0) return { edge, replica, batch };
-  }
-  return undefined;
 }
 
 /** The edges in the order in which they would answer one more row. */

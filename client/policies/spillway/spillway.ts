@@ -19,7 +19,7 @@ import type {
 } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { contextOf, type DecisionContext } from "./decision-context.ts";
-import { type EdgeSide, leastTried, waitUntil } from "./edge-side.ts";
+import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionSize } from "./function-size.ts";
@@ -35,8 +35,9 @@ export function spillwayPolicy(inputs: PolicyInputs): Policy {
   return new Spillway(inputs);
 }
 
-/** What the policy will know once the queue has carried out a decision. */
-interface Notes {
+/** A decision, and what the policy will know once the queue has carried it out. */
+interface Considered {
+  decision: Decision;
   /** True when more comes than the edges can take: then their time has a price. */
   isScarce: boolean;
   /** True when something waits for a place among the calls of functions. */
@@ -52,10 +53,15 @@ class Spillway implements Policy {
   readonly #menu: FunctionMenu;
   readonly #maxWaitMs: number;
   /** As of the last decision that was carried out. */
-  #known: Readonly<Notes> = { isScarce: false, awaitsRoom: false, isProbe: false };
+  #known: Readonly<Considered> = {
+    decision: forever,
+    isScarce: false,
+    awaitsRoom: false,
+    isProbe: false,
+  };
   #standing: StandingDecision | undefined;
   /** The last decision that was worked out; it changes nothing until it is carried out. */
-  #considered: { readonly decision: Decision; readonly notes: Readonly<Notes> } | undefined;
+  #considered: Readonly<Considered> | undefined;
 
   constructor(inputs: PolicyInputs) {
     this.#state = new SpillwayState(inputs);
@@ -74,15 +80,16 @@ class Spillway implements Policy {
 
   decide(view: QueueView): Decision {
     if (this.#standing?.isStillValid(view, this.#state.version) === true) return this.#standing.decision;
-    const notes = { isScarce: this.#known.isScarce, awaitsRoom: false, isProbe: false };
-    const decision = this.#consider(view, notes);
-    this.#considered = { decision, notes };
-    return decision;
+    const { isScarce } = this.#known;
+    const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
+    considered.decision = this.#consider(view, considered);
+    this.#considered = considered;
+    return considered.decision;
   }
 
   took(view: QueueView, decision: Decision): void {
     if (decision === this.#standing?.decision || decision !== this.#considered?.decision) return;
-    this.#known = this.#considered.notes;
+    this.#known = this.#considered;
     this.#standing =
       decision.kind === "wait" ? new StandingDecision(view, decision, this.#state.version) : undefined;
   }
@@ -97,15 +104,15 @@ class Spillway implements Policy {
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing = undefined;
   }
 
-  #consider(view: QueueView, notes: Notes): Decision {
+  #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
-    const context = contextOf(view, this.#menu.freeAtMs);
+    const context = contextOf(view, this.#edges, this.#menu.freeAtMs);
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     let untilMs = Infinity;
     const canSkip = notes.isScarce ? this.#canSkip(context) : undefined;
     for (const edge of soonestFirst(this.#edges)) {
-      const toEdge = edge.isHealthyIn(view) ? edge.fill(view, canSkip) : edge.probe(view);
+      const toEdge = context.healthy.includes(edge) ? edge.fill(view, canSkip) : edge.probe(view);
       if (toEdge.kind !== "wait") return toEdge;
       untilMs = Math.min(untilMs, toEdge.untilMs, edge.schedule.doubtAtMs);
     }
@@ -123,9 +130,8 @@ class Spillway implements Policy {
    * scarce nobody is passed over, unless that leaves some over.
    */
   #overflow(context: DecisionContext, isScarce: boolean): Overflow {
-    const { view } = context;
-    const { line } = view;
-    const healthy = this.#edges.filter((edge) => edge.isHealthyIn(view));
+    const { healthy } = context;
+    const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
     if (!isScarce) {
       const overflow = findOverflow(line, healthy, undefined);
@@ -136,13 +142,12 @@ class Spillway implements Policy {
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
-  #spill(context: DecisionContext, overflow: Overflow, notes: Notes): Decision {
-    const { view, callAtMs, blockedUntilMs } = context;
+  #spill(context: DecisionContext, overflow: Overflow, notes: Considered): Decision {
+    const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line, draining } = view;
-    if (overflow.count === 0) return waitUntil(Infinity);
+    if (overflow.count === 0) return forever;
     // Requests that functions never take wait for an edge that failed, if need be until their deadlines.
-    const isEdgeUnwell = this.#edges.some((edge) => !edge.isHealthyIn(view));
-    if (isEdgeUnwell && blockedUntilMs === Infinity) return waitUntil(Infinity);
+    if (healthy.length < this.#edges.length && blockedUntilMs === Infinity) return forever;
     const probe = blockedUntilMs > nowMs ? undefined : this.#probeFunction(view, callAtMs);
     if (probe !== undefined) {
       notes.isProbe = true;
@@ -150,11 +155,11 @@ class Spillway implements Policy {
     }
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
     if (first > overflow.first && overflow.first === 0 && this.#menu.sizes.length > 0) return refuseFirst;
-    if (first === line.length) return waitUntil(Infinity);
+    if (first === line.length) return forever;
     // Those that no function can serve any more must not keep the others waiting: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
     const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
-    if (size === undefined) return waitUntil(Infinity);
+    if (size === undefined) return forever;
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
     if (inTime.count < size.maxRows && isEarly && !draining) return waitUntil(call.leaveAtMs - roundingMs);
@@ -178,16 +183,16 @@ class Spillway implements Policy {
    * Once the oldest request has waited as long as it may, it leaves: for an edge, to wait there, when it is in time
    * there; else in a call of functions, with all that have waited as long, and as many as overflow.
    */
-  #release(context: DecisionContext, overflow: number, notes: Notes): Decision {
-    const { view, callAtMs, blockedUntilMs } = context;
+  #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
+    const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line } = view;
     const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
     if (dueAtMs > nowMs) return waitUntil(dueAtMs);
     const isDue = (index: number): boolean => line.at(index).arrivedAtMs + this.#maxWaitMs <= nowMs;
     let first = 0;
     while (!isDue(first)) first++;
-    for (const edge of this.#edges) {
-      if (!edge.isHealthyIn(view) || !edge.hasPlace(view)) continue;
+    for (const edge of healthy) {
+      if (!edge.hasPlace(view)) continue;
       const { schedule } = edge;
       schedule.reset();
       const replica = schedule.soonest();
@@ -195,7 +200,7 @@ class Spillway implements Policy {
       if (batch.count > 0) return edge.take(line, batch, replica, nowMs, "timeout");
     }
     const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
-    if (size === undefined) return waitUntil(Infinity);
+    if (size === undefined) return forever;
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     let due = 1;
     while (first + due < line.length && isDue(first + due)) due++;
@@ -220,12 +225,12 @@ class Spillway implements Policy {
     size: FunctionSize,
     { first, count, rows }: FunctionCall,
     cause: ReleaseReason,
-    notes: Notes,
+    notes: Considered,
   ): Decision {
     const target = targets[size.target] as TargetView;
     if (target.inFlight >= target.maxInFlight) {
       notes.awaitsRoom = true;
-      return waitUntil(Infinity);
+      return forever;
     }
     const reason = rows >= size.maxRows ? "full" : cause;
     return { kind: "dispatch", first, count, target: size.target, plannedRows: size.maxRows, reason };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isUnconnected } from "./unconnected.ts";
+import { wasNeverConnected } from "./transport.ts";
 
 const failed = (code: string, syscall?: string): Error => Object.assign(new Error(code), { code, syscall });
 
@@ -18,5 +18,5 @@ it.each([
     true,
   ],
 ])("knows whether a call could have gone out before %s", (_, error, expected) => {
-  expect(isUnconnected(error)).toBe(expected);
+  expect(wasNeverConnected(error)).toBe(expected);
 });

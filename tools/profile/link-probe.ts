@@ -1,23 +1,22 @@
 /**
- * The link to a V2 server that does not tell how long it served: the round trip from questions that it answers at
- * once, the bandwidth from one request sent as it is and with a mebibyte of white space after its JSON, which means
- * nothing and takes its way all the same.
+ * Measures the link to a V2 server that does not tell its service times. The round trip is that of questions it answers
+ * at once. The bandwidth comes from one request, sent as it is and with a mebibyte of white space after its JSON, which
+ * the server ignores.
  */
-import { medianOf } from "../../../base/quantile.ts";
-import { encodeInferRequest } from "../../../protocol/encode.ts";
-import type { WireBody } from "../../../protocol/message.ts";
-import type { ModelTimes, ProfiledTarget } from "../../policies/profile.ts";
-import type { HttpTransport } from "../../transports/http-transport.ts";
-import { replyFault } from "../../transports/reply-fault.ts";
-import type { ExampleModel } from "./example-input.ts";
+import { medianOf } from "../../base/quantile.ts";
+import { encodeInferRequest } from "../../protocol/encode.ts";
+import type { WireBody } from "../../protocol/message.ts";
+import type { ModelTimes, ProfiledTarget } from "../../client/policies/profile.ts";
+import type { HttpTransport } from "../../client/transports/http-transport.ts";
+import { replyFault } from "../../client/transports/reply-fault.ts";
+import { mostUplinkMbps } from "../../client/daemon/profile/calibrate.ts";
+import type { ExampleModel } from "../../client/daemon/profile/example-input.ts";
 
 const paddingBytes = 1_048_576;
 /** Calls of each kind, in turn. */
 const rounds = 15;
 /** Longest time of one call, in milliseconds. */
 const callTimeoutMs = 30_000;
-/** Faster than this no uplink is taken for, in megabits a second. */
-const mostMbps = 100_000;
 
 /** Rejects with a SpillwayError when the server does not answer. */
 export async function probeLink(
@@ -30,7 +29,7 @@ export async function probeLink(
     const reply = await transport.call(model.name, wire, callTimeoutMs);
     if (reply.status !== 200) throw replyFault(reply);
   };
-  // The first call of each kind opens what has to be opened.
+  // The first call opens the connection.
   await call(long);
   const roundTripsMs: number[] = [];
   const differencesMs: number[] = [];
@@ -40,10 +39,10 @@ export async function probeLink(
     differencesMs.push((await timed(() => call(long))) - plainMs);
   }
   const msPerByte = Math.max(0, medianOf(differencesMs)) / paddingBytes;
-  return { rttMs: medianOf(roundTripsMs), uplinkMbps: Math.min(mostMbps, 8 / (msPerByte * 1_000)) };
+  return { rttMs: medianOf(roundTripsMs), uplinkMbps: Math.min(mostUplinkMbps, 8 / (msPerByte * 1_000)) };
 }
 
-/** Times of whole calls without the link's part in them. */
+/** Times of whole calls, less what the link takes of them. */
 export function lessLink(times: ModelTimes, { rttMs, uplinkMbps }: ProfiledTarget["link"]): ModelTimes {
   const serviceMs = Object.fromEntries(
     Object.entries(times.serviceMs).map(([rows, samples]) => {

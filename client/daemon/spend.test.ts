@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
-import { openSpendFile } from "./spend-file.ts";
+import { openSpendFile } from "./spend.ts";
 
 // The real ones, watched: what reaches the disk when cannot be seen in the file afterwards.
 vi.mock("node:fs", { spy: true });
@@ -64,7 +64,7 @@ it("can be used by one daemon at a time: the one that came last", () => {
   old.save(spent);
   const next = openSpendFile(path, "CNY");
   next.save(spent);
-  for (const _ of [1, 2]) expect(() => old.save(spent)).toThrow(/is used by another queue now/);
+  for (const _ of [1, 2]) expect(() => old.save(spent)).toThrow(/is used by another daemon now/);
   expect(taken).toBe(1);
   next.save(spent);
 });

@@ -1,5 +1,5 @@
 /** The instances of one function size as far as its calls tell: whether a call would find one that is warm. */
-export class SeenInstances {
+export class WarmInstances {
   readonly #idleMs: number;
   /** When each idle instance ended its last call, the latest last: the platform takes that one first. */
   readonly #endedAtMs: number[] = [];

@@ -1,12 +1,25 @@
-/** Takes secrets out of what others say, because a server may repeat in its message what it was sent. */
+/** What can be done with a text that a server sent: read it as JSON, and take secrets out of it. */
 
-/** @param secrets empty ones are passed over */
+/** The value of a JSON text; undefined when it is no JSON or null. */
+export function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A function that takes secrets out of a text.
+ *
+ * @param secrets empty ones are ignored
+ */
 export function redactor(secrets: readonly string[]): (text: string) => string {
   const known = secrets.filter((secret) => secret !== "");
   return (text) => known.reduce((left, secret) => left.replaceAll(secret, "[secret]"), text);
 }
 
-/** A reply of which a secret is no rightful part: what a server says when it refuses may be what it was sent. */
+/** The body of a reply without secrets: a server that refuses a call may repeat what it was sent. */
 export function withoutSecrets(
   body: Uint8Array,
   redacted: (text: string) => string,
@@ -16,7 +29,7 @@ export function withoutSecrets(
   return left === text ? new Uint8Array(body) : new TextEncoder().encode(left);
 }
 
-/** The message of a failed parse without the few characters of the text that it quotes, which may be part of a secret. */
+/** The message of a failed parse without its quotation of the text, which may hold a part of a secret. */
 export function withoutExcerpt(message: string): string {
   return message.replace(/, (\.{3})?".*"(\.{3})? is not valid JSON$/s, "");
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { functionAuth } from "./function-auth.ts";
+import { functionAuth } from "./http-auth.ts";
 
 const key = { ALIBABA_CLOUD_ACCESS_KEY_ID: "ak", ALIBABA_CLOUD_ACCESS_KEY_SECRET: "sk" };
 

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { SeenInstances } from "./seen-instances.ts";
+import { WarmInstances } from "./warm-instances.ts";
 
 it("is cold before the first answer, and while every warm instance has a call", () => {
-  const instances = new SeenInstances(1_000);
+  const instances = new WarmInstances(1_000);
   expect(instances.isWarm(0)).toBe(false);
   instances.called(0);
   expect(instances.isWarm(50)).toBe(false);
@@ -13,14 +13,14 @@ it("is cold before the first answer, and while every warm instance has a call", 
 });
 
 it("is warm as long as the one used last has not been idle for too long", () => {
-  const instances = new SeenInstances(1_000);
+  const instances = new WarmInstances(1_000);
   instances.called(0);
   instances.answered(100);
   expect([1_099, 1_100].map((nowMs) => instances.isWarm(nowMs))).toEqual([true, false]);
 });
 
 it("takes the instance that was used last, so that the others grow old", () => {
-  const instances = new SeenInstances(1_000);
+  const instances = new WarmInstances(1_000);
   instances.called(0);
   instances.called(0);
   instances.answered(100);
@@ -35,7 +35,7 @@ it("takes the instance that was used last, so that the others grow old", () => {
 });
 
 it("never counts on an instance again once it was gone", () => {
-  const instances = new SeenInstances(1_000);
+  const instances = new WarmInstances(1_000);
   instances.called(0);
   instances.answered(100);
   instances.called(5_000);
@@ -43,7 +43,7 @@ it("never counts on an instance again once it was gone", () => {
 });
 
 it("is always cold on a platform that keeps no instance", () => {
-  const instances = new SeenInstances(0);
+  const instances = new WarmInstances(0);
   instances.called(0);
   instances.answered(100);
   expect(instances.isWarm(100)).toBe(false);
