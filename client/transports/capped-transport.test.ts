@@ -50,7 +50,6 @@ it.each([
     failing("target_throttled"),
     costOf(300),
   ],
-  ["nothing when this side did not send it", failing("retry_budget_spent"), 0],
   ["as long as we waited when the function exited", failing("target_broken"), costOf(300)],
   ["the most there is when nobody answered in time", failing("target_timeout"), most],
   ["the most there is when the connection broke", failing("target_unreachable"), most],
@@ -92,7 +91,6 @@ it("does not make a call for which there is no money, and says so", async () => 
   void capped.call("m", wire, 500);
   await expect(capped.call("m", wire, 500)).rejects.toMatchObject({
     code: "spend_cap_reached",
-    isLocal: true,
     retryAfterMs: 100,
   });
   expect(calls).toBe(1);

@@ -202,8 +202,7 @@ describe("a function through the official SDK", () => {
     const calls = Array.from({ length: 12 }, () => send(functions, call("a", 1)));
     const refused = await Promise.race(calls);
     expect(refused).toMatchObject({
-      isUnsent: true,
-      error: { code: "calls_open", message: /8 calls are under way/, isLocal: true, retryAfterMs: 100 },
+      error: { code: "calls_open", message: /8 calls are open already/, retryAfterMs: 100 },
     });
     await eventually(() => expect(waiting).toHaveLength(8));
     for (const response of waiting) response.end("no envelope");
