@@ -1,12 +1,11 @@
 /** Wires the local function host: functions whose instances are this executable's `function` command. */
 import { fileURLToPath } from "node:url";
-import type { MenuFunction } from "../serverless/prices/function-menu.ts";
+import { chosenFunctions, type MenuFunction } from "../serverless/prices/function-menu.ts";
 import { coldStarts } from "../serverless/host/instances/cold-start.ts";
 import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
-import { chosenCgroups } from "../serverless/host/instances/cgroup-choice.ts";
-import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { chosenCgroups } from "../serverless/host/instances/cgroup-probe.ts";
 import { functionComputeKey } from "../base/program/secrets.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { throwUsage } from "../base/usage-error.ts";
@@ -37,7 +36,7 @@ function hostedFunction(
   { name, vcpu, memoryMib }: MenuFunction,
   options: FunctionHostProgramOptions,
 ): FunctionConfig {
-  const { gpu, models } = options;
+  const { models } = options;
   return {
     name,
     command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
@@ -50,7 +49,6 @@ function hostedFunction(
     },
     vcpu,
     memoryMib,
-    ...(gpu && { gpu }),
     instanceConcurrency: options.instanceConcurrency,
     timeoutMs: options.functionTimeout * 1_000,
     initializer: true,
@@ -59,7 +57,7 @@ function hostedFunction(
   };
 }
 
-/** @throws UsageError when what is to be hosted is not usable, such as a GPU that the price sheet does not name */
+/** @throws UsageError when what is to be hosted is not usable */
 function hostOf(options: FunctionHostOptions): FunctionHost {
   try {
     return createFunctionHost(options);

@@ -1,11 +1,11 @@
 /** Wires the price list: which sheets and functions are meant, and what they come to. */
 import type { FunctionSize } from "../serverless/prices/price.ts";
-import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { chosenFunctions } from "../serverless/prices/function-menu.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
 import {
   formatPrices,
   formatSheets,
-  type Load,
+  type CallLoad,
   priceFunctions,
   sheetPrices,
 } from "../serverless/prices/price-table.ts";
@@ -53,7 +53,7 @@ function priced(options: PricesOptions): string {
   }
 }
 
-function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): Load {
+function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): CallLoad {
   const call = { durationMs: duration * 1_000, batch };
   if (rate !== undefined) {
     if (calls !== undefined)

@@ -14,7 +14,7 @@ import { VirtualQueue } from "../client/queue/virtual-queue.ts";
 import type { MenuFunction } from "../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../protocol/message.ts";
 import { whyUnwritable } from "../base/file-fault.ts";
-import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { chosenFunctions } from "../serverless/prices/function-menu.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";

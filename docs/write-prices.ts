@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { PriceSheet } from "../serverless/prices/price.ts";
 import { checkPriceSheet, sheetFields } from "../serverless/prices/price-sheet.ts";
+import { plainNumber } from "../serverless/prices/price-table.ts";
 
 const folder = new URL("../../serverless/prices/", import.meta.url);
 const sheets = readdirSync(folder)
@@ -12,8 +13,9 @@ const sheets = readdirSync(folder)
 function sheetRow(sheet: PriceSheet): string {
   const { name, currency, validFrom, granularityMs, tiers = [], source } = sheet;
   const [first, unit] = sheet.kind === "cu" ? [sheet.perCu, "CU"] : [sheet.perGbS, "GB-s"];
-  const prices = [`${plain(first)} a ${unit}`];
-  for (const { above, price } of tiers) prices.push(`${plain(price)} above ${plain(above / 1e6)} M`);
+  const prices = [`${plainNumber(first)} a ${unit}`];
+  for (const { above, price } of tiers)
+    prices.push(`${plainNumber(price)} above ${plainNumber(above / 1e6)} M`);
   const { cpu, gpu } = granularityMs;
   const rounding = `${cpu} ms${gpu === undefined ? "" : `, GPU ${gpu} ms`}`;
   return `| \`${name}\` | ${currency} | ${validFrom} | ${prices.join("; ")} | ${rounding} | ${source} |`;
@@ -30,11 +32,6 @@ function fieldRows(kind: PriceSheet["kind"]): string {
       return `| \`${name}\` | ${value}${meaning} | ${optional ? "" : "yes"} |`;
     })
     .join("\n");
-}
-
-/** Never with an exponent. */
-function plain(value: number): string {
-  return value.toLocaleString("en", { maximumSignificantDigits: 12, useGrouping: false });
 }
 
 const page = `# Prices

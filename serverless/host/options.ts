@@ -1,9 +1,8 @@
-/** The options of the local function host and of a function, each with its meaning, unit, range and default. */
+/** The options of the function host. */
 import { z } from "zod";
-import { longestS, mostConcurrency } from "../prices/fc-limits.ts";
-import { functionGpu, functionMenu, functionSize } from "../prices/function-menu.ts";
+import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
+import { functionMenu, functionSize } from "../prices/function-menu.ts";
 import type { ColdStart } from "./instances/cold-start.ts";
-import { triggerAuths } from "./fc-contract.ts";
 import { defaultScaling } from "./instances/scaling.ts";
 
 /** `MS`, or `MEDIAN,P99`. */
@@ -24,7 +23,7 @@ export const functionHostOptions = z.strictObject({
   functions: functionMenu
     .optional()
     .describe(
-      "functions of several sizes: NAME=VCPUxMIB,...; the threads of a run are its whole vCPU, 1 or more",
+      "functions of several sizes: NAME=VCPUxMIB,...; a run uses as many threads as whole vCPU, at least 1",
     ),
   function: z
     .string()
@@ -35,15 +34,10 @@ export const functionHostOptions = z.strictObject({
     .optional()
     .describe("memory of the only function that is billed, in MiB (default: 1024)"),
   vcpu: functionSize.vcpu.optional().describe("vCPU of the only function that are billed (default: 0.5)"),
-  gpu: functionGpu
-    .optional()
-    .describe(
-      "GPU of every function that is metered, though no process has one: a card that the price sheet names, and its memory in GiB, such as ada:16",
-    ),
   functionTimeout: z
     .number()
     .positive()
-    .max(longestS.call)
+    .max(maxTimeoutS.call)
     .default(60)
     .describe("longest time of one call, in seconds"),
   maxInstances: z
@@ -52,7 +46,7 @@ export const functionHostOptions = z.strictObject({
     .min(1)
     .max(64)
     .default(4)
-    .describe("most function processes at once; calls beyond them are throttled (429)"),
+    .describe("most function processes at a time; calls that need more are throttled (429)"),
   idle: z
     .number()
     .positive()
@@ -63,7 +57,7 @@ export const functionHostOptions = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(mostConcurrency)
+    .max(maxConcurrency)
     .default(1)
     .describe("most calls that one instance runs at a time; its busy time is billed once for all of them"),
   burst: z
@@ -72,7 +66,7 @@ export const functionHostOptions = z.strictObject({
     .min(1)
     .max(100_000)
     .default(defaultScaling.burst)
-    .describe("instances that may start at once; calls that would need more are throttled (429)"),
+    .describe("instances that may start at once; calls that need more are throttled (429)"),
   growth: z
     .number()
     .min(0)
@@ -113,24 +107,3 @@ export const functionHostOptions = z.strictObject({
 });
 
 export type FunctionHostProgramOptions = z.output<typeof functionHostOptions>;
-
-export const functionOptions = z.strictObject({
-  host: z.string().default("0.0.0.0").describe("address to listen on; the platform asks for 0.0.0.0"),
-  models: functionHostOptions.shape.models,
-  threads: z.number().int().min(1).max(256).default(1).describe("threads that one run of a model uses"),
-});
-
-export type FunctionOptions = z.output<typeof functionOptions>;
-
-/** Where platforms say the port on which a function is to listen; the first that is there counts. */
-const portVariables = ["FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT", "PORT"];
-const defaultPort = 9_000;
-
-/** @throws Error that names the variable when it holds no port */
-export function functionPort(env: Readonly<Record<string, string | undefined>>): number {
-  const variable = portVariables.find((name) => env[name] !== undefined && env[name] !== "");
-  if (variable === undefined) return defaultPort;
-  const port = Number(env[variable]);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new Error(`${variable} is "${env[variable]}"; allowed: an integer, 0 to 65535`);
-}

@@ -1,19 +1,19 @@
-/** Reads requests' bodies whole, but never more of one than a bound, nor more of all together than another. */
+/** Reads whole request bodies, within a limit for each and a limit for all that are held at a time. */
 import { FcRefusal } from "./fc-refusal.ts";
 
 /** Room for the bodies that a host holds at a time, in bytes. */
 export class BodyRoom {
-  readonly #mostBytes: number;
+  readonly #maxBytes: number;
   #bytes = 0;
 
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes;
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
-  /** @throws FcRefusal ResourceExhausted when there is no more room */
+  /** @throws FcRefusal ResourceExhausted when there is not enough room */
   take(bytes: number): void {
-    if (this.#bytes + bytes > this.#mostBytes) {
-      const message = `the host holds ${this.#bytes} bytes of bodies; at most ${this.#mostBytes} at a time`;
+    if (this.#bytes + bytes > this.#maxBytes) {
+      const message = `the host holds ${this.#bytes} bytes of bodies; allowed: ${this.#maxBytes} at a time`;
       throw new FcRefusal("ResourceExhausted", message);
     }
     this.#bytes += bytes;
@@ -30,9 +30,10 @@ export interface HeldBody {
   free(): void;
 }
 
-/** @throws FcRefusal EntityTooLarge beyond `maxBytes`, the rest is then not read; ResourceExhausted without room */
+/** @throws FcRefusal EntityTooLarge beyond `maxBytes` (the rest is not read), ResourceExhausted without room */
 export async function readBounded(request: Request, maxBytes: number, room: BodyRoom): Promise<HeldBody> {
-  const tooLarge = (): FcRefusal => new FcRefusal("EntityTooLarge", `a body may have ${maxBytes} bytes here`);
+  const tooLarge = (): FcRefusal =>
+    new FcRefusal("EntityTooLarge", `the body is too large; allowed: ${maxBytes} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -1,6 +1,6 @@
 /**
- * `npm run build:function`: makes the package of a function, as a folder and as a zip, with what a function needs and
- * no more, and says how large it is beside the platform's limits.
+ * `npm run build:function`: makes the package of a function, as a folder and as a zip, and prints its size and the
+ * platform's limits.
  */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { packageFiles, writeFolder } from "./package-files.ts";
-import { sizesText, whyTooLarge } from "./size-limits.ts";
+import { sizesText, sizeProblem } from "./size-limits.ts";
 import { zip } from "./zip.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -35,8 +35,8 @@ async function run(): Promise<number> {
     `${relative(process.cwd(), join(out, "function.zip"))}\n${sizesText(files, zipped.length)}` +
       `sha256    ${createHash("sha256").update(zipped).digest("hex")}\n`,
   );
-  const fault = whyTooLarge(files, zipped.length);
-  if (fault !== undefined) throw new Error(fault);
+  const problem = sizeProblem(files, zipped.length);
+  if (problem !== undefined) throw new Error(problem);
   return 0;
 }
 

@@ -1,29 +1,31 @@
-/** How large a function's package is, beside what Function Compute takes. */
+/** The size of a function's package beside the limits of Function Compute. */
 import { packageLimits } from "../prices/fc-limits.ts";
-import type { PackageFile } from "./package-file.ts";
+import type { PackageFile } from "./package-files.ts";
 
-const mib = 2 ** 20;
-const { zippedBytes: zippedAnywhereBytes, zippedMostBytes, unpackedBytes: unpackedMostBytes } = packageLimits;
+const {
+  zippedBytes: maxZippedAnywhere,
+  zippedMostBytes: maxZipped,
+  unpackedBytes: maxUnpacked,
+} = packageLimits;
 
-/** A line for each part of the package, and for the whole. */
+/** A line for each part of the package, and two for the whole. */
 export function sizesText(files: readonly PackageFile[], zippedBytes: number): string {
   const parts = new Map<string, number>();
   for (const file of files) parts.set(partOf(file), (parts.get(partOf(file)) ?? 0) + file.content.length);
   const lines = [...parts].map(([part, bytes]) => `  ${part.padEnd(30)} ${mibText(bytes)}`);
   const unpacked = mibText(unpackedBytes(files));
   lines.push(
-    `unpacked  ${unpacked} in ${files.length} files (limit: ${mibText(unpackedMostBytes)})`,
-    `zipped    ${mibText(zippedBytes)} (limit: ${mibText(zippedAnywhereBytes)}; ${mibText(zippedMostBytes)} in large regions)`,
+    `unpacked  ${unpacked} in ${files.length} files (limit: ${mibText(maxUnpacked)})`,
+    `zipped    ${mibText(zippedBytes)} (limit: ${mibText(maxZippedAnywhere)}; ${mibText(maxZipped)} in large regions)`,
   );
   return `${lines.join("\n")}\n`;
 }
 
 /** Why no region takes the package; undefined when one does. */
-export function whyTooLarge(files: readonly PackageFile[], zippedBytes: number): string | undefined {
-  if (zippedBytes > zippedMostBytes)
-    return `the zip has ${mibText(zippedBytes)}; allowed: ${mibText(zippedMostBytes)}`;
-  if (unpackedBytes(files) > unpackedMostBytes)
-    return `the package has ${mibText(unpackedBytes(files))}; allowed: ${mibText(unpackedMostBytes)}`;
+export function sizeProblem(files: readonly PackageFile[], zippedBytes: number): string | undefined {
+  if (zippedBytes > maxZipped) return `the zip has ${mibText(zippedBytes)}; allowed: ${mibText(maxZipped)}`;
+  if (unpackedBytes(files) > maxUnpacked)
+    return `the package has ${mibText(unpackedBytes(files))}; allowed: ${mibText(maxUnpacked)}`;
   return undefined;
 }
 
@@ -31,12 +33,12 @@ function unpackedBytes(files: readonly PackageFile[]): number {
   return files.reduce((sum, { content }) => sum + content.length, 0);
 }
 
-/** `models`, a package's name, or the function's own code. */
+/** `models`, the name of an npm package, or `code` for the function's own. */
 function partOf({ path }: PackageFile): string {
   const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? [];
   return name ?? (path.startsWith("models/") ? "models" : "code");
 }
 
 function mibText(bytes: number): string {
-  return `${(bytes / mib).toFixed(bytes < 100 * mib ? 1 : 0)} MiB`;
+  return `${(bytes / 2 ** 20).toFixed(bytes < 100 * 2 ** 20 ? 1 : 0)} MiB`;
 }

@@ -44,7 +44,7 @@ it("prices a load over hours by a user's own sheet, as JSON, and warns of prices
   const load = ["--duration", "0.12", "--batch", "4", "--rate", "40", "--hours", "1"];
   const { status, stdout, stderr } = prices("--sheet", path, "--functions", "f=1x2048", ...load, "--json");
   expect(status).toBe(0);
-  expect(stderr).toBe("spillway: price sheet mine was valid until 2020-12-31; prices may be others now\n");
+  expect(stderr).toBe("spillway: price sheet mine was valid until 2020-12-31; prices may have changed\n");
   expect(JSON.parse(stdout)).toEqual({
     sheet: "mine",
     currency: "EUR",

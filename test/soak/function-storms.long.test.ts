@@ -9,8 +9,8 @@ import { afterAll, afterEach, expect, it } from "vitest";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
 import type { SpendStatus } from "../../client/targets/spend-cap.ts";
 import { parseRecord, type RecordedDecision, replayRecord } from "../../replay/records/recorded-run.ts";
-import type { InstanceView } from "../../serverless/host/instances/instance-slot.ts";
-import type { Bill } from "../../serverless/host/calls/meter.ts";
+import type { InstanceView } from "../../serverless/host/instances/instance.ts";
+import type { Bill } from "../../serverless/host/meter.ts";
 import { executable, isAlive } from "../support/built.ts";
 import { timedServer } from "../support/timed-server.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { FunctionSize, PriceSheet } from "../../serverless/prices/price.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
-import { Meter, type Bill } from "../../serverless/host/calls/meter.ts";
+import { Meter, type Bill } from "../../serverless/host/meter.ts";
 import { Scaling, type ScalingRules } from "../../serverless/host/instances/scaling.ts";
 
 export interface ScaledFunctions {

@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runScaled, type InstanceRecord } from "../../../test/support/scaled-functions.ts";
 import { tinySheet } from "../../../test/support/tiny-world.ts";
-import { GrowthAllowance } from "./growth-allowance.ts";
-import { defaultScaling, Scaling, type ScalingRules } from "./scaling.ts";
+import { defaultScaling, GrowthAllowance, Scaling, type ScalingRules } from "./scaling.ts";
 
 const rules: ScalingRules = { burst: 10, growthPerMin: 60, maxInstances: 5, idleMs: 1_000 };
 const size = { vcpu: 1, memoryMib: 1024 };

@@ -1,18 +1,17 @@
-/** What every route of the function host is given, and the checks in front of those that take signed requests. */
-import { createMiddleware } from "hono/factory";
+/** What requests to the function host carry, and the checks that they pass before a route sees them. */
 import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
 import { fromThisMachine } from "../../../base/program/admin-guard.ts";
-import { ACS3_MAX_SKEW_MS, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
+import { acs3MaxSkewMs, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { Nonces } from "../nonces.ts";
 import { readBounded, type BodyRoom } from "../read-bounded.ts";
-import { checkHead } from "./check-head.ts";
 
 export interface HostEnv {
   readonly Variables: {
     /** In Function Compute's form. */
     requestId: string;
-    /** As sent. The room that it takes is free again when the request was answered. */
+    /** Read by the gate; its room is freed when the request is answered. */
     body: Uint8Array;
   };
 }
@@ -25,25 +24,22 @@ export interface GateOptions {
 
 type Middleware = ReturnType<typeof createMiddleware<HostEnv>>;
 
-/** The most that a request's body may have, which may depend on its headers. */
-type MaxBytes = number | ((context: Context<HostEnv>) => number);
+const maxNonces = 100_000;
+/** Function Compute's limits of a request's head. */
+const maxHeaderBytes = 8 * 2 ** 10;
+const maxUrlBytes = 4 * 2 ** 10;
 
-const mostNonces = 100_000;
-
-/**
- * The checks that a request passes before a route sees it: the size of its head, its signature, and only then its
- * body, which is read within bounds.
- */
+/** Checks the size of the head, then the signature, and only then reads the body, within bounds. */
 export class Gate {
   readonly #options: GateOptions;
-  readonly #nonces = new Nonces({ keepMs: 2 * ACS3_MAX_SKEW_MS, most: mostNonces });
+  readonly #nonces = new Nonces({ keepMs: 2 * acs3MaxSkewMs, maxCount: maxNonces });
 
   constructor(options: GateOptions) {
     this.#options = options;
   }
 
-  /** For Function Compute's own API. */
-  signed(maxBytes: MaxBytes): Middleware {
+  /** For Function Compute's own API: takes signed requests only. */
+  signed(maxBytes: number): Middleware {
     return createMiddleware<HostEnv>(async (context, next) => {
       checkHead(context.req.raw);
       this.verify(context, "announced");
@@ -58,10 +54,10 @@ export class Gate {
   }
 
   /**
-   * For what puts code on this machine: from this machine only. The local host's access key is no secret, so a signature
-   * by it says nothing about who asks.
+   * For routes that put code on this machine: takes signed requests of this machine only. The local host's access key is
+   * public, so a signature does not prove who asks.
    */
-  deploys(maxBytes: MaxBytes): Middleware {
+  deploys(maxBytes: number): Middleware {
     const signed = this.signed(maxBytes);
     return createMiddleware<HostEnv>(async (context, next) => {
       if (!fromThisMachine(context)) {
@@ -71,8 +67,8 @@ export class Gate {
     });
   }
 
-  /** For routes that see to signatures themselves. @param check is called before the body is read */
-  checked(maxBytes: MaxBytes, check: (context: Context<HostEnv>) => void): Middleware {
+  /** For routes that check signatures themselves. @param check is called before the body is read */
+  checked(maxBytes: number, check: (context: Context<HostEnv>) => void): Middleware {
     return createMiddleware<HostEnv>(async (context, next) => {
       checkHead(context.req.raw);
       check(context);
@@ -90,7 +86,7 @@ export class Gate {
       query: searchParams,
       headers: context.req.header(),
       payload,
-      nowMs: nowUnixMs(),
+      nowUnixMs: nowUnixMs(),
       secretFor,
     });
     if (!verdict.ok) throw new FcRefusal(verdict.code, verdict.message);
@@ -101,20 +97,39 @@ export class Gate {
       throw new FcRefusal("MissingRequiredHeader", "the header x-acs-signature-nonce is missing");
     }
     if (this.#nonces.isNew(nonce, this.#options.nowUnixMs())) return;
-    throw new FcRefusal(
-      "SignatureNonceUsed",
-      "x-acs-signature-nonce was used before; each request needs its own",
-    );
+    const message = "x-acs-signature-nonce was used before; each request needs its own";
+    throw new FcRefusal("SignatureNonceUsed", message);
   }
 
-  async #withBody(context: Context<HostEnv>, maxBytes: MaxBytes, next: () => Promise<void>): Promise<void> {
-    const most = typeof maxBytes === "number" ? maxBytes : maxBytes(context);
-    const body = await readBounded(context.req.raw, most, this.#options.room);
+  async #withBody(context: Context<HostEnv>, maxBytes: number, next: () => Promise<void>): Promise<void> {
+    const body = await readBounded(context.req.raw, maxBytes, this.#options.room);
     try {
       context.set("body", body.bytes);
       await next();
     } finally {
       body.free();
     }
+  }
+}
+
+/** An answer of the API: JSON, or nothing when `body` is null. */
+export function apiAnswer(context: Context<HostEnv>, body: object | null): Response {
+  const headers = { "x-fc-request-id": context.var.requestId };
+  return body === null ? context.body(null, 204, headers) : context.json(body, 200, headers);
+}
+
+/** @throws FcRefusal InvalidArgument when path and query, or the headers, are too large */
+function checkHead(request: Request): void {
+  const { pathname, search } = new URL(request.url);
+  const urlBytes = pathname.length + search.length;
+  if (urlBytes > maxUrlBytes) {
+    throw new FcRefusal("InvalidArgument", `path and query have ${urlBytes} bytes; allowed: ${maxUrlBytes}`);
+  }
+  let headerBytes = 0;
+  // Each header is a line: name, colon, blank, value, and two bytes for the line's end.
+  for (const [name, value] of request.headers) headerBytes += name.length + value.length + 4;
+  if (headerBytes > maxHeaderBytes) {
+    const message = `the headers have ${headerBytes} bytes; allowed: ${maxHeaderBytes}`;
+    throw new FcRefusal("InvalidArgument", message);
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { functionHostOptions, functionPort } from "./options.ts";
+import { functionPort } from "./options.ts";
 
 it("listens where Function Compute says, else where other platforms do, else on 9000", () => {
   const all = { FC_SERVER_PORT: "1", FC_CUSTOM_LISTEN_PORT: "2", PORT: "3" };
@@ -7,12 +7,6 @@ it("listens where Function Compute says, else where other platforms do, else on 
   expect(functionPort({ ...all, FC_SERVER_PORT: undefined })).toBe(2);
   expect(functionPort({ ...all, FC_SERVER_PORT: "", FC_CUSTOM_LISTEN_PORT: "" })).toBe(3);
   expect(functionPort({})).toBe(9_000);
-});
-
-it("takes a GPU by its card and memory, and no text that names none", () => {
-  expect(functionHostOptions.parse({ gpu: "ada:0.5" }).gpu).toEqual({ card: "ada", memoryGib: 0.5 });
-  for (const gpu of ["ada", "ada:0", ":16", "ada:1.2.3", "ada:16GB"])
-    expect(() => functionHostOptions.parse({ gpu })).toThrow("CARD:GIB with more than 0 GiB");
 });
 
 it("refuses a port that is none, and names the variable", () => {

@@ -1,24 +1,18 @@
 /**
- * The answer to a call that reached an instance: Function Compute's status, headers and body for each way the
- * call can end. Pure, and apart from the host because these rules are read against the vendor's documents.
+ * The answer to a call that reached an instance: Function Compute's status, headers and body for each way in which a call
+ * can end.
  */
-import {
-  forbiddenHeader,
-  functionFailed,
-  isFunctionHeader,
-  type FcErrorCode,
-  type FunctionConfig,
-} from "../fc-contract.ts";
-import { FcRefusal } from "../fc-refusal.ts";
-import type { Reply } from "./exchange.ts";
-import type { CallEnd } from "../instances/instances.ts";
+import { forbiddenHeader, functionFailed, isFunctionHeader, type FunctionConfig } from "../fc-contract.ts";
+import { FcRefusal, type FcErrorCode } from "../fc-refusal.ts";
+import type { FunctionReply } from "../instances/function-server.ts";
+import type { CallEnd } from "../instances/instance-pool.ts";
 
-/** Longest log tail, in bytes before base64. */
-const LOG_TAIL_BYTES = 4096;
+/** Of a log tail, before base64. */
+const maxLogTailBytes = 4096;
 /** Statuses whose answers have no body. */
 const bodiless = new Set([204, 205, 304]);
-/** Tells a failure of the function from one of the platform. */
-const unhandled = { "x-fc-error-type": "UnhandledInvocationError" };
+/** Marks a failure of the function, as opposed to one of the platform. */
+const failedHeader = { "x-fc-error-type": "UnhandledInvocationError" };
 
 interface Answered {
   readonly requestId: string;
@@ -26,14 +20,14 @@ interface Answered {
   readonly call: Extract<CallEnd, { ran: true }>;
 }
 
-/** What the caller of InvokeFunction is told: a failure of the function is a success of the call, 200 and a header. */
+/** The answer of InvokeFunction. When the function failed, the call succeeded: the status is 200, and a header tells. */
 export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: boolean): Response {
   const { invoke } = call;
   const headers: Record<string, string> = {
     "x-fc-request-id": requestId,
     "x-fc-instance-id": call.instanceId,
     "x-fc-invocation-duration": String(Math.ceil(invoke.durationMs)),
-    // Our own: Function Compute has no header that tells a cold start.
+    // The local host's own: Function Compute has no header for cold starts.
     "x-spillway-cold-start-ms": call.coldStartMs === 0 ? "0" : call.coldStartMs.toFixed(3),
     ...(wantsLog && { "x-fc-log-result": logResult(invoke.logTail, invoke.durationMs, config.memoryMib) }),
   };
@@ -41,17 +35,20 @@ export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: bo
     case "replied":
       return passedOn(invoke.reply, requestId, 200, {
         ...headers,
-        ...(functionFailed(invoke.reply) && unhandled),
+        ...(functionFailed(invoke.reply) && failedHeader),
       });
     case "timeout":
-      // ASSUMED: the text of this body is not documented.
-      return Response.json({ errorMessage: timeoutText(config) }, { headers: { ...headers, ...unhandled } });
+      // ASSUMED: the documents do not give the text of this body.
+      return Response.json(
+        { errorMessage: timeoutText(config) },
+        { headers: { ...headers, ...failedHeader } },
+      );
     case "broken":
       return brokenAnswer(requestId, invoke, headers);
   }
 }
 
-/** What the caller of an HTTP trigger is told: the function's own status, and less about the call. */
+/** The answer through an HTTP trigger: the function's own status, and less about the call. */
 export function triggerAnswer({ requestId, config, call }: Answered): Response {
   const { invoke } = call;
   const headers = { "x-fc-request-id": requestId };
@@ -59,9 +56,9 @@ export function triggerAnswer({ requestId, config, call }: Answered): Response {
     case "replied":
       return passedOn(invoke.reply, requestId, invoke.reply.status, headers);
     case "timeout": {
-      // ASSUMED: status and text are not documented for triggers.
+      // ASSUMED: the documents name neither status nor text for triggers.
       const body = { RequestId: requestId, Code: "InvocationTimeout", Message: timeoutText(config) };
-      return Response.json(body, { status: 502, headers: { ...headers, ...unhandled } });
+      return Response.json(body, { status: 502, headers: { ...headers, ...failedHeader } });
     }
     case "broken":
       return brokenAnswer(requestId, invoke, headers);
@@ -69,14 +66,14 @@ export function triggerAnswer({ requestId, config, call }: Answered): Response {
 }
 
 function passedOn(
-  reply: Reply,
+  reply: FunctionReply,
   requestId: string,
   status: number,
   headers: Record<string, string>,
 ): Response {
   const forbidden = forbiddenHeader(reply.headers);
   if (forbidden !== undefined) {
-    const message = `the function set the response header ${forbidden}, which is the platform's`;
+    const message = `the function set the response header ${forbidden}, which belongs to the platform`;
     return brokenAnswer(requestId, { code: "BadResponse", message }, headers);
   }
   const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
@@ -98,10 +95,10 @@ function timeoutText({ timeoutMs }: FunctionConfig): string {
   return `Function timed out after ${timeoutMs / 1000} seconds`;
 }
 
-/** The end of the function's output during the call, closed by the platform's own line, in base64. */
+/** The end of the function's output during the call and the platform's own last line, in base64. */
 function logResult(logTail: string, durationMs: number, memoryMib: number): string {
   const [duration, billed] = [durationMs.toFixed(2), Math.ceil(durationMs)];
   const last = `Duration: ${duration} ms, Billed Duration: ${billed} ms, Memory Size: ${memoryMib} MB\n`;
   const text = Buffer.from(logTail + last);
-  return text.subarray(Math.max(0, text.length - LOG_TAIL_BYTES)).toString("base64");
+  return text.subarray(Math.max(0, text.length - maxLogTailBytes)).toString("base64");
 }
