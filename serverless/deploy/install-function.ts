@@ -17,21 +17,18 @@ export interface ControlPlane {
   readonly accessKeySecret: string;
 }
 
-export interface InstalledFunction {
-  readonly done: "created" | "updated";
-  /** Of its HTTP triggers. */
-  readonly urls: readonly string[];
-}
-
 /** Long, because the answer comes after the code was unpacked. */
 const timeoutMs = 60_000;
 
-/** @param zip the function's package */
+/**
+ * @param zip the function's package
+ * @returns what was done, and the URLs of the function's HTTP triggers
+ */
 export async function installFunction(
   plane: ControlPlane,
   properties: FunctionProperties,
   zip: Uint8Array,
-): Promise<InstalledFunction> {
+): Promise<{ done: "created" | "updated"; urls: string[] }> {
   const config = { ...plane, readTimeout: timeoutMs, connectTimeout: timeoutMs };
   const client = new fc.default(config as ConstructorParameters<typeof fc.default>[0]);
   // The endpoint determines the region.

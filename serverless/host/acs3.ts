@@ -1,7 +1,7 @@
 /** Checks the ACS3-HMAC-SHA256 signature of a request, as Function Compute does. `base/acs3.ts` makes signatures. */
 import { timingSafeEqual } from "node:crypto";
 import { type Acs3Parts, acs3Signature, contentSha256, signedHeaderNames } from "../../base/acs3.ts";
-import type { FcErrorCode } from "./fc-refusal.ts";
+import { FcRefusal } from "./fc-refusal.ts";
 
 const algorithm = "ACS3-HMAC-SHA256";
 const authorizationForm =
@@ -25,43 +25,42 @@ export interface Acs3Request extends Omit<Acs3Parts, "signedHeaders" | "contentS
   readonly secretFor: (accessKeyId: string) => string | undefined;
 }
 
-export type Acs3Verdict =
-  | { readonly ok: true; readonly accessKeyId: string }
-  | { readonly ok: false; readonly code: FcErrorCode; readonly message: string };
-
 /**
  * Check the head of a signed request: it has the needed headers, the key is known, the date is close to `nowUnixMs`,
  * everything that must be signed is signed, and the signature is right. Still to be checked are the body, by
  * `hasAnnouncedBody`, and that the nonce is new.
+ *
+ * @returns the id of the access key
+ * @throws FcRefusal MissingRequiredHeader, InvalidAccessKeyID, SignatureNotMatch
  */
-export function verifyAcs3(request: Acs3Request): Acs3Verdict {
+export function verifyAcs3(request: Acs3Request): string {
   const { headers, payload = "announced" } = request;
   const announcing = payload === "announced" ? ["host", "x-acs-content-sha256"] : [];
   for (const name of ["authorization", "x-acs-date", ...announcing]) {
-    if (!headers[name]) return refuse("MissingRequiredHeader", `the header ${name} is missing`);
+    if (!headers[name]) throw new FcRefusal("MissingRequiredHeader", `the header ${name} is missing`);
   }
   const [, accessKeyId = "", signedList = "", given = ""] =
     authorizationForm.exec(headers["authorization"] ?? "") ?? [];
-  if (given === "") return refuse("SignatureNotMatch", `authorization is not in the form of ${algorithm}`);
+  if (given === "") throw mismatch(`authorization is not in the form of ${algorithm}`);
   const secret = request.secretFor(accessKeyId);
-  if (secret === undefined) return refuse("InvalidAccessKeyID", `access key ${accessKeyId} is unknown`);
+  if (secret === undefined) throw new FcRefusal("InvalidAccessKeyID", `access key ${accessKeyId} is unknown`);
 
   const date = headers["x-acs-date"] ?? "";
   const sentAtMs = dateForm.test(date) ? Date.parse(date) : Number.NaN;
   if (!(Math.abs(request.nowUnixMs - sentAtMs) <= acs3MaxSkewMs)) {
-    return refuse("SignatureNotMatch", `x-acs-date ${date} is not within 15 minutes of the host's clock`);
+    throw mismatch(`x-acs-date ${date} is not within 15 minutes of the host's clock`);
   }
   const signedHeaders = signedHeaderNames(headers).filter(
     (name) => payload === "announced" || name.startsWith("x-acs-"),
   );
   if (signedList !== signedHeaders.join(";")) {
-    return refuse("SignatureNotMatch", `signed headers must be ${signedHeaders.join(";")}`);
+    throw mismatch(`signed headers must be ${signedHeaders.join(";")}`);
   }
   const announced = payload === "announced" ? (headers["x-acs-content-sha256"] ?? "") : "";
   if (!isSameText(given, acs3Signature(secret, { ...request, signedHeaders, contentSha256: announced }))) {
-    return refuse("SignatureNotMatch", "the signature is not that of this request and key");
+    throw mismatch("the signature is not that of this request and key");
   }
-  return { ok: true, accessKeyId };
+  return accessKeyId;
 }
 
 /** Whether a body has the hash that the signed headers announce. */
@@ -69,11 +68,11 @@ export function hasAnnouncedBody(headers: Readonly<Record<string, string>>, body
   return isSameText(headers["x-acs-content-sha256"] ?? "", contentSha256(body));
 }
 
-function refuse(code: FcErrorCode, message: string): Acs3Verdict {
-  return { ok: false, code, message };
-}
-
 function isSameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
+}
+
+function mismatch(message: string): FcRefusal {
+  return new FcRefusal("SignatureNotMatch", message);
 }

@@ -38,10 +38,10 @@ export class FcRefusal extends Error {
   }
 
   /** The answer in the form that the official SDK parses. */
-  response(requestId: string): Response {
+  response(requestId: string, headers: Readonly<Record<string, string>> = {}): Response {
     return Response.json(
       { RequestId: requestId, Code: this.code, Message: this.message },
-      { status: fcErrorStatus[this.code], headers: { "x-fc-request-id": requestId } },
+      { status: fcErrorStatus[this.code], headers: { ...headers, "x-fc-request-id": requestId } },
     );
   }
 }

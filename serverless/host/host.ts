@@ -8,7 +8,7 @@ import { adminGuard } from "../../base/program/admin-guard.ts";
 import { seededRandom } from "../../base/random.ts";
 import { functionName } from "../prices/fc-limits.ts";
 import { unitsPerS, type PriceSheet } from "../prices/price.ts";
-import { Caller } from "./caller.ts";
+import { BodyRoom } from "./body-room.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
@@ -18,7 +18,6 @@ import { defaultInstanceLimits, type InstanceLimits } from "./instances/function
 import { InstancePool } from "./instances/instance-pool.ts";
 import { defaultScaling, type ScalingRules } from "./instances/scaling.ts";
 import { Meter, type Bill } from "./meter.ts";
-import { BodyRoom } from "./read-bounded.ts";
 import { addHostAdminRoutes } from "./routes/admin-routes.ts";
 import { addFunctionRoutes } from "./routes/function-routes.ts";
 import { Gate, type HostEnv } from "./routes/gate.ts";
@@ -66,6 +65,7 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   checkFunctions(functions, maxInstances, idleMs, prices);
   const { nowUnixMs = Date.now, nowMs = () => performance.now(), faultSeed = 1 } = options;
   const meter = new Meter(prices);
+  const faults = new InjectedFaults(seededRandom(faultSeed), nowMs);
   const pool = new InstancePool({
     functions,
     scaling: { burst, growthPerMin, maxInstances, idleMs },
@@ -73,11 +73,10 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     ...(options.makeCgroup && { makeCgroup: options.makeCgroup }),
     limits: { ...defaultInstanceLimits, ...options.limits },
     meter,
+    faults,
     log,
   });
   const store = new FunctionStore({ functions, pool, nowUnixMs, log });
-  const faults = new InjectedFaults(seededRandom(faultSeed), nowMs);
-  const caller = new Caller(pool, meter, faults);
   const secrets = new Map(Object.entries(accessKeys));
   const room = new BodyRoom(options.maxHeldBytes ?? 2 ** 29);
   const gate = new Gate({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs, room });
@@ -91,9 +90,10 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     }
     return next();
   });
-  addFunctionRoutes(app, { store, caller, gate });
-  addTriggerRoutes(app, { store, caller, gate, nowUnixMs });
-  addHostAdminRoutes(app, { store, pool, meter, faults, guard: adminGuard(options.adminToken) });
+  const parts = { store, pool, gate, meter, faults, nowUnixMs };
+  addFunctionRoutes(app, parts);
+  addTriggerRoutes(app, parts);
+  addHostAdminRoutes(app, parts, adminGuard(options.adminToken));
   app.notFound((context) => {
     const { method, path } = context.req;
     return new FcRefusal("PathNotSupported", `no ${method} ${path} here`).response(context.var.requestId);

@@ -29,17 +29,8 @@ interface Usage {
   cost: number;
 }
 
-const noUsage: Readonly<Usage> = {
-  calls: 0,
-  coldStarts: 0,
-  errors: 0,
-  notCharged: 0,
-  billedMs: 0,
-  vcpuS: 0,
-  gibS: 0,
-  cu: 0,
-  cost: 0,
-};
+const noCounts = { calls: 0, coldStarts: 0, errors: 0, notCharged: 0 };
+const noUsage: Readonly<Usage> = { ...noCounts, billedMs: 0, vcpuS: 0, gibS: 0, cu: 0, cost: 0 };
 
 /** What one function used. */
 export type FunctionBill = Readonly<Usage>;

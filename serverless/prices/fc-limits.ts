@@ -31,13 +31,10 @@ export const customRuntimes = ["custom", "custom.debian10", "custom.debian11", "
 /** The body of a call or of its answer. */
 export const maxPayloadBytes = 32 * 2 ** 20;
 
-/**
- * A code package: its zip within a request, where base64 counts (ASSUMED), and in smaller regions; its zip in large
- * regions; and unpacked.
- */
+/** A code package. The first limit holds within a request, where base64 counts (ASSUMED), and in smaller regions. */
 export const packageLimits = {
   zippedBytes: 100 * 2 ** 20,
-  zippedMostBytes: 500 * 2 ** 20,
+  zippedInLargeRegionsBytes: 500 * 2 ** 20,
   unpackedBytes: 10_240 * 2 ** 20,
 } as const;
 

@@ -11,8 +11,8 @@ export const pricesOptions = z.strictObject({
       "price sheet: a name, or the path of a JSON file; without it the sheets that come with the program",
     ),
   functions: functionMenu.optional().describe("functions to price: NAME=VCPUxMIB,..."),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
-  memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
+  vcpu: functionSize.vcpu.optional().describe("vCPU of the single function (default: 0.5)"),
+  memory: functionSize.memory.optional().describe("memory of the single function, in MiB (default: 1024)"),
   gpu: functionGpu
     .optional()
     .describe("GPU of every function: a card that the sheet prices, and its memory in GiB, such as ada:16"),

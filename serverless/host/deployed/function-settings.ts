@@ -15,14 +15,8 @@ import {
 import { FcRefusal } from "../fc-refusal.ts";
 import { readInput } from "./read-input.ts";
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-}
-
 /** A number in a range; the message is the range. */
-function ranged({ min, max, step }: Range): z.ZodType<number> {
+function ranged({ min, max, step }: { min: number; max: number; step: number }): z.ZodType<number> {
   const isOnStep = (value: number): boolean => Math.abs(value / step - Math.round(value / step)) < 1e-6;
   return z.custom<number>(
     (value) => typeof value === "number" && value >= min && value <= max && isOnStep(value),

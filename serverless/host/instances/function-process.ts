@@ -7,7 +7,7 @@ import { fulfilsWithin } from "../../../base/fulfils-within.ts";
 import type { Logger } from "pino";
 import { maxTimeoutS, maxPayloadBytes } from "../../prices/fc-limits.ts";
 import { instanceEnvironment, type FunctionConfig } from "../fc-contract.ts";
-import type { FcErrorCode } from "../fc-refusal.ts";
+import { FcRefusal } from "../fc-refusal.ts";
 import { CallLogs } from "./call-logs.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { Child } from "./child.ts";
@@ -42,12 +42,6 @@ export interface FunctionProcessOptions {
   readonly cgroup: Cgroup | undefined;
   readonly limits: InstanceLimits;
   readonly log: Logger;
-}
-
-/** Why an instance did not start, as the caller sees it. */
-export interface StartFailure {
-  readonly code: FcErrorCode;
-  readonly message: string;
 }
 
 const pollMs = 5;
@@ -109,7 +103,7 @@ export class FunctionProcess {
    * Wait until the port answers, then run the initializer. Fulfilled with the initializer's duration in milliseconds (0
    * without one), or with why the start failed. Never rejects.
    */
-  async start(): Promise<number | StartFailure> {
+  async start(): Promise<number | FcRefusal> {
     return (await this.#waitForPort()) ?? (await this.#initialize());
   }
 
@@ -128,7 +122,7 @@ export class FunctionProcess {
     if (gracefully && !this.hasEnded) {
       const { preStop, preStopTimeoutMs = limits.preStopTimeoutMs } = this.#config;
       const timeoutMs = Math.min(limits.preStopTimeoutMs, preStopTimeoutMs);
-      if (preStop === true) await this.server.preStop(id, timeoutMs);
+      if (preStop === true) await this.server.runHook("/pre-stop", id, timeoutMs);
       this.#child.terminate();
       await fulfilsWithin(this.exited, limits.killAfterMs);
     }
@@ -142,17 +136,18 @@ export class FunctionProcess {
   }
 
   /** Explain a broken connection: if the process ended, its exit says more than the socket's error. */
-  async explainFailure(error: Error): Promise<{ code: "CAExited" | "BadResponse"; message: string }> {
+  async explainFailure(error: Error): Promise<FcRefusal> {
     const hasExited = await fulfilsWithin(this.exited, exitSettleMs);
-    if (hasExited) return { code: "CAExited", message: this.#exitMessage() };
-    return { code: "BadResponse", message: error.message };
+    return hasExited
+      ? new FcRefusal("CAExited", this.#exitMessage())
+      : new FcRefusal("BadResponse", error.message);
   }
 
   get #initializeTimeoutMs(): number {
     return this.#config.initializeTimeoutMs ?? this.#options.limits.initializeTimeoutMs;
   }
 
-  async #waitForPort(): Promise<StartFailure | undefined> {
+  async #waitForPort(): Promise<FcRefusal | undefined> {
     const { port, limits } = this.#options;
     const { startTimeoutMs } = limits;
     const deadlineAtMs = performance.now() + startTimeoutMs;
@@ -163,18 +158,21 @@ export class FunctionProcess {
         return this.#exitFailure();
       }
       if (performance.now() > deadlineAtMs) {
-        const message = `port ${port} did not answer in ${startTimeoutMs} ms`;
-        return { code: "FunctionNotStarted", message };
+        return new FcRefusal("FunctionNotStarted", `port ${port} did not answer in ${startTimeoutMs} ms`);
       }
       await delay(pollMs);
     }
     return undefined;
   }
 
-  async #initialize(): Promise<number | StartFailure> {
+  async #initialize(): Promise<number | FcRefusal> {
     if (!this.#config.initializer) return 0;
     const startedAtMs = performance.now();
-    const result = await this.server.initialize(this.#options.instanceId, this.#initializeTimeoutMs);
+    const result = await this.server.runHook(
+      "/initialize",
+      this.#options.instanceId,
+      this.#initializeTimeoutMs,
+    );
     if (result.end === "replied" && result.reply.status < 300) return performance.now() - startedAtMs;
     if (result.end === "failed" && (await fulfilsWithin(this.exited, exitSettleMs)))
       return this.#exitFailure();
@@ -184,13 +182,13 @@ export class FunctionProcess {
       why = `answered ${result.reply.status}${answer && `: ${answer}`}`;
     }
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
-    return { code: "FunctionNotStarted", message: `POST /initialize ${why}. Logs: ${this.logs.recent}` };
+    return new FcRefusal("FunctionNotStarted", `POST /initialize ${why}. Logs: ${this.logs.recent}`);
   }
 
-  #exitFailure(): StartFailure {
+  #exitFailure(): FcRefusal {
     const isMissing =
       this.#options.cgroup === undefined ? this.pid === undefined : this.#child.exit === "code 127";
-    return { code: isMissing ? "CAFileNotFound" : "CAExited", message: this.#exitMessage() };
+    return new FcRefusal(isMissing ? "CAFileNotFound" : "CAExited", this.#exitMessage());
   }
 
   #exitMessage(): string {

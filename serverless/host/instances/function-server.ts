@@ -37,10 +37,7 @@ export type RequestEnd =
   | { readonly end: "timeout" }
   | { readonly end: "failed"; readonly error: Error };
 
-interface ServerRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+interface ServerRequest extends TriggerRequest {
   readonly body?: Uint8Array;
   /** Starts when the request is handed to the connection. */
   readonly timeoutMs: number;
@@ -69,7 +66,7 @@ export class FunctionServer {
     });
   }
 
-  /** Never rejects; neither do `initialize` and `preStop`. */
+  /** Send a call. Never rejects. */
   invoke({ requestId, body, trigger }: InstanceCall): Promise<RequestEnd> {
     const { method, path, headers } = trigger ?? eventRequest;
     const own = instanceHeaders(this.#config, trigger === undefined ? "/invoke" : "/http-invoke", requestId);
@@ -83,14 +80,10 @@ export class FunctionServer {
     });
   }
 
-  initialize(requestId: string, timeoutMs: number): Promise<RequestEnd> {
-    const headers = instanceHeaders(this.#config, "/initialize", requestId);
-    return this.#send({ method: "POST", path: "/initialize", headers, timeoutMs });
-  }
-
-  preStop(requestId: string, timeoutMs: number): Promise<RequestEnd> {
-    const headers = instanceHeaders(this.#config, "/pre-stop", requestId);
-    return this.#send({ method: "GET", path: "/pre-stop", headers, timeoutMs });
+  /** Send a lifecycle hook. Never rejects. */
+  runHook(path: "/initialize" | "/pre-stop", requestId: string, timeoutMs: number): Promise<RequestEnd> {
+    const headers = instanceHeaders(this.#config, path, requestId);
+    return this.#send({ method: path === "/initialize" ? "POST" : "GET", path, headers, timeoutMs });
   }
 
   close(): Promise<void> {

@@ -3,26 +3,25 @@
  * the instance that it began on, even when its function is replaced or deleted meanwhile.
  */
 import type { FunctionConfig } from "../fc-contract.ts";
-import type { FcErrorCode } from "../fc-refusal.ts";
+import { FcRefusal } from "../fc-refusal.ts";
+import type { InjectedFaults } from "../injected-faults.ts";
 import type { InstanceCall } from "./function-server.ts";
 import { Instance, type InstanceOptions, type InstanceView, type InvokeEnd } from "./instance.ts";
 import { Scaling, type InstancePlacement, type ScalingRules } from "./scaling.ts";
 
 export interface InstancePoolOptions extends Omit<InstanceOptions, "takenPorts"> {
   readonly functions: readonly FunctionConfig[];
+  readonly faults: InjectedFaults;
   readonly scaling: ScalingRules;
 }
 
-/** How a call ended: on an instance, or before it had one. */
-export type CallEnd =
-  | {
-      readonly ran: true;
-      readonly instanceId: string;
-      /** How long the call waited for its instance to start; 0 when the instance was warm. */
-      readonly coldStartMs: number;
-      readonly invoke: InvokeEnd;
-    }
-  | { readonly ran: false; readonly code: FcErrorCode; readonly message: string };
+/** A call that reached an instance, and how it ended there. */
+export interface CallEnd {
+  readonly instanceId: string;
+  /** How long the call waited for its instance to start; 0 when the instance was warm. */
+  readonly coldStartMs: number;
+  readonly invoke: InvokeEnd;
+}
 
 const limitMessages = {
   instances: "all instances that may exist are in use",
@@ -62,15 +61,27 @@ export class InstancePool {
     if (!this.#configs.has(name)) this.#options.meter.remove(name);
   }
 
-  /** Run one call on an instance with room, or on a new one. Refuse it when no instance may start. */
-  async call(name: string, call: InstanceCall): Promise<CallEnd> {
+  /**
+   * Run one call on an instance with room, or on a new one.
+   *
+   * @throws FcRefusal when the call gets no instance
+   */
+  async call(name: string, call: Omit<InstanceCall, "fault">): Promise<CallEnd> {
+    const { meter, faults } = this.#options;
     const config = this.#configs.get(name);
-    if (config === undefined) return refused("FunctionNotFound", `function ${name} does not exist`);
+    if (config === undefined) throw new FcRefusal("FunctionNotFound", `function ${name} does not exist`);
     if (this.#closed !== undefined) {
-      this.#options.meter.refused(name);
-      return refused("ServiceUnavailable", "the function host is closing");
+      meter.refused(name);
+      throw new FcRefusal("ServiceUnavailable", "the function host is closing");
     }
-    const run = this.#run(config, call);
+    const drawn = faults.draw(name);
+    if (drawn.throttled) {
+      meter.refused(name);
+      throw new FcRefusal("ResourceExhausted", "throttled by an injected fault");
+    }
+    // Defining the function again retires its warm instances.
+    if (drawn.cold) void this.define({ ...config });
+    const run = this.#run(config, { ...call, fault: drawn.call });
     this.#running.add(run);
     try {
       return await run;
@@ -101,7 +112,7 @@ export class InstancePool {
     const placement = this.#scaling.place(config.name, config.instanceConcurrency ?? 1, arrivedAtMs);
     if (placement.to === "none") {
       meter.refused(config.name);
-      return refused("ResourceExhausted", limitMessages[placement.limit]);
+      throw new FcRefusal("ResourceExhausted", limitMessages[placement.limit]);
     }
     const instance =
       placement.to === "new" ? this.#newInstance(config, placement) : this.#instance(placement.instance);
@@ -111,14 +122,14 @@ export class InstancePool {
       const failure = await instance.started;
       if (failure !== undefined) {
         meter.failedToStart(config.name);
-        return refused(failure.code, failure.message);
+        throw failure;
       }
       const coldStartMs = isWarm ? 0 : performance.now() - arrivedAtMs;
       const invoke = await instance.invoke(call);
       // ASSUMED: after a timeout the function may still work on the call, so its instance gets no new ones.
       if (invoke.end !== "replied") instance.isBroken = true;
       if (instance.isBroken || !instance.isAlive) this.#scaling.retire(instance.number);
-      return { ran: true, instanceId: instance.id, coldStartMs, invoke };
+      return { instanceId: instance.id, coldStartMs, invoke };
     } finally {
       instance.calls -= 1;
       if (this.#scaling.ended(instance.number, performance.now())) void this.#stop(instance);
@@ -177,8 +188,4 @@ export class InstancePool {
     if (instance === undefined) throw new RangeError(`no instance ${number}`);
     return instance;
   }
-}
-
-function refused(code: FcErrorCode, message: string): CallEnd {
-  return { ran: false, code, message };
 }

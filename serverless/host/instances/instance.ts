@@ -6,11 +6,12 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import { fulfilsWithin } from "../../../base/fulfils-within.ts";
 import type { Logger } from "pino";
 import { functionFailed, newInstanceId, type FunctionConfig } from "../fc-contract.ts";
+import { FcRefusal } from "../fc-refusal.ts";
 import type { CallFault } from "../injected-faults.ts";
 import type { Meter } from "../meter.ts";
 import type { MakeCgroup } from "./cgroup-probe.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { FunctionProcess, type InstanceLimits, type StartFailure } from "./function-process.ts";
+import { FunctionProcess, type InstanceLimits } from "./function-process.ts";
 import type { FunctionReply, InstanceCall, RequestEnd } from "./function-server.ts";
 import { reservePort } from "./loopback-port.ts";
 
@@ -30,7 +31,7 @@ export interface InstanceOptions {
 export type InvokeEnd = { readonly durationMs: number; readonly logTail: string } & (
   | { readonly end: "replied"; readonly reply: FunctionReply }
   | { readonly end: "timeout" }
-  | { readonly end: "broken"; readonly code: "CAExited" | "BadResponse"; readonly message: string }
+  | { readonly end: "broken"; readonly refusal: FcRefusal }
 );
 
 /** An instance as `/admin/instances` shows it. */
@@ -53,7 +54,7 @@ export class Instance {
   /** The number by which the scaling rules know it. */
   readonly number: number;
   /** Fulfilled with undefined when the instance is ready, else with why it did not start. */
-  readonly started: Promise<StartFailure | undefined>;
+  readonly started: Promise<FcRefusal | undefined>;
   /** Fulfilled when the instance is gone. */
   readonly gone: Promise<void>;
   /** Calls that it runs, or that wait for its start; kept by the pool. */
@@ -115,7 +116,7 @@ export class Instance {
 
     const how =
       result.end === "failed"
-        ? { end: "broken" as const, ...(await process.explainFailure(result.error)) }
+        ? { end: "broken" as const, refusal: await process.explainFailure(result.error) }
         : result;
     if (wantsLog) {
       await nextTurn();
@@ -139,7 +140,7 @@ export class Instance {
   }
 
   /** Start the process, wait until its port answers, and run its initializer. @throws Error when no port is free */
-  async #start(askedAtMs: number, room: Promise<void>): Promise<StartFailure | undefined> {
+  async #start(askedAtMs: number, room: Promise<void>): Promise<FcRefusal | undefined> {
     const { limits, log, meter, takenPorts } = this.#options;
     await room;
     await delay(this.#options.coldStartMs());
@@ -152,7 +153,7 @@ export class Instance {
     } catch (error) {
       await cgroup?.remove();
       takenPorts.delete(port);
-      return { code: "FunctionNotStarted", message: String(error) };
+      return new FcRefusal("FunctionNotStarted", String(error));
     }
     const initialized = await process.start();
     if (typeof initialized !== "number") {

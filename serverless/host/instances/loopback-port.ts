@@ -1,5 +1,6 @@
 /** Ports of 127.0.0.1: reserve a free one for a child, and check whether a server listens on it. */
-import { connect, createServer } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 
 /**
  * A free port, which is added to `taken`; ports in `taken` are never returned. Another program can still take the port
@@ -15,18 +16,12 @@ export async function reservePort(taken: Set<number>): Promise<number> {
   throw new Error("no free port of 127.0.0.1 found in 32 attempts");
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === "string") reject(new Error("a TCP server has no port"));
-        else resolve(address.port);
-      });
-    });
-  });
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), "close");
+  return port;
 }
 
 /** Whether a server accepts connections on a port now. */

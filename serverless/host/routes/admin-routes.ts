@@ -1,22 +1,10 @@
 /** Routes under /admin for whoever looks after the host: its functions, instances, bill, and injected faults. */
 import type { Hono, MiddlewareHandler } from "hono";
 import { z } from "zod";
-import type { FunctionStore } from "../deployed/function-store.ts";
 import { readInput } from "../deployed/read-input.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { InjectedFault, InjectedFaults } from "../injected-faults.ts";
-import type { InstancePool } from "../instances/instance-pool.ts";
-import type { Meter } from "../meter.ts";
-import { BodyRoom, readBounded } from "../read-bounded.ts";
-import type { HostEnv } from "./gate.ts";
-
-export interface HostAdminRoutesOptions {
-  readonly store: FunctionStore;
-  readonly pool: InstancePool;
-  readonly meter: Meter;
-  readonly faults: InjectedFaults;
-  readonly guard: MiddlewareHandler;
-}
+import type { HostEnv, HostParts } from "./gate.ts";
 
 const maxListed = 100;
 const maxInputBytes = 2 ** 16;
@@ -39,8 +27,9 @@ const faultInput = z.strictObject(
   "{ function?, seconds?, throttle?, crash?, slow?: { factor?, ms? }, cold? }",
 );
 
-export function addHostAdminRoutes(app: Hono<HostEnv>, options: HostAdminRoutesOptions): void {
-  const { store, pool, meter, faults, guard } = options;
+/** @param guard refuses requests of those who may not use /admin */
+export function addHostAdminRoutes(app: Hono<HostEnv>, parts: HostParts, guard: MiddlewareHandler): void {
+  const { store, pool, gate, meter, faults } = parts;
   app.use("/admin/*", guard);
   app.get("/admin/bill", (context) => context.json(meter.bill(performance.now())));
   app.get("/admin/instances", (context) => context.json(pool.list()));
@@ -59,9 +48,8 @@ export function addHostAdminRoutes(app: Hono<HostEnv>, options: HostAdminRoutesO
     faults.clear();
     return context.json(faultsView(faults));
   });
-  app.post("/admin/faults", async (context) => {
-    const body = await readBounded(context.req.raw, maxInputBytes, new BodyRoom(maxInputBytes));
-    const { seconds, ...fault } = readInput(faultInput, body.bytes);
+  app.post("/admin/faults", gate.checked(maxInputBytes), (context) => {
+    const { seconds, ...fault } = readInput(faultInput, context.var.body);
     if (fault.cold === undefined && !lasts(fault)) {
       const message = "a fault without an effect; allowed: at least one of throttle, crash, slow and cold";
       throw new FcRefusal("InvalidArgument", message);

@@ -3,7 +3,7 @@
  * can end.
  */
 import { forbiddenHeader, functionFailed, isFunctionHeader, type FunctionConfig } from "../fc-contract.ts";
-import { FcRefusal, type FcErrorCode } from "../fc-refusal.ts";
+import { FcRefusal } from "../fc-refusal.ts";
 import type { FunctionReply } from "../instances/function-server.ts";
 import type { CallEnd } from "../instances/instance-pool.ts";
 
@@ -17,7 +17,7 @@ const failedHeader = { "x-fc-error-type": "UnhandledInvocationError" };
 interface Answered {
   readonly requestId: string;
   readonly config: FunctionConfig;
-  readonly call: Extract<CallEnd, { ran: true }>;
+  readonly call: CallEnd;
 }
 
 /** The answer of InvokeFunction. When the function failed, the call succeeded: the status is 200, and a header tells. */
@@ -44,7 +44,7 @@ export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: bo
         { headers: { ...headers, ...failedHeader } },
       );
     case "broken":
-      return brokenAnswer(requestId, invoke, headers);
+      return invoke.refusal.response(requestId, headers);
   }
 }
 
@@ -61,7 +61,7 @@ export function triggerAnswer({ requestId, config, call }: Answered): Response {
       return Response.json(body, { status: 502, headers: { ...headers, ...failedHeader } });
     }
     case "broken":
-      return brokenAnswer(requestId, invoke, headers);
+      return invoke.refusal.response(requestId, headers);
   }
 }
 
@@ -74,21 +74,11 @@ function passedOn(
   const forbidden = forbiddenHeader(reply.headers);
   if (forbidden !== undefined) {
     const message = `the function set the response header ${forbidden}, which belongs to the platform`;
-    return brokenAnswer(requestId, { code: "BadResponse", message }, headers);
+    return new FcRefusal("BadResponse", message).response(requestId, headers);
   }
   const own = Object.entries(reply.headers).filter(([name]) => isFunctionHeader(name));
   const body = bodiless.has(status) ? null : reply.body;
   return new Response(body, { status, headers: { ...Object.fromEntries(own), ...headers } });
-}
-
-function brokenAnswer(
-  requestId: string,
-  { code, message }: { readonly code: FcErrorCode; readonly message: string },
-  headers: Record<string, string>,
-): Response {
-  const answer = new FcRefusal(code, message).response(requestId);
-  for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
-  return answer;
 }
 
 function timeoutText({ timeoutMs }: FunctionConfig): string {

@@ -2,24 +2,17 @@
 import type { Context, Hono } from "hono";
 import { fromThisMachine } from "../../../base/program/admin-guard.ts";
 import { maxPayloadBytes, packageLimits } from "../../prices/fc-limits.ts";
-import type { Caller } from "../caller.ts";
-import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
+import type { StoredFunction } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { invokeAnswer } from "./call-answer.ts";
-import { apiAnswer, type Gate, type HostEnv } from "./gate.ts";
-
-export interface FunctionRoutesOptions {
-  readonly store: FunctionStore;
-  readonly caller: Caller;
-  readonly gate: Gate;
-}
+import { apiAnswer, type HostEnv, type HostParts } from "./gate.ts";
 
 const path = "/2023-03-30/functions";
 /** The code, and a MiB for the other fields. */
 const maxInputBytes = packageLimits.zippedBytes + 2 ** 20;
 const maxPageSize = 100;
 
-export function addFunctionRoutes(app: Hono<HostEnv>, { store, caller, gate }: FunctionRoutesOptions): void {
+export function addFunctionRoutes(app: Hono<HostEnv>, { store, pool, gate }: HostParts): void {
   app.post(path, gate.deploys(maxInputBytes), async (context) =>
     apiAnswer(context, functionView(context, await store.create(context.var.body))),
   );
@@ -56,8 +49,7 @@ export function addFunctionRoutes(app: Hono<HostEnv>, { store, caller, gate }: F
     }
     const { config } = store.get(req.param("name"), req.query("qualifier"));
     const wantsLog = req.header("x-fc-log-type") === "Tail";
-    const call = await caller.call(config, { requestId, body, wantsLog });
-    if (!call.ran) throw new FcRefusal(call.code, call.message);
+    const call = await pool.call(config.name, { requestId, body, wantsLog });
     return invokeAnswer({ requestId, config, call }, wantsLog);
   });
 }

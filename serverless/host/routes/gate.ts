@@ -1,11 +1,15 @@
-/** What requests to the function host carry, and the checks that they pass before a route sees them. */
+/** The checks that requests to the function host pass before a route sees them, and what routes are given. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { fromThisMachine } from "../../../base/program/admin-guard.ts";
 import { acs3MaxSkewMs, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
+import type { BodyRoom } from "../body-room.ts";
+import type { FunctionStore } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
+import type { InjectedFaults } from "../injected-faults.ts";
+import type { InstancePool } from "../instances/instance-pool.ts";
+import type { Meter } from "../meter.ts";
 import { Nonces } from "../nonces.ts";
-import { readBounded, type BodyRoom } from "../read-bounded.ts";
 
 export interface HostEnv {
   readonly Variables: {
@@ -16,12 +20,23 @@ export interface HostEnv {
   };
 }
 
+/** The parts of a host that its routes use. */
+export interface HostParts {
+  readonly store: FunctionStore;
+  readonly pool: InstancePool;
+  readonly gate: Gate;
+  readonly meter: Meter;
+  readonly faults: InjectedFaults;
+  readonly nowUnixMs: () => number;
+}
+
 export interface GateOptions {
   readonly secretFor: (accessKeyId: string) => string | undefined;
   readonly nowUnixMs: () => number;
   readonly room: BodyRoom;
 }
 
+type Check = (context: Context<HostEnv>) => void;
 type Middleware = ReturnType<typeof createMiddleware<HostEnv>>;
 
 const maxNonces = 100_000;
@@ -40,16 +55,13 @@ export class Gate {
 
   /** For Function Compute's own API: takes signed requests only. */
   signed(maxBytes: number): Middleware {
-    return createMiddleware<HostEnv>(async (context, next) => {
-      checkHead(context.req.raw);
+    const checkSigned = (context: Context<HostEnv>): void => {
       this.verify(context, "announced");
       this.#checkNonce(context.req.header("x-acs-signature-nonce"));
-      return this.#withBody(context, maxBytes, async () => {
-        if (!hasAnnouncedBody(context.req.header(), context.var.body)) {
-          throw new FcRefusal("SignatureNotMatch", "x-acs-content-sha256 is not the hash of the body");
-        }
-        return next();
-      });
+    };
+    return this.checked(maxBytes, checkSigned, ({ req, var: { body } }) => {
+      if (hasAnnouncedBody(req.header(), body)) return;
+      throw new FcRefusal("SignatureNotMatch", "x-acs-content-sha256 is not the hash of the body");
     });
   }
 
@@ -67,12 +79,21 @@ export class Gate {
     });
   }
 
-  /** For routes that check signatures themselves. @param check is called before the body is read */
-  checked(maxBytes: number, check: (context: Context<HostEnv>) => void): Middleware {
+  /**
+   * For routes that check who asks themselves.
+   *
+   * @param checkHead is called before the body is read
+   * @param checkBody is called after it
+   */
+  checked(maxBytes: number, checkHead: Check = () => {}, checkBody: Check = () => {}): Middleware {
     return createMiddleware<HostEnv>(async (context, next) => {
-      checkHead(context.req.raw);
-      check(context);
-      return this.#withBody(context, maxBytes, next);
+      checkHeadSize(context.req.raw);
+      checkHead(context);
+      await this.#options.room.hold(context.req.raw, maxBytes, async (body) => {
+        context.set("body", body);
+        checkBody(context);
+        await next();
+      });
     });
   }
 
@@ -80,7 +101,7 @@ export class Gate {
   verify(context: Context<HostEnv>, payload: Acs3Payload): void {
     const { pathname, searchParams } = new URL(context.req.url);
     const { secretFor, nowUnixMs } = this.#options;
-    const verdict = verifyAcs3({
+    verifyAcs3({
       method: context.req.method,
       path: pathname,
       query: searchParams,
@@ -89,7 +110,6 @@ export class Gate {
       nowUnixMs: nowUnixMs(),
       secretFor,
     });
-    if (!verdict.ok) throw new FcRefusal(verdict.code, verdict.message);
   }
 
   #checkNonce(nonce: string | undefined): void {
@@ -100,16 +120,6 @@ export class Gate {
     const message = "x-acs-signature-nonce was used before; each request needs its own";
     throw new FcRefusal("SignatureNonceUsed", message);
   }
-
-  async #withBody(context: Context<HostEnv>, maxBytes: number, next: () => Promise<void>): Promise<void> {
-    const body = await readBounded(context.req.raw, maxBytes, this.#options.room);
-    try {
-      context.set("body", body.bytes);
-      await next();
-    } finally {
-      body.free();
-    }
-  }
 }
 
 /** An answer of the API: JSON, or nothing when `body` is null. */
@@ -119,7 +129,7 @@ export function apiAnswer(context: Context<HostEnv>, body: object | null): Respo
 }
 
 /** @throws FcRefusal InvalidArgument when path and query, or the headers, are too large */
-function checkHead(request: Request): void {
+function checkHeadSize(request: Request): void {
   const { pathname, search } = new URL(request.url);
   const urlBytes = pathname.length + search.length;
   if (urlBytes > maxUrlBytes) {

@@ -4,29 +4,18 @@
  */
 import type { Hono } from "hono";
 import { maxPayloadBytes } from "../../prices/fc-limits.ts";
-import type { Caller } from "../caller.ts";
-import type { FunctionStore, StoredFunction } from "../deployed/function-store.ts";
+import type { StoredFunction } from "../deployed/function-store.ts";
 import { readTrigger, readTriggerUpdate, type HttpTrigger } from "../deployed/http-trigger.ts";
 import { isFunctionHeader } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { TriggerRequest } from "../instances/function-server.ts";
 import { triggerAnswer } from "./call-answer.ts";
-import { apiAnswer, type Gate, type HostEnv } from "./gate.ts";
+import { apiAnswer, type HostEnv, type HostParts } from "./gate.ts";
 
 const path = "/2023-03-30/functions/:name/triggers";
 const maxInputBytes = 2 ** 16;
 
-export interface TriggerRoutesOptions {
-  readonly store: FunctionStore;
-  readonly caller: Caller;
-  readonly gate: Gate;
-  readonly nowUnixMs: () => number;
-}
-
-export function addTriggerRoutes(
-  app: Hono<HostEnv>,
-  { store, caller, gate, nowUnixMs }: TriggerRoutesOptions,
-): void {
+export function addTriggerRoutes(app: Hono<HostEnv>, { store, pool, gate, nowUnixMs }: HostParts): void {
   app.post(path, gate.deploys(maxInputBytes), (context) => {
     const stored = store.get(context.req.param("name"));
     const { name } = stored.config;
@@ -74,8 +63,7 @@ export function addTriggerRoutes(
     const { requestId, body } = context.var;
     const { config } = store.get(context.req.param("name"));
     const trigger = triggerRequest(context.req.raw);
-    const call = await caller.call(config, { requestId, body, wantsLog: false, trigger });
-    if (!call.ran) throw new FcRefusal(call.code, call.message);
+    const call = await pool.call(config.name, { requestId, body, wantsLog: false, trigger });
     return triggerAnswer({ requestId, config, call });
   });
 }
