@@ -103,22 +103,16 @@ export function instanceHeaders(
   };
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 /** Whether a function's reply means that the call failed. ASSUMED: without `x-fc-status` the HTTP status decides. */
-export function functionFailed(reply: {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-}): boolean {
-  const { status, headers } = reply;
-  return (
-    status >= 400 || (headers["x-fc-status"] ?? "200") !== "200" || forbiddenHeader(headers) !== undefined
-  );
+export function functionFailed({ status, headers }: { status: number; headers: Headers }): boolean {
+  const isMarked = (headers["x-fc-status"] ?? "200") !== "200";
+  return status >= 400 || isMarked || forbiddenHeader(headers) !== undefined;
 }
 
-/**
- * The first response header that a function must not set because it is the platform's; undefined when there is none.
- * ASSUMED: headers of the connection are replaced silently, since every HTTP server sends some.
- */
-export function forbiddenHeader(headers: Readonly<Record<string, string>>): string | undefined {
+/** A response header of the platform's, which a function must not set. ASSUMED: those of the connection are ignored. */
+export function forbiddenHeader(headers: Headers): string | undefined {
   return Object.keys(headers).find((name) => name.startsWith("x-fc-") && name !== "x-fc-status");
 }
 
@@ -127,16 +121,9 @@ export function isFunctionHeader(name: string): boolean {
   return !name.startsWith("x-fc-") && !connectionHeaders.has(name);
 }
 
-const connectionHeaders = new Set([
-  "connection",
-  "content-length",
-  "date",
-  "keep-alive",
-  "server",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const connectionHeaders = new Set(
+  "connection content-length date keep-alive server trailer transfer-encoding upgrade".split(" "),
+);
 
 function seconds(ms: number): string {
   return String(ms / 1000);

@@ -94,10 +94,9 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   addFunctionRoutes(app, parts);
   addTriggerRoutes(app, parts);
   addHostAdminRoutes(app, parts, adminGuard(options.adminToken));
-  app.notFound((context) => {
-    const { method, path } = context.req;
-    return new FcRefusal("PathNotSupported", `no ${method} ${path} here`).response(context.var.requestId);
-  });
+  app.notFound(({ req, var: { requestId } }) =>
+    new FcRefusal("PathNotSupported", `no ${req.method} ${req.path} here`).response(requestId),
+  );
   app.onError((error, context) => {
     const { requestId } = context.var;
     if (error instanceof FcRefusal) return error.response(requestId);

@@ -25,13 +25,6 @@ export interface CallFault {
   readonly extraMs: (durationMs: number) => number;
 }
 
-/** What the faults do to one call. */
-export interface DrawnFaults {
-  readonly throttled: boolean;
-  readonly cold: boolean;
-  readonly call: CallFault | undefined;
-}
-
 interface ActiveFault {
   readonly fault: InjectedFault;
   readonly untilMs: number;
@@ -68,7 +61,7 @@ export class InjectedFaults {
   }
 
   /** Draw what happens to one call of a function. */
-  draw(name: string): DrawnFaults {
+  draw(name: string): { throttled: boolean; cold: boolean; call: CallFault | undefined } {
     const own = this.#current().flatMap(({ fault }) => ((fault.function ?? name) === name ? [fault] : []));
     const hits = (share: number | undefined): boolean => share !== undefined && this.#random() < share;
     const throttled = own.some(({ throttle }) => hits(throttle));

@@ -1,7 +1,6 @@
 /**
- * Adds up what functions used and what it costs, as the provider bills it. An instance is billed for each busy time, from
- * the begin of its first call to the end of its last one, however many calls overlap in it; each busy time is rounded up
- * on its own. Rounding and prices are those of `callCost`.
+ * Adds up what functions used and what it costs. An instance is billed for each busy time, from the begin of its first call
+ * to the end of its last one, however many calls overlap in it; each busy time is rounded up on its own.
  */
 import { callCost, type FunctionSize, type PriceSheet } from "../prices/price.ts";
 
@@ -12,10 +11,7 @@ interface Usage {
   coldStarts: number;
   /** Calls that failed: by the function, its time limit, its exit, or because it did not start. */
   errors: number;
-  /**
-   * Calls that were throttled, came while the host closed, or found no instance that started. Requests that were refused
-   * earlier, such as those with a wrong signature, are not counted.
-   */
+  /** Calls that were throttled, came while the host closed, or found no instance that started. */
   notCharged: number;
   /** Sum of the billed times, initializers included, each rounded up as the price sheet says. */
   billedMs: number;
@@ -59,13 +55,12 @@ export interface InstanceStart {
 }
 
 interface MeteredInstance {
-  readonly name: string;
-  readonly size: FunctionSize;
+  readonly start: InstanceStart;
   /** Calls that it runs now. */
   calls: number;
   /** When its present busy time began. */
   busySinceMs: number;
-  /** The cold start that is billed with its first busy time, where the price sheet bills it. */
+  /** What of its cold start is not billed yet. */
   coldStartMs: number;
 }
 
@@ -85,7 +80,7 @@ export class Meter {
     this.#of(name);
   }
 
-  /** A function and its instances are gone. Its line moves into the sum of deleted functions, so lines do not pile up. */
+  /** A function and its instances are gone: add its line to the sum of deleted functions, so lines do not pile up. */
   remove(name: string): void {
     addUsage(this.#deleted, this.#of(name));
     this.#used.delete(name);
@@ -95,8 +90,9 @@ export class Meter {
    * An instance is ready. ASSUMED: an initializer is billed for its duration without the fee of a call. Where cold starts
    * are billed, it is already part of them.
    */
-  started(instance: string, { name, size, coldStartMs, initializeMs }: InstanceStart, nowMs: number): void {
-    this.#instances.set(instance, { name, size, calls: 0, busySinceMs: nowMs, coldStartMs });
+  started(instance: string, start: InstanceStart, nowMs: number): void {
+    const { name, size, coldStartMs, initializeMs } = start;
+    this.#instances.set(instance, { start, calls: 0, busySinceMs: nowMs, coldStartMs });
     this.#of(name).coldStarts += 1;
     if (this.#prices.coldStartBilled === true || initializeMs === 0) return;
     addUsage(this.#of(name), this.#timeUsed(size, initializeMs, 0));
@@ -112,15 +108,17 @@ export class Meter {
     const metered = this.#instance(instance);
     if (metered.calls === 0) metered.busySinceMs = nowMs;
     metered.calls += 1;
-    addUsage(this.#of(metered.name), { calls: 1, ...this.#money(this.#callFee(metered.size)) });
+    const { name, size } = metered.start;
+    addUsage(this.#of(name), { calls: 1, ...this.#money(this.#callFee(size)) });
   }
 
   callEnded(instance: string, nowMs: number, failed: boolean): void {
     const metered = this.#instance(instance);
-    if (failed) this.#of(metered.name).errors += 1;
+    const used = this.#of(metered.start.name);
+    if (failed) used.errors += 1;
     metered.calls -= 1;
     if (metered.calls > 0) return;
-    addUsage(this.#of(metered.name), this.#busyTime(metered, nowMs));
+    addUsage(used, this.#busyTime(metered, nowMs));
     metered.coldStartMs = 0;
   }
 
@@ -139,7 +137,7 @@ export class Meter {
   bill(nowMs: number): Bill {
     const functions = new Map(Array.from(this.#used, ([name, used]) => [name, { ...used }]));
     for (const metered of this.#instances.values()) {
-      const used = functions.get(metered.name);
+      const used = functions.get(metered.start.name);
       if (used !== undefined && metered.calls > 0) addUsage(used, this.#busyTime(metered, nowMs));
     }
     const total = { ...noUsage };
@@ -149,8 +147,8 @@ export class Meter {
     return { prices, currency, functions: Object.fromEntries(functions), deleted, total };
   }
 
-  #busyTime({ size, busySinceMs, coldStartMs }: MeteredInstance, nowMs: number): Partial<Usage> {
-    return this.#timeUsed(size, nowMs - busySinceMs, coldStartMs);
+  #busyTime({ start, busySinceMs, coldStartMs }: MeteredInstance, nowMs: number): Partial<Usage> {
+    return this.#timeUsed(start.size, nowMs - busySinceMs, coldStartMs);
   }
 
   #timeUsed(size: FunctionSize, durationMs: number, coldStartMs: number): Partial<Usage> {

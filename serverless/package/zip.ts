@@ -12,6 +12,7 @@ const versionNeeded = 20;
 const madeByUnix = (3 << 8) | versionNeeded;
 const namesAreUtf8 = 1 << 11;
 const deflated = 8;
+const midnight = 0;
 /** 1980-01-01, the first day that a zip can name. */
 const date = (1 << 5) | 1;
 /** A regular file that everyone may read and execute, because it is unknown which user runs the function. */
@@ -31,53 +32,37 @@ export async function zip(files: readonly PackageFile[]): Promise<Buffer> {
   for (const [index, { path, content }] of sorted.entries()) {
     const body = packed[index] as Buffer;
     const name = Buffer.from(path);
-    const fields = headerFields(content, body, name);
-    directory.push(directoryEntry(fields, offset), name);
-    const local = [signature("PK\x03\x04"), fields, name, body];
+    // The fields that stand both before a file and in the directory.
+    const fields = Buffer.concat([
+      u16(versionNeeded, namesAreUtf8, deflated, midnight, date),
+      u32(crc32(content), body.length, content.length),
+      u16(name.length, 0),
+    ]);
+    directory.push(text("PK\x01\x02"), u16(madeByUnix), fields, u16(0, 0, 0), u32(attributes, offset), name);
+    const local = [text("PK\x03\x04"), fields, name, body];
     parts.push(...local);
     offset += local.reduce((sum, part) => sum + part.length, 0);
     if (Math.max(offset, content.length) > maxBytes) throw new RangeError("a zip holds at most 4 GiB");
   }
-  return Buffer.concat([
-    ...parts,
-    ...directory,
-    endOf(sorted.length, Buffer.concat(directory).length, offset),
-  ]);
+  const entries = Buffer.concat(directory);
+  const counts = u16(0, 0, sorted.length, sorted.length);
+  return Buffer.concat([...parts, entries, text("PK\x05\x06"), counts, u32(entries.length, offset), u16(0)]);
 }
 
-/** The fields that stand both before a file and in the directory. */
-function headerFields(content: Uint8Array, packed: Buffer, name: Buffer): Buffer {
-  const fields = Buffer.alloc(26);
-  fields.writeUInt16LE(versionNeeded, 0);
-  fields.writeUInt16LE(namesAreUtf8, 2);
-  fields.writeUInt16LE(deflated, 4);
-  fields.writeUInt16LE(date, 8);
-  fields.writeUInt32LE(crc32(content), 10);
-  fields.writeUInt32LE(packed.length, 14);
-  fields.writeUInt32LE(content.length, 18);
-  fields.writeUInt16LE(name.length, 22);
-  return fields;
+/** Numbers of 16 bits, little-endian. */
+function u16(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(2 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt16LE(value, 2 * index);
+  return bytes;
 }
 
-function directoryEntry(fields: Buffer, offset: number): Buffer {
-  const madeBy = Buffer.alloc(2);
-  madeBy.writeUInt16LE(madeByUnix);
-  const rest = Buffer.alloc(14);
-  rest.writeUInt32LE(attributes, 6);
-  rest.writeUInt32LE(offset, 10);
-  return Buffer.concat([signature("PK\x01\x02"), madeBy, fields, rest]);
+/** Numbers of 32 bits, little-endian. */
+function u32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value, 4 * index);
+  return bytes;
 }
 
-function endOf(entries: number, directoryBytes: number, directoryOffset: number): Buffer {
-  const end = Buffer.alloc(22);
-  signature("PK\x05\x06").copy(end);
-  end.writeUInt16LE(entries, 8);
-  end.writeUInt16LE(entries, 10);
-  end.writeUInt32LE(directoryBytes, 12);
-  end.writeUInt32LE(directoryOffset, 16);
-  return end;
-}
-
-function signature(text: string): Buffer {
-  return Buffer.from(text, "latin1");
+function text(latin1: string): Buffer {
+  return Buffer.from(latin1, "latin1");
 }

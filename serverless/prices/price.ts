@@ -55,7 +55,7 @@ export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
   if (sheet.kind === "cu") {
     return size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
   }
-  if (size.gpu !== undefined) throw noCard(sheet, size.gpu.card, []);
+  if (size.gpu !== undefined) throw noCard(sheet.name, size.gpu.card, []);
   return memoryGib;
 }
 
@@ -69,19 +69,18 @@ function checkTime(name: string, ms: number): void {
   throw new RangeError(`${name} is ${ms}; allowed: a finite number of at least 0`);
 }
 
-function granularityOf(sheet: PriceSheet, size: FunctionSize): number {
-  const { cpu, gpu = cpu } = sheet.granularityMs;
+function granularityOf({ granularityMs: { cpu, gpu = cpu } }: PriceSheet, size: FunctionSize): number {
   return size.gpu === undefined ? cpu : gpu;
 }
 
-function gpuCuPerS(sheet: CuPriceSheet, size: FunctionSize): number {
-  if (size.gpu === undefined) return 0;
-  const factor = sheet.cuPerGpuGibS?.[size.gpu.card];
-  if (factor === undefined) throw noCard(sheet, size.gpu.card, Object.keys(sheet.cuPerGpuGibS ?? {}));
-  return size.gpu.memoryGib * factor;
+function gpuCuPerS({ name, cuPerGpuGibS = {} }: CuPriceSheet, { gpu }: FunctionSize): number {
+  if (gpu === undefined) return 0;
+  const factor = cuPerGpuGibS[gpu.card];
+  if (factor === undefined) throw noCard(name, gpu.card, Object.keys(cuPerGpuGibS));
+  return gpu.memoryGib * factor;
 }
 
-function noCard({ name }: PriceSheet, card: string, known: readonly string[]): RangeError {
+function noCard(sheet: string, card: string, known: readonly string[]): RangeError {
   const list = known.join(", ") || "none";
-  return new RangeError(`price sheet ${name} has no GPU card "${card}"; known: ${list}`);
+  return new RangeError(`price sheet ${sheet} has no GPU card "${card}"; known: ${list}`);
 }

@@ -17,8 +17,8 @@ export interface StoredFunction {
   readonly settings: FunctionSettings;
   readonly config: FunctionConfig;
   /** Undefined for a function that the host was started with. */
-  readonly code: CodePackage | undefined;
-  readonly trigger: HttpTrigger | undefined;
+  readonly code?: CodePackage | undefined;
+  readonly trigger?: HttpTrigger | undefined;
   readonly createdAtUnixMs: number;
   readonly modifiedAtUnixMs: number;
 }
@@ -45,17 +45,10 @@ export class FunctionStore {
   constructor(options: FunctionStoreOptions) {
     this.#options = options;
     this.#folders = new CodeFolders(options.log);
-    const nowUnixMs = options.nowUnixMs();
     for (const config of options.functions) {
-      this.#functions.set(config.name, {
-        id: randomUUID(),
-        settings: functionSettingsOf(config),
-        config,
-        code: undefined,
-        trigger: config.triggerAuth && newTrigger({ authType: config.triggerAuth }, nowUnixMs),
-        createdAtUnixMs: nowUnixMs,
-        modifiedAtUnixMs: nowUnixMs,
-      });
+      const { name, triggerAuth } = config;
+      const trigger = triggerAuth && newTrigger({ authType: triggerAuth }, options.nowUnixMs());
+      this.#functions.set(name, this.#stored({ settings: functionSettingsOf(config), config, trigger }));
     }
   }
 
@@ -88,17 +81,9 @@ export class FunctionStore {
         throw new FcRefusal("FunctionAlreadyExists", `function ${name} exists already; update it`);
       if (this.#functions.size >= maxFunctions)
         throw new FcRefusal("ResourceExhausted", `${maxFunctions} functions exist; allowed: ${maxFunctions}`);
-      const nowUnixMs = this.#options.nowUnixMs();
       const unpacked = await this.#folders.unpack(name, code);
-      return this.#define({
-        id: randomUUID(),
-        settings,
-        config: functionConfigOf(settings, unpacked.folder),
-        code: unpacked,
-        trigger: undefined,
-        createdAtUnixMs: nowUnixMs,
-        modifiedAtUnixMs: nowUnixMs,
-      });
+      const config = functionConfigOf(settings, unpacked.folder);
+      return this.#define(this.#stored({ settings, config, code: unpacked }));
     });
   }
 
@@ -144,6 +129,11 @@ export class FunctionStore {
     await this.#lastChange;
     await Promise.all(this.#retirements);
     await this.#folders.removeAll();
+  }
+
+  #stored(parts: Omit<StoredFunction, "id" | "createdAtUnixMs" | "modifiedAtUnixMs">): StoredFunction {
+    const nowUnixMs = this.#options.nowUnixMs();
+    return { id: randomUUID(), ...parts, createdAtUnixMs: nowUnixMs, modifiedAtUnixMs: nowUnixMs };
   }
 
   #define(stored: StoredFunction, oldCode?: CodePackage): StoredFunction {

@@ -1,7 +1,6 @@
 /**
  * The rules by which Function Compute scales: which instance takes a call, when a new one starts, when a call is refused,
- * and which instances have been idle for too long. All times are given and it knows no processes, so tests run hundreds
- * of instances under virtual time.
+ * and when an idle one stops. It knows neither clocks nor processes, so tests run hundreds of instances in virtual time.
  */
 
 /** Limits of an account's instances in a region, over all functions. */
@@ -181,9 +180,6 @@ function comesBefore(one: ScaledInstance, other: ScaledInstance): boolean {
   return one.isStarted === other.isStarted ? one.lastCall > other.lastCall : one.isStarted;
 }
 
-/** Absorbs rounding errors of refilling in small steps. */
-const slack = 1e-9;
-
 /** A token bucket: full at first, refilled evenly, never above its burst. It reads no clock. */
 export class GrowthAllowance {
   readonly #burst: number;
@@ -206,7 +202,8 @@ export class GrowthAllowance {
   take(nowMs: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + (nowMs - this.#atMs) * this.#perMs);
     this.#atMs = nowMs;
-    if (this.#left < 1 - slack) return false;
+    // Refilling in small steps has rounding errors.
+    if (this.#left < 1 - 1e-9) return false;
     this.#left -= 1;
     return true;
   }
