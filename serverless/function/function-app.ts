@@ -13,9 +13,8 @@ import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts
 import { maxPayloadBytes } from "../prices/fc-limits.ts";
 
 /**
- * The app of a function: `POST /invoke`, `POST /initialize`, `GET /pre-stop`, and the V2 endpoints for an HTTP trigger.
- * `POST /` is `/invoke` for platforms that send events there. When only the input is wrong, the envelope holds the V2
- * error; the invocation itself fails only when it holds no V2 call.
+ * `POST /invoke` (or `POST /`, where some platforms send events), `POST /initialize`, `GET /pre-stop`, and the V2 endpoints
+ * for an HTTP trigger. An invocation fails only when it holds no V2 call; other errors are V2 answers in the envelope.
  */
 export function createFunctionApp(models: readonly ModelRunner[], log: Logger): Hono {
   const v2 = createEdgeApp({ models, log, maxBodyBytes: maxPayloadBytes });

@@ -4,7 +4,8 @@
  */
 import { callCost, type FunctionSize, type PriceSheet } from "../prices/price.ts";
 
-interface Usage {
+/** What one function used. */
+export interface FunctionUsage {
   /** Calls that reached an instance; only these are charged. */
   calls: number;
   /** Instances that started. */
@@ -26,10 +27,7 @@ interface Usage {
 }
 
 const noCounts = { calls: 0, coldStarts: 0, errors: 0, notCharged: 0 };
-const noUsage: Readonly<Usage> = { ...noCounts, billedMs: 0, vcpuS: 0, gibS: 0, cu: 0, cost: 0 };
-
-/** What one function used. */
-export type FunctionBill = Readonly<Usage>;
+const noUsage: Readonly<FunctionUsage> = { ...noCounts, billedMs: 0, vcpuS: 0, gibS: 0, cu: 0, cost: 0 };
 
 /** What all functions used since the host started. */
 export interface Bill {
@@ -38,10 +36,10 @@ export interface Bill {
   /** ISO 4217 code. */
   readonly currency: string;
   /** By name, the functions that exist now. */
-  readonly functions: Readonly<Record<string, FunctionBill>>;
+  readonly functions: Readonly<Record<string, Readonly<FunctionUsage>>>;
   /** The sum of the functions that were deleted. */
-  readonly deleted: FunctionBill;
-  readonly total: FunctionBill;
+  readonly deleted: Readonly<FunctionUsage>;
+  readonly total: Readonly<FunctionUsage>;
 }
 
 /** How an instance started. */
@@ -67,7 +65,7 @@ interface MeteredInstance {
 /** Meters the instances of one host. It reads no clock: all times are given, in milliseconds of one clock. */
 export class Meter {
   readonly #prices: PriceSheet;
-  readonly #used = new Map<string, Usage>();
+  readonly #used = new Map<string, FunctionUsage>();
   readonly #deleted = { ...noUsage };
   readonly #instances = new Map<string, MeteredInstance>();
 
@@ -147,11 +145,11 @@ export class Meter {
     return { prices, currency, functions: Object.fromEntries(functions), deleted, total };
   }
 
-  #busyTime({ start, busySinceMs, coldStartMs }: MeteredInstance, nowMs: number): Partial<Usage> {
+  #busyTime({ start, busySinceMs, coldStartMs }: MeteredInstance, nowMs: number): Partial<FunctionUsage> {
     return this.#timeUsed(start.size, nowMs - busySinceMs, coldStartMs);
   }
 
-  #timeUsed(size: FunctionSize, durationMs: number, coldStartMs: number): Partial<Usage> {
+  #timeUsed(size: FunctionSize, durationMs: number, coldStartMs: number): Partial<FunctionUsage> {
     const { billedMs, cost } = callCost(this.#prices, size, durationMs, coldStartMs);
     const billedS = billedMs / 1000;
     return {
@@ -167,7 +165,7 @@ export class Meter {
     return callCost(this.#prices, size, 0).cost;
   }
 
-  #money(cost: number): Pick<Usage, "cu" | "cost"> {
+  #money(cost: number): Pick<FunctionUsage, "cu" | "cost"> {
     return { cu: this.#prices.kind === "cu" ? cost / this.#prices.perCu : 0, cost };
   }
 
@@ -177,13 +175,13 @@ export class Meter {
     return metered;
   }
 
-  #of(name: string): Usage {
+  #of(name: string): FunctionUsage {
     const used = this.#used.get(name) ?? { ...noUsage };
     this.#used.set(name, used);
     return used;
   }
 }
 
-function addUsage(sum: Usage, more: Partial<Usage>): void {
-  for (const key of Object.keys(noUsage) as (keyof Usage)[]) sum[key] += more[key] ?? 0;
+function addUsage(sum: FunctionUsage, more: Partial<FunctionUsage>): void {
+  for (const key of Object.keys(noUsage) as (keyof FunctionUsage)[]) sum[key] += more[key] ?? 0;
 }

@@ -1,6 +1,4 @@
-/**
- * The files of a function's package: the function bundled into one file, native packages for linux x64, and the models.
- */
+/** The files of a function's package: the function as one file, native packages for linux x64, and the models. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { build } from "esbuild";
@@ -66,10 +64,7 @@ export function writeFolder(folder: string, files: readonly PackageFile[]): void
   }
 }
 
-/**
- * The function's own code and the pure JavaScript that it uses. A function that loads one file answers its first call in
- * about half the time of one that loads hundreds.
- */
+/** Its own code and the JavaScript that it uses. A cold start from one file takes half as long as from hundreds. */
 async function bundledFunction(root: string): Promise<PackageFile[]> {
   const { outputFiles } = await build({
     absWorkingDir: root,

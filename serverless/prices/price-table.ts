@@ -7,19 +7,6 @@ const exactDigits = 12;
 /** Enough to compare the prices of calls. */
 const shownDigits = 6;
 
-/** First-tier prices of a sheet, in its currency. */
-export interface SheetPrices {
-  readonly name: string;
-  readonly currency: string;
-  readonly validFrom: string;
-  readonly validUntil?: string;
-  /** Null where vCPU come with the memory. */
-  readonly perVcpuS: number | null;
-  readonly perGbS: number;
-  readonly perCall: number;
-  readonly source: string;
-}
-
 /** The calls that are priced: how long one takes, how many requests it serves, and how many a month has. */
 export interface CallLoad {
   readonly durationMs: number;
@@ -27,25 +14,8 @@ export interface CallLoad {
   readonly month?: { readonly calls: number; readonly hours?: number };
 }
 
-/** What a function costs if it takes the whole load, in the sheet's currency. */
-export interface FunctionPrice {
-  readonly name: string;
-  readonly size: FunctionSize;
-  readonly billedMs: number;
-  readonly perCall: number;
-  readonly perRequest: number;
-  readonly perMillionRequests: number;
-  /** With the sheet's tiers. */
-  readonly perMonth?: number;
-}
-
-export interface PricedLoad extends CallLoad {
-  readonly sheet: string;
-  readonly currency: string;
-  readonly functions: readonly FunctionPrice[];
-}
-
-export function sheetPrices(sheet: PriceSheet): SheetPrices {
+/** First-tier prices of a sheet, in its currency. `perVcpuS` is null where vCPU come with the memory. */
+export function sheetPrices(sheet: PriceSheet) {
   const { name, currency, validFrom, validUntil, source } = sheet;
   const prices =
     sheet.kind === "cu"
@@ -58,13 +28,19 @@ export function sheetPrices(sheet: PriceSheet): SheetPrices {
   return { name, currency, validFrom, ...(validUntil !== undefined && { validUntil }), ...prices, source };
 }
 
-/** @throws RangeError when the sheet cannot price a size */
+type PricedLoad = ReturnType<typeof priceFunctions>;
+
+/**
+ * What each function costs if it takes the whole load, in the sheet's currency. `perMonth` counts the sheet's tiers.
+ *
+ * @throws RangeError when the sheet cannot price a size
+ */
 export function priceFunctions(
   sheet: PriceSheet,
   functions: readonly { readonly name: string; readonly size: FunctionSize }[],
   load: CallLoad,
-): PricedLoad {
-  const priced = functions.map(({ name, size }): FunctionPrice => {
+) {
+  const priced = functions.map(({ name, size }) => {
     const { billedMs, cost } = callCost(sheet, size, load.durationMs);
     const month = load.month && { ...load.month, size, billedMs: load.month.calls * billedMs };
     return {

@@ -31,38 +31,25 @@ export function invokeAnswer({ requestId, config, call }: Answered, wantsLog: bo
     "x-spillway-cold-start-ms": call.coldStartMs === 0 ? "0" : call.coldStartMs.toFixed(3),
     ...(wantsLog && { "x-fc-log-result": logResult(invoke.logTail, invoke.durationMs, config.memoryMib) }),
   };
-  switch (invoke.end) {
-    case "replied":
-      return passedOn(invoke.reply, requestId, 200, {
-        ...headers,
-        ...(functionFailed(invoke.reply) && failedHeader),
-      });
-    case "timeout":
-      // ASSUMED: the documents do not give the text of this body.
-      return Response.json(
-        { errorMessage: timeoutText(config) },
-        { headers: { ...headers, ...failedHeader } },
-      );
-    case "broken":
-      return invoke.refusal.response(requestId, headers);
+  if (invoke.end === "broken") return invoke.refusal.response(requestId, headers);
+  if (invoke.end === "replied") {
+    const failed = functionFailed(invoke.reply) && failedHeader;
+    return passedOn(invoke.reply, requestId, 200, { ...headers, ...failed });
   }
+  // ASSUMED: the documents do not give the text of this body.
+  const body = { errorMessage: timeoutText(config) };
+  return Response.json(body, { headers: { ...headers, ...failedHeader } });
 }
 
 /** The answer through an HTTP trigger: the function's own status, and less about the call. */
 export function triggerAnswer({ requestId, config, call }: Answered): Response {
   const { invoke } = call;
   const headers = { "x-fc-request-id": requestId };
-  switch (invoke.end) {
-    case "replied":
-      return passedOn(invoke.reply, requestId, invoke.reply.status, headers);
-    case "timeout": {
-      // ASSUMED: the documents name neither status nor text for triggers.
-      const body = { RequestId: requestId, Code: "InvocationTimeout", Message: timeoutText(config) };
-      return Response.json(body, { status: 502, headers: { ...headers, ...failedHeader } });
-    }
-    case "broken":
-      return invoke.refusal.response(requestId, headers);
-  }
+  if (invoke.end === "broken") return invoke.refusal.response(requestId, headers);
+  if (invoke.end === "replied") return passedOn(invoke.reply, requestId, invoke.reply.status, headers);
+  // ASSUMED: the documents name neither status nor text for triggers.
+  const body = { RequestId: requestId, Code: "InvocationTimeout", Message: timeoutText(config) };
+  return Response.json(body, { status: 502, headers: { ...headers, ...failedHeader } });
 }
 
 function passedOn(
