@@ -1,4 +1,4 @@
-/** Wires the local function host: functions whose instances are this executable's `function` command. */
+/** Runs the local function host. The instances of its functions run the command `function` of this program. */
 import { fileURLToPath } from "node:url";
 import { chosenFunctions, type MenuFunction } from "../serverless/prices/function-menu.ts";
 import { coldStarts } from "../serverless/host/instances/cold-start.ts";
@@ -41,7 +41,7 @@ function hostedFunction(
     name,
     command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
     env: {
-      // The real platform reaches a function from outside; here nobody else should.
+      // The platform reaches a function from outside; on this machine nobody else should.
       SPILLWAY_HOST: "127.0.0.1",
       SPILLWAY_LOG_LEVEL: "warn",
       SPILLWAY_THREADS: String(Math.max(1, Math.floor(vcpu))),
@@ -57,7 +57,7 @@ function hostedFunction(
   };
 }
 
-/** @throws UsageError when what is to be hosted is not usable */
+/** @throws UsageError when the host cannot be made with these options */
 function hostOf(options: FunctionHostOptions): FunctionHost {
   try {
     return createFunctionHost(options);

@@ -9,7 +9,7 @@ it("listens where Function Compute says, else where other platforms do, else on 
   expect(functionPort({})).toBe(9_000);
 });
 
-it("refuses a port that is none, and names the variable", () => {
+it("refuses a value that is not a port, and names the variable", () => {
   expect(() => functionPort({ PORT: "http" })).toThrow('PORT is "http"; allowed: an integer, 0 to 65535');
   expect(() => functionPort({ FC_SERVER_PORT: "70000", PORT: "1" })).toThrow(/FC_SERVER_PORT is "70000"/);
 });

@@ -19,7 +19,7 @@ const call = fc.record({
   ),
 });
 
-it("bills thousands of random calls as their begins and ends on their instances do, reckoned another way", () => {
+it("bills thousands of random calls as an independent calculation from their begins and ends does", () => {
   let billed = 0;
   fc.assert(
     fc.property(

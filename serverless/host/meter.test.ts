@@ -65,7 +65,7 @@ it("rounds up each time in which an instance was busy, not each call in it", () 
   expect(meter.bill(20).total).toMatchObject({ calls: 4, billedMs: 5 + 1 });
 });
 
-it("shows calls under way as if they ended now, and bills them once", () => {
+it("shows running calls as if they ended now, and bills them once", () => {
   const meter = new Meter(prices);
   meter.started("a", small, 0);
   meter.callBegan("a", 5);

@@ -31,7 +31,7 @@ it.each([
   expect(result.error?.issues[0]?.message).toMatch(message);
 });
 
-it("takes a GPU by its card and memory, and no text that names none", () => {
+it("reads a GPU's card and memory, and refuses other texts", () => {
   expect(functionGpu.parse("ada:0.5")).toEqual({ card: "ada", memoryGib: 0.5 });
   for (const gpu of ["ada", "ada:0", ":16", "ada:1.2.3", "ada:16GB"])
     expect(() => functionGpu.parse(gpu)).toThrow("CARD:GIB with more than 0 GiB");

@@ -132,7 +132,7 @@ describe("a sheet that somebody wrote", () => {
     expect(read(change)).toThrow(new Error(message));
   });
 
-  it("has a line for each of its faults, and none is no object", () => {
+  it("is refused with a line for each problem, or when it is not an object", () => {
     expect(read({ perCu: -1, name: "" })).toThrow(
       'my.json: name is ""; allowed: a text that is not empty\nmy.json: perCu is -1; allowed: a number of at least 0',
     );
@@ -141,7 +141,7 @@ describe("a sheet that somebody wrote", () => {
     }
   });
 
-  it("is told to be out of its time before its first day and after its last", () => {
+  it("is reported as not valid before its first day and after its last", () => {
     const sheet = checkPriceSheet({ ...good, validUntil: "2026-08-27" }, "my.json");
     expect(validityProblem(sheet, "2025-01-01")).toMatch(/is valid from 2025-12-13 only/);
     expect(validityProblem(sheet, "2026-08-27")).toBeUndefined();

@@ -28,22 +28,18 @@ const head = {
     .regex(/^[A-Z]{3}$/, "three capital letters, such as CNY")
     .describe("code of ISO 4217"),
   validFrom: date.describe("first day of these prices"),
-  validUntil: date
-    .optional()
-    .describe("last day, where it is known; later, whoever uses the sheet is warned"),
+  validUntil: date.optional().describe("last day, if it is known; later the sheet is used with a warning"),
   source: text.describe("where the prices were read"),
   granularityMs: z
     .strictObject({ cpu: positive, gpu: positive.optional() }, "an object with cpu, and gpu where it differs")
-    .describe("durations are rounded up to a multiple of this many milliseconds, by the kind of instance"),
+    .describe("milliseconds to whose multiples durations are rounded up, by the kind of instance"),
   coldStartBilled: z
     .boolean("true or false")
     .optional()
-    .describe("whether the cold start before a call is billed with it (without it: no)"),
+    .describe("whether the cold start before a call is billed with it; default: no"),
   tiers: tiers
     .optional()
-    .describe(
-      "prices of a CU (`cu`) or GB-second (`gb-second`) beyond a month's use, each `{ above, price }`, by growing `above`",
-    ),
+    .describe("prices of a unit beyond a use in a month, as a list of `{ above, price }` by growing `above`"),
 };
 
 const sheetKinds = {
@@ -60,9 +56,7 @@ const sheetKinds = {
       .describe("CU of a GiB-second of GPU memory, by card"),
     leastPerFunctionHour: amount
       .optional()
-      .describe(
-        "what a function costs at least in an hour in which it is called; its CU of that hour are rounded up to whole ones, too",
-      ),
+      .describe("least price of an hour in which a function is called, whose CU are then rounded up"),
   }),
   "gb-second": z.strictObject({
     ...head,

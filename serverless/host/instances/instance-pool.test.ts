@@ -109,7 +109,7 @@ it.skipIf(makeCgroup === undefined)(
   },
 );
 
-it("bills what the log of hundreds of calls through the SDK says, reckoned another way", async () => {
+it("bills hundreds of calls through the SDK as an independent calculation from the log does", async () => {
   const calls: TimedCall[] = [];
   const log = pino(
     { level: "debug" },

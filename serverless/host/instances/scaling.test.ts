@@ -82,7 +82,7 @@ describe("growth", () => {
     expect(() => new GrowthAllowance(-1, 0)).toThrow(RangeError);
   });
 
-  it("is not eaten up by rounding when it is asked often", () => {
+  it("loses nothing to rounding when it is asked often", () => {
     const growth = new GrowthAllowance(1, 300);
     let taken = 0;
     for (let step = 0; step <= 60_000; step += 1) if (growth.take(step * 1)) taken += 1;

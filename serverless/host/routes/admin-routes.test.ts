@@ -48,7 +48,7 @@ it("kills instances during their calls, and makes calls slow, which is billed", 
   expect((await bill()).functions["f"]?.billedMs).toBeGreaterThanOrEqual(30);
 });
 
-it("ends a call that is made slower than its function's time limit there", async () => {
+it("ends a slowed call at its function's time limit", async () => {
   const { invoke } = await start({ functions: [functionNamed("f", { timeoutMs: 50 })] }).then(
     async (host) => {
       await fetch(`http://${host.endpoint}/admin/faults`, {
@@ -87,7 +87,7 @@ it("refuses faults that make no sense, and functions that do not exist", async (
   }
 });
 
-it("tells of its functions and calls, to programs on this machine alone when there is no token", async () => {
+it("shows its functions and faults, without a token to programs on this machine only", async () => {
   const { admin } = await startWithFaults();
   expect(await (await admin("GET", "status")).json()).toMatchObject({
     functions: [{ name: "f", vcpu: 1, memoryMib: 512, deployed: false }, { name: "g" }],
