@@ -1,4 +1,4 @@
-/** Checks the ACS3-HMAC-SHA256 signature of a request, as Function Compute does. `base/acs3.ts` makes signatures. */
+/** Checks the ACS3-HMAC-SHA256 signature and nonce of a request, as Function Compute does. `base/acs3.ts` signs. */
 import { timingSafeEqual } from "node:crypto";
 import { type Acs3Parts, acs3Signature, contentSha256, signedHeaderNames } from "../../base/acs3.ts";
 import { FcRefusal } from "./fc-refusal.ts";
@@ -10,6 +10,7 @@ const dateForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /** How far a request's date may be from the host's clock. */
 export const acs3MaxSkewMs = 15 * 60_000;
+const maxNonceLength = 128;
 
 /**
  * What a signature covers. "announced", for the vendor's API: the hash of the body that a header announces, and every
@@ -66,6 +67,30 @@ export function verifyAcs3(request: Acs3Request): string {
 /** Whether a body has the hash that the signed headers announce. */
 export function hasAnnouncedBody(headers: Readonly<Record<string, string>>, body: Uint8Array): boolean {
   return isSameText(headers["x-acs-content-sha256"] ?? "", contentSha256(body));
+}
+
+/** Remembers nonces as long as their requests could be sent again, in bounded memory. */
+export class Nonces {
+  readonly #limits: { readonly keepMs: number; readonly maxCount: number };
+  /** When each nonce came, the oldest first. */
+  readonly #cameAtMs = new Map<string, number>();
+
+  /** @param limits beyond `maxCount` the oldest nonce is forgotten, and could be used again */
+  constructor(limits: { readonly keepMs: number; readonly maxCount: number }) {
+    this.#limits = limits;
+  }
+
+  /** Whether a nonce is new; it is remembered from now on. One of more than 128 characters is never new. */
+  isNew(nonce: string, nowMs: number): boolean {
+    const { keepMs, maxCount } = this.#limits;
+    for (const [old, atMs] of this.#cameAtMs) {
+      if (nowMs - atMs <= keepMs && this.#cameAtMs.size < maxCount) break;
+      this.#cameAtMs.delete(old);
+    }
+    if (nonce.length > maxNonceLength || this.#cameAtMs.has(nonce)) return false;
+    this.#cameAtMs.set(nonce, nowMs);
+    return true;
+  }
 }
 
 function isSameText(a: string, b: string): boolean {

@@ -30,10 +30,8 @@ export function functionConfigOf(settings: FunctionSettings, folder: string | un
 
 /** The settings of a function that the host was started with. */
 export function functionSettingsOf(config: FunctionConfig): FunctionSettings {
-  const {
-    initializeTimeoutMs = maxTimeoutS.initializer * 1_000,
-    preStopTimeoutMs = maxTimeoutS.preStop * 1_000,
-  } = config;
+  const initializeTimeoutMs = config.initializeTimeoutMs ?? maxTimeoutS.initializer * 1_000;
+  const preStopTimeoutMs = config.preStopTimeoutMs ?? maxTimeoutS.preStop * 1_000;
   return {
     functionName: config.name,
     runtime: "custom.debian10",

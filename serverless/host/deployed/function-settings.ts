@@ -96,10 +96,7 @@ export type FunctionSettings = Readonly<
 >;
 
 /** @throws FcRefusal InvalidArgument that names field, value and allowed range */
-export function readCreate(body: Uint8Array): {
-  readonly settings: FunctionSettings;
-  readonly code: CodeInput;
-} {
+export function readCreate(body: Uint8Array): { settings: FunctionSettings; code: CodeInput } {
   const { code: given, ...settings } = readInput(createInput, body);
   checkRatio(settings);
   return { settings, code: given };
@@ -109,7 +106,7 @@ export function readCreate(body: Uint8Array): {
 export function readUpdate(
   body: Uint8Array,
   old: FunctionSettings,
-): { readonly settings: FunctionSettings; readonly code: CodeInput | undefined } {
+): { settings: FunctionSettings; code: CodeInput | undefined } {
   const { code: given, ...changed } = readInput(updateInput, body);
   // The cast is safe: JSON has no undefined, so no field of `changed` is.
   const settings = { ...old, ...changed, functionName: old.functionName } as FunctionSettings;

@@ -30,8 +30,7 @@ export class Child {
     this.#process = spawn(options.command[0] ?? "", options.command.slice(1), {
       cwd: options.folder,
       env: options.env,
-      // A process group of its own, so that Ctrl-C in the terminal does not reach it. The IPC channel closes when the
-      // host dies, so the child can notice and exit.
+      // Own process group: Ctrl-C does not reach it. The IPC channel closes when the host dies, so the child can exit.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });

@@ -1,7 +1,4 @@
-/**
- * Extra time of cold starts that a local process does not have, such as pulling code: constant or lognormal, drawn with a
- * seed.
- */
+/** The time of cold starts that a local process does not need, as for pulling code: constant, or lognormal by a seed. */
 import { seededRandom } from "../../../base/random.ts";
 
 /** A constant when both are equal, else lognormal. */

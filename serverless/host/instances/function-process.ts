@@ -1,7 +1,4 @@
-/**
- * The process of an instance: starts it, runs its initializer, stops it, and says why it ended. How calls are metered is
- * the instance's business.
- */
+/** The process of an instance: starts it, runs its initializer, stops it, and says why it ended. */
 import { setTimeout as delay } from "node:timers/promises";
 import { fulfilsWithin } from "../../../base/fulfils-within.ts";
 import type { Logger } from "pino";

@@ -32,7 +32,7 @@ export interface FunctionReply {
 }
 
 /** How a request to the function ended. */
-export type RequestEnd =
+export type ServerRequestEnd =
   | { readonly end: "replied"; readonly reply: FunctionReply }
   | { readonly end: "timeout" }
   | { readonly end: "failed"; readonly error: Error };
@@ -67,7 +67,7 @@ export class FunctionServer {
   }
 
   /** Send a call. Never rejects. */
-  invoke({ requestId, body, trigger }: InstanceCall): Promise<RequestEnd> {
+  invoke({ requestId, body, trigger }: InstanceCall): Promise<ServerRequestEnd> {
     const { method, path, headers } = trigger ?? eventRequest;
     const own = instanceHeaders(this.#config, trigger === undefined ? "/invoke" : "/http-invoke", requestId);
     return this.#send({
@@ -81,7 +81,11 @@ export class FunctionServer {
   }
 
   /** Send a lifecycle hook. Never rejects. */
-  runHook(path: "/initialize" | "/pre-stop", requestId: string, timeoutMs: number): Promise<RequestEnd> {
+  runHook(
+    path: "/initialize" | "/pre-stop",
+    requestId: string,
+    timeoutMs: number,
+  ): Promise<ServerRequestEnd> {
     const headers = instanceHeaders(this.#config, path, requestId);
     return this.#send({ method: path === "/initialize" ? "POST" : "GET", path, headers, timeoutMs });
   }
@@ -91,7 +95,7 @@ export class FunctionServer {
   }
 
   /** Send a request and read its whole reply. */
-  async #send({ method, path, headers, body, timeoutMs }: ServerRequest): Promise<RequestEnd> {
+  async #send({ method, path, headers, body, timeoutMs }: ServerRequest): Promise<ServerRequestEnd> {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), timeoutMs);
     try {

@@ -1,7 +1,4 @@
-/**
- * One instance of a function, from the decision to start it until its process is gone. It meters the calls that it runs;
- * which calls those are is decided by the pool.
- */
+/** One instance of a function, from the decision to start it until its process is gone. It meters its calls. */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { fulfilsWithin } from "../../../base/fulfils-within.ts";
 import type { Logger } from "pino";
@@ -12,7 +9,7 @@ import type { Meter } from "../meter.ts";
 import type { MakeCgroup } from "./cgroup-probe.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { FunctionProcess, type InstanceLimits } from "./function-process.ts";
-import type { FunctionReply, InstanceCall, RequestEnd } from "./function-server.ts";
+import type { FunctionReply, InstanceCall, ServerRequestEnd } from "./function-server.ts";
 import { reservePort } from "./loopback-port.ts";
 
 export interface InstanceOptions {
@@ -170,7 +167,11 @@ export class Instance {
   }
 
   /** Add the time of an injected fault to a call; the function's time limit applies to the sum. */
-  async #slowed(result: RequestEnd, startedAtMs: number, fault: CallFault | undefined): Promise<RequestEnd> {
+  async #slowed(
+    result: ServerRequestEnd,
+    startedAtMs: number,
+    fault: CallFault | undefined,
+  ): Promise<ServerRequestEnd> {
     if (fault === undefined || result.end !== "replied") return result;
     const durationMs = performance.now() - startedAtMs;
     const leftMs = Math.max(0, this.config.timeoutMs - durationMs);

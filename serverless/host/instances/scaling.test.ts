@@ -96,10 +96,14 @@ function alive(instances: Iterable<InstanceRecord>, atMs: number): number {
 }
 
 /**
- * What a call each millisecond, of `durationMs` each at one a time, makes of the rules, reckoned another way: a list of
+ * What a call each millisecond, of `durationMs` each at one a time, makes of the rules, calculated independently: a list of
  * when each instance is free, and the growth as a closed formula, which holds while there is demand all the time.
  */
-function reckoned(durationMs: number, seconds: number, { burst, growthPerMin, maxInstances }: ScalingRules) {
+function calculated(
+  durationMs: number,
+  seconds: number,
+  { burst, growthPerMin, maxInstances }: ScalingRules,
+) {
   const freeAtMs: number[] = [];
   return Array.from({ length: seconds }, (_, second) => {
     let refused = 0;
@@ -119,7 +123,7 @@ describe("hundreds of instances under virtual time", () => {
     { burst: 100, growthPerMin: 300, maxInstances: 400 },
     { burst: 300, growthPerMin: 300, maxInstances: 400 },
     { burst: 100, growthPerMin: 100, maxInstances: 100 },
-  ])("grows from nothing to 1,000 calls a second as reckoned another way: %o", (change) => {
+  ])("grows from nothing to 1,000 calls a second as calculated independently: %o", (change) => {
     // Half a millisecond keeps ends and arrivals apart.
     const [durationMs, seconds] = [399.5, 20];
     const scaled = { ...defaultScaling, ...change };
@@ -134,7 +138,7 @@ describe("hundreds of instances under virtual time", () => {
       instances: alive(run.instances.values(), (second + 1) * 1_000 - 0.5),
       refused: run.calls.filter((call) => "limit" in call && Math.floor(call.atMs / 1_000) === second).length,
     }));
-    expect(bySecond).toEqual(reckoned(durationMs, seconds, scaled));
+    expect(bySecond).toEqual(calculated(durationMs, seconds, scaled));
     expect(bySecond.at(-1)?.instances).toBe(
       Math.min(scaled.maxInstances, scaled.burst + seconds * (scaled.growthPerMin / 60) - 1),
     );

@@ -2,14 +2,13 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { fromThisMachine } from "../../../base/program/admin-guard.ts";
-import { acs3MaxSkewMs, hasAnnouncedBody, verifyAcs3, type Acs3Payload } from "../acs3.ts";
+import { acs3MaxSkewMs, hasAnnouncedBody, Nonces, verifyAcs3, type Acs3Payload } from "../acs3.ts";
 import type { BodyRoom } from "../body-room.ts";
 import type { FunctionStore } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { InjectedFaults } from "../injected-faults.ts";
 import type { InstancePool } from "../instances/instance-pool.ts";
 import type { Meter } from "../meter.ts";
-import { Nonces } from "../nonces.ts";
 
 export interface HostEnv {
   readonly Variables: {
