@@ -44,7 +44,7 @@ addCommand(
   "function-host",
   "a local function host that behaves as Function Compute does",
   functionHostOptions.extend(logOptions.shape),
-  async (options) => (await import("./cli/functions.ts")).runFunctionHost(options),
+  async (options) => (await import("./cli/function-host.ts")).runFunctionHost(options),
   ["functions"],
 );
 addCommand(

@@ -13,7 +13,7 @@ import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
 import { serve } from "../base/program/serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
-  const log = createLog("functions", options);
+  const log = createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
   const host = hostOf({
