@@ -1,6 +1,6 @@
 /** Runs the local function host. The instances of its functions run the command `function` of this program. */
 import { fileURLToPath } from "node:url";
-import { chosenFunctions, type MenuFunction } from "../serverless/prices/function-menu.ts";
+import { chosenFunctions, type FunctionVariant } from "../serverless/prices/function-menu.ts";
 import { coldStarts } from "../serverless/host/instances/cold-start.ts";
 import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
@@ -33,7 +33,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
 }
 
 function hostedFunction(
-  { name, vcpu, memoryMib }: MenuFunction,
+  { name, vcpu, memoryMib }: FunctionVariant,
   options: FunctionHostProgramOptions,
 ): FunctionConfig {
   const { models } = options;

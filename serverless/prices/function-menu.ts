@@ -7,7 +7,7 @@ import { UsageError } from "../../base/usage-error.ts";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
-export interface MenuFunction {
+export interface FunctionVariant {
   readonly name: string;
   readonly vcpu: number;
   readonly memoryMib: number;
@@ -56,7 +56,7 @@ function entriesOf(text: string): unknown[] {
  */
 export const functionMenu = z
   .union([z.string(), z.array(z.unknown())])
-  .transform((given, context): readonly MenuFunction[] => {
+  .transform((given, context): readonly FunctionVariant[] => {
     const listed = z
       .array(entry)
       .min(1)
@@ -81,7 +81,7 @@ function describeIssue({ issues }: z.ZodError): string {
 
 /** The options by which a command takes functions: a menu, or a single function. */
 interface FunctionFlags {
-  readonly functions?: readonly MenuFunction[] | undefined;
+  readonly functions?: readonly FunctionVariant[] | undefined;
   readonly function?: string | undefined;
   readonly vcpu?: number | undefined;
   readonly memory?: number | undefined;
@@ -89,7 +89,7 @@ interface FunctionFlags {
 }
 
 /** @throws UsageError when a menu is given together with an option of a single function */
-export function chosenFunctions({ functions, ...only }: FunctionFlags): readonly MenuFunction[] {
+export function chosenFunctions({ functions, ...only }: FunctionFlags): readonly FunctionVariant[] {
   const { function: name = "spillway", vcpu = 0.5, memory: memoryMib = 1_024, functionUrl: url } = only;
   if (functions === undefined) {
     if (name === "edge") throw new UsageError('--function is "edge"; allowed: any other name');
