@@ -18,7 +18,8 @@ import { demoOptions } from "./tools/demo/options.ts";
 import { edgeOptions } from "./edge/server/options.ts";
 import { downOptions, statusOptions, upOptions } from "./tools/fleet/options.ts";
 import { loadgenOptions } from "./tools/load/options.ts";
-import { functionHostOptions, functionOptions } from "./serverless/host/options.ts";
+import { functionOptions } from "./serverless/function/options.ts";
+import { functionHostOptions } from "./serverless/host/options.ts";
 
 const program = new Command("spillway")
   .description("Batches inference requests and decides for each batch: the edge, or a serverless function.")
@@ -43,7 +44,7 @@ addCommand(
   "function-host",
   "a local function host that behaves as Function Compute does",
   functionHostOptions.extend(logOptions.shape),
-  async (options) => (await import("./cli/functions.ts")).runFunctionHost(options),
+  async (options) => (await import("./cli/function-host.ts")).runFunctionHost(options),
   ["functions"],
 );
 addCommand(

@@ -99,8 +99,7 @@ describe("the command line", () => {
     [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
     [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
     [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
-    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],
-    [["functions", "--gpu", "titan:8"], /no GPU card "titan"; known: tesla, ada, ampere/],
+    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu applies to a single function/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
@@ -185,15 +184,6 @@ describe("the command line", () => {
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain(`${bad}: unknown option "prot"; did you mean "port"?`);
   });
-});
-
-it("functions with a GPU are hosted with it as a part of their size", async () => {
-  const { child } = start("functions", "--port", "0", "--gpu", "ada:16", "--functions", "a=1x2048,b=2x4096");
-  const status = (await (await fetch(`${await listening(child)}/admin/status`)).json()) as {
-    functions: { gpu?: object }[];
-  };
-  const gpu = { card: "ada", memoryGib: 16 };
-  expect(status.functions.map((each) => each.gpu)).toEqual([gpu, gpu]);
 });
 
 describe("edge, functions and queue together", () => {

@@ -1,12 +1,11 @@
-/** Wires the local function host: functions whose instances are this executable's `function` command. */
+/** Runs the local function host. The instances of its functions run the command `function` of this program. */
 import { fileURLToPath } from "node:url";
-import type { MenuFunction } from "../serverless/prices/function-menu.ts";
+import { chosenFunctions, type FunctionVariant } from "../serverless/prices/function-menu.ts";
 import { coldStarts } from "../serverless/host/instances/cold-start.ts";
 import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
-import { chosenCgroups } from "../serverless/host/instances/cgroup-choice.ts";
-import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { chosenCgroups } from "../serverless/host/instances/cgroup-probe.ts";
 import { functionComputeKey } from "../base/program/secrets.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { throwUsage } from "../base/usage-error.ts";
@@ -14,7 +13,7 @@ import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
 import { serve } from "../base/program/serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
-  const log = createLog("functions", options);
+  const log = createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
   const host = hostOf({
@@ -34,15 +33,15 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
 }
 
 function hostedFunction(
-  { name, vcpu, memoryMib }: MenuFunction,
+  { name, vcpu, memoryMib }: FunctionVariant,
   options: FunctionHostProgramOptions,
 ): FunctionConfig {
-  const { gpu, models } = options;
+  const { models } = options;
   return {
     name,
     command: [process.execPath, fileURLToPath(new URL("../cli.js", import.meta.url)), "function"],
     env: {
-      // The real platform reaches a function from outside; here nobody else should.
+      // The platform reaches a function from outside; on this machine nobody else should.
       SPILLWAY_HOST: "127.0.0.1",
       SPILLWAY_LOG_LEVEL: "warn",
       SPILLWAY_THREADS: String(Math.max(1, Math.floor(vcpu))),
@@ -50,7 +49,6 @@ function hostedFunction(
     },
     vcpu,
     memoryMib,
-    ...(gpu && { gpu }),
     instanceConcurrency: options.instanceConcurrency,
     timeoutMs: options.functionTimeout * 1_000,
     initializer: true,
@@ -59,7 +57,7 @@ function hostedFunction(
   };
 }
 
-/** @throws UsageError when what is to be hosted is not usable, such as a GPU that the price sheet does not name */
+/** @throws UsageError when the host cannot be made with these options */
 function hostOf(options: FunctionHostOptions): FunctionHost {
   try {
     return createFunctionHost(options);

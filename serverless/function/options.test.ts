@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { functionHostOptions, functionPort } from "./options.ts";
+import { functionPort } from "./options.ts";
 
 it("listens where Function Compute says, else where other platforms do, else on 9000", () => {
   const all = { FC_SERVER_PORT: "1", FC_CUSTOM_LISTEN_PORT: "2", PORT: "3" };
@@ -9,13 +9,7 @@ it("listens where Function Compute says, else where other platforms do, else on 
   expect(functionPort({})).toBe(9_000);
 });
 
-it("takes a GPU by its card and memory, and no text that names none", () => {
-  expect(functionHostOptions.parse({ gpu: "ada:0.5" }).gpu).toEqual({ card: "ada", memoryGib: 0.5 });
-  for (const gpu of ["ada", "ada:0", ":16", "ada:1.2.3", "ada:16GB"])
-    expect(() => functionHostOptions.parse({ gpu })).toThrow("CARD:GIB with more than 0 GiB");
-});
-
-it("refuses a port that is none, and names the variable", () => {
+it("refuses a value that is not a port, and names the variable", () => {
   expect(() => functionPort({ PORT: "http" })).toThrow('PORT is "http"; allowed: an integer, 0 to 65535');
   expect(() => functionPort({ FC_SERVER_PORT: "70000", PORT: "1" })).toThrow(/FC_SERVER_PORT is "70000"/);
 });

@@ -1,12 +1,11 @@
 /**
- * Trouble on demand: what a call meets while somebody asked for it, by shares that are drawn with a seed and for a time
- * that the given clock measures.
+ * Faults that are injected into calls on request: each hits a share of the calls, drawn with a seed, and ends after a
+ * time by the given clock.
  */
 import type { Random } from "../../base/random.ts";
-import type { CallFault } from "./calls/call.ts";
 
-export interface Fault {
-  /** The function that is meant; undefined: all. */
+export interface InjectedFault {
+  /** The function that it hits; undefined: all. */
   readonly function?: string | undefined;
   /** Share of calls that are refused with 429. */
   readonly throttle?: number | undefined;
@@ -14,52 +13,55 @@ export interface Fault {
   readonly crash?: number | undefined;
   /** Every call takes `factor` times as long, and `ms` more. */
   readonly slow?: { readonly factor?: number | undefined; readonly ms?: number | undefined } | undefined;
-  /** `every`: no call finds a warm instance. `once`: none that is warm now stays so. */
+  /** `every`: every call starts a new instance. `once`: the instances that are warm now take no more calls. */
   readonly cold?: "every" | "once" | undefined;
 }
 
-interface Lasting {
-  readonly fault: Fault;
+/** What the faults do to one call once it has an instance. */
+export interface CallFault {
+  /** Whether the process is killed during the call. */
+  readonly crash: boolean;
+  /** How much longer a call of `durationMs` takes, in milliseconds. */
+  readonly extraMs: (durationMs: number) => number;
+}
+
+interface ActiveFault {
+  readonly fault: InjectedFault;
   readonly untilMs: number;
 }
 
-/** What one call meets. */
-export interface Met {
-  readonly throttled: boolean;
-  readonly cold: boolean;
-  readonly call: CallFault | undefined;
-}
+const maxFaults = 20;
 
-export class Faults {
+export class InjectedFaults {
   readonly #random: Random;
   readonly #nowMs: () => number;
-  #lasting: Lasting[] = [];
+  #active: ActiveFault[] = [];
 
   constructor(random: Random, nowMs: () => number) {
     this.#random = random;
     this.#nowMs = nowMs;
   }
 
-  /** @throws RangeError when too many are there already */
-  add(fault: Fault, durationMs: number): void {
+  /** @throws RangeError when 20 faults are active */
+  add(fault: InjectedFault, durationMs: number): void {
     const untilMs = this.#nowMs() + durationMs;
-    if (this.#current().length >= mostFaults)
-      throw new RangeError(`${mostFaults} faults are there, the most taken`);
-    this.#lasting.push({ fault, untilMs });
+    if (this.#current().length >= maxFaults)
+      throw new RangeError(`${maxFaults} faults are active; allowed: ${maxFaults}`);
+    this.#active.push({ fault, untilMs });
   }
 
   clear(): void {
-    this.#lasting = [];
+    this.#active = [];
   }
 
-  /** Those that still last, each with the milliseconds that it has left. */
-  list(): { readonly fault: Fault; readonly leftMs: number }[] {
+  /** The active faults, each with the milliseconds that it has left. */
+  list(): { readonly fault: InjectedFault; readonly leftMs: number }[] {
     const nowMs = this.#nowMs();
     return this.#current().map(({ fault, untilMs }) => ({ fault, leftMs: untilMs - nowMs }));
   }
 
-  /** Draw for one call of a function. */
-  meet(name: string): Met {
+  /** Draw what happens to one call of a function. */
+  draw(name: string): { throttled: boolean; cold: boolean; call: CallFault | undefined } {
     const own = this.#current().flatMap(({ fault }) => ((fault.function ?? name) === name ? [fault] : []));
     const hits = (share: number | undefined): boolean => share !== undefined && this.#random() < share;
     const throttled = own.some(({ throttle }) => hits(throttle));
@@ -74,11 +76,9 @@ export class Faults {
     };
   }
 
-  #current(): Lasting[] {
+  #current(): ActiveFault[] {
     const nowMs = this.#nowMs();
-    this.#lasting = this.#lasting.filter(({ untilMs }) => untilMs > nowMs);
-    return this.#lasting;
+    this.#active = this.#active.filter(({ untilMs }) => untilMs > nowMs);
+    return this.#active;
   }
 }
-
-const mostFaults = 20;

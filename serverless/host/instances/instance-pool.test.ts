@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { expect, it } from "vitest";
-import { functionNamed, isRunning, newGate, prices, start } from "../../../test/support/function-host.ts";
+import { functionNamed, isRunning, newGate, start } from "../../../test/support/function-host.ts";
+import { cuSheet } from "../../../test/support/cu-sheet.ts";
 import { recomputedBill, type TimedCall } from "../../../test/support/recomputed-bill.ts";
 import { probeCgroups } from "./cgroup-probe.ts";
 
@@ -108,7 +109,7 @@ it.skipIf(makeCgroup === undefined)(
   },
 );
 
-it("bills what the log of hundreds of calls through the SDK says, reckoned another way", async () => {
+it("bills hundreds of calls through the SDK as an independent calculation from the log does", async () => {
   const calls: TimedCall[] = [];
   const log = pino(
     { level: "debug" },
@@ -146,7 +147,7 @@ it("bills what the log of hundreds of calls through the SDK says, reckoned anoth
   const { functions, total } = await bill();
   expect(calls).toHaveLength(300 - refused);
   for (const { name, ...size } of [single, shared]) {
-    const other = recomputedBill(name, calls, size, prices);
+    const other = recomputedBill(name, calls, size, cuSheet);
     expect(functions[name]).toMatchObject({ calls: other.calls, billedMs: other.billedMs });
     expect(functions[name]?.cost).toBeCloseTo(other.cost, 12);
   }

@@ -1,14 +1,14 @@
 /**
- * What an instance prints, cut up by call. A line that names the request id of a call that runs belongs to that
- * call; with several calls at a time any other line may belong to each of them, so each gets it.
+ * Sorts the output lines of an instance by call. A line that contains the request id of a running call belongs to that
+ * call. Any other line is added to every running call, because several may run at a time.
  */
 
 /** Characters that are kept of each call, and of the instance. */
-const TAIL_CHARS = 4096;
+const maxTailLength = 4096;
 
 interface CallLog {
   tail: string;
-  /** What the function's marks say; without marks a call's log has no known end. */
+  /** What the function's marks say; without marks the end of a call's log is unknown. */
   state: "unmarked" | "begun" | "ended";
   /** Called at the end mark. */
   onEnd: (() => void) | undefined;
@@ -18,7 +18,7 @@ export class CallLogs {
   readonly #calls = new Map<string, CallLog>();
   #recent = "";
 
-  /** The end of all that the instance printed. */
+  /** The end of all output of the instance. */
   get recent(): string {
     return this.#recent;
   }
@@ -39,7 +39,7 @@ export class CallLogs {
     if (marked?.state === "ended") marked.onEnd?.();
   }
 
-  /** Fulfilled when a call's last line is there, as far as the function marks its calls at all. */
+  /** Fulfilled at a call's end mark; at once when the function has not marked its begin. */
   settled(requestId: string): Promise<void> {
     const call = this.#calls.get(requestId);
     if (call?.state !== "begun") return Promise.resolve();
@@ -48,7 +48,7 @@ export class CallLogs {
     });
   }
 
-  /** What was printed of a call, and the end of it. */
+  /** The output of a call; the call is then forgotten. */
   take(requestId: string): string {
     const tail = this.#calls.get(requestId)?.tail ?? "";
     this.#calls.delete(requestId);
@@ -57,5 +57,5 @@ export class CallLogs {
 }
 
 function appended(tail: string, line: string): string {
-  return `${tail}${line}\n`.slice(-TAIL_CHARS);
+  return `${tail}${line}\n`.slice(-maxTailLength);
 }

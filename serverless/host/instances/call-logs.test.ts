@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { CallLogs } from "./call-logs.ts";
 
-it("gives lines that name a call to that call, and all others to every call under way", async () => {
+it("gives lines that name a call to that call, and all others to every running call", async () => {
   const logs = new CallLogs();
   logs.line("listening");
   logs.begin("1-a");

@@ -1,20 +1,8 @@
 import { expect, it } from "vitest";
-import type { CuPriceSheet } from "../../prices/price.ts";
+import { cuSheet } from "../../test/support/cu-sheet.ts";
 import { Meter } from "./meter.ts";
 
-const prices: CuPriceSheet = {
-  name: "round numbers",
-  kind: "cu",
-  currency: "CNY",
-  validFrom: "2026-01-01",
-  source: "this test",
-  perCu: 0.001,
-  cuPerCall: 0.01,
-  cuPerVcpuS: 1,
-  cuPerGibS: 0.15,
-  cuPerGpuGibS: { tesla: 2 },
-  granularityMs: { cpu: 1, gpu: 1000 },
-};
+const prices = { ...cuSheet, perCu: 0.001, cuPerCall: 0.01 };
 const small = { name: "small", size: { vcpu: 1, memoryMib: 2048 }, coldStartMs: 0, initializeMs: 0 };
 const large = { ...small, name: "large", size: { vcpu: 4, memoryMib: 8192 } };
 
@@ -77,7 +65,7 @@ it("rounds up each time in which an instance was busy, not each call in it", () 
   expect(meter.bill(20).total).toMatchObject({ calls: 4, billedMs: 5 + 1 });
 });
 
-it("shows calls under way as if they ended now, and bills them once", () => {
+it("shows running calls as if they ended now, and bills them once", () => {
   const meter = new Meter(prices);
   meter.started("a", small, 0);
   meter.callBegan("a", 5);
@@ -101,19 +89,6 @@ it("bills the cold start once, its initializer included, where the sheet says so
     [300, 301],
   ]);
   expect(meter.bill(400).total.billedMs).toBe(211);
-});
-
-it("bills GPU memory by the second, rounded up", () => {
-  const meter = new Meter(prices);
-  const size = { vcpu: 1, memoryMib: 1024, gpu: { card: "tesla", memoryGib: 16 } };
-  meter.started("a", { ...small, size }, 0);
-  run(meter, "a", [
-    [0, 51],
-    [2_000, 12_500],
-  ]);
-  const { total } = meter.bill(20_000);
-  expect(total).toMatchObject({ billedMs: 12_000, gpuGibS: 192, vcpuS: 12, gibS: 12 });
-  expect(total.cu).toBeCloseTo(0.02 + 12 * (1 + 0.15 + 16 * 2), 10);
 });
 
 it("keeps what was used at the size that it was used with when a function changes its size", () => {
