@@ -1,0 +1,130 @@
+/** Plays the demo's acts: sends the load, tells once a second how it goes, and takes the edge away in the last act. */
+import { setTimeout as delay } from "node:timers/promises";
+import { createProgress } from "../../base/program/progress.ts";
+import { type Act, actHeading, outageOf } from "./acts.ts";
+import type { Outage } from "./demo-replay.ts";
+import { answersBetween, liveLine } from "./live-line.ts";
+import { type Load, type Outcome, sendAll } from "./load.ts";
+
+export interface Bill {
+  readonly cost: number;
+  readonly currency: string;
+}
+
+export interface Performance {
+  readonly acts: readonly Act[];
+  /** Requests a second that the edge can take. */
+  readonly edgePerS: number;
+  readonly load: Load;
+  readonly sloMs: number;
+  /** What a request costs when functions alone serve. */
+  readonly aloneCost: number;
+  /** What the functions cost since the first act. */
+  readonly bill: () => Promise<Bill>;
+  readonly killEdge: () => Promise<void>;
+  /** Resolves when the edge serves again. */
+  readonly restartEdge: () => Promise<unknown>;
+  /** Ends the sending early. */
+  readonly stop: AbortSignal;
+}
+
+export interface Played {
+  readonly outcomes: readonly Outcome[];
+  /** Undefined when the run ended before the edge was killed. */
+  readonly outage: Outage | undefined;
+}
+
+const tickMs = 1_000;
+/** Where lines cannot be written over, one of so many is shown. */
+const ticksPerPlainLine = 4;
+
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export async function playActs(performance: Performance): Promise<Played> {
+  const { load, stop } = performance;
+  const outcomes: Outcome[] = [];
+  const startedAtMs = globalThis.performance.now();
+  const nowMs = (): number => globalThis.performance.now() - startedAtMs;
+  const display = startDisplay(performance, outcomes, nowMs);
+  const ended = new AbortController();
+  const direction = direct(
+    performance,
+    nowMs,
+    (text) => display.tell(text),
+    AbortSignal.any([stop, ended.signal]),
+  );
+  await sendAll(load, stop, (outcome) => outcomes.push(outcome));
+  ended.abort();
+  const outage = await direction;
+  display.end();
+  return { outcomes, outage };
+}
+
+/** Announces each act at its time, and kills and restarts the edge in the last one. */
+async function direct(
+  { acts, edgePerS, killEdge, restartEdge }: Performance,
+  nowMs: () => number,
+  tell: (text: string) => void,
+  stop: AbortSignal,
+): Promise<Outage | undefined> {
+  const reached = (atS: number): Promise<boolean> =>
+    delay(Math.max(0, atS * 1_000 - nowMs()), true, { signal: stop }).catch(() => false);
+  for (const [index, { fromS }] of acts.entries()) {
+    if (!(await reached(fromS))) return undefined;
+    tell(actHeading(acts, index, edgePerS));
+  }
+  const { killedAtS, restartedAtS } = outageOf(acts);
+  if (!(await reached(killedAtS))) return undefined;
+  const fromMs = nowMs();
+  await killEdge();
+  tell("the edge is killed");
+  if (!(await reached(restartedAtS))) return { fromMs, toMs: Infinity };
+  await restartEdge();
+  const toMs = nowMs();
+  tell(`the edge is back after ${((toMs - fromMs) / 1_000).toFixed(1)} s`);
+  return { fromMs, toMs };
+}
+
+function startDisplay(
+  { load: { momentsS }, sloMs, aloneCost, bill }: Performance,
+  outcomes: readonly Outcome[],
+  nowMs: () => number,
+): { tell(text: string): void; end(): void } {
+  const progress = createProgress(process.stderr);
+  let ticks = 0;
+  let line = "";
+  const arrivedBefore = (atMs: number): number => momentsS.filter((atS) => atS * 1_000 <= atMs).length;
+  const tick = async (): Promise<void> => {
+    const toMs = nowMs();
+    const fromMs = toMs - tickMs;
+    const { cost, currency } = await bill();
+    line = liveLine({
+      arrivals: arrivedBefore(toMs) - arrivedBefore(fromMs),
+      ...answersBetween(outcomes, fromMs, toMs, sloMs),
+      cost,
+      aloneCost: aloneCost * arrivedBefore(toMs),
+      currency,
+    });
+    if (process.stderr.isTTY) progress.show(line);
+    else if (ticks++ % ticksPerPlainLine === 0) say(`  ${line}`);
+  };
+  // The bill is asked for again in a second; a call that fails leaves one line out.
+  const timer = setInterval(() => void tick().catch(() => {}), tickMs);
+  const keepLine = (): void => {
+    progress.end();
+    if (process.stderr.isTTY && line !== "") say(`  ${line}`);
+    line = "";
+  };
+  return {
+    tell: (text) => {
+      keepLine();
+      say(text);
+    },
+    end: () => {
+      clearInterval(timer);
+      keepLine();
+    },
+  };
+}
