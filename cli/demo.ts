@@ -22,34 +22,35 @@ const handlerPath = fileURLToPath(new URL("../../fixtures/demo/handler.js", impo
 export async function runDemo(options: DemoOptions): Promise<number> {
   const stop = stopOnSignal("waiting for the answers that are under way");
   const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
-  const files = { models: join(folder, "models"), logPath: join(folder, "demo.log") };
+  const [models, logPath] = [join(folder, "models"), join(folder, "demo.log")];
   const record = options.record ?? join(folder, "record.ndjson");
   const reportPath = options.report ?? join(folder, "report.html");
   const page = openPage(reportPath);
   const onnxPath = embeddedModels().find(({ name }) => name === model)?.path as string;
-  writeDeviceModel(files.models, { name: model, onnxPath, handlerPath });
-  say(`${describeDevices()}\nstarting edge, functions and queue; they log to ${files.logPath}`);
-  const run = await runPrograms(options, { ...files, model, record, stop });
+  writeDeviceModel(models, { name: model, onnxPath, handlerPath });
+  say(`${describeDevices()}\nstarting edge, functions and queue; they log to ${logPath}`);
+  const run = await runPrograms(options, { models, model, logPath, record, stop });
   if (run === undefined) return 1;
   const { outage, isWell, edgePerS } = run;
   const report = makeReport(run, options.slo * 1_000);
-  const { replayed, page: html } =
-    report.requests === 0
-      ? { replayed: [], page: "" }
-      : await replayUnderEach(record, { seed: options.seed, outage, report });
-  page.write(html);
-  const sentence = replayed.length === 0 ? "no request was sent" : closingSentence(report, replayed);
-  const written = { edgePerS, ...report, replayed, sentence, report: reportPath };
+  const others = { seed: options.seed, outage, report };
+  const replays = report.requests === 0 ? undefined : await replayUnderEach(record, others);
+  if (replays !== undefined) page.write(replays.page);
+  const replayed = replays?.replayed ?? [];
+  const sentence = replays === undefined ? "no request was sent" : closingSentence(report, replayed);
+  const written = { edgePerS, ...report, replayed, sentence, reportPath };
+  const where = replays === undefined ? "" : `The report with charts is ${reportPath}\n`;
   process.stdout.write(
     options.json
       ? `${JSON.stringify(written)}\n`
-      : `${formatReport(report, options.slo)}\n${sentence}.\nCharts: ${reportPath}\n`,
+      : `${formatReport(report, options.slo)}\n${sentence}\n${where}`,
   );
   const isRight = isWell && report.wrong + report.lost === 0;
   if (!isRight) say(`the logs are in ${folder}`);
-  else
-    for (const path of [...Object.values(files), ...(options.record ? [] : [record])])
-      rmSync(path, { recursive: true });
+  else {
+    const leftovers = [models, logPath, ...(options.record === undefined ? [record] : [])];
+    for (const path of leftovers) rmSync(path, { recursive: true });
+  }
   return isRight ? 0 : 1;
 }
 

@@ -136,5 +136,5 @@ function wholeTrace(seed: number) {
 function outageText(outage: Outage | undefined): string {
   if (outage === undefined) return "never";
   const [from, to] = [outage.fromMs, outage.toMs].map((ms) => `${(ms / 1_000).toFixed(1)} s`);
-  return outage.toMs === Infinity ? `from ${from} on` : `${from} to ${to}, which the limit does not know`;
+  return outage.toMs === Infinity ? `from ${from} on` : `${from} to ${to}; the limit takes it as always up`;
 }

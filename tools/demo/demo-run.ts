@@ -15,7 +15,7 @@ import { createLines } from "./text-lines.ts";
 
 const executable = fileURLToPath(new URL("../../cli.js", import.meta.url));
 /** Longest time that measuring at start takes, in seconds. */
-const calibrateS = 6;
+const calibrateS = 7;
 /** Longest time that a call which was given up is waited for, in milliseconds. */
 const longestLeftOverMs = 5_000;
 /** More lines are drawn than an edge at its fastest needs, by this number. */
@@ -85,6 +85,7 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
   const edgeCommand: Command = ["edge", "--models", models];
   const [edge, functions] = await Promise.all([start(edgeCommand), start(functionsCommand(models))]);
   await warmUp(functions, model);
+  say(`measuring edge and functions for ${calibrateS} s`);
   const queue = await start(queueCommand(slo, stage, edge, functions));
   const header = readHeader(record);
   const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);

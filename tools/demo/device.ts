@@ -27,12 +27,13 @@ const deviceSpeeds: Readonly<Record<"edge" | (typeof functionSizes)[number], Dev
 /** No batch makes the edge faster than this, in pictures a second. */
 export const fastestEdgePerS = 1_000 / deviceSpeeds.edge.rowMs;
 
-/** What the demo says of its devices before it starts. */
+/** What the demo says before it starts. */
 export function describeDevices(): string {
   const { edge, small, large } = deviceSpeeds;
   return (
-    `The edge plays a small device: it runs the real model, then waits until ${speedText(edge)} are over.\n` +
-    `Functions play likewise (small ${speedText(small)}, large ${speedText(large)}), with ${instancesPerSize} warm instances each.`
+    "Model, answers and prices are real; the speeds are set, because everything runs on this one machine:\n" +
+    `the edge plays a device that takes ${speedText(edge)}; functions take ${speedText(small)} (small)\n` +
+    `or ${speedText(large)} (large), and are kept warm, ${instancesPerSize} instances of each.`
   );
 }
 

@@ -39,7 +39,7 @@ export function liveLine(figures: LiveFigures): string {
   const { arrivals, byEdge, byFunctions, inSloShare, cost, aloneCost, currency } = figures;
   const inSlo = inSloShare === null ? "-" : `${(inSloShare * 100).toFixed(1)} %`;
   return (
-    `${padded(arrivals, 3)}/s  edge ${padded(byEdge, 2)}  functions ${padded(byFunctions, 2)}` +
+    `${padded(arrivals, 2)}/s  edge ${padded(byEdge, 2)}  functions ${padded(byFunctions, 2)}` +
     `  in SLO ${inSlo}  ${cost.toFixed(4)} ${currency}; functions alone ${aloneCost.toFixed(4)}`
   );
 }

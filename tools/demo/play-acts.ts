@@ -36,7 +36,7 @@ export interface Played {
 
 const tickMs = 1_000;
 /** Where lines cannot be written over, one of so many is shown. */
-const ticksPerPlainLine = 4;
+const ticksPerPlainLine = 3;
 
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -79,7 +79,7 @@ async function direct(
   if (!(await reached(killedAtS))) return undefined;
   const fromMs = nowMs();
   await killEdge();
-  tell("the edge is killed");
+  tell("the edge is killed; functions carry the load");
   if (!(await reached(restartedAtS))) return { fromMs, toMs: Infinity };
   await restartEdge();
   const toMs = nowMs();

@@ -136,35 +136,38 @@ export function formatReport(report: DemoReport, sloS: number): string {
 }
 
 function outageText({ seconds, requests, inSlo, answersSince }: OutageFigures): string {
-  const back = seconds === null ? "it did not come back" : `${answersSince} answers by the edge since`;
+  const back = seconds === null ? "it did not come back" : `answers by the edge since: ${answersSince}`;
   const time = seconds === null ? "" : ` in ${seconds.toFixed(1)} s`;
   return `${inSlo} of ${requests} in SLO${time}; ${back}`;
 }
 
 /**
- * The sentence to repeat, such as `99.4 % in time; the edge alone 61.0 %; functions alone 0.041 CNY, Spillway 0.009; the
- * limit is 0.007`.
+ * The sentence to repeat, such as `99.4 % in time; the edge alone 61 %; functions alone 0.041 CNY, Spillway 0.009; the limit
+ * is 0.007.`
  *
- * @param replayed the run's requests under `edge-only` and `serverless-only`, among others
+ * @param replayed the run's requests under each policy
+ * @throws RangeError when `edge-only` or `serverless-only` is not among them
  */
 export function closingSentence(report: DemoReport, replayed: readonly ComparedSummary[]): string {
-  const of = (name: string) => replayed.find(({ policy }) => policy === name);
-  const [edge, functions] = [of("edge-only"), of("serverless-only")];
-  if (edge === undefined || functions === undefined)
-    throw new RangeError("edge-only and serverless-only are needed");
-  const { cost: limit } = edge.limit;
+  const of = (name: string): ComparedSummary => {
+    const summary = replayed.find(({ policy }) => policy === name);
+    if (summary === undefined) throw new RangeError(`${name} was not replayed`);
+    return summary;
+  };
+  const functions = of("serverless-only").cost;
+  const edgeShare = of("edge-only").inSloShare ?? 0;
+  const limit = of("edge-only").limit.cost;
+  // Two digits of the largest count, so that the amounts compare at a glance.
+  const most = Math.max(functions, report.cost);
+  const decimals = most === 0 ? 0 : Math.max(0, 1 - Math.floor(Math.log10(most)));
+  const money = (amount: number): string => amount.toFixed(decimals);
   return (
-    `${percent(report.inSloShare)} in time; the edge alone ${percent(edge.inSloShare ?? 0)}; ` +
-    `functions alone ${money(functions.cost)} ${report.currency}, Spillway ${money(report.cost)}; ` +
-    (limit === null ? "no limit is known" : `the limit is ${money(limit)}`)
+    `${percent(report.inSloShare)} in time; the edge alone ${(edgeShare * 100).toFixed(0)} %; ` +
+    `functions alone ${money(functions)} ${report.currency}, Spillway ${money(report.cost)}; ` +
+    (limit === null ? "no limit is known." : `the limit is ${money(limit)}.`)
   );
 }
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
-}
-
-/** With two digits that count. */
-function money(amount: number): string {
-  return amount === 0 ? "0" : amount.toFixed(Math.max(0, 1 - Math.floor(Math.log10(amount))));
 }
