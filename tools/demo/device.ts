@@ -27,14 +27,15 @@ const deviceSpeeds: Readonly<Record<"edge" | (typeof functionSizes)[number], Dev
 /** No batch makes the edge faster than this, in pictures a second. */
 export const fastestEdgePerS = 1_000 / deviceSpeeds.edge.rowMs;
 
-/** What the demo says before it starts. */
+/** What the demo says before it starts, in lines of 80 columns at most. */
 export function describeDevices(): string {
   const { edge, small, large } = deviceSpeeds;
-  return (
-    "Model, answers and prices are real; the speeds are set, because everything runs on this one machine:\n" +
-    `the edge plays a device that takes ${speedText(edge)}; functions take ${speedText(small)} (small)\n` +
-    `or ${speedText(large)} (large), and are kept warm, ${instancesPerSize} instances of each.`
-  );
+  return [
+    "Everything runs on this machine, so the speeds are set by the clock: the edge",
+    `plays a device that takes ${speedText(edge)} a picture; functions take`,
+    `${speedText(small)} (small) or ${speedText(large)} (large), and are kept warm.`,
+    "The model, its answers and the prices are real.",
+  ].join("\n");
 }
 
 /**
@@ -60,5 +61,5 @@ export function writeDeviceModel(
 }
 
 function speedText({ callMs, rowMs }: DeviceSpeed): string {
-  return `${callMs} ms + ${rowMs} ms a picture`;
+  return `${callMs} ms + ${rowMs} ms`;
 }

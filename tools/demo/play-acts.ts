@@ -108,13 +108,13 @@ function startDisplay(
       currency,
     });
     if (process.stderr.isTTY) progress.show(line);
-    else if (ticks++ % ticksPerPlainLine === 0) say(`  ${line}`);
+    else if (ticks++ % ticksPerPlainLine === 0) say(line);
   };
   // The bill is asked for again in a second; a call that fails leaves one line out.
   const timer = setInterval(() => void tick().catch(() => {}), tickMs);
   const keepLine = (): void => {
     progress.end();
-    if (process.stderr.isTTY && line !== "") say(`  ${line}`);
+    if (process.stderr.isTTY && line !== "") say(line);
     line = "";
   };
   return {
