@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import { actsOf, arrivalsOf, edgeCapacityPerS } from "./acts.ts";
 import { functionsAloneCost, readHeader } from "./demo-replay.ts";
-import { fastestEdgePerS, functionMenu, functionSizes, instancesPerSize } from "./device.ts";
+import { fastestEdgePerS, demoFunctions, functionSizes, instancesPerSize } from "./device.ts";
 import type { DemoOptions } from "./options.ts";
-import { type Bill, type Played, playActs, say } from "./play-acts.ts";
-import { type RunningProgram, startProgram } from "./programs.ts";
+import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
+import { type RunningProgram, startDemoProgram } from "./programs.ts";
 import { createExchange } from "../load/exchange.ts";
 import { blankRequest, drawQuestions } from "./questions.ts";
 import { createLines } from "./text-lines.ts";
@@ -27,7 +27,7 @@ export interface DemoRun extends Played {
   /** Requests a second that the edge can take. */
   readonly edgePerS: number;
   /** What the requests cost, without the measuring at start. */
-  readonly bill: Bill;
+  readonly bill: DemoBill;
   /** True when every program ended as it should. */
   readonly isWell: boolean;
 }
@@ -47,8 +47,11 @@ export interface DemoStage {
 export async function runPrograms(options: DemoOptions, stage: DemoStage): Promise<DemoRun | undefined> {
   const logFile = openSync(stage.logPath, "w");
   const running = new Map<string, RunningProgram>();
+  const starts: Promise<RunningProgram>[] = [];
   const start: Start = async (command, port) => {
-    const program = await startProgram({ executable, command, logFile, ...(port && { port }) });
+    const starting = startDemoProgram({ executable, command, logFile, ...(port && { port }) });
+    starts.push(starting);
+    const program = await starting;
     running.set(program.name, program);
     return program;
   };
@@ -60,6 +63,8 @@ export async function runPrograms(options: DemoOptions, stage: DemoStage): Promi
     say(`${(error as Error).message}; the log is ${stage.logPath}`);
     return undefined;
   } finally {
+    // One that is still starting when another fails has to be stopped as well.
+    await Promise.allSettled(starts);
     // The queue first: what it still holds needs its targets.
     for (const name of ["vqueue", "edge", "functions"]) {
       const status = (await running.get(name)?.stop()) ?? 0;
@@ -94,7 +99,7 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
   const questions = await drawn(momentsS.length);
   const aloneCost = await functionsAloneCost(header, model, momentsS, seed);
   const before = await settledBill(functions);
-  const since = ({ cost, currency }: Bill): Bill => ({ cost: cost - before.cost, currency });
+  const since = ({ cost, currency }: DemoBill): DemoBill => ({ cost: cost - before.cost, currency });
   const played = await playActs({
     acts,
     edgePerS,
@@ -113,7 +118,7 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
 function functionsCommand(models: string): Command {
   // Not held to their sizes, which only some machines can do: the demo is to go the same way on all.
   const bounds = ["--max-instances", String(instancesPerSize * functionSizes.length), "--cgroups", "off"];
-  return ["functions", "--models", models, "--functions", functionMenu, ...bounds];
+  return ["functions", "--models", models, "--functions", demoFunctions, ...bounds];
 }
 
 function queueCommand(
@@ -122,7 +127,7 @@ function queueCommand(
   edge: RunningProgram,
   functions: RunningProgram,
 ): Command {
-  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", functionMenu];
+  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", demoFunctions];
   const measuring = ["--models", model, "--calibrate", String(calibrateS)];
   const bounds = ["--slo", String(slo), "--serverless-calls", String(instancesPerSize)];
   return ["vqueue", ...targets, ...measuring, ...bounds, "--record", record];
@@ -149,7 +154,7 @@ async function warmUp({ url }: RunningProgram, model: string): Promise<void> {
 }
 
 /** What the functions cost so far, once no call runs that nobody waits for any more. */
-async function settledBill(functions: RunningProgram): Promise<Bill> {
+async function settledBill(functions: RunningProgram): Promise<DemoBill> {
   const untilMs = performance.now() + longestLeftOverMs;
   while (performance.now() < untilMs) {
     const instances = (await told(functions, "instances")) as readonly { readonly calls: number }[];
@@ -159,7 +164,7 @@ async function settledBill(functions: RunningProgram): Promise<Bill> {
   return billOf(functions);
 }
 
-async function billOf(functions: RunningProgram): Promise<Bill> {
+async function billOf(functions: RunningProgram): Promise<DemoBill> {
   const { currency, total } = (await told(functions, "bill")) as {
     readonly currency: string;
     readonly total: { readonly cost: number };

@@ -13,7 +13,7 @@ interface DeviceSpeed {
 
 /** The function sizes, and all of them in the form of `--functions`. */
 export const functionSizes = ["small", "large"] as const;
-export const functionMenu = "small=0.5x1024,large=2x4096";
+export const demoFunctions = "small=0.5x1024,large=2x4096";
 
 /** Instances of each size; more processes are too many for a small machine. */
 export const instancesPerSize = 2;

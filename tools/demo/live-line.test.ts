@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { answersBetween, liveLine } from "./live-line.ts";
-import type { Outcome } from "./load.ts";
+import type { DemoOutcome } from "./load.ts";
 
-const answered = (dueAtMs: number, latencyMs: number, target: string): Outcome => {
+const answered = (dueAtMs: number, latencyMs: number, target: string): DemoOutcome => {
   return { kind: "answered", isRight: true, dueAtMs, latencyMs, target, batchRows: 1 };
 };
 
@@ -16,7 +16,7 @@ it("shows the second's arrivals and answers, and money, within 80 columns", () =
 });
 
 it("counts the answers of a span by who gave them, and of all that has ended what was in time", () => {
-  const outcomes: Outcome[] = [
+  const outcomes: DemoOutcome[] = [
     answered(0, 900, "edge"),
     answered(500, 600, "edge"),
     answered(600, 1_200, "small"),

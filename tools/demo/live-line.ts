@@ -1,5 +1,5 @@
 /** The line that the demo shows each second while it runs. */
-import type { Outcome } from "./load.ts";
+import type { DemoOutcome } from "./load.ts";
 
 export interface LiveFigures {
   /** Of the last second. */
@@ -17,7 +17,7 @@ export interface LiveFigures {
 
 /** Who answered in (fromMs, toMs], and how many of all were in time until then; times count from the first act's start. */
 export function answersBetween(
-  outcomes: readonly Outcome[],
+  outcomes: readonly DemoOutcome[],
   fromMs: number,
   toMs: number,
   sloMs: number,

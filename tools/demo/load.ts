@@ -7,7 +7,7 @@ import { openLoop } from "../load/open-loop.ts";
 import { decodeAnswer, type Question } from "./questions.ts";
 
 /** How one request went. */
-export type Outcome = {
+export type DemoOutcome = {
   /** When it was to be sent, in milliseconds from the load's start. */
   readonly dueAtMs: number;
 } & (
@@ -23,7 +23,7 @@ export type Outcome = {
   | { readonly kind: "lost"; readonly why: string }
 );
 
-export interface Load {
+export interface DemoLoad {
   /** Of the V2 server. */
   readonly url: string;
   readonly model: string;
@@ -34,9 +34,9 @@ export interface Load {
 
 /** @param stop ends the sending early; what was sent is still waited for */
 export async function sendAll(
-  { url, model, questions, momentsS }: Load,
+  { url, model, questions, momentsS }: DemoLoad,
   stop: AbortSignal,
-  onOutcome: (outcome: Outcome) => void,
+  onOutcome: (outcome: DemoOutcome) => void,
 ): Promise<void> {
   const exchange = createExchange({ url, model, connections: 256 });
   const due = questions.map((question, index) => ({ atS: momentsS[index] as number, rows: 1, question }));

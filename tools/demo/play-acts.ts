@@ -4,23 +4,23 @@ import { createProgress } from "../../base/program/progress.ts";
 import { type Act, actHeading, outageOf } from "./acts.ts";
 import type { Outage } from "./demo-replay.ts";
 import { answersBetween, liveLine } from "./live-line.ts";
-import { type Load, type Outcome, sendAll } from "./load.ts";
+import { type DemoLoad, type DemoOutcome, sendAll } from "./load.ts";
 
-export interface Bill {
+export interface DemoBill {
   readonly cost: number;
   readonly currency: string;
 }
 
-export interface Performance {
+export interface ActsToPlay {
   readonly acts: readonly Act[];
   /** Requests a second that the edge can take. */
   readonly edgePerS: number;
-  readonly load: Load;
+  readonly load: DemoLoad;
   readonly sloMs: number;
   /** What a request costs when functions alone serve. */
   readonly aloneCost: number;
   /** What the functions cost since the first act. */
-  readonly bill: () => Promise<Bill>;
+  readonly bill: () => Promise<DemoBill>;
   readonly killEdge: () => Promise<void>;
   /** Resolves when the edge serves again. */
   readonly restartEdge: () => Promise<unknown>;
@@ -29,7 +29,7 @@ export interface Performance {
 }
 
 export interface Played {
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly DemoOutcome[];
   /** Undefined when the run ended before the edge was killed. */
   readonly outage: Outage | undefined;
 }
@@ -42,19 +42,15 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-export async function playActs(performance: Performance): Promise<Played> {
-  const { load, stop } = performance;
-  const outcomes: Outcome[] = [];
-  const startedAtMs = globalThis.performance.now();
-  const nowMs = (): number => globalThis.performance.now() - startedAtMs;
-  const display = startDisplay(performance, outcomes, nowMs);
+export async function playActs(given: ActsToPlay): Promise<Played> {
+  const { load, stop } = given;
+  const outcomes: DemoOutcome[] = [];
+  const startedAtMs = performance.now();
+  const nowMs = (): number => performance.now() - startedAtMs;
+  const display = startDisplay(given, outcomes, nowMs);
   const ended = new AbortController();
-  const direction = direct(
-    performance,
-    nowMs,
-    (text) => display.tell(text),
-    AbortSignal.any([stop, ended.signal]),
-  );
+  const until = AbortSignal.any([stop, ended.signal]);
+  const direction = direct(given, nowMs, (text) => display.tell(text), until);
   await sendAll(load, stop, (outcome) => outcomes.push(outcome));
   ended.abort();
   const outage = await direction;
@@ -64,7 +60,7 @@ export async function playActs(performance: Performance): Promise<Played> {
 
 /** Announces each act at its time, and kills and restarts the edge in the last one. */
 async function direct(
-  { acts, edgePerS, killEdge, restartEdge }: Performance,
+  { acts, edgePerS, killEdge, restartEdge }: ActsToPlay,
   nowMs: () => number,
   tell: (text: string) => void,
   stop: AbortSignal,
@@ -88,18 +84,20 @@ async function direct(
 }
 
 function startDisplay(
-  { load: { momentsS }, sloMs, aloneCost, bill }: Performance,
-  outcomes: readonly Outcome[],
+  { load: { momentsS }, sloMs, aloneCost, bill }: ActsToPlay,
+  outcomes: readonly DemoOutcome[],
   nowMs: () => number,
 ): { tell(text: string): void; end(): void } {
   const progress = createProgress(process.stderr);
   let ticks = 0;
   let line = "";
+  let isOver = false;
   const arrivedBefore = (atMs: number): number => momentsS.filter((atS) => atS * 1_000 <= atMs).length;
   const tick = async (): Promise<void> => {
     const toMs = nowMs();
     const fromMs = toMs - tickMs;
     const { cost, currency } = await bill();
+    if (isOver) return;
     line = liveLine({
       arrivals: arrivedBefore(toMs) - arrivedBefore(fromMs),
       ...answersBetween(outcomes, fromMs, toMs, sloMs),
@@ -123,6 +121,7 @@ function startDisplay(
       say(text);
     },
     end: () => {
+      isOver = true;
       clearInterval(timer);
       keepLine();
     },

@@ -26,7 +26,7 @@ export interface ProgramOptions {
 const startTimeoutMs = 60_000;
 
 /** @throws Error when the program ends before it listens, or does not listen in time */
-export async function startProgram({
+export async function startDemoProgram({
   executable,
   command: [name, ...flags],
   logFile,

@@ -7,7 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferResponse, WireBody } from "../../protocol/message.ts";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
 import { LINE_HEIGHT_PX, LINE_WIDTH_PX, renderLine } from "./render-line.ts";
-import type { Line } from "./text-lines.ts";
+import type { TextLine } from "./text-lines.ts";
 
 export interface Question {
   readonly wire: WireBody;
@@ -20,12 +20,12 @@ export interface Question {
  *
  * @returns waits for the first `count` questions, and lets the drawing end with them
  */
-export function drawQuestions(lines: readonly Line[]): (count: number) => Promise<readonly Question[]> {
+export function drawQuestions(lines: readonly TextLine[]): (count: number) => Promise<readonly Question[]> {
   const questions: Question[] = [];
   let needed = lines.length;
   const draw = async (): Promise<void> => {
     while (questions.length < needed) {
-      questions.push(await questionAbout(lines[questions.length] as Line, String(questions.length)));
+      questions.push(await questionAbout(lines[questions.length] as TextLine, String(questions.length)));
     }
   };
   const drawn = draw();
@@ -38,7 +38,7 @@ export function drawQuestions(lines: readonly Line[]): (count: number) => Promis
   };
 }
 
-async function questionAbout(line: Line, id: string): Promise<Question> {
+async function questionAbout(line: TextLine, id: string): Promise<Question> {
   const pixels = await renderLine(line, { widthPx: LINE_WIDTH_PX });
   return {
     wire: pictureRequest(id, pixels),

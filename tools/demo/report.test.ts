@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 import type { ComparedSummary } from "../../replay/command/compare.ts";
-import type { Outcome } from "./load.ts";
+import type { DemoOutcome } from "./load.ts";
 import { closingSentence, formatReport, makeReport } from "./report.ts";
 
-const answer = (dueAtMs: number, latencyMs: number, target: string, batchRows: number): Outcome => {
+const answer = (dueAtMs: number, latencyMs: number, target: string, batchRows: number): DemoOutcome => {
   return { kind: "answered", isRight: true, dueAtMs, latencyMs, target, batchRows };
 };
-const outcomes: Outcome[] = [
+const outcomes: DemoOutcome[] = [
   answer(0, 400, "edge", 2),
   answer(10, 390, "edge", 2),
   answer(2_000, 900, "small", 1),
@@ -23,7 +23,7 @@ const replayed = (policy: string, inSloShare: number, cost: number, limit: numbe
 
 it("tells a request that was refused as late from one that was lost, and counts neither as in time", () => {
   expect(report).toMatchObject({ requests: 6, refused: 1, lost: 0, wrong: 0, inSlo: 4 });
-  const lost: Outcome = { kind: "lost", dueAtMs: 0, why: "status 500" };
+  const lost: DemoOutcome = { kind: "lost", dueAtMs: 0, why: "status 500" };
   const other = makeReport({ outcomes: [...outcomes, lost, lost], planned: 9, bill, outage }, 1_000);
   expect(other).toMatchObject({ lost: 2, refused: 1, inSlo: 4, reasons: ["status 500"] });
   expect(formatReport(other, 1)).toMatch(/requests +8 of 9: cut short/);

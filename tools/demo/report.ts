@@ -3,7 +3,7 @@ import { quantileSorted } from "simple-statistics";
 import type { ComparedSummary } from "../../replay/command/compare.ts";
 import type { Outage } from "./demo-replay.ts";
 import type { DemoRun } from "./demo-run.ts";
-import type { Outcome } from "./load.ts";
+import type { DemoOutcome } from "./load.ts";
 
 export interface TargetFigures {
   readonly requests: number;
@@ -48,7 +48,7 @@ export interface DemoReport {
   readonly reasons: readonly string[];
 }
 
-type Answered = Extract<Outcome, { kind: "answered" }>;
+type Answered = Extract<DemoOutcome, { kind: "answered" }>;
 
 export function makeReport(
   { outcomes, planned, bill, outage }: Omit<DemoRun, "isWell" | "edgePerS">,
@@ -97,7 +97,11 @@ function targetFigures(answered: readonly Answered[]): Record<string, TargetFigu
   );
 }
 
-function outageFigures(outcomes: readonly Outcome[], { fromMs, toMs }: Outage, sloMs: number): OutageFigures {
+function outageFigures(
+  outcomes: readonly DemoOutcome[],
+  { fromMs, toMs }: Outage,
+  sloMs: number,
+): OutageFigures {
   const during = outcomes.filter(({ dueAtMs }) => dueAtMs >= fromMs && dueAtMs < toMs);
   return {
     seconds: toMs === Infinity ? null : (toMs - fromMs) / 1_000,
