@@ -164,7 +164,7 @@ export function closingSentence(report: DemoReport, replayed: readonly ComparedS
   // Two digits of the largest count, so that the amounts compare at a glance.
   const most = Math.max(functions, report.cost);
   const decimals = most === 0 ? 0 : Math.max(0, 1 - Math.floor(Math.log10(most)));
-  const money = (amount: number): string => amount.toFixed(decimals);
+  const money = (amount: number): string => (amount === 0 ? "0" : amount.toFixed(decimals));
   return (
     `${percent(report.inSloShare)} in time; the edge alone ${(edgeShare * 100).toFixed(0)} %; ` +
     `functions alone ${money(functions)} ${report.currency}, Spillway ${money(report.cost)}; ` +
