@@ -1,12 +1,12 @@
 /**
  * The pairings of a trace and a scenario that lie beside the repository, replayed by the program as a user runs it,
- * and what the reference policies came to on them.
+ * and what the reference replayPolicies came to on them.
  */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { PolicyName } from "../replay/peers/registry.ts";
+import type { ReplayPolicyName } from "../replay/peers/registry.ts";
 import { parseScenario } from "../replay/world/scenario.ts";
 import type { LimitedSummary } from "../replay/limit/scenario-limit.ts";
 
@@ -20,7 +20,7 @@ export interface Pairing {
   readonly toS: number;
 }
 
-export type PolicyResult = LimitedSummary & { readonly policy: PolicyName };
+export type PolicyResult = LimitedSummary & { readonly policy: ReplayPolicyName };
 
 /** What a policy that was not written here came to: a line of `baselines.md`. */
 export interface Reference {
@@ -69,7 +69,7 @@ export async function replayPairing(pairing: Pairing, flags: readonly string[]):
   return JSON.parse(stdout);
 }
 
-/** The reference policies by pairing, from the tables of `baselines.md`. */
+/** The reference replayPolicies by pairing, from the tables of `baselines.md`. */
 export function readReferences(): ReadonlyMap<string, readonly Reference[]> {
   const sections = readFileSync(new URL("baselines.md", data), "utf8").split(/^## /m).slice(1);
   return new Map(

@@ -2,7 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logOptions } from "../base/program/log.ts";
-import { vqueueOptions } from "../client/daemon/options.ts";
+import { daemonOptions } from "../client/daemon/options.ts";
 import { edgeOptions } from "../edge/server/options.ts";
 import { functionHostOptions } from "../serverless/host/options.ts";
 import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
@@ -19,7 +19,7 @@ import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 const servers = {
   edge: { schema: edgeOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
   functions: { schema: functionHostOptions.extend(logOptions.shape), readyPath: "/admin/instances" },
-  vqueue: { schema: vqueueOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+  vqueue: { schema: daemonOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
 };
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 

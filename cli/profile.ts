@@ -1,6 +1,6 @@
 /** Wires `profile`: measures one model on one server by batch size, prints it, and writes it down. */
 import { calibrate } from "../client/daemon/profile/calibrate.ts";
-import { lessLink, probeLink } from "../client/daemon/profile/link-probe.ts";
+import { lessLink, probeLink } from "../tools/profile/link-probe.ts";
 import type { Measured } from "../client/daemon/profile/measure.ts";
 import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../base/errors.ts";

@@ -1,10 +1,10 @@
 /**
- * Wires the replay: a trace and a scenario from files, a policy by name, a log and a summary; or several policies
+ * Wires the replay: a trace and a scenario from files, a policy by name, a log and a summary; or several replayPolicies
  * one after another, and a table. Both with the physical limit and a page of charts where these are asked for.
  */
 import { type LearningPart, learningParts } from "../client/policies/policy-inputs.ts";
-import type { ParameterValues } from "../replay/peers/parameters.ts";
-import { type PolicyName, policyWith } from "../replay/peers/registry.ts";
+import type { ParameterValues } from "../client/policies/parameters.ts";
+import { type ReplayPolicyName, policyWith } from "../replay/peers/registry.ts";
 import { surveyArrivals } from "../replay/traces/arrival-survey.ts";
 import type { ArrivalOptions } from "../replay/traces/arrivals.ts";
 import { createLogFile, createPageFile, textFile } from "../replay/files.ts";
@@ -36,7 +36,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   try {
     const names = policiesOf(options);
     checkWithout(options, names);
-    if (options.tune && options.compare === undefined) checkTunable(names[0] as PolicyName);
+    if (options.tune && options.compare === undefined) checkTunable(names[0] as ReplayPolicyName);
     const world = readWorld(options.scenario);
     const arrivals = arrivalOptions(options);
     const page = options.report === undefined ? undefined : createPageFile(options.report);
@@ -58,7 +58,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   }
 }
 
-function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyName[] {
+function policiesOf({ compare, policy, log }: ReplayOptions): readonly ReplayPolicyName[] {
   if (compare === undefined) return [policy ?? "spillway"];
   if (policy !== undefined)
     throw new UsageError(`--policy is ${policy}, but --compare names the policies; give only one of the two`);
@@ -70,7 +70,7 @@ function policiesOf({ compare, policy, log }: ReplayOptions): readonly PolicyNam
 }
 
 /** @throws UsageError when parts are named and no policy has them */
-function checkWithout({ without }: ReplayOptions, names: readonly PolicyName[]): void {
+function checkWithout({ without }: ReplayOptions, names: readonly ReplayPolicyName[]): void {
   if (without === undefined || names.includes("spillway")) return;
   throw new UsageError(`--without is of the policy spillway; asked is ${names.join(", ")}`);
 }
@@ -119,7 +119,7 @@ async function tunedReplay(
   options: ReplayOptions,
   arrivals: ArrivalOptions,
   world: World,
-  policy: PolicyName,
+  policy: ReplayPolicyName,
   progress: ReplayProgress,
 ): Promise<ReportRun> {
   if (!options.tune) return replay(options, arrivals, world, policy, progress);
@@ -136,7 +136,7 @@ async function replay(
   options: ReplayOptions,
   arrivals: ArrivalOptions,
   { scenario, sheet, profiles }: World,
-  policy: PolicyName,
+  policy: ReplayPolicyName,
   progress: ReplayProgress,
   parameters?: ParameterValues,
 ): Promise<ReportRun> {

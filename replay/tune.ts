@@ -2,7 +2,7 @@
  * Finds the parameters with which a policy does best on a trace, in hindsight: coordinate descent over its grid from
  * the defaults, which are among what is tried, so that it never ends worse than they are.
  */
-import { defaultValues, type ParameterGrid, type ParameterValues } from "./peers/parameters.ts";
+import { defaultValues, type ParameterGrid, type ParameterValues } from "../client/policies/parameters.ts";
 import type { ReplaySummary } from "./summary.ts";
 
 export interface Tuned<Summary> {

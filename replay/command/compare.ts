@@ -1,8 +1,8 @@
-/** Several policies on one trace: which ones are meant, and the table of what they came to. */
-import { type PolicyName, policyNames } from "../peers/registry.ts";
+/** Several replayPolicies on one trace: which ones are meant, and the table of what they came to. */
+import { type ReplayPolicyName, replayPolicyNames } from "../peers/registry.ts";
 import { figure, percent } from "../../base/figures.ts";
 import type { LimitedSummary } from "../limit/scenario-limit.ts";
-import { meanFunctionRows } from "../summary.ts";
+import { meanRowsOf } from "../summary.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { formatParameters } from "./tuning.ts";
 
@@ -12,13 +12,15 @@ export type ComparedSummary = LimitedSummary & { readonly policy: string };
  * @param compare `all`, or names with commas between
  * @throws UsageError when a name is not a policy's
  */
-export function comparedPolicies(compare: string): readonly PolicyName[] {
-  if (compare === "all") return policyNames;
+export function comparedPolicies(compare: string): readonly ReplayPolicyName[] {
+  if (compare === "all") return replayPolicyNames;
   const names = new Set(compare.split(",").map((name) => name.trim()));
   return [...names].map((name) => {
-    const known = policyNames.find((candidate) => candidate === name);
+    const known = replayPolicyNames.find((candidate) => candidate === name);
     if (known !== undefined) return known;
-    throw new UsageError(`--compare names "${name}"; allowed: all, or some of ${policyNames.join(", ")}`);
+    throw new UsageError(
+      `--compare names "${name}"; allowed: all, or some of ${replayPolicyNames.join(", ")}`,
+    );
   });
 }
 
@@ -43,7 +45,7 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
       percent(inSloShare),
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
       percent(targets["edge"]?.share ?? null),
-      `${figure(targets["edge"]?.meanBatchRows ?? null)} / ${figure(meanFunctionRows(summary))}`,
+      `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
     ];
   });
   const table = [head, ...rows];

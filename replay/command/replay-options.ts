@@ -1,7 +1,7 @@
 /** The options of the replay, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { learningParts } from "../../client/policies/policy-inputs.ts";
-import { policyNames } from "../peers/registry.ts";
+import { replayPolicyNames } from "../peers/registry.ts";
 
 export const replayOptions = z.strictObject({
   trace: z
@@ -14,13 +14,13 @@ export const replayOptions = z.strictObject({
     .string({ error: "the flag is missing; give the path of a scenario" })
     .min(1)
     .describe("JSON file of the world: links, service times, function sizes, faults, SLO"),
-  policy: z.enum(policyNames).optional().describe("what decides about the batches (default: spillway)"),
+  policy: z.enum(replayPolicyNames).optional().describe("what decides about the batches (default: spillway)"),
   compare: z
     .string()
     .min(1)
     .optional()
     .describe(
-      "replay under each of these policies and print a table: names with commas between, or all, which may be left out",
+      "replay under each of these replayPolicies and print a table: names with commas between, or all, which may be left out",
     )
     .meta({ bareValue: "all" }),
   tune: z

@@ -5,8 +5,9 @@
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
-import { makePolicy } from "../../client/policies/queue-policy.ts";
-import type { PlanRecord, RecordHeader } from "../../client/daemon/observe/recorder.ts";
+import { makePolicy } from "../../client/policies/make-policy.ts";
+import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
+import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { BatchResult, Target } from "../../client/targets/target.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
@@ -34,16 +35,20 @@ export function parseRecord(text: string, file: string): RecordedRun {
       throw new Error(`${file}:${index + 1}: ${(error as Error).message}`, { cause: error });
     }
   });
-  if (header?.kind !== "header" || header.format !== "spillway-record/1") {
-    throw new Error(`${file}:1: no header of format spillway-record/1`);
+  if (header?.kind !== "header" || header.format !== "spillway-record/2") {
+    throw new Error(`${file}:1: no header of format spillway-record/2`);
   }
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   for (const event of events as (QueueEvent | PlanRecord)[]) {
-    if (event.kind === "batch" || event.kind === "end" || event.kind === "plan") outputs.push(event);
+    if (isDecision(event)) outputs.push(event);
     else inputs.push(event);
   }
   return { header, inputs, outputs };
+}
+
+function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
+  return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
 }
 
 /** Time as recorded: it stands still between events, and timers fire when the record says that they did. */
@@ -71,8 +76,19 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
+  /** Refusals of targets that came of the event that is fed in now. */
+  let refusals: Refusal[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
-    return { ...target, send: (batch, done) => void underWay.set(batch.id, done) };
+    return {
+      ...target,
+      admit: () => {
+        const [next] = refusals;
+        if (next?.target !== target.name) return undefined;
+        refusals = refusals.slice(1);
+        return errorOf(next);
+      },
+      send: (batch, done) => void underWay.set(batch.id, done),
+    };
   });
   const sizes = new Map<number, number>();
   const queue = new VirtualQueue<undefined, undefined>({
@@ -88,10 +104,12 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
     seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
-      if (event.kind === "batch" || event.kind === "end") outputs.push(event);
+      if (isDecision(event)) outputs.push(event);
     },
   });
-  for (const input of inputs) {
+  for (const [index, input] of inputs.entries()) {
+    if (input.kind === "refusal") continue;
+    refusals = refusalsAfter(inputs, index);
     clock.atMs = input.atMs;
     switch (input.kind) {
       case "arrival": {
@@ -118,6 +136,14 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
     }
   }
   return outputs;
+}
+
+type Refusal = QueueInput & { readonly kind: "refusal" };
+
+function refusalsAfter(inputs: readonly QueueInput[], index: number): Refusal[] {
+  const refusals: Refusal[] = [];
+  for (let at = index + 1; inputs[at]?.kind === "refusal"; at++) refusals.push(inputs[at] as Refusal);
+  return refusals;
 }
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {

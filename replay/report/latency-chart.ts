@@ -1,6 +1,6 @@
 /** How long answers took over time, a panel for each policy, beside the SLO. */
 import type { Scenario } from "../world/scenario.ts";
-import type { Moment } from "../timeline.ts";
+import type { TimelineBucket } from "../timeline.ts";
 import type { Chart, Report, ReportRun } from "./report.ts";
 import {
   alarm,
@@ -57,7 +57,7 @@ function curve(
   { timeline: { moments, widthMs, spanMs } }: ReportRun,
   panel: number,
   name: (typeof names)[number],
-  latencyMs: (moment: Moment) => number | undefined,
+  latencyMs: (moment: TimelineBucket) => number | undefined,
 ) {
   const unit = timeUnit(spanMs);
   return {

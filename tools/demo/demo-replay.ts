@@ -5,11 +5,11 @@
 import { readFileSync } from "node:fs";
 import { figure, percent } from "../../base/figures.ts";
 import { version } from "../../base/program/version.ts";
-import type { QueuePolicy } from "../../client/policies/queue-policy.ts";
+import type { QueuePolicy } from "../../client/policies/make-policy.ts";
 import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
 import type { ComparedSummary } from "../../replay/command/compare.ts";
 import { besideLimit, scenarioLimit } from "../../replay/limit/scenario-limit.ts";
-import { policies, type PolicyName } from "../../replay/peers/registry.ts";
+import { replayPolicies, type ReplayPolicyName } from "../../replay/peers/registry.ts";
 import { parseRecord, type RecordedRun } from "../../replay/records/recorded-run.ts";
 import { recordedWorld, type RecordedWorld } from "../../replay/records/recorded-world.ts";
 import { reportPage } from "../../replay/report/page.ts";
@@ -26,7 +26,7 @@ const compared = [
   "edge-only",
   "serverless-only",
   "spillway",
-] as const satisfies readonly PolicyName[];
+] as const satisfies readonly ReplayPolicyName[];
 
 /** Of the service times that the limit allows for: the median, as in every comparison. */
 const limitQuantile = 0.5;
@@ -39,13 +39,13 @@ export interface Outage {
 }
 
 /** The header of a record with what was measured at the start. */
-type MeasuredHeader = RecordHeader & { readonly policy: Extract<QueuePolicy, { name: "spillway" }> };
+type MeasuredHeader = RecordHeader & { readonly policy: Exclude<QueuePolicy, { name: "fixed" }> };
 
-/** @throws Error when the record is not of the policy spillway */
+/** @throws Error when the record's policy does not measure */
 export function readHeader(record: string): MeasuredHeader {
   const { header } = readRecord(record);
   const { policy } = header;
-  if (policy.name !== "spillway") throw new Error(`${record}: is of ${policy.name}; allowed: spillway`);
+  if (policy.name === "fixed") throw new Error(`${record}: a record of ${policy.name} has no profile`);
   return { ...header, policy };
 }
 
@@ -64,7 +64,7 @@ export async function functionsAloneCost(
   const { cost, served } = await replayTrace({
     ...world,
     ...wholeTrace(seed),
-    policy: policies["serverless-only"],
+    policy: replayPolicies["serverless-only"],
   });
   return served === 0 ? 0 : cost / served;
 }
@@ -96,7 +96,7 @@ export async function replayUnderEach(
       scenario,
       sheet,
       ...arrivals,
-      policy: policies[policy],
+      policy: replayPolicies[policy],
       timeline,
     });
     runs.push({ policy, summary, timeline: timeline.picture() });
