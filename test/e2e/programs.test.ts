@@ -1,7 +1,7 @@
 /** The programs as a user runs them: real processes, signals, ports and files. */
 import { type ChildProcess, execFileSync, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -312,62 +312,4 @@ describe("edge, functions and queue together", () => {
     edge.child.kill("SIGKILL");
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
   });
-});
-
-describe("the demo", () => {
-  it("loses no request when an edge replica is killed in the middle, and leaves no log when all went well", async () => {
-    const record = join(folder, "demo.ndjson");
-    const demo = start("demo", "--seconds", "8", "--rate", "15", "--json", "--record", record);
-    const logPath = await eventually(() => {
-      const path = /log to (\S+)/.exec(demo.log())?.[1];
-      expect(path).toBeDefined();
-      return path as string;
-    });
-    await eventually(() => expect(demo.log()).toContain("sending"));
-    const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/;
-    const pid = Number(ready.exec(readFileSync(logPath, "utf8"))?.[1]);
-    await eventually(() => {
-      const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
-      expect(batches.length).toBeGreaterThan(3);
-    });
-    process.kill(pid, "SIGKILL");
-    const log = await eventually(() => {
-      const text = readFileSync(logPath, "utf8");
-      expect(text).toContain("replica ended; starting another");
-      return text;
-    });
-    const { status, stdout, stderr } = await demo.ended;
-    const report = JSON.parse(stdout);
-    expect(report).toMatchObject({ wrong: 0, lost: 0, currency: "CNY" });
-    expect(report.requests).toBe(report.planned);
-    expect(Object.keys(report.targets)).toContain("edge");
-    expect(report.replayed.map(({ policy }: { policy: string }) => policy)).toEqual([
-      "fixed",
-      "edge-only",
-      "serverless-only",
-      "spillway",
-    ]);
-    for (const { requests } of report.replayed) expect(requests).toBe(report.requests);
-    expect(status, stderr).toBe(0);
-    expect(stderr).toMatch(/measured edge: 1: .* ms/);
-    expect(stderr).toContain("plan (start, ");
-    const recorded = parseRecord(readFileSync(record, "utf8"), record);
-    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
-    expect(pidsIn(log).filter(isAlive)).toEqual([]);
-    expect(existsSync(logPath)).toBe(false);
-  }, 90_000);
-
-  it.each(["SIGINT", "SIGTERM"] as const)(
-    "answers what is under way after %s, stops its programs, and says that it was cut short",
-    async (signal) => {
-      const demo = start("demo", "--seconds", "30");
-      await eventually(() => expect(demo.log()).toContain("sending"));
-      demo.child.kill(signal);
-      const { status, stdout } = await demo.ended;
-      expect(stdout).toMatch(/requests +\d+ of \d+: cut short/);
-      expect(stdout).toMatch(/lost +0\n/);
-      expect(status).toBe(0);
-    },
-    90_000,
-  );
 });
