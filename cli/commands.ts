@@ -13,7 +13,8 @@ import { demoOptions } from "../tools/demo/options.ts";
 import { edgeOptions } from "../edge/server/options.ts";
 import { downOptions, statusOptions, upOptions } from "../tools/fleet/options.ts";
 import { loadgenOptions } from "../tools/load/options.ts";
-import { functionHostOptions, functionOptions } from "../serverless/host/options.ts";
+import { functionOptions } from "../serverless/function/options.ts";
+import { functionHostOptions } from "../serverless/host/options.ts";
 
 export interface ListedCommand {
   readonly name: string;
@@ -42,7 +43,7 @@ export const commands: readonly ListedCommand[] = [
     "function-host",
     "a local function host that behaves as Function Compute does",
     functionHostOptions.extend(logOptions.shape),
-    async (options) => (await import("./functions.ts")).runFunctionHost(options),
+    async (options) => (await import("./function-host.ts")).runFunctionHost(options),
     ["functions"],
   ),
   command(

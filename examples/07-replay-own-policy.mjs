@@ -11,7 +11,7 @@ import { hasRoom, policyWith, readWorld, replayTrace, textFile } from "spillway"
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const { scenario, sheet } = readWorld(path("world.json"));
-const trace = textFile(path("../fixtures/traces/demo.csv"));
+const trace = textFile(path("trace.csv"));
 
 /** To the first target that takes a batch now: the edge, else functions, one request at a time. */
 const firstFree = () => ({

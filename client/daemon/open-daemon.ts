@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { whyUnwritable } from "../../base/file-fault.ts";
 import { monotonicClock } from "../../base/monotonic-clock.ts";
 import { UsageError } from "../../base/usage-error.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
@@ -111,7 +111,7 @@ function placesOf(edges: readonly EdgeAddress[]): string {
   return edges.map(({ name, url }) => `${name} at ${url}`).join(", ");
 }
 
-function placeOf({ fcEndpoint }: DaemonOptions): (each: MenuFunction) => string {
+function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
   return ({ name, vcpu, memoryMib, url }) =>
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }

@@ -36,11 +36,6 @@ export function embeddedModels(): ModelFile[] {
   ];
 }
 
-/** Path of the list of characters that `ocr-rec` tells apart, one a line. */
-export function embeddedDictionaryPath(): string {
-  return embeddedPath("dictionary");
-}
-
 /** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
 export function embeddedRepository(): Repository {
   const models = [...embeddedModels(), ...embeddedOcr()];

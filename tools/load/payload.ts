@@ -6,7 +6,7 @@ import {
   exampleOfZeros,
 } from "../../client/daemon/profile/example-input.ts";
 import { createLines } from "../demo/text-lines.ts";
-import { lineInput } from "../demo/line-input.ts";
+import { lineInput } from "../demo/render-line.ts";
 import { BodyCycle } from "./body-cycle.ts";
 import { describeModel, parseShapes } from "./model-description.ts";
 import type { PayloadOptions } from "./options.ts";

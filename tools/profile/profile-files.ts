@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readProfileFile } from "../../client/daemon/profile/profile-file.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../client/policies/profile.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { InputError } from "../../base/input-error.ts";
 import { profiledScenario } from "../../replay/world/profiled-scenario.ts";
 import { parseScenario } from "../../replay/world/scenario.ts";
@@ -30,7 +30,7 @@ export interface ScenarioRequest {
   readonly sloMs: number;
   readonly sloQuantile: number;
   /** Functions that were not measured. */
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
   readonly prices: string;
 }
 
@@ -72,7 +72,7 @@ export function scenarioOf({ targets }: Profile, request: ScenarioRequest): obje
 }
 
 function assumedFunction(
-  { name, vcpu, memoryMib }: MenuFunction,
+  { name, vcpu, memoryMib }: FunctionVariant,
   { link }: ProfiledTarget,
   model: string,
   times: ModelTimes,

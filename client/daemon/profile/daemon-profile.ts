@@ -13,7 +13,7 @@ import type { DaemonOptions } from "../options.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
 import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
-import type { MenuFunction } from "../../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 
@@ -24,7 +24,7 @@ const assumedRequestBytes = 100_000;
 export interface ProfileSource {
   readonly options: DaemonOptions;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
   readonly models: ModelDirectory;
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
@@ -84,7 +84,7 @@ export function unmeasured({
 }: {
   readonly options: Pick<DaemonOptions, "serverlessCalls">;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
 }): Profile {
   const atEdge = edges.map(({ name }): ProfiledTarget => {
     const link = { rttMs: 2, uplinkMbps: 100 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ended, menuOf, send, tinySize } from "../../../test/support/tiny-targets.ts";
+import { ended, menuOf, send, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
+import { learnedTargets } from "../learned-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionSize } from "./function-size.ts";
 
@@ -103,6 +104,21 @@ describe("the menu of function sizes", () => {
     send(menu, 3, 100, 1);
     send(menu, 2, 101, 2);
     expect(menu.freeAtMs).toBeCloseTo(105, 9);
+  });
+
+  it("shares the uplink, and which instances are warm, with the menus of other models", () => {
+    const profiles = [tinySize({ name: "a", coldStartMs: 300 })];
+    const { functions } = learnedTargets({ targets: [tinyEdge(), ...profiles], sloMs: 1_000 });
+    const [menu, ofOther] = [menuOf(profiles, { functions }), menuOf(profiles, { functions })];
+    expect(menu.sizes[0]?.startMs(0)).toBe(300);
+    const batch = send(ofOther, 3, 100, 1);
+    expect(menu.freeAtMs).toBeCloseTo(103, 9);
+    const times = { serviceMs: 30, serverQueuedMs: 0, coldStartMs: 300 };
+    ofOther.ended(ended(batch, 437, { times }));
+    expect(menu.sizes[0]?.startMs(500)).toBe(0);
+    // The instance that is warm is taken by the first call of either.
+    send(menu, 1, 500, 1);
+    expect(ofOther.sizes[0]?.startMs(501)).toBe(300);
   });
 
   it("learns that the link has become slower, for every size", () => {
