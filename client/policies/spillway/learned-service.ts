@@ -31,7 +31,7 @@ export function serviceModel(profile: TargetProfile, without: Without): ServiceM
   });
 }
 
-export class ServiceTables implements ExpectedService {
+export class LearnedService implements ExpectedService {
   readonly #service: ServiceModel;
   meanMs: Float64Array = new Float64Array();
   variance: Float64Array = new Float64Array();

@@ -5,7 +5,7 @@ import type { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import type { WarmInstances } from "../../targets/warm-instances.ts";
-import { serviceModel, type Without } from "./service-tables.ts";
+import { serviceModel, type Without } from "./learned-service.ts";
 
 /** How far one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -18,7 +18,7 @@ const worthRefreshing = 0.02;
 /** A size that has become slower is believed to be so for this time after its last call. */
 const trustMs = 300_000;
 
-export interface FunctionSizeOptions {
+export interface FunctionModelOptions {
   /** Index among the queue's targets. */
   readonly target: number;
   readonly profile: TargetProfile;
@@ -32,10 +32,10 @@ export interface FunctionSizeOptions {
   readonly without: Without;
 }
 
-export class FunctionSize {
+export class FunctionModel {
   readonly target: number;
   readonly profile: TargetProfile;
-  readonly #options: FunctionSizeOptions;
+  readonly #options: FunctionModelOptions;
   readonly #service: ServiceModel;
   readonly #margin: ConformalMargin;
   /** That the tables were made with. */
@@ -47,7 +47,7 @@ export class FunctionSize {
   #answeredAtMs = -Infinity;
   #coldRowCost = Infinity;
 
-  constructor(options: FunctionSizeOptions) {
+  constructor(options: FunctionModelOptions) {
     const { target, profile, sloMs, lateShare, without } = options;
     this.target = target;
     this.profile = profile;

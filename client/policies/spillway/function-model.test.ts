@@ -3,16 +3,16 @@ import { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import { WarmInstances } from "../../targets/warm-instances.ts";
 import type { LearningPart } from "../policy-inputs.ts";
-import { FunctionSize } from "./function-size.ts";
+import { FunctionModel } from "./function-model.ts";
 
 function sizeOf(
   facts: SizeFacts = {},
   options: { readonly sloMs?: number; readonly without?: readonly LearningPart[] } = {},
-): FunctionSize {
+): FunctionModel {
   const { sloMs = 1_000, without = [] } = options;
   const link = new LinkModel({ assumedRttMs: 4, assumedMsPerByte: 1 });
   const profile = tinySize(facts);
-  return new FunctionSize({
+  return new FunctionModel({
     target: 1,
     profile,
     link,
