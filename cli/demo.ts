@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { seededRandom } from "../base/random.ts";
 import { fitTrace, parseTrace } from "../tools/demo/trace.ts";
 import type { DemoOptions } from "../tools/demo/options.ts";
-import { createProgress } from "../base/program/progress.ts";
+import { createProgress, stopOnSignal } from "../base/program/progress.ts";
 import { readDictionary } from "../algorithms/ctc-decode.ts";
 import { askAbout, type Question } from "../tools/demo/questions.ts";
 import { formatReport, makeReport } from "../tools/demo/report.ts";
@@ -15,7 +15,6 @@ import { embeddedDictionaryPath } from "../edge/models/repository.ts";
 import { formatComparison } from "../replay/command/compare.ts";
 import { replayUnderEach } from "../tools/demo/demo-replay.ts";
 import { runPrograms, say } from "../tools/demo/demo-run.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 
 /** The trace in `fixtures/`: how long it is, and how many requests a second it has while it is calm. */
 const trace = { url: new URL("../../fixtures/traces/demo.csv", import.meta.url), seconds: 60, ratePerS: 10 };

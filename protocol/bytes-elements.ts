@@ -3,7 +3,7 @@
 
 import { Buffer, isUtf8 } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 
 const LENGTH_BYTES = 4;
 

@@ -7,7 +7,7 @@ import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
 import { parseJson } from "./json-text.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 import { checkTensor, elementCount, MAX_ELEMENTS, type Tensor } from "./tensor.ts";
 
 /** The most tensors in a message. */

@@ -8,7 +8,7 @@ import { MAX_JSON_BYTES } from "./json-text.ts";
 import type { InferRequest, InferResponse, WireBody } from "./message.ts";
 import type { Parameters } from "./parameters.ts";
 import { rawBytes } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 import { checkTensor, shapeText, type Tensor } from "./tensor.ts";
 
 /** Binary data starts at a multiple of this, so that a reader can look at 64-bit elements in place. */

@@ -3,7 +3,7 @@
 
 import { ProtocolError } from "./errors.ts";
 import type { Parameters } from "./parameters.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -6,7 +6,7 @@ import { allowedValues, type Datatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import { packNumbers } from "./number-elements.ts";
 import { rawView } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 import { checkTensor, elementCount, MAX_ELEMENTS, shapeText, type Tensor } from "./tensor.ts";
 
 /**

@@ -4,7 +4,7 @@
 import type { Datatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { Parameters } from "./parameters.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 import type { Tensor } from "./tensor.ts";
 
 export type { Parameters } from "./parameters.ts";

@@ -4,7 +4,7 @@
 import { allowedValues, integerRange } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import { type FixedDatatype, newElements, rawBytes } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 
 export interface PackOptions {
   /** Start of every error message. */

@@ -5,7 +5,7 @@ import { bytesOffsets } from "./bytes-elements.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { byName, sharedEntries } from "./shared-parameters.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 import { checkTensor, elementCount, shapeText, type Tensor } from "./tensor.ts";
 
 /** Rows of a request: the first dimension, 1 or more, that all inputs share. ProtocolError if they do not. */

@@ -7,7 +7,7 @@ import { ProtocolError } from "./errors.ts";
 import { packNumbers } from "./number-elements.ts";
 import type { Parameters } from "./parameters.ts";
 import { rawBytes, rawView } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
+import { showValue } from "../base/error-text.ts";
 
 export interface Tensor {
   name: string;

@@ -8,7 +8,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { SavedSpend } from "../targets/spend-cap.ts";
-import { whyUnreadable, whyUnwritable } from "../../base/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../../base/error-text.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
 const bins = z.array(z.tuple([z.number().int(), z.number().min(0)]));

@@ -7,7 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { answerFault } from "./answer-fault.ts";
 import { replyFault } from "./reply-fault.ts";

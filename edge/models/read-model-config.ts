@@ -1,6 +1,6 @@
 /** From what a file or a request says about a model to its settings; refusals name the place and what is allowed. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { nearestName } from "../../base/error-text.ts";
 import { type ModelConfig, modelConfig } from "./model-config.ts";
 
 /**

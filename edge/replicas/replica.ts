@@ -10,7 +10,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
-import { forEachLine } from "../../base/output-lines.ts";
+import { forEachLine } from "../../base/text-lines.ts";
 import { replicaLaunch } from "./replica-launch.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
 

@@ -2,7 +2,7 @@
  * How long a model's batches take, learned from those that ran: by it a replica that hangs is told from one that
  * works, and callers are told when to come back. No clock: it is told what took how long.
  */
-import { SlidingQuantile } from "../../base/sliding-quantile.ts";
+import { SlidingQuantile } from "../../base/quantile.ts";
 
 export interface HangLimits {
   /** A run may take so many times what runs of its size have taken, from 1. */

@@ -6,10 +6,10 @@ import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protoc
 import { rowsOf } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelRunner, RunLimits } from "../models/model-runner.ts";
-import { Turnstile } from "../../base/turnstile.ts";
+import { Semaphore } from "../../base/semaphore.ts";
 
 /** Few refused bodies are read at once: the rest stays with its senders, and a flood does not crowd out what was taken. */
-const discarding = new Turnstile(4);
+const discarding = new Semaphore(4);
 /** A sender who dawdles longer than this makes way for others. */
 const longestTurnMs = 1_000;
 
@@ -21,7 +21,7 @@ export async function refuseEarly(runner: ModelRunner, { req }: Context): Promis
   try {
     runner.checkRoom(Number(req.header("content-length") ?? 0));
   } catch (error) {
-    await discarding.pass(async () => {
+    await discarding.run(async () => {
       // A caller who hangs up meanwhile has the same answer coming to nobody.
       const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
       await Promise.race([discarded, delay(longestTurnMs, undefined, { ref: false })]);

@@ -4,10 +4,9 @@ import { embeddedModels, findModels } from "../../edge/models/repository.ts";
 import type { ModelFile } from "../../edge/models/model-runner.ts";
 import { createFunctionApp } from "./function-app.ts";
 import { type FunctionOptions, functionPort } from "../host/options.ts";
-import { untimed } from "../../base/program/http-server.ts";
+import { serve, untimed } from "../../base/program/serve.ts";
 import { createLog, type LogOptions } from "../../base/program/log.ts";
 import { throwUsage } from "../../base/usage-error.ts";
-import { serve } from "../../base/program/serve.ts";
 
 export async function runFunction(options: FunctionOptions & LogOptions): Promise<number> {
   const log = createLog("function", options);

@@ -1,7 +1,7 @@
 /** Reads price sheets: those that come with the program by name, or a user's own by path. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { PriceSheet } from "./price.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { checkPriceSheet, whyNotValid } from "./price-sheet.ts";
 import { UsageError } from "../../base/usage-error.ts";
 

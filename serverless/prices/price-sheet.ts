@@ -1,8 +1,7 @@
 /** Price sheets as files: their fields, the faults of one that somebody wrote, and whether one is still valid. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { nearestName, showValue } from "../../base/error-text.ts";
 import type { PriceSheet } from "./price.ts";
-import { showValue } from "../../base/show-value.ts";
 
 // The message of a check says what is allowed; the place and the value are put before it.
 const text = z.string("a text that is not empty").min(1, "a text that is not empty");

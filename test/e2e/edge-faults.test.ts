@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createHttpServer } from "../../base/program/http-server.ts";
+import { createHttpServer } from "../../base/program/serve.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import type { ReplicaPool } from "../../edge/replicas/replica-pool.ts";
 import { eventually } from "../support/built.ts";

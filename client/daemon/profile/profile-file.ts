@@ -1,7 +1,7 @@
 /** The file in which a profile is kept, and files of JSON that are written beside it. */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { whyUnreadable, whyUnwritable } from "../../../base/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../../../base/error-text.ts";
 import { throwUsage, UsageError } from "../../../base/usage-error.ts";
 import { parseProfile, type Profile } from "../../policies/profile.ts";
 

@@ -1,6 +1,6 @@
 /** The settings of a built-in handler from what config.yaml says; refusals name the setting and what is allowed. */
 import type { z } from "zod";
-import { nearestName } from "../../../base/edit-distance.ts";
+import { nearestName } from "../../../base/error-text.ts";
 
 /** @throws Error with a line for each fault */
 export function readSettings<S extends z.ZodObject>(schema: S, settings: unknown): z.output<S> {

@@ -3,7 +3,7 @@
  * functions or HTTP.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { forEachLine } from "../../../base/output-lines.ts";
+import { forEachLine } from "../../../base/text-lines.ts";
 
 export interface ChildOptions {
   /** Program and arguments. */
