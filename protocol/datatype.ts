@@ -1,5 +1,4 @@
-// The tensor datatypes of the Open Inference Protocol, with the size and the range of an element. One table, so
-// that every check and every message says the same.
+/** The tensor datatypes of the Open Inference Protocol, and typed arrays over their raw bytes. */
 
 export type Datatype =
   | "BOOL"
@@ -18,9 +17,9 @@ export type Datatype =
 
 interface Element {
   readonly bytes: number;
-  /** For integers: the range a JavaScript number can state exactly, which for 64 bits is narrower than the type. */
+  /** Of integers: the range that a JavaScript number states exactly, which for 64 bits is less than the type's own. */
   readonly range?: readonly [min: number, max: number];
-  /** For others: what is allowed, unless it is any finite number. */
+  /** Of others: what is allowed. Default: finite numbers. */
   readonly allowed?: string;
 }
 
@@ -47,7 +46,7 @@ export function isDatatype(value: unknown): value is Datatype {
 /** All datatypes, in the order of the type above. */
 export const datatypes: readonly Datatype[] = Object.keys(elements).filter(isDatatype);
 
-/** Bytes of one element in raw form; 0 for BYTES, whose elements vary. */
+/** Bytes of one element in raw form; 0 for BYTES, whose elements vary in length. */
 export function elementBytes(datatype: Datatype): number {
   return elements[datatype].bytes;
 }
@@ -61,4 +60,51 @@ export function integerRange(datatype: Datatype): readonly [min: number, max: nu
 export function allowedValues(datatype: Datatype): string {
   const { range, allowed = "finite numbers" } = elements[datatype];
   return range === undefined ? allowed : `integers from ${range[0]} to ${range[1]}`;
+}
+
+/** Raw data is little-endian, as is every platform that Node runs on in practice. */
+const views = {
+  BOOL: Uint8Array,
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+  UINT64: BigUint64Array,
+  // The bits of the halves: Node 20 has no Float16Array.
+  FP16: Uint16Array,
+  FP32: Float32Array,
+  FP64: Float64Array,
+} as const;
+
+export type FixedDatatype = Exclude<Datatype, "BYTES">;
+export type RawView<D extends FixedDatatype = FixedDatatype> = InstanceType<(typeof views)[D]>;
+
+/**
+ * The elements of `data`, whose length must be a multiple of the element size (RangeError otherwise). The result is for
+ * reading only: it shares memory with `data` when that is aligned, and is a copy when it is not.
+ */
+export function rawView<D extends FixedDatatype>(datatype: D, data: Uint8Array): RawView<D> {
+  const bytes = elementBytes(datatype);
+  if (data.length % bytes !== 0) {
+    throw new RangeError(
+      `${data.length} bytes are not a whole number of ${datatype} elements of ${bytes} bytes`,
+    );
+  }
+  // Not data.slice(): a Buffer's slice shares memory, so it would stay unaligned.
+  const aligned = data.byteOffset % bytes === 0 ? data : new Uint8Array(data);
+  const View = views[datatype];
+  return new View(aligned.buffer as ArrayBuffer, aligned.byteOffset, data.length / bytes) as RawView<D>;
+}
+
+/** Zeroed elements to fill; `rawBytes` gives their raw form. */
+export function newElements<D extends FixedDatatype>(datatype: D, count: number): RawView<D> {
+  return new views[datatype](count) as RawView<D>;
+}
+
+/** The bytes of a typed array or Buffer, in the same memory, as a plain Uint8Array. */
+export function rawBytes(elements: ArrayBufferView): Uint8Array {
+  return new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
 }

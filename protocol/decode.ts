@@ -1,17 +1,17 @@
-// HTTP bodies to messages: plain JSON, or JSON followed by the binary data of tensors. Apart from encode.ts, because this
-// side trusts nothing: whatever the bytes are, the only error that leaves it is a ProtocolError with a 4xx status.
-
+/**
+ * HTTP bodies to messages: plain JSON, or JSON followed by the binary data of tensors. This side trusts nothing: whatever
+ * the bytes are, the only error that leaves it is a ProtocolError with a 4xx status.
+ */
 import { datatypes, isDatatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
-import { parseJson } from "./json-text.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, elementCount, MAX_ELEMENTS, type Tensor } from "./tensor.ts";
+import { checkTensor, elementCount, maxElements, type Tensor } from "./tensor.ts";
 
 /** The most tensors in a message. */
-const MAX_TENSORS = 1024;
+const maxTensors = 1024;
 
 /**
  * The request in a body. `headerBytes` is the value of Inference-Header-Content-Length; without it the body is all
@@ -20,7 +20,7 @@ const MAX_TENSORS = 1024;
 export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
   const { json, binary } = openBody(body, headerBytes, "request");
   const inputs = readTensors(json["inputs"], "inputs", binary);
-  if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed is one input or more");
+  if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed: one input or more");
   const parameters = fields.readParameters(json["parameters"], "parameters");
   fields.checkFlag(parameters, "binary_data_output", "parameters");
   const id = fields.readOptionalText(json["id"], "id");
@@ -28,7 +28,7 @@ export function decodeInferRequest(body: Uint8Array, headerBytes?: number): Infe
   return { ...(id !== undefined && { id }), parameters, inputs, ...(outputs.length > 0 && { outputs }) };
 }
 
-/** The response in a body; parameters and memory as for decodeInferRequest. */
+/** The response in a body; see decodeInferRequest for the parameters and for who owns the memory. */
 export function decodeInferResponse(body: Uint8Array, headerBytes?: number): InferResponse {
   const { json, binary } = openBody(body, headerBytes, "response");
   const modelName = fields.readText(json["model_name"], "model_name");
@@ -53,15 +53,15 @@ interface OpenBody {
 
 function openBody(body: Uint8Array, headerBytes: number | undefined, what: string): OpenBody {
   if (headerBytes === undefined)
-    return { json: fields.readObject(parseJson(body, what), what), binary: undefined };
+    return { json: fields.readObject(fields.parseJson(body, what), what), binary: undefined };
   if (headerBytes === 0) {
     throw new ProtocolError(
-      "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors",
+      "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors in JSON",
     );
   }
   fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
   const json = fields.readObject(
-    parseJson(bytesAt(body, 0, headerBytes), `${what} header`),
+    fields.parseJson(bytesAt(body, 0, headerBytes), `${what} header`),
     `${what} header`,
   );
   return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
@@ -94,7 +94,7 @@ function readTensors(value: unknown, place: string, binary: Uint8Array | undefin
   checkNames(tensors, place);
   const unused = (binary?.length ?? 0) - binaryUsed;
   if (unused > 0)
-    throw new ProtocolError(`the body has ${unused} bytes after the data of the last of ${place}`);
+    throw new ProtocolError(`the body has ${unused} bytes after the data of the last of the ${place}`);
   return tensors;
 }
 
@@ -107,9 +107,7 @@ function readTensor(
   const name = fields.readName(json["name"], `${place}.name`);
   const datatype = json["datatype"];
   if (!isDatatype(datatype)) {
-    throw new ProtocolError(
-      `${place}.datatype is ${showValue(datatype)}; allowed are ${datatypes.join(", ")}`,
-    );
+    throw new ProtocolError(`${place}.datatype is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
   }
   const shape = readShape(json["shape"], `${place}.shape`);
   const { binary_data_size: binarySize, ...parameters } = fields.readParameters(
@@ -123,7 +121,7 @@ function readTensor(
   }
   if (json["data"] !== undefined) {
     throw new ProtocolError(
-      `${named} has both data and parameters.binary_data_size; allowed is one of the two`,
+      `${named} has both data and parameters.binary_data_size; allowed: one of the two`,
     );
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
@@ -137,8 +135,8 @@ function readShape(value: unknown, place: string): number[] {
   const shape = fields
     .readArray(value, place)
     // Adding 0 turns -0 into 0.
-    .map((size, axis) => fields.readInteger(size, `${place}[${axis}]`, 0, MAX_ELEMENTS) + 0);
-  elementCount(shape, MAX_ELEMENTS, place);
+    .map((size, axis) => fields.readInteger(size, `${place}[${axis}]`, 0, maxElements) + 0);
+  elementCount(shape, maxElements, place);
   return shape;
 }
 
@@ -158,8 +156,8 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] {
 
 function readItems(value: unknown, place: string): readonly unknown[] {
   const items = fields.readArray(value, place);
-  if (items.length <= MAX_TENSORS) return items;
-  throw new ProtocolError(`${place} has ${items.length} entries; at most ${MAX_TENSORS} are allowed`);
+  if (items.length <= maxTensors) return items;
+  throw new ProtocolError(`${place} has ${items.length} entries; allowed: at most ${maxTensors}`);
 }
 
 function checkNames(items: readonly { readonly name: string }[], place: string): void {
@@ -168,7 +166,7 @@ function checkNames(items: readonly { readonly name: string }[], place: string):
     const earlier = seen.get(name);
     if (earlier !== undefined) {
       throw new ProtocolError(
-        `${place}[${index}].name is ${showValue(name)}, as is ${place}[${earlier}].name; names must differ`,
+        `${place}[${index}].name is ${showValue(name)}, as is ${place}[${earlier}].name; allowed: different names`,
       );
     }
     seen.set(name, index);

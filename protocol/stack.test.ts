@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { datatypes, elementBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse } from "./message.ts";
-import { rowsOf, splitResponse, stackKey, stackRequests } from "./stack.ts";
+import { rowsOf, sharedEntries, splitResponse, stackKey, stackRequests } from "./stack.ts";
 import { checkTensor, type Tensor, tensorFromNumbers, tensorFromStrings } from "./tensor.ts";
 
 const floats = (name: string, shape: number[]) =>
@@ -184,4 +184,21 @@ test("splitting what an echo answers to a stack gives back every request", () =>
     }),
     { numRuns: 500 },
   );
+});
+
+test("parameters that steer transport or scheduling need not agree, all others must", () => {
+  const parameters = {
+    z: 1,
+    timeout: 5,
+    priority: 1,
+    binary_data: true,
+    binary_data_output: true,
+    spillway_route: "edge",
+    a: "x",
+  };
+  expect(sharedEntries(parameters)).toEqual([
+    ["a", "x"],
+    ["z", 1],
+  ]);
+  expect(sharedEntries(undefined)).toEqual([]);
 });

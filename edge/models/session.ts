@@ -6,7 +6,7 @@ import * as ort from "onnxruntime-node";
 import type { Datatype } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import { rawBytes, rawView } from "../../protocol/raw-view.ts";
+import { rawBytes, rawView } from "../../protocol/datatype.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../../protocol/tensor.ts";
 import { openOnProviders } from "./execution-providers.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";

@@ -2,7 +2,7 @@
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type JsonObject, readObject, readParameters } from "../../protocol/fields.ts";
-import { parseJson } from "../../protocol/json-text.ts";
+import { parseJson } from "../../protocol/fields.ts";
 import type { Parameters } from "../../protocol/message.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";

@@ -1,5 +1,5 @@
 /** The pictures of a request as one tensor of numbers. */
-import { rawBytes } from "../../../protocol/raw-view.ts";
+import { rawBytes } from "../../../protocol/datatype.ts";
 import type { Tensor } from "../../../protocol/tensor.ts";
 import { normalisePixels, type PixelNumbers } from "./normalise-pixels.ts";
 import type { Pixels } from "./picture.ts";
