@@ -1,10 +1,9 @@
 /**
- * A model that runs in this very process. Right inside a function, whose instance serves one call at a time
- * anyway and should start fast; wrong in a server, because a run blocks the thread.
+ * A model that runs in this very process. A function's instance serves one call at a time and should start fast, so it
+ * needs no replicas; a server does, because a run blocks the thread.
  */
 import { ProtocolError } from "../../protocol/errors.ts";
-import { checkInputs } from "../server/check-inputs.ts";
-import type { ModelFile, ModelRunner } from "./model-runner.ts";
+import { checkInputs, type ModelFile, type ModelRunner } from "./model-runner.ts";
 import { openModel } from "./open-model.ts";
 import type { Session } from "./session.ts";
 
@@ -47,7 +46,7 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       queueBytes: 0,
       openRequests: 0,
       replicas: [
-        { index: 0, state: session === undefined ? "starting" : "idle", pid: process.pid, restarts: 0 },
+        { index: 0, state: session === undefined ? "starting" : "up", pid: process.pid, restarts: 0 },
       ],
       events: [],
     }),

@@ -1,53 +1,63 @@
 /**
- * The metrics of a server for Prometheus. Histograms are filled as things happen; counters and gauges are read from
- * the statistics and the status of the models that serve at each scrape, so that what is unloaded leaves nothing.
+ * The metrics of a server for Prometheus. Histograms are filled as things happen; counters and gauges are read from the
+ * statistics and the status of the models at each scrape, so that a model that is unloaded leaves nothing behind.
  */
+import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import type { DurationSum, ModelStatistics, StatisticsBook } from "./model-statistics.ts";
-import type { BatchEnd, Observer, RequestEnd } from "./observer.ts";
-import { processMemoryBytes } from "./process-memory.ts";
+import type { ModelFile, ModelRunner, ModelStatus } from "../models/model-runner.ts";
+import type {
+  BatchEnd,
+  DurationSum,
+  ModelStatistics,
+  Observer,
+  RequestEnd,
+  StatisticsBook,
+} from "./model-statistics.ts";
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const fillBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
-const usPerMs = 1_000;
 
-/** Triton's counters, whose dashboards and autoscalers then work unchanged: name, meaning, value. */
-const tritonCounters: readonly (readonly [string, string, (of: ModelStatistics) => number])[] = [
+/** The labels and the value of one sample. */
+type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
+
+/** Triton's counters, so that its dashboards and autoscalers work unchanged. */
+const tritonCounters: readonly (readonly [
+  name: string,
+  help: string,
+  of: (of: ModelStatistics) => number,
+])[] = [
   ["nv_inference_request_success", "Requests answered", (of) => of.success.count],
   ["nv_inference_count", "Rows run", (of) => of.rows],
   ["nv_inference_exec_count", "Batches run", (of) => of.executions],
   ["nv_inference_request_duration_us", "Time of requests from arrival to answer", (of) => us(of.success)],
   ["nv_inference_queue_duration_us", "Time that requests waited", (of) => us(of.queue)],
   ["nv_inference_compute_input_duration_us", "Counted in compute_infer here", () => 0],
-  [
-    "nv_inference_compute_infer_duration_us",
-    "Time that the batches of requests took",
-    (of) => us(of.computeInfer),
-  ],
+  ["nv_inference_compute_infer_duration_us", "Time of the batches of requests", (of) => us(of.computeInfer)],
   ["nv_inference_compute_output_duration_us", "Counted in compute_infer here", () => 0],
 ];
 
+const outcomes: Readonly<Record<string, string>> = {
+  REJECTED: "shed",
+  CANCELED: "cancelled",
+  BACKEND: "error",
+  OTHER: "invalid",
+};
+
 export class Metrics implements Observer {
   readonly #registry = new Registry();
-  readonly #request = this.#histogram("request_duration", "Time from a request's arrival to its answer");
-  readonly #queue = this.#histogram("queue_duration", "Time that a request waited for its model");
-  readonly #execution = this.#histogram("execution_duration", "Time that a batch took");
-  readonly #rows = new Histogram({
-    name: "spillway_batch_rows",
-    help: "Rows of a batch",
-    labelNames: ["model"],
-    buckets: rowBuckets,
-    registers: [this.#registry],
-  });
-  readonly #fill = new Histogram({
-    name: "spillway_batch_fill_ratio",
-    help: "Rows of a batch beside the most that are joined",
-    labelNames: ["model"],
-    buckets: fillBuckets,
-    registers: [this.#registry],
-  });
+  readonly #request = this.#histogram(
+    "request_duration_seconds",
+    "Time from a request's arrival to its answer",
+  );
+  readonly #queue = this.#histogram("queue_duration_seconds", "Time that a request waited for its model");
+  readonly #execution = this.#histogram("execution_duration_seconds", "Time that a batch took");
+  readonly #rows = this.#histogram("batch_rows", "Rows of a batch", rowBuckets);
+  readonly #fill = this.#histogram(
+    "batch_fill_ratio",
+    "Rows of a batch by the most that are joined",
+    fillBuckets,
+  );
   readonly #batches = new Counter({
     name: "spillway_batches_total",
     help: "Batches by what released them: full, or a replica that was idle",
@@ -55,27 +65,66 @@ export class Metrics implements Observer {
     registers: [this.#registry],
   });
 
-  /** @param models what is served; may change */
+  /** @param models the models that serve; may change */
   constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
-    const statistics = (): ModelStatistics[] => [...models].map(({ model }) => book.of(model));
-    for (const [name, help, value] of tritonCounters) {
-      this.#counter(name, help, [], (add) => {
-        for (const of of statistics()) add({}, of.model, value(of));
-      });
-    }
-    this.#counter("nv_inference_request_failure", "Requests that failed", ["reason"], (add) => {
-      for (const of of statistics()) {
-        for (const [reason, count] of Object.entries(of.failures)) add({ reason }, of.model, count);
-      }
-    });
-    this.#counter("spillway_requests_total", "Requests by how they ended", ["outcome"], (add) => {
-      for (const { model, success, failures } of statistics()) {
-        add({ outcome: "ok" }, model, success.count);
-        for (const [reason, count] of Object.entries(failures))
-          add({ outcome: outcomes[reason] ?? "" }, model, count);
-      }
-    });
-    this.#addGauges(models);
+    const counter = (
+      name: string,
+      help: string,
+      samples: (of: ModelStatistics) => Sample[],
+      labels: string[] = [],
+    ): void =>
+      this.#collect(Counter, name, help, ["version", ...labels], () =>
+        [...models].flatMap(({ model }) =>
+          samples(book.of(model)).map(([own, value]): Sample => [{ ...labelsOf(model), ...own }, value]),
+        ),
+      );
+    for (const [name, help, value] of tritonCounters) counter(name, help, (of) => [[{}, value(of)]]);
+    counter(
+      "nv_inference_request_failure",
+      "Requests that failed",
+      ({ failures }) => Object.entries(failures).map(([reason, count]) => [{ reason }, count]),
+      ["reason"],
+    );
+    counter(
+      "spillway_requests_total",
+      "Requests by how they ended",
+      ({ success, failures }) => [
+        [{ outcome: "ok" }, success.count],
+        ...Object.entries(failures).map(([reason, n]): Sample => [{ outcome: outcomes[reason] ?? "" }, n]),
+      ],
+      ["outcome"],
+    );
+    const gauge = (
+      name: string,
+      help: string,
+      labels: string[],
+      samples: (of: ModelStatus) => Sample[],
+    ): void =>
+      this.#collect(Gauge, name, help, labels, () =>
+        [...models].flatMap((runner) => {
+          const status = runner.status();
+          return samples(status).map(([own, value]): Sample => [{ model: status.name, ...own }, value]);
+        }),
+      );
+    gauge("spillway_queue_rows", "Rows that wait for a replica", [], (of) => [[{}, of.queueRows]]);
+    gauge("nv_inference_pending_request_count", "Requests that wait or run", ["version"], (of) => [
+      [{ version: of.version }, of.openRequests],
+    ]);
+    gauge("spillway_inflight_batches", "Batches that replicas run", [], ({ replicas }) => [
+      [{}, replicas.filter(({ batch }) => batch !== undefined).length],
+    ]);
+    gauge("spillway_replicas", "Replicas by their state", ["state"], ({ replicas }) =>
+      replicas.map(({ state }) => [{ state }, 1]),
+    );
+    gauge("spillway_replica_restarts", "How often replicas were started again", ["replica"], ({ replicas }) =>
+      replicas.map(({ index, restarts }) => [{ replica: index }, restarts]),
+    );
+    gauge("spillway_replica_rss_bytes", "Memory of a replica's process", ["replica"], ({ replicas }) =>
+      replicas.flatMap(({ index, pid }): Sample[] => {
+        const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
+        return bytes === undefined ? [] : [[{ replica: index }, bytes]];
+      }),
+    );
   }
 
   onRequest({ model, status, totalMs, queuedMs }: RequestEnd): void {
@@ -107,94 +156,42 @@ export class Metrics implements Observer {
     return this.#registry.contentType;
   }
 
-  #histogram(what: string, help: string): Histogram<"model"> {
-    return new Histogram({
-      name: `spillway_${what}_seconds`,
-      help,
-      labelNames: ["model"],
-      buckets: durationBuckets,
-      registers: [this.#registry],
-    });
+  #histogram(what: string, help: string, buckets = durationBuckets): Histogram<"model"> {
+    const name = `spillway_${what}`;
+    return new Histogram({ name, help, labelNames: ["model"], buckets, registers: [this.#registry] });
   }
 
-  #counter(
+  /** A metric that is filled at each scrape; samples with the same labels add up. */
+  #collect(
+    Metric: typeof Counter | typeof Gauge,
     name: string,
     help: string,
     labels: readonly string[],
-    fill: (add: (labels: Record<string, string>, model: ModelFile, value: number) => void) => void,
+    samples: () => readonly Sample[],
   ): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      labelNames: ["model", "version", ...labels],
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        fill((own, { name: model, version }, value) => counter.inc({ model, version, ...own }, value));
-      },
-    });
-  }
-
-  #addGauges(models: Iterable<ModelRunner>): void {
     const registers = [this.#registry];
-    const gauge = (name: string, help: string, labels: string[], fill: (gauge: Gauge) => void): void => {
-      const made: Gauge = new Gauge({
-        name,
-        help,
-        labelNames: ["model", ...labels],
-        registers,
-        collect: () => {
-          made.reset();
-          fill(made);
-        },
-      });
+    const collect = (): void => {
+      metric.reset();
+      for (const [own, value] of samples()) metric.inc({ ...own }, value);
     };
-    const statuses = () => [...models].map((runner) => runner.status());
-    gauge("spillway_queue_rows", "Rows that wait for a replica", [], (made) => {
-      for (const { name, queueRows } of statuses()) made.set({ model: name }, queueRows);
-    });
-    gauge(
-      "nv_inference_pending_request_count",
-      "Requests that wait or are being run",
-      ["version"],
-      (made) => {
-        for (const { name, version, openRequests } of statuses())
-          made.set({ model: name, version }, openRequests);
-      },
-    );
-    gauge("spillway_inflight_batches", "Batches that replicas run", [], (made) => {
-      for (const { name, replicas } of statuses()) {
-        made.set({ model: name }, replicas.filter(({ state }) => state === "busy").length);
-      }
-    });
-    gauge("spillway_replicas", "Replicas by their state", ["state"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { state } of replicas) made.inc({ model: name, state });
-      }
-    });
-    gauge("spillway_replica_restarts", "How often replicas were started again", ["replica"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { index, restarts } of replicas) made.set({ model: name, replica: index }, restarts);
-      }
-    });
-    gauge("spillway_replica_rss_bytes", "Memory of a replica's process", ["replica"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { index, pid } of replicas) {
-          const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
-          if (bytes !== undefined) made.set({ model: name, replica: index }, bytes);
-        }
-      }
-    });
+    const metric = new Metric({ name, help, labelNames: ["model", ...labels], registers, collect });
   }
 }
 
-const outcomes: Readonly<Record<string, string>> = {
-  REJECTED: "shed",
-  CANCELED: "cancelled",
-  BACKEND: "error",
-  OTHER: "invalid",
-};
+function labelsOf({ name, version }: ModelFile): { model: string; version: string } {
+  return { model: name, version };
+}
 
 function us({ totalMs }: DurationSum): number {
-  return Math.round(totalMs * usPerMs);
+  return Math.round(totalMs * 1_000);
+}
+
+/** Resident memory in bytes; undefined when the system does not tell it (only Linux does), or the process has ended. */
+export function processMemoryBytes(pid: number): number | undefined {
+  try {
+    const kib = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1_024;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,7 @@
-/** The V2 repository extension: which models there are, and to load and unload them while the server runs. */
+/** The V2 repository extension: lists models, and loads and unloads them while the server runs. */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type JsonObject, readObject, readParameters } from "../../protocol/fields.ts";
-import { parseJson } from "../../protocol/fields.ts";
+import { type JsonObject, parseJson, readObject, readParameters } from "../../protocol/fields.ts";
 import type { Parameters } from "../../protocol/message.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
@@ -47,7 +46,7 @@ async function parametersOf(context: Context): Promise<Parameters> {
   return readParameters((await bodyOf(context))["parameters"], "parameters");
 }
 
-/** The object in a body; an empty body is an empty object. */
+/** The object in a body, which is empty when the body is. */
 async function bodyOf(context: Context): Promise<JsonObject> {
   const bytes = new Uint8Array(await context.req.arrayBuffer());
   return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");

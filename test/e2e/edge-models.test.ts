@@ -181,8 +181,8 @@ describe("a load request", () => {
   });
 
   it.each([
-    [{ "file:../1/model.onnx": "" }, /no file of a version/],
-    [{ "file:1/../../x": "" }, /no file of a version/],
+    [{ "file:../1/model.onnx": "" }, /not a file of a version/],
+    [{ "file:1/../../x": "" }, /not a file of a version/],
     [{ config: "{}", spillway_zap: "x" }, /spillway_zap is unknown/],
     [{ config: '{"replica":1}' }, /parameters\.config: unknown key "replica"/],
     [{ spillway_zip: "/no/such.zip" }, /ENOENT/],
