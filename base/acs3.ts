@@ -1,6 +1,4 @@
-/**
- * The ACS3-HMAC-SHA256 request signature of Alibaba Cloud: callers of functions sign with it, the function host checks it.
- */
+/** The ACS3-HMAC-SHA256 request signature of Alibaba Cloud, for callers of functions and for the function host. */
 import { createHash, createHmac } from "node:crypto";
 
 const algorithm = "ACS3-HMAC-SHA256";

@@ -1,9 +1,6 @@
 /** The clock interface that the virtual queue is given, and the one that counts the machine's time. */
 
-/**
- * The queue never looks up the time itself. The daemon gives it the machine's clock, a replay gives it the clock of
- * the trace.
- */
+/** The queue never looks up the time itself: the daemon gives it the machine's clock, a replay that of a trace. */
 export interface Clock {
   /** Milliseconds since an origin of the clock's own; never goes back. */
   nowMs(): number;

@@ -1,13 +1,4 @@
-/**
- * A map of bounded size: when it is full, the entry that was used least recently is dropped.
- *
- * @example
- *   const cache = new Lru<string, number>(2);
- *   cache.set("a", 1);
- *   cache.set("b", 2);
- *   cache.get("a");
- *   cache.set("c", 3); // drops "b"
- */
+/** A map of bounded size: when it is full, the entry that was used least recently is dropped. */
 export class Lru<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #mostEntries: number;

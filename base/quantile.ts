@@ -23,10 +23,7 @@ export function medianOf(values: ArrayLike<number>): number {
   return quantileOfSorted(Float64Array.from(values).sort(), 0.5);
 }
 
-/**
- * An upper quantile of the last observations. They are sorted only when the quantile is read, so neither many
- * observations nor many readings cost much. It has no clock: the window counts observations.
- */
+/** An upper quantile of the last observations, which are sorted only when it is read. */
 export class SlidingQuantile {
   readonly #window: number;
   readonly #quantile: number;
@@ -64,10 +61,7 @@ export class SlidingQuantile {
     this.#recent[this.#seen++ % this.#recent.length] = value;
   }
 
-  /**
-   * The quantile by nearest rank: the smallest observation that at least that share of the window does not exceed.
-   * Undefined before the first observation.
-   */
+  /** The smallest observation that this share of the window does not exceed; undefined before the first one. */
   value(): number | undefined {
     if (this.#seen === 0) return undefined;
     this.#sortNew();

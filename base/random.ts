@@ -10,9 +10,8 @@ export type Random = () => number;
  * @throws RangeError when the seed is outside its range
  */
 export function seededRandom(seed: number): Random {
-  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff)
     throw new RangeError(`seed is ${seed}; allowed: an integer from 0 to 4294967295`);
-  }
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

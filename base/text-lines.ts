@@ -27,9 +27,8 @@ export async function* readLines(file: TextFile): AsyncGenerator<string[]> {
     for await (const bytes of unpacked(file.open())) {
       const block = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = block.pop() as string;
-      if (rest.length > maxLineLength) {
+      if (rest.length > maxLineLength)
         throw new InputError(file.name, `${lines + block.length + 1}:1`, "the line does not end");
-      }
       lines += block.length;
       yield withoutReturns(block);
     }
@@ -72,10 +71,7 @@ async function* rejoined(first: Uint8Array, rest: AsyncIterator<Uint8Array>): As
   }
 }
 
-/**
- * Hand every line of a stream to `onLine`, cut after `maxChars` characters, so that a program that never ends a line
- * fills no memory. The last line may lack its newline.
- */
+/** Hand every line of a stream to `onLine`, cut after `maxChars` characters, so that endless lines fill no memory. */
 export function forEachLine(stream: Readable, maxChars: number, onLine: (line: string) => void): void {
   let line = "";
   const emit = (): void => {

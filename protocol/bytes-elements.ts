@@ -5,10 +5,7 @@ import { ProtocolError } from "./errors.ts";
 
 const lengthBytes = 4;
 
-/**
- * The offset of the length of each of `count` elements, and at the end the offset of the end of the data.
- * Throws a ProtocolError, starting with `place`, unless the elements fill the data exactly.
- */
+/** Offsets of each element's length and of the end. ProtocolError unless `count` elements fill the data exactly. */
 export function bytesOffsets(data: Uint8Array, count: number, place: string): Float64Array {
   // Before the offsets are allocated: a count that cannot be true must cost nothing.
   if (count * lengthBytes > data.length) {
@@ -23,15 +20,11 @@ export function bytesOffsets(data: Uint8Array, count: number, place: string): Fl
     offsets[index] = at;
     const left = data.length - at - lengthBytes;
     if (left < 0) {
-      throw new ProtocolError(
-        `${place}: data ends at byte ${data.length}, inside the length of element ${index}`,
-      );
+      throw new ProtocolError(`${place}: the data ends inside the length of element ${index}`);
     }
     const length = view.getUint32(at, true);
     if (length > left) {
-      throw new ProtocolError(
-        `${place}: element ${index} says it has ${length} bytes; ${left} bytes are left`,
-      );
+      throw new ProtocolError(`${place}: element ${index} says ${length} bytes; ${left} bytes are left`);
     }
     at += lengthBytes + length;
   }

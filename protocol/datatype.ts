@@ -1,20 +1,5 @@
 /** The tensor datatypes of the Open Inference Protocol, and typed arrays over their raw bytes. */
 
-export type Datatype =
-  | "BOOL"
-  | "INT8"
-  | "INT16"
-  | "INT32"
-  | "INT64"
-  | "UINT8"
-  | "UINT16"
-  | "UINT32"
-  | "UINT64"
-  | "FP16"
-  | "FP32"
-  | "FP64"
-  | "BYTES";
-
 interface Element {
   readonly bytes: number;
   /** Of integers: the range that a JavaScript number states exactly, which for 64 bits is less than the type's own. */
@@ -23,7 +8,7 @@ interface Element {
   readonly allowed?: string;
 }
 
-const elements: Readonly<Record<Datatype, Element>> = {
+const elements = {
   BOOL: { bytes: 1, allowed: "true, false, 1 and 0" },
   INT8: { bytes: 1, range: [-128, 127] },
   INT16: { bytes: 2, range: [-32768, 32767] },
@@ -37,14 +22,20 @@ const elements: Readonly<Record<Datatype, Element>> = {
   FP32: { bytes: 4, allowed: "finite numbers of at most 3.4028235e38 in size" },
   FP64: { bytes: 8 },
   BYTES: { bytes: 0, allowed: "well-formed Unicode strings" },
-};
+} satisfies Record<string, Element>;
+
+export type Datatype = keyof typeof elements;
 
 export function isDatatype(value: unknown): value is Datatype {
   return typeof value === "string" && Object.hasOwn(elements, value);
 }
 
-/** All datatypes, in the order of the type above. */
+/** All datatypes, in the order of the table above. */
 export const datatypes: readonly Datatype[] = Object.keys(elements).filter(isDatatype);
+
+function elementOf(datatype: Datatype): Element {
+  return elements[datatype];
+}
 
 /** Bytes of one element in raw form; 0 for BYTES, whose elements vary in length. */
 export function elementBytes(datatype: Datatype): number {
@@ -53,12 +44,12 @@ export function elementBytes(datatype: Datatype): number {
 
 /** The integers that may be given as JavaScript numbers, both ends included; undefined for other datatypes. */
 export function integerRange(datatype: Datatype): readonly [min: number, max: number] | undefined {
-  return elements[datatype].range;
+  return elementOf(datatype).range;
 }
 
 /** What an element may be when it is given as a JSON value, in words for an error message. */
 export function allowedValues(datatype: Datatype): string {
-  const { range, allowed = "finite numbers" } = elements[datatype];
+  const { range, allowed = "finite numbers" } = elementOf(datatype);
   return range === undefined ? allowed : `integers from ${range[0]} to ${range[1]}`;
 }
 
@@ -89,9 +80,7 @@ export type RawView<D extends FixedDatatype = FixedDatatype> = InstanceType<(typ
 export function rawView<D extends FixedDatatype>(datatype: D, data: Uint8Array): RawView<D> {
   const bytes = elementBytes(datatype);
   if (data.length % bytes !== 0) {
-    throw new RangeError(
-      `${data.length} bytes are not a whole number of ${datatype} elements of ${bytes} bytes`,
-    );
+    throw new RangeError(`${data.length} bytes are not whole ${datatype} elements of ${bytes} bytes`);
   }
   // Not data.slice(): a Buffer's slice shares memory, so it would stay unaligned.
   const aligned = data.byteOffset % bytes === 0 ? data : new Uint8Array(data);

@@ -1,7 +1,4 @@
-/**
- * HTTP bodies to messages: plain JSON, or JSON followed by the binary data of tensors. This side trusts nothing: whatever
- * the bytes are, the only error that leaves it is a ProtocolError with a 4xx status.
- */
+/** HTTP bodies to messages. Whatever the bytes are, the only error is a ProtocolError with a 4xx status. */
 import { datatypes, isDatatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import * as fields from "./fields.ts";
@@ -13,10 +10,7 @@ import { checkTensor, elementCount, maxElements, type Tensor } from "./tensor.ts
 /** The most tensors in a message. */
 const maxTensors = 1024;
 
-/**
- * The request in a body. `headerBytes` is the value of Inference-Header-Content-Length; without it the body is all
- * JSON. Binary tensor data is not copied: it stays in the memory of `body`.
- */
+/** The request in a body, which is all JSON without `headerBytes`. Binary data stays in the memory of `body`. */
 export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
   const { json, binary } = openBody(body, headerBytes, "request");
   const inputs = readTensors(json["inputs"], "inputs", binary);
@@ -45,13 +39,12 @@ export function decodeInferResponse(body: Uint8Array, headerBytes?: number): Inf
   };
 }
 
-interface OpenBody {
-  readonly json: fields.JsonObject;
-  /** What follows the JSON; undefined if the body is all JSON. */
-  readonly binary: Uint8Array | undefined;
-}
-
-function openBody(body: Uint8Array, headerBytes: number | undefined, what: string): OpenBody {
+/** The JSON of a body, and what follows it; undefined when the body is all JSON. */
+function openBody(
+  body: Uint8Array,
+  headerBytes: number | undefined,
+  what: string,
+): { readonly json: fields.JsonObject; readonly binary: Uint8Array | undefined } {
   if (headerBytes === undefined)
     return { json: fields.readObject(fields.parseJson(body, what), what), binary: undefined };
   if (headerBytes === 0) {
@@ -60,10 +53,8 @@ function openBody(body: Uint8Array, headerBytes: number | undefined, what: strin
     );
   }
   fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
-  const json = fields.readObject(
-    fields.parseJson(bytesAt(body, 0, headerBytes), `${what} header`),
-    `${what} header`,
-  );
+  const place = `${what} header`;
+  const json = fields.readObject(fields.parseJson(bytesAt(body, 0, headerBytes), place), place);
   return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
 }
 
@@ -106,23 +97,16 @@ function readTensor(
   const json = fields.readObject(value, place);
   const name = fields.readName(json["name"], `${place}.name`);
   const datatype = json["datatype"];
-  if (!isDatatype(datatype)) {
+  if (!isDatatype(datatype))
     throw new ProtocolError(`${place}.datatype is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
-  }
   const shape = readShape(json["shape"], `${place}.shape`);
-  const { binary_data_size: binarySize, ...parameters } = fields.readParameters(
-    json["parameters"],
-    `${place}.parameters`,
-  );
+  const all = fields.readParameters(json["parameters"], `${place}.parameters`);
+  const { binary_data_size: binarySize, ...parameters } = all;
   const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
   const named = `${place} (${showValue(name)})`;
-  if (binarySize === undefined) {
-    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
-  }
+  if (binarySize === undefined) return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
   if (json["data"] !== undefined) {
-    throw new ProtocolError(
-      `${named} has both data and parameters.binary_data_size; allowed: one of the two`,
-    );
+    throw new ProtocolError(`${named} has both data and parameters.binary_data_size; allowed: one`);
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
   const bytes = fields.readInteger(binarySize, sizePlace, 0, Number.MAX_SAFE_INTEGER);

@@ -1,7 +1,4 @@
-/**
- * Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. The JSON is put together as text,
- * because JavaScript numbers do not hold all 64-bit integers. Data is always written flat.
- */
+/** Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. */
 import { Buffer } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
 import { jsonFromRaw } from "./json-data.ts";
@@ -43,10 +40,7 @@ export function encodeInferRequest(request: InferRequest, options: { binary: boo
   );
 }
 
-/**
- * The body of a response; `wants` says which outputs are sent as binary data (see binaryWanted). An output that is sent as
- * JSON, but that JSON cannot state, such as FP16 or NaN, is a ProtocolError.
- */
+/** The body of a response. `wants` says which outputs are binary; what JSON cannot state must be (ProtocolError). */
 export function encodeInferResponse(
   response: InferResponse,
   wants: (outputName: string) => boolean,
@@ -96,6 +90,7 @@ function joinBody(
       `${key} take ${characters} characters of JSON; allowed: at most ${maxJsonBytes}; use binary data`,
     );
   }
+  // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
   const json = `{${members({ ...head, [key]: `[${texts.join(",")}]` })}}`;
   return binary.length === 0 ? { body: rawBytes(Buffer.from(json)) } : withBinary(json, binary);
 }
@@ -136,9 +131,8 @@ function members(texts: Readonly<Record<string, string | undefined>>): string {
 function parametersText(parameters: Parameters | undefined): string | undefined {
   const entries = Object.entries(parameters ?? {});
   for (const [name, value] of entries) {
-    if (typeof value === "number" && !Number.isFinite(value)) {
+    if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
-    }
   }
   return entries.length === 0 ? undefined : JSON.stringify(parameters);
 }

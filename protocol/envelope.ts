@@ -1,7 +1,4 @@
-/**
- * The frame around a call of a serverless function, whose invoke interface carries bytes only, without path, headers or
- * status: a 32-bit little-endian length, a JSON head of that length, then the body as it would be sent over HTTP.
- */
+/** The frame around a call of a function, which takes bytes only: a 32-bit length, a JSON head, then the HTTP body. */
 import { Buffer } from "node:buffer";
 import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
@@ -77,16 +74,13 @@ function pack(what: string, head: Readonly<Record<string, unknown>>, wire: WireB
 
 function unpack(what: string, bytes: Uint8Array): { head: JsonObject; wire: WireBody } {
   if (bytes.length < lengthBytes) {
-    throw new ProtocolError(
-      `${what} frame has ${bytes.length} bytes; it starts with a length of ${lengthBytes} bytes`,
-    );
+    throw new ProtocolError(`${what} frame has ${bytes.length} bytes; allowed: ${lengthBytes} or more`);
   }
   const headBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   checkHeadBytes(what, headBytes);
   const left = bytes.length - lengthBytes;
-  if (headBytes > left) {
+  if (headBytes > left)
     throw new ProtocolError(`${what} frame says its head has ${headBytes} bytes; ${left} bytes are left`);
-  }
   const at = bytes.byteOffset + lengthBytes;
   const head = readObject(
     parseJson(new Uint8Array(bytes.buffer, at, headBytes), `${what} head`),
@@ -99,7 +93,6 @@ function unpack(what: string, bytes: Uint8Array): { head: JsonObject; wire: Wire
 }
 
 function checkHeadBytes(what: string, headBytes: number): void {
-  if (headBytes > maxHeadBytes) {
+  if (headBytes > maxHeadBytes)
     throw new ProtocolError(`${what} head has ${headBytes} bytes; allowed: at most ${maxHeadBytes}`);
-  }
 }

@@ -1,7 +1,4 @@
-/**
- * JSON from strangers: parsed within bounds, then read field by field. Every refusal names the place, the value and what
- * is allowed. A null counts as absent where a field is optional, because several clients write it.
- */
+/** JSON from strangers, parsed within bounds and read field by field. A null is as good as an absent field. */
 import { Buffer, isUtf8 } from "node:buffer";
 import { showValue } from "../base/error-text.ts";
 import { ProtocolError } from "./errors.ts";
@@ -44,9 +41,8 @@ function checkDepth(bytes: Uint8Array, what: string): void {
       isInString = true;
     } else if (byte === 0x5b || byte === 0x7b) {
       depth++;
-      if (depth > maxJsonDepth) {
+      if (depth > maxJsonDepth)
         throw new ProtocolError(`${what} is nested more than ${maxJsonDepth} deep at byte ${at}`);
-      }
     } else if (byte === 0x5d || byte === 0x7d) {
       depth--;
     }
@@ -88,13 +84,8 @@ export function readInteger(value: unknown, place: string, min: number, max: num
 export function readParameters(value: unknown, place: string): Parameters {
   if (value === undefined || value === null) return {};
   const entries = Object.entries(readObject(value, place)).map(([name, parameter]) => {
-    if (
-      typeof parameter === "string" ||
-      typeof parameter === "boolean" ||
-      (typeof parameter === "number" && Number.isFinite(parameter))
-    ) {
-      return [name, parameter] as const;
-    }
+    if (typeof parameter === "string" || typeof parameter === "boolean") return [name, parameter] as const;
+    if (typeof parameter === "number" && Number.isFinite(parameter)) return [name, parameter] as const;
     throw refusal(`${place}[${showValue(name)}]`, parameter, "a string, a finite number or a boolean");
   });
   // fromEntries defines own properties, so a parameter called __proto__ stays a parameter.

@@ -1,7 +1,4 @@
-/**
- * Tensor data between JSON, nested or flat, and raw bytes. Everything that one of them cannot state exactly is refused,
- * with the advice to use binary data.
- */
+/** Tensor data between JSON and raw bytes. What one of them cannot state exactly is refused. */
 import { bytesFromStrings, stringsFromBytes } from "./bytes-elements.ts";
 import { allowedValues, type Datatype, rawView } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
@@ -34,9 +31,7 @@ export function rawFromJson(
 
 /** The arrays that hold the elements: the data itself if it is flat, the innermost arrays if it is nested. */
 function elementRows(shape: readonly number[], count: number, data: unknown, place: string): unknown[][] {
-  if (!Array.isArray(data)) {
-    throw new ProtocolError(`${place}.data is ${showValue(data)}; allowed: an array`);
-  }
+  if (!Array.isArray(data)) throw new ProtocolError(`${place}.data is ${showValue(data)}; allowed: an array`);
   if (!Array.isArray(data[0])) {
     if (data.length === count) return [data];
     throw new ProtocolError(
@@ -65,10 +60,7 @@ function elementRows(shape: readonly number[], count: number, data: unknown, pla
   throw new ProtocolError(`${place}.data is nested; shape [] takes one flat element`);
 }
 
-/**
- * The data as the text of a flat JSON array, with exact 64-bit integers. FP16, NaN, the infinities and BYTES that are not
- * UTF-8 have no JSON form: a ProtocolError that advises binary output.
- */
+/** The data as a flat JSON array. FP16, NaN, infinities and BYTES that are not UTF-8 have none: ProtocolError. */
 export function jsonFromRaw(tensor: Tensor): string {
   const { datatype, data } = tensor;
   const place = `tensor ${showValue(tensor.name)}`;

@@ -1,7 +1,4 @@
-/**
- * The messages of the protocol as values, and the request parameters that Spillway acts upon. encode.ts and decode.ts
- * convert between messages and HTTP bodies.
- */
+/** The messages of the protocol as values, and the request parameters that Spillway acts upon. */
 import type { Datatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import { showValue } from "../base/error-text.ts";
@@ -71,7 +68,5 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   const timeoutUs = request.parameters["timeout"];
   if (timeoutUs === undefined) return undefined;
   if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
-  throw new ProtocolError(
-    `parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (microseconds)`,
-  );
+  throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: 1 µs or more`);
 }

@@ -1,7 +1,4 @@
-/**
- * Numbers and booleans to raw elements, each checked against the range of the datatype, for JSON data and for plain
- * arrays. The loops are tight enough for megabytes of floats.
- */
+/** Numbers and booleans to raw elements, checked against the range of the datatype, in tight loops. */
 import { showValue } from "../base/error-text.ts";
 import { allowedValues, type FixedDatatype, integerRange, newElements, rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
@@ -15,10 +12,7 @@ export interface PackOptions {
   readonly finite: boolean;
 }
 
-/**
- * The raw form of the values of all rows, one after the other; together the rows must have `count` values. FP16 is
- * refused: neither JSON nor Node 20 has a form of it. Another unsuitable value is a ProtocolError with its index.
- */
+/** The raw form of the `count` values of all rows. An unsuitable value is a ProtocolError with its index. */
 export function packNumbers(
   datatype: FixedDatatype,
   rows: Rows,
@@ -33,7 +27,7 @@ export function packNumbers(
       return packBooleans(rows, count, options);
     case "FP16":
       throw new ProtocolError(
-        `${options.place}: FP16 elements cannot be given as numbers; use the binary tensor data extension`,
+        `${options.place}: FP16 has no form in JSON, nor in Node 20; use the binary tensor data extension`,
       );
     case "INT64":
     case "UINT64":
@@ -53,9 +47,8 @@ function packFloats(datatype: "FP32" | "FP64", rows: Rows, count: number, option
       if (typeof value !== "number") throw unsuitable(datatype, value, at, options);
       const rounded = isSingle ? Math.fround(value) : value;
       // After rounding: the usual text of the largest float, 3.4028235e38, is slightly above it.
-      if (!Number.isFinite(rounded) && (options.finite || Number.isFinite(value))) {
+      if (!Number.isFinite(rounded) && (options.finite || Number.isFinite(value)))
         throw unsuitable(datatype, value, at, options);
-      }
       out[at] = rounded;
     }
   }
@@ -87,9 +80,8 @@ function packIntegers(
   for (const row of rows) {
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
-      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
         throw unsuitable(datatype, value, at, options);
-      }
       out[at] = value;
     }
   }
@@ -110,9 +102,8 @@ function packWideIntegers(
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
       // An integer beyond 2^53 was rounded when it was parsed, so nobody knows which one was meant.
-      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
         throw unsuitable(datatype, value, at, options);
-      }
       out[at] = BigInt(value);
     }
   }

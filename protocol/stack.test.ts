@@ -82,9 +82,12 @@ test("a refusal to stack names both sides", () => {
   const cases: [InferRequest, string][] = [
     [
       { ...request(floats("x", [1, 3, 48, 320])), id: "b" },
-      'input "x": cannot stack FP32[1,3,48,192] (request "a") with FP32[1,3,48,320] (request "b")',
+      'input "x": cannot stack FP32[1,3,48,192] with FP32[1,3,48,320] (request "a" and request "b")',
     ],
-    [request(floats("y", [1])), 'input "x" of request "a" is missing in request number 2'],
+    [
+      request(floats("y", [1])),
+      'input "x" is missing in one of the two; cannot stack them (request "a" and request number 2)',
+    ],
     [
       request(floats("x", [1]), floats("y", [1])),
       'cannot stack 1 inputs with 2 inputs (request "a" and request number',

@@ -1,8 +1,7 @@
-/**
- * Requests joined to a batch along their first dimension, and a batched response cut back into answers. Whether two
- * requests may be joined is decided here and nowhere else.
- */
+/** Requests joined to a batch along their first dimension, and a batched response cut back into answers. */
+import { Buffer } from "node:buffer";
 import { bytesOffsets } from "./bytes-elements.ts";
+import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
@@ -166,39 +165,27 @@ function outputsKey({ outputs }: InferRequest): unknown {
 
 function checkShared(first: InferRequest, request: InferRequest, index: number): void {
   const both = `(${label(first, 0)} and ${label(request, index)})`;
-  if (request.inputs.length !== first.inputs.length) {
-    throw new ProtocolError(
-      `cannot stack ${first.inputs.length} inputs with ${request.inputs.length} inputs ${both}`,
-    );
-  }
-  if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first))) {
+  const [count, others] = [first.inputs.length, request.inputs.length];
+  if (count !== others) throw new ProtocolError(`cannot stack ${count} inputs with ${others} inputs ${both}`);
+  if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first)))
     throw new ProtocolError(`cannot stack requests for different outputs ${both}`);
-  }
-  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters))) {
+  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters)))
     throw new ProtocolError(`cannot stack requests with different parameters ${both}`);
-  }
 }
 
 function matchingInput(input: Tensor, first: InferRequest, request: InferRequest, index: number): Tensor {
   const name = showValue(input.name);
+  const both = `(${label(first, 0)} and ${label(request, index)})`;
   const found = request.inputs.find((candidate) => candidate.name === input.name);
-  if (found === undefined) {
-    throw new ProtocolError(
-      `input ${name} of ${label(first, 0)} is missing in ${label(request, index)}; cannot stack them`,
-    );
-  }
+  if (found === undefined)
+    throw new ProtocolError(`input ${name} is missing in one of the two; cannot stack them ${both}`);
   const sameShape = shapeText(found.shape.slice(1)) === shapeText(input.shape.slice(1));
   if (found.datatype !== input.datatype || !sameShape || found.shape.length !== input.shape.length) {
-    throw new ProtocolError(
-      `input ${name}: cannot stack ${input.datatype}${shapeText(input.shape)} (${label(first, 0)}) ` +
-        `with ${found.datatype}${shapeText(found.shape)} (${label(request, index)})`,
-    );
+    const [a, b] = [input, found].map(({ datatype, shape }) => `${datatype}${shapeText(shape)}`);
+    throw new ProtocolError(`input ${name}: cannot stack ${a} with ${b} ${both}`);
   }
-  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters))) {
-    throw new ProtocolError(
-      `input ${name}: cannot stack different parameters (${label(first, 0)} and ${label(request, index)})`,
-    );
-  }
+  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters)))
+    throw new ProtocolError(`input ${name}: cannot stack different parameters ${both}`);
   return found;
 }
 
@@ -208,12 +195,5 @@ function label(request: InferRequest, index: number): string {
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return parts.length === 1 && only !== undefined ? only : rawBytes(Buffer.concat(parts));
 }

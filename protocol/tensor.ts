@@ -1,7 +1,4 @@
-/**
- * The tensor that all other files pass around: a name, a datatype, a shape and raw bytes. Data is always raw inside
- * Spillway, so batches are joined and cut without a look at their elements.
- */
+/** The tensor that all other files pass around. Its data is always raw, so batches are joined without a look at it. */
 import { showValue } from "../base/error-text.ts";
 import { bytesFromStrings, bytesOffsets, stringsFromBytes } from "./bytes-elements.ts";
 import { type Datatype, elementBytes, rawBytes, rawView } from "./datatype.ts";
@@ -11,10 +8,7 @@ import { packNumbers } from "./number-elements.ts";
 /** The name/value pairs that requests, tensors and responses carry; numbers are finite. */
 export type Parameters = Record<string, string | number | boolean>;
 
-/**
- * A batch of two rows of three numbers, for example, is
- * `{ name: "x", datatype: "FP32", shape: [2, 3], data: new Uint8Array(24) }`.
- */
+/** For example `{ name: "x", datatype: "FP32", shape: [2, 3], data: new Uint8Array(24) }`: two rows of three. */
 export interface Tensor {
   name: string;
   datatype: Datatype;
@@ -31,14 +25,12 @@ export const maxElements = 2 ** 31 - 1;
 export const maxRank = 32;
 
 /**
- * Product of the dimensions; 1 for the empty shape. Throws a ProtocolError, starting with `place`, for a dimension that is
- * not an integer of 0 or more, for more than `maxRank` dimensions, and for a product above `limit`. Zeros are left out of
- * that product, so that no single dimension is too large either.
+ * Product of the dimensions; 1 for the empty shape. ProtocolError when a dimension or their number is out of range, or the
+ * product without zeros is above `limit`.
  */
 export function elementCount(shape: readonly number[], limit = maxElements, place = "shape"): number {
-  if (shape.length > maxRank) {
+  if (shape.length > maxRank)
     throw new ProtocolError(`${place} has ${shape.length} dimensions; allowed: at most ${maxRank}`);
-  }
   let product = 1;
   let isEmpty = false;
   for (const [index, dimension] of shape.entries()) {
@@ -104,17 +96,13 @@ export function tensorFromNumbers(
   return { name, datatype, shape, data };
 }
 
-/**
- * The elements as numbers, row-major; BOOL gives 0 and 1. They may share memory with the tensor, so only read them.
- * Throws a ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53.
- */
+/** The elements as numbers, for reading only. ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53. */
 export function tensorToNumbers(tensor: Tensor): ArrayLike<number> & Iterable<number> {
   const { datatype, data } = tensor;
   const place = placeOf(tensor.name);
   checkTensor(tensor, place);
-  if (datatype === "BYTES" || datatype === "FP16") {
+  if (datatype === "BYTES" || datatype === "FP16")
     throw new ProtocolError(`${place}: ${datatype} elements cannot be read as numbers; read the raw data`);
-  }
   if (datatype !== "INT64" && datatype !== "UINT64") return rawView(datatype, data);
   return Array.from(rawView(datatype, data), (value, index) => {
     const number = Number(value);

@@ -1,7 +1,4 @@
-/**
- * HTTP as all our V2 servers speak it: bounded bodies, headers that describe their parts, and errors as `{"error": …}`.
- * A hono app is a function of requests, so there is no I/O here.
- */
+/** HTTP as all our V2 servers speak it: bounded bodies, headers that describe them, errors as `{"error": …}`. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -48,9 +45,8 @@ function boundedBody(maxBytes: number): MiddlewareHandler {
   return async (context, next) => {
     const length = context.req.header("content-length");
     // Counting a body without a length takes a web stream, which costs more than everything else about a request.
-    if (length === undefined || context.req.header("transfer-encoding") !== undefined) {
+    if (length === undefined || context.req.header("transfer-encoding") !== undefined)
       return counted(context, next);
-    }
     return Number(length) > maxBytes ? onError(context) : next();
   };
 }
@@ -64,9 +60,8 @@ function boundedBody(maxBytes: number): MiddlewareHandler {
 export function toWireBody(header: string | string[] | null | undefined, body: ArrayBuffer): WireBody {
   const bytes = new Uint8Array(body);
   if (header === undefined || header === null) return { body: bytes };
-  if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header)) {
+  if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header))
     throw new ProtocolError(`${headerLength} is "${String(header)}"; allowed: a number of bytes`);
-  }
   return { body: bytes, headerBytes: Number(header) };
 }
 

@@ -1,7 +1,4 @@
-/**
- * Guards the endpoints that change a server. With a token, only callers that have it may use them; without one, only
- * programs on this machine, but not web pages in a browser on it.
- */
+/** Guards admin endpoints: for callers with the token or, without one, for programs on this machine alone. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, MiddlewareHandler } from "hono";

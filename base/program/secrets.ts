@@ -33,9 +33,7 @@ export function secretIn(env: Environment, name: string, who: string): string {
   if (value === undefined) throw new UsageError(`${who} needs ${name} in the environment`);
   // A copied line end is the usual mistake.
   if (!/^[\x21-\x7e]+$/.test(value)) {
-    throw new UsageError(
-      `${name} in the environment is empty or has blanks or characters beyond ASCII; allowed: printable ASCII`,
-    );
+    throw new UsageError(`${name} in the environment is not valid; allowed: ASCII without blanks`);
   }
   return value;
 }

@@ -1,7 +1,4 @@
-/**
- * Runs a server program: puts its app on a port, tells the parent process where, and on the first SIGINT or SIGTERM
- * answers everything that it accepted before it exits with 0.
- */
+/** Runs a server program: listens, tells the parent process where, and on a signal finishes what it accepted. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
@@ -30,10 +27,7 @@ const defaultTimeouts: HttpTimeouts = {
   keepAliveInitialDelay: 30_000,
 };
 
-/**
- * The timeouts of a function: none, as its platform asks. An instance is frozen between calls, so a timer would fire when
- * it thaws for the next call, and cut that call off. The platform itself deals with slow clients.
- */
+/** A function has none: its instance is frozen between calls, so a timer would cut off the call that thaws it. */
 export const untimed: HttpTimeouts = {
   ...defaultTimeouts,
   headersTimeout: 0,

@@ -35,9 +35,8 @@ export function readDigest(algorithm: Digest["algorithm"], text: string): Digest
   const isHex = new RegExp(`^[0-9a-f]{${2 * length}}$`, "i").test(text);
   const bytes = Buffer.from(text, isHex ? "hex" : "base64");
   if (isHex || (/^[A-Za-z0-9+/]+=*$/.test(text) && bytes.length === length)) return { algorithm, bytes };
-  throw new Error(
-    `${algorithm} is "${text.slice(0, 100)}"; allowed: ${length} bytes in hexadecimal or base64`,
-  );
+  const shown = text.slice(0, 100);
+  throw new Error(`${algorithm} is "${shown}"; allowed: ${length} bytes in hexadecimal or base64`);
 }
 
 /**
@@ -50,9 +49,8 @@ export async function fetchZip(
   into: string,
   limits: FetchLimits,
 ): Promise<void> {
-  if (!isAbsolute(source) && digest === undefined) {
+  if (!isAbsolute(source) && digest === undefined)
     throw new Error(`${source}: a URL needs a sha256 or md5 of the zip`);
-  }
   const bytes = isAbsolute(source) ? openFile(source) : await download(source, limits);
   const hash = digest && createHash(digest.algorithm);
   let count = 0;
@@ -87,13 +85,11 @@ function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Prom
   }
   const host = url.hostname.replaceAll(/^\[|\]$/g, "");
   const isAllowed = allowedHosts.includes(host);
-  if (!isAllowed && url.protocol !== "https:") {
+  if (!isAllowed && url.protocol !== "https:")
     throw new Error(`${source}: http is only for hosts allowed by name (--model-hosts); use https`);
-  }
   // A name is checked when it is looked up for the connection; an address is never looked up.
-  if (!isAllowed && isIP(host) !== 0 && isPrivateAddress(host)) {
+  if (!isAllowed && isIP(host) !== 0 && isPrivateAddress(host))
     throw new Error(`${source}: ${host} is not public; --model-hosts allows hosts by name`);
-  }
   return new Promise((resolve, reject) => {
     const options = { timeout: idleTimeoutMs, ...(!isAllowed && { lookup: publicLookup }) };
     const get = url.protocol === "https:" ? httpsGet : httpGet;

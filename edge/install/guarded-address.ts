@@ -1,38 +1,14 @@
-/**
- * Which addresses a model may be downloaded from: public ones only. A name is checked when the connection is made, so that
- * it cannot resolve to something else in between.
- */
+/** Lets models be downloaded from public addresses only, checked when the connection is made. */
 import dns from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 
-const privateNetworks = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/3",
-  "::/96",
-  "64:ff9b::/96",
-  "100::/64",
-  "2001::/23",
-  "2001:db8::/32",
-  "2002::/16",
-  "fc00::/7",
-  "fe80::/10",
-  "fec0::/10",
-  "ff00::/8",
-];
+const privateNetworks =
+  "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 " +
+  "192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3 ::/96 64:ff9b::/96 100::/64 " +
+  "2001::/23 2001:db8::/32 2002::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8";
 
 const blocked = new BlockList();
-for (const network of privateNetworks) {
+for (const network of privateNetworks.split(" ")) {
   const [address = "", bits] = network.split("/");
   blocked.addSubnet(address, Number(bits), familyOf(address));
 }

@@ -1,7 +1,4 @@
-/**
- * Puts new versions of models into a repository folder, each in one step: they are staged beside the models, loaded on
- * trial in a process of their own, and only then renamed into place.
- */
+/** Installs new versions of models in one step: staged, loaded on trial, then renamed into the repository. */
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -54,9 +51,7 @@ export class ModelInstaller {
     if (folder === undefined)
       throw new ProtocolError("models can only be put into a folder; start the server with --models");
     if (!/^[\w-][\w.-]{0,127}$/.test(name)) {
-      throw new ProtocolError(
-        `"${name}" is not a name for a model; allowed: letters, digits, _, - and inner .`,
-      );
+      throw new ProtocolError(`"${name}" is not a model name; allowed: letters, digits, _, - and inner .`);
     }
     const staging = join(folder, stagingName, randomUUID());
     try {
@@ -132,9 +127,7 @@ async function versionFolderIn(files: string): Promise<VersionFolder> {
     .filter((name) => /^[0-9]{1,15}$/.test(name) && holdsModel(join(top, name)))
     .sort((a, b) => Number(b) - Number(a))[0];
   if (version === undefined) {
-    throw new Error(
-      "there is no model.onnx and no handler; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx",
-    );
+    throw new Error("there is no model; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx");
   }
   const from = join(top, version);
   // Files beside the versions, such as config.yaml and labels, go with the version that they came with.

@@ -1,7 +1,4 @@
-/**
- * Unpacks a zip from a stranger into a folder of its own: nothing outside it, no links, and no more bytes than allowed,
- * counted as they come and not as the zip says.
- */
+/** Unpacks a zip from a stranger: nothing outside its folder, no links, and no more bytes than allowed. */
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
@@ -59,9 +56,8 @@ function pathOf(entry: Entry, folder: string): string {
   const name = entry.fileName;
   // Zips that were not made on Unix have file type 0.
   const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
-  if (type !== 0 && type !== regularFile && type !== folderType) {
+  if (type !== 0 && type !== regularFile && type !== folderType)
     throw new Error(`"${name}" in the zip is a link or a device; allowed: files and folders`);
-  }
   if (entry.isEncrypted()) throw new Error(`"${name}" in the zip is encrypted`);
   const path = resolve(folder, name);
   if (!path.startsWith(join(folder, sep))) throw new Error(`"${name}" in the zip leads out of its folder`);

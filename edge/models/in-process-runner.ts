@@ -1,7 +1,4 @@
-/**
- * A model that runs in this very process. A function's instance serves one call at a time and should start fast, so it
- * needs no replicas; a server does, because a run blocks the thread.
- */
+/** A model that runs in this very process, as in a function, whose instance serves one call at a time. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import { checkInputs, type ModelFile, type ModelRunner } from "./model-runner.ts";
 import { openModel } from "./open-model.ts";

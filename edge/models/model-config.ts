@@ -6,14 +6,8 @@ import { parseSettings } from "./parse-settings.ts";
 /** The names of ONNX Runtime for Node. Which of them work depends on the platform and on what is installed. */
 const providerNames = ["cpu", "cuda", "tensorrt", "webgpu", "dml", "coreml", "qnn"] as const;
 
-const handlerNames = [
-  "image-classification",
-  "object-detection",
-  "text-detection",
-  "text-recognition",
-] as const;
-
 const count = (most: number) => z.number().int().min(1).max(most).optional();
+const flag = z.boolean().default(false);
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
 const cores = z.string().regex(/^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$/, "allowed: cores such as 0,2-3");
 const shapesByInput = z.record(z.string(), z.array(z.number().int().min(1)).max(32));
@@ -26,10 +20,7 @@ export const modelConfig = z.strictObject({
     .min(1)
     .default(["cpu"])
     .describe("what runs the model, the preferred first; a missing one is an error when the model is loaded"),
-  providerFallback: z
-    .boolean()
-    .default(false)
-    .describe("leave out missing execution providers, down to the CPU, and report it"),
+  providerFallback: flag.describe("leave out missing execution providers, down to the CPU, and report it"),
   maxBatchRows: count(65_536).describe("most rows of one run; a request with more is refused"),
   warmUp: z
     .array(shapesByInput)
@@ -49,11 +40,9 @@ export const modelConfig = z.strictObject({
     .optional()
     .describe("environment variables of replicas; of a list of sets, replicas take turns"),
   handler: z
-    .enum(handlerNames)
+    .enum(["image-classification", "object-detection", "text-detection", "text-recognition"])
     .optional()
-    .describe(
-      "built-in handler that turns what clients send into tensors (default: a handler.js or .ts file)",
-    ),
+    .describe("built-in handler for what clients send (default: handler.js or .ts beside the model)"),
   settings: z
     .record(z.string(), z.json())
     .default({})
@@ -62,8 +51,8 @@ export const modelConfig = z.strictObject({
     .optional()
     .describe("stages of other models that a request goes through; such a model has no file of its own"),
   base: z.string().min(1).optional().describe("another model whose files this one serves under its own name"),
-  default: z.boolean().default(false).describe("answer requests to /v2/infer, which name no model"),
-  disabled: z.boolean().default(false).describe("leave the model unloaded"),
+  default: flag.describe("answer requests to /v2/infer, which name no model"),
+  disabled: flag.describe("leave the model unloaded"),
 });
 
 export type ModelConfig = Readonly<z.output<typeof modelConfig>>;

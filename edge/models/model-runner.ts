@@ -1,7 +1,4 @@
-/**
- * What the edge app asks of a model: to run requests and to tell its status. A pool of replicas, a pipeline and a session
- * in this very process all do so, which is why the same app serves at the edge and inside a function.
- */
+/** What the edge app asks of a model: to run requests and to tell its status. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import { shapeText, type Tensor } from "../../protocol/tensor.ts";
@@ -107,10 +104,7 @@ export interface ReplicaStatus {
 export interface ModelStatus {
   readonly name: string;
   readonly version: string;
-  /**
-   * `loading`: no replica was up yet. `ready`: one is up. `down`: none is up now. `unhealthy`: all ended too often.
-   * `stopping`: the model is about to stop, or accepts nothing new.
-   */
+  /** `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `stopping`: ends soon. */
   readonly state: "loading" | "ready" | "down" | "unhealthy" | "stopping";
   /** Rows that wait for their first run. */
   readonly queueRows: number;

@@ -1,7 +1,4 @@
-/**
- * The models that a server serves now, loaded, replaced and unloaded by name. A version is replaced only when the next one
- * can answer, and stopped only when it has finished what it accepted.
- */
+/** The models that a server serves now, loaded, replaced and unloaded by name without a gap. */
 import { once } from "node:events";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { EventList } from "../observe/events.ts";
@@ -77,7 +74,7 @@ export class ModelSet implements Iterable<ServedModel> {
   #begin(model: ModelFile): void {
     const { open, events } = this.#options;
     const runner = open(model);
-    this.#served.set(model.name, this.#serve(runner));
+    this.#served.set(model.name, new ServedModel(runner, this.#options.observers));
     runner.ready().then(
       () => events.add(`version ${model.version} loaded`, { model: model.name }),
       (error: Error) => events.add(`cannot be loaded: ${error.message}`, { model: model.name }),
@@ -151,7 +148,7 @@ export class ModelSet implements Iterable<ServedModel> {
     }
     this.#options.events.add(`version ${next.model.version} loaded`, { model: name });
     this.#reasons.delete(name);
-    if (served === undefined) this.#served.set(name, this.#serve(next));
+    if (served === undefined) this.#served.set(name, new ServedModel(next, this.#options.observers));
     else await this.#stop(served.replace(next), next.model.version);
     await candidate.taken?.();
   }
@@ -188,14 +185,10 @@ export class ModelSet implements Iterable<ServedModel> {
     return new ProtocolError(text, error.status === 404 ? 404 : 400);
   }
 
-  #serve(runner: ModelRunner): ServedModel {
-    return new ServedModel(runner, this.#options.observers);
-  }
-
   async #stop(runner: ModelRunner, nextVersion?: string): Promise<void> {
     await runner.close();
     if (runner.model.version === nextVersion) return;
-    for (const observer of this.#options.observers) observer.onUnloaded(runner.model);
+    for (const observer of this.#options.observers) observer.onUnloaded?.(runner.model);
   }
 
   /** Make a change when the one before of the same name has ended. */

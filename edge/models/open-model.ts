@@ -1,7 +1,4 @@
-/**
- * Opens whatever a model consists of: an ONNX file, a handler, or an ONNX file with a handler before it. It runs in the
- * process of a replica.
- */
+/** Opens a model in the process of a replica: an ONNX file, a handler, or a handler before an ONNX file. */
 import { dirname, extname } from "node:path";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows, joinRows } from "../../protocol/stack.ts";

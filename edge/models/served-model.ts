@@ -1,7 +1,4 @@
-/**
- * A name under which a model is served. It stays the same object while the version behind it is replaced, so whoever holds
- * it asks the version that serves now. It also tells observers how each request ended.
- */
+/** A name under which a model is served, which stays the same object while the version behind it is replaced. */
 import type { Observer } from "../observe/model-statistics.ts";
 import type { ModelFile, ModelRunner, ModelStatus } from "./model-runner.ts";
 
@@ -46,7 +43,7 @@ export class ServedModel implements ModelRunner {
     const { model } = this.#current;
     const ended = (status: number, queuedMs: number, serviceMs: number): void => {
       const end = { model, totalMs: performance.now() - calledAtMs, status, queuedMs, serviceMs };
-      for (const observer of this.#observers) observer.onRequest(end);
+      for (const observer of this.#observers) observer.onRequest?.(end);
     };
     try {
       const result = await this.#current.run(...args);

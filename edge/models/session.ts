@@ -1,9 +1,6 @@
-/**
- * One ONNX Runtime session: tensors of the protocol in, tensors out. A run blocks its thread, so a server opens sessions
- * in replica processes only.
- */
+/** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
 import * as ort from "onnxruntime-node";
-import { type Datatype, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
+import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import {
@@ -22,27 +19,18 @@ process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
 // empty. Without it the bits go through as they are. Nothing else in a replica needs it.
 Reflect.deleteProperty(globalThis, "Float16Array");
 
-/** ONNX Runtime's name for each datatype. */
-const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
-  BOOL: "bool",
-  INT8: "int8",
-  INT16: "int16",
-  INT32: "int32",
-  INT64: "int64",
-  UINT8: "uint8",
-  UINT16: "uint16",
-  UINT32: "uint32",
-  UINT64: "uint64",
+/** ONNX Runtime's name for each datatype: ours in lower case, except for a few. */
+const ortTypes = {
+  ...Object.fromEntries(datatypes.map((datatype) => [datatype, datatype.toLowerCase()])),
   FP16: "float16",
   FP32: "float32",
   FP64: "float64",
   BYTES: "string",
-};
+} as Readonly<Record<Datatype, ort.Tensor.Type>>;
 
 function datatypeOf(type: string): Datatype {
-  for (const [datatype, ortType] of Object.entries(ortTypes)) {
-    if (ortType === type) return datatype as Datatype;
-  }
+  const datatype = datatypes.find((each) => ortTypes[each] === type);
+  if (datatype !== undefined) return datatype;
   throw new ProtocolError(`the model uses tensors of type ${type}, which the protocol does not have`, 501);
 }
 

@@ -1,13 +1,11 @@
-/**
- * The metrics of a server for Prometheus. Histograms are filled as things happen; counters and gauges are read from the
- * statistics and the status of the models at each scrape, so that a model that is unloaded leaves nothing behind.
- */
+/** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ModelFile, ModelRunner, ModelStatus } from "../models/model-runner.ts";
+import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
 import type {
   BatchEnd,
   DurationSum,
+  FailureReason,
   ModelStatistics,
   Observer,
   RequestEnd,
@@ -21,43 +19,41 @@ const fillBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
 /** The labels and the value of one sample. */
 type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
 
-/** Triton's counters, so that its dashboards and autoscalers work unchanged. */
-const tritonCounters: readonly (readonly [
-  name: string,
-  help: string,
-  of: (of: ModelStatistics) => number,
-])[] = [
-  ["nv_inference_request_success", "Requests answered", (of) => of.success.count],
-  ["nv_inference_count", "Rows run", (of) => of.rows],
-  ["nv_inference_exec_count", "Batches run", (of) => of.executions],
-  ["nv_inference_request_duration_us", "Time of requests from arrival to answer", (of) => us(of.success)],
-  ["nv_inference_queue_duration_us", "Time that requests waited", (of) => us(of.queue)],
-  ["nv_inference_compute_input_duration_us", "Counted in compute_infer here", () => 0],
-  ["nv_inference_compute_infer_duration_us", "Time of the batches of requests", (of) => us(of.computeInfer)],
-  ["nv_inference_compute_output_duration_us", "Counted in compute_infer here", () => 0],
+/** A metric that is read at each scrape: its labels besides the model's own, and its samples. */
+type Scraped<T> = readonly [name: string, help: string, labels: readonly string[], of: (of: T) => Sample[]];
+
+/** Those of Triton keep its names, so that its dashboards and autoscalers work unchanged. */
+const counters: readonly Scraped<ModelStatistics>[] = [
+  ["nv_inference_request_success", "Requests answered", [], (of) => one(of.success.count)],
+  ["nv_inference_count", "Rows run", [], (of) => one(of.rows)],
+  ["nv_inference_exec_count", "Batches run", [], (of) => one(of.executions)],
+  ["nv_inference_request_duration_us", "Time from arrival to answer", [], (of) => one(us(of.success))],
+  ["nv_inference_queue_duration_us", "Time that requests waited", [], (of) => one(us(of.queue))],
+  ["nv_inference_compute_input_duration_us", "Counted in compute_infer here", [], () => one(0)],
+  ["nv_inference_compute_infer_duration_us", "Time of batches", [], (of) => one(us(of.computeInfer))],
+  ["nv_inference_compute_output_duration_us", "Counted in compute_infer here", [], () => one(0)],
+  ["nv_inference_request_failure", "Requests that failed", ["reason"], failuresOf],
+  ["spillway_requests_total", "Requests by how they ended", ["outcome"], outcomesOf],
 ];
 
-const outcomes: Readonly<Record<string, string>> = {
-  REJECTED: "shed",
-  CANCELED: "cancelled",
-  BACKEND: "error",
-  OTHER: "invalid",
-};
+const gauges: readonly Scraped<ModelStatus>[] = [
+  ["spillway_queue_rows", "Rows that wait for a replica", [], (of) => one(of.queueRows)],
+  ["nv_inference_pending_request_count", "Requests that wait or run", ["version"], openOf],
+  ["spillway_inflight_batches", "Batches that replicas run", [], (of) => one(busyCount(of))],
+  ["spillway_replicas", "Replicas by their state", ["state"], (of) => of.replicas.map(stateOf)],
+  ["spillway_replica_restarts", "Restarts of replicas", ["replica"], (of) => of.replicas.map(restartsOf)],
+  ["spillway_replica_rss_bytes", "Memory of replicas", ["replica"], (of) => of.replicas.flatMap(memoryOf)],
+];
+
+const outcomes = { REJECTED: "shed", CANCELED: "cancelled", BACKEND: "error", OTHER: "invalid" };
 
 export class Metrics implements Observer {
   readonly #registry = new Registry();
-  readonly #request = this.#histogram(
-    "request_duration_seconds",
-    "Time from a request's arrival to its answer",
-  );
+  readonly #request = this.#histogram("request_duration_seconds", "Time from arrival to answer");
   readonly #queue = this.#histogram("queue_duration_seconds", "Time that a request waited for its model");
   readonly #execution = this.#histogram("execution_duration_seconds", "Time that a batch took");
   readonly #rows = this.#histogram("batch_rows", "Rows of a batch", rowBuckets);
-  readonly #fill = this.#histogram(
-    "batch_fill_ratio",
-    "Rows of a batch by the most that are joined",
-    fillBuckets,
-  );
+  readonly #fill = this.#histogram("batch_fill_ratio", "Rows by the most that are joined", fillBuckets);
   readonly #batches = new Counter({
     name: "spillway_batches_total",
     help: "Batches by what released them: full, or a replica that was idle",
@@ -67,64 +63,16 @@ export class Metrics implements Observer {
 
   /** @param models the models that serve; may change */
   constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
-    const counter = (
-      name: string,
-      help: string,
-      samples: (of: ModelStatistics) => Sample[],
-      labels: string[] = [],
-    ): void =>
-      this.#collect(Counter, name, help, ["version", ...labels], () =>
-        [...models].flatMap(({ model }) =>
-          samples(book.of(model)).map(([own, value]): Sample => [{ ...labelsOf(model), ...own }, value]),
-        ),
+    for (const [name, help, labels, of] of counters) {
+      this.#scrape(Counter, name, help, ["version", ...labels], () =>
+        [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),
       );
-    for (const [name, help, value] of tritonCounters) counter(name, help, (of) => [[{}, value(of)]]);
-    counter(
-      "nv_inference_request_failure",
-      "Requests that failed",
-      ({ failures }) => Object.entries(failures).map(([reason, count]) => [{ reason }, count]),
-      ["reason"],
-    );
-    counter(
-      "spillway_requests_total",
-      "Requests by how they ended",
-      ({ success, failures }) => [
-        [{ outcome: "ok" }, success.count],
-        ...Object.entries(failures).map(([reason, n]): Sample => [{ outcome: outcomes[reason] ?? "" }, n]),
-      ],
-      ["outcome"],
-    );
-    const gauge = (
-      name: string,
-      help: string,
-      labels: string[],
-      samples: (of: ModelStatus) => Sample[],
-    ): void =>
-      this.#collect(Gauge, name, help, labels, () =>
-        [...models].flatMap((runner) => {
-          const status = runner.status();
-          return samples(status).map(([own, value]): Sample => [{ model: status.name, ...own }, value]);
-        }),
+    }
+    for (const [name, help, labels, of] of gauges) {
+      this.#scrape(Gauge, name, help, labels, () =>
+        [...models].map((runner) => [{ model: runner.model.name }, of(runner.status())]),
       );
-    gauge("spillway_queue_rows", "Rows that wait for a replica", [], (of) => [[{}, of.queueRows]]);
-    gauge("nv_inference_pending_request_count", "Requests that wait or run", ["version"], (of) => [
-      [{ version: of.version }, of.openRequests],
-    ]);
-    gauge("spillway_inflight_batches", "Batches that replicas run", [], ({ replicas }) => [
-      [{}, replicas.filter(({ batch }) => batch !== undefined).length],
-    ]);
-    gauge("spillway_replicas", "Replicas by their state", ["state"], ({ replicas }) =>
-      replicas.map(({ state }) => [{ state }, 1]),
-    );
-    gauge("spillway_replica_restarts", "How often replicas were started again", ["replica"], ({ replicas }) =>
-      replicas.map(({ index, restarts }) => [{ replica: index }, restarts]),
-    );
-    gauge("spillway_replica_rss_bytes", "Memory of a replica's process", ["replica"], ({ replicas }) =>
-      replicas.flatMap(({ index, pid }): Sample[] => {
-        const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
-        return bytes === undefined ? [] : [[{ replica: index }, bytes]];
-      }),
-    );
+    }
   }
 
   onRequest({ model, status, totalMs, queuedMs }: RequestEnd): void {
@@ -162,24 +110,59 @@ export class Metrics implements Observer {
   }
 
   /** A metric that is filled at each scrape; samples with the same labels add up. */
-  #collect(
+  #scrape(
     Metric: typeof Counter | typeof Gauge,
     name: string,
     help: string,
     labels: readonly string[],
-    samples: () => readonly Sample[],
+    byModel: () => (readonly [labels: Sample[0], samples: Sample[]])[],
   ): void {
-    const registers = [this.#registry];
     const collect = (): void => {
       metric.reset();
-      for (const [own, value] of samples()) metric.inc({ ...own }, value);
+      for (const [common, samples] of byModel())
+        for (const [own, value] of samples) metric.inc({ ...common, ...own }, value);
     };
-    const metric = new Metric({ name, help, labelNames: ["model", ...labels], registers, collect });
+    const labelNames = ["model", ...labels];
+    const metric = new Metric({ name, help, labelNames, registers: [this.#registry], collect });
   }
 }
 
-function labelsOf({ name, version }: ModelFile): { model: string; version: string } {
-  return { model: name, version };
+function one(value: number): Sample[] {
+  return [[{}, value]];
+}
+
+function failuresOf({ failures }: ModelStatistics): Sample[] {
+  return Object.entries(failures).map(([reason, count]) => [{ reason }, count]);
+}
+
+function outcomesOf({ success, failures }: ModelStatistics): Sample[] {
+  const failed = Object.entries(failures);
+  const ended = failed.map(([reason, count]): Sample => [
+    { outcome: outcomes[reason as FailureReason] },
+    count,
+  ]);
+  return [[{ outcome: "ok" }, success.count], ...ended];
+}
+
+function openOf({ version, openRequests }: ModelStatus): Sample[] {
+  return [[{ version }, openRequests]];
+}
+
+function busyCount({ replicas }: ModelStatus): number {
+  return replicas.filter(({ batch }) => batch !== undefined).length;
+}
+
+function stateOf({ state }: ReplicaStatus): Sample {
+  return [{ state }, 1];
+}
+
+function restartsOf({ index, restarts }: ReplicaStatus): Sample {
+  return [{ replica: index }, restarts];
+}
+
+function memoryOf({ index, pid }: ReplicaStatus): Sample[] {
+  const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
+  return bytes === undefined ? [] : [[{ replica: index }, bytes]];
 }
 
 function us({ totalMs }: DurationSum): number {

@@ -25,10 +25,10 @@ export interface BatchEnd {
 
 /** Is told what happens to the models that serve, and counts what it likes. */
 export interface Observer {
-  onRequest(end: RequestEnd): void;
-  onBatch(end: BatchEnd): void;
+  onRequest?(end: RequestEnd): void;
+  onBatch?(end: BatchEnd): void;
   /** The version no longer serves, so what is kept of it can go. */
-  onUnloaded(model: ModelFile): void;
+  onUnloaded?(model: ModelFile): void;
 }
 
 /** How often something happened, and how long it took in total. */

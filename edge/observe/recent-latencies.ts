@@ -51,10 +51,6 @@ export class RecentLatencies implements Observer {
     recent.latencyMs[slot] = totalMs;
   }
 
-  onBatch(): void {}
-
-  onUnloaded(): void {}
-
   summaryOf(name: string): LatencySummary {
     const recent = this.#byName.get(name);
     if (recent === undefined) return summary(0, 0, [], 0);

@@ -1,7 +1,4 @@
-/**
- * When a replica that ended is started again: at once the first time, then after growing pauses, and only now and then
- * once it has ended too often. It is given the time and the randomness.
- */
+/** When a replica that ended is started again: at once the first time, then after growing pauses. */
 import type { Random } from "../../base/random.ts";
 
 /** The first pause; later ones double up to the longest. */

@@ -1,7 +1,4 @@
-/**
- * How long a model's batches take, learned from those that ran. It tells a hung replica from a busy one, and callers when
- * to come back. It has no clock.
- */
+/** How long a model's batches take: it tells a hung replica from a busy one, and callers when to come back. */
 import { SlidingQuantile } from "../../base/quantile.ts";
 
 /** A batch may run this many times as long as the longest recent one of its size. */

@@ -1,7 +1,4 @@
-/**
- * The requests of one model, as a deterministic machine: which of them run next and together, when they expire, and what
- * happens to a batch that failed. It is given the time and touches neither processes nor timers.
- */
+/** The requests of one model, as a deterministic machine that is given the time: what runs next and together. */
 
 export interface QueueItem {
   /** Equal for requests whose rows may run together. */
@@ -36,16 +33,7 @@ export interface ModelQueueBounds {
 /** `failed`: the model refused the batch, its replica lives. `died`: the replica crashed, or hung and was killed. */
 export type FailureKind = "failed" | "died";
 
-/**
- * Requests run in the order of rank and arrival. Others with the same key join the first one while there is room. A batch
- * is closed when a replica asks for one, never on a timer.
- *
- * @example
- *   queue.add(request);
- *   const batch = queue.next(); // run it, then call one of:
- *   queue.batchSucceeded(batch);
- *   queue.batchFailed(batch, "died");
- */
+/** Requests run by rank and arrival, and others of the same key with them. Replicas ask for batches; no timer does. */
 export class ModelQueue<T extends QueueItem> {
   /** Most rows that run together; set to 1 when the model turns out not to keep rows apart. */
   maxBatchRows: number;

@@ -1,7 +1,4 @@
-/**
- * The replicas of one model and the queue before them. Whenever a request comes, a run ends or a deadline passes, every
- * free replica is handed the batch that `ModelQueue` decides on.
- */
+/** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
 import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
 import { ProtocolError, UnavailableError } from "../../protocol/errors.ts";
@@ -29,10 +26,7 @@ import { ReplicaSupervisor } from "./replica-supervisor.ts";
 export interface ReplicaPoolOptions extends ReplicaOptions, ModelQueueBounds {
   /** How many processes, an integer from 1. */
   readonly replicas: number;
-  /**
-   * Which free replica gets a batch. No free one has work left, so `least-work` takes the first, whose caches are warm;
-   * `round-robin` takes the next in turn.
-   */
+  /** Which free replica gets a batch: the first one, whose caches are warm, or the next one in turn. */
   readonly balance: "least-work" | "round-robin";
   /** Longest time that a batch may run before its replica is killed. */
   readonly runTimeoutMs: number;

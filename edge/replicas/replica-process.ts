@@ -1,7 +1,4 @@
-/**
- * The process of one replica: loads one model and runs it for the server that forked it. It is a process of its own,
- * because a run blocks its thread and native code may crash.
- */
+/** The process of one replica: loads a model and runs it for the server, which a run must not block or crash. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import { openModel } from "../models/open-model.ts";
 import type { Session } from "../models/session.ts";

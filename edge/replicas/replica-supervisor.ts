@@ -1,7 +1,4 @@
-/**
- * Keeps one replica of a model up: starts it, hands it batches, and starts another in its place when it dies, after pauses
- * that `BackOff` decides. The pool decides which batches it gets.
- */
+/** Keeps one replica of a model up: starts it, hands it batches, and starts another when it dies. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";

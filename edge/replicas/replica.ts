@@ -1,7 +1,4 @@
-/**
- * The server's side of one replica process: starts it, sends it one request at a time, and notices when it dies or hangs.
- * Its supervisor decides whether to start another.
- */
+/** The server's side of a replica process: starts it, asks it one thing at a time, notices when it dies or hangs. */
 import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -116,11 +113,8 @@ export class Replica {
 
   /** Resolves with undefined when the process ends before it answers. */
   #ask(request: ReplicaRequest, limitMs: number): Promise<ReplicaReply | undefined> {
+    if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      if (!this.#child.connected) {
-        resolve(undefined);
-        return;
-      }
       const timeout = setTimeout(() => {
         this.#killReason = `hung: no answer within ${Math.round(limitMs)} ms`;
         // A thread that is stopped or in native code answers nothing, so only SIGKILL ends it.
@@ -182,11 +176,9 @@ function inTurn<T>(setting: T | readonly T[] | undefined, index: number): T | un
 
 function checkCores(cores: string): void {
   const folders = (process.env["PATH"] ?? "").split(delimiter);
-  if (!folders.some((folder) => existsSync(join(folder, "taskset")))) {
+  if (!folders.some((folder) => existsSync(join(folder, "taskset"))))
     throw new Error(`cpuAffinity is "${cores}"; it needs the program taskset (Linux, package util-linux)`);
-  }
   const highest = Math.max(...cores.split(/[,-]/).map(Number));
-  if (highest >= cpus().length) {
+  if (highest >= cpus().length)
     throw new Error(`cpuAffinity is "${cores}"; allowed: cores 0 to ${cpus().length - 1} of this machine`);
-  }
 }

@@ -51,16 +51,14 @@ async function decompress(
   coding: string,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (!isCoding(coding)) {
+  if (!isCoding(coding))
     throw new ProtocolError(`content-encoding is "${coding}"; allowed: gzip, deflate, identity`, 415);
-  }
   try {
     return await decode[coding](body, { maxOutputLength: maxBytes });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_BUFFER_TOO_LARGE") {
+    if (code === "ERR_BUFFER_TOO_LARGE")
       throw new ProtocolError(`the decompressed body is too large; allowed: at most ${maxBytes} bytes`, 413);
-    }
     throw new ProtocolError(`the body is not valid ${coding}: ${message}`);
   }
 }

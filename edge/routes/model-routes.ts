@@ -46,10 +46,7 @@ function metadataOf({ model, metadata, replicas }: ModelRunner): ModelMetadata {
   return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas } };
 }
 
-/**
- * A model's configuration as the V2 extension gives it: the parts of Triton's ModelConfig that have a meaning here. With
- * `maxBatchRows`, shapes are without the first dimension, as in Triton.
- */
+/** The parts of Triton's ModelConfig that have a meaning here. With `maxBatchRows`, shapes lack the first dimension. */
 function modelConfiguration({ name, config }: ModelFile, metadata: ModelMetadata): object {
   const maxBatchRows = config?.maxBatchRows ?? 0;
   const tensor = ({ name: tensorName, datatype, shape }: TensorMetadata): object => ({

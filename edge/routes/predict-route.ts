@@ -1,7 +1,4 @@
-/**
- * The endpoint for people with curl: files in, plain JSON out. It is not part of the protocol, which knows no files; they
- * become a V2 request of BYTES.
- */
+/** The endpoint for people with curl, beside the protocol: files in, plain JSON out. */
 import type { Context, Hono } from "hono";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -33,9 +30,7 @@ function onlyInput({ model, metadata }: ModelRunner): TensorMetadata {
   const [input, ...others] = metadata.inputs;
   if (input?.datatype === "BYTES" && input.shape.length === 1 && others.length === 0) return input;
   const inputs = metadata.inputs.map(({ name, datatype, shape }) => `${name} ${datatype}${shapeText(shape)}`);
-  throw new ProtocolError(
-    `model "${model.name}" takes ${inputs.join(", ")}; only models of one BYTES[-1] take files`,
-  );
+  throw new ProtocolError(`model "${model.name}" takes ${inputs.join(", ")}; allowed: BYTES[-1]`);
 }
 
 async function filesOf({ req }: Context): Promise<Uint8Array[]> {

@@ -8,15 +8,14 @@ import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";
 import { route } from "./route.ts";
 
-export interface RepositoryRoutesOptions {
-  readonly models: ModelSet;
-  readonly installer: ModelInstaller;
-  readonly guard: MiddlewareHandler;
-}
-
 const modelPath = "/v2/repository/models/:model";
 
-export function addRepositoryRoutes(app: Hono, { models, installer, guard }: RepositoryRoutesOptions): void {
+export function addRepositoryRoutes(
+  app: Hono,
+  models: ModelSet,
+  installer: ModelInstaller,
+  guard: MiddlewareHandler,
+): void {
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready = false } = await bodyOf(context);
     if (typeof ready !== "boolean")
@@ -32,9 +31,8 @@ export function addRepositoryRoutes(app: Hono, { models, installer, guard }: Rep
   route(app, "POST", [`${modelPath}/unload`], async (context) => {
     const name = context.req.param("model") as string;
     const { unload_dependents: withDependents = false } = await parametersOf(context);
-    if (typeof withDependents !== "boolean") {
+    if (typeof withDependents !== "boolean")
       throw new ProtocolError(`unload_dependents is ${JSON.stringify(withDependents)}; allowed: true, false`);
-    }
     const dependents = withDependents ? models.dependentsOf(name) : [];
     await models.unload(name, "unloaded");
     await Promise.all(dependents.map((each) => models.unload(each, `unloaded with ${name}`)));

@@ -36,10 +36,8 @@ export function requestedModel<R extends ModelRunner>(models: Iterable<R>, { req
     throw new ProtocolError(`${why}; there are: ${known}`, 404);
   }
   if (version === undefined || version === runner.model.version) return runner;
-  throw new ProtocolError(
-    `model "${name}" has no version "${version}"; there is: ${runner.model.version}`,
-    404,
-  );
+  const served = runner.model.version;
+  throw new ProtocolError(`model "${name}" has no version "${version}"; there is: ${served}`, 404);
 }
 
 /** The model whose settings say `default: true`, or the only one. */

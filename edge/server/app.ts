@@ -1,7 +1,4 @@
-/**
- * The V2 endpoints over a set of models, as a function of requests: tests call it without a socket, the edge server puts it
- * on a port, and a function calls it for each invocation.
- */
+/** The V2 endpoints over a set of models, as a function of requests: with or without a socket, or in a function. */
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { binaryWanted, encodeInferResponse } from "../../protocol/encode.ts";
@@ -30,18 +27,9 @@ export interface EdgeAppOptions {
 /**
  * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
  * `spillway_replica`, the replica that ran them.
- *
- * @example
- *   const app = createEdgeApp({ models: [inProcessRunner(model, 1)], log, maxBodyBytes: 2 ** 26 });
- *   const answer = await app.request("/v2/models/m/infer", { method: "POST", body });
  */
-export function createEdgeApp({
-  models,
-  log,
-  maxBodyBytes,
-  statistics,
-  extensions = [],
-}: EdgeAppOptions): Hono {
+export function createEdgeApp(options: EdgeAppOptions): Hono {
+  const { models, log, maxBodyBytes, statistics, extensions = [] } = options;
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.

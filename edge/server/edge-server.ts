@@ -82,7 +82,7 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
   });
   const guard = adminGuard(options.adminToken);
   const diskOf = folder ?? tmpdir();
-  addRepositoryRoutes(app, { models, installer, guard });
+  addRepositoryRoutes(app, models, installer, guard);
   addEdgeAdminRoutes(app, { models, events, latencies, metrics, guard, diskOf, shutdown });
   return { app, ready: () => models.ready(), retire: () => models.retire(), close: () => models.close() };
 }
@@ -105,7 +105,7 @@ function poolOf(
     maxQueueBytes: options.maxQueueMib * bytesPerMib,
     runTimeoutMs: options.runTimeout * 1_000,
     onBatch: (end) => {
-      for (const observer of observers) observer.onBatch(end);
+      for (const observer of observers) observer.onBatch?.(end);
     },
   });
 }

@@ -13,10 +13,7 @@ const discarding = new Semaphore(4);
 /** How long a slow sender of a refused body may hold its place. */
 const longestDiscardMs = 1_000;
 
-/**
- * Refuse a request that has no chance before its body is in memory. The body is still read and dropped, because a caller
- * that is sending when the connection closes may never see the answer.
- */
+/** Refuse early what has no chance. The body is read and dropped: a caller that still sends may not see the answer. */
 export async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
   try {
     runner.checkRoom(Number(req.header("content-length") ?? 0));

@@ -2,20 +2,16 @@
 import { z } from "zod";
 
 const integer = (least: number, most = Number.MAX_SAFE_INTEGER) => z.number().int().min(least).max(most);
-const amount = (most: number) => z.number().positive().max(most);
+const amount = () => z.number().positive();
+const text = z.string();
 
 export const edgeOptions = z.strictObject({
-  host: z
-    .string()
-    .default("127.0.0.1")
-    .describe("address to listen on; 0.0.0.0 opens the server to the network"),
+  host: text.default("127.0.0.1").describe("address to listen on; 0.0.0.0 opens the server to the network"),
   port: integer(0, 65_535).default(8_000).describe("port to listen on; 0 takes a free one"),
-  models: z
-    .string()
+  models: text
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
-  load: z
-    .string()
+  load: text
     .min(1)
     .optional()
     .describe("models to load at the start, with commas between; others can be loaded later (default: all)"),
@@ -23,23 +19,20 @@ export const edgeOptions = z.strictObject({
   threads: integer(1, 256)
     .optional()
     .describe("threads that one run of a model uses (default: the cores divided by the replicas)"),
-  maxBodyMib: amount(2_048).default(64).describe("largest request body, in MiB"),
+  maxBodyMib: amount().max(2_048).default(64).describe("largest request body, in MiB"),
   maxBatchRows: integer(1, 4_096)
     .default(32)
     .describe("most rows of different requests that run together; a request with more runs alone"),
   maxQueueRows: integer(1)
     .default(1_024)
     .describe("most rows that wait for one model; more are refused with 503 and Retry-After"),
-  maxQueueMib: z
-    .number()
-    .positive()
-    .default(256)
-    .describe("most input data that waits for one model, in MiB; more is refused likewise"),
+  maxQueueMib: amount().default(256).describe("most input data that waits for one model, in MiB; see above"),
   balance: z
     .enum(["least-work", "round-robin"])
     .default("least-work")
     .describe("which free replica gets a batch: least-work takes the first, round-robin the next in turn"),
-  runTimeout: amount(3_600)
+  runTimeout: amount()
+    .max(3_600)
     .default(30)
     .describe("longest time one batch may run, in seconds from its start; then its replica is killed"),
   lameDuck: z
@@ -51,19 +44,16 @@ export const edgeOptions = z.strictObject({
   wait: z
     .boolean()
     .default(true)
-    .describe(
-      "be up only when every model is loaded, and end when one cannot be; false: serve what is loaded while the rest loads",
-    ),
-  adminToken: z
-    .string()
+    .describe("be up when every model is loaded, or end; false: serve what is loaded while the rest loads"),
+  adminToken: text
     .min(16)
     .optional()
     .describe("bearer token for /admin and to load models (default: only programs on this machine may)"),
-  modelHosts: z
-    .string()
+  modelHosts: text
     .default("")
     .describe("hosts, with commas between, from which models may be loaded although private or without TLS"),
-  maxModelMib: amount(65_536)
+  maxModelMib: amount()
+    .max(65_536)
     .default(2_048)
     .describe("largest model that is loaded from a zip, in MiB, packed and unpacked"),
 });

@@ -45,9 +45,8 @@ interface Table {
 
 function tableOf({ shape, values }: RowOutput): Table {
   const [rows, columns, ...others] = shape;
-  if (rows === undefined || columns === undefined || others.length > 0) {
+  if (rows === undefined || columns === undefined || others.length > 0)
     throw new Error(`an output is ${shapeText(shape)} for each picture; allowed: two dimensions`);
-  }
   return { rows, columns, values };
 }
 

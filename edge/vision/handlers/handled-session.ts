@@ -1,7 +1,4 @@
-/**
- * A session with a handler before and behind it. The rows of several requests come as one batch. Each request is prepared
- * and answered on its own, so that a fault in one does not fail the others.
- */
+/** A session with a handler before and behind it. A fault in one request of a batch does not fail the others. */
 import { ProtocolError } from "../../../protocol/errors.ts";
 import type { ModelMetadata } from "../../../protocol/message.ts";
 import { cutRows, joinRows, stackKey } from "../../../protocol/stack.ts";
@@ -14,33 +11,32 @@ import type { Handler, Predict, Prepared } from "./handler.ts";
 type Outcome<T> = T | Error;
 type Tensors = readonly Tensor[];
 
+type Run = (inputs: Tensors, rows: readonly number[]) => Promise<Omit<InferenceResult, "serviceMs">>;
+
 export function handledSession(handler: Handler, metadata: ModelMetadata, predict: Predict): Session {
-  const run =
-    handler.preprocess === undefined && handler.postprocess === undefined
-      ? async (inputs: Tensors): Promise<Omit<InferenceResult, "serviceMs">> => {
-          try {
-            return { outputs: await predict(inputs) };
-          } catch (error) {
-            const { message, status } = faultOf(error as Error, metadata.name);
-            throw new ProtocolError(message, status);
-          }
-        }
-      : async (inputs: Tensors, rows: readonly number[]): Promise<Omit<InferenceResult, "serviceMs">> => {
-          const requests = rows.length === 1 ? [inputs] : cutRows(inputs, rows);
-          const answers = await answerEach(handler, predict, requests, rows);
-          const good = answers.filter((answer): answer is Tensors => !(answer instanceof Error));
-          const outputs = good.length > 1 ? joinRows(good) : (good[0] ?? []);
-          if (good.length === answers.length) return { outputs };
-          const faults = answers.map((answer) =>
-            answer instanceof Error ? faultOf(answer, metadata.name) : undefined,
-          );
-          return { outputs, faults };
-        };
+  const runTogether: Run = async (inputs) => {
+    try {
+      return { outputs: await predict(inputs) };
+    } catch (error) {
+      const { message, status } = faultOf(error as Error, metadata.name);
+      throw new ProtocolError(message, status);
+    }
+  };
+  const runEach: Run = async (inputs, rows) => {
+    const requests = rows.length === 1 ? [inputs] : cutRows(inputs, rows);
+    const answers = await answerEach(handler, predict, requests, rows);
+    const good = answers.filter((answer): answer is Tensors => !(answer instanceof Error));
+    const outputs = good.length > 1 ? joinRows(good) : (good[0] ?? []);
+    if (good.length === answers.length) return { outputs };
+    const faults = answers.map((each) => (each instanceof Error ? faultOf(each, metadata.name) : undefined));
+    return { outputs, faults };
+  };
+  const hasParts = handler.preprocess !== undefined || handler.postprocess !== undefined;
   return {
     metadata,
     run: async (inputs, rows) => {
       const startedAtMs = performance.now();
-      const result = await run(inputs, rows);
+      const result = await (hasParts ? runEach : runTogether)(inputs, rows);
       return { ...result, serviceMs: performance.now() - startedAtMs };
     },
   };
@@ -74,11 +70,7 @@ async function answerEach(
   );
 }
 
-/**
- * Run prepared requests of equal datatypes and shapes together and the others after one another, since pictures of
- * different sizes may come in one batch. When the model fails on a single request, that is its outcome; when it fails on
- * several together, this rejects, so that the caller can try them in smaller batches.
- */
+/** Requests of equal shapes run together. When the model fails on several, this rejects, and the pool halves the batch. */
 async function predictTogether(
   requests: readonly Outcome<Tensors>[],
   predict: Predict,

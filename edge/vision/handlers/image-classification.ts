@@ -1,7 +1,4 @@
-/**
- * Built-in handler: pictures in, the likeliest classes out. The settings say how the model wants its pictures; the defaults
- * are those of ResNet and SqueezeNet on ImageNet.
- */
+/** Built-in handler: pictures in, the likeliest classes out. The defaults suit ResNet and SqueezeNet. */
 import { z } from "zod";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";

@@ -1,7 +1,4 @@
-/**
- * Built-in handler: pictures in, boxes around objects out, in pixels of the picture that was sent. A setting says how the
- * model states its boxes, since families of models differ in that.
- */
+/** Built-in handler: pictures in, boxes around objects out, in pixels of the picture that was sent. */
 import { z } from "zod";
 import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";

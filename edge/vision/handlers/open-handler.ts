@@ -23,10 +23,7 @@ export async function openHandler(source: string): Promise<Handler> {
   const make = Object.hasOwn(builtIn, source) ? builtIn[source] : undefined;
   if (make !== undefined) return make();
   if (extname(source) === ".ts" && !canRunTypeScript()) {
-    const { node } = process.versions;
-    throw new Error(
-      `${source}: Node ${node} runs no TypeScript; use 22.18 or later, or build it to handler.js`,
-    );
+    throw new Error(`${source}: this Node runs no TypeScript; use 22.18 or later, or handler.js`);
   }
   const module = (await import(pathToFileURL(source).href)) as Handler;
   for (const part of parts) {

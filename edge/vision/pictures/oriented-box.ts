@@ -59,10 +59,7 @@ function boxAlong(points: readonly Point[], axis: Point): OrientedBox {
   return { centre, along: right - left, across: bottom - top, axis };
 }
 
-/**
- * The box grown by area x ratio / perimeter on every side. This undoes the shrinking of a text detector's kernels
- * (Liao et al. 2020, "Real-time scene text detection with differentiable binarization", equation 10).
- */
+/** The box grown by area x ratio / perimeter on every side, as DB's kernels are shrunken (Liao et al. 2020, eq. 10). */
 export function unclip(box: OrientedBox, ratio: number): OrientedBox {
   const { along, across } = box;
   const distance = along + across === 0 ? 0 : (along * across * ratio) / (2 * (along + across));

@@ -44,10 +44,7 @@ export function stretch(picture: Size, frame: Size): PicturePlacement {
   return { ...frame, left: 0, top: 0, scaleX: width / picture.width, scaleY: height / picture.height };
 }
 
-/**
- * The size at which a page is searched for text: no side is longer than `longestSide`, and each is a multiple of 32, which
- * the detector's five halvings need. Pages are not enlarged otherwise.
- */
+/** The size at which a page is searched: both sides multiples of 32, for the detector's halvings, and not too long. */
 export function pageSize({ width, height }: Size, longestSide: number): Size {
   const scale = Math.min(1, longestSide / Math.max(width, height));
   const to32 = (side: number): number => Math.max(32, Math.round((side * scale) / 32) * 32);

@@ -1,7 +1,4 @@
-/**
- * Finds boxes around lines in a detector's map of how likely each pixel is text: threshold, connected regions, smallest
- * rectangles, grown to the size of the text (the post-processing of DB, Liao et al. 2020, as in PP-OCR).
- */
+/** Boxes around lines of text in the map that a DB detector gives (Liao et al. 2020), found as in PP-OCR. */
 import { corners, type Point, type Quad, smallestBox, unclip } from "./oriented-box.ts";
 
 export interface RegionLimits {

@@ -1,7 +1,4 @@
-/**
- * What pipelines do to pictures between their models, as a handler: each row is a picture, the name of a step and its
- * argument, so rows of different steps share a batch.
- */
+/** The steps that pipelines do to pictures, as a handler: a row is a picture, a step and its argument. */
 import { z } from "zod";
 import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";

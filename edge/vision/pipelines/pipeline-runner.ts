@@ -1,7 +1,4 @@
-/**
- * A pipeline as a model: each row of a request goes through its stages, which are other models of the server and, for
- * steps, the pipeline's own replicas. Each of them has a queue, where rows of different requests are joined.
- */
+/** A pipeline as a model: each row of a request goes through its stages, which are other models and steps. */
 import { ProtocolError, UnavailableError } from "../../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata, TensorMetadata } from "../../../protocol/message.ts";
 import { cutRows, joinRows, rowsOf } from "../../../protocol/stack.ts";

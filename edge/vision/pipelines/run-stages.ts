@@ -1,7 +1,4 @@
-/**
- * Takes one row through the stages of a pipeline. It knows neither processes nor queues: what a stage does is given to it,
- * and the rows of all requests that call the same stage at the same time are joined there.
- */
+/** Takes one row through the stages of a pipeline, without knowing processes or queues. */
 import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../../../protocol/tensor.ts";
@@ -47,17 +44,14 @@ export function pick(columns: Columns, values: Values): Value {
     const value = values.get(name);
     if (value !== undefined) return value;
   }
-  throw new ProtocolError(
-    `no earlier stage gave ${names.join(" or ")}; there are: ${[...values.keys()].join(", ")}`,
-    500,
-  );
+  const known = [...values.keys()].join(", ");
+  throw new ProtocolError(`no earlier stage gave ${names.join(" or ")}; there are: ${known}`, 500);
 }
 
 /** The inputs of the model that runs a stage. */
 export function inputsOf(stage: ModelStage | StepStage, values: Values): Tensor[] {
-  if ("model" in stage) {
+  if ("model" in stage)
     return Object.entries(stage.inputs).map(([name, columns]) => renamed(pick(columns, values).tensor, name));
-  }
   const { argument } = stage;
   return [
     renamed(pick(stage.picture, values).tensor, "picture"),
@@ -85,9 +79,8 @@ function spread({ name, spread: lists }: SpreadStage, values: Values): Map<strin
   }));
   const count = columns[0]?.items.length ?? 0;
   const other = columns.find(({ items }) => items.length !== count);
-  if (other !== undefined) {
+  if (other !== undefined)
     throw new ProtocolError(`stage ${name}: its lists have ${count} and ${other.items.length} items`, 500);
-  }
   return Array.from(
     { length: count },
     (_, index) => new Map(columns.map(({ key, items }) => [`${name}.${key}`, items[index] as Value])),
