@@ -46,7 +46,7 @@ function frame(head: string, body = "", headBytes = Buffer.byteLength(head)): Ui
 }
 
 test.each([
-  [Uint8Array.of(1, 2), "call frame has 2 bytes; it starts with a length of 4 bytes"],
+  [Uint8Array.of(1, 2), "call frame has 2 bytes; allowed: 4 or more"],
   [frame("", "", maxHeadBytes + 1), "call head has 16385 bytes; allowed: at most 16384"],
   [frame("{}", "", 9), "call frame says its head has 9 bytes; 2 bytes are left"],
   [frame("{"), "call head is not valid JSON"],

@@ -68,5 +68,5 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   const timeoutUs = request.parameters["timeout"];
   if (timeoutUs === undefined) return undefined;
   if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
-  throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: 1 µs or more`);
+  throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (µs)`);
 }

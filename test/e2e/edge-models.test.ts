@@ -125,7 +125,7 @@ describe("a zip", () => {
       /cannot be loaded: .*goes on serving/s,
     ],
     ["a model that is empty", { "1/model.onnx": "" }, /cannot be loaded/],
-    ["no model", { "readme.txt": "nothing" }, /there is no model\.onnx/],
+    ["no model", { "readme.txt": "nothing" }, /there is no model; expected model\.onnx/],
     [
       "settings that are wrong",
       { "model.onnx": onnx, "config.yaml": "replica: 1\n" },
