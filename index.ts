@@ -4,7 +4,7 @@
  */
 export type { Clock, Timer } from "./base/clock.ts";
 export { type ErrorCode, SpillwayError } from "./base/errors.ts";
-export { monotonicClock } from "./base/monotonic-clock.ts";
+export { monotonicClock } from "./base/clock.ts";
 export { type FixedPlan, fixedPolicy } from "./client/policies/fixed.ts";
 export type { Decision, LineView, Policy, QueueView, WaitingRequest } from "./client/policies/policy.ts";
 export type { QueueEvent } from "./client/queue/queue-event.ts";

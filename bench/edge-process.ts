@@ -24,8 +24,6 @@ const pools = [embeddedModels()[0] as ModelFile, noOp].map(
       loadTimeoutMs: 60_000,
       pingMs: 5_000,
       runTimeoutMs: 30_000,
-      hangFactor: 10,
-      hangFloorMs: 2_000,
       log,
     }),
 );

@@ -5,7 +5,7 @@ import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
 import { parseSeries } from "../tools/detect/series.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "../tools/detect/options.ts";
-import { whyUnreadable } from "../base/file-fault.ts";
+import { whyUnreadable } from "../base/error-text.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
 
 /** Indices count the steps from 0. */

@@ -1,9 +1,9 @@
-/** Wires the edge server. */
+/** The command `edge`: runs the edge server until a signal. */
+import { createLog, type LogOptions } from "../base/program/log.ts";
+import { serve } from "../base/program/serve.ts";
+import { throwUsage } from "../base/usage-error.ts";
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
 import type { EdgeOptions } from "../edge/server/options.ts";
-import { createLog, type LogOptions } from "../base/program/log.ts";
-import { throwUsage } from "../base/usage-error.ts";
-import { serve } from "../base/program/serve.ts";
 
 export async function runEdge(options: EdgeOptions & LogOptions): Promise<number> {
   const log = createLog("edge", options);

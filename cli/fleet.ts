@@ -13,7 +13,7 @@ import { startFleet } from "../tools/fleet/start-fleet.ts";
 import { stopFleet } from "../tools/fleet/stop-fleet.ts";
 import { readFleetFile } from "../tools/fleet/fleet-file.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
+import { stopOnSignal } from "../base/program/progress.ts";
 
 /** The programs of a fleet. */
 const servers = {

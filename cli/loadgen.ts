@@ -1,6 +1,6 @@
 /** Wires the load generator: bodies that suit the model, a schedule or callers, the run, and what it came to. */
 import { writeFileSync } from "node:fs";
-import { createProgress, type Progress, progressBar } from "../base/program/progress.ts";
+import { createProgress, type Progress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { formatCeiling, measureCeiling } from "../tools/load/ceiling.ts";
 import { createExchange } from "../tools/load/exchange.ts";
 import { generate, type Load } from "../tools/load/generate.ts";
@@ -9,12 +9,11 @@ import type { LoadFigures } from "../tools/load/load-figures.ts";
 import { formatLoadResult, loadResult } from "../tools/load/load-result.ts";
 import type { LoadgenOptions } from "../tools/load/options.ts";
 import { constantSchedule, poissonSchedule, traceSchedule } from "../tools/load/schedule.ts";
-import { whyUnwritable } from "../base/file-fault.ts";
+import { whyUnwritable } from "../base/error-text.ts";
 import { textFile } from "../replay/files.ts";
 import { InputError } from "../base/input-error.ts";
 import { loadBodies, plainBodies } from "../tools/load/payload.ts";
 import { UsageError } from "../base/usage-error.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 
 /** How long an open or closed loop lasts when no flag says it, in seconds. */
 const defaultSeconds = 10;

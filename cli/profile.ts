@@ -6,7 +6,7 @@ import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../base/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
 import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
-import { createProgress, progressBar } from "../base/program/progress.ts";
+import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { exampleOf } from "../tools/load/payload.ts";
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
@@ -14,7 +14,6 @@ import { checkFolder, writeJson } from "../client/daemon/profile/profile-file.ts
 import { profileWith, scenarioOf } from "../tools/profile/profile-files.ts";
 import type { ProfileOptions } from "../tools/profile/options.ts";
 import { formatProfile, profileFigures } from "../tools/profile/profile-table.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 
 /** Exit status 0 when at least one batch size was measured, else 1. */
 export async function runProfile(options: ProfileOptions): Promise<number> {

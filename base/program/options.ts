@@ -11,8 +11,7 @@ import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../usage-error.ts";
-import { nearestName } from "../edit-distance.ts";
-import { whyUnreadable } from "../file-fault.ts";
+import { nearestName, whyUnreadable } from "../error-text.ts";
 
 /** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";

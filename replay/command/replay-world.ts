@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { InputError } from "../../base/input-error.ts";
 import { checkPrices, profileTargets } from "../world/profile.ts";
 import { parseScenario, type Scenario } from "../world/scenario.ts";

@@ -1,7 +1,7 @@
 /** The fields of price sheets, the check of a sheet that somebody wrote, and whether a sheet is still valid. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
-import { showValue } from "../../base/show-value.ts";
+import { nearestName } from "../../base/error-text.ts";
+import { showValue } from "../../base/error-text.ts";
 
 // The message of a check says what is allowed; `checkPriceSheet` puts the field and its value before it.
 const text = z.string("a text that is not empty").min(1, "a text that is not empty");

@@ -82,7 +82,7 @@ describe("the command line", () => {
     [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
     [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
     [["detect", "--log-level", "info"], /unknown option '--log-level'/],
-    [["edge", "--host", "999.1.1.1"], /host 999\.1\.1\.1 cannot be listened on/],
+    [["edge", "--host", "999.1.1.1"], /cannot listen on host 999\.1\.1\.1/],
     [["edge", "--prot", "1"], /Did you mean --port/],
     [["edje"], /unknown command 'edje'/],
     [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
@@ -297,7 +297,7 @@ describe("edge, functions and queue together", () => {
     const edge = start("edge", "--port", "0", "--lame-duck", "60", "--load", "ocr-cls");
     await listening(edge.child);
     edge.child.kill("SIGTERM");
-    await eventually(() => expect(edge.log()).toContain("serving on"));
+    await eventually(() => expect(edge.log()).toContain("still serving"));
     edge.child.kill("SIGTERM");
     expect((await edge.ended).status).toBe(130);
     await eventually(() => expect(pidsIn(edge.log()).filter(isAlive)).toEqual([]));

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse as parseYaml, stringify } from "yaml";
 import { z } from "zod";
 import type { PlannedProgram } from "./start-program.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { checkValues, refuseUnknown } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 

@@ -14,7 +14,7 @@ import { pictureRequest, readPictures } from "./pictures.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { stackRequests } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { throwUsage, UsageError } from "../../base/usage-error.ts";
 
 /** How many lines of text take turns. */

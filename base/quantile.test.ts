@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { SlidingQuantile } from "./sliding-quantile.ts";
+import { SlidingQuantile } from "./quantile.ts";
 
 it("is the nearest-rank quantile of the last observations, however seldom it is read", () => {
   fc.assert(

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readModelConfig } from "./read-model-config.ts";
+import { readModelConfig } from "./model-config.ts";
 
 const place = "models/m/config.yaml";
 

@@ -1,37 +1,32 @@
-/**
- * How long a model's batches take, learned from those that ran: by it a replica that hangs is told from one that
- * works, and callers are told when to come back. No clock: it is told what took how long.
- */
-import { SlidingQuantile } from "../../base/sliding-quantile.ts";
+/** How long a model's batches take: it tells a hung replica from a busy one, and callers when to come back. */
+import { SlidingQuantile } from "../../base/quantile.ts";
 
-export interface HangLimits {
-  /** A run may take so many times what runs of its size have taken, from 1. */
-  readonly hangFactor: number;
-  /** Shortest time that a run may take before its replica counts as hung. */
-  readonly hangFloorMs: number;
-  /** Longest time that a run may take; also holds while nothing was learned. */
-  readonly runTimeoutMs: number;
-}
-
-/** Runs of a size that count, the most recent ones. */
+/** A batch may run this many times as long as the longest recent one of its size. */
+const hangFactor = 10;
+/** Every batch may run this long. */
+const defaultHangFloorMs = 2_000;
+/** The number of recent batches of a size that count. */
 const window = 64;
-/** Fewer runs than this say nothing: the first ones of a replica are slower than all others. */
+/** Fewer batches than this say nothing: the first ones of a replica are slower than all others. */
 const leastRuns = 5;
-/** Weight of the newest run in the mean time of a row. */
+/** Weight of the newest batch in the mean time of a row. */
 const newestWeight = 0.1;
 
 /** Size is measured in bytes of input, in powers of two, because rows of one model may differ in width. */
-export class ServiceTimes {
-  readonly #limits: HangLimits;
+export class BatchTimes {
+  readonly #runTimeoutMs: number;
+  readonly #hangFloorMs: number;
   /** Longest recent time by the power of two of the bytes. */
   readonly #longestMs = new Map<number, SlidingQuantile>();
   #rowMs: number | undefined;
 
-  constructor(limits: HangLimits) {
-    this.#limits = limits;
+  /** @param runTimeoutMs longest time that any batch may run; it alone holds until enough is learned */
+  constructor(runTimeoutMs: number, hangFloorMs = defaultHangFloorMs) {
+    this.#runTimeoutMs = runTimeoutMs;
+    this.#hangFloorMs = hangFloorMs;
   }
 
-  /** A batch has run. */
+  /** Learn from a batch that has run. */
   observe(rows: number, bytes: number, serviceMs: number): void {
     const size = sizeOf(bytes);
     let longest = this.#longestMs.get(size);
@@ -43,17 +38,16 @@ export class ServiceTimes {
 
   /** How long a batch may run before its replica counts as hung. */
   limitMs(bytes: number): number {
-    const { hangFactor, hangFloorMs, runTimeoutMs } = this.#limits;
     const usualMs = this.#usualMs(sizeOf(bytes)) ?? Infinity;
-    return Math.min(runTimeoutMs, Math.max(hangFloorMs, hangFactor * usualMs));
+    return Math.min(this.#runTimeoutMs, Math.max(this.#hangFloorMs, hangFactor * usualMs));
   }
 
-  /** How long so many rows keep a replica busy; undefined before the first run. */
+  /** How long that many rows keep a replica busy; undefined before the first batch. */
   expectedMs(rows: number): number | undefined {
     return this.#rowMs === undefined ? undefined : rows * this.#rowMs;
   }
 
-  /** By the next larger size that is known, or else in proportion to the largest: time grows no faster than size. */
+  /** The time of the next larger size that is known, or in proportion to the largest: time grows no faster than size. */
   #usualMs(size: number): number | undefined {
     const known = [...this.#longestMs]
       .filter(([, { count }]) => count >= leastRuns)

@@ -1,22 +1,20 @@
 import { expect, it } from "vitest";
-import { ServiceTimes } from "./service-times.ts";
+import { BatchTimes } from "./batch-times.ts";
 
-const limits = { hangFactor: 10, hangFloorMs: 50, runTimeoutMs: 10_000 };
-
-function timesOf(...runs: (readonly [rows: number, bytes: number, serviceMs: number])[]): ServiceTimes {
-  const times = new ServiceTimes(limits);
+function timesOf(...runs: (readonly [rows: number, bytes: number, serviceMs: number])[]): BatchTimes {
+  const times = new BatchTimes(10_000, 50);
   for (const run of runs) for (let times5 = 0; times5 < 5; times5++) times.observe(...run);
   return times;
 }
 
-it("lets a batch run to the ceiling while nothing was learned", () => {
-  const times = new ServiceTimes(limits);
+it("lets a batch run to the run timeout while nothing was learned", () => {
+  const times = new BatchTimes(10_000, 50);
   expect(times.limitMs(1_000)).toBe(10_000);
   times.observe(1, 1_000, 1);
   expect(times.limitMs(1_000)).toBe(10_000);
 });
 
-it("lets a batch run ten times what the longest of its size took, within floor and ceiling", () => {
+it("lets a batch run ten times what the longest of its size took, within floor and run timeout", () => {
   const times = timesOf([1, 1_000, 20], [1, 1_000, 30], [1, 100_000, 2], [1, 1_000_000, 2_000]);
   expect(times.limitMs(1_000)).toBe(300);
   expect(times.limitMs(100_000)).toBe(50);
@@ -33,5 +31,5 @@ it("takes the next larger size for one that was not seen, and scales the largest
 it("expects rows to take what rows took lately", () => {
   const times = timesOf([4, 1_000, 40]);
   expect(times.expectedMs(20)).toBeCloseTo(200, 9);
-  expect(new ServiceTimes(limits).expectedMs(20)).toBeUndefined();
+  expect(new BatchTimes(10_000, 50).expectedMs(20)).toBeUndefined();
 });

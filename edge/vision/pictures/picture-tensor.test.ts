@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { normalisePixels } from "./normalise-pixels.ts";
+import { normalisePixels } from "./picture-tensor.ts";
 
 const pixels = new Uint8Array([0, 51, 255, 255, 102, 0]);
 const plain = { mean: [0, 0, 0], std: [1, 1, 1], scale: 51, channels: "RGB", layout: "NHWC" } as const;

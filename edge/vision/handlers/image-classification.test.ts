@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { softmax, topClasses } from "./class-scores.ts";
+import { softmax, topClasses } from "./image-classification.ts";
 
 it("turns logits into probabilities, large ones too", () => {
   // exp(0), exp(ln 2), exp(ln 5) are 1, 2, 5.

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { forEachLine } from "./output-lines.ts";
+import { forEachLine } from "./text-lines.ts";
 
 async function linesOf(chunks: (string | Buffer)[], maxChars: number): Promise<string[]> {
   const lines: string[] = [];
