@@ -1,7 +1,7 @@
 /** Wires the change-point detector to a recorded series. */
 import { readFileSync } from "node:fs";
 import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
-import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
+import { RateDetector } from "../algorithms/changepoint/change-detectors.ts";
 import { parseSeries } from "../tools/detect/series.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "../tools/detect/options.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { DriftDetector } from "./drift-detector.ts";
+import { DriftDetector } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** Log-normal around a median (Box and Muller 1958). */

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { RateDetector } from "./rate-detector.ts";
+import { RateDetector } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** A Poisson count, or with a dispersion above 1 a sum of geometric clusters: variance = dispersion x mean. */

@@ -2,7 +2,7 @@
  * One link to a class of targets: how long an upload takes, and when the link will be free, given what was sent
  * when. Uploads go one after another, in the order they were sent.
  */
-import { DriftDetector } from "../changepoint/drift-detector.ts";
+import { DriftDetector } from "../changepoint/change-detectors.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
 export interface LinkModelOptions {

@@ -1,17 +1,17 @@
 /** The replicas of the edge: each serves one batch at a time, in the order that batches reach the edge. */
 import type { Faults } from "./faults.ts";
-import type { ServiceTimes } from "./service-times.ts";
+import type { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 
 export type EdgeFate =
   | { readonly replica: number; readonly startMs: number; readonly endMs: number; readonly serviceMs: number }
   | { readonly replica: number; readonly failedAtMs: number };
 
 export class EdgeReplicas {
-  readonly #service: ServiceTimes;
+  readonly #service: MeasuredTimes;
   readonly #faults: Faults;
   readonly #freeAtMs: Float64Array;
 
-  constructor(replicas: number, service: ServiceTimes, faults: Faults) {
+  constructor(replicas: number, service: MeasuredTimes, faults: Faults) {
     this.#service = service;
     this.#faults = faults;
     this.#freeAtMs = new Float64Array(replicas);

@@ -2,8 +2,8 @@
  * Sends requests at the moments of a trace, whether or not earlier ones are answered, and notes how each went.
  * Latency counts from the scheduled moment, so a late sender cannot hide a slow answer.
  */
-import { createExchange, type Exchange } from "../load/exchange.ts";
-import { openLoop } from "../load/open-loop.ts";
+import { createV2Caller, type V2Caller } from "../load/v2-caller.ts";
+import { openLoop } from "../load/generate.ts";
 import { decodeAnswer, type Question } from "./questions.ts";
 
 /** How one request went. */
@@ -37,13 +37,13 @@ export async function sendAll(
   stop: AbortSignal,
   onOutcome: (outcome: Outcome) => void,
 ): Promise<void> {
-  const exchange = createExchange({ url, model, connections: 256 });
+  const exchange = createV2Caller({ url, model, connections: 256 });
   const due = questions.map((question, index) => ({ atS: momentsS[index] as number, rows: 1, question }));
   await openLoop([due], (each, dueAtMs) => ask(exchange, each.question, dueAtMs).then(onOutcome), stop);
   await exchange.close();
 }
 
-async function ask(exchange: Exchange, question: Question, dueAtMs: number): Promise<Outcome> {
+async function ask(exchange: V2Caller, question: Question, dueAtMs: number): Promise<Outcome> {
   const exchanged = await exchange.send(question.wire);
   const latencyMs = performance.now() - dueAtMs;
   if (exchanged.kind === "failed") return { kind: "lost", why: exchanged.why };

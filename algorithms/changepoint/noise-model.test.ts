@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
 import { seededRandom } from "../../base/random.ts";
-import { Dispersion } from "./dispersion.ts";
-import { countNoise, gaussianNoise } from "./noise-model.ts";
+import { Dispersion, countNoise, gaussianNoise } from "./noise-model.ts";
 
 it("finds the variance of independent noise, also when the level has a step", () => {
   const random = seededRandom(1);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { batchGain } from "./throughput.ts";
+import { batchGain } from "./profile-table.ts";
 
 it("finds that a convolutional model on a CPU gains nothing from batches", () => {
   // PP-OCR detector on one thread: 1, 2 and 4 rows (local_ort_cpu_2core.json); the third is interpolated.

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { isotonicFit } from "./isotonic.ts";
+import { isotonicFit } from "./service-fits.ts";
 
 /** The same by the min-max formula: the largest over starts of the smallest over ends of the mean between. */
 function naiveIsotonic(values: readonly number[], weights: readonly number[]): number[] {
