@@ -57,8 +57,8 @@ export interface Level {
 }
 
 /**
- * See the head of this file. Example: `const d = new ShiftDetector(gaussianNoise); d.observe(2); d.observe(4);
- * d.level.mean` is `3`.
+ * See the head of this file. Example: `const d = new ShiftDetector(gaussianNoise); d.observe(2); d.observe(3);
+ * d.level.mean` is `2.5`.
  */
 export class ShiftDetector {
   readonly #noise: NoiseModel;

@@ -5,7 +5,7 @@
  */
 import { ConformalMargin } from "../../../algorithms/latency/conformal-margin.ts";
 import type { ServiceModel } from "../../../algorithms/latency/service-model.ts";
-import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../../algorithms/network/link-model.ts";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import type { EndedBatch, LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
@@ -44,7 +44,7 @@ export interface EdgeBooksOptions {
 
 interface Sent {
   readonly rows: number;
-  readonly upload: Upload;
+  readonly upload: LinkUpload;
 }
 
 export class EdgeBooks {

@@ -1,5 +1,5 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
-import type { LinkModel, Upload } from "../../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../../algorithms/network/link-model.ts";
 import type { EndedBatch, LineView, QueueView, TargetView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { isAiling } from "./function-health.ts";
@@ -21,7 +21,7 @@ export interface FunctionMenuOptions {
 interface Sent {
   readonly target: number;
   readonly rows: number;
-  readonly upload: Upload;
+  readonly upload: LinkUpload;
 }
 
 export class FunctionMenu {

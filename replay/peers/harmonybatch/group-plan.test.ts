@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isPublishedHere, publishedExample } from "../../../test/support/harmonybatch-example.ts";
-import { batchSizeTails } from "../../../algorithms/plan/batch-size-law.ts";
-import { cheapestCap } from "../../../algorithms/plan/expected-cost.ts";
+import { batchSizeTails, cheapestCap } from "../../../algorithms/plan/batch-size-law.ts";
 import type { FunctionOption } from "../../../algorithms/plan/function-option.ts";
 import { type Application, planGroups } from "./group-plan.ts";
 
