@@ -12,7 +12,7 @@ import { askAbout, type Question } from "../tools/demo/questions.ts";
 import { formatReport, makeReport } from "../tools/demo/report.ts";
 import { createLines } from "../tools/demo/text-lines.ts";
 import { embeddedDictionaryPath } from "../edge/models/repository.ts";
-import { formatComparison } from "../replay/command/compare.ts";
+import { formatComparison } from "../replay/command/summary-text.ts";
 import { replayUnderEach } from "../tools/demo/demo-replay.ts";
 import { runPrograms, say } from "../tools/demo/demo-run.ts";
 import { stopOnSignal } from "../base/program/stop-on-signal.ts";

@@ -1,5 +1,5 @@
-/** When requests arrived, and when which policy made another plan. */
-import type { Chart, Report, ReportRun } from "./report.ts";
+/** Arrivals over time, and a mark for each plan of each policy. */
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
 import { axis, chartWidth, faultBands, ink, legend, styleOf, timeAxis, timeUnit } from "./style.ts";
 
 const [left, right, top] = [84, 24, 48];
@@ -8,7 +8,7 @@ const laneHeight = 26;
 const lanesTop = top + ratesHeight + 16;
 const symbols = ["circle", "diamond", "triangle", "rect", "pin", "arrow"];
 
-export function arrivalsChart({ scenario, runs }: Report): Chart {
+export function arrivalsChart({ scenario, runs }: ReplayReport): Chart {
   const { timeline } = runs[0] as ReportRun;
   const { spanMs } = timeline;
   const planning = runs.filter(({ timeline }) => timeline.moments.some(({ plans }) => plans.size > 0));
@@ -28,8 +28,8 @@ export function arrivalsChart({ scenario, runs }: Report): Chart {
     caption:
       `Requests a second in buckets of ${timeline.widthMs / 1_000} s.` +
       (hasLanes
-        ? " Below, a mark where a policy planned anew, by what made it do so."
-        : " No policy of this replay tells of plans.") +
+        ? " Below, a mark for each new plan of a policy, by its cause."
+        : " No policy of this replay makes plans.") +
       (scenario.faults.length > 0 ? " Shaded: faults of the scenario." : ""),
     height: (hasLanes ? lanesTop + lanesHeight : top + ratesHeight) + 48,
     option: {
@@ -68,7 +68,7 @@ export function arrivalsChart({ scenario, runs }: Report): Chart {
   };
 }
 
-/** By the middle of each bucket. A last bucket that the trace fills less than half tells too little of its rate. */
+/** At the middle of each bucket. A last bucket that is less than half full is left out: it tells too little. */
 function ratesOf({ widthMs, moments, spanMs }: ReportRun["timeline"]): [at: number, ratePerS: number][] {
   const unit = timeUnit(spanMs);
   return moments.flatMap(({ arrivals }, index): [number, number][] => {

@@ -1,7 +1,4 @@
-/**
- * ISO 8601 date-times, read by arithmetic: recorded traces have more decimals than a `Date` keeps, and `replay/`
- * reads no calendar from the machine.
- */
+/** ISO 8601 date-times, read by arithmetic, because recorded traces have more decimals than a `Date` keeps. */
 
 export interface IsoTime {
   /** Whole seconds since 1970-01-01T00:00:00Z. */
@@ -13,18 +10,12 @@ export interface IsoTime {
 const pattern =
   /^\s*(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)([.,]\d+)?\s*(?:Z|([+-])(\d\d):?(\d\d))?\s*$/i;
 
-/** Without a zone a date-time counts as UTC. Undefined when the text is no date-time. */
+/** A date-time without a zone counts as UTC. Undefined when the text is not a date-time. */
 export function parseIsoTime(text: string): IsoTime | undefined {
   const match = pattern.exec(text);
   if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const fields = match.slice(1, 7).map(Number);
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = fields;
   const [zoneHour, zoneMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
   const isDate = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
   if (!isDate || hour > 23 || minute > 59 || second > 59 || zoneHour > 23 || zoneMinute > 59)

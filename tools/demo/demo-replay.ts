@@ -7,7 +7,7 @@ import { parseRecord } from "../../replay/records/recorded-run.ts";
 import { recordedWorld } from "../../replay/records/recorded-world.ts";
 import { replayTrace } from "../../replay/run.ts";
 import { besideLimit, scenarioLimit } from "../../replay/limit/scenario-limit.ts";
-import type { ComparedSummary } from "../../replay/command/compare.ts";
+import type { ComparedSummary } from "../../replay/command/summary-text.ts";
 
 const compared = [
   "fixed",

@@ -2,7 +2,12 @@
  * Functions alone, for several applications of one model with different SLOs: which of them share a function, so
  * that batches fill faster, and which do better apart.
  */
-import { batchSizeTails, type RequestClass, type BatchCost, cheapestCap } from "../../../algorithms/plan/batch-size-law.ts";
+import {
+  batchSizeTails,
+  type RequestClass,
+  type BatchCost,
+  cheapestCap,
+} from "../../../algorithms/plan/batch-size-law.ts";
 import type { FunctionOption } from "../../../algorithms/plan/function-option.ts";
 import { cheapestPartition } from "./partition.ts";
 

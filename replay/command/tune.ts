@@ -1,9 +1,11 @@
 /**
- * Finds the parameters with which a policy does best on a trace, in hindsight: coordinate descent over its grid from
- * the defaults, which are among what is tried, so that it never ends worse than they are.
+ * `--tune`: finds the parameters with which a policy does best on a trace, in hindsight, by coordinate descent over its
+ * grid. The search starts from the defaults, so the result is never worse than they are.
  */
-import { defaultValues, type ParameterGrid, type ParameterValues } from "./peers/parameters.ts";
-import type { ReplaySummary } from "./summary.ts";
+import { UsageError } from "../../base/usage-error.ts";
+import { defaultValues, type ParameterGrid, type ParameterValues } from "../peers/parameters.ts";
+import { type PolicyName, policyParameters } from "../peers/registry.ts";
+import type { ReplaySummary } from "../summary.ts";
 
 export interface Tuned<Summary> {
   readonly parameters: ParameterValues;
@@ -13,11 +15,28 @@ export interface Tuned<Summary> {
 /** What is compared. */
 type Outcome = Pick<ReplaySummary, "inSloShare" | "cost">;
 
-/** Replays at most, whatever the grid. */
+/** Most replays, whatever the grid. */
 const maxReplays = 40;
 
+/** @throws UsageError when the policy has no parameters */
+export function checkTunable(policy: PolicyName): void {
+  if (policyParameters[policy] !== undefined) return;
+  const names = Object.keys(policyParameters).join(", ");
+  throw new UsageError(`--tune with --policy ${policy}, which has no parameters; allowed: ${names}`);
+}
+
+/** The policy's best parameters; undefined when it has none. */
+export async function tunedParameters(
+  policy: PolicyName,
+  sloQuantile: number,
+  replay: (parameters: ParameterValues) => Promise<ReplaySummary>,
+): Promise<ParameterValues | undefined> {
+  const grid = policyParameters[policy];
+  return grid === undefined ? undefined : (await tune(grid, sloQuantile, replay)).parameters;
+}
+
 /**
- * One parameter after another is set to its best candidate, until none makes a difference or 40 replays are done.
+ * Sets one parameter after another to its best candidate, until none makes a difference or 40 replays are done.
  *
  * @param replay what the policy comes to with these parameters
  */
@@ -49,8 +68,8 @@ export async function tune<Summary extends Outcome>(
 }
 
 /**
- * Whether `a` is better: it meets the quantile and `b` does not; or both do and it is cheaper, or costs the same and
- * serves more in SLO; or neither does and it serves more in SLO, or the same and is cheaper.
+ * Whether `a` is better than `b`. One that meets the quantile beats one that does not. If both meet it, the cheaper one
+ * wins, then the larger share in SLO; if neither does, the larger share wins, then the cheaper one.
  */
 export function isBetter(a: Outcome, b: Outcome, sloQuantile: number): boolean {
   const [shareA, shareB] = [a.inSloShare ?? 1, b.inSloShare ?? 1];

@@ -1,5 +1,5 @@
 /** One line of CSV: its cells, and where each begins, so that a message can point at it. */
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "./input-error.ts";
 
 /** Where a line stands. */
 export interface LinePlace {
