@@ -49,9 +49,9 @@ function textOf(record: string, check: RecordCheck, ids: readonly number[]): str
   const notes =
     difference !== undefined && stories.length > 0 ? ["What follows is of the replay, which differs.\n"] : [];
   const told = stories.map((story) => formatStory(story, summary.startAtMs));
-  const more = ids.slice(mostExplained);
-  if (more.length > 0)
-    notes.push(`The first ${mostExplained} of ${ids.length}; the others: ${more.join(", ")}\n`);
+  const next = ids.slice(mostExplained, 2 * mostExplained).join(", ");
+  if (next !== "")
+    notes.push(`The first ${mostExplained} of ${ids.length} lost requests; next come ${next}.\n`);
   return [formatCheck(record, check), ...notes, ...told].join("\n");
 }
 

@@ -10,7 +10,7 @@ import type { RecordedDecision } from "../records/recorded-run.ts";
 const reasonTexts: Readonly<Record<string, string>> = {
   full: "it was as large as planned",
   timeout: "its requests had waited as long as the policy lets them wait for company",
-  deadline: "waiting longer would have risked a deadline",
+  deadline: "waiting for more requests would have risked a deadline or gained nothing",
   drain: "the queue was closing, so nothing more could join it",
 };
 
@@ -81,7 +81,7 @@ export function formatStory({ request, plan, steps }: RequestStory, startAtMs: n
   const { id, key, atMs, rows, bytes, sloMs } = request;
   const at = (ms: number): string => seconds(ms - startAtMs);
   const lines = [
-    `request ${id}: ${counted(rows, "row")}, ${bytes.toLocaleString("en")} bytes, model ${modelOfKey(key)}`,
+    `request ${id}: ${counted(rows, "row")}, ${bytes.toLocaleString("en")} bytes, model ${modelOfKey(key) || "(no name)"}`,
     `  ${at(atMs)}  It arrived. It has to be answered by ${at(atMs + sloMs)}, within ${figure(sloMs)} ms.`,
   ];
   if (plan !== null) lines.push(`  ${at(atMs)}  The plan in force, of ${at(plan.atMs)}: ${plan.text}.`);
@@ -104,7 +104,8 @@ export function formatStory({ request, plan, steps }: RequestStory, startAtMs: n
       continue;
     }
     flush();
-    const text = step.kind === "asked" ? askedText(step, at) : eventText(step, request, steps);
+    const again = before?.kind === "result" ? "It waits again. " : "";
+    const text = step.kind === "asked" ? again + askedText(step, at) : eventText(step, request, steps);
     if (text !== "") lines.push(`  ${at(step.atMs)}  ${text}`);
   }
   flush();
@@ -238,8 +239,9 @@ function endText(
     return `Served in time, ${tookMs} ms after it arrived and ${figure(leftMs)} ms before its deadline.`;
   if (outcome === "late")
     return `Served late, ${tookMs} ms after it arrived and ${figure(-leftMs)} ms after its deadline.`;
-  const why = code === undefined ? "" : `: ${code}. ${errorKinds[code]?.meaning ?? ""}`;
-  return `It ended as ${outcome}, ${tookMs} ms after it arrived${why}`.trimEnd();
+  // The error of a failed batch has been shown already.
+  const meaning = code === undefined || outcome === "failed" ? "" : ` ${errorKinds[code]?.meaning ?? ""}`;
+  return `It ended as ${outcome}${code === undefined ? "" : ` (${code})`}, ${tookMs} ms after it arrived.${meaning}`;
 }
 
 /** The first ten by name. */
