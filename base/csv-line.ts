@@ -1,7 +1,7 @@
-/** One line of CSV: its cells, and where each begins, so that a message can point at it. */
+/** One line of CSV: its cells, and the column of each for messages. */
 import { InputError } from "./input-error.ts";
 
-/** Where a line stands. */
+/** The place of a line. */
 export interface LinePlace {
   readonly file: string;
   /** Counts from 1. */
@@ -20,7 +20,7 @@ export function badCell(place: LinePlace, { column }: Cell, why: string): never 
 }
 
 /**
- * Split at commas; a cell in double quotes may hold commas, and a double quote written twice.
+ * Splits a line at commas. A cell in double quotes may hold commas, and double quotes that are written twice.
  *
  * @throws InputError when a quote is not closed, or text follows a closing one
  */
@@ -57,7 +57,7 @@ function splitQuoted(line: string, place: LinePlace): Cell[] {
 
 const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 
-/** The finite decimal number that a cell holds; NaN when it holds something else. */
+/** The finite decimal number in a cell; NaN for anything else. */
 export function numberIn({ text }: Cell): number {
   if (!decimal.test(text)) return Number.NaN;
   const value = Number(text);
