@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { editDistance, nearestName } from "./edit-distance.ts";
+import { didYouMean, editDistance, nearestName } from "./edit-distance.ts";
 
 it.each([
   ["", "", 0],
@@ -16,4 +16,5 @@ it("finds the nearest name, the first of equal ones, and none among none", () =>
   expect(nearestName("prot", ["host", "part", "port"])).toEqual({ name: "part", edits: 2 });
   expect(nearestName("prt", ["host", "port", "part"])).toEqual({ name: "port", edits: 1 });
   expect(nearestName("port", [])).toBeUndefined();
+  expect([didYouMean("prot", ["port"]), didYouMean("prot", [])]).toEqual(['; did you mean "port"?', ""]);
 });

@@ -1,4 +1,4 @@
-/** How far apart two names are: what a misspelt one was probably meant to be is the nearest that is known. */
+/** How far apart two names are, and which known name a misspelt one probably means. */
 
 /** The fewest letters to insert, remove or replace that make one of the other (Levenshtein 1966). */
 export function editDistance(a: string, b: string): number {
@@ -21,4 +21,10 @@ export function nearestName(
 ): { readonly name: string; readonly edits: number } | undefined {
   const byEdits = known.map((candidate) => ({ name: candidate, edits: editDistance(name, candidate) }));
   return byEdits.toSorted((a, b) => a.edits - b.edits)[0];
+}
+
+/** Such as `; did you mean "port"?`, for the end of a message; empty when no name is known. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known)?.name;
+  return nearest === undefined ? "" : `; did you mean "${nearest}"?`;
 }

@@ -8,7 +8,7 @@ import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../usage-error.ts";
-import { nearestName } from "../edit-distance.ts";
+import { didYouMean } from "../edit-distance.ts";
 import { whyUnreadable } from "../file-fault.ts";
 
 /** Key of a schema's metadata: the value that its flag means when none follows it. */
@@ -89,9 +89,7 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
   const known = fieldsOf(schema).map(({ key }) => key);
   for (const key of keys) {
     if (known.includes(key)) continue;
-    throw new UsageError(
-      `${place}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
-    );
+    throw new UsageError(`${place}: unknown option "${key}"${didYouMean(key, known)}`);
   }
 }
 

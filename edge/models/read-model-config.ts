@@ -1,6 +1,6 @@
 /** From what a file or a request says about a model to its settings; refusals name the place and what is allowed. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { didYouMean } from "../../base/edit-distance.ts";
 import { type ModelConfig, modelConfig } from "./model-config.ts";
 
 /**
@@ -27,8 +27,7 @@ function faults(issue: z.core.$ZodIssue, document: unknown, place: string): stri
 }
 
 function unknownKey(key: string, place: string): string {
-  const known = nearestName(key, Object.keys(modelConfig.shape))?.name;
-  return `${place}: unknown key "${key}"; did you mean "${known}"?`;
+  return `${place}: unknown key "${key}"${didYouMean(key, Object.keys(modelConfig.shape))}`;
 }
 
 function allowed(issue: z.core.$ZodIssue): string {

@@ -1,6 +1,6 @@
 /** Price sheets as files: their fields, the faults of one that somebody wrote, and whether one is still valid. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { didYouMean } from "../../base/edit-distance.ts";
 import type { PriceSheet } from "./price.ts";
 import { showValue } from "../../base/show-value.ts";
 
@@ -114,7 +114,7 @@ function faultsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly st
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       if (place !== "") return `unknown field "${place}.${key}"`;
-      return `unknown field "${key}"; did you mean "${nearestName(key, known)?.name}"?`;
+      return `unknown field "${key}"${didYouMean(key, known)}`;
     });
   }
   const value = issue.path.reduce<unknown>(

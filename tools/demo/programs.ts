@@ -3,7 +3,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { endText, spawnProgram, stopTimeoutMs } from "../fleet/spawn-program.ts";
+import { endText, spawnProgram, stopTimeoutMs } from "../fleet/processes.ts";
 
 export interface RunningProgram {
   readonly name: string;
