@@ -119,7 +119,9 @@ function reportMissing(
   if (left.length > 0) process.stderr.write(`not measured: batches of ${left.join(", ")} (${why})\n`);
   const few = Object.values(serviceMs).filter((samples) => samples.length < rounds).length;
   if (few === 0) return;
-  process.stderr.write(`${few} sizes have fewer than the ${rounds} samples that quantile ${quantile} needs (${why})\n`);
+  process.stderr.write(
+    `${few} sizes have fewer than the ${rounds} samples that quantile ${quantile} needs (${why})\n`,
+  );
 }
 
 /** Shows a bar of the time while measuring; returns a function that removes it. */

@@ -94,7 +94,7 @@ export class ServiceModel {
     if (measuredMs === undefined) return false;
     const alarm = this.#drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
     if (alarm !== undefined && this.#followsDrift) this.#hasDrifted = true;
-    if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.logLevel?.mean ?? 0);
+    if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.level?.mean ?? 0);
     this.#learn(rows, serviceMs / this.#slowness);
     return alarm !== undefined && this.#followsDrift;
   }

@@ -23,7 +23,6 @@ export interface World {
 
 /** @throws InputError that names the scenario's file and field */
 export function readWorld(trace: string, scenarioPath: string): World {
-  const warn = (message: string): void => void process.stderr.write(`spillway: ${message}\n`);
   const scenario = parseScenario(textOf(scenarioPath), scenarioPath, warn);
   const sheet = sheetOf(scenario, scenarioPath);
   checkPrices(scenario, sheet, scenarioPath);
@@ -48,13 +47,16 @@ export function readRecordedWorld(path: string): World {
 export function readRecord(path: string): RecordedRun {
   const text = textOf(path);
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (whole !== text)
-    process.stderr.write(`spillway: ${path}:${whole.split("\n").length}: the line is cut; it is left out\n`);
+  if (whole !== text) warn(`${path}:${whole.split("\n").length}: the line is cut; it is left out`);
   try {
     return parseRecord(whole, path);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+function warn(message: string): void {
+  process.stderr.write(`spillway: ${message}\n`);
 }
 
 function textOf(path: string): string {

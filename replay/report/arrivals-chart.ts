@@ -1,6 +1,16 @@
 /** Arrivals over time, and a mark for each plan of each policy. */
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
-import { axis, chartWidth, faultBands, ink, legend, styleOf, timeAxis, timeUnit } from "./style.ts";
+import {
+  axis,
+  chartWidth,
+  faultBands,
+  ink,
+  legend,
+  lineSeries,
+  styleOf,
+  timeAxis,
+  timeUnit,
+} from "./style.ts";
 
 const [left, right, top] = [84, 24, 48];
 const ratesHeight = 220;
@@ -43,16 +53,12 @@ export function arrivalsChart({ scenario, runs }: ReplayReport): Chart {
         : [timeAxis(spanMs, {})],
       yAxis: [axis("requests/s", 52, { type: "value", min: 0 }), ...(hasLanes ? [lanes] : [])],
       series: [
-        {
-          name: "requests/s",
-          type: "line",
-          symbol: "none",
-          color: styleOf(0).color,
+        lineSeries("requests/s", 0, styleOf(0).color, {
           lineStyle: { width: 1.5 },
           areaStyle: { opacity: 0.15 },
           data: ratesOf(timeline),
           markArea: faultBands(scenario.faults, spanMs),
-        },
+        }),
         ...causes.map((cause, index) => ({
           name: cause,
           type: "scatter" as const,

@@ -1,7 +1,17 @@
 /** Cumulative cost of each policy, beside the physical limit. */
 import { limitOverTime } from "../limit/scenario-limit.ts";
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
-import { axis, legend, legendOverhang, chartWidth, ink, styleOf, timeAxis, timeUnit } from "./style.ts";
+import {
+  axis,
+  legend,
+  legendOverhang,
+  lineSeries,
+  chartWidth,
+  ink,
+  styleOf,
+  timeAxis,
+  timeUnit,
+} from "./style.ts";
 
 const limitName = "limit";
 /** Costs that differ by a larger factor are drawn on a logarithmic scale. */
@@ -43,17 +53,15 @@ export function costChart({ limit, runs }: ReplayReport): Chart {
       yAxis: axis(`cost so far, ${currency}${isLog ? " (logarithmic)" : ""}`, 60, {
         type: isLog ? "log" : "value",
       }),
-      series: paying.map(({ name, color, type, widthMs, costs }) => ({
-        name,
-        type: "line" as const,
-        symbol: "none",
-        color,
-        lineStyle: { type, width: name === limitName ? 2 : 1.8 },
-        data: costs.map((cost, bucket): [number, number | null] => [
-          Math.min((bucket + 1) * widthMs, spanMs) / unit.ms,
-          isLog && cost === 0 ? null : cost,
-        ]),
-      })),
+      series: paying.map(({ name, color, type, widthMs, costs }) =>
+        lineSeries(name, 0, color, {
+          lineStyle: { type, width: name === limitName ? 2 : 1.8 },
+          data: costs.map((cost, bucket): [number, number | null] => [
+            Math.min((bucket + 1) * widthMs, spanMs) / unit.ms,
+            isLog && cost === 0 ? null : cost,
+          ]),
+        }),
+      ),
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Distribution of the latencies: the share of all requests within each latency, and the tail. */
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
-import { alarm, axis, faint, ink, legend, noEndLabels, panels, styleOf } from "./style.ts";
+import { alarm, axis, faint, ink, legend, lineSeries, noEndLabels, panels, styleOf } from "./style.ts";
 
 /** Smaller shares are not drawn. */
 const leastPercent = 1e-3;
@@ -39,45 +39,23 @@ export function distributionChart({ scenario, runs }: ReplayReport): Chart {
       series: runs.flatMap((run, index) => {
         const answered = answeredWithin(run);
         const rest = answered.map(([ms, percent]): [number, number] => [ms, 100 - percent]);
+        const { color, type } = styleOf(index);
+        const curve = (panel: number, data: [latencyMs: number, percent: number][], sloPercent: number) =>
+          lineSeries(run.policy, panel, color, {
+            lineStyle: { type, width: 1.8 },
+            data,
+            ...(index === 0 ? { markLine: slo(sloMs, sloPercent, promisedPercent) } : {}),
+          });
         return [
+          curve(0, answered, promisedPercent),
           curve(
-            run,
-            index,
-            0,
-            answered,
-            index === 0 ? slo(sloMs, promisedPercent, promisedPercent) : undefined,
-          ),
-          curve(
-            run,
-            index,
             1,
             rest.filter(([, percent]) => percent >= leastPercent),
-            index === 0 ? slo(sloMs, restPercent, promisedPercent) : undefined,
+            restPercent,
           ),
         ];
       }),
     },
-  };
-}
-
-function curve(
-  { policy }: ReportRun,
-  index: number,
-  panel: number,
-  data: [latencyMs: number, percent: number][],
-  markLine: ReturnType<typeof slo> | undefined,
-) {
-  const { color, type } = styleOf(index);
-  return {
-    name: policy,
-    type: "line" as const,
-    symbol: "none",
-    xAxisIndex: panel,
-    yAxisIndex: panel,
-    color,
-    lineStyle: { type, width: 1.8 },
-    data,
-    ...(markLine === undefined ? {} : { markLine }),
   };
 }
 

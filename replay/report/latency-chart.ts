@@ -9,6 +9,7 @@ import {
   faultBands,
   ink,
   legend,
+  lineSeries,
   panels,
   panelTitle,
   styleOf,
@@ -60,19 +61,13 @@ function curve(
   latencyMs: (moment: Moment) => number | undefined,
 ) {
   const unit = timeUnit(spanMs);
-  return {
-    name,
-    type: "line" as const,
-    xAxisIndex: panel,
-    yAxisIndex: panel,
-    symbol: "none",
-    color: styleOf(name === "p50" ? 0 : 1).color,
+  return lineSeries(name, panel, styleOf(name === "p50" ? 0 : 1).color, {
     lineStyle: { width: 1.2 },
     data: moments.map((moment, bucket): [number, number | null] => [
       ((bucket + 0.5) * widthMs) / unit.ms,
       latencyMs(moment) ?? null,
     ]),
-  };
+  });
 }
 
 /** The SLO and the faults, behind the first curve of a panel. */

@@ -59,6 +59,11 @@ function plain(value: number | string): string {
   return rounded.toLocaleString("en", { maximumSignificantDigits: 6 });
 }
 
+/** A line without symbols in a panel of a chart; `own` adds to the common settings. */
+export function lineSeries<const T extends object>(name: string, panel: number, color: string, own: T) {
+  return { name, type: "line" as const, symbol: "none", xAxisIndex: panel, yAxisIndex: panel, color, ...own };
+}
+
 /** Labels of an axis that ends where the data end, so not at a round number. */
 export const noEndLabels = {
   color: ink,

@@ -51,7 +51,9 @@ export function recordOf(
         }),
     };
   });
-  const facts = targets.map(({ send: _, ...rest }) => rest);
+  const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
+    return { name, kind, maxInFlight, assumedLatencyMs };
+  });
   const recorder = createRecorder({ policy, targets: facts, ...limits }, (line) => (text += line));
   const made = makePolicy(policy, limits.sloMs, {
     onPlan: (key, change) => recorder({ kind: "plan", key, ...change }),

@@ -67,7 +67,7 @@ export class RateWatch {
 
   /** Rows a millisecond since the last change; before the first bin is over, since the first arrival. */
   perMs(nowMs: number): number {
-    const level = this.#detector.rate;
+    const level = this.#detector.level;
     if (level !== undefined && this.#detects) return level.mean / binMs;
     return (this.#total + this.#count) / Math.max(binMs, nowMs - (this.#startedAtMs ?? nowMs));
   }
