@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /**
- * The one executable. It knows the commands and their options; what a command wires together is loaded only
- * when it is called, because the cold start of a function pays for every module.
+ * The one executable. It knows the commands and their options. The modules of a command are loaded when it is called,
+ * because every module makes the cold start of a function longer.
  */
 import { Command, CommanderError } from "commander";
 import type { z } from "zod";
 import { logOptions } from "./base/program/log.ts";
 import { addOptions, readOptions } from "./base/program/options.ts";
 import { UsageError } from "./base/usage-error.ts";
-import { vqueueOptions } from "./client/daemon/options.ts";
+import { daemonOptions } from "./client/daemon/options.ts";
 import { detectOptions } from "./tools/detect/options.ts";
 import { pricesOptions } from "./serverless/prices/prices-options.ts";
 import { profileOptions } from "./tools/profile/options.ts";
@@ -35,15 +35,16 @@ addCommand(
 );
 addCommand(
   "vqueue",
-  "the virtual queue as a V2 server: batches to the edge and to functions",
-  vqueueOptions.extend(logOptions.shape),
+  "the daemon: a V2 server that sends requests in batches to the edge and to functions",
+  daemonOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/vqueue.ts")).runVqueue(options),
 );
 addCommand(
-  "functions",
+  "function-host",
   "a local function host that behaves as Function Compute does",
   functionHostOptions.extend(logOptions.shape),
   async (options) => (await import("./cli/functions.ts")).runFunctionHost(options),
+  ["functions"],
 );
 addCommand(
   "function",
@@ -98,19 +99,23 @@ addCommand("detect", "finds the change points of a series", detectOptions, async
   (await import("./cli/detect.ts")).runDetect(options),
 );
 
-// Said outright: an open channel to a parent would keep a program alive that has nothing left to do.
+// Without this, an open channel to a parent would keep the process alive.
 process.exit(await run());
 
+/** @param aliases earlier names of the command, which still work and are not listed */
 function addCommand<S extends z.ZodObject>(
   name: string,
   description: string,
   schema: S,
   action: (options: z.output<S>) => Promise<number>,
+  aliases: readonly string[] = [],
 ): void {
-  const command = addOptions(program.command(name).description(description), schema);
-  command.action(async () => {
-    exitStatus = await action(readOptions(command, schema, process.env) as z.output<S>);
-  });
+  for (const each of [name, ...aliases]) {
+    const command = program.command(each, { hidden: each !== name }).description(description);
+    addOptions(command, schema).action(async () => {
+      exitStatus = await action(readOptions(command, schema, process.env) as z.output<S>);
+    });
+  }
 }
 
 /** Exit status: 0 done, 1 a fault of the program, 2 bad usage or bad input. */
@@ -119,7 +124,7 @@ async function run(): Promise<number> {
     await program.parseAsync();
     return exitStatus;
   } catch (error) {
-    // Commander has printed its own message; it ends --help and --version this way, too.
+    // Commander has printed its message. It also ends --help and --version this way.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(
       `spillway: ${error instanceof UsageError ? error.message : (error as Error).stack}\n`,

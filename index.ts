@@ -6,14 +6,7 @@ export type { Clock, Timer } from "./base/clock.ts";
 export { type ErrorCode, SpillwayError } from "./base/errors.ts";
 export { monotonicClock } from "./base/monotonic-clock.ts";
 export { type FixedPlan, fixedPolicy } from "./client/policies/fixed.ts";
-export type {
-  Decision,
-  LineView,
-  Policy,
-  QueueView,
-  TargetView,
-  WaitingRequest,
-} from "./client/policies/policy.ts";
+export type { Decision, LineView, Policy, QueueView, WaitingRequest } from "./client/policies/policy.ts";
 export type { QueueEvent } from "./client/queue/queue-event.ts";
 export type { End, Served, Submission, Ticket, Unserved } from "./client/queue/request.ts";
 export type { BatchResult, OutgoingBatch, Target } from "./client/targets/target.ts";

@@ -9,8 +9,6 @@ interface ErrorKind {
   readonly status: number;
   /** True when the same request may succeed on another try or another target. */
   readonly retryable: boolean;
-  /** True when it was this side that did not send the call: then nothing was tried, and no attempt is used up. */
-  readonly local?: boolean;
   readonly meaning: string;
 }
 
@@ -88,21 +86,18 @@ export const errorKinds = {
   spend_cap_reached: {
     status: 503,
     retryable: true,
-    local: true,
     meaning:
       "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
   },
   calls_open: {
     status: 503,
     retryable: true,
-    local: true,
     meaning:
       "The function was not called, because as many calls as it may have are open; given-up ones are until they end.",
   },
   retry_budget_spent: {
     status: 503,
     retryable: true,
-    local: true,
     meaning:
       "A call of functions failed and was not repeated, because too many were of late; no edge could take it.",
   },
@@ -135,17 +130,11 @@ export class SpillwayError extends Error {
   get retryable(): boolean {
     return errorKinds[this.code].retryable;
   }
-
-  /** True when this side did not send the call. */
-  get isLocal(): boolean {
-    const kind: ErrorKind = errorKinds[this.code];
-    return kind.local === true;
-  }
 }
 
 /**
- * What a target has to be told of the errors that parts of one batch ended with: of what may pass, throttling first,
- * because it says how many calls are too many, and what it did before what this side did not send. Undefined: nothing.
+ * Of the errors that parts of one batch ended with, the one that counts for its target: a passing one before one that
+ * is about the request, and throttling first, because it says how many calls are too many. Undefined: there is none.
  */
 export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefined {
   let worst: SpillwayError | undefined;
@@ -153,8 +142,7 @@ export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefi
   return worst;
 }
 
-function weight({ code, retryable, isLocal }: SpillwayError): number {
+function weight({ code, retryable }: SpillwayError): number {
   if (!retryable) return 0;
-  if (isLocal) return 1;
-  return code === "target_throttled" ? 3 : 2;
+  return code === "target_throttled" ? 2 : 1;
 }

@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { PolicyName } from "../replay/peers/registry.ts";
+import type { ReplayPolicyName } from "../replay/peers/registry.ts";
 import { parseScenario } from "../replay/world/scenario.ts";
 import type { LimitedSummary } from "../replay/limit/scenario-limit.ts";
 
@@ -20,7 +20,7 @@ export interface Pairing {
   readonly toS: number;
 }
 
-export type PolicyResult = LimitedSummary & { readonly policy: PolicyName };
+export type PolicyResult = LimitedSummary & { readonly policy: ReplayPolicyName };
 
 /** The result of a policy from elsewhere: a line of `baselines.md`. */
 export interface Reference {

@@ -19,9 +19,15 @@ function noOpTarget(name: TargetKind, clock: VirtualClock): Target<number, numbe
     kind: name,
     maxInFlight: 1_000,
     assumedLatencyMs: 10,
-    send: ({ payloads }, done) => {
+    send: ({ parts }, done) => {
       clock.schedule(clock.nowMs() + 10, () => {
-        done({ ok: true, answers: payloads, serviceMs: 5, coldStartMs: 0, cost: 0 });
+        done({
+          ok: true,
+          answers: parts.map(({ payload }) => payload),
+          serviceMs: 5,
+          coldStartMs: 0,
+          cost: 0,
+        });
       });
     },
   };

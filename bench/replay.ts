@@ -3,7 +3,7 @@
  * whole day. The trace is Poisson, read from a CSV of one line a request that is made while it is read.
  */
 import type { PriceSheet } from "../serverless/prices/price.ts";
-import { type PolicyName, policies } from "../replay/peers/registry.ts";
+import { type ReplayPolicyName, replayPolicies } from "../replay/peers/registry.ts";
 import { exponential, randomStream } from "../replay/traces/random-stream.ts";
 import { type LogSink, replayTrace } from "../replay/run.ts";
 import { parseScenario } from "../replay/world/scenario.ts";
@@ -74,7 +74,7 @@ const dayTrace: TextFile = {
 };
 
 interface Run {
-  readonly policy: PolicyName;
+  readonly policy: ReplayPolicyName;
   readonly trace: TextFile;
   /** Write the decision log and drop it. */
   readonly log?: boolean;
@@ -89,7 +89,7 @@ async function replayed({ policy, trace, log = false }: Run): Promise<number> {
     trace,
     scenario,
     sheet,
-    policy: policies[policy],
+    policy: replayPolicies[policy],
     seed: 1,
     fromS: 0,
     toS: Infinity,
@@ -102,7 +102,7 @@ async function replayed({ policy, trace, log = false }: Run): Promise<number> {
 
 const thousands = (rate: number): string => `${Math.round(rate / 1_000)} k`;
 
-async function report(policy: PolicyName, log = false): Promise<void> {
+async function report(policy: ReplayPolicyName, log = false): Promise<void> {
   const rates: number[] = [];
   for (let run = 0; run < runs; run++)
     rates.push(await replayed({ policy, trace: poissonTrace(requestsPerRun), log }));

@@ -1,7 +1,7 @@
 /** The page of results. Every sentence with a figure in it is computed from the replays. */
-import { policyNames } from "../replay/peers/registry.ts";
+import { replayPolicyNames } from "../replay/peers/registry.ts";
 import { figure, percent } from "../base/figures.ts";
-import { meanFunctionRows, type ReplaySummary } from "../replay/summary.ts";
+import { meanRowsOf, type ReplaySummary } from "../replay/summary.ts";
 import { type Pairing, type PolicyResult, type Reference, seed } from "./pairings.ts";
 
 export interface PairingResult {
@@ -55,7 +55,7 @@ function pairingSection({ pairing, sloMs, sloQuantile, results }: PairingResult)
       percent(inSloShare),
       `${figure(latencyMs.p50)} / ${figure(latencyMs.p99)}`,
       percent(targets["edge"]?.share ?? null),
-      `${figure(targets["edge"]?.meanBatchRows ?? null)} / ${figure(meanFunctionRows(result))}`,
+      `${figure(meanRowsOf(result, "edge"))} / ${figure(meanRowsOf(result, "serverless"))}`,
       meets(result, sloQuantile) ? "yes" : "no",
     ];
     return `| ${cells.join(" | ")} |\n`;
@@ -129,7 +129,7 @@ function shortfalls(owns: readonly OwnResult[]): string[] {
       : [`${pairing.name} (${cheapest.policy}; the cost ratio is ${costRatio(own, cheapest.costPer1000)})`],
   );
   const alone = owns.flatMap(({ pairing, cheapest }) => (cheapest === undefined ? [pairing.name] : []));
-  const nowhere = policyNames.filter((name) =>
+  const nowhere = replayPolicyNames.filter((name) =>
     owns.every(({ results, sloQuantile }) =>
       results.every((result) => result.policy !== name || !meets(result, sloQuantile)),
     ),

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { logOptions } from "../base/program/log.ts";
 import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
-import { vqueueOptions } from "../client/daemon/options.ts";
+import { daemonOptions } from "../client/daemon/options.ts";
 import { edgeOptions } from "../edge/server/options.ts";
 import { functionHostOptions } from "../serverless/host/options.ts";
 import { fleetStatus, formatStatus, startFleet, stopFleet } from "../tools/fleet/fleet.ts";
@@ -17,7 +17,7 @@ import { isRunning } from "../tools/fleet/processes.ts";
 const servers = {
   edge: { schema: edgeOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
   functions: { schema: functionHostOptions.extend(logOptions.shape), readyPath: "/admin/instances" },
-  vqueue: { schema: vqueueOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
+  vqueue: { schema: daemonOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
 };
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 

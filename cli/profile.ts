@@ -1,6 +1,6 @@
 /** `spillway profile`: measures one model on one server by batch size, prints the result and writes files. */
 import { calibrate } from "../client/daemon/profile/calibrate.ts";
-import { lessLink, probeLink } from "../client/daemon/profile/link-probe.ts";
+import { lessLink, probeLink } from "../tools/profile/link-probe.ts";
 import type { Measured } from "../client/daemon/profile/measure.ts";
 import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../base/errors.ts";

@@ -27,9 +27,15 @@ export class DecisionLog {
   /** Of the batches under way that will fail. */
   readonly #causes = new Map<number, FailureCause>();
 
-  /** @param write takes one line with its line feed */
-  constructor(header: LogHeader, write: (line: string) => void) {
+  readonly #namesEdges: boolean;
+
+  /**
+   * @param edges how many edges the scenario has
+   * @param write takes one line with its line feed
+   */
+  constructor(header: LogHeader, edges: number, write: (line: string) => void) {
     this.#write = write;
+    this.#namesEdges = edges > 1;
     this.#put({ kind: "header", format: "spillway-log/1", ...header });
   }
 
@@ -50,17 +56,17 @@ export class DecisionLog {
     }
   };
 
-  batch({ batch, formedAtMs, upload, place, fate }: BatchSent): void {
+  batch({ batch, formedAtMs, upload, place, end }: BatchSent): void {
     const { uploadStartMs, uploadEndMs } = upload;
-    const requests = batch.payloads.map(({ id }) => id);
-    const head = { kind: "batch", id: batch.id, ...place };
+    const requests = batch.parts.map(({ payload }) => payload.id);
+    const head = { kind: "batch", id: batch.id, ...this.#placeOf(place) };
     const sent = { requests, formedAtMs, uploadStartMs, uploadEndMs };
-    if (!fate.ok) {
-      this.#causes.set(batch.id, fate.cause);
+    if (!end.ok) {
+      this.#causes.set(batch.id, end.cause);
       this.#put({ ...head, ...sent });
       return;
     }
-    const { startMs, endMs, seenAtMs: answeredAtMs, serviceMs, call } = fate;
+    const { startMs, endMs, seenAtMs: answeredAtMs, serviceMs, call } = end;
     const times = { startMs, endMs, answeredAtMs, serviceMs };
     if (call === undefined) this.#put({ ...head, ...sent, ...times });
     else {
@@ -76,6 +82,12 @@ export class DecisionLog {
   summary(summary: LogSummary): void {
     const { requests, served, inSlo, cost, currency } = summary;
     this.#put({ kind: "summary", requests, served, inSlo, cost, currency });
+  }
+
+  /** The only edge need not be named. */
+  #placeOf(place: BatchSent["place"]): object {
+    if (place.target === "serverless" || this.#namesEdges) return place;
+    return { target: place.target, replica: place.replica };
   }
 
   #put(line: object): void {

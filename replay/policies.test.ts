@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import type { PriceSheet } from "../serverless/prices/price.ts";
-import { type PolicyName, policies, policyNames } from "./peers/registry.ts";
+import { type ReplayPolicyName, replayPolicies, replayPolicyNames } from "./peers/registry.ts";
 import { type Line, replay, traceOf } from "../test/support/replayed.ts";
 import { tinyWorld } from "../test/support/tiny-world.ts";
 import { createLogFile, textFile } from "./files.ts";
@@ -28,9 +28,9 @@ function burstyTrace(seconds: number): TextFile {
   return traceOf(momentsS);
 }
 
-describe.each(policyNames)("the policy %s in replay", (name) => {
+describe.each(replayPolicyNames)("the policy %s in replay", (name) => {
   const trace = burstyTrace(120);
-  const policy = policies[name];
+  const policy = replayPolicies[name];
   const faults = [
     { kind: "edge-down", fromMs: 30_000, toMs: 32_000 },
     { kind: "throttle", fromMs: 50_000, toMs: 51_000 },
@@ -82,10 +82,10 @@ describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is ab
     ? (JSON.parse(readFileSync(join(shared, "data/pairings.json"), "utf8")) as Pairing[])
     : [];
   const cases = ["mm-image-faults", "conv-critical"].flatMap((pairing) =>
-    policyNames.map((name) => [name, pairing] as const),
+    replayPolicyNames.map((name) => [name, pairing] as const),
   );
 
-  it.each(cases)("finds nothing against %s on a cut of %s", async (name: PolicyName, pairing) => {
+  it.each(cases)("finds nothing against %s on a cut of %s", async (name: ReplayPolicyName, pairing) => {
     const { trace, scenario, scale, fromS } = pairings.find((each) => each.name === pairing) as Pairing;
     const paths = { trace: join(shared, "data", trace), scenario: join(shared, "data", scenario) };
     const toS = fromS + 300;
@@ -97,7 +97,7 @@ describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is ab
       trace: textFile(paths.trace),
       scenario: world,
       sheet: JSON.parse(readFileSync(prices, "utf8")) as PriceSheet,
-      policy: policies[name],
+      policy: replayPolicies[name],
       seed: 3,
       fromS,
       toS,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Policy } from "../client/policies/policy.ts";
-import { policies } from "./peers/registry.ts";
+import { readyAtMs, type TargetView } from "../client/targets/target-view.ts";
+import { replayPolicies } from "./peers/registry.ts";
 import { replay, traceOf } from "../test/support/replayed.ts";
 import { tinyWorld } from "../test/support/tiny-world.ts";
 import type { TextFile } from "../base/text-lines.ts";
@@ -82,7 +83,7 @@ describe("a replay", () => {
       policy: () => ({
         name: "patient",
         decide: ({ nowMs, targets }) => {
-          const resumeAtMs = targets[0]?.suspendedUntilMs ?? 0;
+          const resumeAtMs = readyAtMs((targets[0] as TargetView).health(nowMs));
           if (resumeAtMs > nowMs) return { kind: "wait", untilMs: resumeAtMs };
           return { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" };
         },
@@ -102,15 +103,16 @@ describe("a replay", () => {
 
   it("lets news come before an arrival of its moment, and the timer after", async () => {
     const order: string[] = [];
+    let hasSent = false;
     await replay({
       trace: traceOf([0, 0.012]),
       policy: () => ({
         name: "observer",
         arrived: (_key, _rows, nowMs) => order.push(`arrival ${nowMs}`),
+        sent: () => (hasSent = true),
         ended: ({ endedAtMs }) => order.push(`news ${endedAtMs}`),
-        decide: ({ nowMs, batchesFormed, line }) => {
-          if (batchesFormed === 0)
-            return { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" };
+        decide: ({ nowMs, line }) => {
+          if (!hasSent) return { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" };
           order.push(`${line.length} at ${nowMs}`);
           return { kind: "wait", untilMs: Infinity };
         },
@@ -120,7 +122,7 @@ describe("a replay", () => {
   });
 
   it("of nothing has no shares", async () => {
-    const { summary } = await replay({ trace: traceOf([5]), policy: policies.fixed, toS: 1 });
+    const { summary } = await replay({ trace: traceOf([5]), policy: replayPolicies.fixed, toS: 1 });
     expect(summary).toMatchObject({
       requests: 0,
       inSloShare: null,
@@ -136,7 +138,7 @@ describe("a replay", () => {
         yield new TextEncoder().encode("t,rows\n0,5\n");
       },
     };
-    await expect(replay({ trace, policy: policies.fixed })).rejects.toThrow(
+    await expect(replay({ trace, policy: replayPolicies.fixed })).rejects.toThrow(
       /^rows\.csv: a request has 5 rows/,
     );
   });

@@ -53,10 +53,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
   const { sloMs, sloQuantile, requestBytes } = scenario;
   const clock = new VirtualClock();
   const profiles = profileTargets(scenario, sheet);
-  const tally = new Tally(
-    sloMs,
-    profiles.map(({ name }) => name),
-  );
+  const tally = new Tally(sloMs, profiles);
   let decisions: DecisionLog | undefined;
   const policy = options.policy({
     targets: profiles,
@@ -71,7 +68,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
   });
   if (log !== undefined) {
     const header = { trace: basename(trace.name), scenario: scenario.name, policy: policy.name, seed, sloMs };
-    decisions = new DecisionLog(header, (line) => log.write(line));
+    decisions = new DecisionLog(header, scenario.edges.length, (line) => log.write(line));
   }
   const queue = new VirtualQueue<TraceRequest, TraceRequest>({
     clock,

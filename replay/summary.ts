@@ -1,6 +1,7 @@
 /** What a replay came to: requests by how they ended, latencies, money, and who served how much. */
+import type { TargetKind } from "../client/targets/target.ts";
 import type { End } from "../client/queue/request.ts";
-import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
+import { type BatchSent, targetOf, type TraceRequest } from "./world/batch-sent.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
 
 /** What the decision log's last line says. */
@@ -16,6 +17,7 @@ export interface LogSummary {
 
 /** One target's part. */
 export interface TargetSummary {
+  readonly kind: TargetKind;
   readonly served: number;
   /** Of all that was served; null when nothing was. */
   readonly share: number | null;
@@ -44,6 +46,7 @@ export interface ReplaySummary extends LogSummary {
 }
 
 interface TargetTally {
+  readonly kind: TargetKind;
   served: number;
   batches: number;
   failedBatches: number;
@@ -60,25 +63,29 @@ export class Tally {
   #inSlo = 0;
   #cost = 0;
 
-  constructor(sloMs: number, targets: readonly string[]) {
+  constructor(sloMs: number, targets: readonly { readonly name: string; readonly kind: TargetKind }[]) {
     this.#sloMs = sloMs;
     this.#targets = new Map(
-      targets.map((name) => [name, { served: 0, batches: 0, failedBatches: 0, rows: 0, cost: 0 }]),
+      targets.map(({ name, kind }) => [
+        name,
+        { kind, served: 0, batches: 0, failedBatches: 0, rows: 0, cost: 0 },
+      ]),
     );
   }
 
   /** A batch was sent. */
-  sent({ batch, place, fate }: BatchSent): void {
-    const tally = this.#target(place.target === "edge" ? "edge" : place.size);
-    if (!fate.ok) {
+  sent(sent: BatchSent): void {
+    const { batch, end } = sent;
+    const tally = this.#target(targetOf(sent));
+    if (!end.ok) {
       tally.failedBatches++;
       return;
     }
     tally.batches++;
     tally.rows += batch.rows;
-    if (fate.call === undefined) return;
-    tally.cost += fate.call.cost;
-    this.#cost += fate.call.cost;
+    if (end.call === undefined) return;
+    tally.cost += end.call.cost;
+    this.#cost += end.call.cost;
   }
 
   /** A request has ended. */
@@ -128,8 +135,9 @@ export class Tally {
 }
 
 function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
-  const { served, batches, failedBatches, rows, cost } = tally;
+  const { kind, served, batches, failedBatches, rows, cost } = tally;
   return {
+    kind,
     served,
     share: servedByAll === 0 ? null : served / servedByAll,
     batches,
@@ -139,10 +147,10 @@ function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
   };
 }
 
-/** Rows a batch over the answered batches of all function sizes; null when there are none. */
-export function meanFunctionRows({ targets }: ReplaySummary): number | null {
-  const sizes = Object.entries(targets).flatMap(([name, target]) => (name === "edge" ? [] : [target]));
-  const batches = sizes.reduce((sum, size) => sum + size.batches, 0);
-  const rows = sizes.reduce((sum, size) => sum + size.batches * (size.meanBatchRows ?? 0), 0);
+/** Rows a batch over the answered batches of all edges, or all functions; null when there are none. */
+export function meanRowsOf({ targets }: ReplaySummary, kind: TargetKind): number | null {
+  const ofKind = Object.values(targets).filter((target) => target.kind === kind);
+  const batches = ofKind.reduce((sum, target) => sum + target.batches, 0);
+  const rows = ofKind.reduce((sum, target) => sum + target.batches * (target.meanBatchRows ?? 0), 0);
   return batches === 0 ? null : rows / batches;
 }

@@ -18,8 +18,8 @@ function call(formedAtMs: number, rows: number, cost: number): BatchSent {
     batch: { rows },
     formedAtMs,
     place: { target: "serverless", size: "small" },
-    fate: { ok: true, call: { cost } },
-  } as BatchSent;
+    end: { ok: true, call: { cost } },
+  } as unknown as BatchSent;
 }
 
 const plan = { ratePerS: 1, isAdopted: true, text: "", plan: {} };
@@ -68,6 +68,6 @@ it("stays within 300 buckets and loses nothing, however long the trace is", () =
 
 it("counts no batch that failed", () => {
   const timeline = new Timeline(targets);
-  timeline.sent({ ...call(0, 1, 1), fate: { ok: false, cause: "throttle", seenAtMs: 1 } });
+  timeline.sent({ ...call(0, 1, 1), end: { ok: false, cause: "throttle", seenAtMs: 1 } });
   expect(timeline.picture().batches.get("small")).toEqual([0, 0, 0]);
 });

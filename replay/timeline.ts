@@ -6,7 +6,7 @@
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
 import type { End } from "../client/queue/request.ts";
-import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
+import { type BatchSent, targetOf, type TraceRequest } from "./world/batch-sent.ts";
 import { type CumulativeCount, LatencyHistogram } from "../base/latency-histogram.ts";
 
 const mostBuckets = 300;
@@ -15,7 +15,7 @@ const firstWidthMs = 1_000;
 const fractionBits = 5;
 
 /** One bucket of time; the first begins at 0. */
-export interface Moment {
+export interface TimelineBucket {
   readonly arrivals: number;
   /** Of the calls that were sent in it. */
   readonly cost: number;
@@ -30,7 +30,7 @@ export interface TimelinePicture {
   readonly widthMs: number;
   /** Until the last arrival; at least one millisecond. */
   readonly spanMs: number;
-  readonly moments: readonly Moment[];
+  readonly moments: readonly TimelineBucket[];
   /** Answered batches by target and by their number of rows (index 0 unused). */
   readonly batches: ReadonlyMap<string, readonly number[]>;
   /** Of all served requests. */
@@ -55,11 +55,12 @@ export class Timeline {
   }
 
   /** A batch was sent. */
-  sent({ batch, formedAtMs, place, fate }: BatchSent): void {
-    if (!fate.ok) return;
-    const byRows = this.#batches.get(place.target === "edge" ? "edge" : place.size) as Float64Array;
+  sent(sent: BatchSent): void {
+    const { batch, formedAtMs, end } = sent;
+    if (!end.ok) return;
+    const byRows = this.#batches.get(targetOf(sent)) as Float64Array;
     byRows[batch.rows] = (byRows[batch.rows] as number) + 1;
-    if (fate.call !== undefined) this.#at(formedAtMs).cost += fate.call.cost;
+    if (end.call !== undefined) this.#at(formedAtMs).cost += end.call.cost;
   }
 
   /** A request has ended. */

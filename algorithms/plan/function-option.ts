@@ -11,14 +11,14 @@ export interface FunctionOption {
 }
 
 /** Service times by rows in milliseconds, index 0 unused: at a quantile in [0, 1], and the mean. */
-export interface ServiceTables {
+export interface QuantileTables {
   table(quantile: number): Float64Array;
   meanTable(): Float64Array;
 }
 
 export interface FunctionOptionInput {
   readonly name: string;
-  readonly service: ServiceTables;
+  readonly service: QuantileTables;
   /** Factor on all service times, above 0. Default 1. */
   readonly slowness?: number;
   /** Cost of a call by its service time. */

@@ -1,7 +1,10 @@
 /**
  * Command-line flags, environment and configuration file from one zod schema: a flag beats the environment,
  * that beats the file, that beats the default. Every field of the schema is `--field-name`,
- * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML.
+ * `SPILLWAY_FIELD_NAME` and `fieldName:` in YAML. A list is a flag that is repeated, a list in YAML, or a text
+ * with commas between. A field's metadata may say more:
+ *
+ *     z.enum(["spillway", "fixed"]).default("spillway").meta({ alias: "plan" })
  */
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
@@ -11,24 +14,39 @@ import { UsageError } from "../usage-error.ts";
 import { didYouMean } from "../edit-distance.ts";
 import { whyUnreadable } from "../file-fault.ts";
 
-/** Key of a schema's metadata: the value that its flag means when none follows it. */
+/** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";
 
-/** Key of a schema's metadata: the one letter that stands for the flag, too. */
+/** Key of a schema's metadata: one letter that stands for the flag as well. */
 const shortName = "short";
 
-interface Field {
+/** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
+const aliasKey = "alias";
+
+/** What a field is called in a file, on the command line and in the environment. */
+interface FieldName {
   readonly key: string;
   readonly flag: string;
   readonly env: string;
-  readonly type: "string" | "number" | "integer" | "boolean";
+}
+
+type ScalarType = "string" | "number" | "integer" | "boolean";
+
+interface Field extends FieldName {
+  readonly alias: FieldName | undefined;
+  /** Of the value, or of each item of a list. */
+  readonly type: ScalarType;
+  readonly isList: boolean;
   readonly description: string;
   readonly schema: z.core.JSONSchema.BaseSchema;
 }
 
 /** Add a flag for every field of the schema, and `--config FILE`. */
 export function addOptions(command: Command, schema: z.ZodObject): Command {
-  for (const field of fieldsOf(schema)) command.addOption(optionOf(field));
+  for (const field of fieldsOf(schema)) {
+    command.addOption(optionOf(field));
+    if (field.alias !== undefined) command.addOption(optionOf({ ...field, ...field.alias }).hideHelp());
+  }
   return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
 }
 
@@ -47,15 +65,16 @@ export function readOptions<S extends z.ZodObject>(
   const fields = fieldsOf(schema);
   const values: Record<string, unknown> = {};
   const places: Record<string, string> = {};
-  for (const { key, flag, env: variable, type } of fields) {
+  for (const field of fields) {
+    const names = namesOf(field);
     const source: readonly [unknown, string] | undefined = [
-      [flagValue(command, key), `--${flag}`] as const,
-      [env[variable], variable] as const,
-      [file[key], `${configPath}: ${key}`] as const,
+      ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
+      ...names.map(({ env: variable }) => [env[variable], variable] as const),
+      ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),
     ].find(([value]) => value !== undefined);
     if (source === undefined) continue;
-    values[key] = typeof source[0] === "string" ? parseText(source[0], type) : source[0];
-    places[key] = source[1];
+    values[field.key] = valueOf(source[0], field);
+    places[field.key] = source[1];
   }
   return checkValues(schema, values, places);
 }
@@ -63,6 +82,7 @@ export function readOptions<S extends z.ZodObject>(
 /**
  * Values checked by a schema, with its defaults, frozen.
  *
+ * @param values by the keys of the schema, or by their aliases
  * @param places where each value was given, by its key
  * @throws UsageError with a line for every value that is missing or not allowed
  */
@@ -71,29 +91,44 @@ export function checkValues<S extends z.ZodObject>(
   values: Readonly<Record<string, unknown>>,
   places: Readonly<Record<string, string>>,
 ): Readonly<z.output<S>> {
-  const result = schema.safeParse(values);
-  if (result.success) return Object.freeze(result.data);
   const fields = fieldsOf(schema);
-  const problems = result.error.issues.map(({ path: [key], message }) => {
+  const named = Object.fromEntries(
+    Object.entries(values).map(([given, value]): [string, unknown] => {
+      const key = nameOf(given, fields);
+      const field = fields.find((each) => each.key === key);
+      return [key, field?.isList === true ? valueOf(value, field) : value];
+    }),
+  );
+  const result = schema.safeParse(named);
+  if (result.success) return Object.freeze(result.data);
+  const problems = result.error.issues.map(({ path: [key, index], message }) => {
     const field = fields.find((each) => each.key === key);
     if (field === undefined) return message;
-    const place = places[field.key];
+    const place = places[field.key] ?? places[field.alias?.key ?? ""];
     if (place === undefined) return `--${field.flag} is missing: ${field.description}`;
-    return `${place} is ${JSON.stringify(values[field.key])}; allowed: ${allowedText(field) ?? message}`;
+    if (!field.isList) return problemOf(place, named[field.key], allowedText(field) ?? message);
+    if (typeof index !== "number") return problemOf(place, named[field.key], message);
+    const item = { ...field, schema: itemSchemaOf(field.schema) };
+    return problemOf(place, (named[field.key] as unknown[])[index], allowedText(item) ?? message);
   });
   throw new UsageError(problems.join("\n"));
 }
 
+function problemOf(place: string, value: unknown, allowed: string): string {
+  return `${place} is ${JSON.stringify(value)}; allowed: ${allowed}`;
+}
+
 /** @throws UsageError that names the place and the nearest known key when one of `keys` is none of the schema's */
 export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, place: string): void {
-  const known = fieldsOf(schema).map(({ key }) => key);
+  const fields = fieldsOf(schema);
+  const known = fields.map(({ key }) => key);
   for (const key of keys) {
-    if (known.includes(key)) continue;
+    if (known.includes(nameOf(key, fields))) continue;
     throw new UsageError(`${place}: unknown option "${key}"${didYouMean(key, known)}`);
   }
 }
 
-/** A flag's value where it was given; a default of commander's own is none. */
+/** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
 }
@@ -102,43 +137,76 @@ function fieldsOf(schema: z.ZodObject): Field[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
   return Object.entries(properties).map(([key, value]) => {
     const field = value as z.core.JSONSchema.BaseSchema;
-    const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const env = `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}`;
-    // A field that may also be a list or object, in a file, is a text on the command line.
-    const type = (field.type ?? "string") as Field["type"];
-    return { key, flag, env, type, description: field.description ?? "", schema: field };
+    const { flag, env } = fieldName(key);
+    const isList = field.type === "array";
+    const { type } = isList ? itemSchemaOf(field) : field;
+    return {
+      key,
+      flag,
+      env,
+      alias: field[aliasKey] === undefined ? undefined : fieldName(field[aliasKey] as string),
+      // A field that may also be a list or object, in a file, is a text on the command line.
+      type: (type ?? "string") as ScalarType,
+      isList,
+      description: field.description ?? "",
+      schema: field,
+    };
   });
 }
 
-function optionOf({ flag, env, type, description, schema }: Field): Option {
+function itemSchemaOf({ items }: z.core.JSONSchema.BaseSchema): z.core.JSONSchema.BaseSchema {
+  return items as z.core.JSONSchema.BaseSchema;
+}
+
+function fieldName(key: string): FieldName {
+  const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return { key, flag, env: `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}` };
+}
+
+/** The names of a field; where both are used, the first one counts. */
+function namesOf({ key, flag, env, alias }: Field): FieldName[] {
+  return [{ key, flag, env }, ...(alias === undefined ? [] : [alias])];
+}
+
+/** The key of the field that is called `key`, which may be its alias; another key as it is. */
+function nameOf(key: string, fields: readonly Field[]): string {
+  return fields.find(({ alias }) => alias?.key === key)?.key ?? key;
+}
+
+function optionOf({ flag, env, type, isList, description, schema }: Field): Option {
   if (type === "boolean" && schema.default === true) {
-    // A description says after "false:" what happens then; that is what the flag is for.
+    // What a description says after "false:" is what the flag does.
     const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
     return new Option(`--no-${flag}`, `${whenFalse} (env: ${env}=false)`);
   }
   const name = type === "integer" ? "number" : type;
   const bare = schema[bareValue];
   const value = type === "boolean" ? "" : bare === undefined ? ` <${name}>` : ` [${name}]`;
-  const facts = [rangeText(schema), defaultText(schema), `env: ${env}`].filter((fact) => fact !== "");
+  const facts = [rangeText(schema), isList ? "may be repeated" : "", defaultText(schema), `env: ${env}`];
   const short = schema[shortName] === undefined ? "" : `-${schema[shortName] as string}, `;
-  const option = new Option(`${short}--${flag}${value}`, `${description} (${facts.join("; ")})`);
+  const option = new Option(`${short}--${flag}${value}`, `${description} (${joined(facts, "; ")})`);
+  if (isList) option.argParser((text, before: string[] | undefined) => [...(before ?? []), text]);
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
 }
 
-/** What a field takes; undefined when its schema alone can say. */
+/** The values that a field takes, in words; undefined when only its schema can tell. */
 function allowedText({ type, schema }: Field): string | undefined {
   if (schema.enum !== undefined) return schema.enum.join(", ");
   if (type === "boolean") return "true or false";
   if (schema.format === "uri") return "a URL";
   if (type === "string") return schema.minLength === undefined ? undefined : "a text that is not empty";
   const facts = [type === "integer" ? "an integer" : "a number", rangeText(schema)];
-  return facts.filter((fact) => fact !== "").join(", ");
+  return joined(facts, ", ");
+}
+
+function joined(facts: readonly string[], separator: string): string {
+  return facts.filter((fact) => fact !== "").join(separator);
 }
 
 function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
-  // zod states the range of safe integers where a schema has none of its own.
+  // For a schema without a range, zod states that of safe integers.
   const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
   if (typeof exclusiveMinimum === "number") {
     return most === undefined ? `above ${exclusiveMinimum}` : `above ${exclusiveMinimum}, to ${most}`;
@@ -147,14 +215,26 @@ function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.Bas
   return most === undefined ? `${minimum} or more` : `${minimum} to ${most}`;
 }
 
-function defaultText(schema: z.core.JSONSchema.BaseSchema): string {
-  return schema.default === undefined ? "" : `default: ${JSON.stringify(schema.default)}`;
+function defaultText({ default: value }: z.core.JSONSchema.BaseSchema): string {
+  if (value === undefined) return "";
+  const values: unknown[] = Array.isArray(value) ? value : [value];
+  return `default: ${values.map((each) => JSON.stringify(each)).join(", ")}`;
 }
 
-function parseText(text: string, type: Field["type"]): unknown {
+/** What was given, as the schema takes it. */
+function valueOf(given: unknown, { type, isList }: Field): unknown {
+  const parsed = (value: unknown): unknown => (typeof value === "string" ? parseText(value, type) : value);
+  if (!isList) return parsed(given);
+  const parts = (Array.isArray(given) ? (given as unknown[]) : [given]).flatMap((each) =>
+    typeof each === "string" ? each.split(",").map((part) => part.trim()) : [each],
+  );
+  return parts.map(parsed);
+}
+
+function parseText(text: string, type: ScalarType): unknown {
   if (type === "number" || type === "integer") {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    // A text that is no number stays as it was typed, so that the message shows it.
+    // A text that is no number stays as it is, so that the message shows it.
     return Number.isFinite(value) ? value : text;
   }
   if (type === "boolean")

@@ -1,28 +1,29 @@
 /**
- * What functions with URLs of their own say of models while the edge cannot be asked. Each question is a call that is
- * billed and that anybody may cause, so few are asked, and a model that no function knows is not asked for again soon.
+ * Metadata of models from functions with URLs of their own, for the time when no edge answers. Each question is a billed
+ * call that any caller can cause. So the rate of questions is limited, and a model that no function knows is not asked
+ * for again for a minute.
  */
 import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
 
-/** Longest time that a function may take to answer, in milliseconds. */
+/** Longest time that a function may take to answer. */
 const answerTimeoutMs = 5_000;
-/** How many questions may be asked at once, and after which time another one, in milliseconds. */
+/** How many questions may be asked at once, and the time after which one more may be. */
 const questionsAtOnce = 30;
 const questionEveryMs = 10_000;
-/** For how long a model is taken for unknown that no function knew, in milliseconds. */
+/** How long a model that no function knew counts as unknown. */
 const unknownForMs = 60_000;
 
 export class BilledMetadata {
   readonly #servers: readonly Pick<HttpTransport, "get">[];
   readonly #nowMs: () => number;
-  /** When a path was asked for that nobody has answered. In the order of time. */
+  /** When each path was asked for that no function has answered, in the order of time. */
   readonly #askedAtMs = new Map<string, number>();
-  /** Questions that may be asked now, as of the moment beside it. */
+  /** Questions that may be asked, as of `#allowedAtMs`. */
   #allowed = questionsAtOnce;
   #allowedAtMs: number;
 
   /**
-   * @param servers asked one after another
+   * @param servers are asked one after another
    * @param nowMs monotonic time
    */
   constructor(servers: readonly Pick<HttpTransport, "get">[], nowMs: () => number) {
@@ -31,7 +32,7 @@ export class BilledMetadata {
     this.#allowedAtMs = nowMs();
   }
 
-  /** The answer at a V2 path from the first function that has one; undefined when none has, or is asked. */
+  /** The first function's answer at a V2 path; undefined when none has one, or none may be asked. */
   async of(path: string): Promise<HttpReply | undefined> {
     const nowMs = this.#nowMs();
     for (const [asked, atMs] of this.#askedAtMs) {
@@ -41,7 +42,7 @@ export class BilledMetadata {
     if (this.#askedAtMs.has(path)) return undefined;
     for (const server of this.#servers) {
       if (!this.#mayAsk()) return undefined;
-      // Set before the answer: others who want to know the same do not ask beside.
+      // Set before the answer, so that the same question is not asked twice at once.
       if (!this.#askedAtMs.has(path)) this.#askedAtMs.set(path, nowMs);
       const reply = await server.get(path, answerTimeoutMs).catch(() => undefined);
       if (reply?.status !== 200) continue;

@@ -1,10 +1,11 @@
 import { expect, it } from "vitest";
 import type { PriceSheet } from "../../serverless/prices/price.ts";
-import { vqueueOptions } from "./options.ts";
+import { daemonOptions } from "./options.ts";
 import { SpendCap } from "../targets/spend-cap.ts";
 import { closers, scripted } from "../../test/support/wired-targets.ts";
 import { spendClockMs } from "./spend.ts";
-import { connect } from "./connect.ts";
+import { chosenEdges } from "./choices.ts";
+import { connectTargets } from "./connect.ts";
 
 const prices: PriceSheet = {
   name: "test",
@@ -25,14 +26,15 @@ it("pays for what functions with URLs are asked, be it inference or metadata, fr
     calls++;
     response.end("{}");
   });
-  const options = vqueueOptions.parse({ functions: `a=1x1024@${url},b=2x2048@${url}` });
+  const options = daemonOptions.parse({ functions: `a=1x1024@${url},b=2x2048@${url}` });
+  const edges = chosenEdges(options, options.functions ?? []);
   const cap = new SpendCap({
     limits: { perHour: 0.02, perDay: Infinity },
     currency: "CNY",
     longestCallMs: 70_000,
     nowMs: spendClockMs(),
   });
-  const { servers, all, close } = connect(options, options.functions ?? [], prices, cap);
+  const { servers, all, close } = connectTargets(options, edges, options.functions ?? [], prices, cap);
   closers.push(close);
   const spent = (): number => cap.status(spendClockMs()).hour.spent;
   for (const each of [

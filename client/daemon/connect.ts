@@ -1,18 +1,17 @@
-/** How the daemon reaches the edge and the functions: a transport for each, and the queue's targets over them. */
+/** How the daemon reaches its edges and functions: a transport for each, and the queue's targets over them. */
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { VqueueOptions } from "./options.ts";
-import { RetryBudget } from "../targets/retry-budget.ts";
+import type { EdgeAddress } from "./choices.ts";
+import type { DaemonOptions } from "./options.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
 import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
 import { fcTransport } from "../transports/fc-transport.ts";
-import { guardedTarget } from "../transports/guarded-target.ts";
 import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
-import { functionAuth } from "./function-auth.ts";
+import { functionAuth } from "../transports/http-auth.ts";
 import { functionComputeKey } from "../../base/program/secrets.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { spendClockMs } from "./spend.ts";
@@ -21,24 +20,25 @@ import { spendClockMs } from "./spend.ts";
 const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
-  readonly edge: HttpTransport;
-  /** Functions that are V2 servers of their own, to ask what their models are like. */
+  readonly edges: readonly HttpTransport[];
+  /** Functions that are V2 servers of their own; they can be asked for metadata of models. */
   readonly servers: readonly Pick<HttpTransport, "get">[];
-  /** The edge's and then each function's, in the order of the menu. */
+  /** Of each edge and then of each function, in the order of the options; the targets likewise. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
   close(): Promise<void>;
 }
 
-/** @throws UsageError when an address makes no sense or the keys of the cloud are missing */
-export function connect(
-  options: VqueueOptions,
+/** @throws UsageError when an address is none or the keys of the cloud are missing */
+export function connectTargets(
+  options: DaemonOptions,
+  addresses: readonly EdgeAddress[],
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   cap: SpendCap,
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edge = httpTransport({ url: options.edge, connections: options.edgeCalls });
+  const edges = addresses.map(({ url }) => httpTransport({ url, connections: options.edgeCalls }));
   const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
@@ -56,31 +56,31 @@ export function connect(
     servers.push(cappedGet(server, limit));
     return cappedTransport(server, limit);
   });
-  const retries = new RetryBudget();
   const targets = [
-    modelTarget({
-      name: "edge",
-      kind: "edge",
-      transport: edge,
-      maxInFlight: options.edgeCalls,
-      assumedLatencyMs: assumedLatencyMs.edge,
-      callTimeoutMs,
-    }),
-    ...functions.map(({ name }, index) => {
-      const target = modelTarget({
+    ...addresses.map(({ name }, index) =>
+      modelTarget({
+        name,
+        kind: "edge",
+        transport: edges[index] as Transport,
+        maxInFlight: options.edgeCalls,
+        assumedLatencyMs: assumedLatencyMs.edge,
+        callTimeoutMs,
+      }),
+    ),
+    ...functions.map(({ name }, index) =>
+      modelTarget({
         name,
         kind: "serverless",
         transport: capped[index] as Transport,
         maxInFlight: options.serverlessCalls,
         assumedLatencyMs: assumedLatencyMs.serverless,
         callTimeoutMs,
-      });
-      return guardedTarget(target, retries);
-    }),
+      }),
+    ),
   ];
-  const all = [edge, ...capped];
+  const all = [...edges, ...capped];
   return {
-    edge,
+    edges,
     servers,
     all,
     targets,
@@ -90,9 +90,9 @@ export function connect(
   };
 }
 
-/** A function that is reached through Function Compute's own call. */
+/** The transport of a function that is reached through Function Compute's own call. */
 function platformTransport(
-  { fcEndpoint, serverlessCalls }: VqueueOptions,
+  { fcEndpoint, serverlessCalls }: DaemonOptions,
   name: string,
   size: FunctionSize,
   sheet: PriceSheet,
@@ -109,7 +109,7 @@ function platformTransport(
   });
 }
 
-/** A bare host name means https, as the cloud's endpoints are written without a scheme. */
+/** A bare host name means https, because the cloud's endpoints are written without a scheme. */
 function endpointOf(text: string): { protocol: "http" | "https"; host: string; hostname: string } {
   try {
     const url = new URL(text.includes("://") ? text : `https://${text}`);

@@ -1,95 +1,139 @@
 /**
- * Which models there are and what they are like, as the edge tells it; what it once told is kept for the time when
- * it cannot be reached, because functions serve the same models.
+ * Which models there are and what they take, as the edges tell. Their last answers are kept for the time when they
+ * cannot be reached, because functions serve the same models.
  */
 import { z } from "zod";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { jsonIn } from "../transports/json-in.ts";
+import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
 
-/** Longest time that the model server may take to answer, in milliseconds. */
+/** Longest time that an edge may take to answer. */
 const answerTimeoutMs = 5_000;
-/** A model that is not listed is looked for again after this time, in milliseconds: it may be new. */
+/** How old a list may be before it is asked for again on behalf of a model that it lacks. */
 const listedForMs = 5_000;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
 
 const repositoryIndex = z.array(z.object({ name: z.string().min(1), state: z.string().optional() }));
 
+/** The state of each model, by name. */
+type ModelStates = ReadonlyMap<string, string>;
+
+/** An edge, and the models that it listed last; undefined before it has listed any. */
+interface DirectoryEdge {
+  readonly transport: Pick<HttpTransport, "get" | "post">;
+  listed: ModelStates | undefined;
+}
+
 export class ModelDirectory {
-  readonly #edge: HttpTransport;
+  readonly #edges: readonly DirectoryEdge[];
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata = new Map<string, Uint8Array>();
-  /** By name, how the edge says that it stands. */
-  #listed: ReadonlyMap<string, string> | undefined;
   #askedAtMs = -Infinity;
 
   /**
-   * @param functions serve the same models, and are asked when the edge cannot be
+   * @param edges at least one
+   * @param functions are asked when an edge does not answer
    * @param nowMs monotonic time
    */
-  constructor(edge: HttpTransport, functions: BilledMetadata, nowMs: () => number) {
-    this.#edge = edge;
+  constructor(edges: readonly DirectoryEdge["transport"][], functions: BilledMetadata, nowMs: () => number) {
+    this.#edges = edges.map((transport) => ({ transport, listed: undefined }));
     this.#functions = functions;
     this.#nowMs = nowMs;
   }
 
   /**
-   * The names of the models; undefined when the server has none to give. While it cannot be reached, those that it
-   * gave last.
+   * The names of all models that some edge has; undefined when no edge lists its models. Of an edge that cannot be
+   * reached, those that it listed last.
    *
-   * @throws SpillwayError when it was never reached
+   * @throws SpillwayError when no edge was ever reached
    */
   async list(): Promise<readonly string[] | undefined> {
     this.#askedAtMs = this.#nowMs();
-    try {
-      const { status, body } = await this.#edge.post("/v2/repository/index", answerTimeoutMs);
-      const index = status === 200 ? repositoryIndex.safeParse(jsonIn(body)) : undefined;
-      if (index?.success === true)
-        this.#listed = new Map(index.data.map(({ name, state = "READY" }) => [name, state]));
-    } catch (error) {
-      if (this.#listed === undefined) throw error;
-    }
-    return this.#listed && [...this.#listed.keys()];
+    const failures = await Promise.all(this.#edges.map(askForList));
+    if (this.#edges.some(({ listed }) => listed !== undefined)) return this.known;
+    if (failures.every((failure) => failure !== undefined)) throw failures[0];
+    return undefined;
   }
 
   /** The names as last listed. */
   get known(): readonly string[] {
-    return [...(this.#listed?.keys() ?? [])];
+    return [...new Set(this.#edges.flatMap(({ listed }) => [...(listed?.keys() ?? [])]))];
   }
 
-  /** How a listed model stands at the edge, in the words of the V2 repository index. */
+  /** The state of a listed model in the words of the V2 repository index: `READY` when some edge says so. */
   stateOf(model: string): string | undefined {
-    return this.#listed?.get(model);
+    const states = this.#edges.flatMap(({ listed }) => listed?.get(model) ?? []);
+    return states.find((state) => state === "READY") ?? states[0];
   }
 
-  /** True when the edge lists its models and this one is not among them. */
+  /** True when every edge has listed its models and this one is not among them. */
   async lacks(model: string): Promise<boolean> {
-    const isKnown = this.#listed?.has(model) === true;
-    if (!isKnown && this.#nowMs() - this.#askedAtMs > listedForMs) {
+    if (!this.#isListed(model) && this.#nowMs() - this.#askedAtMs > listedForMs) {
       const asked = this.list().catch(() => undefined);
-      // An edge that has not listed anything yet holds up nobody: functions may serve.
-      if (this.#listed !== undefined) await asked;
+      // No request waits for an edge that has not listed anything yet, because functions may serve.
+      if (this.#haveAllListed()) await asked;
     }
-    return this.#listed !== undefined && !this.#listed.has(model);
+    return this.#haveAllListed() && !this.#isListed(model);
+  }
+
+  #isListed(model: string): boolean {
+    return this.#edges.some(({ listed }) => listed?.has(model) === true);
+  }
+
+  #haveAllListed(): boolean {
+    return this.#edges.every(({ listed }) => listed !== undefined);
   }
 
   /**
-   * A model's metadata: from the edge, as it was when last asked, or from a function. Rejects with a
-   * SpillwayError when none is to be had.
+   * A model's metadata: from the first edge that has it, else as an edge gave it last, else from a function. Rejects
+   * with a SpillwayError when there is none.
    */
   async describe(model: string): Promise<HttpReply> {
-    try {
-      const reply = await this.#edge.get(modelPath(model), answerTimeoutMs);
-      if (reply.status === 200) this.#keep(model, reply.body);
-      return reply.status < 500 ? reply : ((await this.#elsewhere(model)) ?? reply);
-    } catch (error) {
-      const reply = await this.#elsewhere(model);
-      if (reply === undefined) throw error;
-      return reply;
+    const asked = this.#askEach(modelPath(model));
+    let first: HttpReply | undefined;
+    let error: unknown;
+    let haveAllAnswered = true;
+    for (const question of asked) {
+      const { reply, failure } = await question;
+      if (reply?.status === 200) {
+        this.#keep(model, reply.body);
+        return reply;
+      }
+      if (reply === undefined || reply.status >= 500) haveAllAnswered = false;
+      first ??= reply;
+      error ??= failure;
     }
+    const found = haveAllAnswered ? first : ((await this.#elsewhere(model)) ?? first);
+    if (found === undefined) throw error;
+    return found;
+  }
+
+  /** A model's metadata by each edge, in their order; undefined where an edge does not have it or does not answer. */
+  async describeEach(model: string): Promise<(HttpReply | undefined)[]> {
+    const answers = await Promise.all(this.#askEach(modelPath(model)));
+    return answers.map(({ reply }) => (reply?.status === 200 ? reply : undefined));
+  }
+
+  /** Whether some edge serves the model now; undefined when none says so and one of them does not answer. */
+  async isReadyAtEdge(model: string): Promise<boolean | undefined> {
+    const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`));
+    const statuses = answers.map(({ reply }) => reply?.status);
+    if (statuses.includes(200)) return true;
+    if (statuses.includes(undefined)) return undefined;
+    if (statuses.some((status) => status !== 404)) return false;
+    throw new SpillwayError("model_not_found", `no model "${model}" at the edge`);
+  }
+
+  #askEach(path: string): Promise<Answer>[] {
+    return this.#edges.map(({ transport }) =>
+      transport.get(path, answerTimeoutMs).then(
+        (reply) => ({ reply }),
+        (failure: unknown) => ({ failure }),
+      ),
+    );
   }
 
   async #elsewhere(model: string): Promise<HttpReply | undefined> {
@@ -100,23 +144,30 @@ export class ModelDirectory {
     return reply;
   }
 
-  /** Whether the edge serves the model now: undefined when it cannot be asked. */
-  async isReadyAtEdge(model: string): Promise<boolean | undefined> {
-    try {
-      const { status } = await this.#edge.get(`${modelPath(model)}/ready`, answerTimeoutMs);
-      if (status === 404) throw new SpillwayError("model_not_found", `no model "${model}" at the edge`);
-      return status === 200;
-    } catch (error) {
-      if (error instanceof SpillwayError && error.code === "model_not_found") throw error;
-      return undefined;
-    }
-  }
-
   #keep(model: string, body: Uint8Array): void {
     this.#metadata.set(model, body);
     if (this.#metadata.size > maxDescribed) {
       this.#metadata.delete(this.#metadata.keys().next().value as string);
     }
+  }
+}
+
+/** A reply, or why there is none. */
+interface Answer {
+  readonly reply?: HttpReply;
+  readonly failure?: unknown;
+}
+
+/** Notes what the edge lists. Resolves with the error when it did not answer, else with undefined. */
+async function askForList(edge: DirectoryEdge): Promise<unknown> {
+  try {
+    const { status, body } = await edge.transport.post("/v2/repository/index", answerTimeoutMs);
+    const index = status === 200 ? repositoryIndex.safeParse(jsonIn(body)) : undefined;
+    if (index?.success === true)
+      edge.listed = new Map(index.data.map(({ name, state = "READY" }) => [name, state]));
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -1,10 +1,19 @@
-/** The options of the virtual queue's daemon, each with its meaning, unit, range and default. */
+/** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { policyNames } from "../policies/registry.ts";
+import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
 
-const httpUrl = z.url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" });
+const httpUrl = z.url({ protocol: /^https?$/ });
 
-export const vqueueOptions = z.strictObject({
+/** The parts of `URL` or `NAME=URL`; the names of edges have the same form as those of functions. */
+export function edgeIn(text: string): { readonly name: string | undefined; readonly url: string } {
+  const end = text.indexOf("=");
+  const name = text.slice(0, Math.max(0, end));
+  return functionName.test(name) ? { name, url: text.slice(end + 1) } : { name: undefined, url: text };
+}
+
+export const daemonOptions = z.strictObject({
   host: z
     .string()
     .default("127.0.0.1")
@@ -21,32 +30,33 @@ export const vqueueOptions = z.strictObject({
     .min(0.5)
     .max(0.9999)
     .default(0.99)
-    .describe("share of the requests that must be answered within the SLO; for the plan spillway"),
-  plan: z
-    .enum(["spillway", "fixed"])
+    .describe("share of the requests that must be answered within the SLO; for the policy spillway"),
+  policy: z
+    .enum(policyNames)
     .default("spillway")
-    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn"),
+    .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn")
+    .meta({ alias: "plan" }),
   timeout: z
     .number()
     .min(0)
     .max(86_400)
     .optional()
     .describe(
-      "longest time that a request waits for company, in seconds from its arrival" +
-        " (default: as its deadline allows; with --plan fixed: 0.4)",
+      "longest time that a request waits to be joined with others, in seconds from its arrival" +
+        " (default: as its deadline allows; with --policy fixed: 0.4)",
     ),
   edgeBatch: z
     .number()
     .int()
     .min(1)
     .optional()
-    .describe("rows that a batch for the edge aims at; with --plan fixed only (default: 20)"),
+    .describe("rows that a batch for an edge aims at; with --policy fixed only (default: 20)"),
   serverlessBatch: z
     .number()
     .int()
     .min(1)
     .optional()
-    .describe("rows that a batch for a function aims at; with --plan fixed only (default: 2)"),
+    .describe("rows that a batch for a function aims at; with --policy fixed only (default: 2)"),
   profile: z
     .string()
     .min(1)
@@ -67,9 +77,20 @@ export const vqueueOptions = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("models to measure, with commas between (default: all that the edge lists)"),
-  edge: httpUrl.default("http://127.0.0.1:8000").describe("URL of the edge server (any V2 server)"),
-  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to the edge at once"),
+    .describe("models to measure, with commas between (default: all that the edges list)"),
+  edge: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => httpUrl.safeParse(edgeIn(text).url).success,
+          "a URL or NAME=URL, such as http://127.0.0.1:8000",
+        ),
+    )
+    .min(1, "at least one URL")
+    .default(["http://127.0.0.1:8000"])
+    .describe("URL of an edge server (any V2 server), or NAME=URL"),
+  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
     .optional()
@@ -110,7 +131,7 @@ export const vqueueOptions = z.strictObject({
     .max(86_400)
     .default(60)
     .describe(
-      "time limit that the functions are deployed with, in seconds: a call that is given up may run, and cost, so long",
+      "time limit that the functions are deployed with, in seconds: a call that was given up may run and cost so long",
     ),
   maxSpendPerHour: z
     .number()
@@ -123,23 +144,25 @@ export const vqueueOptions = z.strictObject({
     .number()
     .positive()
     .optional()
-    .describe("most money that functions may cost in any 24 hours, likewise (default: no limit)"),
+    .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
   spendFile: z
     .string()
     .min(1)
     .optional()
-    .describe("file in which the money spent is kept, so that the limits hold over restarts"),
+    .describe("file that keeps the money spent, so that the limits hold over restarts"),
   adminToken: z
     .string()
     .min(16)
     .optional()
-    .describe("bearer token for /admin/spend (default: only programs on this machine may ask it)"),
+    .describe(
+      "bearer token for /admin/spend and /metrics (default: only programs on this machine may ask them)",
+    ),
   callTimeout: z
     .number()
     .positive()
     .max(3_600)
     .default(10)
-    .describe("longest time that one batch may take at its target, in seconds from when it leaves"),
+    .describe("longest time that one batch may take at its target, in seconds from when it is sent"),
   maxRows: z.number().int().min(1).default(10_000).describe("most rows that wait; more are refused with 503"),
   maxMib: z
     .number()
@@ -153,4 +176,4 @@ export const vqueueOptions = z.strictObject({
     .describe("file to which every event and decision is written, as lines of JSON"),
 });
 
-export type VqueueOptions = z.output<typeof vqueueOptions>;
+export type DaemonOptions = z.output<typeof daemonOptions>;

@@ -1,21 +1,30 @@
-/** The daemon's cap on money: from its flags, with what the file of an earlier run says, and told of in the log. */
+/**
+ * The daemon's cap on money: made from its options, continued from the spend file of an earlier run, and reported in the
+ * log. The file is replaced as a whole and is on the disk before the call that it counts is made. A daemon that starts
+ * with the file of a running one takes it over; the other one notices before the next call that it has not counted, and
+ * stops calling functions.
+ */
+import { randomUUID } from "node:crypto";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Logger } from "pino";
+import { z } from "zod";
+import { whyUnreadable, whyUnwritable } from "../../base/file-fault.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { VqueueOptions } from "./options.ts";
-import { SpendCap } from "../targets/spend-cap.ts";
+import type { DaemonOptions } from "./options.ts";
+import { type SavedSpend, SpendCap } from "../targets/spend-cap.ts";
 import { longestStartMs, mostCost } from "../transports/capped-transport.ts";
 import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../base/usage-error.ts";
-import { openSpendFile } from "./spend-file.ts";
 
-/** Goes on from the wall clock of the start, and is not set meanwhile. */
+/** The clock of the cap: the wall clock at the start plus monotonic time, so it never jumps. */
 export function spendClockMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
 /** @throws UsageError when a cap is below what one call may cost, or the file cannot be used */
 export function openSpendCap(
-  options: VqueueOptions,
+  options: DaemonOptions,
   functions: readonly MenuFunction[],
   sheet: PriceSheet,
   log: Logger,
@@ -38,10 +47,10 @@ export function openSpendCap(
     }
   }
   const onTaken = (): void =>
-    log.error({ spendFile }, "another queue has taken the spend file over: functions are called no more");
+    log.error({ spendFile }, "another daemon took over the spend file: functions are not called any more");
   const file = spendFile === undefined ? undefined : openSpendFile(spendFile, sheet.currency, onTaken);
   if ((file?.saved?.claimed ?? 0) > 0) {
-    const why = "a queue that used it was killed, or still runs and will call no functions from now on";
+    const why = "its daemon was killed, or still runs and stops calling functions now";
     log.warn({ spendFile, claimed: file?.saved?.claimed }, `the spend file was not closed: ${why}`);
   }
   return new SpendCap({
@@ -51,7 +60,97 @@ export function openSpendCap(
     nowMs: spendClockMs(),
     saved: file?.saved,
     save: file?.save,
-    onReached: (why) => log.warn({ why }, "spend cap reached: functions are left alone, the edge goes on"),
-    onOver: () => log.info("spend cap no longer reached: functions are called again"),
+    onReached: (why) => log.warn({ why }, "spend cap reached: functions are not called, the edge serves on"),
+    onOver: () => log.info("below the spend cap again: functions are called"),
   });
+}
+
+const bins = z.array(z.tuple([z.number().int(), z.number().min(0)]));
+const spendFileSchema = z.strictObject({
+  format: z.literal("spillway-spend/1"),
+  owner: z.string(),
+  currency: z.string(),
+  atMs: z.number(),
+  claimed: z.number().min(0),
+  hour: bins,
+  day: bins,
+});
+
+export interface SpendFile {
+  /** What an earlier run left; undefined when there was none. */
+  readonly saved: SavedSpend | undefined;
+  readonly save: (saved: SavedSpend) => void;
+}
+
+/**
+ * Opens the file in which the money spent outlives the daemon.
+ *
+ * @param onTaken called once, when another daemon has taken over the file
+ * @throws UsageError when the file is no spend file, is in another currency, or cannot be read
+ */
+export function openSpendFile(path: string, currency: string, onTaken: () => void = () => {}): SpendFile {
+  const owner = randomUUID();
+  let isOurs = false;
+  let isTaken = false;
+  const found = read(path);
+  if (found !== undefined && found.currency !== currency) {
+    throw new UsageError(`--spend-file: ${path}: is in ${found.currency}; the price sheet is in ${currency}`);
+  }
+  return {
+    saved: found,
+    save: (saved) => {
+      if (isOurs && read(path)?.owner !== owner) {
+        if (!isTaken) onTaken();
+        isTaken = true;
+        throw new Error(`${path} is used by another daemon now, so this one calls no functions`);
+      }
+      write(path, owner, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
+      isOurs = true;
+    },
+  };
+}
+
+function read(path: string): z.output<typeof spendFileSchema> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new UsageError(`--spend-file: ${path}: ${whyUnreadable(error)}`);
+  }
+  try {
+    return spendFileSchema.parse(JSON.parse(text));
+  } catch {
+    throw new UsageError(`--spend-file: ${path}: is no record of money spent; remove it to start again`);
+  }
+}
+
+/** @param owner is in the name of the new file, so that two daemons never write the same one */
+function write(path: string, owner: string, text: string): void {
+  const next = `${path}.${owner}.next`;
+  try {
+    const file = openSync(next, "wx", 0o600);
+    try {
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(next, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw new UsageError(`--spend-file: ${path}: ${whyUnwritable(error)}`);
+  }
+}
+
+/** The new name is on the disk once the folder is. Windows cannot open folders. */
+function syncFolder(path: string): void {
+  if (process.platform === "win32") return;
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

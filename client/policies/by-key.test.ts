@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import type { Decision, EndedBatch, Policy, QueueView } from "./policy.ts";
+import { ask, pausedUntil, shownTarget } from "../../test/support/asked-policy.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { oversizedFirst } from "./oversized.ts";
-import { punctual } from "./punctual.ts";
+import { withTimerSlack } from "./with-timer-slack.ts";
 
 /** What the queue shows of one-target, one-line state. */
 function view(key: string, rows: readonly number[], facts: Partial<QueueView> = {}): QueueView {
@@ -18,27 +19,14 @@ function view(key: string, rows: readonly number[], facts: Partial<QueueView> = 
       at: (index) => line[index] as (typeof line)[number],
       oldestArrivalMs: () => 0,
     },
-    targets: [
-      {
-        name: "edge",
-        kind: "edge",
-        underWay: [],
-        inFlight: 0,
-        maxInFlight: 1,
-        suspendedUntilMs: -Infinity,
-        isFailing: false,
-        failsForAll: false,
-        latencyMs: () => 1,
-      },
-    ],
-    batchesFormed: 0,
+    targets: [shownTarget({ name: "edge", kind: "edge", maxInFlight: 1 })],
     draining: false,
     ...facts,
   };
 }
 
 function ended(key: string, rows: number): EndedBatch {
-  return { target: 0, key, rows, bytes: 0, formedAtMs: 0, endedAtMs: 1, times: undefined, late: 0 };
+  return { id: 0, target: 0, key, rows, bytes: 0, formedAtMs: 0, endedAtMs: 1, times: undefined, late: 0 };
 }
 
 const send: Decision = { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" };
@@ -49,6 +37,8 @@ function noting(name: string, heard: string[], decision: Decision = send): Polic
     name,
     decide: () => decision,
     arrived: (key, rows) => heard.push(`${name} arrived ${key} ${rows}`),
+    took: ({ line }) => heard.push(`${name} took ${line.key}`),
+    sent: ({ key, rows }) => heard.push(`${name} sent ${key} ${rows}`),
     ended: ({ key, rows }) => heard.push(`${name} ended ${key} ${rows}`),
   };
 }
@@ -58,9 +48,15 @@ it("makes a policy for each key, and tells each of its own key only", () => {
   const policy = byKeyPolicy("all", (key) => noting(`for ${key}`, heard));
   policy.arrived?.("a", 1, 0);
   policy.arrived?.("b", 2, 0);
-  expect(policy.decide(view("a", [1]))).toBe(send);
+  expect(ask(policy, view("a", [1]))).toBe(send);
   policy.ended?.(ended("a", 1));
-  expect(heard).toEqual(["for a arrived a 1", "for b arrived b 2", "for a ended a 1"]);
+  expect(heard).toEqual([
+    "for a arrived a 1",
+    "for b arrived b 2",
+    "for a took a",
+    "for a sent a 1",
+    "for a ended a 1",
+  ]);
 });
 
 it("forgets the key longest unused, but none whose batch is under way", () => {
@@ -69,13 +65,17 @@ it("forgets the key longest unused, but none whose batch is under way", () => {
     made.push(key);
     return noting(key, [], key === "busy" ? send : { kind: "wait", untilMs: Infinity });
   });
-  policy.decide(view("busy", [1]));
-  policy.decide(view("idle", [1]));
-  for (let index = 0; index < 70; index++) policy.decide(view(`k${index}`, [1]));
+  const come = (key: string): void => {
+    policy.arrived?.(key, 1, 0);
+    ask(policy, view(key, [1]));
+  };
+  come("busy");
+  come("idle");
+  for (let index = 0; index < 70; index++) come(`k${index}`);
   made.length = 0;
   policy.ended?.(ended("busy", 1));
   expect(made).toEqual([]);
-  policy.decide(view("idle", [1]));
+  come("idle");
   expect(made).toEqual(["idle"]);
 });
 
@@ -83,22 +83,21 @@ it("sends a request of more rows than were measured alone, and keeps it from the
   const heard: string[] = [];
   const policy = oversizedFirst(noting("inner", heard), 8);
   policy.arrived?.("a", 100, 0);
-  expect(policy.decide(view("a", [3, 100]))).toMatchObject({ first: 1, count: 1, target: 0 });
+  expect(ask(policy, view("a", [3, 100]))).toMatchObject({ first: 1, count: 1, target: 0 });
   policy.ended?.(ended("a", 100));
   expect(heard).toEqual(["inner arrived a 8"]);
-  expect(policy.decide(view("a", [3, 8]))).toBe(send);
+  expect(ask(policy, view("a", [3, 8]))).toBe(send);
 });
 
 it("waits with an oversized request while no target takes anything", () => {
-  const [edge] = view("a", []).targets;
-  const suspended = [{ ...(edge as NonNullable<typeof edge>), suspendedUntilMs: 30 }];
-  const decision = oversizedFirst(noting("inner", []), 8).decide(view("a", [9], { targets: suspended }));
+  const targets = [shownTarget({ name: "edge", kind: "edge" }, pausedUntil(30))];
+  const decision = ask(oversizedFirst(noting("inner", []), 8), view("a", [9], { targets }));
   expect(decision).toEqual({ kind: "wait", untilMs: 30 });
 });
 
 it("lets a policy that waits for the last moment find it when the timer is a little late", () => {
   const leftMs: number[] = [];
-  const policy = punctual(
+  const policy = withTimerSlack(
     {
       name: "last moment",
       decide: ({ nowMs, line }) => {
@@ -109,8 +108,8 @@ it("lets a policy that waits for the last moment find it when the timer is a lit
     },
     5,
   );
-  expect(policy.decide(view("a", [1]))).toEqual({ kind: "wait", untilMs: 75 });
-  expect(policy.decide(view("a", [1], { nowMs: 78 }))).toBe(send);
-  expect(policy.decide(view("a", [1], { nowMs: 90 }))).toBe(send);
+  expect(ask(policy, view("a", [1]))).toEqual({ kind: "wait", untilMs: 75 });
+  expect(ask(policy, view("a", [1], { nowMs: 78 }))).toBe(send);
+  expect(ask(policy, view("a", [1], { nowMs: 90 }))).toBe(send);
   expect(leftMs).toEqual([95, 20, 5]);
 });

@@ -30,14 +30,18 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
   };
   return {
     name,
-    decide: (view) => {
-      const inner = innerOf(view.line.key);
-      const decision = inner.policy.decide(view);
-      if (decision.kind === "dispatch") inner.batchesUnderWay++;
+    decide: (view) => innerOf(view.line.key).policy.decide(view),
+    arrived: (key, rows, nowMs) => {
+      innerOf(key).policy.arrived?.(key, rows, nowMs);
       forget();
-      return decision;
     },
-    arrived: (key, rows, nowMs) => innerOf(key).policy.arrived?.(key, rows, nowMs),
+    plan: (key, nowMs) => innerOf(key).policy.plan?.(key, nowMs),
+    took: (view, decision) => innerOf(view.line.key).policy.took?.(view, decision),
+    sent: (batch) => {
+      const inner = innerOf(batch.key);
+      inner.batchesUnderWay++;
+      inner.policy.sent?.(batch);
+    },
     ended: (batch) => {
       const inner = innerOf(batch.key);
       inner.batchesUnderWay--;

@@ -3,14 +3,8 @@
  * full, when its oldest request has waited for the timeout, or when the earliest deadline leaves no more
  * time. It plans nothing, so it is what every better policy is measured against.
  */
-import {
-  type Decision,
-  type Policy,
-  type QueueView,
-  type ReleaseReason,
-  requestsWithin,
-  type TargetView,
-} from "./policy.ts";
+import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
+import { type Decision, type Policy, type QueueView, type ReleaseReason, requestsWithin } from "./policy.ts";
 
 export interface FixedPlan {
   /** Rows a batch aims at, by target, in the order of the queue's targets; each an integer from 1. */
@@ -29,11 +23,16 @@ export function fixedPolicy(plan: FixedPlan): Policy {
     }
   }
   if (!(plan.timeoutMs >= 0)) throw new RangeError(`timeoutMs is ${plan.timeoutMs}; allowed: 0 or more`);
-  return { name: "fixed", decide: (view) => decide(plan, view) };
+  let batchesSent = 0;
+  return {
+    name: "fixed",
+    decide: (view) => decide(plan, view, batchesSent),
+    sent: () => void batchesSent++,
+  };
 }
 
-function decide(plan: FixedPlan, view: QueueView): Decision {
-  const target = nextTarget(view);
+function decide(plan: FixedPlan, view: QueueView, batchesSent: number): Decision {
+  const target = nextTarget(view, batchesSent);
   if (target === undefined) return { kind: "wait", untilMs: earliestResumeMs(view) };
   const { line, nowMs } = view;
   const plannedRows = plan.batchRows[target] as number;
@@ -54,26 +53,23 @@ function decide(plan: FixedPlan, view: QueueView): Decision {
 }
 
 /**
- * The target whose turn it is, or the next one after it that can take a batch now. Requests that failed once do not
- * try whether a target that fails is back, when another one is well.
+ * The target whose turn it is, or the next one after it that can take a batch now. A request that failed once does not
+ * probe whether a target is back while another one is healthy.
  */
-function nextTarget({ targets, nowMs, batchesFormed, line }: QueueView): number | undefined {
-  let failing: number | undefined;
+function nextTarget({ targets, nowMs, line }: QueueView, batchesSent: number): number | undefined {
+  let probed: number | undefined;
   for (let step = 0; step < targets.length; step++) {
-    const index = (batchesFormed + step) % targets.length;
-    const { suspendedUntilMs, inFlight, maxInFlight, isFailing } = targets[index] as TargetView;
-    if (suspendedUntilMs > nowMs || inFlight >= maxInFlight) continue;
-    if (!isFailing || line.at(0).attempts === 0) return index;
-    failing ??= index;
+    const index = (batchesSent + step) % targets.length;
+    const target = targets[index] as TargetView;
+    if (!hasRoom(target, nowMs)) continue;
+    if (target.health(nowMs).kind === "healthy" || line.at(0).attempts === 0) return index;
+    probed ??= index;
   }
-  return failing;
+  return probed;
 }
 
 function earliestResumeMs({ targets, nowMs }: QueueView): number {
-  let resumeMs = Infinity;
-  for (const target of targets) {
-    // A target that is only full resumes with its next result, which is an event of its own.
-    if (target.suspendedUntilMs > nowMs) resumeMs = Math.min(resumeMs, target.suspendedUntilMs);
-  }
-  return resumeMs;
+  // A target that is only full resumes with its next result, which is an event of its own.
+  const resumesMs = targets.map((target) => readyAtMs(target.health(nowMs))).filter((atMs) => atMs > nowMs);
+  return Math.min(Infinity, ...resumesMs);
 }

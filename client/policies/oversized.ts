@@ -1,19 +1,30 @@
 /**
  * Requests of more rows than any target was measured with, before a policy that plans by measured batches: each goes
- * alone, at once, to the first target that can take it. How long it takes nobody knows; a refusal would be certain.
+ * alone, at once, to the first target that can take it. Nobody knows how long it takes, but refusing it helps nobody.
  */
-import type { Decision, Policy, QueueView } from "./policy.ts";
+import { hasRoom, readyAtMs } from "../targets/target-view.ts";
+import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 
-/** @param mostRows rows of the largest batch that `policy` plans with; it neither sees larger ones nor hears of their end */
+/** @param mostRows rows of the largest batch that `policy` plans with; it is not told of larger ones */
 export function oversizedFirst(policy: Policy, mostRows: number): Policy {
-  return {
-    name: policy.name,
+  return wrapPolicy(policy, {
     arrived: (key, rows, nowMs) => policy.arrived?.(key, Math.min(rows, mostRows), nowMs),
     decide: (view) => sendOversized(view, mostRows) ?? policy.decide(view),
+    took: (view, decision) => {
+      if (view.line.rows <= mostRows || !hasOversized(view, mostRows)) policy.took?.(view, decision);
+    },
+    sent: (batch) => {
+      if (batch.rows <= mostRows) policy.sent?.(batch);
+    },
     ended: (batch) => {
       if (batch.rows <= mostRows) policy.ended?.(batch);
     },
-  };
+  });
+}
+
+function hasOversized({ line }: QueueView, mostRows: number): boolean {
+  for (let index = 0; index < line.length; index++) if (line.at(index).rows > mostRows) return true;
+  return false;
 }
 
 /** Undefined when no request of the line is oversized. */
@@ -23,14 +34,12 @@ function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): D
   for (let first = 0; first < line.length; first++) {
     const { rows } = line.at(first);
     if (rows <= mostRows) continue;
-    const target = targets.findIndex(
-      ({ suspendedUntilMs, inFlight, maxInFlight }) => suspendedUntilMs <= nowMs && inFlight < maxInFlight,
-    );
+    const target = targets.findIndex((each) => hasRoom(each, nowMs));
     if (target !== -1)
       return { kind: "dispatch", first, count: 1, target, plannedRows: rows, reason: "full" };
     // Nothing could be sent now, so nobody is held up.
-    const resumeMs = targets.map(({ suspendedUntilMs: atMs }) => (atMs > nowMs ? atMs : Infinity));
-    return { kind: "wait", untilMs: Math.min(...resumeMs) };
+    const resumeMs = targets.map((each) => readyAtMs(each.health(nowMs))).filter((atMs) => atMs > nowMs);
+    return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
   }
   return undefined;
 }

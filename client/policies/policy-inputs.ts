@@ -1,4 +1,5 @@
 /** What a policy is made from: the same in replay as wherever targets were profiled. */
+import type { LearnedTargets } from "./learned-targets.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
 /**
@@ -26,7 +27,7 @@ export interface PlanChange {
 }
 
 export interface PolicyInputs {
-  /** In the order of the queue's targets: the edge first. */
+  /** In the order of the queue's targets. */
   readonly targets: readonly TargetProfile[];
   /** Time from arrival to deadline. */
   readonly sloMs: number;
@@ -38,6 +39,8 @@ export interface PolicyInputs {
   readonly onPlan: (change: PlanChange) => void;
   /** Longest time that a request waits for company, in milliseconds from its arrival. Default: no limit of its own. */
   readonly maxWaitMs?: number | undefined;
+  /** What is learned of the targets, shared by the policies of all models. Default: this policy's own. */
+  readonly learned?: LearnedTargets | undefined;
   /** Parts of the learning that are switched off. Default: none. */
   readonly without?: readonly LearningPart[] | undefined;
 }

@@ -1,9 +1,8 @@
 /**
- * What a policy sees and what it may decide. Deciding is apart from doing: a policy is a pure function of
- * this view, the queue carries its decision out, and the same policy runs live and in replay.
+ * What a policy sees and what it may decide. Deciding is apart from doing: `decide` changes nothing, the queue carries
+ * its decision out and tells the policy so, and the same policy runs live and in replay.
  */
-
-import type { TargetKind } from "../targets/target.ts";
+import type { TargetView } from "../targets/target-view.ts";
 
 /** One waiting request, as a policy sees it. */
 export interface WaitingRequest {
@@ -27,21 +26,21 @@ export interface LineView {
   oldestArrivalMs(): number;
 }
 
-/** A batch that was sent and has not come back. */
-export interface UnderWay {
+/** A batch that leaves now, told to the policy that decided so. */
+export interface SentBatch {
+  /** Counts from 0 over all batches of the queue. */
+  readonly id: number;
+  /** Index of the target. */
+  readonly target: number;
+  readonly key: string;
   readonly rows: number;
   readonly formedAtMs: number;
 }
 
 /** How a batch ended, told to the policy before it decides again. */
-export interface EndedBatch {
-  /** Index of the target. */
-  readonly target: number;
-  readonly key: string;
-  readonly rows: number;
+export interface EndedBatch extends SentBatch {
   /** Sum over its requests. */
   readonly bytes: number;
-  readonly formedAtMs: number;
   readonly endedAtMs: number;
   /** Times as in the target's result; undefined when the batch failed. */
   readonly times:
@@ -55,30 +54,11 @@ export interface EndedBatch {
   readonly late: number;
 }
 
-export interface TargetView {
-  readonly name: string;
-  readonly kind: TargetKind;
-  readonly inFlight: number;
-  /** The batches under way, in the order they were sent. */
-  readonly underWay: readonly UnderWay[];
-  /** Most batches under way at once: fewer than the target was given while it throttles, 1 while it is tried again. */
-  readonly maxInFlight: number;
-  /** True from a failure until the next success. */
-  readonly isFailing: boolean;
-  /** True when what it fails of holds for all functions alike, such as throttling; false when it is its own. */
-  readonly failsForAll: boolean;
-  /** Not to be used before this moment, because it failed; -Infinity when it is well, Infinity when not for this line. */
-  readonly suspendedUntilMs: number;
-  /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */
-  latencyMs(key: string): number;
-}
-
 export interface QueueView {
   readonly nowMs: number;
   readonly line: LineView;
+  /** In the order of the queue's targets, whose indices decisions and batches name. */
   readonly targets: readonly TargetView[];
-  /** Batches formed so far, over all lines. */
-  readonly batchesFormed: number;
   /** True when the queue is closing: nothing more will come, so waiting for company is pointless. */
   readonly draining: boolean;
 }
@@ -106,16 +86,48 @@ export type Decision =
   | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" };
 
 /**
- * A policy decides by what it is shown and by what it has learned from arrivals and ended batches. It reads no
- * clock and no randomness, so the same events make it decide the same.
+ * A policy decides by what it is shown and by what it has learned from the events that it is told of. It reads no clock
+ * and no randomness, so the same events make it decide the same. `decide` is pure: asked twice, it answers the same
+ * twice, and only the other methods change what it knows.
+ *
+ * @example A policy that sends each request alone to the first target:
+ * const first: Policy = {
+ *   name: "first",
+ *   decide: ({ nowMs, targets: [target] }) =>
+ *     hasRoom(target, nowMs)
+ *       ? { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" }
+ *       : { kind: "wait", untilMs: nowMs + 10 },
+ * };
  */
 export interface Policy {
   readonly name: string;
   decide(view: QueueView): Decision;
   /** A request has arrived and was let in; `decide` is asked next. */
   arrived?(key: string, rows: number, nowMs: number): void;
+  /** Time to make plans that are due; `decide` is asked next for a line of that key. */
+  plan?(key: string, nowMs: number): void;
+  /** The queue carries out what `decide` said for this view; a batch that its target does not admit is not carried out. */
+  took?(view: QueueView, decision: Decision): void;
+  /** The batch that `decide` asked for leaves. */
+  sent?(batch: SentBatch): void;
   /** A batch has come back; `decide` is asked next for every line. */
   ended?(batch: EndedBatch): void;
+}
+
+export type WaitDecision = Decision & { readonly kind: "wait" };
+
+/** A policy that does as `inner` does but for the methods in `changes`. */
+export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
+  return {
+    name: inner.name,
+    decide: (view) => inner.decide(view),
+    arrived: (key, rows, nowMs) => inner.arrived?.(key, rows, nowMs),
+    plan: (key, nowMs) => inner.plan?.(key, nowMs),
+    took: (view, decision) => inner.took?.(view, decision),
+    sent: (batch) => inner.sent?.(batch),
+    ended: (batch) => inner.ended?.(batch),
+    ...changes,
+  };
 }
 
 /**

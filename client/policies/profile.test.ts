@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { assumedTimes, unmeasured } from "../daemon/profile/assumed-profile.ts";
+import { assumedTimes, unmeasured } from "../daemon/profile/daemon-profile.ts";
 import { parseProfile, type ProfiledTarget } from "./profile.ts";
 import { profiledTargets, standInFor } from "./profiled-targets.ts";
 import { tinySheet } from "../../test/support/tiny-world.ts";
@@ -51,8 +51,9 @@ it("lets the first known model stand in for one that was not measured", () => {
 });
 
 it("assumes that a part of a core is as much slower", () => {
+  const edges = [{ name: "edge" }];
   const functions = [{ name: "half", vcpu: 0.5, memoryMib: 512 }];
-  const { targets } = unmeasured({ functions, functionCalls: 7 });
+  const { targets } = unmeasured({ edges, functions, options: { serverlessCalls: 7 } });
   expect(targets.map(({ name, replicas }) => [name, replicas])).toEqual([
     ["edge", 1],
     ["half", 7],

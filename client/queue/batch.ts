@@ -1,25 +1,48 @@
-/** A batch under way, and the check that what a target says of it makes sense. */
+/** A batch under way, what it is made of, and the check that what a target says of it makes sense. */
 import { SpillwayError } from "../../base/errors.ts";
-import type { EndedBatch } from "../policies/policy.ts";
+import type { EndedBatch, SentBatch } from "../policies/policy.ts";
+import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts";
+import type { TargetState } from "../targets/target-state.ts";
 import type { ErrorFacts, QueueInput, UnansweredRequest } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
-import type { BatchResult } from "../targets/target.ts";
-import type { TargetState } from "../targets/target-state.ts";
 
-export interface Batch<In, Out> {
-  readonly id: number;
-  readonly key: string;
-  readonly rows: number;
-  readonly formedAtMs: number;
-  readonly target: TargetState<In, Out>;
-  readonly requests: readonly QueuedRequest<In, Out>[];
+/** Rows of one request, in a batch. */
+export interface QueuedPart<In, Out> extends BatchPart<In> {
+  readonly request: QueuedRequest<In, Out>;
 }
 
-/** The result as the queue takes it: answers that do not match the requests are a fault of the target. */
-export function checkedResult<In, Out>(batch: Batch<In, Out>, result: BatchResult<Out>): BatchResult<Out> {
+export interface Batch<In, Out> extends SentBatch {
+  readonly state: TargetState<In, Out>;
+  readonly parts: readonly QueuedPart<In, Out>[];
+}
+
+/**
+ * The step between a line and a batch: which rows of the requests that a policy chose go into it. Each request goes
+ * whole, and a whole request is its own part.
+ */
+export function partsOf<In, Out>(
+  requests: readonly QueuedRequest<In, Out>[],
+): readonly QueuedPart<In, Out>[] {
+  return requests;
+}
+
+/** The batch as its target gets it. */
+export function outgoing<In, Out>(
+  { id, key, rows, parts }: Omit<Batch<In, Out>, "state">,
+  giveUpAtMs: number | undefined,
+): OutgoingBatch<In> {
+  const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;
+  return { id, key, parts, rows, deadlineAtMs, giveUpAtMs };
+}
+
+/** The result as the queue takes it: answers that do not match the parts are a fault of the target. */
+export function checkedResult<In, Out>(
+  { parts, state }: Batch<In, Out>,
+  result: BatchResult<Out>,
+): BatchResult<Out> {
   if (!result.ok) return result;
-  if (result.answers.length + (result.unanswered?.size ?? 0) === batch.requests.length) return result;
-  const message = `${batch.target.name} gave ${result.answers.length} answers to ${batch.requests.length} requests`;
+  if (result.answers.length + (result.unanswered?.size ?? 0) === parts.length) return result;
+  const message = `${state.name} gave ${result.answers.length} answers to ${parts.length} requests`;
   return { ok: false, error: new SpillwayError("target_fault", message), cost: result.cost };
 }
 
@@ -46,20 +69,19 @@ function unansweredIn<Out>({ unanswered }: BatchResult<Out>): { unanswered?: Una
   return { unanswered: Array.from(unanswered, ([index, error]) => ({ index, ...errorFacts(error) })) };
 }
 
-function errorFacts({ code, message, retryAfterMs }: SpillwayError): ErrorFacts {
+export function errorFacts({ code, message, retryAfterMs }: SpillwayError): ErrorFacts {
   return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
 }
 
 /** What the policy learns from the end of a batch. */
 export function endedBatch<In, Out>(
-  { key, rows, formedAtMs, requests }: Batch<In, Out>,
-  target: number,
+  { id, target, key, rows, formedAtMs, parts }: Batch<In, Out>,
   result: BatchResult<Out>,
   endedAtMs: number,
 ): EndedBatch {
   let bytes = 0;
   let late = 0;
-  for (const request of requests) {
+  for (const { request } of parts) {
     bytes += request.bytes;
     if (request.end?.outcome === "late") late++;
   }
@@ -70,5 +92,5 @@ export function endedBatch<In, Out>(
         coldStartMs: result.coldStartMs,
       }
     : undefined;
-  return { target, key, rows, bytes, formedAtMs, endedAtMs, times, late };
+  return { id, target, key, rows, bytes, formedAtMs, endedAtMs, times, late };
 }

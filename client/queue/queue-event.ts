@@ -9,7 +9,7 @@ import type { ErrorCode } from "../../base/errors.ts";
 export interface ErrorFacts {
   readonly code: ErrorCode;
   readonly message: string;
-  /** As in the error: the target is left alone for so long. */
+  /** As in the error: the target is paused for so long. */
   readonly retryAfterMs?: number;
 }
 
@@ -34,6 +34,13 @@ export type QueueInput =
   | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
   | { readonly kind: "timer"; readonly atMs: number }
   | { readonly kind: "close"; readonly atMs: number }
+  /** A target did not admit the batch that the policy wanted to send to it. */
+  | (ErrorFacts & {
+      readonly kind: "refusal";
+      readonly atMs: number;
+      readonly target: string;
+      readonly key: string;
+    })
   | {
       readonly kind: "result";
       readonly batch: number;
@@ -76,6 +83,8 @@ export type QueueOutput =
       readonly waitedMs: number;
       readonly requests: readonly number[];
     }
+  /** Functions are no longer called for a request. */
+  | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }
   | {
       readonly kind: "end";
       readonly id: number;

@@ -1,43 +1,38 @@
-/** Why a request is refused or fails, in the words of what really stood in its way. */
-import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
+/** Why a request that was not served in time is refused, in the words of what really stood in its way. */
+import { SpillwayError } from "../../base/errors.ts";
 
-interface Unsent {
+/** What a request met before its deadline came. */
+export interface Obstacles {
+  /** How often it was sent. */
   readonly attempts: number;
+  /** Why the last attempt failed. */
   readonly lastFailure: SpillwayError | undefined;
-  readonly notSent: SpillwayError | undefined;
+  /** Why its functions, or a target now, refuse to be sent to. */
+  readonly refusal: SpillwayError | undefined;
+  /** Why a target is paused now. */
+  readonly pause: SpillwayError | undefined;
 }
 
 /**
- * A request that was sent and came back says why, for that is what its caller has to know; one that waited for a
- * target that was left alone says why that was.
- *
- * @param heldBy why a target is left alone now
+ * A request that was sent and came back says why, for that is what its caller has to know; one that was never sent
+ * says why the targets that it waited for did not take it.
  */
-export function refusalOf(
-  { attempts, lastFailure, notSent }: Unsent,
-  code: ErrorCode,
-  heldBy?: SpillwayError,
-): SpillwayError {
-  if (code !== "deadline_passed") return new SpillwayError(code);
-  const why = notSent ?? heldBy;
+export function deadlineRefusal({ attempts, lastFailure, refusal, pause }: Obstacles): SpillwayError {
   if (lastFailure !== undefined) {
     const times = attempts === 1 ? "once" : `${attempts} times`;
     const then =
-      why?.isLocal === true ? `not sent again (${why.message})` : "its deadline came before another try";
-    return new SpillwayError(code, `Sent ${times} and failed (${lastFailure.message}); ${then}.`, {
-      cause: lastFailure,
-    });
+      refusal === undefined ? "its deadline came before another try" : `not sent again (${refusal.message})`;
+    return new SpillwayError(
+      "deadline_passed",
+      `Sent ${times} and failed (${lastFailure.message}); ${then}.`,
+      { cause: lastFailure },
+    );
   }
-  if (why === undefined) return new SpillwayError(code);
-  if (why.isLocal) return why;
-  return new SpillwayError(code, `Not sent before its deadline: a target was left alone (${why.message}).`, {
-    cause: why,
-  });
-}
-
-/** Why a request fails whose last batch ended with that error. */
-export function failureOf({ lastFailure }: Unsent, error: SpillwayError): SpillwayError {
-  if (!error.isLocal || lastFailure === undefined) return error;
-  const message = `${lastFailure.message}; not sent again: ${error.message}`;
-  return new SpillwayError(error.code, message, { cause: lastFailure });
+  if (refusal !== undefined) return refusal;
+  if (pause === undefined) return new SpillwayError("deadline_passed");
+  return new SpillwayError(
+    "deadline_passed",
+    `Not sent before its deadline: a target was paused (${pause.message}).`,
+    { cause: pause },
+  );
 }

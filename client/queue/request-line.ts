@@ -4,12 +4,12 @@
  * earlier deadline than those before it moves them, O(distance).
  */
 import type { LineView, WaitingRequest } from "../policies/policy.ts";
-import type { Reach } from "./reach.ts";
+import type { EligibleTargets } from "./eligible-targets.ts";
 
 export class RequestLine<R extends WaitingRequest> implements LineView {
   readonly key: string;
   /** Where its requests may go. */
-  readonly reach: Reach;
+  readonly eligible: EligibleTargets;
   /** When the policy wants to decide about this line again; kept here for the queue. */
   wakeAtMs = Infinity;
   #slots: (R | undefined)[];
@@ -19,9 +19,9 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   /** True while every request arrived after the one before it; then the first is also the oldest. */
   #inArrivalOrder = true;
 
-  constructor(key: string, reach: Reach) {
+  constructor(key: string, eligible: EligibleTargets) {
     this.key = key;
-    this.reach = reach;
+    this.eligible = eligible;
     this.#slots = Array.from({ length: 16 });
   }
 
@@ -67,14 +67,19 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#rows += request.rows;
   }
 
-  /** Take `count` requests, 1 to `length`, from the one at index `first` on. O(first + count). */
-  take(count: number, first = 0): R[] {
+  /** The `count` requests, 1 to `length`, from the one at index `first` on. */
+  peek(count: number, first = 0): R[] {
     if (!(count >= 1 && first >= 0 && first + count <= this.#length)) {
       throw new RangeError(`count is ${count} from ${first}; allowed: 1 to ${this.#length} in all`);
     }
+    return this.#slice((this.#head + first) & (this.#slots.length - 1), count);
+  }
+
+  /** Take what `peek` returned for the same place. O(first + count). */
+  drop(requests: readonly R[], first = 0): void {
     const mask = this.#slots.length - 1;
-    const taken = this.#slice((this.#head + first) & mask, count);
-    for (const request of taken) this.#rows -= request.rows;
+    const count = requests.length;
+    for (const request of requests) this.#rows -= request.rows;
     // Those before the first one taken close up to those behind the last.
     for (let index = first - 1; index >= 0; index--) {
       this.#slots[(this.#head + count + index) & mask] = this.#slots[(this.#head + index) & mask];
@@ -83,6 +88,12 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#head = (this.#head + count) & mask;
     this.#length -= count;
     if (this.#length === 0) this.#inArrivalOrder = true;
+  }
+
+  /** Take `count` requests, 1 to `length`, from the one at index `first` on. */
+  take(count: number, first = 0): R[] {
+    const taken = this.peek(count, first);
+    this.drop(taken, first);
     return taken;
   }
 

@@ -3,7 +3,7 @@
  * stays for a while after it is empty, because it is soon filled again; the number of lines is bounded.
  */
 import type { WaitingRequest } from "../policies/policy.ts";
-import type { Reach } from "./reach.ts";
+import type { EligibleTargets } from "./eligible-targets.ts";
 import { RequestLine } from "./request-line.ts";
 
 const maxLines = 256;
@@ -11,7 +11,7 @@ const maxLines = 256;
 /** What decides in which line a request waits. */
 interface Placed extends WaitingRequest {
   readonly key: string;
-  readonly reach: Reach;
+  readonly eligible: EligibleTargets;
 }
 
 export class RequestLines<R extends Placed> {
@@ -53,15 +53,15 @@ export class RequestLines<R extends Placed> {
     return wakeAtMs;
   }
 
-  #lineOf({ key, reach }: R): RequestLine<R> | undefined {
+  #lineOf({ key, eligible }: R): RequestLine<R> | undefined {
     const first = this.#firsts.get(key);
-    if (first === undefined || first.reach === reach) return first;
-    return this.#lines.find((line) => line.key === key && line.reach === reach);
+    if (first === undefined || first.eligible === eligible) return first;
+    return this.#lines.find((line) => line.key === key && line.eligible === eligible);
   }
 
-  #create({ key, reach }: R): RequestLine<R> | undefined {
+  #create({ key, eligible }: R): RequestLine<R> | undefined {
     if (this.#lines.length >= maxLines && !this.#dropEmpty()) return undefined;
-    const line = new RequestLine<R>(key, reach);
+    const line = new RequestLine<R>(key, eligible);
     this.#lines.push(line);
     if (!this.#firsts.has(key)) this.#firsts.set(key, line);
     return line;

@@ -1,8 +1,9 @@
 /** A request in the virtual queue: what its owner gives, how it stands, and how it ends. */
 import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
+import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
-import type { Reach } from "./reach.ts";
+import type { EligibleTargets } from "./eligible-targets.ts";
 
 /** One request as its owner submits it. */
 export interface Submission<In> {
@@ -45,8 +46,8 @@ export interface Ticket {
   readonly id: number;
 }
 
-/** The queue's own record of a request. */
-export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
+/** The queue's own record of a request; also the part of a batch that holds all of it. */
+export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
   readonly id: number;
   readonly key: string;
   readonly payload: In;
@@ -56,13 +57,12 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
   readonly sloMs: number;
   readonly deadlineAtMs: number;
   readonly done: (end: End<Out>) => void;
-  /** Where it may still go. */
-  reach: Reach;
+  eligible: EligibleTargets;
   attempts = 0;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
-  /** Why it was last not sent by this side. */
-  notSent: SpillwayError | undefined = undefined;
+  /** Why functions are no longer called for it; undefined while they may be. */
+  barredFor: SpillwayError | undefined = undefined;
   /** True when a call of functions with it failed. */
   failedAtFunctions = false;
   inFlight = false;
@@ -75,7 +75,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     submission: Submission<In>,
     arrivedAtMs: number,
     defaultSloMs: number,
-    reach: Reach,
+    eligible: EligibleTargets,
     done: (end: End<Out>) => void,
   ) {
     const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs } = submission;
@@ -91,29 +91,32 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest {
     this.arrivedAtMs = arrivedAtMs;
     this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
-    this.reach = reach;
+    this.eligible = eligible;
     this.done = done;
   }
 
-  /**
-   * Note that a batch with it failed, or was not sent by this side, which uses up no attempt.
-   *
-   * @param target index of that batch's
-   * @returns whether it may be sent again, to some target
-   */
-  cameBack(error: SpillwayError, target: number, maxAttempts: number): boolean {
-    if (error.isLocal) {
-      this.attempts--;
-      this.notSent = error;
-      // Who only shared a batch with a retry that was held back is none.
-      if (error.code !== "retry_budget_spent" || this.failedAtFunctions)
-        this.reach = this.reach.after(error, target);
-    } else {
-      this.lastFailure = error;
-      this.notSent = undefined;
-      this.failedAtFunctions ||= this.reach.targets[target]?.kind === "serverless";
-      this.reach = this.reach.after(error, target);
-    }
-    return this.reach.size > 0 && this.attempts < maxAttempts;
+  get request(): this {
+    return this;
+  }
+
+  get fromRow(): number {
+    return 0;
+  }
+
+  get toRow(): number {
+    return this.rows;
+  }
+
+  /** Note that a batch with it failed at the target of that index. */
+  failed(error: SpillwayError, target: number): void {
+    this.lastFailure = error;
+    this.failedAtFunctions ||= this.eligible.targets[target]?.kind === "serverless";
+    if (error.code === "target_denied") this.eligible = this.eligible.without(target);
+  }
+
+  /** Note that functions are no longer called for it. */
+  barFunctions(error: SpillwayError): void {
+    this.barredFor = error;
+    this.eligible = this.eligible.withoutFunctions();
   }
 }

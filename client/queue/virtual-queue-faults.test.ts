@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { answered, ScriptedTarget, testQueue, unavailable } from "../../test/support/scripted-target.ts";
+import {
+  answered,
+  payloadsOf,
+  ScriptedTarget,
+  testQueue,
+  unavailable,
+} from "../../test/support/scripted-target.ts";
 import { SpillwayError } from "../../base/errors.ts";
 
 function range(count: number): number[] {
@@ -66,7 +72,7 @@ describe("a batch that fails", () => {
               [1, new SpillwayError("request_too_large", "too large alone")],
               [3, new SpillwayError("target_throttled")],
             ]);
-            const answers = batch.payloads.filter((_, index) => !unanswered.has(index));
+            const answers = payloadsOf(batch).filter((_, index) => !unanswered.has(index));
             return { ok: true, answers, unanswered, serviceMs: 5, coldStartMs: 0, cost: 0 };
           },
         }),

@@ -1,7 +1,7 @@
-/** What the queue does when functions are throttled, broken, or not called by this side. */
+/** What the queue does when functions are throttled or broken. */
 import { describe, expect, it } from "vitest";
 import { eager, failed, wellFrom } from "../../test/support/failing-functions.ts";
-import { answered, ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
+import { ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
 
 describe("functions that fail", () => {
   it("are tried again with one call, and with half of what was under way once it is answered", () => {
@@ -44,7 +44,7 @@ describe("functions that fail", () => {
     expect(sentAt(1)[1]).toBeLessThanOrEqual(110);
   });
 
-  it("say what they failed of to those whose deadline comes while they are left alone", () => {
+  it("say what they failed of to those whose deadline comes while they are paused", () => {
     const { clock, submit, ends } = testQueue((virtual) => ({
       policy: eager,
       sloMs: 40,
@@ -70,59 +70,8 @@ describe("functions that fail", () => {
     expect(ends.get(1)).toMatchObject({
       error: {
         code: "deadline_passed",
-        message: "Not sent before its deadline: a target was left alone (f: CAExited).",
+        message: "Not sent before its deadline: a target was paused (f: CAExited).",
       },
     });
-  });
-});
-
-describe("a call that this side does not send", () => {
-  it("uses up no attempt, and leaves functions alone for as long as it says, while the edge goes on", () => {
-    const { clock, submit, targets, ends, queue } = testQueue((virtual) => ({
-      policy: eager,
-      maxAttempts: 1,
-      targets: [
-        new ScriptedTarget(virtual, {
-          name: "f",
-          kind: "serverless",
-          answer: (batch, nth) => (nth < 6 ? failed("spend_cap_reached", "spent", 100) : answered(batch)),
-          maxInFlight: 1,
-        }),
-        new ScriptedTarget(virtual, { name: "edge", maxInFlight: 1, latencyMs: 300 }),
-      ],
-    }));
-    for (let id = 0; id < 3; id++) submit(id);
-    clock.runAll();
-    expect(targets[0]?.sent.map(({ atMs }) => atMs).slice(0, 4)).toEqual([0, 110, 220, 330]);
-    expect(queue.counts).toMatchObject({ served: 3, failed: 0, refused: 0 });
-    expect([...ends.values()].map((end) => "target" in end && end.target)).toContain("edge");
-  });
-
-  it("ends a request that nobody else could take with the reason, and says when to come back", () => {
-    const { clock, submit, ends } = testQueue((virtual) => ({
-      policy: eager,
-      sloMs: 50,
-      targets: [
-        new ScriptedTarget(virtual, {
-          name: "edge",
-          maxInFlight: 1,
-          answer: () => failed("target_unreachable", "edge: ECONNREFUSED"),
-        }),
-        new ScriptedTarget(virtual, {
-          name: "f",
-          kind: "serverless",
-          maxInFlight: 1,
-          answer: () => failed("spend_cap_reached", "no money", 9_000),
-        }),
-      ],
-    }));
-    for (const id of [0, 1, 2]) submit(id);
-    clock.runAll();
-    for (const id of [1, 2]) {
-      expect(ends.get(id)).toMatchObject({
-        outcome: "refused",
-        error: { code: "spend_cap_reached", message: "no money", retryAfterMs: 9_000, status: 503 },
-      });
-    }
   });
 });

@@ -1,46 +1,96 @@
 /** Where requests may still go that functions failed, denied, or answered in part. */
 import { describe, expect, it } from "vitest";
 import { eager, failed } from "../../test/support/failing-functions.ts";
-import { answered, ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
+import { answered, payloadsOf, ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { fixedPolicy } from "../policies/fixed.ts";
 import type { Policy } from "../policies/policy.ts";
-import { RetryBudget } from "../targets/retry-budget.ts";
-import type { BatchResult } from "../targets/target.ts";
-import { guardedTarget } from "../transports/guarded-target.ts";
+import type { End } from "./request.ts";
+import type { BatchResult, TargetKind } from "../targets/target.ts";
+import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
+
+/** Functions first, and an edge for what may not go there; waits for a function that is paused. */
+const functionsFirst: Policy = {
+  name: "functions first",
+  decide: ({ nowMs, line, targets }) => {
+    const healths = targets.map((target) => target.health(nowMs).kind);
+    const isAllowed = (kind: TargetKind): boolean =>
+      targets.some((target, index) => target.kind === kind && healths[index] !== "excluded");
+    const wanted = isAllowed("serverless") ? "serverless" : "edge";
+    const target = targets.findIndex((each) => each.kind === wanted && hasRoom(each, nowMs));
+    if (target !== -1)
+      return { kind: "dispatch", count: line.length, target, plannedRows: line.length, reason: "full" };
+    const resumeMs = targets.map((each) => readyAtMs(each.health(nowMs))).filter((atMs) => atMs > nowMs);
+    return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
+  },
+};
+
+const budgetAtStart = 10;
+
+function queuedMsOf(end: End<number> | undefined): number | undefined {
+  return end !== undefined && "queuedMs" in end ? end.queuedMs : undefined;
+}
+
+/**
+ * A queue whose retry budget is spent: request 99 was sent to the function once and again until the budget was spent,
+ * and has just left for the edge, which is busy with it for 300 ms.
+ *
+ * @param answers of the function's next calls; it answers all further ones
+ */
+function withSpentBudget(answers: readonly BatchResult<number>["ok"][]) {
+  const world = testQueue((virtual) => ({
+    policy: functionsFirst,
+    sloMs: 1_000_000,
+    maxAttempts: 100,
+    targets: [
+      new ScriptedTarget(virtual, { name: "edge", maxInFlight: 1, latencyMs: 300 }),
+      new ScriptedTarget(virtual, {
+        name: "f",
+        kind: "serverless",
+        answer: (batch, nth) =>
+          nth <= budgetAtStart || answers[nth - budgetAtStart - 1] === false
+            ? failed("target_fault", "boom")
+            : answered(batch),
+      }),
+    ],
+  }));
+  const { clock, submit, events, targets } = world;
+  submit(99);
+  const barredAtMs = (): number | undefined => events.find(({ kind }) => kind === "barred")?.atMs;
+  while (barredAtMs() === undefined) clock.advanceTo(clock.nowMs() + 1);
+  const spentAtMs = barredAtMs() as number;
+  expect(targets[1]?.sent).toHaveLength(1 + budgetAtStart);
+  expect(targets[0]?.sent).toEqual([{ atMs: spentAtMs, payloads: [99] }]);
+  return { ...world, spentAtMs };
+}
 
 describe("retries of calls of functions", () => {
-  it("are at most a fifth of the other calls and ten, and never sent after their deadline", async () => {
+  it("are at most a fifth of the other calls and ten, and never sent after their deadline", () => {
     let retries = 0;
     let firsts = 0;
     const requests = 400;
-    const { clock, submit, queue, ends } = testQueue((virtual) => {
+    const { clock, submit, queue, ends, events } = testQueue((virtual) => {
+      const seen = new Set<number>();
       const flaky = new ScriptedTarget(virtual, {
         name: "f",
         kind: "serverless",
         answer: (batch, nth) => {
-          if (batch.isRetry === true) retries++;
+          const [id] = payloadsOf(batch) as [number];
+          if (seen.has(id)) retries++;
           else firsts++;
+          seen.add(id);
+          expect(retries).toBeLessThanOrEqual(budgetAtStart + 0.2 * firsts);
           // It was sent 10 ms ago.
           expect(virtual.nowMs() - 10).toBeLessThan(batch.deadlineAtMs);
           return nth % 2 === 0 ? failed("target_fault", "boom") : answered(batch);
         },
       });
-      return {
-        policy: eager,
-        sloMs: 200_000,
-        targets: [guardedTarget(flaky, new RetryBudget())],
-      };
+      return { policy: eager, sloMs: 200_000, targets: [flaky] };
     });
     for (let id = 0; id < requests; id++) submit(id, { sloMs: 100_000 + 500 * id });
-    // What is refused here comes back in a microtask: time goes on when those are done.
-    while (ends.size < requests) {
-      clock.advanceTo(clock.nowMs() + 10);
-      await new Promise(setImmediate);
-    }
+    clock.runAll();
+    expect(ends.size).toBe(requests);
     expect(firsts).toBe(requests);
     expect(retries).toBeGreaterThan(0.2 * requests);
-    expect(retries).toBeLessThanOrEqual(10 + 0.2 * requests);
     const { served, failed: lost } = queue.counts;
     expect(served + lost).toBe(requests);
     const refused = [...ends.values()].flatMap((end) =>
@@ -48,63 +98,68 @@ describe("retries of calls of functions", () => {
     );
     expect(refused.length).toBeGreaterThan(50);
     for (const message of refused) expect(message).toMatch(/^boom; not sent again: /);
+    expect(events.filter(({ kind }) => kind === "barred")).toHaveLength(refused.length);
   });
 
-  it("are taken by the edge when the budget is spent", async () => {
-    const budget = new RetryBudget();
-    while (budget.take());
-    const { clock, submit, ends } = testQueue((virtual) => {
-      const broken = new ScriptedTarget(virtual, {
-        name: "f",
-        kind: "serverless",
-        answer: () => failed("target_fault"),
-      });
-      const edge = new ScriptedTarget(virtual, { name: "edge" });
-      return {
-        policy: {
-          name: "in turn",
-          decide: ({ nowMs, targets, batchesFormed }) => {
-            const target = batchesFormed === 2 ? 1 : 0;
-            const { suspendedUntilMs } = targets[target] ?? { suspendedUntilMs: 0 };
-            if (suspendedUntilMs > nowMs) return { kind: "wait", untilMs: suspendedUntilMs };
-            return { kind: "dispatch", count: 1, target, plannedRows: 1, reason: "full" };
-          },
-        } satisfies Policy,
-        targets: [guardedTarget(broken, budget), edge],
-      };
-    });
-    submit(0);
-    clock.advanceTo(200);
-    await new Promise(setImmediate);
+  it("go to edges only when the budget is spent, and the queue says so", () => {
+    const { clock, ends, events, spentAtMs } = withSpentBudget([]);
     clock.runAll();
-    expect(ends.get(0)).toMatchObject({ outcome: "served", target: "edge" });
+    expect(events.filter(({ kind }) => kind === "barred")).toEqual([
+      { kind: "barred", id: 0, atMs: spentAtMs, code: "retry_budget_spent" },
+    ]);
+    expect(ends.get(99)).toMatchObject({ outcome: "served", target: "edge", queuedMs: spentAtMs });
+  });
+
+  it("do not need a budget at edges", () => {
+    const { clock, submit, targets, ends, events } = testQueue((virtual) => ({
+      policy: eager,
+      sloMs: 1_000_000,
+      maxAttempts: 100,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "edge",
+          answer: (batch, nth) => (nth < 50 ? failed("target_fault") : answered(batch)),
+        }),
+      ],
+    }));
+    submit(0);
+    clock.runAll();
+    expect(targets[0]?.sent).toHaveLength(51);
+    expect(ends.get(0)).toMatchObject({ outcome: "served" });
+    expect(events.filter(({ kind }) => kind === "barred")).toEqual([]);
   });
 });
 
-/** The edge and functions in turn, as the fixed plan has it, one row a batch. */
-const inTurn = fixedPolicy({ batchRows: [1, 1, 1], timeoutMs: 0 });
-
-describe("a request that functions are spared", () => {
-  it("waits for an edge that is busy, while others go on to functions", async () => {
-    const budget = new RetryBudget();
-    while (budget.take());
-    const { clock, submit, ends } = testQueue((virtual) => {
-      const edge = new ScriptedTarget(virtual, { name: "edge", maxInFlight: 1, latencyMs: 300 });
-      const flaky = new ScriptedTarget(virtual, {
-        name: "f",
-        kind: "serverless",
-        answer: (batch, nth) => (nth === 0 ? failed("target_fault") : answered(batch)),
-      });
-      return { policy: inTurn, targets: [edge, guardedTarget(flaky, budget)] };
-    });
-    // 0 keeps the edge busy until 300, 1 fails at 10, and until then the function is left alone.
-    for (const id of [0, 1]) submit(id);
-    clock.advanceTo(150);
-    await new Promise(setImmediate);
+describe("a request that may no longer go to functions", () => {
+  it("waits for an edge that is busy, while others go on to functions", () => {
+    const { clock, submit, ends, spentAtMs } = withSpentBudget([true, false]);
+    // The function is well again with 0, and fails 1.
+    submit(0);
+    clock.advanceTo(spentAtMs + 15);
+    submit(1);
+    clock.advanceTo(spentAtMs + 150);
     submit(2);
     clock.runAll();
-    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "edge", queuedMs: 300 });
+    expect(ends.get(0)).toMatchObject({ outcome: "served", target: "f" });
+    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "edge" });
+    expect(queuedMsOf(ends.get(1))).toBeCloseTo(300 - 15, 6);
+    expect(ends.get(2)).toMatchObject({ outcome: "served", target: "f", queuedMs: 0 });
+  });
+
+  it("leaves those behind that only shared its batch: they still go to functions", () => {
+    const { clock, submit, ends, events, targets, spentAtMs } = withSpentBudget([true, false]);
+    submit(0);
+    clock.advanceTo(spentAtMs + 15);
+    submit(1);
+    // The function failed 1 and is paused for 50 to 100 ms; 2 waits with 1 for its end, and would leave with it.
+    clock.advanceTo(spentAtMs + 40);
+    submit(2);
+    clock.runAll();
+    expect(events.filter((event) => event.kind === "barred").map(({ id }) => id)).toEqual([0, 2]);
+    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "edge" });
     expect(ends.get(2)).toMatchObject({ outcome: "served", target: "f" });
+    const barredAtMs = events.findLast(({ kind }) => kind === "barred")?.atMs as number;
+    expect(targets[1]?.sent.at(-1)).toEqual({ atMs: barredAtMs, payloads: [2] });
   });
 
   it("is not given up early at the edge, since nobody else would take it", () => {
@@ -125,7 +180,7 @@ describe("a request that functions are spared", () => {
       const policy: Policy = {
         name: "functions first",
         decide: ({ targets, nowMs }) => {
-          const target = (targets[1]?.suspendedUntilMs ?? 0) > nowMs ? 0 : 1;
+          const target = readyAtMs((targets[1] as TargetView).health(nowMs)) > nowMs ? 0 : 1;
           return { kind: "dispatch", count: 1, target, plannedRows: 1, reason: "full", giveUpAtMs: 500 };
         },
       };
@@ -194,7 +249,7 @@ describe("a batch of which parts ended differently", () => {
           name: "f",
           kind: "serverless",
           maxInFlight: 1,
-          answer: (batch, nth) => (nth === 0 ? first(batch.payloads) : answered(batch)),
+          answer: (batch, nth) => (nth === 0 ? first(payloadsOf(batch)) : answered(batch)),
         }),
       ],
     }));
@@ -212,10 +267,9 @@ describe("a batch of which parts ended differently", () => {
     expect(partly.atMs?.[1]).toBeGreaterThanOrEqual(60);
   });
 
-  it("ends the request that is too large, and keeps for later what this side did not send", () => {
+  it("ends the request that is too large, and sends the one again that there was no money for", () => {
     const { submit, clock, ends, targets, events } = testQueue((virtual) => ({
       policy: wholeLine,
-      maxAttempts: 1,
       targets: [
         new ScriptedTarget(virtual, {
           name: "f",
@@ -237,11 +291,10 @@ describe("a batch of which parts ended differently", () => {
     clock.runAll();
     expect(ends.get(1)).toMatchObject({ outcome: "failed", error: { code: "request_too_large" } });
     expect(ends.get(2)).toMatchObject({ outcome: "served" });
-    expect(targets[0]?.sent).toEqual([
-      { atMs: 0, payloads: [0] },
-      { atMs: 10, payloads: [1, 2] },
-      { atMs: 70, payloads: [2] },
-    ]);
+    expect(targets[0]?.sent.map(({ payloads }) => payloads)).toEqual([[0], [1, 2], [2]]);
+    // It failed at 20, and its target was paused as after any failure.
+    expect(targets[0]?.sent[2]?.atMs).toBeGreaterThanOrEqual(70);
+    expect(targets[0]?.sent[2]?.atMs).toBeLessThanOrEqual(120);
     expect(events.find((event) => event.kind === "result" && !event.ok)).toMatchObject({
       unanswered: [
         { index: 0, code: "request_too_large" },

@@ -3,22 +3,25 @@
  * decisions go. It holds requests until its policy sends them off in batches. It reads its clock once an event,
  * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
  */
-import { type Batch, checkedResult, endedBatch, resultEvent } from "./batch.ts";
+import { type Batch, checkedResult, endedBatch, outgoing, partsOf, resultEvent } from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { Ledger, type QueueCounts } from "./ledger.ts";
-import type { Decision, Policy } from "../policies/policy.ts";
+import { EligibleTargets } from "./eligible-targets.ts";
+import { OpenRequests, type QueueCounts } from "./open-requests.ts";
+import type { Decision, Policy, QueueView } from "../policies/policy.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./queue-options.ts";
-import { Reach } from "./reach.ts";
 import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
-import { failureOf } from "./refusal.ts";
+import { Retries } from "./retries.ts";
+import { deadlineRefusal } from "./refusal.ts";
 import type { BatchResult } from "../targets/target.ts";
+import { RetryBudget } from "../targets/retry-budget.ts";
 import { TargetState } from "../targets/target-state.ts";
+import { readyAtMs } from "../targets/target-view.ts";
 
 export class VirtualQueue<In, Out> {
   readonly #clock: Clock;
@@ -26,11 +29,14 @@ export class VirtualQueue<In, Out> {
   readonly #timer: Timer;
   readonly #policy: Policy;
   readonly #targets: readonly TargetState<In, Out>[];
-  readonly #everywhere: Reach;
+  readonly #everywhere: EligibleTargets;
   readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
-  readonly #ledger: Ledger<In, Out>;
+  readonly #open: OpenRequests<In, Out>;
+  readonly #retries: Retries<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
+  /** Lines that were filled while another one was decided about. */
+  readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
   #batchesFormed = 0;
   #closed = false;
   #timerAtMs = Infinity;
@@ -47,21 +53,28 @@ export class VirtualQueue<In, Out> {
     this.#timer = options.clock.createTimer(() => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
     const random = seededRandom(options.seed ?? 0);
-    this.#targets = options.targets.map((target) => new TargetState(target, random));
-    this.#everywhere = Reach.everywhere(this.#targets);
+    const retries = new RetryBudget();
+    this.#targets = options.targets.map((target) => new TargetState(target, random, retries));
+    this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
-    this.#ledger = new Ledger(options.observe);
+    this.#open = new OpenRequests(options.observe);
+    this.#retries = new Retries({
+      open: this.#open,
+      lines: this.#lines,
+      maxAttempts: this.#bounds.maxAttempts,
+      observe: options.observe,
+    });
   }
 
   /** How the requests stand now. */
   get counts(): Readonly<QueueCounts> {
-    return this.#ledger.counts;
+    return this.#open.counts;
   }
 
-  /** False when nothing can be served now: the queue closes, or every target failed lately. */
+  /** False when nothing can be served now: the queue closes, or every target is paused. */
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
-    return !this.#closed && this.#targets.some((target) => target.suspendedUntilMs <= nowMs);
+    return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
   }
 
   /**
@@ -97,7 +110,7 @@ export class VirtualQueue<In, Out> {
       if (request.end !== undefined) return;
       this.#observe?.({ kind: "cancel", id: request.id, atMs: nowMs });
       if (!request.inFlight) this.#lines.remove(request);
-      this.#ledger.end(request, { outcome: "cancelled", error: new SpillwayError("cancelled") }, nowMs);
+      this.#open.end(request, { outcome: "cancelled", error: new SpillwayError("cancelled") }, nowMs);
     });
     return true;
   }
@@ -115,8 +128,8 @@ export class VirtualQueue<In, Out> {
   /** After each event: set the timer, tell the owners of what ended, and say when all has. */
   #settle(): void {
     this.#setTimer();
-    this.#ledger.tellOwners();
-    if (this.#closed && this.#ledger.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
+    this.#open.tellOwners();
+    if (this.#closed && this.#open.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
   }
 
   #setTimer(): void {
@@ -128,16 +141,16 @@ export class VirtualQueue<In, Out> {
 
   #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
     const { id, key, rows, bytes, sloMs } = request;
-    this.#ledger.arrived(request);
+    this.#open.arrived(request);
     this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs });
     if (this.#closed) {
-      this.#ledger.refuse(request, "queue_closed", nowMs);
+      this.#refuse(request, new SpillwayError("queue_closed"), nowMs);
       return;
     }
     const fits =
-      this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#ledger.bytes <= this.#bounds.maxBytes;
+      this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#open.bytes <= this.#bounds.maxBytes;
     const line = fits ? this.#lines.add(request) : undefined;
-    if (line === undefined) this.#ledger.refuse(request, "queue_full", nowMs);
+    if (line === undefined) this.#refuse(request, new SpillwayError("queue_full"), nowMs);
     else {
       this.#policy.arrived?.(key, rows, nowMs);
       this.#decide(line, nowMs);
@@ -161,121 +174,106 @@ export class VirtualQueue<In, Out> {
         this.#refuseLate(line, 1, nowMs);
         continue;
       }
-      const decision = this.#policy.decide({
-        nowMs,
-        line,
-        targets: line.reach.targets,
-        batchesFormed: this.#batchesFormed,
-        draining: this.#closed,
-      });
-      switch (decision.kind) {
-        case "dispatch":
-          this.#dispatch(line, decision, nowMs);
-          break;
-        case "refuse":
-          this.#refuseLate(line, decision.count, nowMs);
-          break;
-        case "wait":
-          if (!(decision.untilMs > nowMs)) {
-            throw new RangeError(
-              `policy ${this.#policy.name} waits until ${decision.untilMs}; now is ${nowMs}`,
-            );
-          }
-          line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
-          return;
+      this.#policy.plan?.(line.key, nowMs);
+      const view = { nowMs, line, targets: line.eligible.targets, draining: this.#closed };
+      const decision = this.#policy.decide(view);
+      if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
+      else if (decision.kind === "refuse") {
+        this.#policy.took?.(view, decision);
+        this.#refuseLate(line, decision.count, nowMs);
+      } else {
+        if (!(decision.untilMs > nowMs)) {
+          throw new RangeError(
+            `policy ${this.#policy.name} waits until ${decision.untilMs}; now is ${nowMs}`,
+          );
+        }
+        line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
+        this.#policy.took?.(view, decision);
+        break;
       }
     }
+    for (const other of this.#undecided.splice(0)) this.#decide(other, nowMs);
   }
 
   #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
-    const heldBy = this.#whyLeftAlone(nowMs);
-    for (const request of line.take(count)) this.#ledger.refuse(request, "deadline_passed", nowMs, heldBy);
+    const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
+    const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs) ?? []);
+    for (const request of line.take(count)) {
+      const { attempts, lastFailure, barredFor } = request;
+      const obstacles = { attempts, lastFailure, refusal: barredFor ?? refusal, pause };
+      this.#refuse(request, deadlineRefusal(obstacles), nowMs);
+    }
   }
 
-  /** Why a target is left alone now: a reason of our own, such as the cap on money, before what the first fails of. */
-  #whyLeftAlone(nowMs: number): SpillwayError | undefined {
-    const reasons = this.#targets.flatMap((target) => target.whyNot(nowMs) ?? []);
-    return reasons.find(({ isLocal }) => isLocal) ?? reasons[0];
+  #refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+    this.#open.end(request, { outcome: "refused", error }, nowMs);
   }
 
+  /** Send what the policy decided, if the target admits it. */
   #dispatch(
     line: RequestLine<QueuedRequest<In, Out>>,
-    { first = 0, count, target: index, plannedRows, reason, giveUpAtMs }: Decision & { kind: "dispatch" },
-    nowMs: number,
+    decision: Decision & { kind: "dispatch" },
+    view: QueueView,
   ): void {
-    const target = this.#targets[index];
-    if (target === undefined || target.inFlight >= target.maxInFlight || !line.reach.has(index)) {
+    const { nowMs } = view;
+    const { first = 0, count, target: index, giveUpAtMs } = decision;
+    const state = this.#targets[index];
+    if (state === undefined || state.inFlight >= state.maxInFlight || !line.eligible.has(index)) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
     }
-    const { key, reach } = line;
-    const waitedMs = nowMs - line.oldestArrivalMs();
-    const { deadlineAtMs } = line.at(first);
-    const requests = line.take(count, first);
+    if (state.refusal(nowMs) !== undefined) {
+      throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which refuses for now`);
+    }
+    const requests = line.peek(count, first);
     let rows = 0;
     let isRetry = false;
     for (const request of requests) {
-      this.#ledger.sent(request);
       rows += request.rows;
       isRetry ||= request.failedAtFunctions;
     }
-    const payloads = requests.map(({ payload }) => payload);
-    const id = this.#batchesFormed++;
-    const batch: Batch<In, Out> = { id, key, rows, formedAtMs: nowMs, target, requests };
-    target.sent(batch);
-    if (this.#observe !== undefined) {
-      const facts = { target: target.name, key, plannedRows, rows, reason, waitedMs };
-      this.#observe({ kind: "batch", id, atMs: nowMs, ...facts, requests: requests.map((each) => each.id) });
+    const { key } = line;
+    const parts = partsOf(requests);
+    const batch = { id: this.#batchesFormed, target: index, key, rows, formedAtMs: nowMs, state, parts };
+    // A request that may go nowhere else is not given up early.
+    const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
+    const refusal = state.admit(sent, isRetry, nowMs);
+    if (refusal !== undefined) {
+      this.#undecided.push(...this.#retries.notAdmitted(line, batch, refusal, nowMs));
+      return;
     }
+    this.#policy.took?.(view, decision);
+    this.#batchesFormed++;
+    const waitedMs = nowMs - line.oldestArrivalMs();
+    line.drop(requests, first);
+    for (const request of requests) this.#open.sent(request);
+    state.sent(batch, isRetry);
+    this.#observeBatch(batch, decision, waitedMs);
+    this.#policy.sent?.(batch);
     let ended = false;
-    // Who may go nowhere else is not given up early.
-    const untilMs = reach.size > 1 ? giveUpAtMs : undefined;
-    target.target.send({ id, key, payloads, rows, deadlineAtMs, isRetry, giveUpAtMs: untilMs }, (result) => {
+    state.target.send(sent, (result) => {
       if (ended) return;
       ended = true;
       this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));
     });
   }
 
+  #observeBatch(
+    { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
+    { plannedRows, reason }: Decision & { kind: "dispatch" },
+    waitedMs: number,
+  ): void {
+    if (this.#observe === undefined) return;
+    const facts = { target: state.name, key, plannedRows, rows, reason, waitedMs };
+    const requests = parts.map(({ request }) => request.id);
+    this.#observe({ kind: "batch", id, atMs, ...facts, requests });
+  }
+
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
-    const index = this.#targets.indexOf(batch.target);
-    batch.target.ended(batch, result, nowMs);
-    this.#endEach(batch, result, index, nowMs);
-    this.#policy.ended?.(endedBatch(batch, index, result, nowMs));
+    batch.state.ended(batch, result, nowMs);
+    this.#retries.batchEnded(batch, result, nowMs);
+    this.#policy.ended?.(endedBatch(batch, result, nowMs));
     this.#decideAll(nowMs);
-  }
-
-  #endEach(batch: Batch<In, Out>, result: BatchResult<Out>, target: number, nowMs: number): void {
-    const { requests } = batch;
-    let answered = 0;
-    for (let index = 0; index < requests.length; index++) {
-      const request = requests[index] as QueuedRequest<In, Out>;
-      const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
-      if (!result.ok || error !== undefined) {
-        this.#unanswered(request, error as SpillwayError, target, nowMs);
-        continue;
-      }
-      const answer = result.answers[answered++] as Out;
-      if (request.end !== undefined) continue;
-      const end: Served<Out> = {
-        outcome: nowMs <= request.deadlineAtMs ? "served" : "late",
-        answer,
-        target: batch.target.name,
-        batchRows: batch.rows,
-        queuedMs: batch.formedAtMs - request.arrivedAtMs,
-        serviceMs: result.serviceMs,
-      };
-      this.#ledger.end(request, end, nowMs);
-    }
-  }
-
-  /** What failed for a passing reason waits again, within its attempts and its deadline. */
-  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
-    if (request.end !== undefined) return;
-    const mayTry = request.cameBack(error, target, this.#bounds.maxAttempts);
-    const again = error.retryable && mayTry && nowMs < request.deadlineAtMs;
-    if (again && this.#lines.add(request) !== undefined) this.#ledger.returned(request);
-    else this.#ledger.end(request, { outcome: "failed", error: failureOf(request, error) }, nowMs);
   }
 }

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { CircuitBreaker } from "./circuit-breaker.ts";
+import { readyAtMs } from "./target-view.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 
 const whole = (): number => 0;
@@ -11,8 +12,9 @@ function pauses(codes: readonly ErrorCode[], random = whole): number[] {
   let nowMs = 0;
   return codes.map((code) => {
     breaker.failed(new SpillwayError(code), nowMs, nowMs);
-    const pauseMs = breaker.suspendedUntilMs - nowMs;
-    nowMs = breaker.suspendedUntilMs;
+    const untilMs = readyAtMs(breaker.health(nowMs));
+    const pauseMs = untilMs - nowMs;
+    nowMs = untilMs;
     return Math.round(pauseMs);
   });
 }
@@ -28,34 +30,67 @@ it("lets a function that does not start be tried once more, and then leaves it a
   expect(pauses(times(6, "target_broken"))).toEqual([100, 5_000, 10_000, 20_000, 40_000, 60_000]);
 });
 
-it("fails until a call succeeds, and takes calls that were under way at a failure for a part of it", () => {
+it("pauses, is probed until a call succeeds, and takes calls that were under way at a failure for a part of it", () => {
   const breaker = new CircuitBreaker(whole);
   breaker.failed(new SpillwayError("target_fault"), 0, 10);
   breaker.failed(new SpillwayError("target_fault"), 5, 20);
-  expect([breaker.isFailing, breaker.suspendedUntilMs]).toEqual([true, 110]);
+  expect([20, 109, 110, 5_000].map((nowMs) => breaker.health(nowMs))).toEqual([
+    { kind: "paused", untilMs: 110, isShared: false },
+    { kind: "paused", untilMs: 110, isShared: false },
+    { kind: "probing", sinceMs: 110, isShared: false },
+    { kind: "probing", sinceMs: 110, isShared: false },
+  ]);
+  expect(breaker.isFailing).toBe(true);
   breaker.succeeded();
-  expect([breaker.isFailing, breaker.suspendedUntilMs]).toEqual([false, -Infinity]);
+  expect([breaker.isFailing, breaker.health(20)]).toEqual([false, { kind: "healthy" }]);
 });
 
 it("knows what would meet every function, and what is one's own", () => {
-  const failing = (code: ErrorCode): boolean => {
+  const isShared = (code: ErrorCode): boolean => {
     const breaker = new CircuitBreaker(whole);
     breaker.failed(new SpillwayError(code), 0, 0);
-    return breaker.failsForAll;
+    const health = breaker.health(0);
+    return health.kind === "paused" && health.isShared;
   };
-  expect((["target_throttled", "target_unreachable"] as const).map(failing)).toEqual([true, true]);
-  expect((["target_broken", "target_denied", "target_timeout"] as const).map(failing)).toEqual([
+  expect((["target_throttled", "target_unreachable"] as const).map(isShared)).toEqual([true, true]);
+  expect((["target_broken", "target_denied", "target_timeout"] as const).map(isShared)).toEqual([
     false,
     false,
     false,
   ]);
 });
 
-it("waits out what this side refuses, whatever succeeds meanwhile, and calls that no failure", () => {
+it("waits out a refusal, whatever succeeds meanwhile, and takes it for no failure", () => {
   const breaker = new CircuitBreaker(whole);
   const capped = new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 70 });
   breaker.refused(capped, 30);
   breaker.succeeded();
-  expect([breaker.isFailing, breaker.failsForAll, breaker.suspendedUntilMs]).toEqual([false, true, 100]);
-  expect([breaker.whyNot(99), breaker.whyNot(100)]).toEqual([capped, undefined]);
+  expect(breaker.isFailing).toBe(false);
+  expect(breaker.health(99)).toEqual({ kind: "paused", untilMs: 100, isShared: true });
+  expect(breaker.health(100)).toEqual({ kind: "healthy" });
+  expect([breaker.refusal(99), breaker.refusal(100)]).toEqual([capped, undefined]);
+  expect([breaker.pauseReason(99), breaker.pauseReason(100)]).toEqual([capped, undefined]);
+});
+
+it("pauses for 1 ms after a refusal that says no time, and for the longest of several", () => {
+  const breaker = new CircuitBreaker(whole);
+  breaker.refused(new SpillwayError("calls_open"), 30);
+  expect(breaker.health(30.5)).toEqual({ kind: "paused", untilMs: 31, isShared: false });
+  breaker.refused(new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 70 }), 40);
+  breaker.refused(new SpillwayError("calls_open", "open", { retryAfterMs: 5 }), 41);
+  expect(breaker.health(50)).toMatchObject({ kind: "paused", untilMs: 110 });
+});
+
+it("gives a failure as the reason of a pause only while it lasts, and a refusal before a failure", () => {
+  const breaker = new CircuitBreaker(whole);
+  const broken = new SpillwayError("target_broken");
+  breaker.failed(broken, 0, 0);
+  expect([breaker.pauseReason(99), breaker.refusal(99), breaker.pauseReason(100)]).toEqual([
+    broken,
+    undefined,
+    undefined,
+  ]);
+  const capped = new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 20 });
+  breaker.refused(capped, 10);
+  expect([breaker.pauseReason(20), breaker.pauseReason(40)]).toEqual([capped, broken]);
 });

@@ -1,9 +1,10 @@
 /**
- * Leaves a target alone that fails, for a pause that doubles with every further failure, and then lets it be tried:
- * until a call succeeds, its owner sends no more than one at a time. It reads no clock and is given its randomness.
+ * Pauses a target that fails, for a time that doubles with every further failure, and then lets it be probed: until a
+ * call succeeds, its owner sends one at a time. It reads no clock and is given its randomness.
  */
 import type { Random } from "../../base/random.ts";
 import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
+import type { TargetHealth } from "./target-view.ts";
 
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -18,12 +19,19 @@ const shared: ReadonlySet<ErrorCode> = new Set([
   "spend_cap_reached",
 ]);
 
+const healthy: TargetHealth = { kind: "healthy" };
+/** A refusal that names no time is one for this long, so that asking again and again takes time. */
+const shortestRefusalMs = 1;
+
 export class CircuitBreaker {
   readonly #random: Random;
   #failures = 0;
   #pausedUntilMs = -Infinity;
   #refusedUntilMs = -Infinity;
   #lastFailureAtMs = -Infinity;
+  #failure: SpillwayError | undefined;
+  #refusal: SpillwayError | undefined;
+  /** The later of the two. */
   #latest: SpillwayError | undefined;
 
   /** @param random spreads the pauses, so that clients that failed together do not come back together */
@@ -36,19 +44,23 @@ export class CircuitBreaker {
     return this.#failures > 0;
   }
 
-  /** True when the latest failure would meet every function alike. */
-  get failsForAll(): boolean {
-    return this.#latest !== undefined && shared.has(this.#latest.code);
+  health(nowMs: number): TargetHealth {
+    if (this.#failures === 0 && this.#refusedUntilMs <= nowMs) return healthy;
+    const untilMs = Math.max(this.#pausedUntilMs, this.#refusedUntilMs);
+    const isShared = this.#latest !== undefined && shared.has(this.#latest.code);
+    return untilMs > nowMs
+      ? { kind: "paused", untilMs, isShared }
+      : { kind: "probing", sinceMs: untilMs, isShared };
   }
 
-  /** Nothing is to be sent before; -Infinity when all is well. */
-  get suspendedUntilMs(): number {
-    return Math.max(this.#pausedUntilMs, this.#refusedUntilMs);
+  /** What the target is paused for now. */
+  pauseReason(nowMs: number): SpillwayError | undefined {
+    return this.refusal(nowMs) ?? (this.#pausedUntilMs > nowMs ? this.#failure : undefined);
   }
 
-  /** Why nothing is to be sent now; undefined when it may be. */
-  whyNot(nowMs: number): SpillwayError | undefined {
-    return this.suspendedUntilMs > nowMs ? this.#latest : undefined;
+  /** The refusal that is in force. */
+  refusal(nowMs: number): SpillwayError | undefined {
+    return this.#refusedUntilMs > nowMs ? this.#refusal : undefined;
   }
 
   succeeded(): void {
@@ -56,12 +68,12 @@ export class CircuitBreaker {
     this.#pausedUntilMs = -Infinity;
   }
 
-  /** This side did not send a call, and says until when it will not: no success of another call changes that. */
+  /** The target refused to be sent to, and until when: no success of a call under way changes that. */
   refused(error: SpillwayError, nowMs: number): void {
-    if (error.retryAfterMs === undefined) return;
+    this.#refusal = error;
     this.#latest = error;
-    // Never less than a moment, so that asking again and again takes time.
-    this.#refusedUntilMs = Math.max(this.#refusedUntilMs, nowMs + Math.max(1, error.retryAfterMs));
+    const forMs = Math.max(shortestRefusalMs, error.retryAfterMs ?? 0);
+    this.#refusedUntilMs = Math.max(this.#refusedUntilMs, nowMs + forMs);
   }
 
   /**
@@ -71,6 +83,7 @@ export class CircuitBreaker {
   failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
     if (formedAtMs < this.#lastFailureAtMs) return;
     this.#lastFailureAtMs = nowMs;
+    this.#failure = error;
     this.#latest = error;
     const pauseMs = pauseAfter(this.#failures, error.code);
     // Between half and whole.

@@ -1,14 +1,16 @@
 /**
- * What the queue knows of one target: how much is under way, how much may be, how long answers take, and whether it
- * failed lately. It reacts to the queue's events alone, so that a record replays to the same decisions.
+ * What the queue knows of one target: how much is under way, how much may be, how long answers take, and whether it is
+ * well. It is also the one place that is asked whether a batch may leave: breaker, call window, retry budget and what
+ * the target itself says. It reacts to the queue's events alone, so that a record replays to the same decisions.
  */
 import type { Random } from "../../base/random.ts";
 import { SlidingQuantile } from "../../base/sliding-quantile.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
-import { type SpillwayError, worstOf } from "../../base/errors.ts";
-import type { TargetView, UnderWay } from "../policies/policy.ts";
-import type { BatchResult, Target, TargetKind } from "./target.ts";
+import { SpillwayError, worstOf } from "../../base/errors.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
+import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 
 /** Round trips that the prediction rests on, and which of them it takes. */
 const latencyWindow = 64;
@@ -26,11 +28,18 @@ export class TargetState<In, Out> implements TargetView {
   /** The entry that was used last, because the next batch mostly has the same key. */
   #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
 
-  /** @param random spreads the pauses of a function, which many clients share; an edge has few */
-  constructor(target: Target<In, Out>, random: Random) {
+  readonly #retries: RetryBudget | undefined;
+
+  /**
+   * @param random spreads the pauses of a function, which many clients share; an edge has few
+   * @param retries shared by all functions of a queue, since they share what makes them fail; an edge has none
+   */
+  constructor(target: Target<In, Out>, random: Random, retries: RetryBudget) {
+    const isEdge = target.kind === "edge";
     this.target = target;
-    this.#breaker = new CircuitBreaker(target.kind === "edge" ? unspread : random);
+    this.#breaker = new CircuitBreaker(isEdge ? unspread : random);
     this.#window = new CallWindow(target.maxInFlight);
+    this.#retries = isEdge ? undefined : retries;
   }
 
   get name(): string {
@@ -41,18 +50,6 @@ export class TargetState<In, Out> implements TargetView {
     return this.target.kind;
   }
 
-  get isFailing(): boolean {
-    return this.#breaker.isFailing;
-  }
-
-  get failsForAll(): boolean {
-    return this.#breaker.failsForAll;
-  }
-
-  get suspendedUntilMs(): number {
-    return this.#breaker.suspendedUntilMs;
-  }
-
   get inFlight(): number {
     return this.underWay.length;
   }
@@ -60,29 +57,53 @@ export class TargetState<In, Out> implements TargetView {
   /** Of the edge as many as it was given; a function that failed is tried with one call at a time. */
   get maxInFlight(): number {
     if (this.kind === "edge") return this.target.maxInFlight;
-    return this.isFailing ? 1 : this.#window.limit;
+    return this.#breaker.isFailing ? 1 : this.#window.limit;
   }
 
-  /** Why nothing is to be sent now; undefined when it may be. */
-  whyNot(nowMs: number): SpillwayError | undefined {
-    return this.#breaker.whyNot(nowMs);
+  health(nowMs: number): TargetHealth {
+    return this.#breaker.health(nowMs);
+  }
+
+  /** Why nothing is sent now: the failure, or the refusal, that the target is paused for; undefined when it is not paused. */
+  pauseReason(nowMs: number): SpillwayError | undefined {
+    return this.#breaker.pauseReason(nowMs);
+  }
+
+  /** Why the target refuses to be sent to now; undefined when it does not. */
+  refusal(nowMs: number): SpillwayError | undefined {
+    return this.#breaker.refusal(nowMs);
+  }
+
+  /**
+   * Whether a batch may leave now: undefined, or why not. A refusal of the target's own pauses it; one for want of
+   * retry budget holds for retries only.
+   *
+   * @param isRetry whether a call of functions with one of its requests failed before
+   */
+  admit(batch: OutgoingBatch<In>, isRetry: boolean, nowMs: number): SpillwayError | undefined {
+    if (isRetry && this.#retries?.isSpent === true) return new SpillwayError("retry_budget_spent");
+    const refusal = this.target.admit?.(batch);
+    if (refusal !== undefined) this.#breaker.refused(refusal, nowMs);
+    return refusal;
   }
 
   latencyMs(key: string): number {
     return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
   }
 
-  sent(batch: UnderWay): void {
+  /** A batch leaves. */
+  sent(batch: UnderWay, isRetry: boolean): void {
     this.underWay.push(batch);
+    if (isRetry) this.#retries?.pay();
+    else this.#retries?.earn();
   }
 
-  /** A batch has come back: of one that was answered in part it matters why it was not in whole. */
+  /** A batch has come back: what counts of one that was answered in part is why the rest was not. */
   ended(batch: UnderWay & { readonly key: string }, result: BatchResult<Out>, nowMs: number): void {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
     const hasFailed = fault?.retryable === true;
-    if (result.ok && !(hasFailed && !fault.isLocal))
-      this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
+    if (result.ok && !hasFailed) this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
     if (hasFailed) this.#failed(fault, batch.formedAtMs, nowMs);
   }
 
@@ -95,12 +116,8 @@ export class TargetState<In, Out> implements TargetView {
 
   /** For a reason that another try may not have. */
   #failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
-    if (error.isLocal) {
-      this.#breaker.refused(error, nowMs);
-      return;
-    }
     // A call that only tries whether it takes any again does not tell how many it takes.
-    if (error.code === "target_throttled" && !this.isFailing)
+    if (error.code === "target_throttled" && !this.#breaker.isFailing)
       this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
     this.#breaker.failed(error, formedAtMs, nowMs);
   }

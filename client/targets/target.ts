@@ -4,19 +4,29 @@
  */
 import type { SpillwayError } from "../../base/errors.ts";
 
+/**
+ * What a batch is made of: rows of one request. Packing puts parts of several requests into a batch, splitting makes
+ * several parts of one request.
+ */
+export interface BatchPart<In> {
+  readonly payload: In;
+  /** The first of the request's rows, from 0. */
+  readonly fromRow: number;
+  /** The row after the last one. */
+  readonly toRow: number;
+}
+
 /** A batch as a target gets it. */
 export interface OutgoingBatch<In> {
   readonly id: number;
   /** What the requests have in common; only requests with equal keys are batched. */
   readonly key: string;
-  /** The payloads in order of their deadlines; at least one. */
-  readonly payloads: readonly In[];
-  /** Rows over all payloads. */
+  /** In order of the deadlines of their requests; at least one. */
+  readonly parts: readonly BatchPart<In>[];
+  /** Rows over all parts. */
   readonly rows: number;
   /** The earliest deadline in the batch, on the queue's clock. */
   readonly deadlineAtMs: number;
-  /** True when a call of functions with one of its requests failed before. Default: false. */
-  readonly isRetry?: boolean;
   /**
    * When to give the call up, on the queue's clock, so that its requests can go elsewhere in time; undefined: when
    * the target's own time for a call is over.
@@ -28,9 +38,9 @@ export interface OutgoingBatch<In> {
 export type BatchResult<Out> =
   | {
       readonly ok: true;
-      /** In the order of the payloads, without those that `unanswered` has. */
+      /** In the order of the parts, without those that `unanswered` has. */
       readonly answers: readonly Out[];
-      /** Requests that failed while others were answered, by their index in the batch. */
+      /** Parts that failed while others were answered, by their index in the batch. */
       readonly unanswered?: ReadonlyMap<number, SpillwayError>;
       /** Time the model ran, as the server measured it; undefined when the server does not say. */
       readonly serviceMs: number | undefined;
@@ -47,10 +57,8 @@ export type BatchResult<Out> =
   | {
       readonly ok: false;
       readonly error: SpillwayError;
-      /** Requests that failed otherwise than `error` says, by their index in the batch. */
+      /** Parts that failed otherwise than `error` says, by their index in the batch. */
       readonly unanswered?: ReadonlyMap<number, SpillwayError>;
-      /** True when not a byte of the batch was sent. Default: false. */
-      readonly isUnsent?: boolean;
       /** What the call cost all the same; undefined when nothing, or not known. */
       readonly cost?: number;
     };
@@ -66,6 +74,12 @@ export interface Target<In, Out> {
   readonly maxInFlight: number;
   /** Predicted round trip in milliseconds before any batch was observed. */
   readonly assumedLatencyMs: number;
+  /**
+   * Asked just before a batch is sent: why not, and in `retryAfterMs` from when on (default: 1 ms later). When it
+   * returns undefined, `send` of the same batch follows before anything else happens. Without this method every batch
+   * is admitted.
+   */
+  admit?(batch: OutgoingBatch<In>): SpillwayError | undefined;
   /**
    * Send a batch. Calls `done` exactly once, and never before `send` has returned. Ends in bounded time:
    * a call that hangs is a result with `target_timeout`.

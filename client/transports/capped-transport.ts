@@ -1,15 +1,15 @@
 /**
- * A transport to a function whose calls are let through only while the cap on money allows. It stands here and not at
- * the queue, so that the calls that measure a function at start, and the parts of a batch that is split, count too.
+ * A transport to a function that makes a call only while the cap on money allows it. The check is here and not in the
+ * queue, so that it covers the calls that measure a function at start and the parts of a batch that is split.
  */
 import { SpillwayError } from "../../base/errors.ts";
-import type { SpendCap } from "../targets/spend-cap.ts";
+import type { Reservation, SpendCap } from "../targets/spend-cap.ts";
 import type { HttpTransport } from "./http-transport.ts";
-import { BilledFailure, type Transport } from "./transport.ts";
+import { BilledFailure, type Permit, type Transport } from "./transport.ts";
 
 /**
- * The longest that a new instance is reckoned to take for what is billed of its start: the time limit of the initializer
- * in `serverless/s.yaml`. ASSUMED: where the price sheet bills the whole start, that is over by then, too.
+ * The longest billed part of an instance's start that is counted with: the time limit of the initializer in
+ * `serverless/s.yaml`. ASSUMED: where the price sheet bills the whole start, that is over by then as well.
  */
 export const longestStartMs = 10_000;
 
@@ -17,7 +17,7 @@ export interface CappedTransportOptions {
   readonly cap: SpendCap;
   /** The time limit of the function, in milliseconds. */
   readonly functionTimeoutMs: number;
-  /** What a call costs by the time that the function runs. */
+  /** What a call costs when the function runs so long. */
   readonly costOf: (durationMs: number) => number;
   /** The clock of the cap. */
   readonly nowMs: () => number;
@@ -33,18 +33,26 @@ export function mostCost({
 
 export function cappedTransport(transport: Transport, options: CappedTransportOptions): Transport {
   return {
-    call: (...call) =>
+    admit: () => {
+      const inner = transport.admit?.();
+      if (inner instanceof SpillwayError) return inner;
+      const held = reserved(options);
+      if (held instanceof SpillwayError) inner?.release();
+      return held;
+    },
+    call: (model, wire, timeoutMs, permit) =>
       paid(
         options,
-        () => transport.call(...call),
-        // What is billed of the start of an instance is not in its cost, but happened while we waited.
+        permit,
+        () => transport.call(model, wire, timeoutMs),
+        // The billed part of an instance's start is not in the cost, but it happened while we waited.
         ({ cost, mayHaveStarted }, waitedCost) => (mayHaveStarted ? Math.max(cost, waitedCost) : cost),
       ),
     close: () => transport.close(),
   };
 }
 
-/** Asks a function that is a V2 server of its own for what is no inference: it runs for that too, and is billed. */
+/** Questions to a function that is a V2 server of its own; it runs to answer them, and that is billed. */
 export function cappedGet(
   server: Pick<HttpTransport, "get">,
   options: CappedTransportOptions,
@@ -53,49 +61,74 @@ export function cappedGet(
     get: (...question) =>
       paid(
         options,
+        undefined,
         () => server.get(...question),
         (_, waitedCost) => waitedCost,
       ),
   };
 }
 
+/** Money that is held for one call. */
+class SpendPermit implements Permit {
+  readonly reservation: Reservation;
+  readonly #options: CappedTransportOptions;
+
+  constructor(reservation: Reservation, options: CappedTransportOptions) {
+    this.reservation = reservation;
+    this.#options = options;
+  }
+
+  release(): void {
+    this.#options.cap.settle(this.reservation, 0, this.#options.nowMs());
+  }
+}
+
+function reserved(options: CappedTransportOptions): SpendPermit | SpillwayError {
+  const held = options.cap.reserve(mostCost(options), options.nowMs());
+  return "why" in held
+    ? new SpillwayError("spend_cap_reached", held.why, held)
+    : new SpendPermit(held, options);
+}
+
 /**
- * Makes a call if there is money for it, and counts what it cost.
+ * Makes a call if the cap allows it, and counts what it cost.
  *
- * @param costOfEnd what a call cost that was answered, by what it costs if it ran for as long as we waited
+ * @param permit of this transport; undefined: none was asked for yet
+ * @param costOfEnd what an answered call cost; `waitedCost` is the cost if it ran for as long as we waited
  */
 async function paid<Reply>(
   options: CappedTransportOptions,
+  permit: Permit | undefined,
   call: () => Promise<Reply>,
   costOfEnd: (reply: Reply, waitedCost: number) => number,
 ): Promise<Reply> {
   const { cap, costOf, nowMs } = options;
   const beganAtMs = nowMs();
-  const held = cap.reserve(mostCost(options), beganAtMs);
-  if ("why" in held) throw new SpillwayError("spend_cap_reached", held.why, held);
+  const held = permit instanceof SpendPermit ? permit : reserved(options);
+  if (held instanceof SpillwayError) throw held;
+  const { reservation } = held;
   try {
     const reply = await call();
-    cap.settle(held, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
+    cap.settle(reservation, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
     return reply;
   } catch (error) {
     const cost = costOfFailure(error, costOf(nowMs() - beganAtMs));
-    if (cost === undefined) cap.keep(held, nowMs());
-    else cap.settle(held, cost, nowMs());
+    if (cost === undefined) cap.keep(reservation, nowMs());
+    else cap.settle(reservation, cost, nowMs());
     throw error;
   }
 }
 
 /**
- * What a call cost that failed; undefined when it may still run, since nobody knows.
+ * What a failed call cost; undefined when it may still run, so that nobody knows.
  *
- * @param waitedCost what it costs if it ran for as long as we waited: a call that ended cannot have run longer
+ * @param waitedCost the cost if it ran for as long as we waited; a call that ended cannot have run longer
  */
 function costOfFailure(error: unknown, waitedCost: number): number | undefined {
   if (error instanceof BilledFailure) return error.cost === 0 ? 0 : Math.max(error.cost, waitedCost);
   if (!(error instanceof SpillwayError)) return undefined;
-  if (error.isLocal) return 0;
   switch (error.code) {
-    // Refused, so it has ended; whether that is charged, the platform did not say.
+    // The call was refused, so it has ended. The platform did not say whether it charges for that.
     case "target_throttled":
     case "target_denied":
     case "request_rejected":

@@ -1,14 +1,19 @@
 import { expect, it } from "vitest";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
 import { ScriptedTarget } from "../../test/support/scripted-target.ts";
+import { RetryBudget } from "../targets/retry-budget.ts";
 import { TargetState } from "../targets/target-state.ts";
 
 it("predicts from warm round trips: without what a cold start took, and without calls of which nobody knows that", () => {
-  const state = new TargetState(new ScriptedTarget(new VirtualClock(), { name: "f" }), () => 0.5);
+  const state = new TargetState(
+    new ScriptedTarget(new VirtualClock(), { name: "f" }),
+    () => 0.5,
+    new RetryBudget(),
+  );
   const assumedMs = state.latencyMs("k");
   const answer = (latencyMs: number, coldStartMs: number | undefined): void => {
     const batch = { key: "k", rows: 1, formedAtMs: 0 };
-    state.sent(batch);
+    state.sent(batch, false);
     state.ended(batch, { ok: true, answers: [1], serviceMs: 5, coldStartMs, cost: 0 }, latencyMs);
   };
   answer(5_000, undefined);

@@ -1,12 +1,17 @@
 /**
- * Function Compute's official SDK, as one function that sends bytes. Its HTTP layer needs care: both of its timeouts
- * default to 3 s and one of them is an inactivity timeout; a call's timer is cleared only when its body is read with
- * httpx's own `read`, and never when the call is refused. It is 32 MB, so it is loaded when it is used.
+ * Function Compute's official SDK, as one function that sends bytes, and the errors that it throws as the queue's own.
+ * Its HTTP layer needs care: both of its timeouts default to 3 s, and one of them is an inactivity timeout; a call's
+ * timer is cleared only when its body is read with httpx's own `read`, and never when the call is refused. The SDK has
+ * 32 MB, so it is loaded with the first call.
  */
 import { createRequire } from "node:module";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
+import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
+import { withoutExcerpt } from "./reply-text.ts";
+import { BilledFailure, NotSentFailure, wasNeverConnected } from "./transport.ts";
 
 export interface FcAddress {
   readonly functionName: string;
@@ -24,10 +29,10 @@ export interface Invocation {
   readonly body: Uint8Array;
 }
 
-/** Rejects with whatever the SDK throws, at the latest after about `limitMs` without a byte. */
+/** Rejects with what the SDK throws, at the latest after about `limitMs` without a byte. */
 export type Invoke = (payload: Uint8Array, limitMs: number) => Promise<Invocation>;
 
-/** The SDK is CommonJS whose default export sits in a field, which bundlers and Node see differently: required. */
+/** The SDK is required, because Node and bundlers see the default export of this CommonJS module differently. */
 export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
   const require = createRequire(import.meta.url);
   const sdk = require("@alicloud/fc20230330") as typeof import("@alicloud/fc20230330");
@@ -36,7 +41,7 @@ export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
   const httpx = require("httpx") as typeof import("httpx");
   const { default: Client, InvokeFunctionHeaders, InvokeFunctionRequest } = sdk;
   const client = new Client(new $OpenApiUtil.Config(address));
-  // Not twice, however many functions there are.
+  // Once, however many functions there are.
   unsubscribe(responses, clearTimerOfRefusal);
   subscribe(responses, clearTimerOfRefusal);
   return async (payload, limitMs) => {
@@ -61,8 +66,8 @@ export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
 const responses = "http.client.response.finish";
 
 /**
- * The timer of a refused call would hold its request and body until it fires, and then disarm the timer of whichever
- * call uses the connection now, which `read` takes for a timeout of that call.
+ * The timer of a refused call would hold its request and body until it fires. Then it would disarm the timer of the
+ * call that uses the connection by then, and `read` would report a timeout of that call.
  */
 function clearTimerOfRefusal(message: unknown): void {
   const { response } = message as { response: IncomingMessage };
@@ -74,4 +79,59 @@ function clearTimerOfRefusal(message: unknown): void {
   if (timer === undefined) return;
   clearTimeout(socket[timer] ?? undefined);
   socket[timer] = null;
+}
+
+/** What the SDK throws. Its classes tell little, so the status and the code decide. */
+interface SdkError {
+  readonly name?: string;
+  readonly message?: string;
+  readonly code?: string;
+  readonly statusCode?: number;
+  /** The body of the reply, with the status added. */
+  readonly data?: unknown;
+}
+
+/** Longest text that is kept of an error, in characters. */
+const maxText = 500;
+
+/**
+ * The SDK's error as one of ours. Only texts are kept of it: its objects hold requests and replies with their secrets.
+ *
+ * @param error whatever the SDK threw; a SpillwayError is returned as it is
+ * @param redacted takes secrets out of a text
+ */
+export function fcFault(
+  error: unknown,
+  functionName: string,
+  redacted: (text: string) => string = (text) => text,
+): SpillwayError {
+  if (error instanceof SpillwayError) return error;
+  const { code, text, isFree = false } = faultOf(error as SdkError);
+  const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
+  if (wasNeverConnected(error)) return new NotSentFailure(code, message);
+  return isFree ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
+}
+
+function faultOf(error: SdkError): { code: ErrorCode; text: string; isFree?: boolean } {
+  const { message = "", code = "", statusCode, data } = error;
+  // A gateway answered with a page of HTML.
+  if (error instanceof SyntaxError) {
+    return { code: "target_fault", text: `the reply is no JSON: ${withoutExcerpt(message)}` };
+  }
+  if (statusCode === undefined) return { code: withoutStatus(error), text: message };
+  const said = platformErrorIn(data);
+  const platform = said ?? { code, message };
+  const request = platform.requestId === undefined ? "" : `; request ${platform.requestId}`;
+  return {
+    code: meaningOf(statusCode, platform),
+    text: `${platform.code} (${statusCode}${request}): ${platform.message}`,
+    isFree: said !== undefined && isUncharged(statusCode, said),
+  };
+}
+
+function withoutStatus({ name = "", message = "", code = "" }: SdkError): ErrorCode {
+  if (/Timeout/.test(name) || /ReadTimeout|ConnectTimeout/.test(message)) return "target_timeout";
+  if (/^E[A-Z]+$/.test(code) || /ECONN|socket hang up|aborted/.test(message)) return "target_unreachable";
+  if (code === "InvalidCredentials") return "target_denied";
+  return "target_fault";
 }

@@ -1,34 +1,33 @@
 /**
- * Functions of Alibaba Function Compute, invoked through its official SDK. A call cannot be aborted there, so it counts
- * as open until it ends, while its caller is answered in time; and a failed function comes back as HTTP 200.
+ * Functions of Alibaba Function Compute, invoked through its official SDK. The SDK cannot abort a call, so a call that
+ * was given up counts as open until it ends. A function that failed comes back as HTTP 200.
  */
 import type { CallCost } from "../../serverless/prices/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { answerFault } from "./answer-fault.ts";
-import { fcFault } from "./fc-fault.ts";
-import { type FcAddress, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
-import { redactor, withoutSecrets } from "./redact.ts";
-import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
-import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
+import { answerFault } from "./reply-fault.ts";
+import { type FcAddress, fcFault, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
+import { redactor, withoutSecrets } from "./reply-text.ts";
+import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
+import { BilledFailure, type Transport, NotSentFailure } from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
-  /** Most calls at once, those included that were given up but have not ended. */
+  /** Most open calls at once, calls that were given up included. */
   readonly maxCalls: number;
   /** What a call of that duration, in milliseconds, costs. */
   readonly costOf: (durationMs: number, coldStartMs: number) => CallCost;
 }
 
-/** How much later than the call's own time the SDK's timeouts fire, in milliseconds. */
+/** How much later than the call's own timeout those of the SDK fire, in milliseconds. */
 const sdkGraceMs = 1_000;
-/** For how long a function is left alone that has as many open calls as it may, in milliseconds. */
+/** Pause after which a function with too many open calls is tried again, in milliseconds. */
 const lookAgainMs = 100;
 
 export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
   const { functionName, accessKeySecret, securityToken = "" } = address;
   const redacted = redactor([accessKeySecret, securityToken]);
-  const met = new MetInstances();
+  const seen = new SeenInstances();
   let sdk: Invoke | undefined;
   let open = 0;
 
@@ -46,12 +45,13 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   }
 
   return {
+    admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
     call: async (model, request, timeoutMs) => {
       const payload = packCall({ model, wire: request });
       if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
       const startedAtMs = performance.now();
       const { headers, body } = await within(timeoutMs, functionName, invoke(payload, timeoutMs));
-      const coldStartMs = coldStartOf(headers, met);
+      const coldStartMs = coldStartOf(headers, seen);
       const billedMs = billedOf(headers) ?? performance.now() - startedAtMs;
       const { cost } = costOf(billedMs, coldStartMs ?? 0);
       const errorType = headers["x-fc-error-type"];
@@ -73,7 +73,10 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   };
 }
 
-/** What is in the envelope; that is paid for, whether it makes sense or not. */
+/** Nothing is held for a call that may be made. */
+const noPermit = { release: () => {} };
+
+/** The reply in the envelope. It is paid for even when it cannot be read. */
 function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackReply> {
   try {
     return unpackReply(body);
@@ -83,21 +86,21 @@ function paidReply(body: Uint8Array, cost: number): ReturnType<typeof unpackRepl
   }
 }
 
-/** Known before it is sent, so it is not sent: the platform would take all of it in before it refused. */
-function tooLarge(functionName: string, bytes: number): UnsentFailure {
-  return new UnsentFailure(
+/** Such a call is not sent, because the platform would read all of it before it refused. */
+function tooLarge(functionName: string, bytes: number): NotSentFailure {
+  return new NotSentFailure(
     "request_too_large",
     `${functionName}: the call has ${bytes} bytes; Function Compute takes ${maxPayloadBytes} at most`,
   );
 }
 
-/** Those that were given up end on their own, so that there is nothing to do but to look again. */
-function tooMany(functionName: string, open: number): UnsentFailure {
-  const message = `${functionName}: ${open} calls are under way already, with those that were given up`;
-  return new UnsentFailure("calls_open", message, { retryAfterMs: lookAgainMs });
+/** Calls that were given up end on their own, so all that helps is to wait. */
+function tooMany(functionName: string, open: number): NotSentFailure {
+  const message = `${functionName}: ${open} calls are open already, given-up ones included`;
+  return new NotSentFailure("calls_open", message, { retryAfterMs: lookAgainMs });
 }
 
-/** The caller is answered in time even when the SDK's own timers are late or were disarmed. */
+/** Answers the caller in time even when the SDK's own timers are late or disarmed. */
 async function within<T>(timeoutMs: number, functionName: string, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {

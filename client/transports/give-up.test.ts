@@ -66,7 +66,7 @@ function call(value: number): ModelCall {
 const givingUp: Policy = {
   name: "giving up",
   decide: ({ nowMs, line, targets }) => {
-    const target = targets[0]?.isFailing === true ? 1 : 0;
+    const target = targets[0]?.health(nowMs).kind === "healthy" ? 0 : 1;
     const send = { kind: "dispatch", count: line.length, target, plannedRows: 1, reason: "full" } as const;
     return target === 0 ? { ...send, giveUpAtMs: nowMs + 30 } : send;
   },

@@ -1,4 +1,8 @@
-/** How a call over HTTP proves who sends it: not at all, by a token, or by the signature of Alibaba Cloud's HTTP triggers. */
+/**
+ * How a call over HTTP proves who sends it: not at all, by a bearer token, or by the signature of Alibaba Cloud's HTTP
+ * triggers.
+ */
+import { type Environment, functionComputeKey, secretIn } from "../../base/program/secrets.ts";
 import { acs3Authorization, acs3Date, signedHeaderNames } from "../../base/acs3.ts";
 
 export type HttpAuth =
@@ -11,6 +15,22 @@ export type HttpAuth =
       /** For temporary credentials. */
       readonly securityToken?: string;
     };
+
+/**
+ * The proof that goes with calls of functions, with the secrets of the environment.
+ *
+ * @throws UsageError when the environment does not hold what that takes
+ */
+export function functionAuth(kind: HttpAuth["kind"], env: Environment): HttpAuth {
+  switch (kind) {
+    case "none":
+      return { kind };
+    case "bearer":
+      return { kind, token: secretIn(env, "FUNCTION_BEARER_TOKEN", "--function-auth bearer") };
+    case "acs3":
+      return { kind, ...functionComputeKey(env, false) };
+  }
+}
 
 /**
  * The headers that go with one call. A trigger's signature covers the method, the path and the date, neither the
@@ -41,7 +61,7 @@ export function authHeaders(
   }
 }
 
-/** What must not appear in any message. */
+/** The secrets of a proof, which must not appear in any message. */
 export function secretsOf(auth: HttpAuth): readonly string[] {
   switch (auth.kind) {
     case "none":

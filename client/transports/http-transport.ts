@@ -6,22 +6,20 @@ import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { answerFault } from "./answer-fault.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import { redactor, withoutSecrets } from "./redact.ts";
+import { redactor, withoutSecrets } from "./reply-text.ts";
 import {
   billedOf,
   coldStartOf,
   durationOf,
   mayHaveStarted,
-  MetInstances,
+  SeenInstances,
   type ReplyHeaders,
 } from "./reply-facts.ts";
-import { chargeOf, replyFault } from "./reply-fault.ts";
-import { BilledFailure, type Transport, UnsentFailure } from "./transport.ts";
-import { isUnconnected } from "./unconnected.ts";
+import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
+import { BilledFailure, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
 
-/** What a call costs by the time it took; for servers that are billed. */
+/** What a call costs by the time that it took; for servers that are billed. */
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
 
 export interface HttpTransportOptions {
@@ -29,8 +27,9 @@ export interface HttpTransportOptions {
   readonly url: string;
   /** Most connections at once. */
   readonly connections: number;
-  /** How calls prove who sends them; undefined: not at all. */
+  /** How calls prove who sends them. Default: not at all. */
   readonly auth?: HttpAuth;
+  /** Default: calls cost nothing. */
   readonly costOf?: CostOf;
 }
 
@@ -48,7 +47,7 @@ export interface HttpTransport extends Transport {
 
 const emptyObject = new TextEncoder().encode("{}");
 
-/** A reply as it came, without secrets where it says what went wrong. */
+/** A reply as it came; secrets are taken out of one with a status other than 200. */
 interface RawReply extends HttpReply {
   readonly body: Uint8Array<ArrayBuffer>;
   readonly headers: ReplyHeaders;
@@ -60,8 +59,8 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { origin, pathname } = new URL(url);
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
-  const met = new MetInstances();
-  // Each call has its own time, which bounds the headers and the body alike.
+  const seen = new SeenInstances();
+  // Each call has its own timeout, for headers and body together.
   const pool = new Pool(origin, { connections, headersTimeout: 0, bodyTimeout: 0 });
 
   async function exchange(
@@ -76,7 +75,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       const response = await pool.request({
         method,
         path,
-        // A whole number is all that it takes.
+        // Only a whole number is allowed.
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         ...(wire === undefined
           ? { headers: proof }
@@ -98,7 +97,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       const reply = await exchange("POST", path, timeoutMs, wire);
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
-      const coldStartMs = coldStartOf(headers, met);
+      const coldStartMs = coldStartOf(headers, seen);
       const charge = costOf === undefined ? "none" : chargeOf({ status, wire: reply });
       if (charge === "unknown") throw replyFault({ status, wire: reply });
       const isBilled = costOf !== undefined && charge === "time";
@@ -119,15 +118,15 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
 }
 
 /**
- * By what the platform bills, else by all the time that we waited: a server's own time of its model has neither the
- * decoding of a call nor the start of an instance in it.
+ * The cost by the time that the platform bills, else by all the time that we waited: the time that a server measures
+ * of its model leaves out the decoding of the call and the start of the instance.
  */
 function costOfTime(costOf: CostOf, headers: ReplyHeaders, tookMs: number, coldStartMs = 0): number {
   const billedMs = billedOf(headers);
   return billedMs === undefined ? costOf(tookMs, 0) : costOf(billedMs, coldStartMs);
 }
 
-/** The V2 message in a reply; that is paid for, whether it makes sense or not. */
+/** The V2 message in a reply. It is paid for even when it cannot be read. */
 function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
   if (status !== 200) return { body };
   try {
@@ -147,6 +146,7 @@ function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError
       cause,
     );
   }
-  if (isUnconnected(error)) return new UnsentFailure("target_unreachable", `${origin}: ${error.message}`);
+  if (wasNeverConnected(error))
+    return new NotSentFailure("target_unreachable", `${origin}: ${error.message}`);
   return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
 }

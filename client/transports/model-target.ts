@@ -1,18 +1,23 @@
 /**
- * A target for V2 requests over any transport: joins the requests of a batch along their first dimension,
- * sends them as one call, and cuts the answer into theirs.
+ * A target for V2 requests over any transport: joins the requests of a batch along their first dimension, sends them
+ * as one call, and cuts the answer into one for each request.
  */
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
-import type { InferRequest, InferResponse } from "../../protocol/message.ts";
+import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { monotonicClock } from "../../base/monotonic-clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
-import { answerFault } from "./answer-fault.ts";
-import { replyFault } from "./reply-fault.ts";
+import { answerFault, replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
-import { BilledFailure, type Transport, type TransportReply, UnsentFailure } from "./transport.ts";
+import {
+  BilledFailure,
+  NotSentFailure,
+  type Permit,
+  type Transport,
+  type TransportReply,
+} from "./transport.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -35,37 +40,53 @@ export interface ModelTargetOptions {
 const clock = monotonicClock();
 
 /**
- * Requests of one batch must be for the same model: see to it with the queue's key. The moment at which a call is
- * given up is one of `monotonicClock`.
+ * Requests of one batch must be for the same model; the queue's key has to make sure of that. The moment at which a
+ * call is given up is one of `monotonicClock`.
  */
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
-  const { name, kind, maxInFlight, assumedLatencyMs } = options;
+  const { name, kind, maxInFlight, assumedLatencyMs, transport } = options;
+  /** Of the batch that was admitted and is sent next. */
+  let permit: Permit | undefined;
   return {
     name,
     kind,
     maxInFlight,
     assumedLatencyMs,
+    admit: () => {
+      const answer = transport.admit?.();
+      if (answer instanceof SpillwayError) return answer;
+      permit = answer;
+      return undefined;
+    },
     send: (batch, done) => {
-      void sendBatch(options, batch).then(done);
+      const own = permit;
+      permit = undefined;
+      void sendBatch(options, batch, own).then(done);
     },
   };
 }
 
 async function sendBatch(
   { name, transport, callTimeoutMs }: ModelTargetOptions,
-  { payloads, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
+  { parts, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
+  permit: Permit | undefined,
 ): Promise<BatchResult<InferResponse>> {
   const startedAtMs = clock.nowMs();
   const untilMs = Math.max(startedAtMs + 1, Math.min(startedAtMs + callTimeoutMs, giveUpAtMs));
-  return sendSplit(payloads, async (part) => {
+  const payloads = parts.map(({ payload }) => payload);
+  // Only the first call has a permit: that there are others is found out when it is too large.
+  let unused = permit;
+  return sendSplit(payloads, async (some) => {
+    const own = unused;
+    unused = undefined;
     try {
       const timeoutMs = untilMs - clock.nowMs();
       if (timeoutMs <= 0)
-        throw new UnsentFailure("target_timeout", `${name}: no time was left for this part`);
-      return await sendCall(transport, part, timeoutMs);
+        throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
+      return await sendCall(transport, some, timeoutMs, own);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};
-      return { ok: false, error: answerFault(error), isUnsent: isUnsent(error), ...billed };
+      return { ok: false, error: answerFault(error), ...billed };
     }
   });
 }
@@ -74,10 +95,17 @@ async function sendCall(
   transport: Transport,
   payloads: readonly ModelCall[],
   timeoutMs: number,
+  permit: Permit | undefined,
 ): Promise<BatchResult<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
-  const wire = encodeInferRequest(stackRequests(payloads.map((call) => call.request)), { binary: true });
-  const reply = await transport.call(model, wire, timeoutMs);
+  let wire: WireBody;
+  try {
+    wire = encodeInferRequest(stackRequests(payloads.map((call) => call.request)), { binary: true });
+  } catch (error) {
+    permit?.release();
+    throw error;
+  }
+  const reply = await transport.call(model, wire, timeoutMs, permit);
   const { cost } = reply;
   if (reply.status !== 200) return { ok: false, error: replyFault(reply), cost };
   try {
@@ -87,7 +115,7 @@ async function sendCall(
   }
 }
 
-/** Each request's own answer. Throws when the reply has none for some of them, or cannot be read. */
+/** The answer of each request. Throws when the reply lacks some of them or cannot be read. */
 function answersIn(
   reply: TransportReply,
   payloads: readonly ModelCall[],
@@ -104,7 +132,7 @@ function answersIn(
   };
 }
 
-/** How long the model ran, as its server says, else how long the function ran, as its platform says. */
+/** How long the model ran by its server's word, else how long the function ran by its platform's. */
 export function serviceOf(response: InferResponse, { durationMs }: TransportReply): number | undefined {
   return numberOf(response, "spillway_service_ms") ?? durationMs;
 }
@@ -112,8 +140,4 @@ export function serviceOf(response: InferResponse, { durationMs }: TransportRepl
 export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
   const value = parameters[name];
   return typeof value === "number" ? value : undefined;
-}
-
-function isUnsent(error: unknown): boolean {
-  return error instanceof UnsentFailure || (error instanceof SpillwayError && error.isLocal);
 }

@@ -1,6 +1,6 @@
 /**
- * What a function platform's refusal means to the queue, whichever way it came: by the vendor's SDK or as a plain
- * reply. The vendor's pages disagree on which code goes with which status, so either is enough.
+ * What a function platform's refusal means to the queue, whether it came through the vendor's SDK or as a plain reply.
+ * The vendor's pages disagree on which code goes with which status, so either is enough.
  */
 import type { ErrorCode } from "../../base/errors.ts";
 
@@ -14,8 +14,8 @@ const throttled = new Set(["ResourceExhausted", "ResourceThrottled"]);
 const broken = new Set(["CAExited", "CAFileNotFound", "FunctionNotStarted"]);
 
 /**
- * Statuses of errors that are not charged. ASSUMED of 401, and of 404, which finds no function to charge for; of 500
- * it is said too, but a function may mean something else by it, so there the code decides.
+ * Statuses of errors that are not charged. ASSUMED for 401, and for 404, where there is no function to charge. The
+ * vendor says it of 500 as well, but a function may answer 500 itself, so there the code decides.
  */
 const unchargedStatuses = new Set([401, 403, 404, 429, 503]);
 const unchargedCode = "InternalServerError";
@@ -52,7 +52,7 @@ export function meaningOf(status: number, { code, message }: PlatformError): Err
     case 429:
     case 503:
       return "target_throttled";
-    // It takes us for having hung up, so the connection is gone.
+    // The platform believes that we hung up, so the connection is gone.
     case 499:
       return "target_unreachable";
     default:
@@ -61,8 +61,8 @@ export function meaningOf(status: number, { code, message }: PlatformError): Err
 }
 
 /**
- * Whether the platform charges nothing for a call that it ended so. Of a reply that is not the platform's own error
- * the status says nothing: a function may have run, and answered so itself.
+ * Whether the platform charges nothing for a call that it ended with this error of its own. A reply that is not the
+ * platform's may be the function's, which ran then.
  */
 export function isUncharged(status: number, { code }: PlatformError): boolean {
   if (broken.has(code)) return false;

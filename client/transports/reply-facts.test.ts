@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { billedOf, coldStartOf, durationOf, mayHaveStarted, MetInstances } from "./reply-facts.ts";
+import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
 
 const log = (text: string): { "x-fc-log-result": string } => {
   return { "x-fc-log-result": Buffer.from(text).toString("base64") };
@@ -22,9 +22,9 @@ it("does not believe what a function printed before the platform's line, nor wha
   }
 });
 
-it("believes the host's word on cold starts, else takes an instance that was never met for cold", () => {
-  const met = new MetInstances();
-  const cold = (headers: Record<string, string>): number | undefined => coldStartOf(headers, met);
+it("believes the host's word on cold starts, else takes an instance that was never seen for cold", () => {
+  const seen = new SeenInstances();
+  const cold = (headers: Record<string, string>): number | undefined => coldStartOf(headers, seen);
   expect(cold({ "x-fc-instance-id": "a", "x-spillway-cold-start-ms": "12.5" })).toBe(12.5);
   expect(cold({ "x-fc-instance-id": "a" })).toBe(0);
   expect(cold({ "x-fc-instance-id": "b" })).toBeUndefined();
@@ -42,11 +42,11 @@ it("takes an instance for warm only when something is said of instances", () => 
   expect(mayHaveStarted({ "x-spillway-cold-start-ms": "0" }, 0)).toBe(false);
 });
 
-it("forgets the instance that was longest unmet beyond 4,096", () => {
-  const met = new MetInstances();
-  for (let id = 0; id < 4_096; id++) expect(met.isNew(String(id))).toBe(true);
-  expect(met.isNew("0")).toBe(false);
-  expect(met.isNew("one more")).toBe(true);
-  expect(met.isNew("0")).toBe(false);
-  expect(met.isNew("1")).toBe(true);
+it("forgets the instance that was not seen for longest beyond 4,096", () => {
+  const seen = new SeenInstances();
+  for (let id = 0; id < 4_096; id++) expect(seen.isNew(String(id))).toBe(true);
+  expect(seen.isNew("0")).toBe(false);
+  expect(seen.isNew("one more")).toBe(true);
+  expect(seen.isNew("0")).toBe(false);
+  expect(seen.isNew("1")).toBe(true);
 });

@@ -1,18 +1,18 @@
-/** What the headers of a function's reply tell of the call: how long it ran, what is billed, whether it was cold. */
+/** What the headers of a function's reply tell: how long the call ran, what is billed, whether it was a cold start. */
 
 /** By names in lower case. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Instances that are remembered by one target. */
+/** Instances that are remembered for one target. */
 const maxInstances = 4_096;
 
-/** Tells instances that were never met; the one that is longest unmet is forgotten first. */
-export class MetInstances {
+/** Tells whether an instance was seen before. Forgets the one that was not seen for longest. */
+export class SeenInstances {
   readonly #ids = new Set<string>();
 
-  /** Note an instance. True when it was not known. */
+  /** Notes an instance. Returns true when it was not known. */
   isNew(id: string): boolean {
-    // Taken out first, so that the set stays in the order of use.
+    // Deleted first, so that the set stays in the order of use.
     const wasKnown = this.#ids.delete(id);
     this.#ids.add(id);
     if (this.#ids.size > maxInstances) this.#ids.delete(this.#ids.values().next().value as string);
@@ -21,17 +21,17 @@ export class MetInstances {
 }
 
 /**
- * How long the instance took to start for this call, in milliseconds: 0 when it was warm, or nothing is said of
- * instances; undefined when it is one that was never met, and how long it took is not said. Function Compute has no header
- * for cold starts, our function host has.
+ * How long the instance took to start for this call, in milliseconds: 0 when it was warm or the reply does not mention
+ * instances; undefined when the instance is new and the reply does not say how long its start took. Function Compute has
+ * no header for cold starts; our function host has one.
  */
-export function coldStartOf(headers: ReplyHeaders, met: MetInstances): number | undefined {
+export function coldStartOf(headers: ReplyHeaders, seen: SeenInstances): number | undefined {
   const id = headers["x-fc-instance-id"];
-  const isNew = typeof id === "string" && met.isNew(id);
+  const isNew = typeof id === "string" && seen.isNew(id);
   return numberIn(headers, "x-spillway-cold-start-ms") ?? (isNew ? undefined : 0);
 }
 
-/** False when it is told that the instance of this call was up before. */
+/** False when the reply says that the instance was up before this call. */
 export function mayHaveStarted(headers: ReplyHeaders, coldStartMs: number | undefined): boolean {
   const told = headers["x-fc-instance-id"] ?? headers["x-spillway-cold-start-ms"];
   return coldStartMs !== 0 || told === undefined;
@@ -46,12 +46,12 @@ export function durationOf(headers: ReplyHeaders): number | undefined {
   return inS === undefined ? inLogTail(headers, /(?<!Billed )Duration: ([0-9.]+) ms/g) : inS * 1_000;
 }
 
-/** The time that is billed, in milliseconds; what it is rounded to is the price sheet's affair. */
+/** The time that is billed, in milliseconds, before the price sheet rounds it. */
 export function billedOf(headers: ReplyHeaders): number | undefined {
   return inLogTail(headers, /Billed Duration: ([0-9.]+) ms/g) ?? durationOf(headers);
 }
 
-/** The platform's line comes last; before it is what the function printed. */
+/** The platform's line is the last one; what the function printed comes before it. */
 function inLogTail(headers: ReplyHeaders, pattern: RegExp): number | undefined {
   const encoded = headers["x-fc-log-result"];
   if (typeof encoded !== "string") return undefined;

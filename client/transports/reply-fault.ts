@@ -1,13 +1,14 @@
-/** What a reply with a status other than 200 means: by a V2 server, by the platform before it, or by a gateway. */
+/** What a reply that is no answer means: one with a status other than 200, or one that cannot be read. */
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
-import { jsonIn } from "./json-in.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
 import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
+import { jsonIn, withoutExcerpt } from "./reply-text.ts";
 import type { TransportReply } from "./transport.ts";
 
-/** Longest text that is looked at, in bytes. */
+/** Bytes of a body that are read. */
 const maxExcerpt = 4_096;
 
-/** What a server says that answers with a status other than 200: a V2 server, or the platform before it. */
+/** The error of a reply with a status other than 200: by a V2 server, by the platform before it, or by a gateway. */
 export function replyFault({ status, wire }: Pick<TransportReply, "status" | "wire">): SpillwayError {
   const excerpt = wire.body.subarray(0, maxExcerpt);
   const body = jsonIn(excerpt);
@@ -18,16 +19,29 @@ export function replyFault({ status, wire }: Pick<TransportReply, "status" | "wi
   }
   const error = ownErrorIn(body);
   if (error !== undefined) return new SpillwayError(codeOf(status), error);
-  // No V2 server says that, so it knows no models: a gateway without a function behind it.
+  // Not in the words of a V2 server, so 404 says nothing of the model: a gateway has no function behind it.
   const code = status === 404 ? "target_denied" : codeOf(status);
   const text = new TextDecoder().decode(excerpt).slice(0, 200);
   return new SpillwayError(code, `status ${status}: ${text}`);
 }
 
 /**
- * What a function's platform charges for a call that was answered so: nothing, its time, or nobody knows, because a
- * gateway gave it up, behind which it may run on. It is the platform's own word that there is no charge; a
- * function's 503 says that it ran.
+ * The error of an answer that came and cannot be used: its target is at fault.
+ *
+ * @param error whatever reading the answer threw; a SpillwayError is returned as it is
+ */
+export function answerFault(error: unknown): SpillwayError {
+  if (error instanceof SpillwayError) return error;
+  const message =
+    error instanceof ProtocolError
+      ? `the answer makes no sense: ${withoutExcerpt(error.message)}`
+      : String(error);
+  return new SpillwayError("target_fault", message);
+}
+
+/**
+ * What a function's platform charges for a call with this reply: nothing where the platform itself says so, else the
+ * call's time. It is unknown when a gateway gave up, because the call may run on behind it.
  */
 export function chargeOf({
   status,
@@ -41,7 +55,7 @@ export function chargeOf({
   return isByGateway ? "unknown" : "time";
 }
 
-/** What a V2 server says. */
+/** The text of a V2 server's error. */
 function ownErrorIn(body: unknown): string | undefined {
   const error = (body as { error?: unknown } | undefined)?.error;
   return typeof error === "string" ? error : undefined;

@@ -4,8 +4,8 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { BatchResult } from "../targets/target.ts";
 import { sendSplit } from "./split-batch.ts";
 
-function failed(code: ErrorCode, isUnsent = false): BatchResult<string> {
-  return { ok: false, error: new SpillwayError(code), isUnsent };
+function failed(code: ErrorCode): BatchResult<string> {
+  return { ok: false, error: new SpillwayError(code) };
 }
 
 /** @param ends of the calls with those payloads */
@@ -17,9 +17,9 @@ it("fails each request of its own when none was answered, and as a whole of what
   const result = await split({
     ab: failed("request_too_large"),
     a: failed("request_too_large"),
-    b: failed("spend_cap_reached", true),
+    b: failed("spend_cap_reached"),
   });
-  expect(result).toMatchObject({ ok: false, error: { code: "spend_cap_reached" }, isUnsent: false });
+  expect(result).toMatchObject({ ok: false, error: { code: "spend_cap_reached" } });
   expect([...(result.unanswered ?? [])]).toMatchObject([
     [0, { code: "request_too_large" }],
     [1, { code: "spend_cap_reached" }],
@@ -30,14 +30,4 @@ it("fails each request of its own when none was answered, and as a whole of what
       error: { code: "target_throttled" },
     });
   }
-});
-
-it("was not sent when none of its parts was", async () => {
-  const unsent = failed("request_too_large", true);
-  expect(await split({ ab: unsent, a: unsent, b: failed("spend_cap_reached", true) })).toMatchObject({
-    isUnsent: true,
-  });
-  expect(await split({ ab: unsent, a: unsent, b: failed("target_fault") })).toMatchObject({
-    isUnsent: false,
-  });
 });

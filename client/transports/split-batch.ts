@@ -1,11 +1,11 @@
 /**
- * Sends a batch that its target finds too large in halves, and those in halves, down to single requests, one after another:
- * so at most twice as many calls as requests, never two at once, and only what is too large alone goes unanswered.
+ * Sends a batch that its target finds too large in halves, and those in halves, down to single requests. One part goes
+ * after the other, and there are at most twice as many calls as requests. Only a request that is too large alone fails.
  */
 import { type SpillwayError, worstOf } from "../../base/errors.ts";
 import type { BatchResult } from "../targets/target.ts";
 
-/** A call, and how many requests its result is the end of: none when they were sent again in halves. */
+/** The result of a call, and how many requests it ends: none when they were sent again in halves. */
 type Part<Out> = { readonly count: number; readonly result: BatchResult<Out> };
 
 /** @param send sends some of the payloads as one call */
@@ -53,6 +53,5 @@ function joined<Out>(parts: readonly Part<Out>[]): BatchResult<Out> {
   }
   if (answers.length > 0) return { ok: true, answers, unanswered, serviceMs: undefined, coldStartMs, cost };
   const error = worstOf(unanswered.values()) as SpillwayError;
-  const isUnsent = parts.every(({ result }) => !result.ok && result.isUnsent === true);
-  return { ok: false, error, unanswered, isUnsent, cost };
+  return { ok: false, error, unanswered, cost };
 }

@@ -1,6 +1,6 @@
 /**
- * How a V2 call reaches a server and its reply comes back. Joining requests to a batch is the same for all
- * (`model-target.ts`); only this differs between an edge server, a function and any other V2 server.
+ * How a V2 call reaches a server and its reply comes back. This alone differs between an edge server, a function and
+ * any other V2 server; `model-target.ts` joins requests to a batch for all of them.
  */
 import type { WireBody } from "../../protocol/message.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
@@ -9,28 +9,25 @@ export interface TransportReply {
   /** HTTP status of the V2 answer. */
   readonly status: number;
   readonly wire: WireBody;
-  /** How long the function ran, as its platform measured it; undefined when nobody says. */
+  /** How long the function ran, as its platform measured it; undefined when the reply does not say. */
   readonly durationMs: number | undefined;
   /**
-   * Time that the server's instance took to start for this call: 0 when it was warm or nothing is said of instances;
-   * undefined when it did start, and did not say how long.
+   * Time that the server's instance took to start for this call: 0 when it was warm or the reply does not mention
+   * instances; undefined when it started and does not say how long that took.
    */
   readonly coldStartMs: number | undefined;
-  /** True when an instance may have started for this call that is billed, also where nothing is said of instances. */
+  /** True unless the reply says that the instance was warm: a start may have been billed. */
   readonly mayHaveStarted: boolean;
   /** What the call cost; 0 where calls are not billed. */
   readonly cost: number;
 }
 
-/** For how long the target is to be left alone, where that is known. */
 interface Pause {
+  /** No call of the target makes sense before that. */
   readonly retryAfterMs: number;
 }
 
-/**
- * A call without a V2 answer of which it is known what it costs: nothing, where nothing was sent or the platform
- * says that it does not charge for it.
- */
+/** A call without a V2 answer whose cost is known. It is 0 where the platform does not charge for it. */
 export class BilledFailure extends SpillwayError {
   readonly cost: number;
 
@@ -40,19 +37,52 @@ export class BilledFailure extends SpillwayError {
   }
 }
 
-/** A call of which it is known that nothing reached the server. */
-export class UnsentFailure extends BilledFailure {
+/** A call that did not reach the server for certain, and costs nothing. */
+export class NotSentFailure extends BilledFailure {
   constructor(code: ErrorCode, message: string, pause?: Pause) {
     super(code, message, 0, pause);
   }
 }
 
+/** Leave to make one call. Give it to the call, or release it. */
+export interface Permit {
+  release(): void;
+}
+
 export interface Transport {
   /**
-   * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`; with
-   * a BilledFailure when it is known what that costs; with `request_too_large` when less may be taken.
+   * Leave to make a call now; or why not and, in `retryAfterMs`, from when on. A call without a permit asks for its
+   * own. Without this method every call may be made.
    */
-  call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply>;
-  /** Let go of connections. Calls under way may fail. */
+  admit?(): Permit | SpillwayError;
+  /**
+   * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`: with a
+   * BilledFailure when its cost is known, with `request_too_large` when a smaller call may succeed.
+   */
+  call(model: string, wire: WireBody, timeoutMs: number, permit?: Permit): Promise<TransportReply>;
+  /** Closes connections. Calls under way may fail. */
   close(): Promise<void>;
+}
+
+/** Codes of errors that only looking up a name and connecting end with. */
+const ofConnecting = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+/** Codes that a connection in use can end with as well, while the call is under way. */
+const ofNetwork = new Set(["EHOSTUNREACH", "ENETUNREACH"]);
+
+/**
+ * Whether there was no connection over which a call could have been sent.
+ *
+ * @param error what connecting or sending threw; the system's `code` is in it or in one of its causes
+ */
+export function wasNeverConnected(error: unknown): boolean {
+  let cause = error;
+  for (let depth = 0; depth < 5 && cause instanceof Error; depth++) {
+    const { code = "", syscall } = cause as NodeJS.ErrnoException;
+    if (ofConnecting.has(code) || (ofNetwork.has(code) && syscall === "connect")) return true;
+    // Of a name with several addresses, none was reached.
+    if (cause instanceof AggregateError)
+      return cause.errors.length > 0 && cause.errors.every(wasNeverConnected);
+    ({ cause } = cause);
+  }
+  return false;
 }

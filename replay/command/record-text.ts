@@ -63,6 +63,8 @@ function decisionText(decision: RecordedDecision): string {
       const { id, target, rows, plannedRows, reason, requests } = decision;
       return `batch ${id} to ${target}, ${rows} rows (${plannedRows} planned, ${reason}), requests ${requests.join(", ")}`;
     }
+    case "barred":
+      return `functions are not called any more for request ${decision.id} (${decision.code})`;
     case "end":
       return `request ${decision.id} ends: ${decision.outcome}${decision.code === undefined ? "" : ` (${decision.code})`}`;
     case "plan":
@@ -135,6 +137,8 @@ function afterText({ kind, id }: AskedStep["after"]): string {
       return "When the timer fired";
     case "close":
       return "When the queue began to close";
+    case "refusal":
+      return "After that refusal";
     default:
       return `After ${kind}`;
   }
@@ -147,14 +151,18 @@ function seenText({ line, targets }: AskedStep, at: TimeText): string {
   return `${waiting}; ${targets.map((target) => targetText(target, at)).join("; ")}.`;
 }
 
-function targetText(
-  { name, inFlight, maxInFlight, isFailing, pausedUntilMs }: TargetSeen,
-  at: TimeText,
-): string {
+function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
   const calls = `${name}: ${inFlight} of ${maxInFlight} batches under way`;
-  if (pausedUntilMs === null) return `${calls}, excluded for this request`;
-  if (pausedUntilMs !== undefined) return `${calls}, paused until ${at(pausedUntilMs)}`;
-  return isFailing ? `${calls}, failing` : calls;
+  switch (health.kind) {
+    case "healthy":
+      return calls;
+    case "paused":
+      return `${calls}, paused until ${at(health.untilMs)}`;
+    case "probing":
+      return `${calls}, failing since ${at(health.sinceMs)} and probed`;
+    case "excluded":
+      return `${calls}, excluded for this request`;
+  }
 }
 
 function decidedText({ decision, line }: AskedStep, at: TimeText): string {
@@ -190,6 +198,10 @@ function eventText(
     }
     case "result":
       return resultText(event, request, steps);
+    case "refusal":
+      return `${event.target} could not be sent to: ${event.code} (${event.message}).`;
+    case "barred":
+      return `Functions are not called for it any more: ${event.code}. ${errorKinds[event.code]?.meaning ?? ""}`;
     case "cancel":
       return "Its caller gave it up.";
     case "close":

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { UsageError } from "../../base/usage-error.ts";
 import { learningParts } from "../../client/policies/policy-inputs.ts";
-import { policyNames } from "../peers/registry.ts";
+import { replayPolicyNames } from "../peers/registry.ts";
 
 const file = z.string().min(1).optional();
 
@@ -26,7 +26,7 @@ export const replayOptions = z.strictObject({
         " or about the first 20 that were late, refused or failed (lost)",
     ),
   policy: z
-    .enum(policyNames)
+    .enum(replayPolicyNames)
     .optional()
     .describe("which policy decides about the batches (default: spillway)"),
   compare: z

@@ -8,8 +8,8 @@ import { UsageError } from "../../base/usage-error.ts";
 import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
 import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts";
-import type { ParameterValues } from "../peers/parameters.ts";
-import { type PolicyName, policyNames, policyWith } from "../peers/registry.ts";
+import type { ParameterValues } from "../../client/policies/parameters.ts";
+import { type ReplayPolicyName, replayPolicyNames, policyWith } from "../peers/registry.ts";
 import type { ReportRun } from "../report/chart.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
@@ -33,7 +33,7 @@ interface Preview {
 export async function replayUnderPolicies(options: ReplayCommandOptions): Promise<void> {
   const policies = policiesOf(options);
   const without = learningPartsOf(options.without, policies);
-  if (options.tune && options.compare === undefined) checkTunable(policies[0] as PolicyName);
+  if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
   const page = options.report === undefined ? undefined : createPageFile(options.report);
@@ -58,21 +58,23 @@ function worldOf({ record, trace, scenario }: ReplayCommandOptions): World {
   return record === undefined ? readWorld(trace as string, scenario as string) : readRecordedWorld(record);
 }
 
-function policiesOf({ compare, policy, log }: ReplayCommandOptions): readonly PolicyName[] {
+function policiesOf({ compare, policy, log }: ReplayCommandOptions): readonly ReplayPolicyName[] {
   if (compare === undefined) return [policy ?? "spillway"];
   if (policy !== undefined)
     throw new UsageError(`--policy is ${policy}, but --compare names the policies; give only one of the two`);
   if (log !== undefined)
     throw new UsageError("--log is for one policy, but --compare has several; give only one of the two");
-  if (compare === "all") return policyNames;
+  if (compare === "all") return replayPolicyNames;
   return [...new Set(namesIn(compare))].map((name) => {
-    const known = policyNames.find((candidate) => candidate === name);
+    const known = replayPolicyNames.find((candidate) => candidate === name);
     if (known !== undefined) return known;
-    throw new UsageError(`--compare names "${name}"; allowed: all, or some of ${policyNames.join(", ")}`);
+    throw new UsageError(
+      `--compare names "${name}"; allowed: all, or some of ${replayPolicyNames.join(", ")}`,
+    );
   });
 }
 
-function learningPartsOf(without: string | undefined, policies: readonly PolicyName[]): LearningPart[] {
+function learningPartsOf(without: string | undefined, policies: readonly ReplayPolicyName[]): LearningPart[] {
   if (without === undefined) return [];
   if (!policies.includes("spillway"))
     throw new UsageError(`--without is for the policy spillway; given: ${policies.join(", ")}`);
@@ -123,7 +125,7 @@ interface PolicyRun {
   readonly options: ReplayCommandOptions;
   readonly arrivals: ArrivalOptions;
   readonly world: World;
-  readonly policy: PolicyName;
+  readonly policy: ReplayPolicyName;
   readonly without: readonly LearningPart[];
   readonly progress: ReplayProgress;
 }

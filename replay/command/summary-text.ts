@@ -2,8 +2,8 @@
 import { inColumns } from "../../base/columns.ts";
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
-import type { ParameterValues } from "../peers/parameters.ts";
-import { meanFunctionRows, type ReplaySummary } from "../summary.ts";
+import type { ParameterValues } from "../../client/policies/parameters.ts";
+import { meanRowsOf, type ReplaySummary } from "../summary.ts";
 import { mostMoments } from "../traces/arrival-survey.ts";
 
 export type ComparedSummary = LimitedSummary & { readonly policy: string };
@@ -76,7 +76,7 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
       percent(inSloShare),
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
       percent(targets["edge"]?.share ?? null),
-      `${figure(targets["edge"]?.meanBatchRows ?? null)} / ${figure(meanFunctionRows(summary))}`,
+      `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
     ];
   });
   const tuned = summaries.flatMap(({ policy, parameters }) =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { ParameterGrid, ParameterValues } from "../peers/parameters.ts";
+import type { ParameterGrid, ParameterValues } from "../../client/policies/parameters.ts";
 import { isBetter, tune } from "./tune.ts";
 
 const grid = {

@@ -3,8 +3,8 @@
  * grid. The search starts from the defaults, so the result is never worse than they are.
  */
 import { UsageError } from "../../base/usage-error.ts";
-import { defaultValues, type ParameterGrid, type ParameterValues } from "../peers/parameters.ts";
-import { type PolicyName, policyParameters } from "../peers/registry.ts";
+import { defaultValues, type ParameterGrid, type ParameterValues } from "../../client/policies/parameters.ts";
+import { type ReplayPolicyName, replayParameters } from "../peers/registry.ts";
 import type { ReplaySummary } from "../summary.ts";
 
 export interface Tuned<Summary> {
@@ -19,19 +19,19 @@ type Outcome = Pick<ReplaySummary, "inSloShare" | "cost">;
 const maxReplays = 40;
 
 /** @throws UsageError when the policy has no parameters */
-export function checkTunable(policy: PolicyName): void {
-  if (policyParameters[policy] !== undefined) return;
-  const names = Object.keys(policyParameters).join(", ");
+export function checkTunable(policy: ReplayPolicyName): void {
+  if (replayParameters[policy] !== undefined) return;
+  const names = Object.keys(replayParameters).join(", ");
   throw new UsageError(`--tune with --policy ${policy}, which has no parameters; allowed: ${names}`);
 }
 
 /** The policy's best parameters; undefined when it has none. */
 export async function tunedParameters(
-  policy: PolicyName,
+  policy: ReplayPolicyName,
   sloQuantile: number,
   replay: (parameters: ParameterValues) => Promise<ReplaySummary>,
 ): Promise<ParameterValues | undefined> {
-  const grid = policyParameters[policy];
+  const grid = replayParameters[policy];
   return grid === undefined ? undefined : (await tune(grid, sloQuantile, replay)).parameters;
 }
 

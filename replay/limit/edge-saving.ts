@@ -5,7 +5,7 @@
  */
 
 /** The edge as the bound sees it. */
-export interface EdgeWork {
+export interface LimitEdgeWork {
   readonly replicas: number;
   /** Least busy time of a replica by request, in milliseconds; Infinity when the edge cannot serve it. */
   readonly workMs: Float64Array;
@@ -32,7 +32,7 @@ const shortestBinMs = 250;
  * @param arrivalsMs ascending, at least one
  * @param prices cost of each request elsewhere, finite
  */
-export function mostSaving(arrivalsMs: Float64Array, prices: Float64Array, edge: EdgeWork): number {
+export function mostSaving(arrivalsMs: Float64Array, prices: Float64Array, edge: LimitEdgeWork): number {
   const rankOf = ranksByDensity(prices, edge.workMs);
   let stretches = shortestStretches(arrivalsMs);
   for (let binMs = shortestBinMs; ; binMs *= 2) {
@@ -55,7 +55,7 @@ function stretchSaving(
   { start, end }: Stretch,
   timeMs: number,
   prices: Float64Array,
-  { replicas, workMs, uploadMsPerRow }: EdgeWork,
+  { replicas, workMs, uploadMsPerRow }: LimitEdgeWork,
   rankOf: Uint32Array,
 ): number {
   const requests: number[] = [];

@@ -2,7 +2,7 @@
  * The physical limit: the least cost of answering every request of a trace within the SLO, whatever a policy knows of
  * the future. Replays are compared with it.
  */
-import { type EdgeWork, mostSaving } from "./edge-saving.ts";
+import { type LimitEdgeWork, mostSaving } from "./edge-saving.ts";
 import { type BatchOption, batchOptions, leastShares } from "./request-price.ts";
 
 /** A function size: tables by rows, index 0 unused. */
@@ -68,7 +68,7 @@ export function lowerBound({ arrivalsMs, sloMs, functions, edge }: LimitInput): 
 }
 
 function edgeSaving(arrivalsMs: Float64Array, shares: Float64Array, edge: LimitEdge, sloMs: number): number {
-  const work: EdgeWork = {
+  const work: LimitEdgeWork = {
     replicas: edge.replicas,
     workMs: leastShares(arrivalsMs, batchOptions(edge.latencyMs, edge.serviceMs, sloMs)),
     uploadMsPerRow: edge.uploadMsPerRow,

@@ -11,7 +11,7 @@
  */
 import { type Decision, type Policy, type QueueView, requestsWithin } from "../../client/policies/policy.ts";
 import { type Edge, edgeAmong, replicaFreeAtMs } from "./edge-alone.ts";
-import { defaultValues, type ParameterGrid } from "./parameters.ts";
+import { defaultValues, type ParameterGrid } from "../../client/policies/parameters.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 
 export const clipperParameters = {

@@ -1,5 +1,6 @@
 /** What policies share that use the edge alone and form a batch only when a replica is free to serve it. */
-import type { QueueView, TargetView } from "../../client/policies/policy.ts";
+import type { QueueView } from "../../client/policies/policy.ts";
+import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 
 export interface Edge {
@@ -17,11 +18,13 @@ export function edgeAmong(targets: readonly TargetProfile[]): Edge {
 }
 
 /**
- * When a replica can take a batch: now, at a later moment when the edge is left alone because it failed, or
+ * When a replica can take a batch: now, at a later moment when the edge is paused because it failed, or
  * Infinity when all are busy and the next answer says.
  */
 export function replicaFreeAtMs({ nowMs, targets }: QueueView, { index, profile }: Edge): number {
-  const { suspendedUntilMs, inFlight, maxInFlight } = targets[index] as TargetView;
-  if (suspendedUntilMs > nowMs) return suspendedUntilMs;
+  const edge = targets[index] as TargetView;
+  const { inFlight, maxInFlight } = edge;
+  const readyMs = readyAtMs(edge.health(nowMs));
+  if (readyMs > nowMs) return readyMs;
   return inFlight < Math.min(profile.replicas, maxInFlight) ? nowMs : Infinity;
 }

@@ -2,7 +2,7 @@
  * When the edge's uplink and replicas will be free, worked out from the batches that were sent and the edge's
  * profile: the two stages of a flow shop, of which a client sees only what went in and what came back.
  */
-import type { EndedBatch } from "../../client/policies/policy.ts";
+import type { EndedBatch, SentBatch } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 
 /** What is expected of a batch that would be sent next. */
@@ -16,8 +16,8 @@ export interface EdgeOutlook {
 
 /** A batch on its way or at the edge. */
 interface Sent {
+  readonly id: number;
   readonly rows: number;
-  readonly formedAtMs: number;
   /** When it reaches the edge. */
   readonly reachMs: number;
 }
@@ -41,16 +41,16 @@ export class EdgeForecast {
     this.#endedAtMs = Array.from({ length: profile.replicas }, () => -Infinity);
   }
 
-  /** A batch is sent now. */
-  sent(rows: number, nowMs: number): void {
+  /** A batch is sent. */
+  sent({ id, rows, formedAtMs }: SentBatch): void {
     const { uploadMs, rttMs } = this.#profile;
-    this.#linkFreeAtMs = Math.max(nowMs, this.#linkFreeAtMs) + (uploadMs[rows] as number);
-    this.#underWay.push({ rows, formedAtMs: nowMs, reachMs: this.#linkFreeAtMs + rttMs / 2 });
+    this.#linkFreeAtMs = Math.max(formedAtMs, this.#linkFreeAtMs) + (uploadMs[rows] as number);
+    this.#underWay.push({ id, rows, reachMs: this.#linkFreeAtMs + rttMs / 2 });
   }
 
   /** A batch has come back. */
-  ended({ rows, formedAtMs, endedAtMs }: EndedBatch): void {
-    const index = this.#underWay.findIndex((sent) => sent.rows === rows && sent.formedAtMs === formedAtMs);
+  ended({ id, endedAtMs }: EndedBatch): void {
+    const index = this.#underWay.findIndex((sent) => sent.id === id);
     if (index !== -1) this.#underWay.splice(index, 1);
     this.#endedAtMs.shift();
     this.#endedAtMs.push(endedAtMs - this.#profile.rttMs / 2);

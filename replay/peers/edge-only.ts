@@ -6,7 +6,8 @@
  * Source: the edge's half of the policy "earliest deadline first with hopeless requests dropped"; its batch size
  * rule is that of Clipper (Crankshaw et al., NSDI 2017, section 4.3.1) with a measured profile instead of AIMD.
  */
-import type { Decision, LineView, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
+import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
+import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 import { edgeAmong } from "./edge-alone.ts";
 import { EdgeForecast, type EdgeOutlook } from "./edge-forecast.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
@@ -22,11 +23,8 @@ export function edgeOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Poli
   const forecast = new EdgeForecast(edge, quantile);
   return {
     name: "edge-only",
-    decide: (view) => {
-      const decision = decide(view, index, edge, forecast);
-      if (decision.kind === "dispatch") forecast.sent(decision.plannedRows, view.nowMs);
-      return decision;
-    },
+    decide: (view) => decide(view, index, edge, forecast),
+    sent: (batch) => forecast.sent(batch),
     ended: (batch) => {
       if (batch.target === index) forecast.ended(batch);
     },
@@ -36,10 +34,11 @@ export function edgeOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Poli
 function decide(view: QueueView, index: number, profile: TargetProfile, forecast: EdgeForecast): Decision {
   const { nowMs, line } = view;
   const edge = view.targets[index] as TargetView;
-  const outlook = forecast.outlook(nowMs, Math.max(nowMs, edge.suspendedUntilMs));
+  const readyMs = readyAtMs(edge.health(nowMs));
+  const outlook = forecast.outlook(nowMs, Math.max(nowMs, readyMs));
   const hopeless = countHopeless(line, outlook, forecast);
   if (hopeless > 0) return { kind: "refuse", count: hopeless, reason: "late" };
-  if (edge.suspendedUntilMs > nowMs) return { kind: "wait", untilMs: edge.suspendedUntilMs };
+  if (readyMs > nowMs) return { kind: "wait", untilMs: readyMs };
   const most = Math.min(edge.maxInFlight, batchesPerReplica * profile.replicas);
   if (edge.inFlight >= most) return { kind: "wait", untilMs: Infinity };
   const { count, rows } = batchInTime(line, outlook, forecast, profile.maxBatchRows);

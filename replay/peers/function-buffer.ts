@@ -1,5 +1,6 @@
 /** The buffer that BATCH and HarmonyBatch put in front of a function: it leaves when it is full or its time is over. */
-import type { QueueView, ReleaseReason, TargetView } from "../../client/policies/policy.ts";
+import type { QueueView, ReleaseReason } from "../../client/policies/policy.ts";
+import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 
 export interface FunctionBuffer {
   /** Index of the function, among the queue's targets. */
@@ -17,8 +18,10 @@ export function releaseOf(
   { nowMs, targets, draining }: QueueView,
   { target, rows, maxRows, timeoutAtMs }: FunctionBuffer,
 ): ReleaseReason | number {
-  const { suspendedUntilMs, inFlight, maxInFlight } = targets[target] as TargetView;
-  if (suspendedUntilMs > nowMs) return suspendedUntilMs;
+  const sentTo = targets[target] as TargetView;
+  const { inFlight, maxInFlight } = sentTo;
+  const readyMs = readyAtMs(sentTo.health(nowMs));
+  if (readyMs > nowMs) return readyMs;
   if (inFlight >= maxInFlight) return Infinity;
   if (rows >= maxRows) return "full";
   if (draining) return "drain";

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { Decision, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
-import { amongTargets } from "./among-targets.ts";
+import type { Decision, Policy, QueueView } from "../../client/policies/policy.ts";
+import { amongTargets } from "../../client/policies/among-targets.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import { edgeOnlyPolicy } from "./edge-only.ts";
 import { greedyPolicy } from "./greedy.ts";
-import { policies } from "./registry.ts";
+import { replayPolicies } from "./registry.ts";
 import { serverlessOnlyPolicy } from "./serverless-only.ts";
+import { ask, pausedUntil, shownTarget } from "../../test/support/asked-policy.ts";
+import type { TargetView, UnderWay } from "../../client/targets/target-view.ts";
 import { cheapestWithin, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
 
 /** Serves a batch in `firstMs` and `rowMs` for each further row; a row takes 1 ms to upload, each way takes 2 ms. */
@@ -38,20 +40,12 @@ const small = profile("small", { maxBatchRows: 4, firstMs: 60, rowMs: 10, callCo
 const large = profile("large", { maxBatchRows: 8, firstMs: 20, rowMs: 1, callCost: 4, rowCost: 0.5 });
 const targets = [edge, small, large];
 
-function target({ name, kind }: TargetProfile, facts: Partial<TargetView> = {}): TargetView {
-  const { underWay = [] } = facts;
-  return {
-    name,
-    kind,
-    underWay,
-    inFlight: underWay.length,
-    maxInFlight: 16,
-    suspendedUntilMs: -Infinity,
-    isFailing: false,
-    failsForAll: false,
-    latencyMs: () => 50,
-    ...facts,
-  };
+function target({ name, kind }: TargetProfile, underWay: readonly UnderWay[] = []): TargetView {
+  return shownTarget({ name, kind, underWay });
+}
+
+function paused({ name, kind }: TargetProfile, untilMs: number): TargetView {
+  return shownTarget({ name, kind }, pausedUntil(untilMs));
 }
 
 /** What the queue shows at `nowMs` when one-row requests arrived at these moments, each with an SLO of 100 ms. */
@@ -69,7 +63,6 @@ function view(nowMs: number, arrivedAtMs: readonly number[], facts: Partial<Queu
       oldestArrivalMs: () => Math.min(...arrivedAtMs),
     },
     targets: targets.map((each) => target(each)),
-    batchesFormed: 0,
     draining: false,
     ...facts,
   };
@@ -78,7 +71,7 @@ function view(nowMs: number, arrivedAtMs: readonly number[], facts: Partial<Queu
 describe("edge-only", () => {
   it("sends at once to an idle edge, as many as the oldest deadline allows", () => {
     const decide = (nowMs: number): Decision =>
-      edgeOnlyPolicy({ targets }).decide(view(nowMs, [0, 1, 2, 3, 4, 5]));
+      ask(edgeOnlyPolicy({ targets }), view(nowMs, [0, 1, 2, 3, 4, 5]));
     expect(decide(10)).toMatchObject({ kind: "dispatch", target: 0, count: 6 });
     // Three rows take 3 + 4 + 20 ms, four would take 4 + 4 + 25.
     expect(decide(72)).toMatchObject({ kind: "dispatch", count: 3 });
@@ -86,7 +79,7 @@ describe("edge-only", () => {
 
   it("refuses what could not make it even next and alone", () => {
     // One row takes 1 + 4 + 10 ms.
-    expect(edgeOnlyPolicy({ targets }).decide(view(88, [0, 2, 4]))).toEqual({
+    expect(ask(edgeOnlyPolicy({ targets }), view(88, [0, 2, 4]))).toEqual({
       kind: "refuse",
       count: 2,
       reason: "late",
@@ -95,19 +88,19 @@ describe("edge-only", () => {
 
   it("binds the next batch so that it reaches the edge as the one in service ends", () => {
     const policy = edgeOnlyPolicy({ targets });
-    expect(policy.decide(view(0, [0]))).toMatchObject({ kind: "dispatch", count: 1 });
+    expect(ask(policy, view(0, [0]))).toMatchObject({ kind: "dispatch", count: 1 });
     // The first is served from 3 to 13 ms; one row leaves 3 ms before that.
     const underWay = [{ rows: 1, formedAtMs: 0 }];
-    const busy = { targets: [target(edge, { underWay }), target(small), target(large)] };
-    expect(policy.decide(view(1, [1], busy))).toEqual({ kind: "wait", untilMs: 10 });
-    expect(policy.decide(view(10, [1], busy))).toMatchObject({ kind: "dispatch", count: 1 });
+    const busy = { targets: [target(edge, underWay), target(small), target(large)] };
+    expect(ask(policy, view(1, [1], busy))).toEqual({ kind: "wait", untilMs: 10 });
+    expect(ask(policy, view(10, [1], busy))).toMatchObject({ kind: "dispatch", count: 1 });
   });
 
-  it("waits for an edge that is left alone, and refuses those who cannot", () => {
-    const suspended = { targets: [target(edge, { suspendedUntilMs: 90 }), target(small), target(large)] };
+  it("waits for an edge that is paused, and refuses those who cannot", () => {
+    const away = { targets: [paused(edge, 90), target(small), target(large)] };
     const policy = edgeOnlyPolicy({ targets });
-    expect(policy.decide(view(50, [40], suspended))).toEqual({ kind: "wait", untilMs: 90 });
-    expect(policy.decide(view(50, [0], suspended))).toMatchObject({ kind: "refuse", count: 1 });
+    expect(ask(policy, view(50, [40], away))).toEqual({ kind: "wait", untilMs: 90 });
+    expect(ask(policy, view(50, [0], away))).toMatchObject({ kind: "refuse", count: 1 });
   });
 });
 
@@ -121,10 +114,10 @@ describe("serverless-only", () => {
   it("keeps a call open until the last moment of its oldest request", () => {
     const policy = policyAt(0.001, 10_000);
     // Alone the small size costs 2 and takes 1 + 4 + 60 ms, the large one 4.5.
-    const decision = policy.decide(view(10_000, [10_000])) as Decision & { kind: "wait" };
+    const decision = ask(policy, view(10_000, [10_000])) as Decision & { kind: "wait" };
     expect(decision.kind).toBe("wait");
     expect(decision.untilMs).toBeCloseTo(10_035, 3);
-    expect(policy.decide(view(decision.untilMs, [10_000]))).toMatchObject({
+    expect(ask(policy, view(decision.untilMs, [10_000]))).toMatchObject({
       kind: "dispatch",
       target: 1,
       count: 1,
@@ -135,8 +128,8 @@ describe("serverless-only", () => {
     const policy = policyAt(0.5, 1_000);
     const eight = Array.from({ length: 8 }, (_, index) => 1_000 + index);
     // Full, the large size costs 1 a row and the small one 1.25.
-    expect(policy.decide(view(1_008, eight.slice(0, 5)))).toMatchObject({ kind: "wait" });
-    expect(policy.decide(view(1_008, eight))).toMatchObject({
+    expect(ask(policy, view(1_008, eight.slice(0, 5)))).toMatchObject({ kind: "wait" });
+    expect(ask(policy, view(1_008, eight))).toMatchObject({
       kind: "dispatch",
       target: 2,
       count: 8,
@@ -147,14 +140,14 @@ describe("serverless-only", () => {
   it("goes over to a size that is still fast enough, and refuses when none is", () => {
     const policy = policyAt(0.001, 10_000);
     // The large size takes 1 + 4 + 20 ms.
-    expect(policy.decide(view(10_060, [10_000]))).toMatchObject({ kind: "wait" });
-    expect(policy.decide(view(10_075, [10_000]))).toMatchObject({ kind: "dispatch", target: 2 });
-    expect(policy.decide(view(10_080, [10_000]))).toMatchObject({ kind: "refuse", count: 1 });
+    expect(ask(policy, view(10_060, [10_000]))).toMatchObject({ kind: "wait" });
+    expect(ask(policy, view(10_075, [10_000]))).toMatchObject({ kind: "dispatch", target: 2 });
+    expect(ask(policy, view(10_080, [10_000]))).toMatchObject({ kind: "refuse", count: 1 });
   });
 
-  it("waits while every size that is fast enough is left alone", () => {
-    const suspended = [small, large].map((each, index) => target(each, { suspendedUntilMs: 20 + index }));
-    const decision = policyAt(0.001, 10).decide(view(10, [5], { targets: [target(edge), ...suspended] }));
+  it("waits while every size that is fast enough is paused", () => {
+    const away = [small, large].map((each, index) => paused(each, 20 + index));
+    const decision = ask(policyAt(0.001, 10), view(10, [5], { targets: [target(edge), ...away] }));
     expect(decision).toEqual({ kind: "wait", untilMs: 20 });
   });
 });
@@ -163,23 +156,24 @@ describe("greedy", () => {
   it("takes all that wait when the edge is free, and drops what could not make it alone", () => {
     const policy = greedyPolicy({ targets });
     expect(
-      policy.decide(
+      ask(
+        policy,
         view(
           80,
           Array.from({ length: 9 }, () => 0),
         ),
       ),
     ).toMatchObject({ kind: "dispatch", count: 8 });
-    expect(policy.decide(view(86, [0, 1]))).toMatchObject({ kind: "refuse", count: 1 });
+    expect(ask(policy, view(86, [0, 1]))).toMatchObject({ kind: "refuse", count: 1 });
     const underWay = [{ rows: 1, formedAtMs: 0 }];
-    const busy = { targets: [target(edge, { underWay }), target(small), target(large)] };
-    expect(policy.decide(view(5, [0], busy))).toEqual({ kind: "wait", untilMs: Infinity });
+    const busy = { targets: [target(edge, underWay), target(small), target(large)] };
+    expect(ask(policy, view(5, [0], busy))).toEqual({ kind: "wait", untilMs: Infinity });
   });
 });
 
 describe("fixed, as it started", () => {
   it("alternates between the edge and one size, batches cut to what they take", () => {
-    const policy = policies.fixed({
+    const policy = replayPolicies.fixed({
       targets,
       sloMs: 200,
       sloQuantile: 0.99,
@@ -188,9 +182,9 @@ describe("fixed, as it started", () => {
     });
     const waiting = Array.from({ length: 30 }, () => 0);
     // Two rows cost 1.5 each in the small size and 2.5 each in the large one; both are fast enough.
-    expect(policy.decide(view(0, waiting))).toMatchObject({ target: 0, count: 8 });
-    expect(policy.decide(view(0, waiting, { batchesFormed: 1 }))).toMatchObject({ target: 1, count: 2 });
-    expect(policy.decide(view(0, [0]))).toEqual({ kind: "wait", untilMs: 50 });
+    expect(ask(policy, view(0, waiting))).toMatchObject({ target: 0, count: 8 });
+    expect(ask(policy, view(0, waiting))).toMatchObject({ target: 1, count: 2 });
+    expect(ask(policy, view(0, [0]))).toEqual({ kind: "wait", untilMs: 50 });
   });
 });
 
@@ -217,8 +211,17 @@ describe("a policy among some targets", () => {
       },
       [0, 2],
     );
-    expect(policy.decide(view(0, [0]))).toMatchObject({ target: 2 });
-    const batch = { key: "", rows: 1, bytes: 0, formedAtMs: 0, endedAtMs: 9, times: undefined, late: 0 };
+    expect(ask(policy, view(0, [0]))).toMatchObject({ target: 2 });
+    const batch = {
+      id: 0,
+      key: "",
+      rows: 1,
+      bytes: 0,
+      formedAtMs: 0,
+      endedAtMs: 9,
+      times: undefined,
+      late: 0,
+    };
     for (const index of [0, 1, 2]) policy.ended?.({ ...batch, target: index });
     expect(ended).toEqual([0, 1]);
   });

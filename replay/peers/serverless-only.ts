@@ -7,7 +7,8 @@
  * Source: the greedy partition into maximal batches, which is optimal for affine costs and one size; sizes are
  * compared as in BATCH (Ali et al., SC 2020) and HarmonyBatch (Chen et al., IWQoS 2024), but for each call anew.
  */
-import type { Decision, LineView, Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
+import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
+import { hasRoom, readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import { functionsAmong, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
@@ -39,13 +40,10 @@ export function serverlessOnlyPolicy({ targets, sloMs }: Pick<PolicyInputs, "tar
   return {
     name: "serverless-only",
     arrived: (_, rows, nowMs) => rate.arrived(rows, nowMs),
-    decide: (view) => {
-      const decision = decide(view, sizes, rate.perMs(view.nowMs), Math.max(view.nowMs, linkFreeAtMs));
-      if (decision.kind === "dispatch") {
-        const { uploadMs } = targets[decision.target] as TargetProfile;
-        linkFreeAtMs = Math.max(view.nowMs, linkFreeAtMs) + (uploadMs[decision.plannedRows] as number);
-      }
-      return decision;
+    decide: (view) => decide(view, sizes, rate.perMs(view.nowMs), Math.max(view.nowMs, linkFreeAtMs)),
+    sent: ({ target, rows, formedAtMs }) => {
+      const { uploadMs } = targets[target] as TargetProfile;
+      linkFreeAtMs = Math.max(formedAtMs, linkFreeAtMs) + (uploadMs[rows] as number);
     },
   };
 }
@@ -72,16 +70,12 @@ function decide(view: QueueView, sizes: readonly Size[], rowsPerMs: number, send
   return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
 }
 
-function hasRoom({ suspendedUntilMs, inFlight, maxInFlight }: TargetView, nowMs: number): boolean {
-  return suspendedUntilMs <= nowMs && inFlight < maxInFlight;
-}
-
 /** When the first of these sizes that failed may be used again; one that is only full resumes with its next result. */
 function resumeAtMs({ targets, nowMs }: QueueView, sizes: readonly Size[]): number {
   let resumeMs = Infinity;
   for (const { index } of sizes) {
-    const { suspendedUntilMs } = targets[index] as TargetView;
-    if (suspendedUntilMs > nowMs) resumeMs = Math.min(resumeMs, suspendedUntilMs);
+    const readyMs = readyAtMs((targets[index] as TargetView).health(nowMs));
+    if (readyMs > nowMs) resumeMs = Math.min(resumeMs, readyMs);
   }
   return resumeMs;
 }

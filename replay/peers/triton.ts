@@ -16,7 +16,7 @@ import {
   type WaitingRequest,
 } from "../../client/policies/policy.ts";
 import { type Edge, edgeAmong, replicaFreeAtMs } from "./edge-alone.ts";
-import { defaultValues, type ParameterGrid } from "./parameters.ts";
+import { defaultValues, type ParameterGrid } from "../../client/policies/parameters.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 
 export const tritonParameters = {

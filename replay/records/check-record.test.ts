@@ -89,7 +89,7 @@ it("does not break at a kind of event that it does not know", () => {
   const collector = new StoryCollector([1]);
   for (const line of lines.slice(1, -1)) {
     const event = JSON.parse(line);
-    if (event.kind === "batch") collector.onEvent({ kind: "admit", batch: event.id, ok: true } as never);
+    if (event.kind === "batch") collector.onEvent({ kind: "admit", key: event.key, atMs: 7_005 } as never);
     collector.onEvent(event);
     collector.onEvent({ kind: "edges", atMs: event.atMs, names: ["edge"] } as never);
   }

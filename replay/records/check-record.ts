@@ -1,7 +1,7 @@
 /** Replays the record of a daemon and compares: does the queue decide today what it decided then? */
 import { isDeepStrictEqual } from "node:util";
 import { type RequestStory, type RecordedEvent, StoryCollector } from "./explain.ts";
-import { type RecordedDecision, type RecordedRun, replayRecord } from "./recorded-run.ts";
+import { isDecision, type RecordedDecision, type RecordedRun, replayRecord } from "./recorded-run.ts";
 
 /** The first decision that is not as recorded. */
 export interface RecordDifference {
@@ -58,7 +58,7 @@ export function checkRecord(run: RecordedRun, explain: Iterable<number>): Record
   try {
     replayRecord(run, {
       onEvent: (event) => {
-        if (event.kind === "batch" || event.kind === "end" || event.kind === "plan") now.push(event);
+        if (isDecision(event)) now.push(event);
         collector.onEvent(event);
       },
       watch: (policy) => collector.watch(policy),
@@ -127,7 +127,7 @@ function summaryOf({ header, inputs, outputs }: RecordedRun): RecordSummary {
       target.reasons[output.reason] = (target.reasons[output.reason] ?? 0) + 1;
       targetOfBatch.set(output.id, target);
       for (const id of output.requests) targetOfRequest.set(id, target);
-    } else {
+    } else if (output.kind === "end") {
       ended++;
       ends[output.outcome] = (ends[output.outcome] ?? 0) + 1;
       const target = targetOfRequest.get(output.id);

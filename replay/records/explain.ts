@@ -2,9 +2,10 @@
  * Follows single requests through the replay of a record: what the policy was shown at each decision about a request's
  * line, what it decided, and every event of the request until its end.
  */
-import type { PlanRecord } from "../../client/daemon/observe/recorder.ts";
-import type { Policy, QueueView, TargetView } from "../../client/policies/policy.ts";
+import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
+import { type Decision, type Policy, type QueueView, wrapPolicy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
+import type { TargetHealth, TargetView } from "../../client/targets/target-view.ts";
 import type { ReplayObserver } from "./recorded-run.ts";
 
 export type RecordedEvent = QueueEvent | PlanRecord;
@@ -15,9 +16,7 @@ export interface TargetSeen {
   readonly name: string;
   readonly inFlight: number;
   readonly maxInFlight: number;
-  readonly isFailing: boolean;
-  /** Left out when the target may be used now; `null`: it will not take these requests again. */
-  readonly pausedUntilMs?: number | null;
+  readonly health: TargetHealth;
 }
 
 /** The policy was asked about the line in which the request waits. */
@@ -51,14 +50,16 @@ export interface RequestStory {
 }
 
 interface OpenStory extends RequestStory {
+  /** The batch that it is under way in; undefined while it waits. */
   batch: number | undefined;
   hasEnded: boolean;
 }
 
-/** The names that queue events have for requests and batches; a kind of event that is new may have none of them. */
+/** What an event may name; a kind of event that is unknown here may name nothing. */
 interface EventNames {
   readonly id?: number;
   readonly batch?: number;
+  readonly key?: string;
 }
 
 /** Collects the stories of some requests while a record is replayed. */
@@ -66,8 +67,6 @@ export class StoryCollector implements ReplayObserver {
   readonly #wanted: ReadonlySet<number>;
   readonly #stories = new Map<number, OpenStory>();
   readonly #planByKey = new Map<string, PlanRecord>();
-  /** Events of a kind unknown here about a batch that is not formed yet. */
-  #beforeBatch: RecordedEvent[] = [];
   #after: AskedStep["after"] = { kind: "start" };
 
   /** @param wanted ids of the requests */
@@ -92,36 +91,38 @@ export class StoryCollector implements ReplayObserver {
         for (const story of this.#open()) {
           if (!event.requests.includes(story.request.id)) continue;
           story.batch = event.id;
-          story.steps.push(...this.#beforeBatch.filter((each) => namesIn(each).batch === event.id), event);
+          story.steps.push(event);
         }
-        this.#beforeBatch = [];
         return;
       case "end":
-      case "cancel":
-        this.#ofRequest(event);
-        break;
+        this.#other(event);
+        for (const story of this.#open()) if (story.request.id === event.id) story.hasEnded = true;
+        return;
+      case "barred":
+        this.#other(event);
+        return;
       case "result":
-        for (const story of this.#open()) if (story.batch === event.batch) story.steps.push(event);
+        for (const story of this.#open()) {
+          if (story.batch !== event.batch) continue;
+          story.steps.push(event);
+          story.batch = undefined;
+        }
+        break;
+      case "timer":
         break;
       default:
         this.#other(event);
     }
-    if (event.kind !== "end")
-      this.#after = { kind: event.kind, id: namesIn(event).id ?? namesIn(event).batch };
+    this.#after = { kind: event.kind, id: namesIn(event).id ?? namesIn(event).batch };
   }
 
   watch(policy: Policy): Policy {
-    const decide = (view: QueueView): ReturnType<Policy["decide"]> => {
-      const asked = this.#viewsOf(view);
-      const decision = policy.decide(view);
-      for (const { story, ahead } of asked) story.steps.push(this.#step(view, ahead, decision));
-      return decision;
-    };
-    return new Proxy(policy, {
-      get: (target, name) => {
-        if (name === "decide") return decide;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
+    return wrapPolicy(policy, {
+      decide: (view) => {
+        const decision = policy.decide(view);
+        for (const { story, ahead } of this.#viewsOf(view))
+          story.steps.push(this.#step(view, ahead, decision));
+        return decision;
       },
     });
   }
@@ -136,21 +137,16 @@ export class StoryCollector implements ReplayObserver {
     this.#stories.set(request.id, { request, plan, steps: [], batch: undefined, hasEnded: false });
   }
 
-  #ofRequest(event: RecordedEvent & { readonly kind: "end" | "cancel" }): void {
-    const story = this.#stories.get(event.id);
-    story?.steps.push(event);
-    if (story !== undefined && event.kind === "end") story.hasEnded = true;
-  }
-
-  /** Events of other kinds concern every open request, unless they name a request or a batch. */
+  /** An event concerns the request that it names, or those that wait with the key that it names, or else all. */
   #other(event: RecordedEvent): void {
-    if (event.kind === "timer") return;
-    const { id, batch } = namesIn(event);
-    for (const story of this.#open()) {
-      if (id !== undefined ? id === story.request.id : batch === undefined || batch === story.batch)
-        story.steps.push(event);
+    const { id, key } = namesIn(event);
+    for (const { request, batch, steps } of this.#open()) {
+      const concerns =
+        id === undefined
+          ? key === undefined || (key === request.key && batch === undefined)
+          : id === request.id;
+      if (concerns) steps.push(event);
     }
-    if (batch !== undefined) this.#beforeBatch.push(event);
   }
 
   /** The stories whose requests wait in the line that is shown, with their places in it. */
@@ -167,7 +163,7 @@ export class StoryCollector implements ReplayObserver {
     return found;
   }
 
-  #step(view: QueueView, ahead: number, decision: ReturnType<Policy["decide"]>): AskedStep {
+  #step(view: QueueView, ahead: number, decision: Decision): AskedStep {
     const { nowMs, line, targets } = view;
     return {
       kind: "asked",
@@ -179,7 +175,10 @@ export class StoryCollector implements ReplayObserver {
         ahead,
         oldestWaitedMs: nowMs - line.oldestArrivalMs(),
       },
-      targets: targets.map((target) => targetSeen(target, nowMs)),
+      targets: targets.map((target) => {
+        const { name, inFlight, maxInFlight } = target;
+        return { name, inFlight, maxInFlight, health: target.health(nowMs) };
+      }),
       decision: decisionOf(decision, ahead, targets),
     };
   }
@@ -189,15 +188,8 @@ function namesIn(event: RecordedEvent): EventNames {
   return event as EventNames;
 }
 
-function targetSeen(target: TargetView, nowMs: number): TargetSeen {
-  const { name, inFlight, maxInFlight, isFailing, suspendedUntilMs } = target;
-  const seen = { name, inFlight, maxInFlight, isFailing };
-  if (suspendedUntilMs <= nowMs) return seen;
-  return { ...seen, pausedUntilMs: suspendedUntilMs === Infinity ? null : suspendedUntilMs };
-}
-
 function decisionOf(
-  decision: ReturnType<Policy["decide"]>,
+  decision: Decision,
   ahead: number,
   targets: readonly TargetView[],
 ): AskedStep["decision"] {

@@ -6,8 +6,9 @@ import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
 import type { Policy } from "../../client/policies/policy.ts";
-import { makePolicy } from "../../client/policies/queue-policy.ts";
-import type { PlanRecord, RecordHeader } from "../../client/daemon/observe/recorder.ts";
+import { makePolicy } from "../../client/policies/make-policy.ts";
+import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
+import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { BatchResult, Target } from "../../client/targets/target.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
@@ -49,19 +50,23 @@ export function parseRecord(text: string, file: string): RecordedRun {
       throw new Error(`${file}:${index + 1}: not an event of a record: ${line.slice(0, 80)}`);
     return value as RecordHeader | QueueEvent | PlanRecord;
   });
-  if (header?.kind !== "header" || header.format !== "spillway-record/1") {
-    throw new Error(`${file}:1: no header of format spillway-record/1`);
+  if (header?.kind !== "header" || header.format !== "spillway-record/2") {
+    throw new Error(`${file}:1: no header of format spillway-record/2`);
   }
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];
   for (const [index, event] of (events as (QueueEvent | PlanRecord)[]).entries()) {
-    if (event.kind === "batch" || event.kind === "end" || event.kind === "plan") {
+    if (isDecision(event)) {
       outputs.push(event);
       outputLines.push(index + 2);
     } else inputs.push(event);
   }
   return { header, inputs, outputs, outputLines };
+}
+
+export function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
+  return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
 }
 
 /** Time as recorded: it stands still between events, and timers fire when the record says that they did. */
@@ -92,8 +97,19 @@ export function replayRecord(
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
+  /** Refusals of targets that came of the event that is fed in now. */
+  let refusals: Refusal[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
-    return { ...target, send: (batch, done) => void underWay.set(batch.id, done) };
+    return {
+      ...target,
+      admit: () => {
+        const [next] = refusals;
+        if (next?.target !== target.name) return undefined;
+        refusals = refusals.slice(1);
+        return errorOf(next);
+      },
+      send: (batch, done) => void underWay.set(batch.id, done),
+    };
   });
   const sizes = new Map<number, number>();
   const policy = makePolicy(header.policy, header.sloMs, {
@@ -114,11 +130,13 @@ export function replayRecord(
     seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
-      if (event.kind === "batch" || event.kind === "end") outputs.push(event);
+      if (isDecision(event)) outputs.push(event);
       observer.onEvent?.(event);
     },
   });
-  for (const input of inputs) {
+  for (const [index, input] of inputs.entries()) {
+    if (input.kind === "refusal") continue;
+    refusals = refusalsAfter(inputs, index);
     clock.atMs = input.atMs;
     switch (input.kind) {
       case "arrival": {
@@ -145,6 +163,14 @@ export function replayRecord(
     }
   }
   return outputs;
+}
+
+type Refusal = QueueInput & { readonly kind: "refusal" };
+
+function refusalsAfter(inputs: readonly QueueInput[], index: number): Refusal[] {
+  const refusals: Refusal[] = [];
+  for (let at = index + 1; inputs[at]?.kind === "refusal"; at++) refusals.push(inputs[at] as Refusal);
+  return refusals;
 }
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { policies } from "../peers/registry.ts";
+import { replayPolicies } from "../peers/registry.ts";
 import { parseRecord } from "./recorded-run.ts";
 import { recordedWorld } from "./recorded-world.ts";
 import { tinySheet } from "../../test/support/tiny-world.ts";
@@ -10,7 +10,7 @@ const target = { replicas: 1, link: { rttMs: 2, uplinkMbps: 100 }, coldStartMs: 
 const prices = { ...tinySheet, perCall: 0 };
 const header = {
   kind: "header",
-  format: "spillway-record/1",
+  format: "spillway-record/2",
   policy: {
     name: "spillway",
     sloQuantile: 0.99,
@@ -50,13 +50,13 @@ it("holds the times of the profile and of the run, and every arrival from the fi
     { ...result, atMs: 200 },
     arrival(3, 350),
   );
-  const { serverless, edge } = world.scenario;
+  const { serverless, edges } = world.scenario;
   expect(serverless).toMatchObject({ maxInstances: 7, coldStartMs: [800] });
   expect(serverless.sizes[0]?.service.quantileMs(1, 1)).toBe(14);
-  expect(edge.service.quantileMs(1, 1)).toBe(10);
+  expect(edges[0]?.service.quantileMs(1, 1)).toBe(10);
   const summary = await replayTrace({
     ...world,
-    policy: policies["edge-only"],
+    policy: replayPolicies["edge-only"],
     seed: 1,
     fromS: 0,
     toS: Infinity,

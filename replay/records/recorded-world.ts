@@ -27,8 +27,7 @@ const enoughSamples = 5;
  */
 export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const { policy, sloMs, targets } = run.header;
-  if (policy.name !== "spillway")
-    throw new InputError(file, "1", `a record of ${policy.name} has no profile`);
+  if (policy.name === "fixed") throw new InputError(file, "1", `a record of ${policy.name} has no profile`);
   const first = run.inputs.find(({ kind }) => kind === "arrival");
   if (first?.kind !== "arrival") throw new InputError(file, "", "no request arrived");
   const model = modelOfKey(first.key);

@@ -1,6 +1,6 @@
 /** Latency over time, beside the SLO, with a panel for each policy. */
 import type { Scenario } from "../world/scenario.ts";
-import type { Moment } from "../timeline.ts";
+import type { TimelineBucket } from "../timeline.ts";
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
 import {
   alarm,
@@ -58,7 +58,7 @@ function curve(
   { timeline: { moments, widthMs, spanMs } }: ReportRun,
   panel: number,
   name: (typeof names)[number],
-  latencyMs: (moment: Moment) => number | undefined,
+  latencyMs: (moment: TimelineBucket) => number | undefined,
 ) {
   const unit = timeUnit(spanMs);
   return lineSeries(name, panel, styleOf(name === "p50" ? 0 : 1).color, {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { LatencyHistogram } from "../../base/latency-histogram.ts";
 import { parseScenario } from "../world/scenario.ts";
 import { Tally } from "../summary.ts";
-import type { Moment } from "../timeline.ts";
+import type { TimelineBucket } from "../timeline.ts";
 import { reportPage } from "./page.ts";
 import type { ReplayReport, ReportRun } from "./chart.ts";
 
@@ -29,7 +29,7 @@ const scenario = parseScenario(
 /** A policy that planned now and then, over that many seconds. */
 function run(policy: string, seconds: number): ReportRun {
   const latencies = new LatencyHistogram(5);
-  const moments = Array.from({ length: seconds }, (_, second): Moment => {
+  const moments = Array.from({ length: seconds }, (_, second): TimelineBucket => {
     const p50Ms = 100 + 50 * Math.sin(second / 7);
     latencies.add(p50Ms);
     const plans = new Map(second % 50 === 0 ? [[second === 0 ? "start" : "changepoint", 1]] : []);

@@ -1,7 +1,7 @@
 /** A report as one self-contained HTML page: facts, the table, and the charts as SVG that can be saved. */
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit } from "../limit/scenario-limit.ts";
-import { meanFunctionRows } from "../summary.ts";
+import { meanRowsOf } from "../summary.ts";
 import { arrivalsChart } from "./arrivals-chart.ts";
 import { batchChart } from "./batch-chart.ts";
 import { costChart } from "./cost-chart.ts";
@@ -84,8 +84,8 @@ function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string
     figure(latencyMs.p95),
     figure(latencyMs.p99),
     percent(targets["edge"]?.share ?? null),
-    figure(targets["edge"]?.meanBatchRows ?? null),
-    figure(meanFunctionRows(summary)),
+    figure(meanRowsOf(summary, "edge")),
+    figure(meanRowsOf(summary, "serverless")),
     String(summary.late),
     String(summary.refused),
     String(summary.failed),

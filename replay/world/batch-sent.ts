@@ -1,6 +1,6 @@
 /** A batch of a replay: what it holds, where it went, and what the world makes of it. */
 import type { OutgoingBatch } from "../../client/targets/target.ts";
-import type { Upload } from "./link.ts";
+import type { BatchUpload } from "./link.ts";
 
 /** What a replay submits to the queue; the answer to a request is the request itself. */
 export interface TraceRequest {
@@ -12,7 +12,7 @@ export interface TraceRequest {
 export type FailureCause = "edge-down" | "throttle" | "max-instances";
 
 /** The call of a function: its instance and its bill. */
-export interface FunctionCall {
+export interface BilledCall {
   readonly instance: number;
   /** 0 when the instance was warm. */
   readonly coldStartMs: number;
@@ -21,7 +21,7 @@ export interface FunctionCall {
 }
 
 /** `seenAtMs` is when the answer or the error is back. */
-export type Fate =
+export type BatchEnd =
   | {
       readonly ok: true;
       readonly startMs: number;
@@ -30,16 +30,21 @@ export type Fate =
       readonly serviceMs: number;
       /** Time that it waits at the edge for a free replica. */
       readonly serverQueuedMs: number;
-      readonly call?: FunctionCall;
+      readonly call?: BilledCall;
     }
   | { readonly ok: false; readonly cause: FailureCause; readonly seenAtMs: number };
 
 export interface BatchSent {
   readonly batch: OutgoingBatch<TraceRequest>;
   readonly formedAtMs: number;
-  readonly upload: Upload;
+  readonly upload: BatchUpload;
   readonly place:
-    | { readonly target: "edge"; readonly replica: number }
+    | { readonly target: "edge"; readonly edge: string; readonly replica: number }
     | { readonly target: "serverless"; readonly size: string };
-  readonly fate: Fate;
+  readonly end: BatchEnd;
+}
+
+/** Name of the target that a batch went to. */
+export function targetOf({ place }: BatchSent): string {
+  return place.target === "edge" ? place.edge : place.size;
 }

@@ -1,20 +1,20 @@
-/** The replicas of the edge: each serves one batch at a time, in the order that batches reach the edge. */
+/** The replicas of an edge: each serves one batch at a time, in the order that batches reach the edge. */
 import type { Faults } from "./faults.ts";
-import type { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
+import type { EdgeSpec } from "./scenario.ts";
 
-export type EdgeFate =
+export type EdgeService =
   | { readonly replica: number; readonly startMs: number; readonly endMs: number; readonly serviceMs: number }
   | { readonly replica: number; readonly failedAtMs: number };
 
 export class EdgeReplicas {
-  readonly #service: MeasuredTimes;
+  readonly #edge: EdgeSpec;
   readonly #faults: Faults;
   readonly #freeAtMs: Float64Array;
 
-  constructor(replicas: number, service: MeasuredTimes, faults: Faults) {
-    this.#service = service;
+  constructor(edge: EdgeSpec, faults: Faults) {
+    this.#edge = edge;
     this.#faults = faults;
-    this.#freeAtMs = new Float64Array(replicas);
+    this.#freeAtMs = new Float64Array(edge.replicas);
   }
 
   /**
@@ -23,13 +23,14 @@ export class EdgeReplicas {
    *
    * @param u which quantile of the service time it takes
    */
-  serve(reachMs: number, rows: number, u: number): EdgeFate {
+  serve(reachMs: number, rows: number, u: number): EdgeService {
     const replica = this.#soonestFree();
     const freeAtMs = this.#freeAtMs[replica] as number;
     const startMs = Math.max(reachMs, freeAtMs);
-    const serviceMs = this.#service.quantileMs(rows, u) * this.#faults.edgeSlowFactor(startMs);
+    const { name, service } = this.#edge;
+    const serviceMs = service.quantileMs(rows, u) * this.#faults.edgeSlowFactor(startMs, name);
     const endMs = startMs + serviceMs;
-    const failedAtMs = this.#faults.edgeDownAtMs(reachMs, endMs);
+    const failedAtMs = this.#faults.edgeDownAtMs(reachMs, endMs, name);
     if (failedAtMs === undefined) {
       this.#freeAtMs[replica] = endMs;
       return { replica, startMs, endMs, serviceMs };

@@ -8,13 +8,18 @@ interface Span {
 
 export type LinkName = "edge" | "serverless";
 
+/** What touches edges touches the one that is named, or all. */
+interface AtEdge {
+  readonly edge?: string | undefined;
+}
+
 export type Fault =
   /** Service times at the edge are multiplied. */
-  | (Span & { readonly kind: "edge-slow"; readonly factor: number })
+  | (Span & AtEdge & { readonly kind: "edge-slow"; readonly factor: number })
   /** Every batch at the edge gets an error. */
-  | (Span & { readonly kind: "edge-down" })
+  | (Span & AtEdge & { readonly kind: "edge-down" })
   /** The uplink's rate is divided. */
-  | (Span & { readonly kind: "link-slow"; readonly target: LinkName; readonly factor: number })
+  | (Span & AtEdge & { readonly kind: "link-slow"; readonly target: LinkName; readonly factor: number })
   /** Every call of a function is refused. */
   | (Span & { readonly kind: "throttle" });
 
@@ -27,29 +32,30 @@ export class Faults {
   }
 
   /** What service times at the edge are multiplied by when service starts at `atMs`. */
-  edgeSlowFactor(atMs: number): number {
+  edgeSlowFactor(atMs: number, edge: string): number {
     let factor = 1;
     for (const fault of this.#faults) {
-      if (fault.kind === "edge-slow" && isInForce(fault, atMs)) factor *= fault.factor;
+      if (fault.kind === "edge-slow" && isAt(fault, edge) && isInForce(fault, atMs)) factor *= fault.factor;
     }
     return factor;
   }
 
   /** What the time of an upload that starts at `atMs` is multiplied by. */
-  linkSlowFactor(link: LinkName, atMs: number): number {
+  linkSlowFactor(link: LinkName, atMs: number, edge = ""): number {
     let factor = 1;
     for (const fault of this.#faults) {
-      if (fault.kind === "link-slow" && fault.target === link && isInForce(fault, atMs))
-        factor *= fault.factor;
+      if (fault.kind !== "link-slow" || fault.target !== link) continue;
+      if (isAt(fault, edge) && isInForce(fault, atMs)) factor *= fault.factor;
     }
     return factor;
   }
 
-  /** When the edge fails a batch that is there from `reachMs` and would end at `endMs`; undefined when it does not. */
-  edgeDownAtMs(reachMs: number, endMs: number): number | undefined {
+  /** When an edge fails a batch that is there from `reachMs` and would end at `endMs`; undefined when it does not. */
+  edgeDownAtMs(reachMs: number, endMs: number, edge: string): number | undefined {
     let failedAtMs = Infinity;
     for (const fault of this.#faults) {
-      if (fault.kind !== "edge-down" || reachMs >= fault.toMs || endMs <= fault.fromMs) continue;
+      if (fault.kind !== "edge-down" || !isAt(fault, edge)) continue;
+      if (reachMs >= fault.toMs || endMs <= fault.fromMs) continue;
       failedAtMs = Math.min(failedAtMs, Math.max(reachMs, fault.fromMs));
     }
     return failedAtMs === Infinity ? undefined : failedAtMs;
@@ -62,4 +68,8 @@ export class Faults {
 
 function isInForce({ fromMs, toMs }: Span, atMs: number): boolean {
   return atMs >= fromMs && atMs < toMs;
+}
+
+function isAt(fault: AtEdge, edge: string): boolean {
+  return fault.edge === undefined || fault.edge === edge;
 }

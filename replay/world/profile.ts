@@ -9,22 +9,23 @@ import type { Scenario, SizeSpec } from "./scenario.ts";
 /** Which of the cold starts a profile tells. */
 const coldStartQuantile = 0.9;
 
-/** The edge, then each function size, as the queue's targets. */
+/** The edges, then each function size, as the queue's targets. */
 export function profileTargets(
-  { edge, serverless, requestBytes }: Scenario,
+  { edges, serverless, requestBytes }: Scenario,
   sheet: PriceSheet,
 ): TargetProfile[] {
   const coldStartsMs = Float64Array.from(serverless.coldStartMs).sort();
   return [
-    targetProfile({
-      ...edge,
-      name: "edge",
-      kind: "edge",
-      requestBytes,
-      costOf: () => 0,
-      coldStartMs: 0,
-      idleMs: Infinity,
-    }),
+    ...edges.map((edge) =>
+      targetProfile({
+        ...edge,
+        kind: "edge",
+        requestBytes,
+        costOf: () => 0,
+        coldStartMs: 0,
+        idleMs: Infinity,
+      }),
+    ),
     ...serverless.sizes.map((size) =>
       targetProfile({
         name: size.name,

@@ -6,7 +6,7 @@ export interface ProfiledWorld {
   readonly name: string;
   readonly sloMs: number;
   readonly sloQuantile: number;
-  /** The edge, then one function size or more. */
+  /** One edge or more, and one function size or more. */
   readonly targets: readonly ProfiledTarget[];
   /** The times of the model that is replayed. */
   readonly timesOf: (target: ProfiledTarget) => ModelTimes;
@@ -24,18 +24,24 @@ const idleMs = 180_000;
 /** @throws InputError when there is no edge or no function among the targets */
 export function profiledScenario(world: ProfiledWorld): object {
   const { name, sloMs, sloQuantile, targets, timesOf, maxInstances, coldStartMs, prices } = world;
-  const edge = targets.find(({ kind }) => kind === "edge");
+  const edges = targets.filter(({ kind }) => kind === "edge");
   const sizes = targets.filter((target) => target.kind === "serverless");
+  const [edge] = edges;
   if (edge === undefined) throw new InputError(name, "", "no edge was there");
   const [first] = sizes;
   if (first === undefined) throw new InputError(name, "", "no function was there");
-  const { requestBytes, maxBatch, serviceMs } = timesOf(edge);
+  const { requestBytes } = timesOf(edge);
+  const specs = edges.map((each) => {
+    const { maxBatch, serviceMs } = timesOf(each);
+    return { name: each.name, replicas: each.replicas, link: each.link, maxBatch, serviceMs };
+  });
+  const [{ name: _, ...only }] = specs as [(typeof specs)[number]];
   return {
     name,
     sloMs,
     sloQuantile,
     requestBytes,
-    edge: { replicas: edge.replicas, link: edge.link, maxBatch, serviceMs },
+    ...(edges.length === 1 ? { edge: only } : { edges: specs }),
     serverless: {
       link: first.link,
       maxInstances,

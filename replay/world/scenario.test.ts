@@ -28,6 +28,23 @@ function scenario(change: (draft: Record<string, never>) => void = () => {}): st
   return JSON.stringify(draft);
 }
 
+const edgeSpec = {
+  replicas: 1,
+  maxBatch: 2,
+  link: { rttMs: 2, uplinkMbps: 100 },
+  serviceMs: { "1": [5], "2": [8] },
+};
+
+/** A scenario with edges of these names in place of the one. */
+function withEdges(names: readonly (string | undefined)[], change: object = {}, ofEdge: object = {}): string {
+  const edges = names.map((name) => ({ ...edgeSpec, ...ofEdge, name }));
+  return scenario((draft) => Object.assign(draft, { edge: undefined, edges, ...change }));
+}
+
+function faultAt(edge: string): object {
+  return { faults: [{ kind: "edge-down", fromMs: 0, toMs: 1, edge }] };
+}
+
 describe("a scenario", () => {
   it("is read with its defaults, and keys of others' are left alone", () => {
     expect(parseScenario(scenario(), "s.json")).toMatchObject({
@@ -63,6 +80,66 @@ describe("a scenario", () => {
     ],
   ] as const)("that is wrong is refused at the field (%#)", (change, message) => {
     expect(() => parseScenario(scenario(change as never), "s.json")).toThrow(message);
+  });
+
+  it("has one edge that need not be named, or a list of edges that are", () => {
+    expect(parseScenario(scenario(), "s.json").edges).toMatchObject([{ name: "edge", replicas: 1 }]);
+    const { edges, faults } = parseScenario(withEdges(["near", "far"], faultAt("far")), "s.json");
+    expect(edges.map(({ name, service }) => [name, service.maxRows])).toEqual([
+      ["near", 2],
+      ["far", 2],
+    ]);
+    expect(faults).toEqual([{ kind: "edge-down", fromMs: 0, toMs: 1, edge: "far" }]);
+  });
+
+  it.each([
+    [
+      "both",
+      withEdges(["near"], { edge: edgeSpec }),
+      "s.json:edge, edges: both are there; allowed: one of them",
+    ],
+    [
+      "neither",
+      withEdges([], { edges: undefined }),
+      "s.json:edge, edges: neither is there; allowed: one of them",
+    ],
+    ["an empty list", withEdges([]), /^s\.json:edges: /],
+    ["an edge without a name", withEdges([undefined]), /^s\.json:edges\.0\.name: /],
+    ["two edges of one name", withEdges(["near", "near"]), 's.json:edges.1.name: two edges are "near"'],
+    [
+      "a size that is called as an edge is",
+      withEdges(["near", "a"]),
+      's.json:serverless.sizes.0.name: no size may be called "a", as an edge is',
+    ],
+    [
+      "a fault at an edge that is not there",
+      withEdges(["near", "far"], faultAt("middle")),
+      's.json:faults.0.edge: "middle" is no edge; allowed: near, far',
+    ],
+    [
+      "a fault of the functions' link that names an edge",
+      withEdges(["near"], {
+        faults: [{ kind: "link-slow", target: "serverless", factor: 2, fromMs: 0, toMs: 1, edge: "near" }],
+      }),
+      's.json:faults.0.edge: allowed with the target "edge" only',
+    ],
+    [
+      "throttling that names an edge",
+      withEdges(["near"], { faults: [{ kind: "throttle", fromMs: 0, toMs: 1, edge: "near" }] }),
+      /^s\.json:faults\.0\.edge: allowed on other faults only/,
+    ],
+    [
+      "lanes",
+      withEdges(["near"], { lanes: { bulk: { sloMs: 60_000, sloQuantile: 0.99 } } }),
+      /^s\.json:lanes: lanes are not replayed yet; allowed: a scenario without them$/,
+    ],
+    [
+      "an edge of the list with wrong times",
+      withEdges(["near", "far"], {}, { maxBatch: 3 }),
+      "s.json:edges.0.maxBatch: 3 is above 2, the last size that has service times",
+    ],
+  ])("with %s is refused at the field", (_, text, message) => {
+    expect(() => parseScenario(text, "s.json")).toThrow(message);
   });
 
   it("that is no JSON, or only a part of it, is refused at its line", () => {
@@ -101,16 +178,20 @@ describe("a scenario", () => {
   });
 });
 
-/** Scenarios of forms that are not read yet. */
-const severalEdgesOrLanes = new Set(["lanes.json", "two-edges.json", "two-edges-fault.json"]);
-
 describe.skipIf(!existsSync(shared))("the shared scenarios (skipped where ../shared is absent)", () => {
   it("are all read", () => {
-    const files = readdirSync(shared).filter((file) => !severalEdgesOrLanes.has(file));
+    // Lanes are not replayed.
+    const files = readdirSync(shared).filter((file) => file !== "lanes.json");
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {
       const text = readFileSync(new URL(file, shared), "utf8");
-      expect(parseScenario(text, file).serverless.sizes.length).toBeGreaterThan(0);
+      const { edges, serverless } = parseScenario(text, file);
+      expect(serverless.sizes.length).toBeGreaterThan(0);
+      expect(edges.length).toBe(file.startsWith("two-edges") ? 2 : 1);
     }
+    const lanes = readFileSync(new URL("lanes.json", shared), "utf8");
+    expect(() => parseScenario(lanes, "lanes.json")).toThrow(
+      /^lanes\.json:lanes: lanes are not replayed yet/,
+    );
   });
 });

@@ -16,6 +16,8 @@ export interface LinkSpec {
 }
 
 export interface EdgeSpec {
+  /** Differs from that of every other edge and function size. */
+  readonly name: string;
   readonly replicas: number;
   readonly link: LinkSpec;
   readonly service: MeasuredTimes;
@@ -44,7 +46,8 @@ export interface Scenario {
   readonly sloQuantile: number;
   /** Of one row. */
   readonly requestBytes: number;
-  readonly edge: EdgeSpec;
+  /** At least one. */
+  readonly edges: readonly EdgeSpec[];
   readonly serverless: ServerlessSpec;
   readonly faults: readonly Fault[];
 }
@@ -58,23 +61,33 @@ const batches = z.object({
     .refine((samples) => Object.keys(samples).length > 0, "no batch size is listed"),
 });
 const size = batches.extend({
-  name: z
-    .string()
-    .min(1)
-    .refine((name) => name !== "edge", 'no size may be called "edge"'),
+  name: z.string().min(1),
   // A price for GB-seconds does not ask for it.
   vcpu: z.number().min(0).default(0),
   memoryMib: z.number().positive(),
   gpu: z.object({ card: z.string().min(1), memoryGib: z.number().positive() }).optional(),
 });
+const edge = batches.extend({ replicas: z.number().int().min(1), link });
+const edgeName = z.string().min(1);
 const span = { fromMs: z.number(), toMs: z.number() };
+const atEdge = { edge: edgeName.optional() };
 const factor = z.number().positive();
 const fault = z
   .discriminatedUnion("kind", [
-    z.object({ ...span, kind: z.literal("edge-slow"), factor }),
-    z.object({ ...span, kind: z.literal("edge-down") }),
-    z.object({ ...span, kind: z.literal("link-slow"), target: z.enum(["edge", "serverless"]), factor }),
-    z.object({ ...span, kind: z.literal("throttle") }),
+    z.object({ ...span, ...atEdge, kind: z.literal("edge-slow"), factor }),
+    z.object({ ...span, ...atEdge, kind: z.literal("edge-down") }),
+    z.object({
+      ...span,
+      ...atEdge,
+      kind: z.literal("link-slow"),
+      target: z.enum(["edge", "serverless"]),
+      factor,
+    }),
+    z.object({
+      ...span,
+      kind: z.literal("throttle"),
+      edge: z.never("allowed on other faults only").optional(),
+    }),
   ])
   .superRefine(({ fromMs, toMs }, context) => {
     if (toMs > fromMs) return;
@@ -89,7 +102,12 @@ const scenario = z.object({
   sloMs: z.number().positive(),
   sloQuantile: z.number().positive().max(1).default(0.99),
   requestBytes: z.number().min(0),
-  edge: batches.extend({ replicas: z.number().int().min(1), link }),
+  edge: edge.optional(),
+  edges: z
+    .array(edge.extend({ name: edgeName }))
+    .min(1)
+    .optional(),
+  lanes: z.never("lanes are not replayed yet; allowed: a scenario without them").optional(),
   serverless: z.object({
     link,
     maxInstances: z.number().int().min(0),
@@ -130,15 +148,55 @@ export function parseScenario(
     const [first = { place: "", message: "" }] = issues;
     throw new InputError(file, first.place, first.message);
   }
-  const { edge, serverless, ...rest } = result.data;
+  const { edge, edges, lanes: _, serverless, ...rest } = result.data;
+  if ((edge === undefined) === (edges === undefined)) {
+    const message = edge === undefined ? "neither is there" : "both are there";
+    throw new InputError(file, "edge, edges", `${message}; allowed: one of them`);
+  }
+  const named = edges ?? [{ ...(edge as NonNullable<typeof edge>), name: "edge" }];
+  checkNames(named, serverless.sizes, rest.faults, file);
   return {
     ...rest,
-    edge: { replicas: edge.replicas, link: edge.link, service: serviceTimes(edge, file, "edge") },
+    edges: named.map(({ name, replicas, link, ...times }, index) => {
+      const at = edges === undefined ? "edge" : `edges.${index}`;
+      return { name, replicas, link, service: serviceTimes(times, file, at) };
+    }),
     serverless: {
       ...serverless,
       sizes: serverless.sizes.map((each, index) => sizeSpec(each, file, `serverless.sizes.${index}`)),
     },
   };
+}
+
+/** @throws InputError when two targets have one name, or a fault names an edge that is not there */
+function checkNames(
+  edges: readonly { readonly name: string }[],
+  sizes: readonly { readonly name: string }[],
+  faults: readonly Fault[],
+  file: string,
+): void {
+  const names = edges.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) !== index)
+      throw new InputError(file, `edges.${index}.name`, `two edges are "${name}"`);
+  }
+  for (const [index, { name }] of sizes.entries()) {
+    if (!names.includes(name)) continue;
+    throw new InputError(
+      file,
+      `serverless.sizes.${index}.name`,
+      `no size may be called "${name}", as an edge is`,
+    );
+  }
+  for (const [index, fault] of faults.entries()) {
+    const named = "edge" in fault ? fault.edge : undefined;
+    if (named === undefined) continue;
+    const allowed = names.join(", ");
+    if (fault.kind === "link-slow" && fault.target !== "edge")
+      throw new InputError(file, `faults.${index}.edge`, 'allowed with the target "edge" only');
+    if (!names.includes(named))
+      throw new InputError(file, `faults.${index}.edge`, `"${named}" is no edge; allowed: ${allowed}`);
+  }
 }
 
 function sizeSpec(

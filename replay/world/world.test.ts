@@ -12,17 +12,27 @@ interface WorldFacts {
   readonly maxInstances?: number;
   readonly sheet?: PriceSheet;
   readonly faults?: readonly Fault[];
+  /** A second edge that is like the first, and serves in half the time. */
+  readonly hasTwin?: boolean;
 }
 
 /**
  * A row takes 10 ms of the edge's uplink and 20 ms of the functions'; both are 4 ms away. The edge serves in
  * 100 ms, functions "small" and "large" in 200 and 50 ms, with cold starts of 1000 ms and 500 ms of idling.
  */
-function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: WorldFacts = {}) {
+function testWorld({
+  replicas = 1,
+  maxInstances = 2,
+  faults = [],
+  hasTwin = false,
+  ...rest
+}: WorldFacts = {}) {
+  const edge = { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } };
+  const twin = { ...edge, name: "twin", serviceMs: { "4": [50] } };
   const scenario = tinyWorld({
     sloMs: 1_000,
     requestBytes: 1_250,
-    edge: { replicas, maxBatch: 4, link: { rttMs: 8, uplinkMbps: 1 }, serviceMs: { "4": [100] } },
+    ...(hasTwin ? { edge: undefined, edges: [{ ...edge, name: "edge" }, twin] } : { edge }),
     serverless: {
       link: { rttMs: 8, uplinkMbps: 0.5 },
       maxInstances,
@@ -46,19 +56,21 @@ function testWorld({ replicas = 1, maxInstances = 2, faults = [], ...rest }: Wor
     clock,
     onBatch: (batch) => sent.push(batch),
   });
-  const send = (name: "edge" | "small" | "large", rows: number, atMs = clock.nowMs()): void => {
+  const send = (name: "edge" | "twin" | "small" | "large", rows: number, atMs = clock.nowMs()): void => {
     clock.advanceTo(atMs);
     const batch = sent.length;
-    const payloads = Array.from({ length: rows }, (_, id) => ({ id, arrivedAtMs: atMs }));
+    const parts = Array.from({ length: rows }, (_, id) => {
+      return { payload: { id, arrivedAtMs: atMs }, fromRow: 0, toRow: 1 };
+    });
     const target = targets.find((each) => each.name === name);
-    target?.send({ id: batch, key: "", payloads, rows, deadlineAtMs: Infinity }, (result) => {
+    target?.send({ id: batch, key: "", parts, rows, deadlineAtMs: Infinity }, (result) => {
       results.push({ batch, atMs: clock.nowMs(), result });
     });
   };
   const times = () =>
-    sent.map(({ upload, fate }) => {
+    sent.map(({ upload, end }) => {
       const { uploadStartMs, uploadEndMs } = upload;
-      return [uploadStartMs, uploadEndMs, fate.ok ? fate.startMs : fate.cause, fate.seenAtMs];
+      return [uploadStartMs, uploadEndMs, end.ok ? end.startMs : end.cause, end.seenAtMs];
     });
   return { clock, send, sent, results, times };
 }
@@ -170,6 +182,41 @@ describe("the edge", () => {
   });
 });
 
+describe("several edges", () => {
+  it("have a link and replicas of their own", () => {
+    const { send, sent, times } = testWorld({ hasTwin: true });
+    for (const name of ["edge", "twin", "edge", "twin"] as const) send(name, 1);
+    expect(times()).toEqual([
+      [0, 10, 14, 118],
+      [0, 10, 14, 68],
+      [10, 20, 114, 218],
+      [10, 20, 64, 118],
+    ]);
+    expect(sent.map(({ place }) => place)).toEqual(
+      ["edge", "twin", "edge", "twin"].map((edge) => ({ target: "edge", edge, replica: 0 })),
+    );
+  });
+
+  it("are touched by a fault that names one of them alone, and all by one that names none", () => {
+    const span = { fromMs: 0, toMs: 1_000 };
+    const seen = (fault: Fault) => {
+      const { send, times } = testWorld({ hasTwin: true, faults: [fault] });
+      for (const name of ["edge", "twin", "small"] as const) send(name, 1);
+      return times().map(([, , , seenAtMs]) => seenAtMs);
+    };
+    const calm = [118, 68, 1_228];
+    expect(seen({ kind: "edge-slow", factor: 3, edge: "twin", ...span })).toEqual([118, 168, 1_228]);
+    expect(seen({ kind: "edge-slow", factor: 3, ...span })).toEqual([318, 168, 1_228]);
+    expect(seen({ kind: "edge-down", edge: "edge", ...span })).toEqual([18, 68, 1_228]);
+    expect(seen({ kind: "edge-down", ...span })).toEqual([18, 18, 1_228]);
+    const slow = { kind: "link-slow", factor: 4, ...span } as const;
+    expect(seen({ ...slow, target: "edge", edge: "twin" })).toEqual([118, 98, 1_228]);
+    expect(seen({ ...slow, target: "edge" })).toEqual([148, 98, 1_228]);
+    expect(seen({ ...slow, target: "serverless" })).toEqual([118, 68, 1_288]);
+    expect(seen({ kind: "edge-down", fromMs: 2_000, toMs: 3_000 })).toEqual(calm);
+  });
+});
+
 describe("functions", () => {
   it("start an instance for a call that finds none idle, and take the one used last", () => {
     const { send, sent } = testWorld({ maxInstances: 9 });
@@ -179,7 +226,7 @@ describe("functions", () => {
     send("small", 1, 1_300);
     send("small", 1, 1_310);
     send("large", 1, 1_320);
-    expect(sent.map(({ fate }) => (fate.ok ? [fate.call?.instance, fate.call?.coldStartMs] : []))).toEqual([
+    expect(sent.map(({ end }) => (end.ok ? [end.call?.instance, end.call?.coldStartMs] : []))).toEqual([
       [0, 1_000],
       [1, 1_000],
       [2, 1_000],
@@ -211,7 +258,7 @@ describe("functions", () => {
     ]);
     clock.runAll();
     expect(results[1]?.result).toMatchObject({ ok: false, error: { code: "target_throttled" } });
-    expect(sent[1]?.fate).not.toHaveProperty("call");
+    expect(sent[1]?.end).not.toHaveProperty("call");
   });
 
   it("refuse every call that reaches them while they are throttled", () => {
@@ -227,10 +274,10 @@ describe("functions", () => {
   it("bill the service time, and the cold start where the sheet says so", () => {
     const plain = testWorld();
     plain.send("large", 1);
-    expect(plain.sent[0]?.fate).toMatchObject({ call: { billedMs: 50, cost: 0.5 + 2 * 0.05 } });
+    expect(plain.sent[0]?.end).toMatchObject({ call: { billedMs: 50, cost: 0.5 + 2 * 0.05 } });
     const cold = testWorld({ sheet: { ...tinySheet, coldStartBilled: true } });
     cold.send("large", 1);
-    expect(cold.sent[0]?.fate).toMatchObject({
+    expect(cold.sent[0]?.end).toMatchObject({
       serviceMs: 50,
       call: { billedMs: 1_050, cost: 0.5 + 2 * 1.05 },
     });

@@ -1,7 +1,8 @@
 /**
- * The world of a scenario as targets of the virtual queue: one for the edge and one for each function size, in
- * that order. They share links, replicas, instances, faults and draws. Batches of a class reach it in the order
- * they were formed, so a batch's whole fate is worked out when it is sent; the queue learns it when its time comes.
+ * The world of a scenario as targets of the virtual queue: one for each edge and one for each function size, in that
+ * order. They share faults and draws, functions their link and instances, too. Batches reach an edge, or the functions,
+ * in the order they were formed, so what becomes of a batch is worked out when it is sent; the queue learns it when its
+ * time comes.
  */
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { Random } from "../../base/random.ts";
@@ -12,8 +13,8 @@ import { Faults } from "./faults.ts";
 import { FunctionInstances } from "./function-instances.ts";
 import { Link } from "./link.ts";
 import { randomStream } from "../traces/random-stream.ts";
-import type { Scenario, SizeSpec } from "./scenario.ts";
-import type { BatchSent, FailureCause, Fate, TraceRequest } from "./batch-sent.ts";
+import type { EdgeSpec, Scenario, SizeSpec } from "./scenario.ts";
+import type { BatchSent, FailureCause, BatchEnd, TraceRequest } from "./batch-sent.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 type WorldTarget = Target<TraceRequest, TraceRequest>;
@@ -41,16 +42,21 @@ export function worldTargets(options: WorldOptions): WorldTarget[] {
   const { scenario, seed } = options;
   const faults = new Faults(scenario.faults);
   const serviceTimes = randomStream(seed, "service");
-  return [edgeTarget(options, faults, serviceTimes), ...functionTargets(options, faults, serviceTimes)];
+  return [
+    ...scenario.edges.map((edge) => edgeTarget(options, edge, faults, serviceTimes)),
+    ...functionTargets(options, faults, serviceTimes),
+  ];
 }
 
-function edgeTarget(options: WorldOptions, faults: Faults, random: Random): WorldTarget {
+function edgeTarget(options: WorldOptions, edge: EdgeSpec, faults: Faults, random: Random): WorldTarget {
   const { scenario, clock } = options;
-  const { edge, requestBytes } = scenario;
-  const link = new Link("edge", edge.link, requestBytes, faults);
-  const replicas = new EdgeReplicas(edge.replicas, edge.service, faults);
+  const { name } = edge;
+  const link = new Link({ ...edge.link, rowBytes: scenario.requestBytes }, (atMs) =>
+    faults.linkSlowFactor("edge", atMs, name),
+  );
+  const replicas = new EdgeReplicas(edge, faults);
   return {
-    name: "edge",
+    name,
     kind: "edge",
     maxInFlight: maxInFlightPerReplica * edge.replicas,
     assumedLatencyMs: edge.link.rttMs + edge.service.quantileMs(1, 0.5),
@@ -60,7 +66,7 @@ function edgeTarget(options: WorldOptions, faults: Faults, random: Random): Worl
       const upload = link.upload(formedAtMs, batch.rows);
       const served = replicas.serve(upload.reachMs, batch.rows, u);
       const { replica } = served;
-      const fate: Fate =
+      const end: BatchEnd =
         "failedAtMs" in served
           ? { ok: false, cause: "edge-down", seenAtMs: served.failedAtMs + link.oneWayMs }
           : {
@@ -71,7 +77,12 @@ function edgeTarget(options: WorldOptions, faults: Faults, random: Random): Worl
               serviceMs: served.serviceMs,
               serverQueuedMs: served.startMs - upload.reachMs,
             };
-      follow(options, batch, { batch, formedAtMs, upload, place: { target: "edge", replica }, fate }, done);
+      follow(
+        options,
+        batch,
+        { batch, formedAtMs, upload, place: { target: "edge", edge: name, replica }, end },
+        done,
+      );
     },
   };
 }
@@ -79,10 +90,16 @@ function edgeTarget(options: WorldOptions, faults: Faults, random: Random): Worl
 function functionTargets(options: WorldOptions, faults: Faults, random: Random): WorldTarget[] {
   const { scenario, seed } = options;
   const { serverless, requestBytes } = scenario;
-  const link = new Link("serverless", serverless.link, requestBytes, faults);
+  const link = new Link({ ...serverless.link, rowBytes: requestBytes }, (atMs) =>
+    faults.linkSlowFactor("serverless", atMs),
+  );
   const instances = new FunctionInstances(serverless, randomStream(seed, "cold starts"));
-  const call = (size: SizeSpec, reachMs: number, rows: number, u: number): Fate => {
-    const refused = (cause: FailureCause): Fate => ({ ok: false, cause, seenAtMs: reachMs + link.oneWayMs });
+  const call = (size: SizeSpec, reachMs: number, rows: number, u: number): BatchEnd => {
+    const refused = (cause: FailureCause): BatchEnd => ({
+      ok: false,
+      cause,
+      seenAtMs: reachMs + link.oneWayMs,
+    });
     if (faults.isThrottled(reachMs)) return refused("throttle");
     const serviceMs = size.service.quantileMs(rows, u);
     const placement = instances.place(reachMs, size, serviceMs);
@@ -110,9 +127,9 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
       const formedAtMs = options.clock.nowMs();
       const u = random();
       const upload = link.upload(formedAtMs, batch.rows);
-      const fate = call(size, upload.reachMs, batch.rows, u);
+      const end = call(size, upload.reachMs, batch.rows, u);
       const place = { target: "serverless", size: size.name } as const;
-      follow(options, batch, { batch, formedAtMs, upload, place, fate }, done);
+      follow(options, batch, { batch, formedAtMs, upload, place, end }, done);
     },
   }));
 }
@@ -125,13 +142,20 @@ function follow(
   done: (result: BatchResult<TraceRequest>) => void,
 ): void {
   onBatch(sent);
-  const { fate } = sent;
-  clock.schedule(fate.seenAtMs, () => {
-    if (!fate.ok) done({ ok: false, error: new SpillwayError(codes[fate.cause]) });
+  const { end } = sent;
+  clock.schedule(end.seenAtMs, () => {
+    if (!end.ok) done({ ok: false, error: new SpillwayError(codes[end.cause]) });
     else {
-      const { serviceMs, serverQueuedMs, call } = fate;
+      const { serviceMs, serverQueuedMs, call } = end;
       const { coldStartMs = 0, cost = 0 } = call ?? {};
-      done({ ok: true, answers: batch.payloads, serviceMs, serverQueuedMs, coldStartMs, cost });
+      done({
+        ok: true,
+        answers: batch.parts.map(({ payload }) => payload),
+        serviceMs,
+        serverQueuedMs,
+        coldStartMs,
+        cost,
+      });
     }
   });
 }

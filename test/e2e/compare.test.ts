@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { policyNames } from "../../replay/peers/registry.ts";
+import { replayPolicyNames } from "../../replay/peers/registry.ts";
 import { smallReplay } from "../support/small-replay.ts";
 
 const { folder, run: replay } = smallReplay();
@@ -27,11 +27,11 @@ describe("replay --compare", () => {
         "mean batch",
       ];
       for (const column of columns) expect(head).toContain(column);
-      expect(lines.map((line) => line.split(" ", 1)[0])).toEqual(policyNames);
+      expect(lines.map((line) => line.split(" ", 1)[0])).toEqual(replayPolicyNames);
       const share = head.indexOf("edge share");
       const shares = lines.map((line) => line.slice(share, share + 8).trim());
-      expect(shares[policyNames.indexOf("edge-only")]).toBe("100.00 %");
-      expect(shares[policyNames.indexOf("serverless-only")]).toBe("0.00 %");
+      expect(shares[replayPolicyNames.indexOf("edge-only")]).toBe("100.00 %");
+      expect(shares[replayPolicyNames.indexOf("serverless-only")]).toBe("0.00 %");
     },
   );
 

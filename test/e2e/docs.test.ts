@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
-import { policyNames, policyParameters } from "../../replay/peers/registry.ts";
+import { replayPolicyNames, replayParameters } from "../../replay/peers/registry.ts";
 import { readModelConfig } from "../../edge/models/read-model-config.ts";
 import { checkPriceSheet } from "../../serverless/prices/price-sheet.ts";
 import { executable } from "../support/built.ts";
@@ -78,10 +78,10 @@ it("the scenario of the replay's page runs", () => {
   expect(summary.inSloShare).toBeGreaterThan(0.9);
 });
 
-it("the page of policies has every policy, and every parameter with its default and candidates", () => {
+it("the page of replayPolicies has every policy, and every parameter with its default and candidates", () => {
   const page = read("docs/policies.md");
-  for (const name of policyNames) expect(page).toContain(`**\`${name}\`**`);
-  for (const [name, grid] of Object.entries(policyParameters)) {
+  for (const name of replayPolicyNames) expect(page).toContain(`**\`${name}\`**`);
+  for (const [name, grid] of Object.entries(replayParameters)) {
     const section = page.slice(page.indexOf(`**\`${name}\`**`));
     for (const [parameter, { default: value, candidates }] of Object.entries(grid)) {
       const row = section.split("\n").find((line) => line.startsWith(`| \`${parameter}\``)) ?? "";

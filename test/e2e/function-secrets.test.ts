@@ -107,18 +107,19 @@ it("loads the vendor's SDK with the first call that needs it, and never for func
   const script = `
     import { createRequire } from "node:module";
     import ${dist("index.js")};
-    import { connect } from ${dist("client/daemon/connect.js")};
+    import { connectTargets } from ${dist("client/daemon/connect.js")};
     import { readPriceSheet } from ${dist("serverless/prices/price-sheet-files.js")};
-    import { vqueueOptions } from ${dist("client/daemon/options.js")};
+    import { daemonOptions } from ${dist("client/daemon/options.js")};
     import { SpendCap } from ${dist("client/targets/spend-cap.js")};
     const limits = { perHour: Infinity, perDay: Infinity };
     const cap = new SpendCap({ limits, currency: "CNY", longestCallMs: 1, nowMs: 0 });
     const require = createRequire(import.meta.url);
     const isLoaded = () => Object.keys(require.cache).some((path) => path.includes("@alicloud"));
-    const options = vqueueOptions.parse({ fcEndpoint: "http://127.0.0.1:1" });
+    const options = daemonOptions.parse({ fcEndpoint: "http://127.0.0.1:1" });
+    const edge = { name: "edge", url: "http://127.0.0.1:1" };
     const size = { name: "f", vcpu: 1, memoryMib: 1024 };
     for (const url of ["http://127.0.0.1:1", undefined]) {
-      const { all, close } = connect(options, [{ ...size, url }], readPriceSheet(options.prices), cap);
+      const { all, close } = connectTargets(options, [edge], [{ ...size, url }], readPriceSheet(options.prices), cap);
       const end = await all[1].call("m", { body: new Uint8Array(8) }, 5000).catch(({ code }) => code);
       console.log(end, isLoaded());
       await close();

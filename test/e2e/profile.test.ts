@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { parseProfile } from "../../client/policies/profile.ts";
-import { parseScenario } from "../../replay/world/scenario.ts";
+import { type EdgeSpec, parseScenario } from "../../replay/world/scenario.ts";
 import { executable } from "../support/built.ts";
 import { timedServer, type TimedServer } from "../support/timed-server.ts";
 
@@ -83,7 +83,7 @@ it("adds a function to a profile, and makes a scenario that is replayed", async 
     ["tiny", 0.1],
   ]);
   // One that was not measured is as slow as its vCPU says.
-  const medianMs = world.edge.service.quantileMs(1, 0.5);
+  const medianMs = (world.edges[0] as EdgeSpec).service.quantileMs(1, 0.5);
   expect(world.serverless.sizes[1]?.service.quantileMs(1, 0.5)).toBeCloseTo(10 * medianMs, 5);
   writeFileSync(trace as string, "t\n0\n0.1\n0.2\n");
   const replayed = await run(

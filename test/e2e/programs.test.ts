@@ -64,12 +64,13 @@ describe("the command line", () => {
   it("lists every command, and every option with its unit and default", async () => {
     const { status, stdout } = await run("--help");
     expect(status).toBe(0);
-    for (const command of ["edge", "vqueue", "functions", "function", "demo"])
-      expect(stdout).toContain(command);
+    for (const command of ["edge", "vqueue", "function-host", "function", "demo"])
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     const help = await run("vqueue", "--help");
     const text = help.stdout.replaceAll(/\s+/g, " ");
     expect(text).toContain("--slo <number>");
     expect(text).toContain("in seconds (above 0, to 86400; default: 1; env: SPILLWAY_SLO)");
+    expect(text).toContain("--policy <string>");
     expect(text).toMatch(/--no-serverless [^(]*to the edge alone \(env: SPILLWAY_SERVERLESS=false\)/);
   });
 
@@ -90,8 +91,11 @@ describe("the command line", () => {
     [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
     [["vqueue", "--record", "/no/such/folder/r"], /\/no\/such\/folder\/r: no such folder/],
     [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
-    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --plan fixed only/],
-    [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --plan spillway/],
+    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --policy fixed only/],
+    [
+      ["vqueue", "--plan", "fixed", "--profile", "p"],
+      /--profile is "p"; it is allowed with --policy spillway/,
+    ],
     [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
     [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
     [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
@@ -153,6 +157,18 @@ describe("the command line", () => {
     expect((await edge.ended).status).toBe(0);
   });
 
+  it("knows commands and options by earlier names that no help lists", async () => {
+    const { stdout } = await run("--help");
+    expect(stdout).not.toMatch(/^  functions /m);
+    const [host, earlier, queue] = await Promise.all([
+      run("function-host", "--help"),
+      run("functions", "--help"),
+      run("vqueue", "--help"),
+    ]);
+    expect(earlier.stdout).toBe(host.stdout.replace("spillway function-host", "spillway functions"));
+    expect(queue.stdout).not.toContain("--plan");
+  });
+
   it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
     const good = join(folder, "good.yaml");
     writeFileSync(good, "port: 0\nslo: 7\ntimeout: 3\n");
@@ -190,7 +206,7 @@ describe("edge, functions and queue together", () => {
       const record = join(folder, `${signal}.ndjson`);
       const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--record", record];
       // A timeout that never comes: only draining sends the batch that is not full.
-      const slow = ["--plan", "fixed", "--slo", "60", "--timeout", "60"];
+      const slow = ["--policy", "fixed", "--slo", "60", "--timeout", "60"];
       const queue = start("vqueue", "--port", "0", ...targets, ...slow, "--edge-batch", "4");
       const url = await listening(queue.child);
       const ask = (): Promise<Response> =>
@@ -236,7 +252,7 @@ describe("edge, functions and queue together", () => {
     expect((await alone.ended).status).toBe(0);
   });
 
-  it("serve by the plan spillway from the edge, and from functions once it is gone; the record replays", async () => {
+  it("serve by the policy spillway from the edge, and from functions once it is gone; the record replays", async () => {
     const menu = "small=0.5x1024,large=2x4096";
     const edge = start("edge", "--port", "0", "--threads", "1", "--load", "ocr-rec");
     const functions = start("functions", "--port", "0", "--functions", menu);

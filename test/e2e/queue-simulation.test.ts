@@ -6,13 +6,15 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { PlanChange } from "../../client/policies/policy-inputs.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
-import { makePolicy, type QueuePolicy } from "../../client/policies/queue-policy.ts";
-import { createRecorder } from "../../client/daemon/observe/recorder.ts";
+import { makePolicy, type QueuePolicy } from "../../client/policies/make-policy.ts";
+import { Recorder } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { OutgoingBatch, Target } from "../../client/targets/target.ts";
+import { hasRoom, readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import { parseRecord, replayRecord } from "../../replay/records/recorded-run.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
+import { payloadsOf } from "../support/scripted-target.ts";
 import { tinySheet } from "../support/tiny-world.ts";
 
 const plan = { batchRows: [20, 2], timeoutMs: 40 };
@@ -50,6 +52,7 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
   const faults = {
     failing: random() < 0.5 ? 0.3 : 0,
     refusing: random() < 0.3 ? 0.2 : 0,
+    notAdmitting: random() < 0.5 ? 0.3 : 0,
     slow: random() < 0.5 ? 0.2 : 0,
     cancelling: random() < 0.5 ? 0.1 : 0,
     mixed: random() < 0.5,
@@ -60,14 +63,15 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
   const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
     return { name, kind, maxInFlight, assumedLatencyMs };
   });
-  const recorder = createRecorder({ policy: from, targets: facts, ...limits }, (line) => {
+  const recorder = new Recorder({ policy: from, targets: facts, ...limits }, (line) => {
     record += line;
   });
-  const onPlan = (key: string, change: PlanChange): void => recorder({ kind: "plan", key, ...change });
+  const onPlan = (key: string, change: PlanChange): void =>
+    recorder.observe({ kind: "plan", key, ...change });
   const policy = given ?? makePolicy(from, limits.sloMs, { onPlan });
   const observe = (event: QueueEvent): void => {
     events.push(event);
-    recorder(event);
+    recorder.observe(event);
   };
   const queue = new VirtualQueue<number, number>({ clock, policy, targets, ...limits, observe });
   const endsByRequest = new Map<number, number>();
@@ -109,23 +113,30 @@ const failures = [
   "target_broken",
   "target_denied",
   "spend_cap_reached",
-  "retry_budget_spent",
+  "calls_open",
 ] as const;
-/** How long the calls that were not sent by this side ask to wait. */
+/** How long those who refuse ask to wait. */
 const pause = { retryAfterMs: 7 };
 
 function faultyTarget(
   name: string,
   clock: VirtualClock,
   random: Random,
-  faults: { failing: number; refusing: number; slow: number },
+  faults: { failing: number; refusing: number; notAdmitting: number; slow: number },
 ): Target<number, number> {
   return {
     name,
     kind: name === "edge" ? "edge" : "serverless",
     maxInFlight: 1 + Math.floor(random() * 4),
     assumedLatencyMs: 20,
-    send: ({ payloads }: OutgoingBatch<number>, done) => {
+    admit: () => {
+      if (random() >= faults.notAdmitting) return undefined;
+      return random() < 0.5
+        ? new SpillwayError("spend_cap_reached", "spent", pause)
+        : new SpillwayError("calls_open");
+    },
+    send: (batch: OutgoingBatch<number>, done) => {
+      const payloads = payloadsOf(batch);
       const latencyMs = random() < faults.slow ? 150 : 5 + 10 * random();
       const draw = random();
       clock.schedule(clock.nowMs() + latencyMs, () => {
@@ -159,6 +170,8 @@ function violations({ events, endsByRequest }: Run): string[] {
   const ended = new Set<number>();
   const holder = new Map<number, number>();
   const batches = new Map<number, QueueEvent & { kind: "batch" }>();
+  /** Until when each target refuses to be sent to. */
+  const refusedUntilMs = new Map<string, number>();
   let lastMs = 0;
   for (const event of events) {
     if (event.atMs < lastMs) found.push(`time goes back to ${event.atMs}`);
@@ -171,6 +184,12 @@ function violations({ events, endsByRequest }: Run): string[] {
     if (event.kind === "result") {
       for (const id of batches.get(event.batch)?.requests ?? []) holder.delete(id);
     }
+    if (event.kind === "refusal" || event.kind === "batch") {
+      const { kind, target, atMs } = event;
+      if (atMs < (refusedUntilMs.get(target) ?? 0)) found.push(`${kind} at ${target}, which refuses`);
+    }
+    if (event.kind === "refusal")
+      refusedUntilMs.set(event.target, event.atMs + Math.max(1, event.retryAfterMs ?? 0));
     if (event.kind !== "batch") continue;
     batches.set(event.id, event);
     const limit = event.target === "edge" ? 20 : 2;
@@ -243,25 +262,24 @@ it("shows a difference when the record is fed to a queue with another plan", () 
 it("catches a policy that sends more than a target takes", () => {
   const careless: Policy = {
     name: "careless",
-    decide: ({ line }) => ({
-      kind: "dispatch",
-      count: line.length,
-      target: 1,
-      plannedRows: 2,
-      reason: "full",
-    }),
+    decide: ({ line, targets, nowMs }) => {
+      const readyMs = readyAtMs((targets[1] as TargetView).health(nowMs));
+      if (readyMs > nowMs) return { kind: "wait", untilMs: readyMs };
+      return { kind: "dispatch", count: line.length, target: 1, plannedRows: 2, reason: "full" };
+    },
   };
   const hasty: Policy = {
     name: "hoards",
     decide: (view) => {
       if (view.line.length < 25 && !view.draining) return { kind: "wait", untilMs: Infinity };
-      const target = view.targets.findIndex(({ inFlight, maxInFlight }) => inFlight < maxInFlight);
+      const target = view.targets.findIndex((each) => hasRoom(each, view.nowMs));
       if (target < 0) return { kind: "wait", untilMs: Infinity };
       return { kind: "dispatch", count: view.line.length, target, plannedRows: 20, reason: "full" };
     },
   };
   expect(() => simulate(3, fixed, careless)).toThrow(/no room/);
-  expect(violations(simulate(3, fixed, hasty)).some((text) => text.includes("rows"))).toBe(true);
+  const found = [1, 2, 3, 4].flatMap((seed) => violations(simulate(seed, fixed, hasty)));
+  expect(found.some((text) => text.includes("rows"))).toBe(true);
 });
 
 it("names file and line of a record that is damaged", () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { vqueueOptions } from "../../client/daemon/options.ts";
+import { daemonOptions } from "../../client/daemon/options.ts";
 import { longestStartMs } from "../../client/transports/capped-transport.ts";
 import { functionMenu } from "../../serverless/prices/function-menu.ts";
 import { readFunctionProperties } from "../../serverless/deploy/function-properties.ts";
@@ -45,7 +45,7 @@ it("s.yaml holds functions that our schema allows, set by the environment, under
 });
 
 it("s.yaml sets the time limit that the queue reckons with when it is not told", () => {
-  const { functionTimeout } = vqueueOptions.parse({});
+  const { functionTimeout } = daemonOptions.parse({});
   expect(readFileSync(template, "utf8")).toContain(`env('SPILLWAY_FC_TIMEOUT', ${functionTimeout})`);
 });
 

@@ -98,7 +98,7 @@ function lostIdleMs(inputs: readonly QueueEvent[], outputs: readonly RecordedDec
 
 const plans = {
   fixed: () => [
-    "--plan",
+    "--policy",
     "fixed",
     "--edge-batch",
     "4",

@@ -1,6 +1,7 @@
 /** Drives a policy that uses the edge alone: one-row requests, one replica, no network, service times by rows. */
 import type { LineView, Policy, WaitingRequest } from "../../client/policies/policy.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
+import { ask, shownTarget } from "./asked-policy.ts";
 
 export interface DrivenEdge {
   readonly sloMs: number;
@@ -50,20 +51,15 @@ export function driveEdge(
         driven.refused.push((waiting.shift() as WaitingRequest).arrivedAtMs);
         continue;
       }
-      const target = {
+      const target = shownTarget({
         name: "edge",
-        kind: "edge" as const,
-        inFlight: underWay === undefined ? 0 : 1,
+        kind: "edge",
         underWay: underWay === undefined ? [] : [underWay],
         maxInFlight: 8,
-        isFailing: false,
-        failsForAll: false,
-        suspendedUntilMs: -Infinity,
         latencyMs: () => 0,
-      };
-      const batchesFormed = driven.calls.length;
-      const view = { nowMs, line: lineOf(waiting), targets: [target], batchesFormed, draining: false };
-      const decision = policy.decide(view);
+      });
+      const view = { nowMs, line: lineOf(waiting), targets: [target], draining: false };
+      const decision = ask(policy, view, driven.calls.length);
       if (decision.kind === "wait") {
         wakeAtMs = Math.min(decision.untilMs, waiting[0].deadlineAtMs);
         return;
@@ -85,7 +81,8 @@ export function driveEdge(
       const { rows, formedAtMs } = underWay;
       underWay = undefined;
       const times = { serviceMs: nowMs - formedAtMs, serverQueuedMs: 0, coldStartMs: 0 };
-      policy.ended?.({ target: 0, key: "", rows, bytes: 0, formedAtMs, endedAtMs: nowMs, times, late: 0 });
+      const batch = { id: driven.calls.length - 1, target: 0, key: "", rows, formedAtMs };
+      policy.ended?.({ ...batch, bytes: 0, endedAtMs: nowMs, times, late: 0 });
     }
     if (arrivalsMs[next] === nowMs) {
       waiting.push({ rows: 1, bytes: 0, arrivedAtMs: nowMs, deadlineAtMs: nowMs + sloMs, attempts: 0 });

@@ -2,20 +2,17 @@
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { BatchResult } from "../../client/targets/target.ts";
+import { hasRoom, readyAtMs } from "../../client/targets/target-view.ts";
 import { answered } from "./scripted-target.ts";
 
 /** One request a call, to the first target that takes one. */
 export const eager: Policy = {
   name: "eager",
   decide: ({ nowMs, targets }) => {
-    const target = targets.findIndex(
-      (each) => each.suspendedUntilMs <= nowMs && each.inFlight < each.maxInFlight,
-    );
+    const target = targets.findIndex((each) => hasRoom(each, nowMs));
     if (target >= 0) return { kind: "dispatch", count: 1, target, plannedRows: 1, reason: "full" };
-    const resumeMs = targets.map(({ suspendedUntilMs }) =>
-      suspendedUntilMs > nowMs ? suspendedUntilMs : Infinity,
-    );
-    return { kind: "wait", untilMs: Math.min(...resumeMs) };
+    const resumeMs = targets.map((each) => readyAtMs(each.health(nowMs))).filter((atMs) => atMs > nowMs);
+    return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
   },
 };
 

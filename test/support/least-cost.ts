@@ -1,10 +1,10 @@
 /**
  * The least that a few requests can cost with every deadline kept, by trying every schedule: what no policy can
- * beat, knowing all arrivals beforehand. For worlds with one replica, one service time a batch size, no cold start,
+ * beat, knowing all arrivals beforehand. For worlds with one edge of one replica, one service time a batch size, no cold start,
  * no time for uploads to functions, and requests of one row with one SLO.
  */
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
-import type { Scenario } from "../../replay/world/scenario.ts";
+import type { EdgeSpec, Scenario } from "../../replay/world/scenario.ts";
 
 /** Keeps "exactly at the deadline" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
@@ -71,7 +71,8 @@ function cheapestCall(
  * Whether the edge alone can serve these in time. One after the other in order of arrival: whoever is swapped for
  * an older one behind it gains nothing. So only where one batch ends and the next begins has to be tried.
  */
-function isEdgeInTime(members: readonly number[], { edge, sloMs }: Scenario, edgeRowMs: number): boolean {
+function isEdgeInTime(members: readonly number[], { edges, sloMs }: Scenario, edgeRowMs: number): boolean {
+  const [edge] = edges as [EdgeSpec];
   const oneWayMs = edge.link.rttMs / 2;
   const fromOn = (next: number, formedAtMs: number, uplinkFreeAtMs: number, freeAtMs: number): boolean => {
     if (next === members.length) return true;

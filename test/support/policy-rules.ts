@@ -1,5 +1,5 @@
 /** Rules that a run of any policy must keep, checked by what was sent and how requests ended, without its word. */
-import type { BatchSent } from "../../replay/world/batch-sent.ts";
+import { type BatchSent, targetOf } from "../../replay/world/batch-sent.ts";
 import type { Scenario } from "../../replay/world/scenario.ts";
 import type { Ended } from "./policy-run.ts";
 
@@ -21,21 +21,21 @@ interface Rules {
 /** What is wrong with a run in a world in which anything may happen; empty when nothing is. */
 export function brokenRules({ sent, ended }: PolicyRun, { scenario, arrivals, rowsOf }: Rules): string[] {
   const broken: string[] = [];
-  const mostRows = new Map([
-    ["edge", scenario.edge.service.maxRows],
-    ...scenario.serverless.sizes.map(({ name, service }) => [name, service.maxRows] as const),
-  ]);
+  const named = [...scenario.edges, ...scenario.serverless.sizes];
+  const mostRows = new Map(named.map(({ name, service }) => [name, service.maxRows]));
   const answered = new Set<number>();
-  for (const { batch, formedAtMs, place, fate } of sent) {
-    const name = place.target === "edge" ? "edge" : place.size;
-    const rows = batch.payloads.reduce((sum, { id }) => sum + rowsOf(id), 0);
+  for (const each of sent) {
+    const { batch, formedAtMs, end } = each;
+    const name = targetOf(each);
+    const requests = batch.parts.map(({ payload }) => payload);
+    const rows = requests.reduce((sum, { id }) => sum + rowsOf(id), 0);
     if (rows !== batch.rows) broken.push(`a batch of ${rows} rows says it has ${batch.rows}`);
     if (rows > (mostRows.get(name) as number)) broken.push(`${name} is sent ${rows} rows at once`);
-    for (const { id, arrivedAtMs } of batch.payloads) {
+    for (const { id, arrivedAtMs } of requests) {
       if (formedAtMs < arrivedAtMs) broken.push(`${id} leaves before it arrives`);
       if (formedAtMs >= arrivedAtMs + scenario.sloMs) broken.push(`${id} leaves after its deadline`);
       if (answered.has(id)) broken.push(`${id} is sent again although it is answered`);
-      if (fate.ok) answered.add(id);
+      if (end.ok) answered.add(id);
     }
   }
   const ends = new Map<number, number>();

@@ -1,6 +1,6 @@
 /** Runs a policy through the real queue in a small world under the virtual clock, and keeps all that happened. */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
-import type { Policy } from "../../client/policies/policy.ts";
+import { type Policy, wrapPolicy } from "../../client/policies/policy.ts";
 import type { PlanChange, PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import { spillwayPolicy } from "../../client/policies/spillway/spillway.ts";
 import type { Outcome } from "../../client/queue/queue-event.ts";
@@ -107,15 +107,12 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
     maxWaitMs: options.maxWaitMs,
     onPlan: (change) => plans.push(change),
   });
-  const policy: Policy = {
-    name: own.name,
-    arrived: (...event) => own.arrived?.(...event),
-    ended: (batch) => own.ended?.(batch),
+  const policy = wrapPolicy(own, {
     decide: (view) => {
       decisions++;
       return own.decide(view);
     },
-  };
+  });
   const targets = worldTargets({ scenario, sheet, seed, clock, onBatch: (batch) => sent.push(batch) });
   const queue = new VirtualQueue<TraceRequest, TraceRequest>({
     clock,
@@ -145,6 +142,6 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
     counts: queue.counts,
     lost: count(({ outcome }) => outcome !== "served"),
     byEdge: count(({ target }) => target === "edge"),
-    cost: calls.reduce((sum, { fate }) => sum + (fate.ok ? (fate.call?.cost ?? 0) : 0), 0),
+    cost: calls.reduce((sum, { end }) => sum + (end.ok ? (end.call?.cost ?? 0) : 0), 0),
   };
 }

@@ -1,7 +1,7 @@
 /** Records of small runs of a real queue, as a daemon writes them. */
 import { SpillwayError } from "../../base/errors.ts";
-import { createRecorder } from "../../client/daemon/observe/recorder.ts";
-import { makePolicy, type QueuePolicy } from "../../client/policies/queue-policy.ts";
+import { Recorder } from "../../client/daemon/observe/recorder.ts";
+import { makePolicy, type QueuePolicy } from "../../client/policies/make-policy.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import type { Target } from "../../client/targets/target.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
@@ -44,26 +44,33 @@ export function recordOf(
       kind,
       maxInFlight: 1,
       assumedLatencyMs: 10,
-      send: ({ id, payloads }, done) =>
+      send: ({ id, parts }, done) =>
         clock.schedule(clock.nowMs() + 10, () => {
           if (failing.includes(id)) done({ ok: false, error: new SpillwayError("target_unavailable") });
-          else done({ ok: true, answers: payloads, serviceMs: 8, coldStartMs: 0, cost: 0 });
+          else
+            done({
+              ok: true,
+              answers: parts.map(({ payload }) => payload),
+              serviceMs: 8,
+              coldStartMs: 0,
+              cost: 0,
+            });
         }),
     };
   });
   const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
     return { name, kind, maxInFlight, assumedLatencyMs };
   });
-  const recorder = createRecorder({ policy, targets: facts, ...limits }, (line) => (text += line));
+  const recorder = new Recorder({ policy, targets: facts, ...limits }, (line) => (text += line));
   const made = makePolicy(policy, limits.sloMs, {
-    onPlan: (key, change) => recorder({ kind: "plan", key, ...change }),
+    onPlan: (key, change) => recorder.observe({ kind: "plan", key, ...change }),
   });
   const queue = new VirtualQueue<number, number>({
     clock,
     policy: made,
     targets,
     ...limits,
-    observe: recorder,
+    observe: (event) => recorder.observe(event),
   });
   for (const [id, atMs] of momentsMs.entries()) {
     clock.advanceTo(7_000 + atMs);

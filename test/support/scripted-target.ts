@@ -20,10 +20,19 @@ export class ScriptedTarget implements Target<number, number> {
   readonly #clock: VirtualClock;
   readonly #latencyMs: number;
   readonly #answer: Answer;
+  readonly admit: NonNullable<Target<number, number>["admit"]>;
 
   constructor(
     clock: VirtualClock,
-    options: { name: string; kind?: TargetKind; latencyMs?: number; maxInFlight?: number; answer?: Answer },
+    options: {
+      name: string;
+      kind?: TargetKind;
+      latencyMs?: number;
+      maxInFlight?: number;
+      answer?: Answer;
+      /** Why a batch that would leave now is refused; undefined: it is admitted. Default: all are. */
+      refusal?: (nowMs: number, batch: OutgoingBatch<number>) => SpillwayError | undefined;
+    },
   ) {
     this.name = options.name;
     this.kind = options.kind ?? "edge";
@@ -31,18 +40,23 @@ export class ScriptedTarget implements Target<number, number> {
     this.#clock = clock;
     this.#latencyMs = options.latencyMs ?? 10;
     this.#answer = options.answer ?? answered;
+    this.admit = (batch) => options.refusal?.(clock.nowMs(), batch);
   }
 
   send(batch: OutgoingBatch<number>, done: (result: BatchResult<number>) => void): void {
     const nth = this.sent.length;
-    this.sent.push({ atMs: this.#clock.nowMs(), payloads: batch.payloads });
+    this.sent.push({ atMs: this.#clock.nowMs(), payloads: payloadsOf(batch) });
     this.#clock.schedule(this.#clock.nowMs() + this.#latencyMs, () => done(this.#answer(batch, nth)));
   }
 }
 
+export function payloadsOf<In>({ parts }: OutgoingBatch<In>): In[] {
+  return parts.map(({ payload }) => payload);
+}
+
 /** Every payload is its own answer. */
 export function answered(batch: OutgoingBatch<number>): BatchResult<number> {
-  return { ok: true, answers: batch.payloads, serviceMs: 5, coldStartMs: 0, cost: 0 };
+  return { ok: true, answers: payloadsOf(batch), serviceMs: 5, coldStartMs: 0, cost: 0 };
 }
 
 export function unavailable(): BatchResult<number> {

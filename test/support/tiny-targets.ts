@@ -1,10 +1,12 @@
 /** Targets with figures that are easy to add up, and lines of requests, for tests of what policies are made of. */
-import type { EndedBatch, LineView } from "../../client/policies/policy.ts";
+import { learnedTargets } from "../../client/policies/learned-targets.ts";
+import type { EndedBatch, LineView, SentBatch } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import type { LearningPart } from "../../client/policies/policy-inputs.ts";
-import { EdgeBooks } from "../../client/policies/spillway/edge-books.ts";
+import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
 import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
+import type { LearnedEdge } from "../../client/targets/learned-edge.ts";
 
 interface EdgeFacts {
   readonly meanMs?: (rows: number) => number;
@@ -93,25 +95,43 @@ export function crowd(count: number, deadlineAtMs: number): LineView {
   return lineOf(Array.from({ length: count }, () => deadlineAtMs));
 }
 
+let batchesSent = 0;
+
+/** A batch leaves for the first target, unless another one is named. */
+export function send(
+  to: { sent(batch: SentBatch): unknown },
+  rows: number,
+  formedAtMs: number,
+  target = 0,
+): SentBatch {
+  const batch = { id: batchesSent++, target, key: "", rows, formedAtMs };
+  to.sent(batch);
+  return batch;
+}
+
 /** A batch that was answered, its service time unknown, unless `facts` say otherwise. */
 export function ended(
-  facts: Partial<EndedBatch> & Pick<EndedBatch, "rows" | "formedAtMs" | "endedAtMs">,
+  batch: SentBatch,
+  endedAtMs: number,
+  facts: Partial<Pick<EndedBatch, "times" | "late">> = {},
 ): EndedBatch {
   const times = { serviceMs: undefined, serverQueuedMs: undefined, coldStartMs: 0 };
-  return { target: 0, key: "", bytes: 0, late: 0, times, ...facts };
+  return { ...batch, endedAtMs, bytes: 0, late: 0, times, ...facts };
 }
 
 function byRows(maxRows: number, of: (rows: number) => number): number[] {
   return Array.from({ length: maxRows + 1 }, (_, rows) => (rows === 0 ? 0 : of(rows)));
 }
 
-/** The books of an edge, with no reserve unless one is given. */
-export function booksOf(
+/** The schedule of an edge of which nothing is learned, with no reserve unless one is given. */
+export function scheduleOf(
   profile: TargetProfile,
   reserve = 0,
   without: readonly LearningPart[] = [],
-): EdgeBooks {
-  return new EdgeBooks({ profile, reserve, sloMs: 1_000, lateShare: 0.01, without: new Set(without) });
+): EdgeSchedule {
+  const sloMs = 1_000;
+  const edge = learnedTargets({ targets: [profile], sloMs, without }).edges.get(0) as LearnedEdge;
+  return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01, without: new Set(without) });
 }
 
 /** The menu of these sizes, with nothing reserved for slow calls unless a quantile is given. */
@@ -125,7 +145,15 @@ export function menuOf(
 ): FunctionMenu {
   const { sloMs = 1_000, quantile = 0, without = [] } = facts;
   const targets = [tinyEdge(), ...profiles];
-  return new FunctionMenu({ targets, quantile, lateShare: 0.01, sloMs, without: new Set(without) });
+  const { functions } = learnedTargets({ targets, sloMs, without });
+  return new FunctionMenu({
+    targets,
+    functions,
+    quantile,
+    lateShare: 0.01,
+    sloMs,
+    without: new Set(without),
+  });
 }
 
 /** The choice of an edge that is as it was profiled. */
@@ -134,12 +162,12 @@ export function choiceOf(profile: TargetProfile): EdgeChoice {
   return new EdgeChoice(profile, Float64Array.from(meanServiceMs), 1 / (uploadMs[1] as number));
 }
 
-/** When the books promise the answer to a batch: the earliest deadline for which it fits, found by halving. */
-export function promisedAtMs(books: EdgeBooks, replica: number, rows: number): number {
+/** When the schedule promises the answer to a batch: the earliest deadline for which it fits, found by halving. */
+export function promisedAtMs(schedule: EdgeSchedule, replica: number, rows: number): number {
   let [late, inTime] = [-1e4, 1e6];
   while (inTime - late > 1e-7) {
     const middle = (late + inTime) / 2;
-    if (books.fit(crowd(rows, middle), replica, 0, rows).count === rows) inTime = middle;
+    if (schedule.fit(crowd(rows, middle), replica, 0, rows).count === rows) inTime = middle;
     else late = middle;
   }
   return inTime;

@@ -8,7 +8,7 @@ import { fcTransport } from "../../client/transports/fc-transport.ts";
 import { httpTransport, type HttpTransportOptions } from "../../client/transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../../client/transports/model-target.ts";
 import type { Transport } from "../../client/transports/transport.ts";
-import type { BatchResult, Target } from "../../client/targets/target.ts";
+import type { BatchPart, BatchResult, Target } from "../../client/targets/target.ts";
 import { packReply, unpackCall } from "../../protocol/envelope.ts";
 import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
@@ -55,6 +55,11 @@ export function call(id: string, value: number, rows = 1): ModelCall {
   return { model: "echo", request, rows };
 }
 
+/** Each payload whole. */
+function partsOf(payloads: readonly ModelCall[]): BatchPart<ModelCall>[] {
+  return payloads.map((payload) => ({ payload, fromRow: 0, toRow: payload.rows }));
+}
+
 export function send(
   to: Target<ModelCall, InferResponse>,
   ...payloads: ModelCall[]
@@ -62,7 +67,7 @@ export function send(
   const rows = payloads.reduce((sum, payload) => sum + payload.rows, 0);
   return new Promise((resolve) => {
     let returned = false;
-    to.send({ id: 0, key: "", payloads, rows, deadlineAtMs: 0 }, (result) => {
+    to.send({ id: 0, key: "", parts: partsOf(payloads), rows, deadlineAtMs: 0 }, (result) => {
       expect(returned).toBe(true);
       resolve(result);
     });

@@ -1,6 +1,6 @@
-/** Sets the demo's run beside what its own record comes to under other policies, and beside the physical limit. */
+/** Sets the demo's run beside what its own record comes to under other replayPolicies, and beside the physical limit. */
 import { readFileSync } from "node:fs";
-import { policies, type PolicyName } from "../../replay/peers/registry.ts";
+import { replayPolicies, type ReplayPolicyName } from "../../replay/peers/registry.ts";
 import { surveyArrivals } from "../../replay/traces/arrival-survey.ts";
 import { profileTargets } from "../../replay/world/profile.ts";
 import { parseRecord } from "../../replay/records/recorded-run.ts";
@@ -14,7 +14,7 @@ const compared = [
   "edge-only",
   "serverless-only",
   "spillway",
-] as const satisfies readonly PolicyName[];
+] as const satisfies readonly ReplayPolicyName[];
 
 /** Of the service times that the limit allows for: the median, as in every comparison. */
 const limitQuantile = 0.5;
@@ -28,7 +28,7 @@ export async function replayUnderEach(record: string, seed: number): Promise<Com
   const { limit } = scenarioLimit(survey, profileTargets(scenario, sheet), scenario.sloMs, limitQuantile);
   const summaries: ComparedSummary[] = [];
   for (const policy of compared) {
-    const summary = await replayTrace({ ...world, ...arrivals, policy: policies[policy] });
+    const summary = await replayTrace({ ...world, ...arrivals, policy: replayPolicies[policy] });
     summaries.push({ policy, ...besideLimit(summary, limit) });
   }
   return summaries;

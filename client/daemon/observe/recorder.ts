@@ -2,15 +2,15 @@
  * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event and every
  * plan in order. `replay/records/recorded-run.ts` feeds them to a queue again and compares its decisions.
  */
-import type { PlanChange } from "../../policies/policy-inputs.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
-import type { QueuePolicy } from "../../policies/queue-policy.ts";
+import type { QueuePolicy } from "../../policies/make-policy.ts";
 import type { TargetKind } from "../../targets/target.ts";
+import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** What a queue was made of, as far as its decisions depend on it. */
 export interface RecordHeader {
   readonly kind: "header";
-  readonly format: "spillway-record/1";
+  readonly format: "spillway-record/2";
   readonly policy: QueuePolicy;
   readonly targets: readonly {
     readonly name: string;
@@ -26,22 +26,21 @@ export interface RecordHeader {
   readonly seed: number;
 }
 
-/** The policy changed its plan for the lines of a key. */
-export interface PlanRecord extends PlanChange {
-  readonly kind: "plan";
-  readonly key: string;
-}
+/** Writes the header at once, and then each event and each plan as a line. */
+export class Recorder implements QueueObserver {
+  readonly #write: (line: string) => void;
 
-/**
- * Writes each event of a queue, and each plan of its policy, as a line.
- *
- * @param write takes one line with its line feed
- */
-export function createRecorder(
-  header: Omit<RecordHeader, "kind" | "format">,
-  write: (line: string) => void,
-): (event: QueueEvent | PlanRecord) => void {
-  const put = (value: RecordHeader | QueueEvent | PlanRecord): void => write(`${JSON.stringify(value)}\n`);
-  put({ kind: "header", format: "spillway-record/1", ...header });
-  return put;
+  /** @param write takes one line with its line feed */
+  constructor(header: Omit<RecordHeader, "kind" | "format">, write: (line: string) => void) {
+    this.#write = write;
+    this.#put({ kind: "header", format: "spillway-record/2", ...header });
+  }
+
+  observe(event: QueueEvent | PlanRecord): void {
+    this.#put(event);
+  }
+
+  #put(value: RecordHeader | QueueEvent | PlanRecord): void {
+    this.#write(`${JSON.stringify(value)}\n`);
+  }
 }

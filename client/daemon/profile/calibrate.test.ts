@@ -5,7 +5,7 @@ import { createEdgeApp } from "../../../edge/server/app.ts";
 import type { ModelRunner } from "../../../edge/models/model-runner.ts";
 import { rowsOf } from "../../../protocol/stack.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../../protocol/v2-http.ts";
-import { unmeasured } from "./assumed-profile.ts";
+import { unmeasured } from "./daemon-profile.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import type { Transport } from "../../transports/transport.ts";
 import { calibrate } from "./calibrate.ts";
@@ -72,6 +72,7 @@ async function described(models: readonly ModelRunner[]): Promise<Uint8Array> {
   return new Uint8Array(await (await app.request("/v2/models/m")).arrayBuffer());
 }
 
+const edges = [{ name: "edge" }];
 const functions = [{ name: "small", vcpu: 1, memoryMib: 512 }];
 
 const exampleModel = (name: string, body: Uint8Array): ExampleModel =>
@@ -81,7 +82,7 @@ it("measures every target by the server's own word, keeps cold starts out, and s
   const edge = [runner(8)];
   const measuredPairs: string[] = [];
   const profile = await calibrate({
-    profile: unmeasured({ functions, functionCalls: 3 }),
+    profile: unmeasured({ edges, functions, options: { serverlessCalls: 3 } }),
     transports: [transportTo(edge), transportTo([runner(64)], [700, 0, 650])],
     models: [exampleModel("m", await described(edge))],
     budgetMs: 5_000,
@@ -105,7 +106,7 @@ it("reckons how long a start took that nobody timed, and keeps calls of unknown 
   const models = [runner(64)];
   const costs: number[] = [];
   const profile = await calibrate({
-    profile: unmeasured({ functions, functionCalls: 3 }),
+    profile: unmeasured({ edges, functions, options: { serverlessCalls: 3 } }),
     transports: [transportTo(models), transportTo(models, [undefined, 0, undefined, undefined])],
     models: [exampleModel("m", await described(models))],
     sizes: [1],
@@ -125,7 +126,7 @@ it("leaves a target open that does not answer", async () => {
   const edge = [runner(8)];
   const call = (): Promise<never> => Promise.reject(new SpillwayError("target_unreachable"));
   const profile = await calibrate({
-    profile: unmeasured({ functions, functionCalls: 3 }),
+    profile: unmeasured({ edges, functions, options: { serverlessCalls: 3 } }),
     transports: [transportTo(edge), { call, close: () => Promise.resolve() }],
     models: [exampleModel("m", await described(edge))],
     budgetMs: 5_000,
@@ -134,6 +135,33 @@ it("leaves a target open that does not answer", async () => {
     onMeasured: () => {},
   });
   expect(profile.targets.map(({ models }) => Object.keys(models))).toEqual([["m"], []]);
+});
+
+it("measures any number of edges, each with its own replicas", async () => {
+  const [near, far] = [[runner(8)], [runner(2)]];
+  const profile = await calibrate({
+    profile: unmeasured({
+      edges: [{ name: "near" }, { name: "far" }],
+      functions,
+      options: { serverlessCalls: 3 },
+    }),
+    transports: [transportTo(near), transportTo(far), transportTo([runner(64)])],
+    models: [exampleModel("m", await described(near))],
+    replicas: new Map([["far", 5]]),
+    sizes: [1, 2, 4],
+    rounds: 1,
+    budgetMs: 5_000,
+    longestMs: 50,
+    stop: new AbortController().signal,
+    onMeasured: () => {},
+  });
+  expect(
+    profile.targets.map(({ name, kind, replicas, models }) => [name, kind, replicas, models["m"]?.maxBatch]),
+  ).toEqual([
+    ["near", "edge", 2, 4],
+    ["far", "edge", 5, 2],
+    ["small", "serverless", 3, 4],
+  ]);
 });
 
 it("makes no input where the model leaves a dimension open and the server names no example", () => {

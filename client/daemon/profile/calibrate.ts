@@ -1,6 +1,6 @@
 /**
- * The calibration at the daemon's start: measures every model on every target, one after another, because two at
- * once would slow each other down, and makes the profile of what answered.
+ * The calibration at the daemon's start: measures every model on every target, one after another because two at once
+ * would slow each other down, and makes a profile of it.
  */
 import { medianOf } from "../../../base/quantile.ts";
 import { estimateLink, type TimedUpload } from "../../../algorithms/network/link-estimate.ts";
@@ -15,21 +15,23 @@ export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "roun
   readonly profile: Profile;
   readonly transports: readonly Transport[];
   readonly models: readonly ExampleModel[];
+  /** Replicas of edges by name, where they differ from what the models say. */
+  readonly replicas?: ReadonlyMap<string, number>;
   /** For all calls together, in milliseconds from now. */
   readonly budgetMs: number;
   /** A batch that is served longer than this is of no use. */
   readonly longestMs: number;
   readonly stop: AbortSignal;
-  /** Is told of each pair of target and model once it is measured. */
+  /** Called for each pair of target and model once it is measured. */
   readonly onMeasured: (target: ProfiledTarget, model: string, measured: Measured) => void;
 }
 
-/** Faster than this no uplink is taken for: between two processes of one machine the upload takes no time. */
-const mostMbps = 100_000;
-/** A bandwidth that three of four uploads reach. */
+/** The fastest uplink that a profile may have: between two processes of one machine an upload takes no time. */
+export const mostUplinkMbps = 100_000;
+/** Three of four uploads reach the bandwidth of the profile. */
 const bandwidthQuantile = 0.25;
 
-/** Part of the time in which targets may start, all at once; what remains is for measuring, one after another. */
+/** The part of the time in which targets may start, all at once; the rest is for measuring them one by one. */
 const startingPart = 0.5;
 
 /** The profile with the times of every model that a target served. */
@@ -59,7 +61,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
       options.onMeasured(target, model.name, measured);
     }
     targets.push({
-      ...withReplicas(target, models),
+      ...withReplicas(target, models, options.replicas?.get(target.name)),
       ...linkOf(times, uploads, target),
       models: times,
       coldStartMs,
@@ -68,7 +70,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
   return { ...profile, targets };
 }
 
-/** A call that makes a target start what it has to start; undefined when it was not answered. */
+/** The call with which a target starts; undefined when it was not answered. */
 type FirstCall = { readonly coldStartMs: number | undefined; readonly elapsedMs: number } | undefined;
 
 async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: number): Promise<FirstCall> {
@@ -78,12 +80,12 @@ async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: n
     const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
     return { coldStartMs, elapsedMs: performance.now() - startedAtMs };
   } catch {
-    // Why it does not answer is said when it is measured.
+    // The reason is logged when the target is measured.
     return undefined;
   }
 }
 
-/** How long the start took: as the target says, else all that the first call took beyond the usual service. */
+/** How long the start took: by the target's word, else the time of the first call beyond the usual service time. */
 function coldStartsIn(call: FirstCall, { serviceMs }: Measured): readonly number[] {
   if (call === undefined || call.coldStartMs === 0) return [];
   if (call.coldStartMs !== undefined) return [call.coldStartMs];
@@ -91,9 +93,12 @@ function coldStartsIn(call: FirstCall, { serviceMs }: Measured): readonly number
   return warm === undefined ? [] : [Math.max(0, call.elapsedMs - medianOf(warm))];
 }
 
-function withReplicas(target: ProfiledTarget, models: readonly ExampleModel[]): ProfiledTarget {
-  if (target.kind !== "edge") return target;
-  return { ...target, replicas: Math.min(...models.map(({ replicas }) => replicas)) };
+function withReplicas(
+  target: ProfiledTarget,
+  models: readonly ExampleModel[],
+  replicas = Math.min(...models.map((model) => model.replicas)),
+): ProfiledTarget {
+  return target.kind === "edge" ? { ...target, replicas } : target;
 }
 
 function modelTimes({ serviceMs, requestBytes }: Measured): ModelTimes {
@@ -104,14 +109,14 @@ function modelTimes({ serviceMs, requestBytes }: Measured): ModelTimes {
   };
 }
 
-/** Where the server does not tell the service's time, that holds the whole way, and the link takes none. */
+/** Where the server does not tell its service times, the measured ones include the link, which then takes no time. */
 function linkOf(
   times: Readonly<Record<string, ModelTimes>>,
   uploads: readonly TimedUpload[],
   { link }: ProfiledTarget,
 ): Pick<ProfiledTarget, "link"> {
   if (Object.keys(times).length === 0) return { link };
-  if (uploads.length === 0) return { link: { rttMs: 0, uplinkMbps: mostMbps } };
+  if (uploads.length === 0) return { link: { rttMs: 0, uplinkMbps: mostUplinkMbps } };
   const { rttMs, msPerByte } = estimateLink(uploads, link.rttMs, bandwidthQuantile);
-  return { link: { rttMs, uplinkMbps: Math.min(mostMbps, 8 / (msPerByte * 1_000)) } };
+  return { link: { rttMs, uplinkMbps: Math.min(mostUplinkMbps, 8 / (msPerByte * 1_000)) } };
 }

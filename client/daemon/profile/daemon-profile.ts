@@ -1,37 +1,45 @@
-/** Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what is said of it. */
+/**
+ * Where the daemon's profile comes from: a file, a calibration at start, or assumptions; and what the log says of it.
+ * Assumptions err on the slow side, which costs some money and no deadline; the policy corrects them by what it sees.
+ */
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
-import { assumedTimes, unmeasured } from "./assumed-profile.ts";
 import { calibrate } from "./calibrate.ts";
 import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
 import type { Measured } from "./measure.ts";
+import type { EdgeAddress } from "../choices.ts";
 import type { ModelDirectory } from "../model-directory.ts";
-import type { VqueueOptions } from "../options.ts";
-import type { Profile, ProfiledTarget } from "../../policies/profile.ts";
+import type { DaemonOptions } from "../options.ts";
+import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
 import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { MenuFunction } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 
+/** A batch of 1 and of 16 rows on one core, in milliseconds. */
+const assumedMs = { 1: 50, 16: 650 };
+const assumedRequestBytes = 100_000;
+
 export interface ProfileSource {
-  readonly options: VqueueOptions;
+  readonly options: DaemonOptions;
+  readonly edges: readonly Pick<EdgeAddress, "name">[];
   readonly functions: readonly MenuFunction[];
   readonly models: ModelDirectory;
-  /** Of the edge and of each function, in order. */
+  /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
 }
 
 /**
- * Reads the profile that the flags name; undefined when they name none. Throws UsageError when it does not fit, or the
- * file for what is measured cannot be made.
+ * Reads the profile that the options name; undefined when they name none.
+ *
+ * @throws UsageError when it does not fit the targets, or when the file for what is measured cannot be made
  */
-export function readProfile({
-  options,
-  functions,
-}: Pick<ProfileSource, "options" | "functions">): Profile | undefined {
-  const { profile: path, saveProfile, serverlessCalls } = options;
+export function readProfile(
+  source: Pick<ProfileSource, "options" | "edges" | "functions">,
+): Profile | undefined {
+  const { profile: path, saveProfile } = source.options;
   checkFolder("--save-profile", saveProfile);
   if (path === undefined) return undefined;
   let read: Profile;
@@ -40,11 +48,11 @@ export function readProfile({
   } catch (error) {
     throw new UsageError(`--profile: ${(error as Error).message}`);
   }
-  const { format, targets } = unmeasured({ functions, functionCalls: serverlessCalls });
+  const { format, targets } = unmeasured(source);
   return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
 }
 
-/** The target as the file has it, with the calls of now; as it is when the file does not have it. */
+/** The target as the file has it, with as many calls at once as now; unchanged when the file does not have it. */
 function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string): ProfiledTarget {
   const index = targets.findIndex(({ name }) => name === target.name);
   const found = targets[index];
@@ -63,14 +71,36 @@ function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string):
   return { ...found, replicas };
 }
 
-/** Measures what there is time for, and writes it down where the flags say so. */
+/** Each edge and then each function, with nothing measured. */
+export function unmeasured({
+  options,
+  edges,
+  functions,
+}: {
+  readonly options: Pick<DaemonOptions, "serverlessCalls">;
+  readonly edges: readonly Pick<EdgeAddress, "name">[];
+  readonly functions: readonly MenuFunction[];
+}): Profile {
+  const atEdge = edges.map(({ name }): ProfiledTarget => {
+    const link = { rttMs: 2, uplinkMbps: 100 };
+    return { name, kind: "edge", replicas: 1, link, coldStartMs: [], models: {} };
+  });
+  const inFunctions = functions.map(({ name, vcpu, memoryMib }): ProfiledTarget => {
+    const link = { rttMs: 40, uplinkMbps: 20 };
+    const replicas = options.serverlessCalls;
+    return { name, kind: "serverless", vcpu, memoryMib, replicas, link, coldStartMs: [], models: {} };
+  });
+  return { format: "spillway-profile/1", targets: [...atEdge, ...inFunctions] };
+}
+
+/** Measures what there is time for, and writes it to a file where the options say so. */
 export async function measuredProfile(
   source: ProfileSource,
   replies: ReadonlyMap<string, HttpReply>,
   stop: AbortSignal,
 ): Promise<Profile> {
-  const { options, functions, transports, log } = source;
-  const nothing = unmeasured({ functions, functionCalls: options.serverlessCalls });
+  const { options, transports, log } = source;
+  const nothing = unmeasured(source);
   if (options.calibrate === 0) return nothing;
   const models = examples(replies, log);
   log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
@@ -78,29 +108,39 @@ export async function measuredProfile(
     profile: nothing,
     transports,
     models,
+    replicas: await replicasOfEach(source, models),
     budgetMs: options.calibrate * 1_000,
     longestMs: options.slo * 1_000,
     stop,
-    onMeasured: (target, model, measured) => sayMeasured(log, target.name, model, measured),
+    onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
   });
   if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
   return profile;
 }
 
-/** Each target with some model: where nothing was measured, latencies are assumed, and that is said. */
+/** Each target with at least one model: where nothing was measured, latencies are assumed and a warning is logged. */
 export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger): ProfiledTarget[] {
   const known = targets.flatMap(({ models }) => Object.keys(models))[0];
   return targets.map((target) => {
     if (Object.keys(target.models).length > 0) return target;
-    log.warn({ target: target.name }, "not measured: latencies are assumed, and learned while it serves");
+    log.warn({ target: target.name }, "not measured: latencies are assumed now and learned while serving");
     return { ...target, models: { [known ?? "any"]: assumedTimes(target) } };
   });
 }
 
+/** Assumed times of a model; a function with half a core takes twice as long as the edge. */
+export function assumedTimes(target: ProfiledTarget): ModelTimes {
+  const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
+  const serviceMs = Object.fromEntries(
+    Object.entries(assumedMs).map(([rows, ms]) => [rows, [ms * slowness]]),
+  );
+  return { requestBytes: assumedRequestBytes, maxBatch: 16, serviceMs };
+}
+
 /**
- * Asks the edge which models there are, and what each is like, so that both are known when it cannot be asked.
+ * Asks the edges which models there are and what each takes, so that both are known when the edges do not answer.
  *
- * @returns the metadata by name, of the models that `--models` names or all
+ * @returns the metadata by name of the models that `--models` names, else of all
  */
 export async function learnModels({ options, models, log }: ProfileSource): Promise<Map<string, HttpReply>> {
   const replies = new Map<string, HttpReply>();
@@ -110,16 +150,37 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
     if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
     for (const name of names) {
       const reply = await models.describe(name);
-      // A server lists what it could load, too.
+      // A server may also list models that it has not loaded.
       if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
     }
   } catch (error) {
-    log.warn({ edge: options.edge, why: (error as Error).message }, "the edge is unreachable");
+    log.warn(
+      { edge: options.edge.join(", "), why: (error as Error).message },
+      options.edge.length === 1 ? "the edge is unreachable" : "no edge can be reached",
+    );
   }
   return replies;
 }
 
-/** The models that can be measured, each with an input that suits it; what is left out is said. */
+/** The replicas of each edge where there are several: the fewest that it has of one of its models. */
+async function replicasOfEach(
+  { edges, models }: Pick<ProfileSource, "edges" | "models">,
+  examples: readonly ExampleModel[],
+): Promise<ReadonlyMap<string, number>> {
+  const fewest = new Map<string, number>();
+  if (edges.length === 1) return fewest;
+  for (const { name: model } of examples) {
+    for (const [index, reply] of (await models.describeEach(model)).entries()) {
+      const edge = edges[index]?.name;
+      if (reply === undefined || edge === undefined) continue;
+      const { replicas } = describedModel(model, reply.body);
+      fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
+    }
+  }
+  return fewest;
+}
+
+/** The models that can be measured, each with an input for it. A model that is left out is logged. */
 function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): ExampleModel[] {
   const found: ExampleModel[] = [];
   for (const [model, { status, body }] of replies) {
@@ -133,7 +194,7 @@ function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): Example
   return found;
 }
 
-function sayMeasured(log: Logger, target: string, model: string, measured: Measured): void {
+function logMeasured(log: Logger, target: string, model: string, measured: Measured): void {
   const { serviceMs, coldStartMs, cost, fault } = measured;
   const medians = [...serviceMs].map(([rows, times]) => `${rows}: ${medianOf([...times]).toPrecision(3)} ms`);
   const cold = coldStartMs.length === 0 ? {} : { coldStartMs: Math.round(Math.max(...coldStartMs)) };

@@ -1,6 +1,6 @@
 /**
- * What a model takes, from its V2 metadata, and requests to measure it with: all zeros, in shapes that suit the model.
- * Where it leaves a dimension open that is not the batch, the server must name an example.
+ * What a model takes, from its V2 metadata, and requests to measure it with: zeros in shapes that the model allows. For
+ * an open dimension other than the batch, the server must name an example.
  */
 import { z } from "zod";
 import { type Datatype, elementBytes, isDatatype } from "../../../protocol/datatype.ts";
@@ -59,7 +59,7 @@ export function describedModel(name: string, body: Uint8Array): DescribedModel {
   };
 }
 
-/** @throws Error when an input must be something that zeros are not */
+/** @throws Error when an input takes more than zeros, such as a picture */
 export function exampleOfZeros({ name, replicas, inputs }: DescribedModel): ExampleModel {
   const special = inputs.find(({ content }) => content !== undefined);
   if (special !== undefined)

@@ -1,7 +1,7 @@
 /**
- * Measures one model on one target: real calls of few and of many rows, one after another. First up the sizes, to find
- * those that are served; then over all of them again and again, so that a target that drifts does not look as if
- * batch size did it.
+ * Measures one model on one target by real calls, one after another. It tries ever larger batches first, to find the
+ * sizes that are served, and then takes all sizes in turns, so that a drift of the target does not look like an effect
+ * of the batch size.
  */
 import type { TimedUpload } from "../../../algorithms/network/link-estimate.ts";
 import { decodeInferResponse } from "../../../protocol/decode.ts";
@@ -13,15 +13,15 @@ import { replyFault } from "../../transports/reply-fault.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 
-/** Sizes that are tried, and samples that are enough of each, where nothing else is asked for. */
+/** Sizes that are tried, and samples of each, by default. */
 const usual = { sizes: [1, 2, 4, 8, 16, 32, 64], rounds: 20 };
 
 export interface MeasureOptions {
   readonly transport: Transport;
   readonly model: ExampleModel;
-  /** Monotonic time after which no call is made and none goes on. */
+  /** Monotonic time by which the last call has ended. */
   readonly untilMs: number;
-  /** A batch that is served longer than this is of no use, and no larger one is tried. */
+  /** No larger batch is tried after one that took longer than this to serve. */
   readonly longestMs: number;
   /** Ends the measuring before the next call. */
   readonly stop: AbortSignal;
@@ -31,17 +31,17 @@ export interface MeasureOptions {
   readonly rounds?: number | undefined;
 }
 
-/** What was measured; without a size when the target did not answer. */
+/** What was measured; it has no sizes when the target did not answer. */
 export interface Measured {
-  /** By rows, ascending, each with a sample at least. */
+  /** By rows, ascending, each with at least one sample. */
   readonly serviceMs: ReadonlyMap<number, readonly number[]>;
-  /** How long the way to the target took, beside the service; empty when the server does not tell the service. */
+  /** How long the way to the target took; empty when the server does not tell its service times. */
   readonly uploads: readonly TimedUpload[];
   readonly coldStartMs: readonly number[];
   /** Bytes of a request of one row. */
   readonly requestBytes: number;
   readonly cost: number;
-  /** Why larger batches, or any, were not measured; undefined when nothing failed. */
+  /** Why no batch or no larger one was measured; undefined when nothing failed. */
   readonly fault: SpillwayError | undefined;
 }
 
@@ -49,7 +49,7 @@ interface Call {
   readonly rows: number;
   readonly serviceMs: number;
   readonly elapsedMs: number;
-  /** Bytes and time of the upload, where the server tells the service's time. */
+  /** Bytes and time of the upload, where the server tells its service time. */
   readonly upload: TimedUpload | undefined;
 }
 
@@ -72,7 +72,7 @@ class Measuring {
   }
 
   async run(): Promise<void> {
-    // The first call starts what has to be started; it is no measure of the others.
+    // The first call may start the target, so it does not count.
     if ((await this.#tried(1)) === undefined) return;
     await this.#climb();
     const sizes = [...this.#calls.keys()];
@@ -92,7 +92,7 @@ class Measuring {
     const serviceMs = new Map<number, number[]>();
     const uploads: TimedUpload[] = [];
     for (const [rows, calls] of this.#calls) {
-      // The first of a size sets up what the size needs; it counts only where there is no other.
+      // The first call of a size warms it up, so it counts only when there is no other.
       const steady = calls.length > 1 ? calls.slice(1) : calls;
       serviceMs.set(
         rows,
@@ -115,7 +115,7 @@ class Measuring {
     const { longestMs, sizes = usual.sizes } = this.#options;
     let previous: Call | undefined;
     for (const rows of sizes) {
-      // Twice the rows take at most about twice the time.
+      // The time grows about as the rows do, or less.
       if (previous !== undefined && !this.#hasTime(previous.rows, rows / previous.rows)) return;
       previous = await this.#tried(rows);
       if (previous === undefined) return;
@@ -130,14 +130,14 @@ class Measuring {
     else calls.push(call);
   }
 
-  /** Whether a call that takes `factor` times as long as the last of that many rows would end in time. */
+  /** Whether a call would end in time that takes `factor` times as long as the last one of that many rows. */
   #hasTime(rows: number, factor = 1): boolean {
     const { stop, untilMs } = this.#options;
     const lastMs = this.#calls.get(rows)?.at(-1)?.elapsedMs ?? 0;
     return !stop.aborted && performance.now() + factor * lastMs < untilMs;
   }
 
-  /** A call that may fail: undefined when it does, and the fault is kept. */
+  /** Makes a call. When it fails, keeps the fault and resolves with undefined. */
   async #tried(rows: number): Promise<Call | undefined> {
     try {
       return await this.#call(rows);
@@ -149,7 +149,7 @@ class Measuring {
     }
   }
 
-  /** One call; a cold start is noted and the call made again. */
+  /** Makes a call. After a cold start, notes how long it took and makes the call again. */
   async #call(rows: number): Promise<Call> {
     const { transport, model, untilMs } = this.#options;
     const wire = this.#wireOf(rows);
@@ -166,7 +166,7 @@ class Measuring {
     }
     const answer = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
     const serviceMs = serviceOf(answer, reply);
-    // Without anybody's word all of the time is the target's, and none the link's.
+    // Where nobody tells the service time, the whole time counts as the target's and none as the link's.
     if (serviceMs === undefined) return { rows, serviceMs: elapsedMs, elapsedMs, upload: undefined };
     const tookMs = Math.max(0, elapsedMs - serviceMs - (numberOf(answer, "spillway_queued_ms") ?? 0));
     const upload = { bytes: wire.body.byteLength, tookMs, hasRoundTrip: true };

@@ -1,4 +1,4 @@
-/** The file in which a profile is kept, and files of JSON that are written beside it. */
+/** Reads and writes the files of profiles, and other files of JSON that commands write. */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { whyUnreadable, whyUnwritable } from "../../../base/file-fault.ts";
@@ -20,7 +20,11 @@ export function readProfileFile(path: string): Profile {
   }
 }
 
-/** @throws UsageError that names the flag when no file can be made there; so that nothing is measured in vain */
+/**
+ * Checks before the work that its result can be written.
+ *
+ * @throws UsageError that names the flag when no file can be made there
+ */
 export function checkFolder(flag: string, path: string | undefined): void {
   if (path === undefined) return;
   try {

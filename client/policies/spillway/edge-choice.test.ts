@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { booksOf, choiceOf, crowd, lineOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import { choiceOf, crowd, lineOf, scheduleOf, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 
@@ -9,9 +9,9 @@ describe("the edge's choice", () => {
     line: LineView,
     canSkip?: (first: number, count: number) => boolean,
   ) => {
-    const books = booksOf(profile);
-    books.open(0);
-    return choiceOf(profile).choose(line, books, 0, 0, canSkip);
+    const schedule = scheduleOf(profile);
+    schedule.start(0);
+    return choiceOf(profile).choose(line, schedule, 0, 0, canSkip);
   };
   const gaining = tinyEdge({ meanMs: (rows) => 20 + rows });
   const losing = tinyEdge({ meanMs: (rows) => 10 * rows + rows ** 2, rowUploadMs: 0.01 });

@@ -5,7 +5,7 @@
  */
 import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import type { EdgeBatch, EdgeBooks } from "./edge-books.ts";
+import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 
 /** A batch must serve this much more in a millisecond to be worth passing over older requests. */
 const worthSkipping = 1.02;
@@ -56,27 +56,32 @@ export class EdgeChoice {
    */
   choose(
     line: LineView,
-    books: EdgeBooks,
+    schedule: EdgeSchedule,
     replica: number,
     from: number,
     canSkip: ((first: number, count: number) => boolean) | undefined,
   ): EdgeBatch {
-    const { maxBatchRows } = books.profile;
-    let first = firstInTime(line, from, books.answerAtMs(replica, 1));
+    const { maxBatchRows } = schedule.profile;
+    let first = firstInTime(line, from, schedule.answerAtMs(replica, 1));
     let oldest: EdgeBatch = { first, count: 0, rows: 0 };
     for (; first < line.length; first++) {
-      oldest = books.fit(line, replica, first, maxBatchRows);
+      oldest = schedule.fit(line, replica, first, maxBatchRows);
       if (oldest.count > 0) break;
     }
     if (oldest.count === 0) return oldest;
-    let chosen = this.#fastest(line, books, replica, oldest);
+    let chosen = this.#fastest(line, schedule, replica, oldest);
     if (canSkip === undefined) return chosen;
     for (let index = first; ;) {
       const wantedRows = this.#nextFaster[chosen.rows] as number;
       if (wantedRows === 0) break;
-      index = firstInTime(line, index + 1, books.answerAtMs(replica, wantedRows));
+      index = firstInTime(line, index + 1, schedule.answerAtMs(replica, wantedRows));
       if (line.length - index <= chosen.count || !canSkip(first, index - first)) break;
-      const faster = this.#fastest(line, books, replica, books.fit(line, replica, index, this.bestRows));
+      const faster = this.#fastest(
+        line,
+        schedule,
+        replica,
+        schedule.fit(line, replica, index, this.bestRows),
+      );
       if (this.#speed(faster) > this.#speed(chosen) * worthSkipping) chosen = faster;
     }
     return chosen;
@@ -97,10 +102,10 @@ export class EdgeChoice {
   }
 
   /** The same batch, cut down to the size that is served fastest a row. */
-  #fastest(line: LineView, books: EdgeBooks, replica: number, batch: EdgeBatch): EdgeBatch {
+  #fastest(line: LineView, schedule: EdgeSchedule, replica: number, batch: EdgeBatch): EdgeBatch {
     const best = this.#best[batch.rows] as number;
     if (best === batch.rows) return batch;
-    const fit = books.fit(line, replica, batch.first, best);
+    const fit = schedule.fit(line, replica, batch.first, best);
     return fit.count > 0 ? fit : batch;
   }
 }

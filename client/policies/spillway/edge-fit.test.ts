@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { booksOf, lineOf, promisedAtMs, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import { lineOf, promisedAtMs, scheduleOf, send, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LineView } from "../policy.ts";
-import type { EdgeBooks } from "./edge-books.ts";
+import type { EdgeSchedule } from "./edge-schedule.ts";
 
 describe("the requests that fit", () => {
   const cases = fc.record({
@@ -16,9 +16,9 @@ describe("the requests that fit", () => {
     maxRows: fc.integer({ min: 1, max: 8 }),
   });
 
-  /** How many of `rows` can be served for the first one's deadline, counted one by one with promises of the books. */
+  /** How many of `rows` can be served for the first one's deadline, counted one by one with what the schedule promises. */
   function counted(
-    books: EdgeBooks,
+    schedule: EdgeSchedule,
     replica: number,
     line: LineView,
     first: number,
@@ -28,7 +28,7 @@ describe("the requests that fit", () => {
     let rows = 0;
     for (let index = first; index < line.length; index++) {
       rows += line.at(index).rows;
-      if (rows > maxRows || promisedAtMs(books, replica, rows) > deadlineAtMs + 1e-6) return index - first;
+      if (rows > maxRows || promisedAtMs(schedule, replica, rows) > deadlineAtMs + 1e-6) return index - first;
     }
     return line.length - first;
   }
@@ -40,17 +40,17 @@ describe("the requests that fit", () => {
         fc.array(fc.integer({ min: 1, max: mostRows }), { minLength: 14, maxLength: 14 }),
         (facts, rows) => {
           const { deadlines, maxRows, underWay, nowMs } = facts;
-          const books = booksOf(tinyEdge(facts), facts.reserve);
-          for (const each of underWay) books.sent(each, 0);
-          books.open(nowMs);
+          const schedule = scheduleOf(tinyEdge(facts), facts.reserve);
+          for (const each of underWay) send(schedule, each, 0);
+          schedule.start(nowMs);
           const line = lineOf(
             deadlines.sort((a, b) => a - b),
             rows,
           );
           const first = facts.first % line.length;
           for (let replica = 0; replica < facts.replicas; replica++) {
-            const fit = books.fit(line, replica, first, maxRows);
-            const count = counted(books, replica, line, first, maxRows);
+            const fit = schedule.fit(line, replica, first, maxRows);
+            const count = counted(schedule, replica, line, first, maxRows);
             let rowsOfThem = 0;
             for (let index = first; index < first + count; index++) rowsOfThem += line.at(index).rows;
             expect(fit).toEqual({ first, count, rows: rowsOfThem });
@@ -62,8 +62,8 @@ describe("the requests that fit", () => {
   });
 
   it("are none when the first has more rows than the edge takes at once", () => {
-    const books = booksOf(tinyEdge());
-    books.open(0);
-    expect(books.fit(lineOf([1_000, 1_000], [9, 1]), 0, 0, 8)).toEqual({ first: 0, count: 0, rows: 0 });
+    const schedule = scheduleOf(tinyEdge());
+    schedule.start(0);
+    expect(schedule.fit(lineOf([1_000, 1_000], [9, 1]), 0, 0, 8)).toEqual({ first: 0, count: 0, rows: 0 });
   });
 });

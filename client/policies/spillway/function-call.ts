@@ -1,10 +1,10 @@
 /**
- * Which requests a call of functions should take: those that are left over, and beside them those that cost less
- * in this call than they are expected to cost later.
+ * Which requests a call of functions should take: the overflow, and beside it those that cost less in this call than
+ * they are expected to cost later.
  */
 import type { LineView } from "../policy.ts";
 import type { FunctionSize } from "./function-size.ts";
-import type { LeftOver } from "./left-over.ts";
+import type { Overflow } from "./overflow.ts";
 
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
@@ -20,7 +20,7 @@ export interface FunctionCall {
 /** @param callAtMs when the call's upload could begin */
 export function chooseCall(
   line: LineView,
-  left: LeftOver,
+  overflow: Overflow,
   size: FunctionSize,
   callAtMs: number,
 ): FunctionCall {
@@ -31,14 +31,14 @@ export function chooseCall(
     const leaveAtMs = line.at(first).deadlineAtMs - startMs - size.latencyMs(rows) + roundingMs;
     return { first, count, rows, leaveAtMs };
   };
-  const first = startOfCall(line, left, size, callAtMs);
-  let needed = callOf(first, Math.min(left.count, line.length - first, maxRows));
+  const first = startOfCall(line, overflow, size, callAtMs);
+  let needed = callOf(first, Math.min(overflow.count, line.length - first, maxRows));
   while (needed.count > 1 && (needed.rows > maxRows || needed.leaveAtMs < callAtMs)) {
     needed = callOf(first, needed.count - 1);
   }
   let chosen = needed;
   // A request that stays will need a function later with the chance that one of this line needs one now.
-  const laterCost = ((left.count / line.length) * size.costOf(maxRows)) / maxRows;
+  const laterCost = ((overflow.count / line.length) * size.costOf(maxRows)) / maxRows;
   for (let count = needed.count + 1; count <= Math.min(maxRows, line.length); count++) {
     const larger = callOf(Math.min(first, line.length - count), count);
     if (larger.rows > maxRows || larger.leaveAtMs < callAtMs) break;
@@ -56,15 +56,15 @@ function rowsIn(line: LineView, first: number, count: number): number {
 }
 
 /**
- * Where a call begins. What counts for the edge is how many go, not who: when enough are left over for a full
+ * Where a call begins. What counts for the edge is how many go, not who: when enough overflow for a full
  * call, but the first of them has no time for one, the call takes younger requests that have.
  */
-function startOfCall(line: LineView, left: LeftOver, size: FunctionSize, callAtMs: number): number {
+function startOfCall(line: LineView, overflow: Overflow, size: FunctionSize, callAtMs: number): number {
   const { maxRows } = size;
-  if (left.count < maxRows) return left.first;
+  if (overflow.count < maxRows) return overflow.first;
   const fullAtMs = callAtMs + size.startMs(callAtMs) + size.latencyMs(maxRows);
-  for (let index = left.first; index + maxRows <= line.length; index++) {
+  for (let index = overflow.first; index + maxRows <= line.length; index++) {
     if (line.at(index).deadlineAtMs >= fullAtMs) return index;
   }
-  return left.first;
+  return overflow.first;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ended, menuOf, tinySize } from "../../../test/support/tiny-targets.ts";
+import { ended, menuOf, send, tinySize } from "../../../test/support/tiny-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionSize } from "./function-size.ts";
 
@@ -14,11 +14,10 @@ function call(
   let hasDrifted = false;
   for (let nth = 0; nth < calls; nth++) {
     const formedAtMs = Math.max(0, menu.freeAtMs) + 1_000;
-    menu.sent(size, 1, formedAtMs);
+    const batch = send(menu, 1, formedAtMs, size.target);
     const endedAtMs = formedAtMs + uploadMs + 4 + serviceMs;
     const times = { serviceMs, serverQueuedMs: 0, coldStartMs: 0 };
-    hasDrifted =
-      menu.ended(ended({ target: size.target, rows: 1, formedAtMs, endedAtMs, times })) || hasDrifted;
+    hasDrifted = menu.ended(ended(batch, endedAtMs, { times })) || hasDrifted;
   }
   return hasDrifted;
 }
@@ -101,8 +100,8 @@ describe("the menu of function sizes", () => {
 
   it("sends the calls of all sizes over one uplink", () => {
     const menu = menuOf([tinySize({ name: "a" }), tinySize({ name: "b" })]);
-    menu.sent(menu.sizes[0] as FunctionSize, 3, 100);
-    menu.sent(menu.sizes[1] as FunctionSize, 2, 101);
+    send(menu, 3, 100, 1);
+    send(menu, 2, 101, 2);
     expect(menu.freeAtMs).toBeCloseTo(105, 9);
   });
 
@@ -122,27 +121,25 @@ describe("the menu of function sizes", () => {
     expect(menu.sizes.map((size) => Math.round(size.latencyMs(1)))).toEqual([45, 25]);
   });
 
-  it("learns nothing from a call that failed, one that it did not send, and the edge's batches", () => {
+  it("learns nothing from calls that failed, and one that it did not send", () => {
     const menu = menuOf([tinySize()]);
-    menu.sent(menu.sizes[0] as FunctionSize, 1, 0);
-    const times = { serviceMs: 900, serverQueuedMs: 0, coldStartMs: 0 };
-    expect(menu.ended(ended({ target: 1, rows: 1, formedAtMs: 0, endedAtMs: 50, times: undefined }))).toBe(
-      false,
-    );
-    for (const target of [0, 1]) {
-      expect(menu.ended(ended({ target, rows: 1, formedAtMs: 7, endedAtMs: 950, times }))).toBe(false);
+    for (let nth = 0; nth < 100; nth++) {
+      const batch = send(menu, 1, 10_000 * nth, 1);
+      expect(menu.ended(ended(batch, batch.formedAtMs + 5_000, { times: undefined }))).toBe(false);
     }
+    const times = { serviceMs: 900, serverQueuedMs: 0, coldStartMs: 0 };
+    const unknown = { id: -1, target: 1, key: "", rows: 1, formedAtMs: 7 };
+    expect(menu.ended(ended(unknown, 950, { times }))).toBe(false);
     expect(menu.shortestMs(1)).toBeCloseTo(25, 9);
+    expect(menu.rowUploadMs).toBeCloseTo(1, 9);
   });
 
   it("learns nothing of the link or the size from calls whose cold start has no known length", () => {
     const menu = menuOf([tinySize()]);
     const times = { serviceMs: 900, serverQueuedMs: 0, coldStartMs: undefined };
     for (let nth = 0; nth < 100; nth++) {
-      const formedAtMs = 10_000 * nth;
-      menu.sent(menu.sizes[0] as FunctionSize, 1, formedAtMs);
-      const call = { target: 1, rows: 1, formedAtMs, endedAtMs: formedAtMs + 5_000, times };
-      expect(menu.ended(ended(call))).toBe(false);
+      const batch = send(menu, 1, 10_000 * nth, 1);
+      expect(menu.ended(ended(batch, batch.formedAtMs + 5_000, { times }))).toBe(false);
     }
     expect(menu.shortestMs(1)).toBeCloseTo(25, 9);
     expect(menu.rowUploadMs).toBeCloseTo(1, 9);

@@ -1,14 +1,17 @@
 /** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
-import type { LinkModel, LinkUpload } from "../../../algorithms/network/link-model.ts";
-import type { EndedBatch, LineView, QueueView, TargetView } from "../policy.ts";
+import type { LearnedFunctions } from "../../targets/learned-functions.ts";
+import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
+import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import { isAiling } from "./function-health.ts";
+import { isAloneUnwell } from "./decision-context.ts";
 import { FunctionSize } from "./function-size.ts";
-import { linkModel, type Without } from "./learned.ts";
+import type { Without } from "./service-tables.ts";
 
 export interface FunctionMenuOptions {
   /** All targets of the queue; those that are functions are on the menu. */
   readonly targets: readonly TargetProfile[];
+  /** Shared by the menus of all models. */
+  readonly functions: LearnedFunctions;
   /** The quantile of the service times that is reserved. */
   readonly quantile: number;
   /** Share of the calls with late answers that is allowed. */
@@ -17,65 +20,67 @@ export interface FunctionMenuOptions {
   readonly without: Without;
 }
 
-/** A call under way. */
-interface Sent {
-  readonly target: number;
-  readonly rows: number;
-  readonly upload: LinkUpload;
-}
-
 export class FunctionMenu {
   readonly sizes: readonly FunctionSize[];
-  /** Those that may be called: without the ailing ones as long as there are others. */
+  /** Those that may be called: without those that are unwell, as long as there are others. */
   #well: readonly FunctionSize[];
-  readonly #link: LinkModel | undefined;
-  /** In the order they were sent. */
-  readonly #underWay: Sent[] = [];
+  readonly #functions: LearnedFunctions;
   /** The link's time of one unit of work when the tables were made. */
   #msPerWork = 1;
 
-  constructor({ targets, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
-    const first = targets.find(({ kind }) => kind === "serverless");
-    const link = first === undefined ? undefined : linkModel(first, sloMs, without);
-    this.#link = link;
-    this.sizes = targets.flatMap((profile, target) =>
-      profile.kind === "serverless" && link !== undefined
-        ? [new FunctionSize({ target, profile, link, sloMs, quantile, lateShare, without })]
-        : [],
-    );
+  constructor({ targets, functions, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
+    this.#functions = functions;
+    this.sizes = targets.flatMap((profile, target) => {
+      if (profile.kind !== "serverless") return [];
+      const instances = functions.instancesOf(target, profile.idleMs);
+      const { link } = functions;
+      return [new FunctionSize({ target, profile, link, instances, sloMs, quantile, lateShare, without })];
+    });
     this.#well = this.sizes;
   }
 
-  /** See which sizes are well; while none is, the one that is left alone for the shortest time has to do. */
-  attend({ nowMs, targets }: QueueView): void {
-    if (!targets.some((target) => isAiling(target, nowMs))) {
-      this.#well = this.sizes;
+  /** See which sizes are well; while none is, the one whose pause ends first has to do. */
+  refreshHealth({ nowMs, targets }: QueueView): void {
+    this.#well = this.sizes;
+    for (const { target } of this.sizes) {
+      if (!isAloneUnwell((targets[target] as TargetView).health(nowMs))) continue;
+      this.#well = this.#wellOf(targets, nowMs);
       return;
     }
-    const backAtMs = ({ target }: FunctionSize): number => (targets[target] as TargetView).suspendedUntilMs;
-    this.#well = this.sizes.filter(({ target }) => !isAiling(targets[target] as TargetView, nowMs));
-    if (this.#well.length > 0) return;
-    const firstAtMs = Math.min(...this.sizes.map(backAtMs));
-    this.#well = this.sizes.filter((size) => backAtMs(size) === firstAtMs);
   }
 
-  /** An ailing size that can be tried again while others do its work; mostly there is none. */
-  toTry({ nowMs, targets }: QueueView): FunctionSize | undefined {
+  #wellOf(targets: readonly TargetView[], nowMs: number): readonly FunctionSize[] {
+    const healthOf = ({ target }: FunctionSize): TargetHealth =>
+      (targets[target] as TargetView).health(nowMs);
+    const well = this.sizes.filter((size) => !isAloneUnwell(healthOf(size)));
+    if (well.length > 0) return well;
+    const backAtMs = (size: FunctionSize): number => {
+      const health = healthOf(size);
+      return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
+    };
+    const firstAtMs = Math.min(...this.sizes.map(backAtMs));
+    return this.sizes.filter((size) => backAtMs(size) === firstAtMs);
+  }
+
+  /** An unwell size that can be probed while others do its work; mostly there is none. */
+  toProbe({ nowMs, targets }: QueueView): FunctionSize | undefined {
     if (this.#well.length === this.sizes.length) return undefined;
     return this.sizes.find((size) => {
-      const { suspendedUntilMs, inFlight } = targets[size.target] as TargetView;
-      return !this.#well.includes(size) && suspendedUntilMs <= nowMs && inFlight === 0;
+      const target = targets[size.target] as TargetView;
+      const isReady = readyAtMs(target.health(nowMs)) <= nowMs && target.inFlight === 0;
+      return isReady && !this.#well.includes(size);
     });
   }
 
   /** When the uplink will have sent all that it was given. */
   get freeAtMs(): number {
-    return this.#link?.freeAtMs ?? -Infinity;
+    return this.sizes.length === 0 ? -Infinity : this.#functions.link.freeAtMs;
   }
 
   /** How long the upload of one row takes. */
   get rowUploadMs(): number {
-    return this.#link?.uploadMs(this.sizes[0]?.uploadWork(1) ?? 0) ?? 0;
+    const [size] = this.sizes;
+    return size === undefined ? 0 : this.#functions.link.uploadMs(size.uploadWork(1));
   }
 
   /**
@@ -174,11 +179,11 @@ export class FunctionMenu {
     return fastest;
   }
 
-  /** Note a call of that size that is sent now. */
-  sent(size: FunctionSize, rows: number, nowMs: number): void {
-    const link = this.#link as LinkModel;
-    size.called(nowMs);
-    this.#underWay.push({ target: size.target, rows, upload: link.sent(size.uploadWork(rows), nowMs) });
+  /** A call leaves now. */
+  sent({ id, target, rows, formedAtMs }: SentBatch): void {
+    const size = this.#sizeOf(target);
+    size.called(formedAtMs);
+    this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
   }
 
   /**
@@ -186,28 +191,24 @@ export class FunctionMenu {
    *
    * @returns true when a size or the link were found to have changed for good
    */
-  ended({ target, rows, formedAtMs, endedAtMs, times, late }: EndedBatch): boolean {
-    const at = this.#underWay.findIndex(
-      (sent) => sent.target === target && sent.rows === rows && sent.upload.sentAtMs === formedAtMs,
-    );
-    const sent = this.#underWay[at];
-    const size = this.sizes.find((each) => each.target === target);
-    if (sent === undefined || size === undefined || this.#link === undefined) return false;
-    this.#underWay.splice(at, 1);
+  ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
     // A start of unknown length hides how long the upload took, and a first run is no measure of the next.
-    if (serviceMs === undefined || coldStartMs === undefined) return this.#link.ended(sent.upload, undefined);
-    const hasLinkDrifted = this.#link.ended(
-      sent.upload,
-      endedAtMs - serviceMs - serverQueuedMs - coldStartMs,
-    );
-    const hasSizeDrifted = size.answered(rows, serviceMs, late > 0 && coldStartMs === 0, endedAtMs);
-    if (hasLinkDrifted || this.#link.msPerByte !== this.#msPerWork) this.#refresh();
+    if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
+    const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;
+    const hasLinkDrifted = this.#functions.ended(id, reachedMs);
+    const isLate = late > 0 && coldStartMs === 0;
+    const hasSizeDrifted = this.#sizeOf(target).answered(rows, serviceMs, isLate, endedAtMs);
+    if (hasLinkDrifted || this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
     return hasLinkDrifted || hasSizeDrifted;
   }
 
+  #sizeOf(target: number): FunctionSize {
+    return this.sizes.find((each) => each.target === target) as FunctionSize;
+  }
+
   #refresh(): void {
-    this.#msPerWork = this.#link?.msPerByte ?? 1;
+    this.#msPerWork = this.#functions.link.msPerByte;
     for (const size of this.sizes) size.refresh();
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
+import { WarmInstances } from "../../targets/warm-instances.ts";
 import type { LearningPart } from "../policy-inputs.ts";
 import { FunctionSize } from "./function-size.ts";
 
@@ -15,6 +16,7 @@ function sizeOf(
     target: 1,
     profile,
     link,
+    instances: new WarmInstances(profile.idleMs),
     sloMs,
     quantile: 0,
     lateShare: 0.01,

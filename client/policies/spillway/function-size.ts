@@ -4,8 +4,8 @@ import type { ServiceModel } from "../../../algorithms/latency/service-model.ts"
 import type { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import { Instances } from "./instances.ts";
-import { serviceModel, type Without } from "./learned.ts";
+import type { WarmInstances } from "../../targets/warm-instances.ts";
+import { serviceModel, type Without } from "./service-tables.ts";
 
 /** How far one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -23,6 +23,7 @@ export interface FunctionSizeOptions {
   readonly target: number;
   readonly profile: TargetProfile;
   readonly link: LinkModel;
+  readonly instances: WarmInstances;
   readonly sloMs: number;
   /** The quantile of the service time that is reserved. */
   readonly quantile: number;
@@ -39,7 +40,6 @@ export class FunctionSize {
   readonly #margin: ConformalMargin;
   /** That the tables were made with. */
   #slowness = 1;
-  readonly #instances: Instances;
   /** What a cold start adds; 0 where not even a call of one row can afford one. */
   #coldStartMs = 0;
   #option: FunctionOption;
@@ -58,7 +58,6 @@ export class FunctionSize {
       stepMs: marginStep * sloMs,
       maxMs: mostMargin * sloMs,
     });
-    this.#instances = new Instances(profile.idleMs);
     this.#option = this.#makeOption();
   }
 
@@ -82,7 +81,7 @@ export class FunctionSize {
 
   /** What has to be reserved beside it for a call that is sent now, because no instance seems to be warm. */
   startMs(nowMs: number): number {
-    return this.#instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
+    return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
   }
 
   /** Whether a full call that is sent now can be in time: an instance is warm, or the SLO leaves time to start one. */
@@ -97,7 +96,7 @@ export class FunctionSize {
 
   /** A call is sent. */
   called(nowMs: number): void {
-    this.#instances.called(nowMs);
+    this.#options.instances.called(nowMs);
   }
 
   /** What a call of that many rows costs on average. */
@@ -117,7 +116,7 @@ export class FunctionSize {
    * @returns true when the size was found to have become slower or faster for good
    */
   answered(rows: number, serviceMs: number, isLate: boolean, nowMs: number): boolean {
-    this.#instances.answered(nowMs);
+    this.#options.instances.answered(nowMs);
     this.#answeredAtMs = nowMs;
     const { version } = this.#service;
     if (!this.#options.without.has("margin")) this.#margin.observe(isLate);

@@ -5,7 +5,7 @@ import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run
 
 /** The longest time that a request of the batch waited in the queue. */
 function waitedMs({ batch, formedAtMs }: BatchSent): number {
-  return formedAtMs - Math.min(...batch.payloads.map(({ arrivedAtMs }) => arrivedAtMs));
+  return formedAtMs - Math.min(...batch.parts.map(({ payload }) => payload.arrivedAtMs));
 }
 
 describe("the longest wait", () => {

@@ -1,12 +1,13 @@
 import { expect, it } from "vitest";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
+import { ask, pausedUntil, shownTarget } from "../../../test/support/asked-policy.ts";
 import { answered, ScriptedTarget } from "../../../test/support/scripted-target.ts";
 import { crowd, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
 import { tinySheet } from "../../../test/support/tiny-world.ts";
 import { type ErrorCode, SpillwayError } from "../../../base/errors.ts";
-import type { QueueView, TargetView } from "../policy.ts";
-import { makePolicy } from "../queue-policy.ts";
-import { Reach } from "../../queue/reach.ts";
+import type { QueueView } from "../policy.ts";
+import { makePolicy } from "../make-policy.ts";
+import { EligibleTargets } from "../../queue/eligible-targets.ts";
 import type { End } from "../../queue/request.ts";
 import { VirtualQueue } from "../../queue/virtual-queue.ts";
 import { spillwayPolicy } from "./spillway.ts";
@@ -95,14 +96,14 @@ it("goes on with the other sizes while one has as many open calls as it may", ()
   expect(sentTo(2, 2_200, 8_000).length).toBeGreaterThan(50);
 });
 
-it("keeps a request that functions are spared for an edge that fails, until its deadline", () => {
-  const { policy, view } = sparedAtFailingEdge();
-  expect(policy.decide(view(300))).toEqual({ kind: "wait", untilMs: 350 });
-  expect(policy.decide(view(350))).toMatchObject({ kind: "dispatch", target: 0 });
+it("keeps a request that may no longer go to functions for an edge that fails, until its deadline", () => {
+  const { policy, view } = barredAtFailingEdge();
+  expect(ask(policy, view(300))).toEqual({ kind: "wait", untilMs: 350 });
+  expect(ask(policy, view(350))).toMatchObject({ kind: "dispatch", target: 0 });
 });
 
-/** A request that is due at 400 and may go to the edge alone, which is left alone until 350. */
-function sparedAtFailingEdge() {
+/** A request that is due at 400 and may go to the edge only, which is paused until 350. */
+function barredAtFailingEdge() {
   const policy = spillwayPolicy({
     targets: [tinyEdge(), tinySize()],
     sloMs,
@@ -110,14 +111,13 @@ function sparedAtFailingEdge() {
     currency: "USD",
     onPlan: () => {},
   });
-  const target = { inFlight: 0, underWay: [], maxInFlight: 1, failsForAll: false, latencyMs: () => 25 };
-  const targets: TargetView[] = [
-    { ...target, name: "edge", kind: "edge", isFailing: true, suspendedUntilMs: 350 },
-    { ...target, name: "f", kind: "serverless", isFailing: false, suspendedUntilMs: -Infinity },
-  ];
-  const reach = Reach.everywhere(targets).after(new SpillwayError("retry_budget_spent"), 1);
+  const all = EligibleTargets.all([
+    shownTarget({ name: "edge", kind: "edge", maxInFlight: 1 }, pausedUntil(350)),
+    shownTarget({ name: "f", kind: "serverless", maxInFlight: 1 }),
+  ]);
+  const { targets } = all.withoutFunctions();
   const view = (nowMs: number): QueueView => {
-    return { nowMs, line: crowd(1, 400), targets: reach.targets, batchesFormed: 1, draining: false };
+    return { nowMs, line: crowd(1, 400), targets, draining: false };
   };
   return { policy, view };
 }

@@ -10,7 +10,7 @@ describe("spillway, when something fails", () => {
       scenario: smallWorld({ faults }),
     });
     expect(lost).toBe(0);
-    const downAtEdge = sent.filter(({ fate, place }) => place.target === "edge" && !fate.ok);
+    const downAtEdge = sent.filter(({ end, place }) => place.target === "edge" && !end.ok);
     expect(downAtEdge.length).toBeLessThan(20);
     const after = ended.filter(({ arrivedAtMs }) => arrivedAtMs > 9_000);
     expect(after.every(({ target }) => target === "edge")).toBe(true);
@@ -45,7 +45,7 @@ describe("spillway, when something fails", () => {
     const inThrottle = ended.filter(({ atMs }) => atMs > 2_500 && atMs < 5_000);
     const byEdge = inThrottle.filter(({ target, outcome }) => target === "edge" && outcome === "served");
     expect(byEdge.length).toBeGreaterThan(0.5 * 333 * 2.5);
-    expect(calls.filter(({ fate }) => !fate.ok).length).toBeLessThan(20);
+    expect(calls.filter(({ end }) => !end.ok).length).toBeLessThan(20);
     // The queue leaves functions alone for 0.1 s, doubling: until 7.6 s.
     const afterwards = ended.filter(({ arrivedAtMs }) => arrivedAtMs > 10_000);
     expect(afterwards.every(({ outcome }) => outcome === "served")).toBe(true);
@@ -56,10 +56,10 @@ describe("spillway, when something fails", () => {
     const { ended, calls } = runPolicy(poisson({ perS: 500, untilMs: 12_000 }), {
       scenario: smallWorld({ faults }),
     });
-    const back = calls.find(({ formedAtMs, fate }) => formedAtMs > 5_000 && fate.ok) as BatchSent;
-    const after = ended.filter(({ arrivedAtMs }) => arrivedAtMs > back.fate.seenAtMs + 200);
+    const back = calls.find(({ formedAtMs, end }) => formedAtMs > 5_000 && end.ok) as BatchSent;
+    const after = ended.filter(({ arrivedAtMs }) => arrivedAtMs > back.end.seenAtMs + 200);
     const lost = after.filter(({ outcome }) => outcome !== "served");
-    expect([back.fate.seenAtMs, lost.length, lost.at(-1)?.atMs]).toEqual([back.fate.seenAtMs, 0, undefined]);
+    expect([back.end.seenAtMs, lost.length, lost.at(-1)?.atMs]).toEqual([back.end.seenAtMs, 0, undefined]);
   });
 
   it("goes on with full edge batches while functions are refused", () => {

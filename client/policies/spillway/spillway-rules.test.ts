@@ -77,7 +77,9 @@ it("keeps the rules of every policy in any world", () => {
       (facts, gapsMs, options, mostRows) => {
         const arrivals = arrivalsOf(gapsMs);
         const scenario = smallWorld(facts);
-        const maxRows = [scenario.edge, ...scenario.serverless.sizes].map(({ service }) => service.maxRows);
+        const maxRows = [...scenario.edges, ...scenario.serverless.sizes].map(
+          ({ service }) => service.maxRows,
+        );
         const rowsOf = (id: number): number => 1 + (id % Math.min(mostRows, ...maxRows));
         const run = runPolicy(arrivals, { scenario, rowsOf, ...options });
         expect(brokenRules(run, { scenario, arrivals, rowsOf })).toEqual([]);

@@ -120,9 +120,11 @@ describe("spillway", () => {
     );
   });
 
-  it("wants the edge for its first target", () => {
+  it("wants an edge or a function at least", () => {
     const rest = { sloMs: 200, sloQuantile: 0.99, currency: "USD", onPlan: () => {} };
-    expect(() => spillwayPolicy({ ...rest, targets: [tinySize()] })).toThrow(RangeError);
-    expect(spillwayPolicy({ ...rest, targets: [tinyEdge()] }).name).toBe("spillway");
+    expect(() => spillwayPolicy({ ...rest, targets: [] })).toThrow(RangeError);
+    for (const target of [tinyEdge(), tinySize()]) {
+      expect(spillwayPolicy({ ...rest, targets: [target] }).name).toBe("spillway");
+    }
   });
 });

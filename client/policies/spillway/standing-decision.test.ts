@@ -6,38 +6,44 @@ import { StandingDecision } from "./standing-decision.ts";
 const targets: QueueView["targets"] = [];
 
 function viewOf(line: LineView, nowMs = 0, draining = false): QueueView {
-  return { nowMs, line, targets, batchesFormed: 0, draining };
+  return { nowMs, line, targets, draining };
 }
 
+const version = 3;
 const untilTen = { kind: "wait", untilMs: 10 } as const;
-const standing = new StandingDecision(viewOf(crowd(64, 500)), untilTen);
+const standing = new StandingDecision(viewOf(crowd(64, 500)), untilTen, version);
 
 it("holds while the same requests wait, until the moment it named", () => {
   expect(standing.decision).toBe(untilTen);
-  expect([0, 9.99, 10, 11].map((nowMs) => standing.holds(viewOf(crowd(64, 500), nowMs)))).toEqual([
-    true,
-    true,
-    false,
-    false,
-  ]);
+  expect(
+    [0, 9.99, 10, 11].map((nowMs) => standing.isStillValid(viewOf(crowd(64, 500), nowMs), version)),
+  ).toEqual([true, true, false, false]);
 });
 
 it("holds while a long line grows by a few at its end", () => {
   // Requests of these lines arrived at 0; a 32nd of 64 is 2.
-  expect([65, 66, 67].map((count) => standing.holds(viewOf(crowd(count, 500))))).toEqual([true, true, false]);
-  const short = new StandingDecision(viewOf(crowd(5, 500)), untilTen);
-  expect(short.holds(viewOf(crowd(6, 500)))).toBe(false);
+  expect([65, 66, 67].map((count) => standing.isStillValid(viewOf(crowd(count, 500)), version))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  const short = new StandingDecision(viewOf(crowd(5, 500)), untilTen, version);
+  expect(short.isStillValid(viewOf(crowd(6, 500)), version)).toBe(false);
 });
 
 it("does not hold when who joined did not join at the end", () => {
   // The last one arrived at 0, so at 5 somebody else is new: with an earlier deadline.
-  expect(standing.holds(viewOf(crowd(65, 500), 5))).toBe(false);
+  expect(standing.isStillValid(viewOf(crowd(65, 500), 5), version)).toBe(false);
+});
+
+it("does not hold once something was learned of the targets, or a batch of another line left", () => {
+  expect(standing.isStillValid(viewOf(crowd(64, 500)), version + 1)).toBe(false);
 });
 
 it("does not hold for another line, a shorter one, or once the queue closes", () => {
-  expect(standing.holds(viewOf({ ...crowd(64, 500), key: "other" }))).toBe(false);
-  expect(standing.holds({ ...viewOf(crowd(64, 500)), targets: [] })).toBe(false);
-  expect(standing.holds(viewOf(crowd(63, 500)))).toBe(false);
-  expect(standing.holds(viewOf(lineOf([])))).toBe(false);
-  expect(standing.holds(viewOf(crowd(64, 500), 0, true))).toBe(false);
+  expect(standing.isStillValid(viewOf({ ...crowd(64, 500), key: "other" }), version)).toBe(false);
+  expect(standing.isStillValid({ ...viewOf(crowd(64, 500)), targets: [] }, version)).toBe(false);
+  expect(standing.isStillValid(viewOf(crowd(63, 500)), version)).toBe(false);
+  expect(standing.isStillValid(viewOf(lineOf([])), version)).toBe(false);
+  expect(standing.isStillValid(viewOf(crowd(64, 500), 0, true), version)).toBe(false);
 });

@@ -5,10 +5,12 @@
  */
 import { describe, expect, it } from "vitest";
 import { batchSizeTails } from "../../../algorithms/plan/batch-size-law.ts";
+import { ask, pausedUntil, shownTarget } from "../../../test/support/asked-policy.ts";
 import { lineOf } from "../../../test/support/drive-edge.ts";
-import type { QueueView, TargetView } from "../../../client/policies/policy.ts";
+import type { QueueView } from "../../../client/policies/policy.ts";
 import type { PlanChange } from "../../../client/policies/policy-inputs.ts";
 import type { TargetProfile } from "../../../client/policies/target-profile.ts";
+import type { TargetHealth } from "../../../client/targets/target-view.ts";
 import { batchPolicy } from "./batch.ts";
 import { batchSizeChances, quantileRows, requestSizeChances, shareWithin } from "./batch-model.ts";
 import { type BatchPlan, planBatch } from "./batch-plan.ts";
@@ -90,28 +92,19 @@ describe("the policy", () => {
     idleMs: Infinity,
     serviceMs: () => serviceMs,
   }));
-  const state = {
-    inFlight: 0,
-    underWay: [],
-    maxInFlight: 9,
-    isFailing: false,
-    failsForAll: false,
-    suspendedUntilMs: -Infinity,
-  };
-
-  function view(nowMs: number, arrivalsMs: readonly number[], facts: Partial<TargetView> = {}): QueueView {
+  function view(nowMs: number, arrivalsMs: readonly number[], health?: TargetHealth): QueueView {
     const waiting = arrivalsMs.map((atMs) => {
       return { rows: 1, bytes: 0, arrivedAtMs: atMs, deadlineAtMs: atMs + 500, attempts: 0 };
     });
-    const targets = ofSizes.map(({ name, kind }) => ({ ...state, name, kind, latencyMs: () => 0, ...facts }));
-    return { nowMs, line: lineOf(waiting), targets, batchesFormed: 0, draining: false };
+    const targets = ofSizes.map(({ name, kind }) => shownTarget({ name, kind, maxInFlight: 9 }, health));
+    return { nowMs, line: lineOf(waiting), targets, draining: false };
   }
 
   it("serves single requests by the fastest size at first, and by its plan after the first period", () => {
     const plans: PlanChange[] = [];
     const onPlan = (plan: PlanChange) => plans.push(plan);
     const policy = batchPolicy({ targets: ofSizes, sloMs: 500, sloQuantile: 0.95, currency: "USD", onPlan });
-    expect(policy.decide(view(0, [0]))).toMatchObject({ kind: "dispatch", target: 1, count: 1 });
+    expect(ask(policy, view(0, [0]))).toMatchObject({ kind: "dispatch", target: 1, count: 1 });
     for (let atMs = 0; atMs <= 1_000; atMs += 50) policy.arrived?.("", 1, atMs);
     const { maxRows, timeoutMs } = planBatch(
       ofSizes.map(({ meanServiceMs, costs }) => ({ latencyMs: meanServiceMs, costs })),
@@ -121,15 +114,15 @@ describe("the policy", () => {
     expect(plans.at(-1)).toMatchObject({ atMs: 1_000, cause: "heartbeat", ratePerS: 20, plan });
     const some = Array.from({ length: maxRows - 1 }, () => 1_000);
     const leavesAtMs = 1_000 + timeoutMs;
-    expect(policy.decide(view(1_001, some))).toEqual({ kind: "wait", untilMs: leavesAtMs });
-    expect(policy.decide(view(leavesAtMs, some))).toMatchObject({
+    expect(ask(policy, view(1_001, some))).toEqual({ kind: "wait", untilMs: leavesAtMs });
+    expect(ask(policy, view(leavesAtMs, some))).toMatchObject({
       target: 0,
       count: maxRows - 1,
       reason: "timeout",
     });
     const enough = [...some, 1_000, 1_000];
-    expect(policy.decide(view(1_001, enough))).toMatchObject({ target: 0, count: maxRows, reason: "full" });
-    const suspended = view(1_001, enough, { suspendedUntilMs: 1_100 });
-    expect(policy.decide(suspended)).toEqual({ kind: "wait", untilMs: 1_100 });
+    expect(ask(policy, view(1_001, enough))).toMatchObject({ target: 0, count: maxRows, reason: "full" });
+    const paused = view(1_001, enough, pausedUntil(1_100));
+    expect(ask(policy, paused)).toEqual({ kind: "wait", untilMs: 1_100 });
   });
 });

@@ -10,7 +10,7 @@
  */
 import { type Policy, requestsWithin } from "../../../client/policies/policy.ts";
 import { releaseOf } from "../function-buffer.ts";
-import { defaultValues, type ParameterGrid } from "../parameters.ts";
+import { defaultValues, type ParameterGrid } from "../../../client/policies/parameters.ts";
 import { PlanningPeriods } from "../planning-periods.ts";
 import type { PolicyInputs } from "../../../client/policies/policy-inputs.ts";
 import { cheapestWithin, functionsAmong } from "../../../client/policies/target-profile.ts";

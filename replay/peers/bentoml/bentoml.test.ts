@@ -4,7 +4,7 @@
  */
 import { expect, it } from "vitest";
 import { driveEdge, lineOf } from "../../../test/support/drive-edge.ts";
-import { defaultValues } from "../parameters.ts";
+import { defaultValues } from "../../../client/policies/parameters.ts";
 import { bentomlParameters, bentomlPolicy, whenToCall } from "./bentoml.ts";
 import { CorkOptimizer } from "./cork-optimizer.ts";
 

@@ -16,7 +16,7 @@ import {
   requestsWithin,
 } from "../../../client/policies/policy.ts";
 import { edgeAmong, replicaFreeAtMs } from "../edge-alone.ts";
-import { defaultValues, type ParameterGrid } from "../parameters.ts";
+import { defaultValues, type ParameterGrid } from "../../../client/policies/parameters.ts";
 import type { PolicyInputs } from "../../../client/policies/policy-inputs.ts";
 import { CorkOptimizer } from "./cork-optimizer.ts";
 import { CorkTraining } from "./cork-training.ts";
@@ -34,8 +34,6 @@ const tickMs = 1;
 const decay = 0.95;
 
 interface Sent {
-  readonly formedAtMs: number;
-  readonly rows: number;
   readonly requests: number;
   readonly waitMs: number;
 }
@@ -49,35 +47,38 @@ export function bentomlPolicy(
   const maxRows = Math.max(1, Math.round(values.maxBatchPart * edge.profile.maxBatchRows));
   const optimizer = new CorkOptimizer(maxLatencyMs);
   const training = new CorkTraining(optimizer, maxLatencyMs, maxRows);
-  const underWay: Sent[] = [];
+  let leaving: Sent | undefined;
+  const underWay = new Map<number, Sent>();
 
   return {
     name: "bentoml",
     decide: (view) => {
-      const { line, nowMs } = view;
+      const { line } = view;
       const freeAtMs = replicaFreeAtMs(view, edge);
-      const isTraining = !training.isOver;
-      const next = isTraining
-        ? training.decide(view, freeAtMs)
-        : whenToCall(view, freeAtMs, { optimizer, maxLatencyMs, maxRows });
+      const next = training.isOver
+        ? whenToCall(view, freeAtMs, { optimizer, maxLatencyMs, maxRows })
+        : training.decide(view, freeAtMs);
       if (next !== "call") return next;
       const count = requestsWithin(line, maxRows);
       let rows = 0;
       for (let index = 0; index < count; index++) rows += line.at(index).rows;
-      const waitMs = isTraining ? 0 : nowMs - line.at(0).arrivedAtMs;
-      underWay.push({ formedAtMs: nowMs, rows, requests: count, waitMs });
-      if (isTraining) training.called();
       const reason = view.draining ? "drain" : rows >= maxRows ? "full" : "timeout";
       return { kind: "dispatch", count, target: edge.index, plannedRows: maxRows, reason };
     },
-    ended: ({ target, rows, formedAtMs, endedAtMs, times }) => {
-      if (target !== edge.index) return;
-      const index = underWay.findIndex((each) => each.formedAtMs === formedAtMs && each.rows === rows);
-      if (index === -1) return;
-      const [sent] = underWay.splice(index, 1) as [Sent];
-      if (times === undefined) return;
-      const { requests, waitMs } = sent;
-      optimizer.ended({ requests, waitMs, durationMs: endedAtMs - formedAtMs }, endedAtMs);
+    took: ({ nowMs, line }, decision) => {
+      if (decision.kind !== "dispatch") return;
+      const waitMs = training.isOver ? nowMs - line.at(0).arrivedAtMs : 0;
+      leaving = { requests: decision.count, waitMs };
+      if (!training.isOver) training.called();
+    },
+    sent: ({ id }) => {
+      if (leaving !== undefined) underWay.set(id, leaving);
+    },
+    ended: ({ id, formedAtMs, endedAtMs, times }) => {
+      const sent = underWay.get(id);
+      underWay.delete(id);
+      if (sent === undefined || times === undefined) return;
+      optimizer.ended({ ...sent, durationMs: endedAtMs - formedAtMs }, endedAtMs);
     },
   };
 }

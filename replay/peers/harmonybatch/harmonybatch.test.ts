@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ask, shownTarget } from "../../../test/support/asked-policy.ts";
 import { lineOf } from "../../../test/support/drive-edge.ts";
 import { isPublishedHere, publishedExample } from "../../../test/support/harmonybatch-example.ts";
 import type { QueueView } from "../../../client/policies/policy.ts";
@@ -80,19 +81,10 @@ describe("the policy", () => {
       return { rows: 1, bytes: 0, arrivedAtMs, deadlineAtMs: arrivedAtMs + sloMs, attempts: 0 };
     });
     waiting.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs);
-    const state = {
-      inFlight: 0,
-      underWay: [],
-      maxInFlight: 99,
-      isFailing: false,
-      failsForAll: false,
-      latencyMs: () => 0,
-    };
     return {
       nowMs,
       line: lineOf(waiting),
-      targets: targets.map(({ name, kind }) => ({ ...state, name, kind, suspendedUntilMs: -Infinity })),
-      batchesFormed: 0,
+      targets: targets.map(({ name, kind }) => shownTarget({ name, kind, maxInFlight: 99 })),
       draining: false,
     };
   }
@@ -108,18 +100,18 @@ describe("the policy", () => {
       plan: { groups: [{ function: "slow", maxRows: 4 }] },
     });
     const three = [1_000, 1_010, 1_020].map((atMs) => [atMs, 200] as const);
-    expect(policy.decide(view(1_020, three))).toEqual({ kind: "wait", untilMs: 1_080 });
-    expect(policy.decide(view(1_080, three))).toMatchObject({ target: 2, count: 3, reason: "timeout" });
+    expect(ask(policy, view(1_020, three))).toEqual({ kind: "wait", untilMs: 1_080 });
+    expect(ask(policy, view(1_080, three))).toMatchObject({ target: 2, count: 3, reason: "timeout" });
     const five = [...three, [1_030, 200], [1_030, 200]] as const;
-    expect(policy.decide(view(1_030, five))).toMatchObject({ target: 2, count: 4, reason: "full" });
+    expect(ask(policy, view(1_030, five))).toMatchObject({ target: 2, count: 4, reason: "full" });
   });
 
   it("learns the applications from what it sends, and never mixes groups in a batch", () => {
     const { policy, plans } = setUp();
     policy.arrived?.("", 1, 0);
     // One of each is sent alone in the first period, and together they had 10 requests a second.
-    expect(policy.decide(view(0, [[0, 35]]))).toMatchObject({ kind: "dispatch", count: 1 });
-    expect(policy.decide(view(0, [[0, 2_000]]))).toMatchObject({ kind: "dispatch", count: 1 });
+    expect(ask(policy, view(0, [[0, 35]]))).toMatchObject({ kind: "dispatch", count: 1 });
+    expect(ask(policy, view(0, [[0, 2_000]]))).toMatchObject({ kind: "dispatch", count: 1 });
     for (let atMs = 100; atMs <= 1_000; atMs += 100) policy.arrived?.("", 1, atMs);
     expect(plans.at(-1)).toMatchObject({
       plan: {
@@ -134,7 +126,7 @@ describe("the policy", () => {
       [1_001, 35],
       [1_001, 2_000],
     ] as const;
-    expect(policy.decide(view(1_001, waiting))).toMatchObject({ first: 0, target: 1, count: 1 });
+    expect(ask(policy, view(1_001, waiting))).toMatchObject({ first: 0, target: 1, count: 1 });
     expect(
       policy.decide(
         view(1_001, [

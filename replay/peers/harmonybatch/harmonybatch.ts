@@ -11,7 +11,7 @@
  */
 import type { LineView, Policy } from "../../../client/policies/policy.ts";
 import { releaseOf } from "../function-buffer.ts";
-import { defaultValues, type ParameterGrid } from "../parameters.ts";
+import { defaultValues, type ParameterGrid } from "../../../client/policies/parameters.ts";
 import { PlanningPeriods } from "../planning-periods.ts";
 import type { PolicyInputs } from "../../../client/policies/policy-inputs.ts";
 import { cheapestWithin, functionsAmong, latenciesMs } from "../../../client/policies/target-profile.ts";
@@ -91,12 +91,16 @@ export function harmonybatchPolicy(
           untilMs = Math.min(untilMs, release);
           continue;
         }
-        for (let i = first; i < first + count; i++) {
-          if (line.at(i).attempts === 0) applications.sent(line.at(i));
-        }
         return { kind: "dispatch", first, count, target, plannedRows: maxRows, reason: release };
       }
       return { kind: "wait", untilMs };
+    },
+    took: ({ line }, decision) => {
+      if (decision.kind !== "dispatch") return;
+      const { first = 0, count } = decision;
+      for (let i = first; i < first + count; i++) {
+        if (line.at(i).attempts === 0) applications.sent(line.at(i));
+      }
     },
   };
 }

@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { checkValues } from "../../base/program/options.ts";
+import { chosenEdges } from "./choices.ts";
+import { type DaemonOptions, daemonOptions } from "./options.ts";
+
+const optionsOf = (edge?: unknown): DaemonOptions =>
+  checkValues(daemonOptions, edge === undefined ? {} : { edge }, { edge: "--edge" });
+const small = { name: "small", vcpu: 1, memoryMib: 1_024 };
+
+/** The targets of these edges as `NAME URL`. */
+function edgesOf(edge?: unknown): string[] {
+  return chosenEdges(optionsOf(edge), [small]).map(({ name, url }) => `${name} ${url}`);
+}
+
+it("calls the only edge `edge`, whatever its URL", () => {
+  expect(edgesOf()).toEqual(["edge http://127.0.0.1:8000"]);
+  expect(edgesOf("http://a:1/x?y=z")).toEqual(["edge http://a:1/x?y=z"]);
+});
+
+it("numbers several edges by their place, and takes the names that are given", () => {
+  expect(edgesOf(["http://a", "shop=http://b", "http://c"])).toEqual([
+    "edge-1 http://a",
+    "shop http://b",
+    "edge-3 http://c",
+  ]);
+  expect(edgesOf("shop=http://b")).toEqual(["shop http://b"]);
+});
+
+it.each([
+  ["two edges of one name", ["a=http://a", "a=http://b"], 'two targets are called "a"'],
+  ["a name that another edge gets by its place", ["edge-2=http://a", "http://b"], "edge-2"],
+  ["the name of a function", "small=http://a", "small"],
+])("refuses %s", (_, edge, message) => {
+  expect(() => edgesOf(edge)).toThrow(message);
+});
+
+it.each([
+  ["near", '--edge is "near"; allowed: a URL or NAME=URL'],
+  ["a b=http://a", '--edge is "a b=http://a"; allowed: a URL or NAME=URL'],
+  ["a=ftp://a", '--edge is "a=ftp://a"; allowed: a URL or NAME=URL'],
+  [[], "--edge is []; allowed: at least one URL"],
+])("refuses %j", (edge, message) => {
+  expect(() => optionsOf(edge)).toThrow(message);
+});

@@ -1,0 +1,82 @@
+/** What the options choose together: the policy, the functions that are used, and the edges with their names. */
+import type { Logger } from "pino";
+import { UsageError } from "../../base/usage-error.ts";
+import { chosenFunctions } from "../../serverless/prices/function-choice.ts";
+import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import { type DaemonOptions, edgeIn } from "./options.ts";
+
+export type ChosenPolicy =
+  | {
+      readonly name: "fixed";
+      readonly edgeRows: number;
+      readonly functionRows: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly name: "spillway"; readonly sloQuantile: number; readonly maxWaitMs?: number };
+
+/** An edge server, and the name of its target. */
+export interface EdgeAddress {
+  readonly name: string;
+  readonly url: string;
+}
+
+const fixedRows = { edge: 20, functions: 2 };
+const fixedTimeoutS = 0.4;
+
+/** @throws UsageError when an option does not go with the policy */
+export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
+  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
+  if (options.policy === "fixed") {
+    refuseGiven("spillway", { profile, "save-profile": saveProfile });
+    return {
+      name: "fixed",
+      edgeRows: edgeBatch ?? fixedRows.edge,
+      functionRows: serverlessBatch ?? fixedRows.functions,
+      timeoutMs: (timeout ?? fixedTimeoutS) * 1_000,
+    };
+  }
+  refuseGiven("fixed", { "edge-batch": edgeBatch, "serverless-batch": serverlessBatch });
+  if (profile !== undefined && saveProfile !== undefined)
+    throw new UsageError("--save-profile writes what is measured at start; with --profile nothing is");
+  return { name: "spillway", sloQuantile, ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }) };
+}
+
+function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): void {
+  for (const [flag, value] of Object.entries(flags)) {
+    if (value === undefined) continue;
+    throw new UsageError(`--${flag} is ${JSON.stringify(value)}; it is allowed with --policy ${policy} only`);
+  }
+}
+
+/** The functions that batches are sent to. The policy fixed uses one only. */
+export function usedFunctions(
+  options: DaemonOptions,
+  policy: ChosenPolicy,
+  log: Logger,
+): readonly MenuFunction[] {
+  const chosen = chosenFunctions(options);
+  if (!options.serverless) return [];
+  if (policy.name === "spillway" || chosen.length === 1) return chosen;
+  log.warn({ function: chosen[0]?.name }, "--policy fixed uses the first function only");
+  return chosen.slice(0, 1);
+}
+
+/**
+ * The edges by name: the only one is `edge`; of several, the first is `edge-1` and so on, where the options give no
+ * name.
+ *
+ * @throws UsageError when two targets have one name
+ */
+export function chosenEdges(
+  { edge: given }: DaemonOptions,
+  functions: readonly MenuFunction[],
+): readonly EdgeAddress[] {
+  const edges = given.map((text, index): EdgeAddress => {
+    const { url, name = given.length === 1 ? "edge" : `edge-${index + 1}` } = edgeIn(text);
+    return { name, url };
+  });
+  const names = [...edges, ...functions].map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice === undefined) return edges;
+  throw new UsageError(`--edge: two targets are called "${twice}"; allowed: a name of its own for each`);
+}

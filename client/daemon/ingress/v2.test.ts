@@ -1,0 +1,296 @@
+import { expect, it } from "vitest";
+import { tensorFromNumbers } from "../../../protocol/tensor.ts";
+import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
+import { BilledMetadata } from "../billed-metadata.ts";
+import { createV2Ingress } from "./v2.ts";
+import { Daemon, type DaemonQueue } from "../daemon.ts";
+import { QueueMetrics } from "../observe/metrics.ts";
+import { SpillwayError } from "../../../base/errors.ts";
+import { ModelDirectory } from "../model-directory.ts";
+import { fixedPolicy } from "../../policies/fixed.ts";
+import { SpendCap } from "../../targets/spend-cap.ts";
+import type { BatchResult, OutgoingBatch } from "../../targets/target.ts";
+import type { HttpTransport } from "../../transports/http-transport.ts";
+import type { ModelCall } from "../../transports/model-target.ts";
+import type { InferResponse } from "../../../protocol/message.ts";
+import { VirtualQueue } from "../../queue/virtual-queue.ts";
+
+type Sent = OutgoingBatch<ModelCall>;
+
+const noLimits = new SpendCap({
+  limits: { perHour: Infinity, perDay: Infinity },
+  currency: "CNY",
+  longestCallMs: 1,
+  nowMs: 0,
+});
+
+/** A daemon whose only target is the test itself. */
+async function testDaemon(maxQueuedRows = 100) {
+  const clock = new VirtualClock();
+  const sent: { batch: Sent; done: (result: BatchResult<InferResponse>) => void }[] = [];
+  const queue = new VirtualQueue<ModelCall, InferResponse>({
+    clock,
+    policy: fixedPolicy({ batchRows: [4], timeoutMs: 40 }),
+    targets: [
+      {
+        name: "edge",
+        kind: "edge",
+        maxInFlight: 9,
+        assumedLatencyMs: 1,
+        send: (batch, done) => void sent.push({ batch, done }),
+      },
+    ],
+    sloMs: 3_000,
+    maxQueuedRows,
+  });
+  const edge: HttpTransport = {
+    call: () => Promise.reject(new Error("not called")),
+    get: (path) => Promise.resolve({ status: 200, body: new TextEncoder().encode(`{"path":"${path}"}`) }),
+    post: () => Promise.resolve({ status: 404, body: new Uint8Array() }),
+    close: () => Promise.resolve(),
+  };
+  const faults: Error[] = [];
+  const onFault = (error: Error): void => void faults.push(error);
+  const models = new ModelDirectory([edge], new BilledMetadata([], () => 0), () => clock.nowMs());
+  const daemon = daemonOver(models, queue);
+  await daemon.start(new AbortController().signal);
+  const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault });
+  return { app, clock, queue, sent, faults };
+}
+
+/** A daemon over a queue that is there already; without one it never starts. */
+function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
+  return new Daemon({
+    sloMs: 3_000,
+    models,
+    metrics: new QueueMetrics(() => noLimits.status(0)),
+    startQueue: () => (queue === undefined ? new Promise(() => {}) : Promise.resolve(queue)),
+    spend: () => noLimits.status(0),
+    release: () => Promise.resolve(),
+  });
+}
+
+function body(id: string, value: number, parameters = {}): string {
+  const inputs = [{ name: "x", datatype: "FP32", shape: [1, 1], data: [value] }];
+  return JSON.stringify({ id, parameters, inputs });
+}
+
+function answer({ parts }: Sent): BatchResult<InferResponse> {
+  const answers = parts.map(({ payload: { request } }) => ({
+    modelName: "m",
+    ...(request.id === undefined ? {} : { id: request.id }),
+    parameters: { spillway_service_ms: 2 },
+    outputs: [tensorFromNumbers("y", "FP32", [1, 1], [7])],
+  }));
+  return { ok: true, answers, serviceMs: 2, coldStartMs: 0, cost: 0 };
+}
+
+/** Let what the app does before it submits happen: it only awaits the body, which is there. */
+async function submitted(queue: VirtualQueue<ModelCall, InferResponse>, count: number): Promise<void> {
+  while (queue.counts.submitted < count) await new Promise(setImmediate);
+}
+
+const infer = "/v2/models/m/infer";
+
+it("answers each caller with its own answer, and says where it was served", async () => {
+  const { app, queue, sent } = await testDaemon();
+  const replies = ["a", "b", "c", "d"].map((id, value) =>
+    app.request(infer, { method: "POST", body: body(id, value) }),
+  );
+  await submitted(queue, 4);
+  expect(sent).toHaveLength(1);
+  sent[0]?.done(answer(sent[0].batch));
+  const answers = (await Promise.all(replies.map(async (reply) => (await reply).json()))) as object[];
+  expect(answers[2]).toEqual({
+    model_name: "m",
+    id: "c",
+    parameters: {
+      spillway_service_ms: 2,
+      spillway_target: "edge",
+      spillway_batch_rows: 4,
+      spillway_waited_ms: 0,
+    },
+    outputs: [{ name: "y", datatype: "FP32", shape: [1, 1], data: [7] }],
+  });
+});
+
+it("takes a request's own timeout, in microseconds, for its deadline", async () => {
+  const { app, clock, queue, sent } = await testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1, { timeout: 10_000 }) });
+  await submitted(queue, 1);
+  clock.advanceTo(9);
+  expect(sent[0]?.batch.deadlineAtMs).toBe(10);
+  sent[0]?.done(answer(sent[0].batch));
+  expect((await reply).status).toBe(200);
+});
+
+it("does not join requests for different models or of different shapes", async () => {
+  const { app, clock, queue, sent } = await testDaemon();
+  const wide = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] });
+  const replies = [
+    app.request(infer, { method: "POST", body: body("a", 1) }),
+    app.request("/v2/models/n/infer", { method: "POST", body: body("b", 1) }),
+    app.request(infer, { method: "POST", body: wide }),
+  ];
+  await submitted(queue, 3);
+  clock.advanceTo(100);
+  expect(sent.map(({ batch }) => batch.rows)).toEqual([1, 1, 1]);
+  for (const { batch, done } of sent) done(answer(batch));
+  for (const reply of replies) expect((await reply).status).toBe(200);
+});
+
+it("says 503 and when to come back when the queue is full, and 503 when it closes", async () => {
+  const { app, queue } = await testDaemon(1);
+  void app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  const full = await app.request(infer, { method: "POST", body: body("b", 1) });
+  expect([full.status, full.headers.get("retry-after")]).toEqual([503, "3"]);
+  queue.close();
+  const closed = await app.request(infer, { method: "POST", body: body("c", 1) });
+  expect([closed.status, closed.headers.get("retry-after")]).toEqual([503, null]);
+  expect((await app.request("/v2/health/ready")).status).toBe(503);
+  expect((await app.request("/v2/health/live")).status).toBe(200);
+});
+
+it("says 503, why and when to come back when functions may cost no more, and tells what they cost", async () => {
+  const { app, clock, queue, sent } = await testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  clock.advanceTo(100);
+  const error = new SpillwayError("spend_cap_reached", "all is spent", { retryAfterMs: 4_200 });
+  sent[0]?.done({ ok: false, error });
+  clock.advanceTo(3_000);
+  const { status, headers } = await reply;
+  expect([status, headers.get("retry-after"), await (await reply).json()]).toEqual([
+    503,
+    "5",
+    { error: "all is spent" },
+  ]);
+  expect(await (await app.request("/admin/spend")).json()).toEqual({
+    currency: "CNY",
+    isReached: false,
+    reserved: 0,
+    hour: { spent: 0, limit: null },
+    day: { spent: 0, limit: null },
+  });
+});
+
+it.each(["/admin/spend", "/metrics"])(
+  "tells %s to programs on this machine alone, or to holders of a token",
+  async (path) => {
+    const daemon = daemonOver(testDirectory().directory);
+    const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+      const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+      return (await app.request(path, { headers })).status;
+    };
+    expect(await statusOf()).toBe(200);
+    expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+    expect(await statusOf(undefined, { origin: "http://page.example" })).toBe(403);
+    const token = "0123456789abcdef";
+    expect(await statusOf(token)).toBe(401);
+    expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
+  },
+);
+
+it("passes on what the model server says of bad input", async () => {
+  const { app, clock, queue, sent } = await testDaemon();
+  const reply = app.request(infer, { method: "POST", body: body("a", 1) });
+  await submitted(queue, 1);
+  clock.advanceTo(100);
+  sent[0]?.done({ ok: false, error: new SpillwayError("request_rejected", "no input x") });
+  expect([(await reply).status, await (await reply).json()]).toEqual([400, { error: "no input x" }]);
+});
+
+it.each([
+  ["no JSON", "{"],
+  ["no batch dimension", '{"inputs":[{"name":"x","datatype":"FP32","shape":[],"data":[1]}]}'],
+  ["a timeout of nothing", body("a", 1, { timeout: 0 })],
+])("refuses a body with %s at once", async (_, bad) => {
+  const { app, queue, faults } = await testDaemon();
+  const reply = await app.request(infer, { method: "POST", body: bad });
+  expect(reply.status).toBe(400);
+  expect(queue.counts.submitted).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+it("asks the model server what a model is like", async () => {
+  const { app } = await testDaemon();
+  expect(await (await app.request("/v2/models/m")).json()).toEqual({ path: "/v2/models/m" });
+});
+
+/** The edge as a directory of models asks it: what it lists can be changed, and it can go away. */
+function testDirectory() {
+  const edge = { models: ["m"], isUp: true };
+  const answer = (value: unknown) => {
+    if (!edge.isUp) return Promise.reject(new SpillwayError("target_unreachable"));
+    return Promise.resolve({ status: 200, body: new TextEncoder().encode(JSON.stringify(value)) });
+  };
+  const transport: HttpTransport = {
+    call: () => Promise.reject(new Error("not called")),
+    get: (path) => answer({ path }),
+    post: () => answer(edge.models.map((name) => ({ name, state: "READY" }))),
+    close: () => Promise.resolve(),
+  };
+  const onlyAtFunction = { status: 200, body: new TextEncoder().encode('{"name":"apart"}') };
+  const functionServer: HttpTransport = {
+    ...transport,
+    get: (path) => {
+      if (path.endsWith("/apart")) return Promise.resolve(onlyAtFunction);
+      return Promise.reject(new SpillwayError("target_unreachable"));
+    },
+  };
+  const now = { ms: 0 };
+  const nowMs = (): number => now.ms;
+  const functions = new BilledMetadata([functionServer], nowMs);
+  return { edge, now, directory: new ModelDirectory([transport], functions, nowMs) };
+}
+
+it("knows models that the edge does not have by its list, and asks again after a while", async () => {
+  const { edge, now, directory } = testDirectory();
+  await directory.list();
+  expect([await directory.lacks("m"), await directory.lacks("new")]).toEqual([false, true]);
+  edge.models.push("new");
+  now.ms = 6_000;
+  expect(await directory.lacks("new")).toBe(false);
+  edge.isUp = false;
+  now.ms = 12_000;
+  expect([await directory.lacks("m"), await directory.lacks("other")]).toEqual([false, true]);
+});
+
+it("refuses no model before the edge has listed any", async () => {
+  const { edge, directory } = testDirectory();
+  edge.isUp = false;
+  expect(await directory.lacks("m")).toBe(false);
+});
+
+it("says what a model was like when the edge cannot be asked, and then does not know whether it is ready", async () => {
+  const { edge, directory } = testDirectory();
+  await directory.describe("m");
+  edge.isUp = false;
+  expect((await directory.describe("m")).status).toBe(200);
+  expect(await directory.describe("apart")).toMatchObject({ status: 200 });
+  await expect(directory.describe("never")).rejects.toMatchObject({ code: "target_unreachable" });
+  expect(await directory.isReadyAtEdge("m")).toBeUndefined();
+});
+
+it("lives, is not ready, and sends callers away until its targets are measured", async () => {
+  const { directory } = testDirectory();
+  const app = createV2Ingress(daemonOver(directory), { maxBodyBytes: 10_000, onFault: () => {} });
+  expect((await app.request("/v2/health/live")).status).toBe(200);
+  expect((await app.request("/v2/health/ready")).status).toBe(503);
+  expect((await app.request("/v2/models/m/ready")).status).toBe(503);
+  const early = await app.request(infer, { method: "POST", body: body("a", 1) });
+  expect([early.status, early.headers.get("retry-after")]).toEqual([503, "5"]);
+});
+
+it("cancels the request of a caller that hangs up", async () => {
+  const { app, queue } = await testDaemon();
+  const caller = new AbortController();
+  const reply = app.request(
+    new Request(`http://x${infer}`, { method: "POST", body: body("a", 1), signal: caller.signal }),
+  );
+  await submitted(queue, 1);
+  caller.abort();
+  expect((await reply).status).toBe(499);
+  expect(queue.counts).toMatchObject({ cancelled: 1, waiting: 0 });
+});

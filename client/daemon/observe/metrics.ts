@@ -1,0 +1,170 @@
+/**
+ * The metrics of the queue for Prometheus. Labels are names of targets and words of fixed lists, never a model or a
+ * key, which callers choose; so the number of series is bounded.
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { QueueEvent, QueueInput, QueueOutput } from "../../queue/queue-event.ts";
+import type { SpendStatus } from "../../targets/spend-cap.ts";
+import type { PlanRecord, QueueObserver } from "./observer.ts";
+
+/** Stands for the target of a request that was never sent. */
+const noTarget = "none";
+const latencyBucketsS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** A request that has not ended. */
+interface OpenRequest {
+  readonly rows: number;
+  readonly arrivedAtMs: number;
+  /** The last target that it was sent to. */
+  target: string;
+  isWaiting: boolean;
+}
+
+/** A batch under way. */
+type OpenBatch = Pick<QueueOutput & { kind: "batch" }, "target" | "requests">;
+
+/** Remembers the requests that have not ended and the batches under way, and nothing else. */
+export class QueueMetrics implements QueueObserver {
+  readonly #registry = new Registry();
+  readonly #requests = new Map<number, OpenRequest>();
+  readonly #batches = new Map<number, OpenBatch>();
+  readonly #ends = this.#counter(
+    "requests_total",
+    "Requests by how they ended and the last target they were sent to",
+    ["outcome", "target"],
+  );
+  readonly #sent = this.#counter("batches_total", "Batches by what released them", ["target", "reason"]);
+  readonly #results = this.#counter(
+    "batch_results_total",
+    "Batches by their result: ok, or an error's code",
+    ["target", "code"],
+  );
+  readonly #cost = this.#counter("batch_cost_total", "What batches have cost", ["target", "currency"]);
+  readonly #plans = this.#counter("plans_total", "Plans by what caused them", ["cause", "adopted"]);
+  readonly #latency = new Histogram({
+    name: "spillway_queue_request_duration_seconds",
+    help: "Time from a request's arrival to its end",
+    labelNames: ["outcome"],
+    buckets: latencyBucketsS,
+    registers: [this.#registry],
+  });
+  readonly #spend: () => SpendStatus;
+
+  /** @param spend what functions cost of late, measuring included */
+  constructor(spend: () => SpendStatus) {
+    this.#spend = spend;
+    this.#gauge("waiting_requests", "Requests that wait to be sent", [], (gauge) => {
+      gauge.set(this.#waiting().length);
+    });
+    this.#gauge("waiting_rows", "Rows of the requests that wait to be sent", [], (gauge) => {
+      gauge.set(this.#waiting().reduce((sum, { rows }) => sum + rows, 0));
+    });
+    this.#gauge("inflight_requests", "Requests that were sent and are not answered", [], (gauge) => {
+      gauge.set(this.#requests.size - this.#waiting().length);
+    });
+    this.#gauge(
+      "spend",
+      "What functions cost within the last hour and day",
+      ["window", "currency"],
+      (gauge) => {
+        const { currency, hour, day } = spend();
+        gauge.set({ window: "hour", currency }, hour.spent);
+        gauge.set({ window: "day", currency }, day.spent);
+      },
+    );
+  }
+
+  observe(event: QueueEvent | PlanRecord): void {
+    switch (event.kind) {
+      case "arrival":
+        this.#requests.set(event.id, {
+          rows: event.rows,
+          arrivedAtMs: event.atMs,
+          target: noTarget,
+          isWaiting: true,
+        });
+        break;
+      case "batch":
+        this.#batchSent(event);
+        break;
+      case "result":
+        this.#batchEnded(event);
+        break;
+      case "end":
+        this.#requestEnded(event);
+        break;
+      case "plan":
+        this.#plans.inc({ cause: event.cause, adopted: String(event.isAdopted) });
+        break;
+      case "cancel":
+      case "timer":
+      case "close":
+        break;
+    }
+  }
+
+  /** The text of a scrape. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  #batchSent({ id, target, reason, requests }: QueueOutput & { kind: "batch" }): void {
+    this.#batches.set(id, { target, requests });
+    this.#sent.inc({ target, reason });
+    for (const each of requests) {
+      const request = this.#requests.get(each);
+      if (request === undefined) continue;
+      request.target = target;
+      request.isWaiting = false;
+    }
+  }
+
+  /** Requests of the batch that do not end with it wait again; the others end with the next events. */
+  #batchEnded(event: QueueInput & { kind: "result" }): void {
+    const batch = this.#batches.get(event.batch);
+    if (batch === undefined) return;
+    this.#batches.delete(event.batch);
+    const { target, requests } = batch;
+    this.#results.inc({ target, code: event.ok ? "ok" : event.code });
+    this.#cost.inc({ target, currency: this.#spend().currency }, event.cost ?? 0);
+    for (const each of requests) {
+      const request = this.#requests.get(each);
+      if (request !== undefined) request.isWaiting = true;
+    }
+  }
+
+  #requestEnded({ id, outcome, atMs }: QueueOutput & { kind: "end" }): void {
+    const request = this.#requests.get(id);
+    if (request === undefined) return;
+    this.#requests.delete(id);
+    this.#ends.inc({ outcome, target: request.target });
+    this.#latency.observe({ outcome }, (atMs - request.arrivedAtMs) / 1_000);
+  }
+
+  #waiting(): OpenRequest[] {
+    return [...this.#requests.values()].filter(({ isWaiting }) => isWaiting);
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name: `spillway_queue_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    fill: (gauge: Gauge<Label>) => void,
+  ): void {
+    const gauge: Gauge<Label> = new Gauge({
+      name: `spillway_queue_${name}`,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect: () => fill(gauge),
+    });
+  }
+}

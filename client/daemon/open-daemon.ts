@@ -1,0 +1,121 @@
+/**
+ * Makes a daemon from its options: opens its files, connects its targets, and says how the queue is made once the
+ * targets are measured. Everything that touches the world is chosen here.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Logger } from "pino";
+import { whyUnwritable } from "../../base/file-fault.ts";
+import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { UsageError } from "../../base/usage-error.ts";
+import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
+import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
+import { VirtualQueue } from "../queue/virtual-queue.ts";
+import type { SpendStatus } from "../targets/spend-cap.ts";
+import { BilledMetadata } from "./billed-metadata.ts";
+import { chosenEdges, chosenPolicy, type EdgeAddress, usedFunctions } from "./choices.ts";
+import { connectTargets } from "./connect.ts";
+import { Daemon, type DaemonQueue } from "./daemon.ts";
+import { ModelDirectory } from "./model-directory.ts";
+import { QueueMetrics } from "./observe/metrics.ts";
+import { observeAll } from "./observe/observer.ts";
+import { QueueLog } from "./observe/queue-log.ts";
+import { Recorder } from "./observe/recorder.ts";
+import type { DaemonOptions } from "./options.ts";
+import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
+import { openSpendCap, spendClockMs } from "./spend.ts";
+
+/** @throws UsageError when an option does not go with the others or names what cannot be used */
+export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
+  const chosen = chosenPolicy(options);
+  const functions = usedFunctions(options, chosen, log);
+  const edges = chosenEdges(options, functions);
+  const prices = readPriceSheet(options.prices);
+  const given = readProfile({ options, edges, functions });
+  const record = openRecord(options.record);
+  const cap = openSpendCap(options, functions, prices, log);
+  const connections = connectTargets(options, edges, functions, prices, cap);
+  const { all: transports, targets } = connections;
+  const clock = monotonicClock();
+  const nowMs = (): number => clock.nowMs();
+  const models = new ModelDirectory(connections.edges, new BilledMetadata(connections.servers, nowMs), nowMs);
+  const limits = {
+    sloMs: options.slo * 1_000,
+    maxQueuedRows: options.maxRows,
+    maxBytes: options.maxMib * 2 ** 20,
+    maxAttempts: 5,
+    seed: Math.floor(Math.random() * 2 ** 32),
+  };
+  const spend = (): SpendStatus => cap.status(spendClockMs());
+  const metrics = new QueueMetrics(spend);
+
+  const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
+    const policy = await queuePolicy(stop);
+    const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
+      return { name, kind, maxInFlight, assumedLatencyMs };
+    });
+    const header = { policy, targets: facts, ...limits };
+    const observers = observeAll([
+      new QueueLog(log),
+      ...(record === undefined ? [] : [new Recorder(header, (line) => record.write(line))]),
+      metrics,
+    ]);
+    const listener: PolicyListener = {
+      onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
+      onStandIn: (model, standIn) =>
+        log.info({ model, standIn }, "model without a profile; another stands in"),
+    };
+    return new VirtualQueue({
+      clock,
+      policy: makePolicy(policy, limits.sloMs, listener),
+      targets,
+      ...limits,
+      observe: (event) => observers.observe(event),
+    });
+  };
+  const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
+    const source = { options, edges, functions, models, transports, log };
+    const replies = await learnModels(source);
+    if (chosen.name === "fixed") {
+      const { edgeRows, functionRows } = chosen;
+      const batchRows = targets.map(({ kind }) => (kind === "edge" ? edgeRows : functionRows));
+      return { name: "fixed", batchRows, timeoutMs: chosen.timeoutMs };
+    }
+    const profile = given ?? (await measuredProfile(source, replies, stop));
+    return { ...chosen, targets: withAssumptions(profile.targets, log), prices };
+  };
+  const release = async (queue: DaemonQueue | undefined): Promise<void> => {
+    await connections.close();
+    cap.close(spendClockMs());
+    record?.close();
+    if (queue !== undefined) log.info({ ...queue.counts }, "requests");
+  };
+  const { name, ...figures } = chosen;
+  log.info(
+    { edge: placesOf(edges), functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    `policy ${name}`,
+  );
+  const { sloMs } = limits;
+  return new Daemon({ sloMs, models, metrics, startQueue, spend, release });
+}
+
+function placesOf(edges: readonly EdgeAddress[]): string {
+  if (edges.length === 1) return edges[0]?.url ?? "";
+  return edges.map(({ name, url }) => `${name} at ${url}`).join(", ");
+}
+
+function placeOf({ fcEndpoint }: DaemonOptions): (each: MenuFunction) => string {
+  return ({ name, vcpu, memoryMib, url }) =>
+    `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
+}
+
+/** The file of the record. Lines are written at once, so a record is whole up to the moment of a crash. */
+function openRecord(path: string | undefined): { write(line: string): void; close(): void } | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const file = openSync(path, "w");
+    return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
+  }
+}

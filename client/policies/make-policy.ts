@@ -1,0 +1,72 @@
+/**
+ * What the policy of a queue is made from, as data, and how: the daemon and the replay of its record make the same
+ * policy from the same data.
+ */
+import type { PriceSheet } from "../../serverless/prices/price.ts";
+import { byKeyPolicy } from "./by-key.ts";
+import { type FixedPlan, fixedPolicy } from "./fixed.ts";
+import { type LearnedTargets, learnedTargets } from "./learned-targets.ts";
+import { oversizedFirst } from "./oversized.ts";
+import type { Policy } from "./policy.ts";
+import type { PlanChange } from "./policy-inputs.ts";
+import type { ProfiledTarget } from "./profile.ts";
+import { profiledTargets, standInFor } from "./profiled-targets.ts";
+import { modelOfKey } from "./queue-key.ts";
+import { policies, type PolicyName } from "./registry.ts";
+import type { TargetProfile } from "./target-profile.ts";
+import { withTimerSlack } from "./with-timer-slack.ts";
+
+export type QueuePolicy =
+  | ({ readonly name: "fixed" } & FixedPlan)
+  | {
+      readonly name: Exclude<PolicyName, "fixed">;
+      readonly sloQuantile: number;
+      readonly maxWaitMs?: number;
+      /** In the order of the queue's targets, each with some model. */
+      readonly targets: readonly ProfiledTarget[];
+      readonly prices: PriceSheet;
+    };
+
+export interface PolicyListener {
+  /** A key's policy works with another plan. */
+  onPlan(key: string, change: PlanChange): void;
+  /** A model came that is not in the profile; another one's times stand for it. */
+  onStandIn?(model: string, standIn: string): void;
+}
+
+/** Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets. */
+export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener): Policy {
+  if (from.name === "fixed") return fixedPolicy(from);
+  const { name, sloQuantile, maxWaitMs, targets, prices } = from;
+  // Worked out once a model: keys come with every new shape.
+  const profilesByModel = new Map<string, readonly TargetProfile[]>();
+  const profilesOf = (model: string): readonly TargetProfile[] => {
+    const profiles = profilesByModel.get(model) ?? profiledTargets(targets, model, prices);
+    profilesByModel.set(model, profiles);
+    return profiles;
+  };
+  let learned: LearnedTargets | undefined;
+  return byKeyPolicy(name, (key) => {
+    const model = modelOfKey(key);
+    const standIn = standInFor(model, targets);
+    if (standIn !== model) listener.onStandIn?.(model, standIn);
+    const profiles = profilesOf(standIn);
+    learned ??= learnedTargets({ targets: profiles, sloMs });
+    const policy = policies[name]({
+      targets: profiles,
+      sloMs,
+      sloQuantile,
+      maxWaitMs,
+      currency: prices.currency,
+      learned,
+      onPlan: (change) => listener.onPlan(key, change),
+    });
+    const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
+    return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);
+  });
+}
+
+/** How late a timer may be on a machine that does other things too. */
+function slackMs(sloMs: number): number {
+  return Math.min(10, 0.02 * sloMs);
+}

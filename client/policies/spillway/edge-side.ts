@@ -1,0 +1,110 @@
+/** One edge as the policy uses it: which batch it takes now, until when it waits, and how it is probed after a failure. */
+import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
+import type { Decision, LineView, QueueView, ReleaseReason, WaitDecision } from "../policy.ts";
+import { EdgeChoice } from "./edge-choice.ts";
+import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
+import type { FunctionMenu } from "./function-menu.ts";
+import { giveUp, patienceMs, probePatienceMs } from "./rescue.ts";
+
+/** One batch in service and one on its way to follow it, for each replica. */
+const batchesPerReplica = 2;
+
+export class EdgeSide {
+  /** Among the queue's targets. */
+  readonly index: number;
+  readonly schedule: EdgeSchedule;
+  choice: EdgeChoice;
+  readonly #menu: FunctionMenu;
+  readonly #sloMs: number;
+
+  constructor(index: number, schedule: EdgeSchedule, menu: FunctionMenu, sloMs: number) {
+    this.index = index;
+    this.schedule = schedule;
+    this.choice = choiceOf(schedule);
+    this.#menu = menu;
+    this.#sloMs = sloMs;
+  }
+
+  /** Take what was learned of the edge into account when batches are chosen. */
+  refreshChoice(): void {
+    this.choice = choiceOf(this.schedule);
+  }
+
+  targetIn({ targets }: QueueView): TargetView {
+    return targets[this.index] as TargetView;
+  }
+
+  isHealthyIn(view: QueueView): boolean {
+    return this.targetIn(view).health(view.nowMs).kind === "healthy";
+  }
+
+  /** Whether one more batch may be on its way. */
+  hasPlace(view: QueueView): boolean {
+    const { inFlight, maxInFlight } = this.targetIn(view);
+    return inFlight < Math.min(maxInFlight, batchesPerReplica * this.schedule.profile.replicas);
+  }
+
+  /** @param canSkip as `EdgeChoice.choose` takes it */
+  fill(view: QueueView, canSkip: ((first: number, count: number) => boolean) | undefined): Decision {
+    const { nowMs, line } = view;
+    const { schedule } = this;
+    if (!this.hasPlace(view)) return forever;
+    const replica = schedule.soonest();
+    const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
+    if (batch.count === 0) return forever;
+    const dueAtMs = schedule.dueAtMs(replica, batch.rows);
+    const isBusy = this.targetIn(view).inFlight >= schedule.profile.replicas;
+    if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
+    return this.take(line, batch, replica, nowMs, "deadline");
+  }
+
+  /** @param cause why the batch leaves unless it is full */
+  take(
+    line: LineView,
+    { first, count, rows }: EdgeBatch,
+    replica: number,
+    nowMs: number,
+    cause: ReleaseReason,
+  ): Decision {
+    const plannedRows = this.choice.bestRows;
+    const reason = rows >= plannedRows ? "full" : cause;
+    const { deadlineAtMs } = line.at(first);
+    const patience = patienceMs(this.schedule.answerAtMs(replica, rows) - nowMs, this.#sloMs);
+    const givenUp = giveUp(this.#menu, { rows, deadlineAtMs }, nowMs, patience);
+    return { kind: "dispatch", first, count, target: this.index, plannedRows, reason, ...givenUp };
+  }
+
+  /** An edge that failed is tried with a request that has time to go elsewhere afterwards. */
+  probe(view: QueueView): Decision {
+    const { nowMs, line } = view;
+    const target = this.targetIn(view);
+    const fromMs = readyAtMs(target.health(nowMs));
+    if (fromMs > nowMs) return waitUntil(fromMs);
+    if (target.inFlight > 0) return forever;
+    const first = leastTried(line);
+    const givenUp = giveUp(this.#menu, line.at(first), nowMs, probePatienceMs(this.#sloMs));
+    const batch = { first, count: 1, target: this.index, plannedRows: 1 };
+    return { kind: "dispatch", ...batch, reason: "deadline", ...givenUp };
+  }
+}
+
+function choiceOf(schedule: EdgeSchedule): EdgeChoice {
+  const { serviceMs, uplinkRowsPerMs = Infinity } = schedule.option;
+  return new EdgeChoice(schedule.profile, serviceMs, uplinkRowsPerMs);
+}
+
+/** Of the requests that were sent least often, the one with the latest deadline. */
+export function leastTried(line: LineView): number {
+  let least = line.length - 1;
+  for (let index = least - 1; index >= 0 && line.at(least).attempts > 0; index--) {
+    if (line.at(index).attempts < line.at(least).attempts) least = index;
+  }
+  return least;
+}
+
+export function waitUntil(untilMs: number): WaitDecision {
+  return { kind: "wait", untilMs };
+}
+
+/** Until something happens. */
+export const forever: WaitDecision = { kind: "wait", untilMs: Infinity };

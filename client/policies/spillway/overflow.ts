@@ -1,0 +1,58 @@
+/**
+ * The requests of a line that the edges, played forward, cannot serve in time: they have to go to functions sooner or
+ * later, and the first of them says when.
+ */
+import type { LineView } from "../policy.ts";
+import type { EdgeChoice } from "./edge-choice.ts";
+import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
+
+export interface Overflow {
+  readonly count: number;
+  /** Index of the first of them; the line's length when there is none. */
+  readonly first: number;
+}
+
+/** An edge whose forecast was started at this moment. */
+export interface PlannedEdge {
+  readonly schedule: EdgeSchedule;
+  readonly choice: EdgeChoice;
+}
+
+type CanSkip = ((first: number, count: number) => boolean) | undefined;
+
+/**
+ * The edges are given the line's requests batch by batch until they can serve no more in time.
+ *
+ * @param edges whose schedules are filled with the line's batches
+ * @param canSkip as `EdgeChoice.choose` takes it
+ */
+export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canSkip: CanSkip): Overflow {
+  let first = line.length;
+  let count = 0;
+  for (let next = 0; next < line.length;) {
+    let batch: EdgeBatch | undefined;
+    for (const { schedule, choice } of soonestFirst(edges)) {
+      const replica = schedule.soonest();
+      const fit = choice.choose(line, schedule, replica, next, canSkip);
+      if (fit.count === 0) continue;
+      schedule.reserve(replica, fit.rows);
+      batch = fit;
+      break;
+    }
+    const taken = batch === undefined ? line.length : batch.first;
+    if (taken > next) {
+      first = Math.min(first, next);
+      count += taken - next;
+    }
+    if (batch === undefined) break;
+    next = batch.first + batch.count;
+  }
+  return { count, first };
+}
+
+/** The edges in the order in which they would answer one more row. */
+export function soonestFirst<E extends PlannedEdge>(edges: readonly E[]): readonly E[] {
+  if (edges.length < 2) return edges;
+  const answerAtMs = ({ schedule }: E): number => schedule.answerAtMs(schedule.soonest(), 1);
+  return edges.toSorted((a, b) => answerAtMs(a) - answerAtMs(b));
+}

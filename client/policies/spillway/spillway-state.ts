@@ -1,0 +1,134 @@
+/**
+ * What the spillway policy has learned: how its edges and functions work, how many requests arrive and overflow, and
+ * the plan that was made of it. Events change it; decisions read it.
+ */
+import { probit } from "simple-statistics";
+import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
+import { learnedTargets } from "../learned-targets.ts";
+import type { EndedBatch, SentBatch } from "../policy.ts";
+import type { PolicyInputs } from "../policy-inputs.ts";
+import { EdgeSchedule } from "./edge-schedule.ts";
+import { EdgeSide } from "./edge-side.ts";
+import { FunctionMenu } from "./function-menu.ts";
+import { OverflowRate } from "./overflow-rate.ts";
+import { Planner } from "./planner.ts";
+import { RateWatch } from "./rate-watch.ts";
+
+/** Whether the edges' time is scarce is a matter of the last so many SLOs. */
+const recentSlos = 2;
+/** An SLO of everything leaves the margins this share of late batches to learn from. */
+const leastLateShare = 1e-3;
+
+export class SpillwayState {
+  readonly edges: readonly EdgeSide[];
+  readonly menu: FunctionMenu;
+  readonly planner: Planner;
+  readonly #inputs: PolicyInputs;
+  readonly #learned: NonNullable<PolicyInputs["learned"]>;
+  readonly #rate: RateWatch;
+  readonly #overflowRate: OverflowRate;
+
+  /** @throws RangeError when there is no target */
+  constructor(inputs: PolicyInputs) {
+    const { targets, sloMs, sloQuantile, onPlan } = inputs;
+    if (targets.length === 0)
+      throw new RangeError("targets is empty; allowed: an edge or a function at least");
+    this.#inputs = inputs;
+    this.#learned = inputs.learned ?? learnedTargets(inputs);
+    const without = new Set(inputs.without);
+    const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
+    // Twice the SLO's allowance: only what leaves at its last moment is late when its call takes longer than reserved.
+    const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
+    const { functions } = this.#learned;
+    this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs, without });
+    const reserve = Math.max(0, probit(sloQuantile));
+    this.edges = targets.flatMap((profile, index) => {
+      const edge = this.#learned.edges.get(index);
+      if (edge === undefined) return [];
+      const schedule = new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare, without });
+      return [new EdgeSide(index, schedule, this.menu, sloMs)];
+    });
+    this.#rate = new RateWatch(recentSlos * sloMs, !without.has("detector"));
+    this.#overflowRate = new OverflowRate(sloMs);
+    this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
+  }
+
+  /** Counts whatever changes when an edge, or the uplink to functions, will be free. */
+  get version(): number {
+    let { version } = this.#learned.functions;
+    for (const edge of this.edges) version += edge.schedule.version;
+    return version;
+  }
+
+  /** Whether more has arrived lately than the edges can take. */
+  isOverloaded(nowMs: number): boolean {
+    let capacityPerMs = 0;
+    for (const { choice } of this.edges) capacityPerMs += choice.capacityPerMs;
+    return this.#rate.recentPerMs(nowMs) > capacityPerMs;
+  }
+
+  arrived(rows: number, nowMs: number): void {
+    if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
+    this.#rate.arrived(rows, nowMs);
+  }
+
+  /** Make a plan if one is due. */
+  plan(nowMs: number): boolean {
+    if (!this.planner.isDue(nowMs)) return false;
+    this.#rate.advance(nowMs);
+    for (const edge of this.edges) edge.refreshChoice();
+    for (const size of this.menu.sizes) size.forget(nowMs);
+    this.planner.plan(nowMs, this.#rate.perMs(nowMs));
+    return true;
+  }
+
+  /** @param isProbe whether the batch only probes a function */
+  sent(batch: SentBatch, isProbe: boolean): void {
+    const edge = this.edges.find(({ index }) => index === batch.target);
+    if (edge !== undefined) {
+      edge.schedule.sent(batch);
+      return;
+    }
+    this.menu.sent(batch);
+    if (!isProbe) this.#overflowRate.sent(batch.rows, batch.formedAtMs);
+  }
+
+  /** @returns whether the batch was an edge's */
+  ended(batch: EndedBatch): boolean {
+    const edge = this.edges.find(({ index }) => index === batch.target);
+    const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.schedule.ended(batch);
+    if (hasDrifted) this.planner.request("drift");
+    return edge !== undefined;
+  }
+
+  #planInput(): ReturnType<ConstructorParameters<typeof Planner>[0]["situation"]> {
+    const { sloMs, sloQuantile, currency } = this.#inputs;
+    return {
+      sloMs,
+      sloQuantile: Math.min(sloQuantile, 0.9999),
+      currency,
+      edge: pooled(this.edges),
+      functions: this.menu.sizes.map(({ option }) => option),
+      overflowPerMs: this.#overflowRate.perMs,
+      maxInstances: Math.max(0, ...this.menu.sizes.map(({ profile }) => profile.replicas)),
+    };
+  }
+}
+
+/**
+ * All edges as one: the one that serves most, with so many replicas that it serves as much as all do together.
+ * Undefined when there is none.
+ */
+function pooled(edges: readonly EdgeSide[]): EdgeOption | undefined {
+  const [first, ...others] = edges;
+  if (first === undefined || others.length === 0) return first?.schedule.option;
+  const largest = edges.reduce((a, b) => (b.choice.capacityPerMs > a.choice.capacityPerMs ? b : a));
+  const options = edges.map(({ schedule }) => schedule.option);
+  const { option } = largest.schedule;
+  const capacityPerMs = edges.reduce((sum, { choice }) => sum + choice.capacityPerMs, 0);
+  return {
+    ...option,
+    replicas: option.replicas * (capacityPerMs / largest.choice.capacityPerMs),
+    uplinkRowsPerMs: options.reduce((sum, { uplinkRowsPerMs = Infinity }) => sum + uplinkRowsPerMs, 0),
+  };
+}

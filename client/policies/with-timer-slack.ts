@@ -1,0 +1,38 @@
+/**
+ * A policy on a real clock, whose timers fire a little late: one that waits for the last moment at which a call is in
+ * time would always find that it has just passed. So it is shown deadlines that are a little earlier than they are,
+ * and by as much less as the timer that it waited for was late.
+ */
+import { type LineView, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
+
+/** @param slackMs how late a timer may be, 0 or more */
+export function withTimerSlack(policy: Policy, slackMs: number): Policy {
+  let awaitedAtMs = Infinity;
+  const shown = (view: QueueView): QueueView => {
+    const lateMs = view.nowMs - awaitedAtMs;
+    const usedMs = lateMs >= 0 && lateMs <= slackMs ? lateMs : 0;
+    return withDeadlinesEarlier(view, slackMs - usedMs);
+  };
+  return wrapPolicy(policy, {
+    decide: (view) => policy.decide(shown(view)),
+    took: (view, decision) => {
+      policy.took?.(shown(view), decision);
+      if (decision.kind === "wait") awaitedAtMs = decision.untilMs;
+    },
+  });
+}
+
+function withDeadlinesEarlier(view: QueueView, byMs: number): QueueView {
+  const { line } = view;
+  const shown: LineView = {
+    key: line.key,
+    length: line.length,
+    rows: line.rows,
+    at: (index) => {
+      const request = line.at(index);
+      return { ...request, deadlineAtMs: request.deadlineAtMs - byMs };
+    },
+    oldestArrivalMs: () => line.oldestArrivalMs(),
+  };
+  return { ...view, line: shown };
+}

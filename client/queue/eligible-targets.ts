@@ -1,0 +1,98 @@
+/**
+ * Which of a queue's targets a request may still go to. A target that denied it is not asked again, and a retry that
+ * there is no budget for goes to edges only. Requests share a line only with those of the same eligible targets, and
+ * the policy is shown the other targets as excluded; so no policy has to know of it.
+ */
+import type { TargetKind } from "../targets/target.ts";
+import type { TargetHealth, TargetView, UnderWay } from "../targets/target-view.ts";
+
+export class EligibleTargets {
+  /** All targets of the queue, as a policy may see them. */
+  readonly targets: readonly TargetView[];
+  /** How many of them are eligible. */
+  readonly size: number;
+  readonly #all: readonly TargetView[];
+  readonly #excluded: ReadonlySet<number>;
+  /** Every such set of the queue, so that equal ones are the same object. */
+  readonly #known: Map<string, EligibleTargets>;
+
+  private constructor(
+    all: readonly TargetView[],
+    excluded: ReadonlySet<number>,
+    known: Map<string, EligibleTargets>,
+  ) {
+    this.targets =
+      excluded.size === 0
+        ? all
+        : all.map((target, index) => (excluded.has(index) ? new ExcludedTarget(target) : target));
+    this.size = all.length - excluded.size;
+    this.#all = all;
+    this.#excluded = excluded;
+    this.#known = known;
+  }
+
+  static all(targets: readonly TargetView[]): EligibleTargets {
+    return new EligibleTargets(targets, new Set(), new Map());
+  }
+
+  has(target: number): boolean {
+    return !this.#excluded.has(target);
+  }
+
+  without(target: number): EligibleTargets {
+    return this.#filtered((_, index) => index !== target);
+  }
+
+  withoutFunctions(): EligibleTargets {
+    return this.#filtered(({ kind }) => kind !== "serverless");
+  }
+
+  #filtered(isKept: (target: TargetView, index: number) => boolean): EligibleTargets {
+    const excluded = new Set<number>();
+    for (const [index, target] of this.#all.entries()) {
+      if (!this.has(index) || !isKept(target, index)) excluded.add(index);
+    }
+    const name = [...excluded].join();
+    const known = this.#known.get(name) ?? new EligibleTargets(this.#all, excluded, this.#known);
+    this.#known.set(name, known);
+    return known;
+  }
+}
+
+const excluded: TargetHealth = { kind: "excluded" };
+
+class ExcludedTarget implements TargetView {
+  readonly #target: TargetView;
+
+  constructor(target: TargetView) {
+    this.#target = target;
+  }
+
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get kind(): TargetKind {
+    return this.#target.kind;
+  }
+
+  get inFlight(): number {
+    return this.#target.inFlight;
+  }
+
+  get underWay(): readonly UnderWay[] {
+    return this.#target.underWay;
+  }
+
+  get maxInFlight(): number {
+    return this.#target.maxInFlight;
+  }
+
+  health(): TargetHealth {
+    return excluded;
+  }
+
+  latencyMs(key: string): number {
+    return this.#target.latencyMs(key);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The requests of a queue that have not ended, and how many ended in which way. Every request ends exactly once, and
+ * its owner is told only when the queue is consistent again, so that an owner may call the queue.
+ */
+import type { Outcome, QueueEvent } from "./queue-event.ts";
+import type { End, QueuedRequest } from "./request.ts";
+
+/** Requests counted by how they ended: `submitted` is the sum of the ends, `waiting` and `inFlight`. */
+export type QueueCounts = Record<Outcome | "submitted" | "waiting" | "inFlight", number>;
+
+export class OpenRequests<In, Out> {
+  readonly counts: QueueCounts = {
+    submitted: 0,
+    waiting: 0,
+    inFlight: 0,
+    served: 0,
+    late: 0,
+    refused: 0,
+    cancelled: 0,
+    failed: 0,
+  };
+  /** Bytes of all requests that have not ended. */
+  bytes = 0;
+  readonly #observe: ((event: QueueEvent) => void) | undefined;
+  #ended: QueuedRequest<In, Out>[] = [];
+  #telling = false;
+
+  constructor(observe: ((event: QueueEvent) => void) | undefined) {
+    this.#observe = observe;
+  }
+
+  get isEmpty(): boolean {
+    return this.counts.waiting === 0 && this.counts.inFlight === 0;
+  }
+
+  arrived(request: QueuedRequest<In, Out>): void {
+    this.counts.submitted++;
+    this.counts.waiting++;
+    this.bytes += request.bytes;
+  }
+
+  sent(request: QueuedRequest<In, Out>): void {
+    request.attempts++;
+    request.inFlight = true;
+    this.counts.waiting--;
+    this.counts.inFlight++;
+  }
+
+  /** The request's batch failed and the request waits again. */
+  returned(request: QueuedRequest<In, Out>): void {
+    request.inFlight = false;
+    this.counts.inFlight--;
+    this.counts.waiting++;
+  }
+
+  /** @throws Error when the request had ended before: that would be a fault of the queue */
+  end(request: QueuedRequest<In, Out>, end: End<Out>, nowMs: number): void {
+    if (request.end !== undefined) throw new Error(`request ${request.id} ends twice`);
+    request.end = end;
+    this.counts[request.inFlight ? "inFlight" : "waiting"]--;
+    this.counts[end.outcome]++;
+    this.bytes -= request.bytes;
+    if (this.#observe !== undefined) {
+      const { id } = request;
+      const { outcome } = end;
+      this.#observe(
+        "error" in end
+          ? { kind: "end", id, atMs: nowMs, outcome, code: end.error.code }
+          : { kind: "end", id, atMs: nowMs, outcome },
+      );
+    }
+    this.#ended.push(request);
+  }
+
+  /**
+   * Tell the owners of all requests that ended. An owner may call the queue, which may end more requests:
+   * those are told in the same loop. An error that an owner throws reaches the caller after all were told.
+   */
+  tellOwners(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    let failure: { readonly error: unknown } | undefined;
+    while (this.#ended.length > 0) {
+      const ended = this.#ended;
+      this.#ended = [];
+      for (const request of ended) {
+        try {
+          request.done(request.end as End<Out>);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    }
+    this.#telling = false;
+    if (failure !== undefined) throw failure.error;
+  }
+}

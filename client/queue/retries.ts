@@ -1,0 +1,109 @@
+/**
+ * What becomes of requests that a target did not answer, or did not admit: they wait again, with fewer places to go
+ * where that is what was learned, or they end.
+ */
+import { SpillwayError } from "../../base/errors.ts";
+import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
+import type { BatchResult } from "../targets/target.ts";
+import type { OpenRequests } from "./open-requests.ts";
+import type { QueueEvent } from "./queue-event.ts";
+import type { QueuedRequest, Served } from "./request.ts";
+import type { RequestLine } from "./request-line.ts";
+import type { RequestLines } from "./request-lines.ts";
+
+export interface RetriesOptions<In, Out> {
+  readonly open: OpenRequests<In, Out>;
+  readonly lines: RequestLines<QueuedRequest<In, Out>>;
+  /** How often a request is sent at most. */
+  readonly maxAttempts: number;
+  readonly observe: ((event: QueueEvent) => void) | undefined;
+}
+
+export class Retries<In, Out> {
+  readonly #options: RetriesOptions<In, Out>;
+
+  constructor(options: RetriesOptions<In, Out>) {
+    this.#options = options;
+  }
+
+  /**
+   * A batch was not admitted: its requests stay in line. When there is no retry budget, the retries among them go to
+   * edges only from now on.
+   *
+   * @returns the lines to which requests were moved
+   */
+  notAdmitted(
+    line: RequestLine<QueuedRequest<In, Out>>,
+    { state, parts }: Batch<In, Out>,
+    refusal: SpillwayError,
+    nowMs: number,
+  ): RequestLine<QueuedRequest<In, Out>>[] {
+    const { observe } = this.#options;
+    if (refusal.code !== "retry_budget_spent") {
+      observe?.({ kind: "refusal", atMs: nowMs, target: state.name, key: line.key, ...errorFacts(refusal) });
+      return [];
+    }
+    const moved = new Set<RequestLine<QueuedRequest<In, Out>>>();
+    for (const { request } of parts) {
+      if (!request.failedAtFunctions) continue;
+      line.remove(request);
+      const to = this.#bar(request, refusal, nowMs);
+      if (to !== undefined) moved.add(to);
+    }
+    return [...moved];
+  }
+
+  /** A batch is back: its requests end, or wait again. */
+  batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, nowMs: number): void {
+    const { parts, target } = batch;
+    let answered = 0;
+    for (let index = 0; index < parts.length; index++) {
+      const { request } = parts[index] as QueuedPart<In, Out>;
+      const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
+      if (!result.ok || error !== undefined) {
+        this.#unanswered(request, error as SpillwayError, target, nowMs);
+        continue;
+      }
+      const answer = result.answers[answered++] as Out;
+      if (request.end !== undefined) continue;
+      const end: Served<Out> = {
+        outcome: nowMs <= request.deadlineAtMs ? "served" : "late",
+        answer,
+        target: batch.state.name,
+        batchRows: batch.rows,
+        queuedMs: batch.formedAtMs - request.arrivedAtMs,
+        serviceMs: result.serviceMs,
+      };
+      this.#options.open.end(request, end, nowMs);
+    }
+  }
+
+  /** What failed for a passing reason waits again, within its attempts and its deadline. */
+  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
+    if (request.end !== undefined) return;
+    const { open, lines, maxAttempts } = this.#options;
+    request.failed(error, target);
+    const { eligible, attempts, deadlineAtMs } = request;
+    const mayTry = error.retryable && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
+    if (mayTry && lines.add(request) !== undefined) open.returned(request);
+    else open.end(request, { outcome: "failed", error }, nowMs);
+  }
+
+  /** @returns the line in which it waits from now on; undefined when it has ended */
+  #bar(
+    request: QueuedRequest<In, Out>,
+    refusal: SpillwayError,
+    nowMs: number,
+  ): RequestLine<QueuedRequest<In, Out>> | undefined {
+    const { open, lines, observe } = this.#options;
+    request.barFunctions(refusal);
+    observe?.({ kind: "barred", id: request.id, atMs: nowMs, code: refusal.code });
+    const line = request.eligible.size > 0 ? lines.add(request) : undefined;
+    if (line !== undefined) return line;
+    const { lastFailure } = request;
+    const message = `${lastFailure?.message ?? "it failed"}; not sent again: ${refusal.message}`;
+    const error = new SpillwayError(refusal.code, message, { cause: lastFailure });
+    open.end(request, { outcome: "failed", error }, nowMs);
+    return undefined;
+  }
+}
