@@ -90,10 +90,13 @@ addCommand(
   async (options) => (await import("./cli/prices.ts")).runPrices(options),
 );
 
-addCommand("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>
-  (await import("./cli/replay.ts")).runReplay(options),
+addCommand(
+  "replay",
+  "replays a trace under any policy in virtual time, or checks and explains a queue's record",
+  replayOptions,
+  async (options) => (await import("./cli/replay.ts")).runReplay(options),
 );
-addCommand("detect", "change points of a series", detectOptions, async (options) =>
+addCommand("detect", "finds the change points of a series", detectOptions, async (options) =>
   (await import("./cli/detect.ts")).runDetect(options),
 );
 

@@ -1,4 +1,4 @@
-/** The server that `bench/edge.ts` measures, in a process of its own: `ocr-cls`, a no-op model, and a bare route. */
+/** The server of `bench/edge.ts`, in its own process: `ocr-cls`, a no-op model, and a bare route. */
 import { createAdaptorServer } from "@hono/node-server";
 import { fileURLToPath } from "node:url";
 import type { AddressInfo } from "node:net";

@@ -2,7 +2,7 @@
  * What has been learned of one edge: its link, and the batches that it works on. It belongs to the edge and not to a
  * policy, because all models share the uplink and the replicas of an edge.
  */
-import type { LinkModel, Upload } from "../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
 
 /** How long batches of some model take, as it is known now. */
@@ -19,7 +19,7 @@ export interface ExpectedService {
 export interface WorkUnderWay {
   readonly id: number;
   readonly rows: number;
-  readonly upload: Upload;
+  readonly upload: LinkUpload;
   readonly expected: ExpectedService;
 }
 

@@ -279,6 +279,13 @@ describe("edge, functions and queue together", () => {
     expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
     expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
     expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+
+    const check = await run("replay", "--record", record, "--explain", "7");
+    expect(check.status, check.stderr).toBe(0);
+    expect(check.stdout).toMatch(/^identical: \d+ decisions$/m);
+    expect(check.stdout).toMatch(/^ {2}\d.* It left in batch \d+ to /m);
+    const compared = await run("replay", "--record", record, "--compare", "edge-only,spillway", "--json");
+    expect(JSON.parse(compared.stdout)).toMatchObject([{ requests: 25 }, { requests: 25 }]);
   }, 60_000);
 
   it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
