@@ -7,7 +7,7 @@
  */
 export type { Clock, Timer } from "./base/clock.ts";
 export { type ErrorCode, errorKinds, SpillwayError } from "./base/errors.ts";
-export { monotonicClock } from "./base/monotonic-clock.ts";
+export { monotonicClock } from "./base/clock.ts";
 export { UsageError } from "./base/usage-error.ts";
 
 export { type FixedPlan, fixedPolicy } from "./client/policies/fixed.ts";
@@ -68,7 +68,6 @@ export type { InferRequest, InferResponse } from "./protocol/message.ts";
 export { type Tensor, tensorFromNumbers, tensorToNumbers } from "./protocol/tensor.ts";
 
 export { readWorld, type World } from "./replay/command/replay-world.ts";
-export { textFile } from "./replay/files.ts";
 export { policyWith } from "./replay/peers/registry.ts";
 export { type ReplayOptions, replayTrace } from "./replay/run.ts";
 export type { ReplaySummary } from "./replay/summary.ts";

@@ -1,7 +1,7 @@
 /**
- * Writes `docs/reference/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a
- * user runs it; policies with parameters get the best ones for each trace in hindsight. Traces and scenarios lie
- * beside the repository; without them nothing is written.
+ * Writes `docs/reference/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a user
+ * runs it. Policies with parameters get the best ones for each trace, in hindsight. Without the traces and scenarios
+ * beside the repository, nothing is written.
  */
 import { writeFileSync } from "node:fs";
 import { ablations, ablationSection } from "./ablations.ts";
@@ -9,7 +9,7 @@ import { type PolicyResult, readPairings, readReferences, replayPairing, pairing
 import { type PairingResult, resultsPage } from "./results-page.ts";
 import { wrapProse } from "../docs/prose.ts";
 
-/** The quantile that a dispatcher reserves, at which the limit in overload is taken. */
+/** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";
 
 const pairings = readPairings();

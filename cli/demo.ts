@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkInstalled } from "../base/optional-package.ts";
 import { throwUsage } from "../base/usage-error.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
+import { stopOnSignal } from "../base/program/progress.ts";
 import { embeddedModels } from "../edge/models/repository.ts";
 import { runPrograms } from "../tools/demo/demo-run.ts";
 import { replayUnderEach } from "../tools/demo/demo-replay.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { closeSync, createReadStream, createWriteStream, openSync, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { whyUnwritable } from "../base/file-fault.ts";
+import { whyUnwritable } from "../base/error-text.ts";
 import { InputError } from "../base/input-error.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "../base/text-lines.ts";

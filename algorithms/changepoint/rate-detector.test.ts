@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { RateDetector } from "./rate-detector.ts";
+import { RateDetector } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** A Poisson count, or with a dispersion above 1 a sum of geometric clusters: variance = dispersion x mean. */
@@ -73,7 +73,7 @@ it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", 
     const alarms = alarmsOf(counts, detector);
     expect(alarms.length, `${rate}`).toBeGreaterThan(2);
     expect(alarms.length, `${rate}`).toBeLessThan(15);
-    expect((detector.rate?.mean ?? 0) / rate).toBeGreaterThan(1.9);
+    expect((detector.level?.mean ?? 0) / rate).toBeGreaterThan(1.9);
   }
 });
 
@@ -87,12 +87,12 @@ it("notices within seconds that an idle service has work, but not a single reque
 
 it("knows the rate since the last change, with its error", () => {
   const detector = new RateDetector();
-  expect(detector.rate).toBeUndefined();
+  expect(detector.level).toBeUndefined();
   const [alarm] = alarmsOf(
     countsOf(11, 1_500, (t) => (t < 1_000 ? 50 : 80)),
     detector,
   );
-  const { mean = 0, standardError = 0, startIndex } = detector.rate ?? {};
+  const { mean = 0, standardError = 0, startIndex } = detector.level ?? {};
   expect(startIndex).toBe(alarm?.startIndex);
   expect(Math.abs(mean - 80)).toBeLessThan(4 * standardError);
   expect(standardError).toBeCloseTo(Math.sqrt(80 / 500), 1);

@@ -4,8 +4,8 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Logger } from "pino";
-import { whyUnwritable } from "../../base/file-fault.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { whyUnwritable } from "../../base/error-text.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";

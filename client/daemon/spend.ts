@@ -9,7 +9,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { whyUnreadable, whyUnwritable } from "../../base/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../../base/error-text.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { DaemonOptions } from "./options.ts";
 import { type SavedSpend, SpendCap } from "../targets/spend-cap.ts";

@@ -2,14 +2,14 @@
  * What has been learned of the functions of a queue: the uplink that all of them share, and which of their instances
  * are warm. It belongs to them and not to a policy, because all models share both.
  */
-import type { LinkModel, Upload } from "../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
 import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {
   readonly link: LinkModel;
   /** By the id of the batch. */
-  readonly #uploads = new Map<number, Upload>();
+  readonly #uploads = new Map<number, LinkUpload>();
   /** By the index of the target. */
   readonly #instances = new Map<number, WarmInstances>();
   /** Counts the calls that were sent. */

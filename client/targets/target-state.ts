@@ -4,7 +4,7 @@
  * the target itself says. It reacts to the queue's events alone, so that a record replays to the same decisions.
  */
 import type { Random } from "../../base/random.ts";
-import { SlidingQuantile } from "../../base/sliding-quantile.ts";
+import { SlidingQuantile } from "../../base/quantile.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { SpillwayError, worstOf } from "../../base/errors.ts";

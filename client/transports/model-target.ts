@@ -7,7 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";

@@ -1,13 +1,9 @@
-/**
- * The embedded OCR pipeline: PP-OCR's detector, direction classifier and reader behind handlers, so that a client sends
- * pictures of pages and gets lines of text. `ocr-orient` and `ocr-read` are second instances of the files of `ocr-cls`
- * and `ocr-rec`, which take tensors.
- */
+/** The embedded OCR pipeline, from pictures of pages to lines of text: PP-OCR's three models behind handlers. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { packagePath } from "../../base/optional-package.ts";
+import { readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
-import { readModelConfig } from "./read-model-config.ts";
 
 /** Files of the package that brings the models. */
 const files = {
@@ -17,39 +13,26 @@ const files = {
   dictionary: "ppocr_keys_v1.txt",
 };
 
-const half = [0.5, 0.5, 0.5];
-const upright = "0";
 const upsideDown = "180";
+const frame = { width: 192, height: 48, fit: "line", pad: 128 };
+const numbers = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], channels: "BGR" };
 
+/** `ocr-orient` and `ocr-read` use the files of `ocr-cls` and `ocr-rec`, which take tensors. */
 const orient = {
   handler: "image-classification",
   base: "ocr-cls",
-  labels: [upright, upsideDown],
-  settings: {
-    width: 192,
-    height: 48,
-    fit: "line",
-    pad: 128,
-    mean: half,
-    std: half,
-    channels: "BGR",
-    scores: "probabilities",
-    top: 1,
-  },
+  labels: ["0", upsideDown],
+  settings: { ...frame, ...numbers, scores: "probabilities", top: 1 },
 };
 
+const whenUpsideDown = { column: "orient.label", is: upsideDown };
 const pipeline = {
   stages: [
     { name: "detect", model: "ocr-det", inputs: { image: "image" } },
     { name: "crop", step: "crop", picture: "image", argument: "detect.boxes" },
     { name: "line", spread: { picture: "crop.result", box: "detect.boxes" } },
     { name: "orient", model: "ocr-orient", inputs: { image: "line.picture" } },
-    {
-      name: "upright",
-      step: "turn",
-      picture: "line.picture",
-      when: { column: "orient.label", is: upsideDown },
-    },
+    { name: "upright", step: "turn", picture: "line.picture", when: whenUpsideDown },
     { name: "read", model: "ocr-read", inputs: { image: ["upright.result", "line.picture"] } },
   ],
   list: "lines",
@@ -62,9 +45,8 @@ export function embeddedPath(file: keyof typeof files): string {
 }
 
 export function embeddedOcr(): ModelFile[] {
-  const labels = readFileSync(embeddedPath("dictionary"), "utf8")
-    .replace(/\r?\n$/, "")
-    .split(/\r?\n/);
+  const dictionary = readFileSync(embeddedPath("dictionary"), "utf8").replace(/\r?\n$/, "");
+  const labels = dictionary.split(/\r?\n/);
   return [
     model("ocr-det", "4", embeddedPath("detection"), { handler: "text-detection" }),
     model("ocr-orient", "2", embeddedPath("classifier"), orient),

@@ -3,7 +3,7 @@
  * of their own into a scenario; but one that is nearly a known key, where that key is absent, is hardly a note.
  */
 import type { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { nearestName } from "../../base/error-text.ts";
 
 /** As many letters may be wrong. */
 const mostEdits = 2;

@@ -1,7 +1,7 @@
 /** Reads price sheets from files: those that come with the program by name, a user's own by path. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { PriceSheet } from "./price.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { checkPriceSheet, validityProblem } from "./price-sheet.ts";
 import { UsageError } from "../../base/usage-error.ts";
 

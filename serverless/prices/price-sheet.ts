@@ -1,7 +1,6 @@
 /** The fields of price sheets, the check of a sheet that somebody wrote, and whether a sheet is still valid. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
-import { showValue } from "../../base/show-value.ts";
+import { didYouMean, showValue } from "../../base/error-text.ts";
 
 // The message of a check says what is allowed; `checkPriceSheet` puts the field and its value before it.
 const text = z.string("a text that is not empty").min(1, "a text that is not empty");
@@ -120,7 +119,7 @@ function problemsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly 
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       if (place !== "") return `unknown field "${place}.${key}"`;
-      return `unknown field "${key}"; did you mean "${nearestName(key, known)?.name}"?`;
+      return `unknown field "${key}"${didYouMean(key, known)}`;
     });
   }
   const value = issue.path.reduce<unknown>(

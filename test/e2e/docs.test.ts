@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { replayPolicyNames, replayParameters } from "../../replay/peers/registry.ts";
-import { readModelConfig } from "../../edge/models/read-model-config.ts";
+import { readModelConfig } from "../../edge/models/model-config.ts";
 import { checkPriceSheet } from "../../serverless/prices/price-sheet.ts";
 import { proseWidth, wrapProse } from "../../docs/prose.ts";
 import { executable } from "../support/built.ts";

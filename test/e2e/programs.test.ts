@@ -82,7 +82,7 @@ describe("the command line", () => {
     [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
     [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
     [["detect", "--log-level", "info"], /unknown option '--log-level'/],
-    [["edge", "--host", "999.1.1.1"], /host 999\.1\.1\.1 cannot be listened on/],
+    [["edge", "--host", "999.1.1.1"], /cannot listen on host 999\.1\.1\.1/],
     [["edge", "--prot", "1"], /Did you mean --port/],
     [["edje"], /unknown command 'edje'/],
     [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
@@ -279,6 +279,13 @@ describe("edge, functions and queue together", () => {
     expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
     expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
     expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+
+    const check = await run("replay", "--record", record, "--explain", "7");
+    expect(check.status, check.stderr).toBe(0);
+    expect(check.stdout).toMatch(/^identical: \d+ decisions$/m);
+    expect(check.stdout).toMatch(/^ {2}\d.* It left in batch \d+ to /m);
+    const compared = await run("replay", "--record", record, "--compare", "edge-only,spillway", "--json");
+    expect(JSON.parse(compared.stdout)).toMatchObject([{ requests: 25 }, { requests: 25 }]);
   }, 60_000);
 
   it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
@@ -297,7 +304,7 @@ describe("edge, functions and queue together", () => {
     const edge = start("edge", "--port", "0", "--lame-duck", "60", "--load", "ocr-cls");
     await listening(edge.child);
     edge.child.kill("SIGTERM");
-    await eventually(() => expect(edge.log()).toContain("serving on"));
+    await eventually(() => expect(edge.log()).toContain("still serving"));
     edge.child.kill("SIGTERM");
     expect((await edge.ended).status).toBe(130);
     await eventually(() => expect(pidsIn(edge.log()).filter(isAlive)).toEqual([]));

@@ -132,8 +132,7 @@ export function scheduleOf(
   learned?: LearnedEdge,
 ): EdgeSchedule {
   const sloMs = 1_000;
-  const edge =
-    learned ?? (learnedTargets({ targets: [profile], sloMs, without }).edges.get(0) as LearnedEdge);
+  const edge = learned ?? learnedTargets({ targets: [profile], sloMs, without }).edges.get(0)!;
   return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01, without: new Set(without) });
 }
 

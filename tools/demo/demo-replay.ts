@@ -7,13 +7,13 @@ import { figure, percent } from "../../base/figures.ts";
 import { version } from "../../base/program/version.ts";
 import type { QueuePolicy } from "../../client/policies/make-policy.ts";
 import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
-import type { ComparedSummary } from "../../replay/command/compare.ts";
+import type { ComparedSummary } from "../../replay/command/summary-text.ts";
 import { besideLimit, scenarioLimit } from "../../replay/limit/scenario-limit.ts";
 import { replayPolicies, type ReplayPolicyName } from "../../replay/peers/registry.ts";
 import { parseRecord, type RecordedRun } from "../../replay/records/recorded-run.ts";
 import { recordedWorld, type RecordedWorld } from "../../replay/records/recorded-world.ts";
 import { reportPage } from "../../replay/report/page.ts";
-import type { ReportRun } from "../../replay/report/report.ts";
+import type { ReportRun } from "../../replay/report/chart.ts";
 import { replayTrace } from "../../replay/run.ts";
 import { Timeline } from "../../replay/timeline.ts";
 import { surveyArrivals } from "../../replay/traces/arrival-survey.ts";
@@ -60,7 +60,7 @@ export async function functionsAloneCost(
   const bytes = policy.targets[0]?.models[model]?.requestBytes ?? 0;
   const of = { kind: "arrival", key: encodeURIComponent(model), rows: 1, bytes, sloMs } as const;
   const inputs = momentsS.map((atS, id) => ({ ...of, id, atMs: atS * 1_000 }));
-  const world = demoWorld({ header, inputs, outputs: [] }, undefined);
+  const world = demoWorld({ header, inputs, outputs: [], outputLines: [] }, undefined);
   const { cost, served } = await replayTrace({
     ...world,
     ...wholeTrace(seed),

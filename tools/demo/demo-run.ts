@@ -9,7 +9,7 @@ import { fastestEdgePerS, demoFunctions, functionSizes, instancesPerSize } from 
 import type { DemoOptions } from "./options.ts";
 import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
 import { type RunningProgram, startDemoProgram } from "./programs.ts";
-import { createExchange } from "../load/exchange.ts";
+import { createV2Caller } from "../load/v2-caller.ts";
 import { blankRequest, drawQuestions } from "./questions.ts";
 import { createLines } from "./text-lines.ts";
 
@@ -145,9 +145,9 @@ async function warmUp({ url }: RunningProgram, model: string): Promise<void> {
   const calls = functionSizes.flatMap((size) => Array.from({ length: instancesPerSize }, () => size));
   await Promise.all(
     calls.map(async (size) => {
-      const exchange = createExchange({ url: `${url}/trigger/${size}`, model, connections: 1 });
-      const answer = await exchange.send(wire);
-      await exchange.close();
+      const caller = createV2Caller({ url: `${url}/trigger/${size}`, model, connections: 1 });
+      const answer = await caller.send(wire);
+      await caller.close();
       if (answer.kind === "failed") throw new Error(`function ${size} does not answer: ${answer.why}`);
     }),
   );

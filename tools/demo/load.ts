@@ -2,8 +2,8 @@
  * Sends requests at given moments, whether or not earlier ones are answered, and notes how each went.
  * Latency counts from the scheduled moment, so a late sender cannot hide a slow answer.
  */
-import { createExchange, type Exchange } from "../load/exchange.ts";
-import { openLoop } from "../load/open-loop.ts";
+import { createV2Caller, type V2Caller } from "../load/v2-caller.ts";
+import { openLoop } from "../load/generate.ts";
 import { decodeAnswer, type Question } from "./questions.ts";
 
 /** How one request went. */
@@ -38,7 +38,7 @@ export async function sendAll(
   stop: AbortSignal,
   onOutcome: (outcome: DemoOutcome) => void,
 ): Promise<void> {
-  const exchange = createExchange({ url, model, connections: 256 });
+  const exchange = createV2Caller({ url, model, connections: 256 });
   const due = questions.map((question, index) => ({ atS: momentsS[index] as number, rows: 1, question }));
   const ask = async ({ question, atS }: (typeof due)[number], dueAtMs: number): Promise<void> =>
     onOutcome({ ...(await outcomeOf(exchange, question, dueAtMs)), dueAtMs: atS * 1_000 });
@@ -46,7 +46,7 @@ export async function sendAll(
   await exchange.close();
 }
 
-async function outcomeOf(exchange: Exchange, question: Question, dueAtMs: number) {
+async function outcomeOf(exchange: V2Caller, question: Question, dueAtMs: number) {
   const exchanged = await exchange.send(question.wire);
   const latencyMs = performance.now() - dueAtMs;
   if (exchanged.kind === "failed") {

@@ -1,7 +1,7 @@
 /** Starts the programs of the demo as processes of their own, learns where each listens, and stops or kills them. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { endText, spawnProgram, stopTimeoutMs } from "../fleet/spawn-program.ts";
+import { endText, spawnProgram, stopTimeoutMs } from "../fleet/processes.ts";
 
 export interface RunningProgram {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { ComparedSummary } from "../../replay/command/compare.ts";
+import type { ComparedSummary } from "../../replay/command/summary-text.ts";
 import type { DemoOutcome } from "./load.ts";
 import { closingSentence, formatReport, makeReport } from "./report.ts";
 

@@ -1,6 +1,6 @@
 /** What the demo reports: figures from the outcomes of its requests, and the sentence that sums them up. */
 import { quantileSorted } from "simple-statistics";
-import type { ComparedSummary } from "../../replay/command/compare.ts";
+import type { ComparedSummary } from "../../replay/command/summary-text.ts";
 import type { Outage } from "./demo-replay.ts";
 import type { DemoRun } from "./demo-run.ts";
 import type { DemoOutcome } from "./load.ts";

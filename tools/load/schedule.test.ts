@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Due } from "./open-loop.ts";
+import type { Due } from "./generate.ts";
 import { constantSchedule, poissonSchedule, traceSchedule } from "./schedule.ts";
 
 const open = { seconds: Infinity, requests: Infinity };

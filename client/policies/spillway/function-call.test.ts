@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lineOf, menuOf, type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import { chooseCall } from "./function-call.ts";
-import type { FunctionSize } from "./function-size.ts";
+import type { FunctionModel } from "./function-model.ts";
 
 /** The only size of a menu. */
-function sizeOf(facts: SizeFacts, sloMs = 1_000): FunctionSize {
-  return menuOf([tinySize(facts)], { sloMs }).sizes[0] as FunctionSize;
+function sizeOf(facts: SizeFacts, sloMs = 1_000): FunctionModel {
+  return menuOf([tinySize(facts)], { sloMs }).sizes[0] as FunctionModel;
 }
 
 describe("a call of functions", () => {

@@ -3,8 +3,8 @@
  * they are expected to cost later.
  */
 import type { LineView } from "../policy.ts";
-import type { FunctionSize } from "./function-size.ts";
-import type { Overflow } from "./overflow.ts";
+import type { FunctionModel } from "./function-model.ts";
+import type { LineOverflow } from "./overflow.ts";
 
 /** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
 const roundingMs = 1e-6;
@@ -20,8 +20,8 @@ export interface FunctionCall {
 /** @param callAtMs when the call's upload could begin */
 export function chooseCall(
   line: LineView,
-  overflow: Overflow,
-  size: FunctionSize,
+  overflow: LineOverflow,
+  size: FunctionModel,
   callAtMs: number,
 ): FunctionCall {
   const { maxRows } = size;
@@ -59,7 +59,7 @@ function rowsIn(line: LineView, first: number, count: number): number {
  * Where a call begins. What counts for the edge is how many go, not who: when enough overflow for a full
  * call, but the first of them has no time for one, the call takes younger requests that have.
  */
-function startOfCall(line: LineView, overflow: Overflow, size: FunctionSize, callAtMs: number): number {
+function startOfCall(line: LineView, overflow: LineOverflow, size: FunctionModel, callAtMs: number): number {
   const { maxRows } = size;
   if (overflow.count < maxRows) return overflow.first;
   const fullAtMs = callAtMs + size.startMs(callAtMs) + size.latencyMs(maxRows);

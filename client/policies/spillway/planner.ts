@@ -3,8 +3,7 @@
  * target has changed for good, and now and then in any case. What it plans is which size of function takes the
  * overflow.
  */
-import { formatPlan } from "../../../algorithms/plan/format-plan.ts";
-import { makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
+import { formatPlan, makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
 import type { PlanCause, PlanChange } from "../policy-inputs.ts";
 
 /** A size other than the present one must be predicted to save this part of its cost. */

@@ -2,7 +2,7 @@
  * How many requests arrive: for plans the rate since its last lasting change, from counts in bins of 1 s; for the
  * moment an exponential average.
  */
-import { RateDetector } from "../../../algorithms/changepoint/rate-detector.ts";
+import { RateDetector } from "../../../algorithms/changepoint/change-detectors.ts";
 
 const binMs = 1_000;
 /** After so many empty bins more of them tell nothing new. */
@@ -67,7 +67,7 @@ export class RateWatch {
 
   /** Rows a millisecond since the last change; before the first bin is over, since the first arrival. */
   perMs(nowMs: number): number {
-    const level = this.#detector.rate;
+    const level = this.#detector.level;
     if (level !== undefined && this.#detects) return level.mean / binMs;
     return (this.#total + this.#count) / Math.max(binMs, nowMs - (this.#startedAtMs ?? nowMs));
   }

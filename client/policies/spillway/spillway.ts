@@ -2,7 +2,7 @@
  * The `spillway` policy: the edges fill first, and what they cannot take in time overflows to functions, as late and
  * as well batched as the deadline allows. Deadline-aware deferral with overflow.
  *
- * A request is overflow when the edges, played forward, cannot serve it in time. Overflow waits until the oldest of it
+ * A request is overflow when the edges, played forward, cannot serve it in time. LineOverflow waits until the oldest of it
  * reaches its last moment on the functions' side; then it goes in one call, together with those behind it that cost
  * less in this call than they are expected to cost later. A longest wait, where one is given, makes the oldest request
  * leave although it would still be in time later.
@@ -22,8 +22,8 @@ import { contextOf, type DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import type { FunctionSize } from "./function-size.ts";
-import { findOverflow, type Overflow, soonestFirst } from "./overflow.ts";
+import type { FunctionModel } from "./function-model.ts";
+import { findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
@@ -129,7 +129,7 @@ class Spillway implements Policy {
    * Edges that failed are not counted on: without a healthy one everything is overflow. While the edges' time is not
    * scarce nobody is passed over, unless that leaves some over.
    */
-  #overflow(context: DecisionContext, isScarce: boolean): Overflow {
+  #overflow(context: DecisionContext, isScarce: boolean): LineOverflow {
     const { healthy } = context;
     const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
@@ -141,8 +141,8 @@ class Spillway implements Policy {
     return findOverflow(line, healthy, this.#canSkip(context));
   }
 
-  /** Overflow goes to functions at its last moment, or when it fills a call. */
-  #spill(context: DecisionContext, overflow: Overflow, notes: Considered): Decision {
+  /** LineOverflow goes to functions at its last moment, or when it fills a call. */
+  #spill(context: DecisionContext, overflow: LineOverflow, notes: Considered): Decision {
     const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line, draining } = view;
     if (overflow.count === 0) return forever;
@@ -213,7 +213,7 @@ class Spillway implements Policy {
     { rows, deadlineAtMs }: WaitingRequest,
     nowMs: number,
     callAtMs: number,
-  ): FunctionSize | undefined {
+  ): FunctionModel | undefined {
     const planned = this.#menu.ready(this.#state.planner.sizes, nowMs) ?? this.#menu.fastest();
     if (planned === undefined) return undefined;
     return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
@@ -222,7 +222,7 @@ class Spillway implements Policy {
   /** @param cause why it leaves unless it is full */
   #call(
     { targets }: QueueView,
-    size: FunctionSize,
+    size: FunctionModel,
     { first, count, rows }: FunctionCall,
     cause: ReleaseReason,
     notes: Considered,

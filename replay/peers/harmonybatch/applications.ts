@@ -1,10 +1,15 @@
 /** The applications of a queue: its requests told apart by their SLO, each with its share of the recent ones. */
-import type { Application } from "./group-plan.ts";
+import type { RequestClass } from "../../../algorithms/plan/batch-size-law.ts";
 import type { WaitingRequest } from "../../../client/policies/policy.ts";
 
 /** Time from arrival to deadline, to the microsecond: their difference is not always the SLO to the last bit. */
 export function sloOf({ arrivedAtMs, deadlineAtMs }: WaitingRequest): number {
   return Math.round((deadlineAtMs - arrivedAtMs) * 1_000) / 1_000;
+}
+
+/** An application: requests of one row with an SLO. */
+export interface Application extends RequestClass {
+  readonly name: string;
 }
 
 export class Applications {

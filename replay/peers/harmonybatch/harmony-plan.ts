@@ -8,7 +8,7 @@
  * (`cheapestPartition`), where the original merges in two stages, so no grouping of its own is cheaper.
  */
 import { cheapestPartition } from "./partition.ts";
-import type { Application } from "./group-plan.ts";
+import type { Application } from "./applications.ts";
 
 export interface HarmonyFunction {
   /** The longest time from sending a batch until its answer, by rows. */

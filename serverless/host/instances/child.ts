@@ -1,6 +1,6 @@
 /** A child process that does not outlive the host and leaves no processes of its own behind. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { forEachLine } from "../../../base/output-lines.ts";
+import { forEachLine } from "../../../base/text-lines.ts";
 
 export interface ChildOptions {
   /** Program and arguments. */
