@@ -7,13 +7,14 @@ import { writeFileSync } from "node:fs";
 import { ablations, ablationSection } from "./ablations.ts";
 import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
+import { wrapProse } from "../docs/prose.ts";
 
 /** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";
 
 const pairings = readPairings();
 if (pairings === undefined) {
-  console.log("../shared/data/pairings.json: no such file; docs/results.md is left as it is");
+  console.log("../shared/data/pairings.json: no such file; docs/reference/results.md is left as it is");
 } else {
   const references = readReferences();
   const results: PairingResult[] = [];
@@ -27,5 +28,5 @@ if (pairings === undefined) {
     console.log(`${pairing.name}: replayed`);
   }
   const page = `${resultsPage(results)}\n${ablationSection(await ablations(pairings))}`;
-  writeFileSync(new URL("../../docs/results.md", import.meta.url), page);
+  writeFileSync(new URL("../../docs/reference/results.md", import.meta.url), wrapProse(page));
 }

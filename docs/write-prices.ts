@@ -1,9 +1,10 @@
-/** Writes `docs/prices.md` from the price sheets and their fields. Run `node dist/docs/write-prices.js` after a build. */
+/** Writes `docs/reference/prices.md` from the price sheets and their fields. Run `node dist/docs/write-prices.js` after a build. */
 import { writeFileSync } from "node:fs";
 import type { PriceSheet } from "../serverless/prices/price.ts";
 import { readShippedSheets } from "../serverless/prices/price-sheet-files.ts";
 import { sheetFields } from "../serverless/prices/price-sheet.ts";
 import { plainNumber } from "../serverless/prices/price-table.ts";
+import { wrapProse } from "./prose.ts";
 
 function sheetRow(sheet: PriceSheet): string {
   const { name, currency, validFrom, granularityMs, tiers = [], source } = sheet;
@@ -96,4 +97,4 @@ ${fieldRows("gb-second")}
 }
 \`\`\`
 `;
-writeFileSync(new URL("../../docs/prices.md", import.meta.url), page);
+writeFileSync(new URL("../../docs/reference/prices.md", import.meta.url), wrapProse(page));

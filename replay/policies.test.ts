@@ -1,3 +1,4 @@
+// @module-tag slow
 /** What every policy must keep to in replay, and what an independent checker says of their logs. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

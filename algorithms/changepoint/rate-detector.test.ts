@@ -30,7 +30,7 @@ function alarmsOf(counts: readonly number[], detector = new RateDetector()): Ala
   return counts.map((count) => detector.observe(count)).filter((alarm) => alarm !== undefined);
 }
 
-it("is quiet while the rate stands, whatever rate and dispersion", () => {
+it("is quiet while the rate stands, whatever rate and dispersion", { tags: ["slow"] }, () => {
   for (const rate of [0.1, 5, 100])
     for (const dispersion of [1, 3])
       expect(alarmsOf(countsOf(5, 7_200, () => rate, dispersion)), `${rate}/${dispersion}`).toEqual([]);
@@ -53,7 +53,7 @@ it("finds steps within the seconds that their size and the noise allow", () => {
   }
 });
 
-it("does not take lone spikes of five times the rate for changes", () => {
+it("does not take lone spikes of five times the rate for changes", { tags: ["slow"] }, () => {
   for (const rate of [20, 100])
     for (const dispersion of [1, 3]) {
       const counts = countsOf(7, 7_200, (t) => (t % 300 === 299 ? 5 * rate : rate), dispersion);
@@ -66,7 +66,7 @@ it("does not take a lone second without requests, and the flood after it, for a 
   expect(alarmsOf(counts)).toEqual([]);
 });
 
-it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", () => {
+it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", { tags: ["slow"] }, () => {
   for (const rate of [20, 100, 1_000]) {
     const counts = countsOf(9, 6_000, (t) => rate * (1 + Math.min(1, Math.max(0, (t - 1_200) / 3_600))));
     const detector = new RateDetector();
@@ -119,7 +119,7 @@ it("raises for a prefix the alarms that it raises for the whole up to there", ()
   );
 });
 
-it("holds no more memory after a week than after an hour", () => {
+it("holds no more memory after a week than after an hour", { tags: ["slow"] }, () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const heldBytes = (): number => {

@@ -17,16 +17,20 @@ describe.each([
     return undefined;
   }
 
-  it.each([100, 40_000])("finds a large lasting shift after %i values, within a few more", (values) => {
-    const detector = new ShiftDetector(noise);
-    expect(feed(detector, values, level)).toBeUndefined();
-    const alarm = feed(detector, 10, shifted);
-    expect(alarm?.startIndex).toBe(values);
-    expect(alarm?.atIndex).toBeLessThan(values + 6);
-    expect((detector.level?.mean ?? 0) / shifted).toBeCloseTo(1, 3);
-  });
+  it.each([100, 40_000])(
+    "finds a large lasting shift after %i values, within a few more",
+    { tags: ["slow"] },
+    (values) => {
+      const detector = new ShiftDetector(noise);
+      expect(feed(detector, values, level)).toBeUndefined();
+      const alarm = feed(detector, 10, shifted);
+      expect(alarm?.startIndex).toBe(values);
+      expect(alarm?.atIndex).toBeLessThan(values + 6);
+      expect((detector.level?.mean ?? 0) / shifted).toBeCloseTo(1, 3);
+    },
+  );
 
-  it("raises no alarm for a lone outlier", () => {
+  it("raises no alarm for a lone outlier", { tags: ["slow"] }, () => {
     const detector = new ShiftDetector(noise);
     expect(feed(detector, 40_000, level)).toBeUndefined();
     for (let nth = 0; nth < 20; nth++) {

@@ -25,7 +25,14 @@ import type { DaemonOptions } from "./options.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 
-/** @throws UsageError when an option does not go with the others or names what cannot be used */
+/**
+ * Opens a daemon; `start` measures its targets.
+ *
+ * @example
+ * const daemon = openDaemon(daemonOptions.parse({ edge: "http://127.0.0.1:8000", serverless: false }), pino());
+ *
+ * @throws UsageError when an option does not go with the others or names what cannot be used
+ */
 export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);

@@ -14,6 +14,11 @@ export interface FixedPlan {
 }
 
 /**
+ * Makes the fixed plan's policy.
+ *
+ * @example
+ * fixedPolicy({ batchRows: [20, 2], timeoutMs: 400 }); // 20 rows to the edge, then 2 to a function, after 0.4 s at most
+ *
  * @throws RangeError when a batch size is not an integer from 1 or the timeout is negative
  */
 export function fixedPolicy(plan: FixedPlan): Policy {

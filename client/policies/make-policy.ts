@@ -29,13 +29,20 @@ export type QueuePolicy =
 
 export interface PolicyListener {
   /** A key's policy works with another plan. */
-  onPlan(key: string, change: PlanChange): void;
+  onPlan?(key: string, change: PlanChange): void;
   /** A model came that is not in the profile; another one's times stand for it. */
   onStandIn?(model: string, standIn: string): void;
 }
 
-/** Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets. */
-export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener): Policy {
+/**
+ * Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets.
+ *
+ * @example
+ * const { targets } = await calibrate(options);
+ * const prices = readPriceSheet("alibaba-fc-cn-2026");
+ * makePolicy({ name: "spillway", sloQuantile: 0.99, targets, prices }, 1_000);
+ */
+export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;
   // Worked out once a model: keys come with every new shape.
@@ -59,7 +66,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       maxWaitMs,
       currency: prices.currency,
       learned,
-      onPlan: (change) => listener.onPlan(key, change),
+      onPlan: (change) => listener.onPlan?.(key, change),
     });
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
     return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);

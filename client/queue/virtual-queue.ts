@@ -23,6 +23,12 @@ import { RetryBudget } from "../targets/retry-budget.ts";
 import { TargetState } from "../targets/target-state.ts";
 import { readyAtMs } from "../targets/target-view.ts";
 
+/**
+ * @example
+ * const policy = fixedPolicy({ batchRows: [20], timeoutMs: 400 });
+ * const queue = new VirtualQueue({ clock: monotonicClock(), policy, targets: [edge], sloMs: 1_000 });
+ * const { answer, target, batchRows } = await queue.infer({ payload: call, key: queueKey(call.model, call.request) });
+ */
 export class VirtualQueue<In, Out> {
   readonly #clock: Clock;
   readonly #events: OneAtATime;

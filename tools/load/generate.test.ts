@@ -1,3 +1,4 @@
+// @module-tag slow
 /** A load on a real socket: every request is counted once, whatever the server does with it. */
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";

@@ -1,11 +1,13 @@
 /** Pictures as a load: the files of a folder, or generated ones, in the form that the model's input takes. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import sharp from "sharp";
+import { loadPackage } from "../../base/optional-package.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { DescribedInput } from "../../client/daemon/profile/example-input.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
+
+const sharp = () => loadPackage("sharp", "a load of pictures");
 
 const pictureName = /\.(jpe?g|png|webp)$/i;
 /** Of a larger folder, the first ones by name are used. */
@@ -32,7 +34,7 @@ export async function readPictures(folder: string, seed: number): Promise<readon
 async function generatedPicture(random: () => number): Promise<Uint8Array> {
   const [width, height] = [20, 15];
   const pixels = Uint8Array.from({ length: 3 * width * height }, () => Math.floor(random() * 256));
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
+  return sharp()(pixels, { raw: { width, height, channels: 3 } })
     .resize(generated.widthPx, generated.heightPx)
     .jpeg()
     .toBuffer();
@@ -57,7 +59,7 @@ export async function pictureRequest(picture: Uint8Array, input: DescribedInput)
       `input ${name} is ${datatype}[${shape.join(",")}]; allowed for pictures: BYTES and FP32[1,3,height,width]`,
     );
   }
-  const pixels = await sharp(picture)
+  const pixels = await sharp()(picture)
     .removeAlpha()
     .toColourspace("srgb")
     .resize(width, height, { fit: "fill" })

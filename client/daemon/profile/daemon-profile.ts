@@ -71,7 +71,12 @@ function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string):
   return { ...found, replicas };
 }
 
-/** Each edge and then each function, with nothing measured. */
+/**
+ * Each edge and then each function, with nothing measured.
+ *
+ * @example
+ * unmeasured({ edges: [{ name: "edge" }], functions: [], options: { serverlessCalls: 32 } }).targets[0].models; // {}
+ */
 export function unmeasured({
   options,
   edges,
@@ -128,7 +133,12 @@ export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger)
   });
 }
 
-/** Assumed times of a model; a function with half a core takes twice as long as the edge. */
+/**
+ * Assumed times of a model; a function with half a core takes twice as long as the edge.
+ *
+ * @example
+ * assumedTimes(edge).serviceMs; // { "1": [50], "16": [650] }
+ */
 export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
   const serviceMs = Object.fromEntries(

@@ -90,29 +90,33 @@ describe("a call of functions", () => {
     granularityMs: fc.constantFrom(1, 100, 1_000),
   });
 
-  it("is never late by what is reserved when its first left-over alone would not be", () => {
-    fc.assert(
-      fc.property(cases, ({ deadlines, callAtMs, feeMs, granularityMs, sloMs, ...facts }) => {
-        const line = lineOf(deadlines.sort((a, b) => a - b));
-        const first = facts.first % line.length;
-        const left = { first, count: 1 + (facts.count % (line.length - first)) };
-        const costOf = (ms: number): number => feeMs + Math.ceil(ms / granularityMs) * granularityMs;
-        const size = sizeOf({ ...facts, costOf }, sloMs);
-        fc.pre(callAtMs + size.latencyMs(1) <= line.at(first).deadlineAtMs);
-        const call = chooseCall(line, left, size, callAtMs);
-        expect(call.count).toBeGreaterThanOrEqual(1);
-        expect(call.count).toBeLessThanOrEqual(size.maxRows);
-        expect(call.first + call.count).toBeLessThanOrEqual(line.length);
-        const answeredAtMs = callAtMs + size.latencyMs(call.count);
-        for (let index = call.first; index < call.first + call.count; index++) {
-          expect(line.at(index).deadlineAtMs).toBeGreaterThanOrEqual(answeredAtMs - 1e-6);
-        }
-        const spareMs = line.at(call.first).deadlineAtMs - answeredAtMs;
-        expect(call.leaveAtMs - callAtMs).toBeCloseTo(spareMs, 5);
-      }),
-      { seed: 5, numRuns: 1_000 },
-    );
-  });
+  it(
+    "is never late by what is reserved when its first left-over alone would not be",
+    { tags: ["slow"] },
+    () => {
+      fc.assert(
+        fc.property(cases, ({ deadlines, callAtMs, feeMs, granularityMs, sloMs, ...facts }) => {
+          const line = lineOf(deadlines.sort((a, b) => a - b));
+          const first = facts.first % line.length;
+          const left = { first, count: 1 + (facts.count % (line.length - first)) };
+          const costOf = (ms: number): number => feeMs + Math.ceil(ms / granularityMs) * granularityMs;
+          const size = sizeOf({ ...facts, costOf }, sloMs);
+          fc.pre(callAtMs + size.latencyMs(1) <= line.at(first).deadlineAtMs);
+          const call = chooseCall(line, left, size, callAtMs);
+          expect(call.count).toBeGreaterThanOrEqual(1);
+          expect(call.count).toBeLessThanOrEqual(size.maxRows);
+          expect(call.first + call.count).toBeLessThanOrEqual(line.length);
+          const answeredAtMs = callAtMs + size.latencyMs(call.count);
+          for (let index = call.first; index < call.first + call.count; index++) {
+            expect(line.at(index).deadlineAtMs).toBeGreaterThanOrEqual(answeredAtMs - 1e-6);
+          }
+          const spareMs = line.at(call.first).deadlineAtMs - answeredAtMs;
+          expect(call.leaveAtMs - callAtMs).toBeCloseTo(spareMs, 5);
+        }),
+        { seed: 5, numRuns: 1_000 },
+      );
+    },
+  );
 
   it("takes one more than are left over only where all that it takes along come cheaper than later", () => {
     fc.assert(

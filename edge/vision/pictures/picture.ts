@@ -1,7 +1,10 @@
 /** Pictures as clients send them (JPEG, PNG, WebP and whatever else sharp reads) to pixels and back. */
-import sharp, { type Sharp } from "sharp";
+import type { Sharp } from "sharp";
+import { loadPackage } from "../../../base/optional-package.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import type { Rectangle, Size } from "./resize-arithmetic.ts";
+
+const sharp = loadPackage("sharp", "a handler of pictures");
 
 /** Red, green and blue byte of each pixel, row by row. */
 export interface Pixels extends Size {
