@@ -116,8 +116,7 @@ describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is ab
   it.each([...cases, ...ofTwoEdges])(
     "finds nothing against %s on a cut of %s",
     async (name, pairing, forS) => {
-      const { trace, scenario, scale, ...whole } = pairings.find((each) => each.name === pairing) as Pairing;
-      const fromS = whole.fromS + afterS;
+      const { trace, scenario, scale, fromS } = pairings.find((each) => each.name === pairing) as Pairing;
       const paths = { trace: join(shared, "data", trace), scenario: join(shared, "data", scenario) };
       const toS = fromS + forS;
       const world = parseScenario(readFileSync(paths.scenario, "utf8"), paths.scenario);
