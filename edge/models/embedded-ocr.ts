@@ -45,8 +45,9 @@ export function embeddedPath(file: keyof typeof files): string {
 }
 
 export function embeddedOcr(): ModelFile[] {
-  const dictionary = readFileSync(embeddedPath("dictionary"), "utf8").replace(/\r?\n$/, "");
-  const labels = dictionary.split(/\r?\n/);
+  const labels = readFileSync(embeddedPath("dictionary"), "utf8")
+    .replace(/\r?\n$/, "")
+    .split(/\r?\n/);
   return [
     model("ocr-det", "4", embeddedPath("detection"), { handler: "text-detection" }),
     model("ocr-orient", "2", embeddedPath("classifier"), orient),
