@@ -35,9 +35,9 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
   const policies = policiesOf(options);
   const without = learningPartsOf(options.without, policies);
   if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
+  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
-  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const page = options.report === undefined ? undefined : createPageFile(options.report);
   const progress = createReplayProgress(process.stderr);
   try {
