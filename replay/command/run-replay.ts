@@ -12,7 +12,6 @@ import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts"
 import type { ParameterValues } from "../../client/policies/parameters.ts";
 import { type ReplayPolicyName, replayPolicyNames, policyWith } from "../peers/registry.ts";
 import type { ReportRun } from "../report/chart.ts";
-import { checkInstalled } from "../../base/optional-package.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
 import { Timeline } from "../timeline.ts";
@@ -39,7 +38,6 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
   if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
-  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const page = options.report === undefined ? undefined : createPageFile(options.report);
   const progress = createReplayProgress(process.stderr);
   try {
