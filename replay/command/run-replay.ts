@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import { version } from "../../base/program/version.ts";
+import { checkInstalled } from "../../base/optional-package.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
@@ -11,7 +12,6 @@ import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts"
 import type { ParameterValues } from "../../client/policies/parameters.ts";
 import { type ReplayPolicyName, replayPolicyNames, policyWith } from "../peers/registry.ts";
 import type { ReportRun } from "../report/chart.ts";
-import { checkInstalled } from "../../base/optional-package.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
 import { Timeline } from "../timeline.ts";
