@@ -1,6 +1,6 @@
 /**
- * Feeds the record of a run to a queue again, event by event at the recorded times, and collects what the
- * queue decides now. The same queue and policy must decide exactly as they did.
+ * Replays the record of a run: feeds its events to a queue at the recorded times and collects what the queue
+ * decides now. The same queue and policy must decide exactly as they did.
  */
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -15,7 +15,7 @@ import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 /** What the queue and its policy decided. */
 export type RecordedDecision = QueueOutput | PlanRecord;
 
-/** A record as it was read: its header, what happened, and what was decided. */
+/** A parsed record: its header, what happened, and what was decided. */
 export interface RecordedRun {
   readonly header: RecordHeader;
   readonly inputs: readonly QueueInput[];
@@ -23,8 +23,10 @@ export interface RecordedRun {
 }
 
 /**
+ * Reads a record.
+ *
  * @param file name of the record, for messages
- * @throws Error that names file and line when a line is no JSON object, or the header is missing
+ * @throws Error that names file and line when a line is not JSON or the header is missing
  */
 export function parseRecord(text: string, file: string): RecordedRun {
   const lines = text.trimEnd().split("\n");
@@ -51,7 +53,7 @@ function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
   return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
 }
 
-/** Time as recorded: it stands still between events, and timers fire when the record says that they did. */
+/** A clock that shows the recorded times: it stands still between events, and the record fires its timers. */
 class RecordedClock implements Clock {
   atMs = 0;
   fire: () => void = () => {};
@@ -76,7 +78,7 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
-  /** Refusals of targets that came of the event that is fed in now. */
+  /** The targets' refusals that the current event led to. */
   let refusals: Refusal[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
     return {

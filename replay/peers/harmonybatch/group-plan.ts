@@ -1,6 +1,6 @@
 /**
- * Functions alone, for several applications of one model with different SLOs: which of them share a function, so
- * that batches fill faster, and which do better apart.
+ * Plans functions for several applications of one model with different SLOs: which applications share a
+ * function, so that batches fill faster, and which are better off apart.
  */
 import { batchSizeTails, type RequestClass } from "../../../algorithms/plan/batch-size-law.ts";
 import { type BatchCost, cheapestCap } from "../../../algorithms/plan/expected-cost.ts";
@@ -15,7 +15,7 @@ export interface Application extends RequestClass {
 /** Applications that share a function. */
 export interface ApplicationGroup {
   readonly applications: readonly string[];
-  /** The function, and its index in the input. */
+  /** Name of the function, and its index in the input. */
   readonly function: string;
   readonly index: number;
   readonly maxRows: number;
@@ -23,8 +23,8 @@ export interface ApplicationGroup {
   readonly costPerRequest: number;
   readonly costPerS: number;
   /**
-   * By application: how long a request may wait at most for a batch to get full, in milliseconds: its SLO less
-   * the latency of a full batch. A smaller batch may wait longer.
+   * By application: longest wait of a request for a batch to become full, in milliseconds. It is the
+   * application's SLO less the latency of a full batch. A smaller batch may wait longer.
    */
   readonly waitMs: readonly number[];
 }
@@ -39,9 +39,9 @@ export type GroupPlan =
 
 /**
  * The cheapest partition of the applications, in order of their SLOs, into groups of neighbours. HarmonyBatch
- * (IWQoS 2024) merges neighbours while that pays; here all such partitions are weighed by dynamic
- * programming, so that no greedy step is wrong. A group's cost is exact for Poisson arrivals and deferred batches
- * (batchSizeTails): each request of it is answered within its own SLO at the reserved latency.
+ * (IWQoS 2024) merges neighbours greedily while that pays. Here dynamic programming compares all such
+ * partitions, so no greedy step can be wrong. A group's cost is exact for Poisson arrivals and deferred
+ * batches (batchSizeTails): each of its requests is answered within its own SLO at the reserved latency.
  *
  * @param applications at least one, each with a rate above 0
  * @throws RangeError when there is no application, or a rate or SLO is not above 0
@@ -72,7 +72,7 @@ export function planGroups(
   return { kind: "feasible", groups, costPerS };
 }
 
-/** The function and cap that serve these applications together at the least cost. */
+/** The function and largest batch that serve these applications together at the lowest cost. */
 function cheapestGroup(
   applications: readonly Application[],
   functions: readonly FunctionOption[],
