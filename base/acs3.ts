@@ -1,10 +1,7 @@
-/**
- * The ACS3-HMAC-SHA256 request signature of Alibaba Cloud, as arithmetic on given values: no clock, no socket.
- * Who calls functions signs with it, the function host checks with it.
- */
+/** The ACS3-HMAC-SHA256 request signature of Alibaba Cloud, for callers of functions and for the function host. */
 import { createHash, createHmac } from "node:crypto";
 
-const ALGORITHM = "ACS3-HMAC-SHA256";
+const algorithm = "ACS3-HMAC-SHA256";
 
 /** What the signature covers. */
 export interface Acs3Parts {
@@ -18,7 +15,7 @@ export interface Acs3Parts {
   readonly headers: Readonly<Record<string, string>>;
   /** Names in lower case, sorted; see `signedHeaderNames`. */
   readonly signedHeaders: readonly string[];
-  /** See `contentSha256`; empty where the body is not signed, as with HTTP triggers. */
+  /** See `contentSha256`; empty where the body is not signed, as for HTTP triggers. */
   readonly contentSha256: string;
 }
 
@@ -27,7 +24,7 @@ export function contentSha256(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex");
 }
 
-/** The names of the headers that have to be signed, sorted: `host`, `content-type` and every `x-acs-*`. */
+/** The sorted names of the headers that must be signed: `host`, `content-type` and every `x-acs-*`. */
 export function signedHeaderNames(headers: Readonly<Record<string, string>>): string[] {
   return Object.keys(headers)
     .filter((name) => name === "host" || name === "content-type" || name.startsWith("x-acs-"))
@@ -36,22 +33,22 @@ export function signedHeaderNames(headers: Readonly<Record<string, string>>): st
 
 /** The signature, in lower-case hex. */
 export function acs3Signature(secret: string, parts: Acs3Parts): string {
-  const toSign = `${ALGORITHM}\n${createHash("sha256").update(canonicalRequest(parts)).digest("hex")}`;
+  const toSign = `${algorithm}\n${createHash("sha256").update(canonicalRequest(parts)).digest("hex")}`;
   return createHmac("sha256", secret).update(toSign).digest("hex");
 }
 
-/** The value of the header `authorization`. */
+/** The value of the `authorization` header. */
 export function acs3Authorization(accessKeyId: string, secret: string, parts: Acs3Parts): string {
   const signature = acs3Signature(secret, parts);
-  return `${ALGORITHM} Credential=${accessKeyId},SignedHeaders=${parts.signedHeaders.join(";")},Signature=${signature}`;
+  return `${algorithm} Credential=${accessKeyId},SignedHeaders=${parts.signedHeaders.join(";")},Signature=${signature}`;
 }
 
-/** A moment, in milliseconds since 1970, as the value of the header `x-acs-date`. */
+/** The value of the `x-acs-date` header for a time in milliseconds since 1970. */
 export function acs3Date(atMs: number): string {
   return new Date(atMs).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** The text whose hash is signed: method, path, query, signed headers and content hash, a line each. */
+/** The text whose hash is signed: method, path, query, signed headers and content hash, one a line. */
 function canonicalRequest(parts: Acs3Parts): string {
   const path = parts.path.replaceAll("+", "%20").replaceAll("*", "%2A").replaceAll("%7E", "~");
   const query = [...parts.query]

@@ -1,6 +1,6 @@
 /**
  * Every way in which a request can end without an answer, in one table: the code that programs test, the
- * HTTP status that a V2 caller sees, and whether the same request may be tried again. `docs/errors.md` is
+ * HTTP status that a V2 caller sees, and whether the same request may be tried again. `docs/reference/errors.md` is
  * made from it.
  */
 
@@ -105,7 +105,12 @@ export const errorKinds = {
 
 export type ErrorCode = keyof typeof errorKinds;
 
-/** The one error class at promise and HTTP borders. Test `code`, never the message. */
+/**
+ * The one error class at promise and HTTP borders. Test `code`, never the message.
+ *
+ * @example
+ * queue.infer(call).catch((error) => error.code === "queue_full" && error.retryable); // true: come back later
+ */
 export class SpillwayError extends Error {
   readonly code: ErrorCode;
   /** It makes no sense to ask again before so many milliseconds have passed, where that is known. */

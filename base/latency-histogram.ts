@@ -1,14 +1,10 @@
-/**
- * Quantiles of latencies in bounded memory: a histogram whose buckets are, unless told otherwise, at most 1/512 of
- * their value wide, so the middle of a bucket is off by less than 0.1 %. Exact arithmetic on the number's own bits:
- * the same on every machine, as a logarithm might not be.
- */
+/** Quantiles of latencies in bounded memory, by default off by less than 0.1 % and the same on every machine. */
 
-/** Exponents of the smallest and of the largest values told apart: 2^-10 ms, and 2^32 ms, which is 50 days. */
+/** Exponents of the smallest and largest latency that are told apart: 2^-10 ms and 2^32 ms (50 days). */
 const [leastExponent, mostExponent] = [-10, 32];
 const exponentBias = 1_023;
 
-/** So many latencies are at most `latencyMs`. */
+/** `count` latencies are at most `latencyMs`. */
 export interface CumulativeCount {
   readonly latencyMs: number;
   readonly count: number;
@@ -21,13 +17,13 @@ export class LatencyHistogram {
   #count = 0;
   #max = 0;
 
-  /** @param fractionBits that tell buckets apart within a power of two, 0 to 20; each more doubles the memory */
+  /** @param fractionBits 2^fractionBits buckets divide each power of two, 0 to 20; each more doubles the memory */
   constructor(fractionBits = 9) {
     this.#fractionBits = fractionBits;
     this.#counts = new Float64Array((mostExponent - leastExponent) << fractionBits);
   }
 
-  /** Add a latency of 0 ms or more; below 1 µs and above 50 days it counts as those. */
+  /** Add a latency of 0 ms or more. One below 1 µs counts as 1 µs, one above 50 days as 50 days. */
   add(latencyMs: number): void {
     this.#bits.setFloat64(0, latencyMs);
     const firstBucket = (leastExponent + exponentBias) << this.#fractionBits;
@@ -38,7 +34,7 @@ export class LatencyHistogram {
     if (latencyMs > this.#max) this.#max = latencyMs;
   }
 
-  /** Add all of another one that tells latencies apart as finely. */
+  /** Add all latencies of another histogram with the same `fractionBits`. */
   addAll(other: LatencyHistogram): void {
     for (let at = 0; at < this.#counts.length; at++) {
       this.#counts[at] = (this.#counts[at] as number) + (other.#counts[at] as number);
@@ -47,12 +43,12 @@ export class LatencyHistogram {
     this.#max = Math.max(this.#max, other.#max);
   }
 
-  /** Exact; undefined when there is none. */
+  /** The largest latency, exactly; undefined when there is none. */
   max(): number | undefined {
     return this.#count === 0 ? undefined : this.#max;
   }
 
-  /** The latency that at least the share `quantile`, in (0, 1], of all does not exceed; undefined without any. */
+  /** The latency that the share `quantile`, in (0, 1], of all latencies does not exceed; undefined when there is none. */
   quantile(quantile: number): number | undefined {
     if (this.#count === 0) return undefined;
     const rank = Math.max(1, Math.ceil(quantile * this.#count));
@@ -62,7 +58,7 @@ export class LatencyHistogram {
     return Math.min(this.#max, (this.#lowerEnd(bucket) + this.#lowerEnd(bucket + 1)) / 2);
   }
 
-  /** At the upper end of each bucket that holds a latency, ascending. */
+  /** Cumulative counts at the upper end of each bucket that holds a latency, ascending. */
   cumulative(): CumulativeCount[] {
     const steps: CumulativeCount[] = [];
     let seen = 0;

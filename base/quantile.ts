@@ -1,12 +1,12 @@
-/** Quantiles of sorted samples: what every table of service times in this folder is made of. */
+/** Quantiles: of sorted samples, and of the most recent observations. */
 
 /**
- * The type-7 quantile, linear between order statistics (Hyndman and Fan 1996, definition 7): the default of R
- * and NumPy, and what the physics of a replay draw service times from.
+ * The type-7 quantile, linear between order statistics (Hyndman and Fan 1996, definition 7): the default of R and NumPy.
  *
  * @param sorted samples in ascending order, at least one
  * @param quantile in [0, 1]
  * @throws RangeError when there is no sample or the quantile is outside its range
+ * @example quantileOfSorted([1, 2, 4], 0.75) // 3
  */
 export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): number {
   if (sorted.length === 0) throw new RangeError("there is no sample; at least one is needed");
@@ -18,7 +18,94 @@ export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): n
   return low + (position - below) * (high - low);
 }
 
-/** The median of values in any order; the values are left as they are. At least one is needed. */
+/** The median of one or more values in any order, which are left as they are. */
 export function medianOf(values: ArrayLike<number>): number {
   return quantileOfSorted(Float64Array.from(values).sort(), 0.5);
+}
+
+/** An upper quantile of the last observations, which are sorted only when it is read. */
+export class SlidingQuantile {
+  readonly #window: number;
+  readonly #quantile: number;
+  /** A ring of two windows: an observation that left the window stays here until it is taken out of `#sorted`. */
+  readonly #recent: Float64Array;
+  #seen = 0;
+  /** The window as it was after the first `#sortedSeen` observations. */
+  readonly #sorted: Float64Array;
+  #sortedSeen = 0;
+  #sortedCount = 0;
+
+  /**
+   * @param window how many observations are kept, an integer from 1
+   * @param quantile which quantile is read, in (0, 1]
+   * @throws RangeError when an argument is outside its range
+   */
+  constructor(window: number, quantile: number) {
+    if (!Number.isInteger(window) || window < 1)
+      throw new RangeError(`window is ${window}; allowed: 1 or more`);
+    if (!(quantile > 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: (0, 1]`);
+    this.#window = window;
+    this.#quantile = quantile;
+    this.#recent = new Float64Array(2 * window);
+    this.#sorted = new Float64Array(window);
+  }
+
+  /** How many observations the window holds now. */
+  get count(): number {
+    return Math.min(this.#seen, this.#window);
+  }
+
+  /** Add an observation; the oldest leaves when the window is full. Throws RangeError on NaN. */
+  observe(value: number): void {
+    if (Number.isNaN(value)) throw new RangeError("value is NaN; allowed: a number");
+    this.#recent[this.#seen++ % this.#recent.length] = value;
+  }
+
+  /** The smallest observation that this share of the window does not exceed; undefined before the first one. */
+  value(): number | undefined {
+    if (this.#seen === 0) return undefined;
+    this.#sortNew();
+    return this.#sorted[Math.ceil(this.#quantile * this.#sortedCount) - 1];
+  }
+
+  #sortNew(): void {
+    if (this.#seen - this.#sortedSeen > this.#window) {
+      // Everything that is sorted has left the window.
+      this.#sortedCount = 0;
+      this.#sortedSeen = this.#seen - this.#window;
+    }
+    for (; this.#sortedSeen < this.#seen; this.#sortedSeen++) {
+      if (this.#sortedCount === this.#window) this.#remove(this.#observed(this.#sortedSeen - this.#window));
+      this.#insert(this.#observed(this.#sortedSeen));
+    }
+  }
+
+  #observed(index: number): number {
+    return this.#recent[index % this.#recent.length] as number;
+  }
+
+  #insert(value: number): void {
+    const at = this.#position(value);
+    this.#sorted.copyWithin(at + 1, at, this.#sortedCount);
+    this.#sorted[at] = value;
+    this.#sortedCount++;
+  }
+
+  #remove(value: number): void {
+    const at = this.#position(value);
+    this.#sorted.copyWithin(at, at + 1, this.#sortedCount);
+    this.#sortedCount--;
+  }
+
+  /** Index of the first sorted observation that is not below `value`. */
+  #position(value: number): number {
+    let low = 0;
+    let high = this.#sortedCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] as number) < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }

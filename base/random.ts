@@ -1,22 +1,17 @@
-/**
- * A seeded source of uniform random numbers, so that whatever is drawn can be drawn again. The same seed gives
- * the same numbers on every machine.
- */
+/** Seeded uniform random numbers: the same seed gives the same numbers on every machine. */
 
 /** Uniform numbers in [0, 1). */
 export type Random = () => number;
 
 /**
- * Tommy Ettinger's mulberry32: 32 bits of state, period 2^32; good enough for arrivals and test texts, not for
- * secrets.
+ * Tommy Ettinger's mulberry32: 32 bits of state, period 2^32. Good enough for arrivals and test texts, not for secrets.
  *
  * @param seed an integer from 0 to 4294967295
  * @throws RangeError when the seed is outside its range
  */
 export function seededRandom(seed: number): Random {
-  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff)
     throw new RangeError(`seed is ${seed}; allowed: an integer from 0 to 4294967295`);
-  }
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,7 +1,7 @@
-/** The lines of a text file as a stream of blocks, unpacked when it is gzip, whatever its name says. */
+/** Text as lines: of a file, unpacked when it is gzip whatever its name, and of the output of a child process. */
 import { Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { whyUnreadable } from "./file-fault.ts";
+import { whyUnreadable } from "./error-text.ts";
 import { InputError } from "./input-error.ts";
 
 /** A file that is read from its start as often as it is opened. */
@@ -11,7 +11,7 @@ export interface TextFile {
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** No line of a trace is near this long; a file without line ends is none. */
+/** A file with a longer line than this is not a text file of ours. */
 const maxLineLength = 1_000_000;
 
 /**
@@ -27,9 +27,8 @@ export async function* readLines(file: TextFile): AsyncGenerator<string[]> {
     for await (const bytes of unpacked(file.open())) {
       const block = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = block.pop() as string;
-      if (rest.length > maxLineLength) {
+      if (rest.length > maxLineLength)
         throw new InputError(file.name, `${lines + block.length + 1}:1`, "the line does not end");
-      }
       lines += block.length;
       yield withoutReturns(block);
     }
@@ -49,7 +48,7 @@ function withoutReturns(lines: string[]): string[] {
   return lines;
 }
 
-/** What follows is gzip when it begins with gzip's two magic bytes. */
+/** Unpacks the bytes when they begin with gzip's two magic bytes. */
 async function* unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   const first = await chunks.next();
@@ -59,7 +58,7 @@ async function* unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
     yield* whole;
     return;
   }
-  // An error of the source reaches the reader through the unpacker, which the pipeline destroys with it.
+  // When the source fails, the pipeline destroys the unpacker with the same error, which the reader then sees.
   yield* pipeline(Readable.from(whole), createGunzip(), () => {}) as AsyncIterable<Uint8Array>;
 }
 
@@ -70,4 +69,27 @@ async function* rejoined(first: Uint8Array, rest: AsyncIterator<Uint8Array>): As
   } finally {
     await rest.return?.();
   }
+}
+
+/** Hand every line of a stream to `onLine`, cut after `maxChars` characters, so that endless lines fill no memory. */
+export function forEachLine(stream: Readable, maxChars: number, onLine: (line: string) => void): void {
+  let line = "";
+  const emit = (): void => {
+    const text = line.length > maxChars ? `${line.slice(0, maxChars)}…` : line;
+    line = "";
+    onLine(text.endsWith("\r") ? text.slice(0, -1) : text);
+  };
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    for (const [index, piece] of chunk.split("\n").entries()) {
+      if (index > 0) emit();
+      // One character more than is shown tells a cut line from one that just fits.
+      line += piece.slice(0, maxChars + 1 - line.length);
+    }
+  });
+  stream.on("end", () => {
+    if (line !== "") emit();
+  });
+  // A broken pipe means that the child has ended, which its exit reports.
+  stream.on("error", () => undefined);
 }

@@ -1,4 +1,4 @@
-/** A binary heap: what was put in comes out in order of its time, and of its coming where times are equal. */
+/** A binary heap of items with a time: the earliest comes out first, and of equal times the one that went in first. */
 
 interface Entry<T> {
   readonly at: number;

@@ -1,4 +1,4 @@
-/** What each part of the learning is worth: `spillway` with one part switched off, beside the whole. */
+/** The worth of each part of the learning: `spillway` with one part switched off, beside the whole. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,9 +13,9 @@ interface Ablation {
   readonly without: ReadonlyMap<LearningPart, ReplaySummary>;
 }
 
-/** How much slower the edge of the stale pairings is than its profile says: too little to count as drift. */
+/** How much slower the edge of the stale pairing is than its profile: too little to count as drift. */
 const staleFactor = 1.15;
-/** A pairing whose edge decides about the cost. */
+/** A pairing whose cost depends on its edge. */
 const stalePairing = "conv-critical";
 
 export async function ablations(pairings: readonly Pairing[]): Promise<Ablation[]> {
@@ -45,7 +45,7 @@ async function ablation(pairing: Pairing, name: string, flags: readonly string[]
   return { name, whole, without };
 }
 
-/** The same world, whose edge was profiled when it was faster. */
+/** The same world, with an edge that was faster when it was profiled. */
 function staleScenario(pairing: Pairing): string {
   const scenario = JSON.parse(readFileSync(scenarioPath(pairing), "utf8")) as { faults?: object[] };
   const slow = { kind: "edge-slow", fromMs: 0, toMs: 1e12, factor: staleFactor };
@@ -74,7 +74,7 @@ function cell({ costPer1000, inSloShare }: ReplaySummary): string {
   return `${figure(costPer1000)}, ${percent(inSloShare)}`;
 }
 
-/** Where a part is missed most, by cost and by share in SLO. */
+/** The pairings where a part matters most, by cost and by share in SLO. */
 function worst(part: LearningPart, results: readonly Ablation[]): string {
   const costRatio = ({ whole, without }: Ablation): number =>
     (without.get(part)?.cost ?? 0) / Math.max(whole.cost, Number.MIN_VALUE);

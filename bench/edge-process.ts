@@ -1,4 +1,4 @@
-/** The server that `bench/edge.ts` measures, in a process of its own: `ocr-cls`, a no-op model, and a bare route. */
+/** The server of `bench/edge.ts`, in its own process: `ocr-cls`, a no-op model, and a bare route. */
 import { createAdaptorServer } from "@hono/node-server";
 import { fileURLToPath } from "node:url";
 import type { AddressInfo } from "node:net";
@@ -24,8 +24,6 @@ const pools = [embeddedModels()[0] as ModelFile, noOp].map(
       loadTimeoutMs: 60_000,
       pingMs: 5_000,
       runTimeoutMs: 30_000,
-      hangFactor: 10,
-      hangFloorMs: 2_000,
       log,
     }),
 );

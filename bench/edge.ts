@@ -1,21 +1,22 @@
 /**
- * What the edge server costs: time a request takes beyond the model's own run, and requests a second of a model that
- * does nothing, beside a bare route of the same HTTP server in the same run. Client, server and replica are processes
- * of their own on this machine.
+ * Measures the edge server: the time of a request beyond the model's own run, and the requests a second of a model that
+ * does nothing, beside a bare route of the same HTTP server in the same run. Client, server and replica are separate
+ * processes on this machine.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { Pool } from "undici";
 import type { ModelFile } from "../edge/models/model-runner.ts";
 import { embeddedModels } from "../edge/models/repository.ts";
+import { medianOf } from "../base/quantile.ts";
 import { openSession } from "../edge/models/session.ts";
 import { decodeInferResponse } from "../protocol/decode.ts";
 import { encodeInferRequest } from "../protocol/encode.ts";
 import { type Tensor, tensorFromNumbers } from "../protocol/tensor.ts";
 import { headerLength, wireHeaders } from "../protocol/v2-http.ts";
 
-/** What is measured at once: requests, and how many are in flight. */
-interface Load {
+/** One measurement. */
+interface BenchLoad {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: Uint8Array;
@@ -32,12 +33,12 @@ const client = new Pool(`http://127.0.0.1:${port}`, { connections: 64, pipelinin
 
 interface Measured {
   readonly latenciesMs: readonly number[];
-  /** The model's own time of each request, as its answer has it; none for the bare route. */
+  /** The model's own time of each request, from its answer; empty for the bare route. */
   readonly servicesMs: readonly number[];
   readonly perSecond: number;
 }
 
-async function measure({ path, headers, body, inFlight, requests }: Load): Promise<Measured> {
+async function measure({ path, headers, body, inFlight, requests }: BenchLoad): Promise<Measured> {
   const latenciesMs: number[] = [];
   const servicesMs: number[] = [];
   let left = requests;
@@ -60,27 +61,20 @@ async function measure({ path, headers, body, inFlight, requests }: Load): Promi
   return { latenciesMs, servicesMs, perSecond };
 }
 
-function infer(model: string, tensor: Tensor, inFlight: number, requests: number): Load {
+function infer(model: string, tensor: Tensor, inFlight: number, requests: number): BenchLoad {
   const wire = encodeInferRequest(
     { parameters: { binary_data_output: true }, inputs: [tensor] },
     { binary: true },
   );
-  return {
-    path: `/v2/models/${model}/infer`,
-    headers: wireHeaders(wire),
-    body: wire.body,
-    inFlight,
-    requests,
-  };
+  const path = `/v2/models/${model}/infer`;
+  return { path, headers: wireHeaders(wire), body: wire.body, inFlight, requests };
 }
 
-function bare(tensor: Tensor, inFlight: number, requests: number): Load {
+function bare(tensor: Tensor, inFlight: number, requests: number): BenchLoad {
   const headers = { "content-type": "application/octet-stream" };
   return { path: "/bare", headers, body: tensor.data, inFlight, requests };
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 const ms = (value: number): string => `${value.toFixed(2)} ms`;
 
 const session = await openSession(embeddedModels()[0] as ModelFile, 1);
@@ -102,7 +96,7 @@ await measure(bare(line, 2, 2_000));
 await measure(infer("no-op", kibibyte, 64, 5_000));
 await measure(bare(kibibyte, 64, 5_000));
 
-/** All in turn, so that what else the machine does falls on each alike. */
+/** In turn, so that other work of the machine affects all alike. */
 const inFlights = [1, 4, 16, 64];
 const runsMs: number[] = [];
 const waysMs: number[] = [];
@@ -116,37 +110,37 @@ for (let round = 0; round < 10; round++) {
   }
   rounds.push(served);
 }
-const runMs = median(runsMs);
-const wayMs = median(waysMs);
+const runMs = medianOf(runsMs);
+const wayMs = medianOf(waysMs);
 console.log(
   `ocr-cls, one row: bare session.run ${ms(runMs)}, a bare hono route with the same body ${ms(wayMs)} (p50);` +
     ` Node ${process.versions.node}`,
 );
 for (const [index, inFlight] of inFlights.entries()) {
   const measured = rounds.map((served) => served[index] as Measured);
-  const latencyMs = median(measured.flatMap(({ latenciesMs }) => latenciesMs));
-  const rate = median(measured.map(({ perSecond }) => perSecond));
+  const latencyMs = medianOf(measured.flatMap(({ latenciesMs }) => latenciesMs));
+  const rate = medianOf(measured.map(({ perSecond }) => perSecond));
   const overMs = inFlight === 1 ? latencyMs - runMs : 1_000 / rate - runMs;
   console.log(
     `ocr-cls, ${inFlight} in flight: p50 ${ms(latencyMs)}, ${rate.toFixed(0)} requests/s,` +
       ` ${ms(overMs)} a request over the bare run`,
   );
   if (inFlight > 1) continue;
-  const serviceMs = median(measured.flatMap(({ servicesMs }) => servicesMs));
+  const serviceMs = medianOf(measured.flatMap(({ servicesMs }) => servicesMs));
   console.log(
     `  of it ${ms(serviceMs - runMs)} because the model is slower in its replica, ${ms(wayMs)} as on the bare route,` +
       ` ${ms(latencyMs - serviceMs - wayMs)} the server's own`,
   );
 }
 
-/** In turn, so that what else the machine does falls on both. */
+/** In turn, so that other work of the machine affects both. */
 const pairs: [ours: number, bare: number][] = [];
 for (let round = 0; round < 5; round++) {
   const { perSecond: ours } = await measure(infer("no-op", kibibyte, 64, 5_000));
   const { perSecond: route } = await measure(bare(kibibyte, 64, 5_000));
   pairs.push([ours, route]);
 }
-const [ours, route] = [0, 1].map((side) => median(pairs.map((pair) => pair[side] as number)));
+const [ours, route] = [0, 1].map((side) => medianOf(pairs.map((pair) => pair[side] as number)));
 console.log(
   `no-op model, 64 in flight, 1 KiB: ${ours?.toFixed(0)} requests/s; a bare hono route ${route?.toFixed(0)};` +
     ` ratio ${((ours as number) / (route as number)).toFixed(2)}`,

@@ -1,4 +1,4 @@
-/** The server that `bench/invoke.ts` calls, as a process of its own: sends each body back, in the form of whoever asks. */
+/** The server of `bench/invoke.ts`, in its own process: it sends each body back in the form of the caller. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";

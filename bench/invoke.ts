@@ -1,6 +1,6 @@
 /**
- * What the ways to a function cost: the time of a call by each transport beside that of a bare request of undici with the
- * same body, in turn in one run. The server, a process of its own, sends the body back.
+ * Measures the ways to a function: the time of a call by each transport, beside a bare request of undici with the same
+ * body, in turn in one run. The server, in its own process, sends the body back.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -59,8 +59,8 @@ for (const [size, bytes] of [
 ] as const) {
   const body = new Uint8Array(bytes).fill(7);
   const timesMs = new Map<string, number[]>(ways.map(([name]) => [name, []]));
-  // In turn, so that what else the machine does falls on all alike; in blocks, because a call pays for the garbage
-  // of the one before it. The first block warms up.
+  // In turn, so that other work of the machine affects all alike. In blocks, because a call pays for the garbage of the
+  // one before it. The first block warms up.
   for (let block = 0; block <= blocks; block++) {
     for (const [name, call] of ways) {
       for (let count = 0; count < blockCalls; count++) {

@@ -1,6 +1,6 @@
 /**
- * The pairings of a trace and a scenario that lie beside the repository, replayed by the program as a user runs it,
- * and what the reference replayPolicies came to on them.
+ * The pairings of a trace and a scenario beside the repository: replays of them by the program as a user runs it, and the
+ * results of the reference policies.
  */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ export interface Pairing {
 
 export type PolicyResult = LimitedSummary & { readonly policy: ReplayPolicyName };
 
-/** What a policy that was not written here came to: a line of `baselines.md`. */
+/** The result of a policy from elsewhere: a line of `baselines.md`. */
 export interface Reference {
   readonly policy: string;
   readonly costPer1000: number;
@@ -34,7 +34,7 @@ export const seed = 1;
 const data = new URL("../../../shared/data/", import.meta.url);
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
 
-/** Undefined when the folder of the data is not there. */
+/** Undefined when there is no folder of data. */
 export function readPairings(): Pairing[] | undefined {
   const file = new URL("pairings.json", data);
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Pairing[]) : undefined;
@@ -44,7 +44,7 @@ export function scenarioPath({ scenario }: Pairing): string {
   return fileURLToPath(new URL(scenario, data));
 }
 
-export function sloOf(pairing: Pairing): { readonly sloMs: number; readonly sloQuantile: number } {
+export function pairingSlo(pairing: Pairing): { readonly sloMs: number; readonly sloQuantile: number } {
   const path = scenarioPath(pairing);
   return parseScenario(readFileSync(path, "utf8"), path);
 }
@@ -54,22 +54,14 @@ export async function replayPairing(pairing: Pairing, flags: readonly string[]):
   const { trace, scale, fromS, toS } = pairing;
   const files = ["--trace", fileURLToPath(new URL(trace, data))];
   if (!flags.includes("--scenario")) files.push("--scenario", scenarioPath(pairing));
-  const span = [
-    "--from",
-    String(fromS),
-    "--to",
-    String(toS),
-    "--scale",
-    String(scale),
-    "--seed",
-    String(seed),
-  ];
-  const all = [executable, "replay", "--json", ...files, ...span, ...flags];
+  const span = Object.entries({ from: fromS, to: toS, scale, seed });
+  const spanFlags = span.flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const all = [executable, "replay", "--json", ...files, ...spanFlags, ...flags];
   const { stdout } = await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 26 });
   return JSON.parse(stdout);
 }
 
-/** The reference replayPolicies by pairing, from the tables of `baselines.md`. */
+/** The reference policies by pairing, from the tables of `baselines.md`. */
 export function readReferences(): ReadonlyMap<string, readonly Reference[]> {
   const sections = readFileSync(new URL("baselines.md", data), "utf8").split(/^## /m).slice(1);
   return new Map(

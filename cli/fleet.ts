@@ -1,24 +1,28 @@
-/** Wires the fleet's commands: start, list and stop a set of programs on this machine. */
+/** `spillway up`, `status` and `down`: start, list and stop a set of programs on this machine. */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logOptions } from "../base/program/log.ts";
+import { stopOnSignal } from "../base/program/progress.ts";
+import { throwUsage, UsageError } from "../base/usage-error.ts";
 import { daemonOptions } from "../client/daemon/options.ts";
 import { edgeOptions } from "../edge/server/options.ts";
 import { functionHostOptions } from "../serverless/host/options.ts";
-import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
-import { fleetStatus, formatStatus } from "../tools/fleet/fleet-status.ts";
-import type { DownOptions, StatusOptions, UpOptions } from "../tools/fleet/options.ts";
-import { isRunning } from "../tools/fleet/process-identity.ts";
-import { startFleet } from "../tools/fleet/start-fleet.ts";
-import { stopFleet } from "../tools/fleet/stop-fleet.ts";
+import { fleetStatus, formatStatus, startFleet, stopFleet } from "../tools/fleet/fleet.ts";
 import { readFleetFile } from "../tools/fleet/fleet-file.ts";
-import { throwUsage, UsageError } from "../base/usage-error.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
+import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
+import type { DownOptions, StatusOptions, UpOptions } from "../tools/fleet/options.ts";
+import { isRunning } from "../tools/fleet/processes.ts";
 
-/** The programs of a fleet. */
+const functionHost = {
+  schema: functionHostOptions.extend(logOptions.shape),
+  readyPath: "/admin/instances",
+};
+
+/** The commands that a fleet may have; `functions` is the earlier name of `function-host`. */
 const servers = {
   edge: { schema: edgeOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
-  functions: { schema: functionHostOptions.extend(logOptions.shape), readyPath: "/admin/instances" },
+  "function-host": functionHost,
+  functions: functionHost,
   vqueue: { schema: daemonOptions.extend(logOptions.shape), readyPath: "/v2/health/ready" },
 };
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
@@ -27,7 +31,7 @@ function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Exit status 0 when all are ready, else 1, or 130 after Ctrl-C; then none of them runs. */
+/** Exit status 0 when all are ready; else 1, or 130 after Ctrl-C, and none of them runs. */
 export async function runUp({ file, state, wait }: UpOptions): Promise<number> {
   const programs = readFleetFile(file, servers);
   const folder = new FleetFolder(state);
@@ -47,7 +51,7 @@ export async function runUp({ file, state, wait }: UpOptions): Promise<number> {
     return 0;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw new UsageError(`another up has begun in ${folder.path}`);
+    if (code === "EEXIST") throw new UsageError(`another up is starting a fleet in ${folder.path}`);
     say(`spillway: ${message}`);
     return stop.aborted ? 130 : 1;
   }
@@ -69,7 +73,7 @@ export async function runDown({ state }: DownOptions): Promise<number> {
   return 0;
 }
 
-/** What is left of a fleet whose programs have all ended is put away. */
+/** Also removes the state of a fleet whose programs have all ended. */
 function refuseSecondUp(folder: FleetFolder): void {
   const state = stateOf(folder);
   if (state === undefined) return;

@@ -1,26 +1,25 @@
-/** Wires the load generator: bodies that suit the model, a schedule or callers, the run, and what it came to. */
+/** `spillway loadgen`: sends bodies that suit the model on a schedule or from callers, and prints what came of it. */
 import { writeFileSync } from "node:fs";
-import { createProgress, type Progress, progressBar } from "../base/program/progress.ts";
-import { formatCeiling, measureCeiling } from "../tools/load/ceiling.ts";
-import { createExchange } from "../tools/load/exchange.ts";
-import { generate, type Load } from "../tools/load/generate.ts";
-import { histogramJson, histogramText } from "../tools/load/histogram-text.ts";
-import type { LoadFigures } from "../tools/load/load-figures.ts";
-import { formatLoadResult, loadResult } from "../tools/load/load-result.ts";
-import type { LoadgenOptions } from "../tools/load/options.ts";
-import { constantSchedule, poissonSchedule, traceSchedule } from "../tools/load/schedule.ts";
-import { whyUnwritable } from "../base/file-fault.ts";
-import { textFile } from "../replay/files.ts";
+import { whyUnwritable } from "../base/error-text.ts";
 import { InputError } from "../base/input-error.ts";
-import { loadBodies, plainBodies } from "../tools/load/payload.ts";
+import { createProgress, type Progress, progressBar } from "../base/program/progress.ts";
+import { stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
+import { textFile } from "../replay/files.ts";
+import { formatCeiling, measureCeiling } from "../tools/load/ceiling.ts";
+import { generate, type OfferedLoad } from "../tools/load/generate.ts";
+import type { LoadFigures } from "../tools/load/load-figures.ts";
+import { formatLoadResult, histogramJson, histogramText, loadResult } from "../tools/load/load-result.ts";
+import type { LoadgenOptions } from "../tools/load/options.ts";
+import { loadBodies, plainBodies } from "../tools/load/payload.ts";
+import { constantSchedule, poissonSchedule, traceSchedule } from "../tools/load/schedule.ts";
+import { createV2Caller } from "../tools/load/v2-caller.ts";
 
-/** How long an open or closed loop lasts when no flag says it, in seconds. */
+/** Length of a run when no flag says it, in seconds. */
 const defaultSeconds = 10;
-/** Connections of an open loop; requests beyond them wait inside the generator, and that counts. */
+/** Connections of an open loop; further requests wait inside the generator, which counts as latency. */
 const openConnections = 1_024;
-/** Callers whose throughput is the ceiling, where no flag says how many. */
+/** Callers that measure the generator's limits when no flag says how many. */
 const ceilingConcurrency = 64;
 const ceilingSeconds = 5;
 
@@ -45,20 +44,20 @@ async function calibrate(options: LoadgenOptions, stop: AbortSignal): Promise<nu
 
 async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number> {
   const { url, model, concurrency = openConnections, quantile, histogram } = options;
-  if (url === undefined) throw new UsageError("--url is missing: the V2 server that is asked");
-  if (model === undefined) throw new UsageError("--model is missing: the model that is asked");
+  if (url === undefined) throw new UsageError("--url is missing: the V2 server");
+  if (model === undefined) throw new UsageError("--model is missing: name of the model");
   const planned = loadOf(options);
   const bodies = await loadBodies({ ...options, url, model });
   if (histogram !== undefined) write(histogram, "");
-  const exchange = createExchange({ url, model, connections: concurrency });
-  const first = await exchange.send(bodies.next(1));
+  const caller = createV2Caller({ url, model, connections: concurrency });
+  const first = await caller.send(bodies.next(1));
   if (first.kind === "failed") throw new UsageError(`${url} does not answer for ${model}: ${first.why}`);
   process.stderr.write(`sending to ${url}\n`);
   const progress = createProgress(process.stderr);
-  const showing = showProgress(options, progress);
-  const figures = await generate({ load: planned, exchange, bodies, stop, onEnd: showing });
+  const onEnd = showProgress(options, progress);
+  const figures = await generate({ load: planned, caller, bodies, stop, onEnd });
   progress.end();
-  await exchange.close();
+  await caller.close();
   const result = loadResult(figures, quantile, stop.aborted);
   if (histogram !== undefined) {
     write(histogram, (histogram.endsWith(".json") ? histogramJson : histogramText)(figures.latency));
@@ -68,7 +67,7 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   return result.answered > 0 ? 0 : 1;
 }
 
-function loadOf(options: LoadgenOptions): Load {
+function loadOf(options: LoadgenOptions): OfferedLoad {
   const { rate, trace, concurrency, arrivals, seed, requests = Infinity } = options;
   const given = Object.entries({ rate, trace, concurrency }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
@@ -88,19 +87,18 @@ function loadOf(options: LoadgenOptions): Load {
   return { kind: "open", schedule };
 }
 
-/** A bar where the run's end is known, and how it goes. */
+/** A bar if the run's end is known, and the present figures. */
 function showProgress(
   { requests, seconds, trace }: LoadgenOptions,
   progress: Progress,
 ): (figures: LoadFigures) => void {
   const lastS = seconds ?? (requests === undefined && trace === undefined ? defaultSeconds : Infinity);
-  return (figures) =>
+  return ({ answered, failed, underWay, latency, durationS }) =>
     progress.show(() => {
-      const ended = figures.answered + figures.failed;
-      const part = Math.max(ended / (requests ?? Infinity), figures.durationS / lastS);
+      const part = Math.max((answered + failed) / (requests ?? Infinity), durationS / lastS);
       const bar = part > 0 ? `${progressBar(part)}  ` : "";
-      const p99 = figures.latency.quantile(0.99) ?? 0;
-      return `${bar}${figures.answered} answered, ${figures.failed} failed, ${figures.underWay} under way, p99 ${p99.toFixed(1)} ms`;
+      const p99 = (latency.quantile(0.99) ?? 0).toFixed(1);
+      return `${bar}${answered} answered, ${failed} failed, ${underWay} under way, p99 ${p99} ms`;
     });
 }
 

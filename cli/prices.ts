@@ -1,18 +1,18 @@
-/** Wires the price list: which sheets and functions are meant, and what they come to. */
+/** Runs the command `prices`: selects sheets and functions, and prints their prices. */
 import type { FunctionSize } from "../serverless/prices/price.ts";
-import { chosenFunctions } from "../serverless/prices/function-choice.ts";
+import { chosenFunctions } from "../serverless/prices/function-menu.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
 import {
   formatPrices,
   formatSheets,
-  type Load,
+  type CallLoad,
   priceFunctions,
   sheetPrices,
 } from "../serverless/prices/price-table.ts";
 import { readPriceSheet, readShippedSheets } from "../serverless/prices/price-sheet-files.ts";
 import type { PricesOptions } from "../serverless/prices/prices-options.ts";
 
-/** Lists the sheets, or prices functions when a duration is given. Exit status 0. */
+/** Lists price sheets, or prices functions when a duration is given. Returns the exit status, 0. */
 export async function runPrices(options: PricesOptions): Promise<number> {
   process.stdout.write(options.duration === undefined ? listing(options) : priced(options));
   return 0;
@@ -20,17 +20,9 @@ export async function runPrices(options: PricesOptions): Promise<number> {
 
 function listing(options: PricesOptions): string {
   const { functions, vcpu, memory, gpu, batch, calls, rate, hours } = options;
-  for (const [flag, value] of Object.entries({
-    functions,
-    vcpu,
-    memory,
-    gpu,
-    batch,
-    calls,
-    rate,
-    hours,
-  })) {
-    if (value !== undefined) throw new UsageError(`--${flag} prices a call; say its time with --duration`);
+  const ofCalls = { functions, vcpu, memory, gpu, batch, calls, rate, hours };
+  for (const [flag, value] of Object.entries(ofCalls)) {
+    if (value !== undefined) throw new UsageError(`--${flag} needs --duration: the time of a call`);
   }
   const sheets = options.sheet === undefined ? readShippedSheets() : [readPriceSheet(options.sheet)];
   return options.json ? json(sheets.map(sheetPrices)) : formatSheets(sheets);
@@ -38,7 +30,7 @@ function listing(options: PricesOptions): string {
 
 function priced(options: PricesOptions): string {
   if (options.sheet === undefined)
-    throw new UsageError("--sheet is missing: price sheet to price the calls by");
+    throw new UsageError("--sheet is missing: price sheet by which calls are priced");
   const sheet = readPriceSheet(options.sheet);
   const { gpu } = options;
   const functions = chosenFunctions(options).map(({ name, vcpu, memoryMib }) => {
@@ -53,17 +45,16 @@ function priced(options: PricesOptions): string {
   }
 }
 
-function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): Load {
+function loadOf({ duration = 0, batch = 1, calls, rate, hours }: PricesOptions): CallLoad {
   const call = { durationMs: duration * 1_000, batch };
   if (rate !== undefined) {
     if (calls !== undefined)
-      throw new UsageError("--rate says the calls of a month, and so does --calls; give one");
+      throw new UsageError("--rate and --calls both set the calls of a month; allowed: one of them");
     if (hours === undefined) throw new UsageError("--hours is missing: how long --rate lasts in a month");
     return { ...call, month: { calls: (rate / batch) * hours * 3_600, hours } };
   }
   if (calls !== undefined) return { ...call, month: { calls, ...(hours !== undefined && { hours }) } };
-  if (hours !== undefined)
-    throw new UsageError("--hours is of a month; say with --calls or --rate how many calls");
+  if (hours !== undefined) throw new UsageError("--hours needs --calls or --rate: the calls of a month");
   return call;
 }
 

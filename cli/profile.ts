@@ -1,4 +1,4 @@
-/** Wires `profile`: measures one model on one server by batch size, prints it, and writes it down. */
+/** `spillway profile`: measures one model on one server by batch size, prints the result and writes files. */
 import { calibrate } from "../client/daemon/profile/calibrate.ts";
 import { lessLink, probeLink } from "../tools/profile/link-probe.ts";
 import type { Measured } from "../client/daemon/profile/measure.ts";
@@ -6,7 +6,7 @@ import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../base/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
 import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
-import { createProgress, progressBar } from "../base/program/progress.ts";
+import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { exampleOf } from "../tools/load/payload.ts";
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
@@ -14,7 +14,6 @@ import { checkFolder, writeJson } from "../client/daemon/profile/profile-file.ts
 import { profileWith, scenarioOf } from "../tools/profile/profile-files.ts";
 import type { ProfileOptions } from "../tools/profile/options.ts";
 import { formatProfile, profileFigures } from "../tools/profile/profile-table.ts";
-import { stopOnSignal } from "../base/program/stop-on-signal.ts";
 
 /** Exit status 0 when at least one batch size was measured, else 1. */
 export async function runProfile(options: ProfileOptions): Promise<number> {
@@ -43,7 +42,7 @@ export async function runProfile(options: ProfileOptions): Promise<number> {
   return 0;
 }
 
-/** @throws UsageError when what is measured could not be written down in the end */
+/** @throws UsageError when the result could not be written in the end */
 function checkFiles(options: ProfileOptions): void {
   const { save, scenario, functions = [], prices } = options;
   checkFolder("--save", save);
@@ -68,7 +67,7 @@ async function measured(
 ): Promise<ProfiledTarget> {
   const { url, model, quantile, seconds } = options;
   const sizes = [...new Set(options.batches.split(",").map(Number))].sort((a, b) => a - b);
-  // So many that one sample lies beyond the quantile.
+  // One sample lies beyond the quantile.
   const rounds = Math.ceil(1 / (1 - quantile) - 1e-9);
   let found: Measured | undefined;
   const hide = showTime(seconds * 1_000);
@@ -87,7 +86,7 @@ async function measured(
   const times = target.models[model];
   if (times === undefined)
     throw new UsageError(`${url} does not answer for ${model}: ${found?.fault?.message}`);
-  sayWhatIsMissing(times, sizes, rounds, options, found?.fault);
+  reportMissing(times, sizes, rounds, options, found?.fault);
   if (found !== undefined && found.uploads.length > 0) return target;
   const link = await probeLink(transport, example).catch((error: unknown) => {
     throw error instanceof SpillwayError ? new UsageError(`${url}: ${error.message}`) : error;
@@ -95,19 +94,19 @@ async function measured(
   return { ...target, link, models: { [model]: lessLink(times, link) } };
 }
 
-/** The target with nothing measured. */
+/** The target without measurements. */
 function nothingOf({ function: menu }: ProfileOptions): ProfiledTarget {
   const shared = { replicas: 1, link: { rttMs: 0, uplinkMbps: 1_000 }, coldStartMs: [], models: {} };
   if (menu === undefined) return { ...shared, name: "edge", kind: "edge" };
   const [size, ...others] = menu;
   if (size === undefined || others.length > 0) {
-    throw new UsageError(`--function names ${menu.length} functions; one server is one of them`);
+    throw new UsageError(`--function names ${menu.length} functions; allowed: one`);
   }
   const { name, vcpu, memoryMib } = size;
   return { ...shared, name, kind: "serverless", vcpu, memoryMib };
 }
 
-function sayWhatIsMissing(
+function reportMissing(
   { serviceMs }: ModelTimes,
   sizes: readonly number[],
   rounds: number,
@@ -119,10 +118,12 @@ function sayWhatIsMissing(
   if (left.length > 0) process.stderr.write(`not measured: batches of ${left.join(", ")} (${why})\n`);
   const few = Object.values(serviceMs).filter((samples) => samples.length < rounds).length;
   if (few === 0) return;
-  process.stderr.write(`${few} sizes have less than the ${rounds} samples that ${quantile} takes (${why})\n`);
+  process.stderr.write(
+    `${few} sizes have fewer than the ${rounds} samples that quantile ${quantile} needs (${why})\n`,
+  );
 }
 
-/** A bar of the time while it is measured; returns what takes it away. */
+/** Shows a bar of the time while measuring; returns a function that removes it. */
 function showTime(durationMs: number): () => void {
   const progress = createProgress(process.stderr);
   const startedAtMs = performance.now();

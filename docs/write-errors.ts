@@ -1,6 +1,7 @@
-/** Writes `docs/errors.md` from the table of errors. Run `node dist/docs/write-errors.js` after a build. */
+/** Writes `docs/reference/errors.md` from the table of errors. Run `node dist/docs/write-errors.js` after a build. */
 import { writeFileSync } from "node:fs";
 import { errorKinds } from "../base/errors.ts";
+import { wrapProse } from "./prose.ts";
 
 const rows = Object.entries(errorKinds).map(([code, { status, retryable, meaning }]) => {
   return `| \`${code}\` | ${status} | ${retryable ? "yes" : "no"} | ${meaning} |`;
@@ -15,4 +16,4 @@ deadline and its attempts allow. Made from the table in \`base/errors.ts\`.
 |---|---|---|---|
 ${rows.join("\n")}
 `;
-writeFileSync(new URL("../../docs/errors.md", import.meta.url), page);
+writeFileSync(new URL("../../docs/reference/errors.md", import.meta.url), wrapProse(page));

@@ -1,6 +1,7 @@
-/** Writes the settings of a model as a page and as a JSON Schema. Run `node dist/docs/write-model-config.js` after a build. */
+/** Writes docs/model-config.md and its JSON Schema. Run `node dist/docs/write-model-config.js` after a build. */
 import { writeFileSync } from "node:fs";
 import { modelConfigSchema } from "../edge/models/model-config.ts";
+import { wrapProse } from "./prose.ts";
 
 interface Property {
   readonly description: string;
@@ -13,8 +14,8 @@ const rows = Object.entries(schema.properties).map(([name, { description, defaul
 });
 const page = `# Settings of a model
 
-\`config.yaml\` in a model's folder, all optional. A key that is not known is refused, with the nearest one that is.
-With this as its first line, editors complete and check it ([the schema](model-config.schema.json)):
+They are in \`config.yaml\` in the model's folder; all are optional. An unknown key is refused, and the message names the
+nearest known one. With this as its first line, editors complete and check the file ([the schema](model-config.schema.json)):
 \`# yaml-language-server: $schema=…/model-config.schema.json\`
 
 | setting | meaning | default |
@@ -22,6 +23,6 @@ With this as its first line, editors complete and check it ([the schema](model-c
 ${rows.join("\n")}
 `;
 const write = (name: string, text: string): void =>
-  writeFileSync(new URL(`../../docs/${name}`, import.meta.url), text);
-write("model-config.md", page);
+  writeFileSync(new URL(`../../docs/reference/${name}`, import.meta.url), text);
+write("model-config.md", wrapProse(page));
 write("model-config.schema.json", `${JSON.stringify(schema, null, 2)}\n`);

@@ -17,7 +17,7 @@ test("elements must fill the data exactly", () => {
   expect(() => bytesOffsets(data, 3, "x")).toThrow("9 bytes of data are too few for 3 BYTES elements");
   expect(() => bytesOffsets(data.subarray(0, 8), 2, "x")).toThrow("inside the length of element 1");
   expect(() => bytesOffsets(Uint8Array.of(9, 0, 0, 0, 97), 1, "x")).toThrow(
-    "x: element 0 says it has 9 bytes; 1 bytes are left",
+    "x: element 0 says 9 bytes; 1 bytes are left",
   );
 });
 

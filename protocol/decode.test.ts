@@ -61,16 +61,19 @@ test("a length for a header that is all of the body is fine", () => {
 });
 
 test.each([
-  [[], "request is an array of 0; allowed is an object"],
-  [{}, "inputs is missing; allowed is an array"],
+  [[], "request is an array of 0; allowed: an object"],
+  [{}, "inputs is missing; allowed: an array"],
   [{ inputs: [] }, "inputs is an empty array"],
   [{ inputs: [1] }, "inputs[0] is 1"],
   [{ inputs: [{ ...input, name: 7 }] }, "inputs[0].name is 7"],
   [{ inputs: [input, input] }, 'inputs[1].name is "x", as is inputs[0].name'],
-  [{ inputs: [{ ...input, datatype: "BF16" }] }, 'inputs[0].datatype is "BF16"; allowed are BOOL, INT8'],
+  [{ inputs: [{ ...input, datatype: "BF16" }] }, 'inputs[0].datatype is "BF16"; allowed: BOOL, INT8'],
   [{ inputs: [{ ...input, shape: 2 }] }, "inputs[0].shape is 2"],
-  [{ inputs: [{ ...input, shape: [2, -1] }] }, "inputs[0].shape[1] is -1; allowed is an integer from 0"],
-  [{ inputs: [{ ...input, shape: [65536, 65536] }] }, "inputs[0].shape [65536,65536] has more than"],
+  [{ inputs: [{ ...input, shape: [2, -1] }] }, "inputs[0].shape[1] is -1; allowed: an integer from 0"],
+  [
+    { inputs: [{ ...input, shape: [65536, 65536] }] },
+    "inputs[0].shape [65536,65536] is too large; allowed: at most",
+  ],
   [{ inputs: [{ ...input, shape: [3] }] }, 'inputs[0] ("x").data has 2 elements; shape [3] takes 3'],
   [{ inputs: [{ ...input, data: undefined }] }, 'inputs[0] ("x").data is missing'],
   [{ inputs: [{ ...input, data: [1, 200] }] }, 'inputs[0] ("x"): element 1 is 200; INT8 allows'],
@@ -91,7 +94,7 @@ test.each([
 
 test.each([
   [binaryInput, [1], "inputs[0].parameters.binary_data_size is 2; 1 bytes of the body are left"],
-  [binaryInput, [1, 2, 3], "the body has 1 bytes after the data of the last of inputs"],
+  [binaryInput, [1, 2, 3], "the body has 1 bytes after the data of the last of the inputs"],
   [{ ...binaryInput, data: [1, 2] }, [1, 2], "has both data and parameters.binary_data_size"],
   [{ ...binaryInput, parameters: { binary_data_size: -1 } }, [1, 2], "binary_data_size is -1"],
   [{ ...binaryInput, parameters: { binary_data_size: "2" } }, [1, 2], 'binary_data_size is "2"'],
@@ -103,7 +106,7 @@ test.each([
 
 test.each([-1, 1.5, Number.NaN, 1e9])("a header length of %d is refused", (headerBytes) => {
   expect(() => decodeInferRequest(bytesOf({ inputs: [input] }), headerBytes)).toThrow(
-    `Inference-Header-Content-Length is ${headerBytes}; allowed is an integer from 1 to`,
+    `Inference-Header-Content-Length is ${headerBytes}; allowed: an integer from 1 to`,
   );
 });
 

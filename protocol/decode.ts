@@ -1,26 +1,20 @@
-// HTTP bodies to messages: plain JSON, or JSON followed by the binary data of tensors. Apart from encode.ts, because this
-// side trusts nothing: whatever the bytes are, the only error that leaves it is a ProtocolError with a 4xx status.
-
+/** HTTP bodies to messages. Whatever the bytes are, the only error is a ProtocolError with a 4xx status. */
 import { datatypes, isDatatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
-import { parseJson } from "./json-text.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
-import { showValue } from "../base/show-value.ts";
-import { checkTensor, elementCount, MAX_ELEMENTS, type Tensor } from "./tensor.ts";
+import { showValue } from "../base/error-text.ts";
+import { checkTensor, elementCount, maxElements, type Tensor } from "./tensor.ts";
 
 /** The most tensors in a message. */
-const MAX_TENSORS = 1024;
+const maxTensors = 1024;
 
-/**
- * The request in a body. `headerBytes` is the value of Inference-Header-Content-Length; without it the body is all
- * JSON. Binary tensor data is not copied: it stays in the memory of `body`.
- */
+/** The request in a body, which is all JSON without `headerBytes`. Binary data stays in the memory of `body`. */
 export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
   const { json, binary } = openBody(body, headerBytes, "request");
   const inputs = readTensors(json["inputs"], "inputs", binary);
-  if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed is one input or more");
+  if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed: one input or more");
   const parameters = fields.readParameters(json["parameters"], "parameters");
   fields.checkFlag(parameters, "binary_data_output", "parameters");
   const id = fields.readOptionalText(json["id"], "id");
@@ -28,7 +22,7 @@ export function decodeInferRequest(body: Uint8Array, headerBytes?: number): Infe
   return { ...(id !== undefined && { id }), parameters, inputs, ...(outputs.length > 0 && { outputs }) };
 }
 
-/** The response in a body; parameters and memory as for decodeInferRequest. */
+/** The response in a body; see decodeInferRequest for the parameters and for who owns the memory. */
 export function decodeInferResponse(body: Uint8Array, headerBytes?: number): InferResponse {
   const { json, binary } = openBody(body, headerBytes, "response");
   const modelName = fields.readText(json["model_name"], "model_name");
@@ -45,25 +39,22 @@ export function decodeInferResponse(body: Uint8Array, headerBytes?: number): Inf
   };
 }
 
-interface OpenBody {
-  readonly json: fields.JsonObject;
-  /** What follows the JSON; undefined if the body is all JSON. */
-  readonly binary: Uint8Array | undefined;
-}
-
-function openBody(body: Uint8Array, headerBytes: number | undefined, what: string): OpenBody {
+/** The JSON of a body, and what follows it; undefined when the body is all JSON. */
+function openBody(
+  body: Uint8Array,
+  headerBytes: number | undefined,
+  what: string,
+): { readonly json: fields.JsonObject; readonly binary: Uint8Array | undefined } {
   if (headerBytes === undefined)
-    return { json: fields.readObject(parseJson(body, what), what), binary: undefined };
+    return { json: fields.readObject(fields.parseJson(body, what), what), binary: undefined };
   if (headerBytes === 0) {
     throw new ProtocolError(
-      "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors",
+      "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors in JSON",
     );
   }
   fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
-  const json = fields.readObject(
-    parseJson(bytesAt(body, 0, headerBytes), `${what} header`),
-    `${what} header`,
-  );
+  const place = `${what} header`;
+  const json = fields.readObject(fields.parseJson(bytesAt(body, 0, headerBytes), place), place);
   return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
 }
 
@@ -94,7 +85,7 @@ function readTensors(value: unknown, place: string, binary: Uint8Array | undefin
   checkNames(tensors, place);
   const unused = (binary?.length ?? 0) - binaryUsed;
   if (unused > 0)
-    throw new ProtocolError(`the body has ${unused} bytes after the data of the last of ${place}`);
+    throw new ProtocolError(`the body has ${unused} bytes after the data of the last of the ${place}`);
   return tensors;
 }
 
@@ -106,25 +97,16 @@ function readTensor(
   const json = fields.readObject(value, place);
   const name = fields.readName(json["name"], `${place}.name`);
   const datatype = json["datatype"];
-  if (!isDatatype(datatype)) {
-    throw new ProtocolError(
-      `${place}.datatype is ${showValue(datatype)}; allowed are ${datatypes.join(", ")}`,
-    );
-  }
+  if (!isDatatype(datatype))
+    throw new ProtocolError(`${place}.datatype is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
   const shape = readShape(json["shape"], `${place}.shape`);
-  const { binary_data_size: binarySize, ...parameters } = fields.readParameters(
-    json["parameters"],
-    `${place}.parameters`,
-  );
+  const all = fields.readParameters(json["parameters"], `${place}.parameters`);
+  const { binary_data_size: binarySize, ...parameters } = all;
   const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
   const named = `${place} (${showValue(name)})`;
-  if (binarySize === undefined) {
-    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
-  }
+  if (binarySize === undefined) return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
   if (json["data"] !== undefined) {
-    throw new ProtocolError(
-      `${named} has both data and parameters.binary_data_size; allowed is one of the two`,
-    );
+    throw new ProtocolError(`${named} has both data and parameters.binary_data_size; allowed: one`);
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
   const bytes = fields.readInteger(binarySize, sizePlace, 0, Number.MAX_SAFE_INTEGER);
@@ -137,8 +119,8 @@ function readShape(value: unknown, place: string): number[] {
   const shape = fields
     .readArray(value, place)
     // Adding 0 turns -0 into 0.
-    .map((size, axis) => fields.readInteger(size, `${place}[${axis}]`, 0, MAX_ELEMENTS) + 0);
-  elementCount(shape, MAX_ELEMENTS, place);
+    .map((size, axis) => fields.readInteger(size, `${place}[${axis}]`, 0, maxElements) + 0);
+  elementCount(shape, maxElements, place);
   return shape;
 }
 
@@ -158,8 +140,8 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] {
 
 function readItems(value: unknown, place: string): readonly unknown[] {
   const items = fields.readArray(value, place);
-  if (items.length <= MAX_TENSORS) return items;
-  throw new ProtocolError(`${place} has ${items.length} entries; at most ${MAX_TENSORS} are allowed`);
+  if (items.length <= maxTensors) return items;
+  throw new ProtocolError(`${place} has ${items.length} entries; allowed: at most ${maxTensors}`);
 }
 
 function checkNames(items: readonly { readonly name: string }[], place: string): void {
@@ -168,7 +150,7 @@ function checkNames(items: readonly { readonly name: string }[], place: string):
     const earlier = seen.get(name);
     if (earlier !== undefined) {
       throw new ProtocolError(
-        `${place}[${index}].name is ${showValue(name)}, as is ${place}[${earlier}].name; names must differ`,
+        `${place}[${index}].name is ${showValue(name)}, as is ${place}[${earlier}].name; allowed: different names`,
       );
     }
     seen.set(name, index);

@@ -1,22 +1,24 @@
-// Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. The JSON is put together as text,
-// because 64-bit integers would not survive as JavaScript numbers. Data is always written flat.
-
+/** Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. */
 import { Buffer } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
 import { jsonFromRaw } from "./json-data.ts";
-import { MAX_JSON_BYTES } from "./json-text.ts";
+import { maxJsonBytes } from "./fields.ts";
 import type { InferRequest, InferResponse, WireBody } from "./message.ts";
-import type { Parameters } from "./parameters.ts";
-import { rawBytes } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
-import { checkTensor, shapeText, type Tensor } from "./tensor.ts";
+import { rawBytes } from "./datatype.ts";
+import { showValue } from "../base/error-text.ts";
+import { checkTensor, type Parameters, shapeText, type Tensor } from "./tensor.ts";
 
-/** Binary data starts at a multiple of this, so that a reader can look at 64-bit elements in place. */
-const ALIGNMENT_BYTES = 8;
+/** Binary data starts at a multiple of this, so that readers can use 64-bit elements in place. */
+const alignmentBytes = 8;
 
 /**
- * The body of a request. With `binary`, inputs travel as binary data and outputs are asked for as such, save those whose
- * own binary_data parameter says otherwise. Without it, inputs that JSON cannot state are a ProtocolError.
+ * The body of a request. With `binary`, inputs are sent as binary data and outputs are requested as binary data, unless an
+ * output's own binary_data parameter says otherwise. Without it, inputs that JSON cannot state are a ProtocolError.
+ *
+ * @example
+ *   const x = tensorFromNumbers("x", "FP32", [1, 2], [0.5, 1]);
+ *   const wire = encodeInferRequest({ parameters: {}, inputs: [x] }, { binary: true });
+ *   await fetch(`${url}/v2/models/m/infer`, { method: "POST", headers: wireHeaders(wire), body: wire.body });
  */
 export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
   const parameters = options.binary
@@ -38,10 +40,7 @@ export function encodeInferRequest(request: InferRequest, options: { binary: boo
   );
 }
 
-/**
- * The body of a response; `wants` says which outputs travel as binary data (see binaryWanted). An output that JSON
- * cannot state, such as FP16 or NaN, and that is not wanted as binary is a ProtocolError.
- */
+/** The body of a response. `wants` says which outputs are binary; what JSON cannot state must be (ProtocolError). */
 export function encodeInferResponse(
   response: InferResponse,
   wants: (outputName: string) => boolean,
@@ -84,22 +83,23 @@ function joinBody(
     const parameters = { ...tensor.parameters, binary_data_size: tensor.data.length };
     return tensorText(tensor, parametersText(parameters), undefined);
   });
-  // Before joining: V8 has a longest string and throws an error of its own beyond it.
+  // Before joining, because V8 throws its own error for strings beyond its longest.
   const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  if (characters > MAX_JSON_BYTES) {
+  if (characters > maxJsonBytes) {
     throw new ProtocolError(
-      `${key} take ${characters} characters of JSON; at most ${MAX_JSON_BYTES} are allowed: use binary data`,
+      `${key} take ${characters} characters of JSON; allowed: at most ${maxJsonBytes}; use binary data`,
     );
   }
+  // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
   const json = `{${members({ ...head, [key]: `[${texts.join(",")}]` })}}`;
   return binary.length === 0 ? { body: rawBytes(Buffer.from(json)) } : withBinary(json, binary);
 }
 
 function withBinary(json: string, binary: readonly Uint8Array[]): WireBody {
-  const headerBytes = Math.ceil(Buffer.byteLength(json) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const headerBytes = Math.ceil(Buffer.byteLength(json) / alignmentBytes) * alignmentBytes;
   const totalBytes = binary.reduce((sum, data) => sum + data.length, headerBytes);
   const body = Buffer.allocUnsafeSlow(totalBytes);
-  // White space after JSON is still JSON.
+  // White space may follow JSON.
   body.fill(0x20, body.write(json), headerBytes);
   let at = headerBytes;
   for (const data of binary) {
@@ -120,7 +120,7 @@ function tensorText(tensor: Tensor, parameters: string | undefined, data: string
   })}}`;
 }
 
-/** The members of a JSON object from texts that are JSON already; those undefined are left out. */
+/** The members of a JSON object from texts that are JSON already, without those that are undefined. */
 function members(texts: Readonly<Record<string, string | undefined>>): string {
   return Object.entries(texts)
     .filter(([, text]) => text !== undefined)
@@ -131,9 +131,8 @@ function members(texts: Readonly<Record<string, string | undefined>>): string {
 function parametersText(parameters: Parameters | undefined): string | undefined {
   const entries = Object.entries(parameters ?? {});
   for (const [name, value] of entries) {
-    if (typeof value === "number" && !Number.isFinite(value)) {
-      throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed are finite numbers`);
-    }
+    if (typeof value === "number" && !Number.isFinite(value))
+      throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
   }
   return entries.length === 0 ? undefined : JSON.stringify(parameters);
 }

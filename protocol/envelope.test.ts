@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { MAX_HEAD_BYTES, packCall, packReply, unpackCall, unpackReply } from "./envelope.ts";
+import { maxHeadBytes, packCall, packReply, unpackCall, unpackReply } from "./envelope.ts";
 import { ProtocolError } from "./errors.ts";
 import type { WireBody } from "./message.ts";
 
@@ -46,17 +46,17 @@ function frame(head: string, body = "", headBytes = Buffer.byteLength(head)): Ui
 }
 
 test.each([
-  [Uint8Array.of(1, 2), "call frame has 2 bytes; it starts with a length of 4 bytes"],
-  [frame("", "", MAX_HEAD_BYTES + 1), "call head has 16385 bytes; at most 16384"],
+  [Uint8Array.of(1, 2), "call frame has 2 bytes; allowed: 4 or more"],
+  [frame("", "", maxHeadBytes + 1), "call head has 16385 bytes; allowed: at most 16384"],
   [frame("{}", "", 9), "call frame says its head has 9 bytes; 2 bytes are left"],
   [frame("{"), "call head is not valid JSON"],
   [frame("[]"), "call head is an array of 0"],
-  [frame("{}"), "call head.model is missing; allowed is a non-empty string"],
+  [frame("{}"), "call head.model is missing; allowed: a non-empty string"],
   [frame('{"model":""}'), 'call head.model is ""'],
   [frame('{"model":"m","version":1}'), "call head.version is 1"],
   [
     frame('{"model":"m","headerBytes":3}', "ab"),
-    "call head.headerBytes is 3; allowed is an integer from 0 to 2",
+    "call head.headerBytes is 3; allowed: an integer from 0 to 2",
   ],
 ])("a bad call is refused by what is wrong (%#)", (bytes, message) => {
   expect(() => unpackCall(bytes)).toThrow(message);
@@ -64,7 +64,7 @@ test.each([
 
 test("a reply needs a status of HTTP, and a call is no reply", () => {
   expect(() => unpackReply(frame('{"status":700}'))).toThrow(
-    "reply head.status is 700; allowed is an integer from 100",
+    "reply head.status is 700; allowed: an integer from 100",
   );
   expect(() => unpackReply(packCall({ model: "m", wire: { body: new Uint8Array() } }))).toThrow(
     "status is missing",
@@ -74,7 +74,7 @@ test("a reply needs a status of HTTP, and a call is no reply", () => {
 test("what could not be unpacked is not packed", () => {
   const body = new Uint8Array(2);
   expect(() => packCall({ model: "", wire: { body } })).toThrow("model");
-  expect(() => packCall({ model: "m".repeat(MAX_HEAD_BYTES), wire: { body } })).toThrow("at most 16384");
+  expect(() => packCall({ model: "m".repeat(maxHeadBytes), wire: { body } })).toThrow("at most 16384");
   expect(() => packCall({ model: "m", wire: { body, headerBytes: 3 } })).toThrow("headerBytes is 3");
   expect(() => packReply({ status: 0, wire: { body } })).toThrow("status is 0");
 });

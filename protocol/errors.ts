@@ -1,15 +1,25 @@
-// The one error of the protocol layer. It carries the HTTP status a server should answer with, so that whoever
-// catches it needs no table of messages.
+/** The errors of the protocol. They carry the HTTP status to answer with. */
 
-/** A message, tensor or frame that breaks the protocol. The text names the place, the value and what is allowed. */
+/** A message, tensor or frame that breaks the protocol. The message names the place, the value and what is allowed. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
-  /** HTTP status, 400 to 599: 4xx when the message is at fault, 5xx when the server that answered is. */
+  /** HTTP status, 400 to 599: 4xx when the sender of the message is at fault, 5xx when the server that answered is. */
   readonly status: number;
 
   constructor(message: string, status = 400) {
     super(message);
     this.status = status;
+  }
+}
+
+/** Something that cannot be done now, but perhaps later: 503. */
+export class UnavailableError extends ProtocolError {
+  /** When to try again, in seconds; at least 1. */
+  readonly retryAfterS: number;
+
+  constructor(message: string, retryAfterMs = 0) {
+    super(message, 503);
+    this.retryAfterS = Math.max(1, retryAfterMs / 1_000);
   }
 }
 

@@ -32,7 +32,7 @@ test.each([
   [[1], [[1]], "x: element 0 is an array of 1"],
   [[2], [1, [2]], "x: element 1 is an array of 1"],
   [[], [[1]], "shape [] takes one flat element"],
-  [[], 1, "x.data is 1; allowed is an array"],
+  [[], 1, "x.data is 1; allowed: an array"],
   [[1], undefined, "x.data is missing"],
   [[1], { 0: 1, length: 1 }, "x.data is an object"],
 ])("for shape %j, data %j is refused", (shape, data, message) => {

@@ -1,17 +1,14 @@
-// Tensor data in JSON, nested or flat, from and to raw bytes. Apart, because JSON is where numbers lose precision and
-// range: everything that cannot be stated exactly is refused here, with the advice to use binary data.
-
+/** Tensor data between JSON and raw bytes. What one of them cannot state exactly is refused. */
 import { bytesFromStrings, stringsFromBytes } from "./bytes-elements.ts";
-import { allowedValues, type Datatype } from "./datatype.ts";
+import { allowedValues, type Datatype, rawView } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import { packNumbers } from "./number-elements.ts";
-import { rawView } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
-import { checkTensor, elementCount, MAX_ELEMENTS, shapeText, type Tensor } from "./tensor.ts";
+import { showValue } from "../base/error-text.ts";
+import { checkTensor, elementCount, maxElements, shapeText, type Tensor } from "./tensor.ts";
 
 /**
  * Raw bytes of the JSON value `data`, which is nested like `shape` or flat and row-major. Anything else, and every value
- * outside the datatype, is a ProtocolError that starts with `place`. Memory stays in proportion to the values given,
+ * outside the datatype, is a ProtocolError that starts with `place`. Memory is proportional to the values that are there,
  * whatever the shape claims.
  */
 export function rawFromJson(
@@ -20,7 +17,7 @@ export function rawFromJson(
   data: unknown,
   place: string,
 ): Uint8Array {
-  const count = elementCount(shape, MAX_ELEMENTS, `${place}.shape`);
+  const count = elementCount(shape, maxElements, `${place}.shape`);
   const rows = elementRows(shape, count, data, place);
   if (datatype !== "BYTES") return packNumbers(datatype, rows, count, { place, finite: true });
   const strings = rows.flat().map((value, index) => {
@@ -34,16 +31,14 @@ export function rawFromJson(
 
 /** The arrays that hold the elements: the data itself if it is flat, the innermost arrays if it is nested. */
 function elementRows(shape: readonly number[], count: number, data: unknown, place: string): unknown[][] {
-  if (!Array.isArray(data)) {
-    throw new ProtocolError(`${place}.data is ${showValue(data)}; allowed is an array`);
-  }
+  if (!Array.isArray(data)) throw new ProtocolError(`${place}.data is ${showValue(data)}; allowed: an array`);
   if (!Array.isArray(data[0])) {
     if (data.length === count) return [data];
     throw new ProtocolError(
       `${place}.data has ${data.length} elements; shape ${shapeText(shape)} takes ${count}, flat or nested`,
     );
   }
-  // Level by level instead of recursively, so that no nesting, however deep, can exhaust the stack.
+  // Level by level instead of recursively, so that deep nesting cannot exhaust the stack.
   let level: unknown[][] = [data];
   for (const [axis, size] of shape.entries()) {
     for (const array of level) {
@@ -65,10 +60,7 @@ function elementRows(shape: readonly number[], count: number, data: unknown, pla
   throw new ProtocolError(`${place}.data is nested; shape [] takes one flat element`);
 }
 
-/**
- * The data as the text of a flat JSON array, 64-bit integers exact. FP16, NaN, the infinities and BYTES that are not
- * UTF-8 have no JSON form: a ProtocolError that advises binary output.
- */
+/** The data as a flat JSON array. FP16, NaN, infinities and BYTES that are not UTF-8 have none: ProtocolError. */
 export function jsonFromRaw(tensor: Tensor): string {
   const { datatype, data } = tensor;
   const place = `tensor ${showValue(tensor.name)}`;
@@ -85,7 +77,7 @@ export function jsonFromRaw(tensor: Tensor): string {
 }
 
 function floatText(values: Float32Array | Float64Array, place: string): string {
-  let negativeZero = false;
+  let hasNegativeZero = false;
   for (let index = 0; index < values.length; index++) {
     const value = values[index] ?? 0;
     if (!Number.isFinite(value)) {
@@ -93,10 +85,10 @@ function floatText(values: Float32Array | Float64Array, place: string): string {
         `${place}: element ${index} is ${value}, which JSON cannot state; ask for binary output (binary_data_output)`,
       );
     }
-    if (value === 0 && Object.is(value, -0)) negativeZero = true;
+    if (value === 0 && Object.is(value, -0)) hasNegativeZero = true;
   }
-  // join() prints -0 as 0; the sign is worth the slower path only when there is one.
-  return negativeZero
+  // join() prints -0 as 0, so an array with a negative zero takes a slower path.
+  return hasNegativeZero
     ? Array.from(values, (value) => (Object.is(value, -0) ? "-0" : value)).join(",")
     : values.join(",");
 }

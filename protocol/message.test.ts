@@ -20,6 +20,6 @@ test.each([-1, 1.5, "1", true, 2 ** 53])("a priority or timeout of %j is refused
 
 test("a timeout of 0 is refused, because it could mean none or at once", () => {
   expect(() => timeoutUsOf(request({ timeout: 0 }))).toThrow(
-    "parameters.timeout is 0; allowed are positive integers",
+    "parameters.timeout is 0; allowed: positive integers",
   );
 });

@@ -1,13 +1,10 @@
-// The messages of the protocol as values, independent of how they travel, and the request parameters that Spillway
-// acts upon. Wire forms are made in encode.ts and read in decode.ts.
-
+/** The messages of the protocol as values, and the request parameters that Spillway acts upon. */
 import type { Datatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
-import type { Parameters } from "./parameters.ts";
-import { showValue } from "../base/show-value.ts";
-import type { Tensor } from "./tensor.ts";
+import { showValue } from "../base/error-text.ts";
+import type { Parameters, Tensor } from "./tensor.ts";
 
-export type { Parameters } from "./parameters.ts";
+export type { Parameters } from "./tensor.ts";
 
 export interface RequestedOutput {
   name: string;
@@ -32,7 +29,7 @@ export interface InferResponse {
   outputs: Tensor[];
 }
 
-/** An HTTP body, and the value of the header Inference-Header-Content-Length; absent means the body is all JSON. */
+/** An HTTP body and the value of its Inference-Header-Content-Length; absent when the body is all JSON. */
 export interface WireBody {
   body: Uint8Array;
   headerBytes?: number;
@@ -43,11 +40,11 @@ export interface TensorMetadata {
   datatype: Datatype;
   /** -1 for a dimension that may vary. */
   shape: number[];
-  /** An extension: `example_shape` is a JSON list of dimensions that suit the model, where some of them vary. */
+  /** An extension: `example_shape` is a JSON list of dimensions that suit the model where they may vary. */
   parameters?: Parameters;
 }
 
-/** Answer to GET v2/models/{name}. */
+/** The answer to GET v2/models/{name}. */
 export interface ModelMetadata {
   name: string;
   versions?: string[];
@@ -59,11 +56,11 @@ export interface ModelMetadata {
   parameters?: Parameters;
 }
 
-/** The priority parameter: 1 is the most urgent, larger is less so, 0 is the server's default. */
+/** The priority parameter: 1 is the most urgent, larger numbers are less urgent, 0 is the server's default. */
 export function priorityOf(request: InferRequest): number {
   const priority = request.parameters["priority"] ?? 0;
   if (typeof priority === "number" && Number.isSafeInteger(priority) && priority >= 0) return priority;
-  throw new ProtocolError(`parameters.priority is ${showValue(priority)}; allowed are integers of 0 or more`);
+  throw new ProtocolError(`parameters.priority is ${showValue(priority)}; allowed: integers of 0 or more`);
 }
 
 /** The timeout parameter, in microseconds from when the server receives the request; undefined for none. */
@@ -71,7 +68,5 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   const timeoutUs = request.parameters["timeout"];
   if (timeoutUs === undefined) return undefined;
   if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
-  throw new ProtocolError(
-    `parameters.timeout is ${showValue(timeoutUs)}; allowed are positive integers (microseconds)`,
-  );
+  throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (µs)`);
 }

@@ -1,10 +1,9 @@
-// Numbers and booleans to raw elements, with the range of the datatype checked for each. Apart, because both JSON data
-// and callers with plain arrays need the same checks, in loops tight enough for megabytes of floats.
-
-import { allowedValues, integerRange } from "./datatype.ts";
+/** Numbers and booleans to raw elements, checked against the range of the datatype, in tight loops. */
+import { showValue } from "../base/error-text.ts";
+import { allowedValues, type FixedDatatype, integerRange, newElements, rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
-import { type FixedDatatype, newElements, rawBytes } from "./raw-view.ts";
-import { showValue } from "../base/show-value.ts";
+
+type Rows = readonly ArrayLike<unknown>[];
 
 export interface PackOptions {
   /** Start of every error message. */
@@ -13,60 +12,50 @@ export interface PackOptions {
   readonly finite: boolean;
 }
 
-/**
- * The raw form of the values of all rows, one after the other; together the rows must have `count` values. FP16 is
- * refused: it has no agreed form in JSON, nor in Node 20. An unsuitable value is a ProtocolError with its row-major index.
- */
+/** The raw form of the `count` values of all rows. An unsuitable value is a ProtocolError with its index. */
 export function packNumbers(
   datatype: FixedDatatype,
-  rows: readonly ArrayLike<unknown>[],
+  rows: Rows,
   count: number,
   options: PackOptions,
 ): Uint8Array {
-  if (datatype === "FP32") return packFloat32(rows, count, options);
-  if (datatype === "FP64") return packFloat64(rows, count, options);
-  if (datatype === "BOOL") return packBooleans(rows, count, options);
-  if (datatype === "INT64" || datatype === "UINT64") return packWideIntegers(datatype, rows, count, options);
-  if (datatype !== "FP16") return packIntegers(datatype, rows, count, options);
-  throw new ProtocolError(
-    `${options.place}: FP16 elements cannot be given as numbers; use the binary tensor data extension`,
-  );
+  switch (datatype) {
+    case "FP32":
+    case "FP64":
+      return packFloats(datatype, rows, count, options);
+    case "BOOL":
+      return packBooleans(rows, count, options);
+    case "FP16":
+      throw new ProtocolError(
+        `${options.place}: FP16 has no form in JSON, nor in Node 20; use the binary tensor data extension`,
+      );
+    case "INT64":
+    case "UINT64":
+      return packWideIntegers(datatype, rows, count, options);
+    default:
+      return packIntegers(datatype, rows, count, options);
+  }
 }
 
-function packFloat32(rows: readonly ArrayLike<unknown>[], count: number, options: PackOptions): Uint8Array {
-  const out = newElements("FP32", count);
+function packFloats(datatype: "FP32" | "FP64", rows: Rows, count: number, options: PackOptions): Uint8Array {
+  const out = newElements(datatype, count);
+  const isSingle = datatype === "FP32";
   let at = 0;
   for (const row of rows) {
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
-      if (typeof value !== "number") throw unsuitable("FP32", value, at, options);
-      const rounded = Math.fround(value);
-      // After rounding: the usual text of the largest float, 3.4028235e38, lies a little above it.
-      if (!Number.isFinite(rounded) && (options.finite || Number.isFinite(value))) {
-        throw unsuitable("FP32", value, at, options);
-      }
+      if (typeof value !== "number") throw unsuitable(datatype, value, at, options);
+      const rounded = isSingle ? Math.fround(value) : value;
+      // After rounding: the usual text of the largest float, 3.4028235e38, is slightly above it.
+      if (!Number.isFinite(rounded) && (options.finite || Number.isFinite(value)))
+        throw unsuitable(datatype, value, at, options);
       out[at] = rounded;
     }
   }
   return rawBytes(out);
 }
 
-function packFloat64(rows: readonly ArrayLike<unknown>[], count: number, options: PackOptions): Uint8Array {
-  const out = newElements("FP64", count);
-  let at = 0;
-  for (const row of rows) {
-    for (let index = 0; index < row.length; index++, at++) {
-      const value = row[index];
-      if (typeof value !== "number" || (options.finite && !Number.isFinite(value))) {
-        throw unsuitable("FP64", value, at, options);
-      }
-      out[at] = value;
-    }
-  }
-  return rawBytes(out);
-}
-
-function packBooleans(rows: readonly ArrayLike<unknown>[], count: number, options: PackOptions): Uint8Array {
+function packBooleans(rows: Rows, count: number, options: PackOptions): Uint8Array {
   const out = newElements("BOOL", count);
   let at = 0;
   for (const row of rows) {
@@ -81,7 +70,7 @@ function packBooleans(rows: readonly ArrayLike<unknown>[], count: number, option
 
 function packIntegers(
   datatype: "INT8" | "INT16" | "INT32" | "UINT8" | "UINT16" | "UINT32",
-  rows: readonly ArrayLike<unknown>[],
+  rows: Rows,
   count: number,
   options: PackOptions,
 ): Uint8Array {
@@ -91,31 +80,30 @@ function packIntegers(
   for (const row of rows) {
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
-      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
         throw unsuitable(datatype, value, at, options);
-      }
       out[at] = value;
     }
   }
   return rawBytes(out);
 }
 
+/** Apart from the others, whose loop would be slower with big integers in it. */
 function packWideIntegers(
   datatype: "INT64" | "UINT64",
-  rows: readonly ArrayLike<unknown>[],
+  rows: Rows,
   count: number,
   options: PackOptions,
 ): Uint8Array {
-  const min = datatype === "INT64" ? Number.MIN_SAFE_INTEGER : 0;
+  const [min, max] = integerRange(datatype) ?? [0, 0];
   const out = newElements(datatype, count);
   let at = 0;
   for (const row of rows) {
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
-      // A larger integer was rounded when it was parsed; nobody can tell any more which one was meant.
-      if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
+      // An integer beyond 2^53 was rounded when it was parsed, so nobody knows which one was meant.
+      if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
         throw unsuitable(datatype, value, at, options);
-      }
       out[at] = BigInt(value);
     }
   }
@@ -128,12 +116,8 @@ function unsuitable(
   index: number,
   options: PackOptions,
 ): ProtocolError {
-  const tooWide =
-    typeof value === "number" &&
-    Number.isInteger(value) &&
-    !Number.isSafeInteger(value) &&
-    datatype.endsWith("INT64");
-  const hint = tooWide ? "; numbers beyond 2^53 are not exact: use binary data for this tensor" : "";
+  const isTooWide = datatype.endsWith("INT64") && Number.isInteger(value) && !Number.isSafeInteger(value);
+  const hint = isTooWide ? "; numbers beyond 2^53 are not exact: use binary data for this tensor" : "";
   return new ProtocolError(
     `${options.place}: element ${index} is ${showValue(value)}; ${datatype} allows ${allowedValues(datatype)}${hint}`,
   );

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { datatypes, elementBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse } from "./message.ts";
-import { rowsOf, splitResponse, stackKey, stackRequests } from "./stack.ts";
+import { rowsOf, sharedEntries, splitResponse, stackKey, stackRequests } from "./stack.ts";
 import { checkTensor, type Tensor, tensorFromNumbers, tensorFromStrings } from "./tensor.ts";
 
 const floats = (name: string, shape: number[]) =>
@@ -82,9 +82,12 @@ test("a refusal to stack names both sides", () => {
   const cases: [InferRequest, string][] = [
     [
       { ...request(floats("x", [1, 3, 48, 320])), id: "b" },
-      'input "x": cannot stack FP32[1,3,48,192] (request "a") with FP32[1,3,48,320] (request "b")',
+      'input "x": cannot stack FP32[1,3,48,192] with FP32[1,3,48,320] (request "a" and request "b")',
     ],
-    [request(floats("y", [1])), 'input "x" of request "a" is missing in request number 2'],
+    [
+      request(floats("y", [1])),
+      'input "x" is missing in one of the two; cannot stack them (request "a" and request number 2)',
+    ],
     [
       request(floats("x", [1]), floats("y", [1])),
       'cannot stack 1 inputs with 2 inputs (request "a" and request number',
@@ -184,4 +187,21 @@ test("splitting what an echo answers to a stack gives back every request", () =>
     }),
     { numRuns: 500 },
   );
+});
+
+test("parameters that steer transport or scheduling need not agree, all others must", () => {
+  const parameters = {
+    z: 1,
+    timeout: 5,
+    priority: 1,
+    binary_data: true,
+    binary_data_output: true,
+    spillway_route: "edge",
+    a: "x",
+  };
+  expect(sharedEntries(parameters)).toEqual([
+    ["a", "x"],
+    ["z", 1],
+  ]);
+  expect(sharedEntries(undefined)).toEqual([]);
 });

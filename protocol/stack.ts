@@ -1,17 +1,16 @@
-// Requests joined to a batch along their first dimension, and a batched response cut back into answers. Apart, because
-// it is the one operation batching rests on, and whether two requests may be joined is decided here and nowhere else.
-
+/** Requests joined to a batch along their first dimension, and a batched response cut back into answers. */
+import { Buffer } from "node:buffer";
 import { bytesOffsets } from "./bytes-elements.ts";
+import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
-import { byName, sharedEntries } from "./shared-parameters.ts";
-import { showValue } from "../base/show-value.ts";
-import { checkTensor, elementCount, shapeText, type Tensor } from "./tensor.ts";
+import { showValue } from "../base/error-text.ts";
+import { checkTensor, elementCount, type Parameters, shapeText, type Tensor } from "./tensor.ts";
 
-/** Rows of a request: the first dimension, 1 or more, that all inputs share. ProtocolError if they do not. */
+/** Rows of a request: the first dimension, which must be 1 or more and the same for all inputs (ProtocolError). */
 export function rowsOf(request: InferRequest): number {
   const [first] = request.inputs;
-  if (first === undefined) throw new ProtocolError("the request has no inputs, so no rows");
+  if (first === undefined) throw new ProtocolError("the request has no inputs");
   const rows = first.shape[0];
   for (const input of request.inputs) {
     const own = input.shape[0];
@@ -31,8 +30,8 @@ export function rowsOf(request: InferRequest): number {
 }
 
 /**
- * Equal for requests that may be stacked: same inputs (name, datatype, shape but for the first dimension), same requested
- * outputs, both in any order, and the same parameters but for those that steer transport and scheduling only.
+ * A key that is equal for requests that may be stacked. They have the same inputs (name, datatype, and shape beyond the
+ * first dimension) and requested outputs, both in any order, and the same shared parameters (see `sharedEntries`).
  */
 export function stackKey(request: InferRequest): string {
   return JSON.stringify([
@@ -50,14 +49,17 @@ export function stackKey(request: InferRequest): string {
 }
 
 /**
- * One request with the rows of all, in order. Inputs are in the order of the first request. It has no id, and of the
- * parameters only those the requests share (see stackKey). Requests that may not be stacked are a ProtocolError naming
- * both. A single request's data is not copied.
+ * One request with the rows of all, in order. Inputs are in the order of the first request. It has no id, and only the
+ * shared parameters. Requests that may not be stacked are a ProtocolError that names both. The data of a single request
+ * is not copied.
+ *
+ * @example
+ *   const batch = stackRequests([a, b]); // a has 1 row, b has 2
+ *   const [answerToA, answerToB] = splitResponse(await send(batch), [1, 2], [a.id, b.id]);
  */
 export function stackRequests(requests: readonly InferRequest[]): InferRequest {
   const [first] = requests;
-  if (first === undefined)
-    throw new RangeError("stackRequests: requests has 0 entries; 1 or more are allowed");
+  if (first === undefined) throw new RangeError("stackRequests: requests has 0 entries; allowed: 1 or more");
   const rows = requests.reduce((sum, request) => sum + rowsOf(request), 0);
   for (const [index, request] of requests.entries()) checkShared(first, request, index);
   const inputs = first.inputs.map((input): Tensor => {
@@ -72,9 +74,9 @@ export function stackRequests(requests: readonly InferRequest[]): InferRequest {
 }
 
 /**
- * The response cut into one for each request: part i has rows[i] rows of every output and the id ids[i]. Data is not
- * copied: the parts share the memory of the response. An output that does not have as many rows as were asked for is
- * the fault of the server that answered: a ProtocolError with status 502.
+ * The response cut into one for each request: part i has rows[i] rows of every output and the id ids[i]. The parts share
+ * the memory of the response. An output with another number of rows is the fault of the server that answered: a
+ * ProtocolError with status 502.
  */
 export function splitResponse(
   response: InferResponse,
@@ -88,7 +90,7 @@ export function splitResponse(
   }
   const wrong = rows.find((count) => !Number.isSafeInteger(count) || count < 1);
   if (wrong !== undefined)
-    throw new RangeError(`splitResponse: rows has ${wrong}; allowed are positive integers`);
+    throw new RangeError(`splitResponse: rows has ${wrong}; allowed: positive integers`);
   const { id: _, ...shared } = response;
   const outputs = response.outputs.map((output) => splitTensor(output, rows));
   return ids.map((id, part) => ({
@@ -124,17 +126,32 @@ function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
   });
 }
 
-/** The tensors of several requests of equal names, datatypes and shapes, joined along the first dimension. */
+/** The tensors of several requests, of equal names, datatypes and shapes, joined along the first dimension. */
 export function joinRows(parts: readonly (readonly Tensor[])[]): Tensor[] {
   return stackRequests(parts.map((inputs) => ({ parameters: {}, inputs: [...inputs] }))).inputs;
 }
 
-/** Tensors cut along the first dimension: part i has rows[i] rows of each. ProtocolError with 502 when one has not as many. */
+/** Tensors cut along the first dimension: part i has rows[i] rows of each. Throws like splitResponse. */
 export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Tensor[][] {
   const ids = rows.map(() => undefined);
   return splitResponse({ modelName: "", parameters: {}, outputs: [...tensors] }, rows, ids).map(
     ({ outputs }) => outputs,
   );
+}
+
+/**
+ * The parameters that the requests of a batch must have in common, sorted by name. A parameter that nobody here knows may
+ * change what a model does, so it counts; those of transport and scheduling never reach the model.
+ */
+export function sharedEntries(parameters: Parameters | undefined): [string, string | number | boolean][] {
+  return Object.entries(parameters ?? {})
+    .filter(([name]) => !/^(priority$|timeout$|binary_data|spillway_)/.test(name))
+    .toSorted(byName);
+}
+
+/** Orders entries by their first item, whatever the locale. */
+export function byName(a: readonly unknown[], b: readonly unknown[]): number {
+  return String(a[0]) < String(b[0]) ? -1 : 1;
 }
 
 function sharedOutput({ name, parameters }: RequestedOutput): RequestedOutput {
@@ -148,39 +165,27 @@ function outputsKey({ outputs }: InferRequest): unknown {
 
 function checkShared(first: InferRequest, request: InferRequest, index: number): void {
   const both = `(${label(first, 0)} and ${label(request, index)})`;
-  if (request.inputs.length !== first.inputs.length) {
-    throw new ProtocolError(
-      `cannot stack ${first.inputs.length} inputs with ${request.inputs.length} inputs ${both}`,
-    );
-  }
-  if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first))) {
+  const [count, others] = [first.inputs.length, request.inputs.length];
+  if (count !== others) throw new ProtocolError(`cannot stack ${count} inputs with ${others} inputs ${both}`);
+  if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first)))
     throw new ProtocolError(`cannot stack requests for different outputs ${both}`);
-  }
-  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters))) {
+  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters)))
     throw new ProtocolError(`cannot stack requests with different parameters ${both}`);
-  }
 }
 
 function matchingInput(input: Tensor, first: InferRequest, request: InferRequest, index: number): Tensor {
   const name = showValue(input.name);
+  const both = `(${label(first, 0)} and ${label(request, index)})`;
   const found = request.inputs.find((candidate) => candidate.name === input.name);
-  if (found === undefined) {
-    throw new ProtocolError(
-      `input ${name} of ${label(first, 0)} is missing in ${label(request, index)}; cannot stack them`,
-    );
-  }
+  if (found === undefined)
+    throw new ProtocolError(`input ${name} is missing in one of the two; cannot stack them ${both}`);
   const sameShape = shapeText(found.shape.slice(1)) === shapeText(input.shape.slice(1));
   if (found.datatype !== input.datatype || !sameShape || found.shape.length !== input.shape.length) {
-    throw new ProtocolError(
-      `input ${name}: cannot stack ${input.datatype}${shapeText(input.shape)} (${label(first, 0)}) ` +
-        `with ${found.datatype}${shapeText(found.shape)} (${label(request, index)})`,
-    );
+    const [a, b] = [input, found].map(({ datatype, shape }) => `${datatype}${shapeText(shape)}`);
+    throw new ProtocolError(`input ${name}: cannot stack ${a} with ${b} ${both}`);
   }
-  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters))) {
-    throw new ProtocolError(
-      `input ${name}: cannot stack different parameters (${label(first, 0)} and ${label(request, index)})`,
-    );
-  }
+  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters)))
+    throw new ProtocolError(`input ${name}: cannot stack different parameters ${both}`);
   return found;
 }
 
@@ -190,12 +195,5 @@ function label(request: InferRequest, index: number): string {
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return parts.length === 1 && only !== undefined ? only : rawBytes(Buffer.concat(parts));
 }

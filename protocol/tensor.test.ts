@@ -18,9 +18,9 @@ test.each([
   [[1, -1], "shape[1] is -1"],
   [[1.5], "shape[0] is 1.5"],
   [[Number.NaN], "shape[0] is NaN"],
-  [[2 ** 32, 2 ** 32], "has more than 2147483647 elements"],
-  [[0, 2 ** 52], "has more than 2147483647 elements"],
-  [Array.from({ length: 33 }, () => 1), "33 dimensions; at most 32"],
+  [[2 ** 32, 2 ** 32], "is too large; allowed: at most 2147483647 elements"],
+  [[0, 2 ** 52], "is too large; allowed: at most 2147483647 elements"],
+  [Array.from({ length: 33 }, () => 1), "33 dimensions; allowed: at most 32"],
 ])("shape %j is refused", (shape, message) => {
   expect(() => elementCount(shape)).toThrow(message);
 });
@@ -28,7 +28,7 @@ test.each([
 test("a lower limit on elements can be stated", () => {
   expect(elementCount([10], 10)).toBe(10);
   expect(() => elementCount([11], 10, "inputs[0].shape")).toThrow(
-    "inputs[0].shape [11] has more than 10 elements",
+    "inputs[0].shape [11] is too large; allowed: at most 10 elements",
   );
 });
 

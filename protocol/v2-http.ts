@@ -1,27 +1,24 @@
-/**
- * What every V2 server of ours does alike with HTTP: read an inference body within its bound, name its parts
- * in headers, answer errors as `{"error": …}`. A hono app is a function of requests, so this stays without I/O.
- */
+/** HTTP as all our V2 servers speak it: bounded bodies, headers that describe them, errors as `{"error": …}`. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { errorBody, ProtocolError } from "./errors.ts";
 import type { WireBody } from "./message.ts";
 
-/** The header that says where a body's JSON ends and its binary data begins; in lower case, as Node has headers. */
+/** The header that says where a body's JSON ends and its binary data begins, in lower case as Node gives it. */
 export const headerLength = "inference-header-content-length";
 
-/** An error that says which HTTP status it is answered with; any other error is a 500. */
+/** An error with the HTTP status to answer it with; any other error is a 500. */
 interface StatusError extends Error {
   readonly status: number;
-  /** When the caller may try again, in seconds; sent as Retry-After. */
+  /** When the caller should try again, in seconds; sent as Retry-After. */
   readonly retryAfterS?: number;
 }
 
 /**
  * An empty app that answers its errors the V2 way.
  *
- * @param onFault told of every error that is our own fault (status 500)
+ * @param onFault called with every error that is our own fault (status 500)
  */
 export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
   const app = new Hono({ strict: false });
@@ -41,32 +38,30 @@ export function createV2App(maxBodyBytes: number, onFault: (error: Error) => voi
 function boundedBody(maxBytes: number): MiddlewareHandler {
   const onError = (context: Context): Response =>
     // The rest of the body is not read, so the connection cannot be used again.
-    context.json(errorBody(`the body is larger than ${maxBytes} bytes, the most taken`), 413, {
+    context.json(errorBody(`the body is too large; allowed: at most ${maxBytes} bytes`), 413, {
       connection: "close",
     });
   const counted = bodyLimit({ maxSize: maxBytes, onError });
   return async (context, next) => {
     const length = context.req.header("content-length");
-    // To count what has no length takes a stream of the web, which costs more than all else that a request does.
-    if (length === undefined || context.req.header("transfer-encoding") !== undefined) {
+    // Counting a body without a length takes a web stream, which costs more than everything else about a request.
+    if (length === undefined || context.req.header("transfer-encoding") !== undefined)
       return counted(context, next);
-    }
     return Number(length) > maxBytes ? onError(context) : next();
   };
 }
 
 /**
- * The body of an inference request or answer as it came.
+ * An inference request or answer as it came.
  *
  * @param header value of `inference-header-content-length`; undefined or null when there is none
- * @throws ProtocolError when the header makes no sense
+ * @throws ProtocolError when the header is not a number of bytes
  */
 export function toWireBody(header: string | string[] | null | undefined, body: ArrayBuffer): WireBody {
   const bytes = new Uint8Array(body);
   if (header === undefined || header === null) return { body: bytes };
-  if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header)) {
+  if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header))
     throw new ProtocolError(`${headerLength} is "${String(header)}"; allowed: a number of bytes`);
-  }
   return { body: bytes, headerBytes: Number(header) };
 }
 

@@ -186,7 +186,7 @@ test.each([
   ["empty arrays", `{"inputs":[${"[],".repeat(1e6)}[]]}`],
   ["dimensions", `{"inputs":[{"name":"x","datatype":"INT8","data":[],"shape":[${"1,".repeat(1e6)}1]}]}`],
   ["a long name", `{"inputs":[{"name":"${"x".repeat(4e6)}"}]}`],
-])("megabytes of %s are refused within a second or so", (_, text) => {
+])("megabytes of %s are refused within a second or so", { tags: ["slow"] }, (_, text) => {
   const startMs = performance.now();
   survives(Buffer.from(text), undefined);
   // Generous for busy machines: what is excluded is quadratic work, which would take minutes.

@@ -3,11 +3,17 @@ import { once } from "node:events";
 import { closeSync, createReadStream, createWriteStream, openSync, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { whyUnwritable } from "../base/file-fault.ts";
+import { whyUnwritable } from "../base/error-text.ts";
 import { InputError } from "../base/input-error.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "../base/text-lines.ts";
 
+/**
+ * A file that is read as text when it is needed, packed or not.
+ *
+ * @example
+ * textFile("trace.csv").name; // "trace.csv"
+ */
 export function textFile(path: string): TextFile {
   return { name: path, open: () => createReadStream(path) };
 }

@@ -1,3 +1,4 @@
+// @module-tag slow
 /** What every policy must keep to in replay, and what an independent checker says of their logs. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import type { PriceSheet } from "../serverless/prices/price.ts";
-import { type ReplayPolicyName, replayPolicies, replayPolicyNames } from "./peers/registry.ts";
+import { replayPolicies, replayPolicyNames } from "./peers/registry.ts";
 import { type Line, replay, traceOf } from "../test/support/replayed.ts";
 import { tinyWorld } from "../test/support/tiny-world.ts";
 import { createLogFile, textFile } from "./files.ts";
@@ -66,6 +67,29 @@ describe.each(replayPolicyNames)("the policy %s in replay", (name) => {
   });
 });
 
+it("every policy replays a world with two edges, and names the edge of each batch", async () => {
+  const [near, far] = ["near", "far"].map((name, index) => {
+    const serviceMs = { "1": [10 + 20 * index], "8": [30 + 60 * index] };
+    return { name, replicas: 1, maxBatch: 8, link: { rttMs: 1, uplinkMbps: 8 }, serviceMs };
+  });
+  const scenario = tinyWorld({ edge: undefined, edges: [near, far] });
+  const trace = burstyTrace(30);
+  for (const name of replayPolicyNames) {
+    const { lines, summary } = await replay({ trace, policy: replayPolicies[name], scenario, scale: 2 });
+    expect(summary.served + summary.refused + summary.failed, name).toBe(summary.requests);
+    expect(Object.keys(summary.targets)).toEqual(["near", "far", "f"]);
+    const places = lines.flatMap(({ kind, target, edge, size }) =>
+      kind === "batch" ? [{ target, edge, size }] : [],
+    );
+    expect(places.length).toBeGreaterThan(0);
+    for (const { target, edge, size } of places) {
+      expect(target === "edge" ? ["near", "far"] : ["f"], name).toContain(target === "edge" ? edge : size);
+    }
+    if (name === "spillway")
+      for (const each of ["near", "far"]) expect(places.map(({ edge }) => edge)).toContain(each);
+  }
+});
+
 const shared = fileURLToPath(new URL("../../shared/", import.meta.url));
 interface Pairing {
   readonly name: string;
@@ -78,40 +102,48 @@ interface Pairing {
 describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is absent)", () => {
   const scratch = mkdtempSync(join(tmpdir(), "spillway-referee-"));
   afterAll(() => rmSync(scratch, { recursive: true }));
-  const pairings = existsSync(shared)
-    ? (JSON.parse(readFileSync(join(shared, "data/pairings.json"), "utf8")) as Pairing[])
-    : [];
-  const cases = ["mm-image-faults", "conv-critical"].flatMap((pairing) =>
-    replayPolicyNames.map((name) => [name, pairing] as const),
+  const pairings = ["data/pairings.json", "data/pairings-2.json"].flatMap((file) =>
+    existsSync(shared) ? (JSON.parse(readFileSync(join(shared, file), "utf8")) as Pairing[]) : [],
   );
+  const cases = ["mm-image-faults", "conv-critical"].flatMap((pairing) =>
+    replayPolicyNames.map((name) => [name, pairing, 300] as const),
+  );
+  const ofTwoEdges = [
+    ...(["spillway", "fixed", "edge-only"] as const).map((name) => [name, "two-edges", 60] as const),
+    // An edge goes down after 300 s.
+    ["spillway", "two-edges-fault", 330] as const,
+  ];
 
-  it.each(cases)("finds nothing against %s on a cut of %s", async (name: ReplayPolicyName, pairing) => {
-    const { trace, scenario, scale, fromS } = pairings.find((each) => each.name === pairing) as Pairing;
-    const paths = { trace: join(shared, "data", trace), scenario: join(shared, "data", scenario) };
-    const toS = fromS + 300;
-    const world = parseScenario(readFileSync(paths.scenario, "utf8"), paths.scenario);
-    const prices = new URL(`../serverless/prices/${world.serverless.prices}.json`, import.meta.url);
-    const path = join(scratch, `${pairing}-${name}.ndjson.gz`);
-    const log = createLogFile(path);
-    const summary: ReplaySummary = await replayTrace({
-      trace: textFile(paths.trace),
-      scenario: world,
-      sheet: JSON.parse(readFileSync(prices, "utf8")) as PriceSheet,
-      policy: replayPolicies[name],
-      seed: 3,
-      fromS,
-      toS,
-      scale,
-      log,
-    });
-    await log.close();
-    expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100_000);
-    const cut = ["--from", fromS, "--to", toS, "--scale", scale].map(String);
-    const files = ["--trace", paths.trace, "--scenario", paths.scenario];
-    const checker = [join(shared, "referee/check.mjs"), path, ...files, ...cut];
-    const verdict = JSON.parse(
-      execFileSync(process.execPath, checker, { encoding: "utf8" }),
-    ) as ReplaySummary;
-    expect(verdict).toMatchObject({ ok: true, inSlo: summary.inSlo, requests: summary.requests });
-  });
+  it.each([...cases, ...ofTwoEdges])(
+    "finds nothing against %s on a cut of %s",
+    async (name, pairing, forS) => {
+      const { trace, scenario, scale, fromS } = pairings.find((each) => each.name === pairing) as Pairing;
+      const paths = { trace: join(shared, "data", trace), scenario: join(shared, "data", scenario) };
+      const toS = fromS + forS;
+      const world = parseScenario(readFileSync(paths.scenario, "utf8"), paths.scenario);
+      const prices = new URL(`../serverless/prices/${world.serverless.prices}.json`, import.meta.url);
+      const path = join(scratch, `${pairing}-${name}.ndjson.gz`);
+      const log = createLogFile(path);
+      const summary: ReplaySummary = await replayTrace({
+        trace: textFile(paths.trace),
+        scenario: world,
+        sheet: JSON.parse(readFileSync(prices, "utf8")) as PriceSheet,
+        policy: replayPolicies[name],
+        seed: 3,
+        fromS,
+        toS,
+        scale,
+        log,
+      });
+      await log.close();
+      expect(gunzipSync(readFileSync(path)).length).toBeGreaterThan(100_000);
+      const cut = ["--from", fromS, "--to", toS, "--scale", scale].map(String);
+      const files = ["--trace", paths.trace, "--scenario", paths.scenario];
+      const checker = [join(shared, "referee/check.mjs"), path, ...files, ...cut];
+      const verdict = JSON.parse(
+        execFileSync(process.execPath, checker, { encoding: "utf8" }),
+      ) as ReplaySummary;
+      expect(verdict).toMatchObject({ ok: true, inSlo: summary.inSlo, requests: summary.requests });
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { DriftDetector } from "./drift-detector.ts";
+import { DriftDetector } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** Log-normal around a median (Box and Muller 1958). */
@@ -21,7 +21,7 @@ it("finds that a latency has risen by a fifth, and by how much", () => {
   expect(alarms).toHaveLength(1);
   expect(alarms[0]?.atIndex).toBeLessThan(2_010);
   expect(Math.abs((alarms[0]?.startIndex ?? 0) - 2_000)).toBeLessThan(3);
-  const { mean = 0, standardError = 0 } = detector.logLevel ?? {};
+  const { mean = 0, standardError = 0 } = detector.level ?? {};
   expect(Math.abs(mean - Math.log(60))).toBeLessThan(4 * standardError);
 });
 

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { RateDetector } from "./rate-detector.ts";
+import { RateDetector } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** A Poisson count, or with a dispersion above 1 a sum of geometric clusters: variance = dispersion x mean. */
@@ -30,7 +30,7 @@ function alarmsOf(counts: readonly number[], detector = new RateDetector()): Ala
   return counts.map((count) => detector.observe(count)).filter((alarm) => alarm !== undefined);
 }
 
-it("is quiet while the rate stands, whatever rate and dispersion", () => {
+it("is quiet while the rate stands, whatever rate and dispersion", { tags: ["slow"] }, () => {
   for (const rate of [0.1, 5, 100])
     for (const dispersion of [1, 3])
       expect(alarmsOf(countsOf(5, 7_200, () => rate, dispersion)), `${rate}/${dispersion}`).toEqual([]);
@@ -53,7 +53,7 @@ it("finds steps within the seconds that their size and the noise allow", () => {
   }
 });
 
-it("does not take lone spikes of five times the rate for changes", () => {
+it("does not take lone spikes of five times the rate for changes", { tags: ["slow"] }, () => {
   for (const rate of [20, 100])
     for (const dispersion of [1, 3]) {
       const counts = countsOf(7, 7_200, (t) => (t % 300 === 299 ? 5 * rate : rate), dispersion);
@@ -66,14 +66,14 @@ it("does not take a lone second without requests, and the flood after it, for a 
   expect(alarmsOf(counts)).toEqual([]);
 });
 
-it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", () => {
+it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", { tags: ["slow"] }, () => {
   for (const rate of [20, 100, 1_000]) {
     const counts = countsOf(9, 6_000, (t) => rate * (1 + Math.min(1, Math.max(0, (t - 1_200) / 3_600))));
     const detector = new RateDetector();
     const alarms = alarmsOf(counts, detector);
     expect(alarms.length, `${rate}`).toBeGreaterThan(2);
     expect(alarms.length, `${rate}`).toBeLessThan(15);
-    expect((detector.rate?.mean ?? 0) / rate).toBeGreaterThan(1.9);
+    expect((detector.level?.mean ?? 0) / rate).toBeGreaterThan(1.9);
   }
 });
 
@@ -87,12 +87,12 @@ it("notices within seconds that an idle service has work, but not a single reque
 
 it("knows the rate since the last change, with its error", () => {
   const detector = new RateDetector();
-  expect(detector.rate).toBeUndefined();
+  expect(detector.level).toBeUndefined();
   const [alarm] = alarmsOf(
     countsOf(11, 1_500, (t) => (t < 1_000 ? 50 : 80)),
     detector,
   );
-  const { mean = 0, standardError = 0, startIndex } = detector.rate ?? {};
+  const { mean = 0, standardError = 0, startIndex } = detector.level ?? {};
   expect(startIndex).toBe(alarm?.startIndex);
   expect(Math.abs(mean - 80)).toBeLessThan(4 * standardError);
   expect(standardError).toBeCloseTo(Math.sqrt(80 / 500), 1);
@@ -119,7 +119,7 @@ it("raises for a prefix the alarms that it raises for the whole up to there", ()
   );
 });
 
-it("holds no more memory after a week than after an hour", () => {
+it("holds no more memory after a week than after an hour", { tags: ["slow"] }, () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const heldBytes = (): number => {

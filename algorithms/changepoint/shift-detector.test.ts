@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countNoise, gaussianNoise } from "./noise-model.ts";
-import { type Alarm, ShiftDetector } from "./shift-detector.ts";
+import { type Alarm, RecentSums, ShiftDetector } from "./shift-detector.ts";
 
 describe.each([
   // So many a bin that Poisson noise is far below the smallest shift that matters.
@@ -16,16 +17,20 @@ describe.each([
     return undefined;
   }
 
-  it.each([100, 40_000])("finds a large lasting shift after %i values, within a few more", (values) => {
-    const detector = new ShiftDetector(noise);
-    expect(feed(detector, values, level)).toBeUndefined();
-    const alarm = feed(detector, 10, shifted);
-    expect(alarm?.startIndex).toBe(values);
-    expect(alarm?.atIndex).toBeLessThan(values + 6);
-    expect((detector.level?.mean ?? 0) / shifted).toBeCloseTo(1, 3);
-  });
+  it.each([100, 40_000])(
+    "finds a large lasting shift after %i values, within a few more",
+    { tags: ["slow"] },
+    (values) => {
+      const detector = new ShiftDetector(noise);
+      expect(feed(detector, values, level)).toBeUndefined();
+      const alarm = feed(detector, 10, shifted);
+      expect(alarm?.startIndex).toBe(values);
+      expect(alarm?.atIndex).toBeLessThan(values + 6);
+      expect((detector.level?.mean ?? 0) / shifted).toBeCloseTo(1, 3);
+    },
+  );
 
-  it("raises no alarm for a lone outlier", () => {
+  it("raises no alarm for a lone outlier", { tags: ["slow"] }, () => {
     const detector = new ShiftDetector(noise);
     expect(feed(detector, 40_000, level)).toBeUndefined();
     for (let nth = 0; nth < 20; nth++) {
@@ -40,4 +45,24 @@ describe.each([
     const small = level + 0.1 * noise.unit(level);
     expect(feed(detector, 1_000, small)).toBeUndefined();
   });
+});
+
+it("sums the newest values, of any number up to its limit", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -9, max: 9 }), { maxLength: 70 }),
+      fc.integer({ min: 1, max: 20 }),
+      (values, limit) => {
+        const sums = new RecentSums(limit);
+        for (const value of values) sums.push(value);
+        const copy = new RecentSums(limit);
+        copy.copy(sums);
+        for (let count = 1; count <= Math.min(limit, values.length); count++) {
+          const expected = values.slice(-count).reduce((sum, value) => sum + value, 0);
+          expect(sums.sum(count)).toBe(expected);
+          expect(copy.sum(count)).toBe(expected);
+        }
+      },
+    ),
+  );
 });

@@ -1,39 +1,38 @@
 /**
- * Watches one series for lasting shifts of its level, value by value, in bounded memory. After every value it
- * holds the posterior of where, since the last alarm, the newest segment began; an alarm is raised when it is
- * likely enough that one did, and the most probable start becomes the beginning of what is known.
+ * Watches one series for lasting shifts of its level, value by value, in bounded memory. After each value it holds
+ * the posterior of where the newest segment began, counted from the last alarm. It raises an alarm when a shift is
+ * likely enough; the most probable start then becomes the start of the present segment.
  *
- * It differs from the run-length posterior of Adams and MacKay in what it is for: values are bounded before
- * they count, so a lone spike is no segment; a shift that is too small to act on is none, so a slow ramp
- * gives few alarms; and the noise is one estimate for all segments, so that a new one does not start blind.
+ * It differs from the run-length posterior of Adams and MacKay in three ways. Values are bounded before they count,
+ * so a lone spike is no segment. Shifts that are too small to act on do not count, so a slow ramp gives few alarms.
+ * The noise is one estimate for all segments, so a new segment does not start without one.
  */
-import { Dispersion } from "./dispersion.ts";
-import type { NoiseModel } from "./noise-model.ts";
-import { RecentSums } from "./recent-sums.ts";
+import { checkInteger, checkRange } from "../../base/check-range.ts";
+import { Dispersion, type NoiseModel } from "./noise-model.ts";
 import { logShiftEvidence } from "./shift-evidence.ts";
 
 /** A lasting shift was found. Indices count the observed values from 0. */
 export interface Alarm {
-  /** The last value seen. */
+  /** Index of the last observed value. */
   readonly atIndex: number;
-  /** The first value of the new segment. */
+  /** Index of the first value of the new segment. */
   readonly startIndex: number;
-  /** How likely it is that the level has shifted since the last alarm. */
+  /** Probability that the level has shifted since the last alarm. */
   readonly probability: number;
 }
 
 export interface ShiftDetectorOptions {
   /** Expected number of values between two shifts, above 1. */
   readonly hazard: number;
-  /** The probability from which an alarm is raised, in (0, 1). */
+  /** Probability from which an alarm is raised, in (0, 1). */
   readonly threshold: number;
-  /** Standard deviation of the shifts that are expected, in the noise model's unit, above 0. */
+  /** Standard deviation of the expected shifts, in the noise model's unit, above 0. */
   readonly shiftScale: number;
-  /** Smaller shifts are none, in the noise model's unit, at least 0. */
+  /** Smaller shifts are ignored, in the noise model's unit, at least 0. */
   readonly leastShift: number;
-  /** Values count at most as so many standard deviations from the level, above 0. */
+  /** Values count at most as this many standard deviations from the level, above 0. */
   readonly boundDeviations: number;
-  /** Shifts that began longer ago than so many values are not looked for, an integer from 1. */
+  /** Shifts that began more values ago are not looked for, an integer from 1 to 2^20. */
   readonly window: number;
 }
 
@@ -46,18 +45,21 @@ const defaults: ShiftDetectorOptions = Object.freeze({
   window: 600,
 });
 
-/** The smallest shift that matters is at most this part of the deviation that values are bounded at. */
-const leastShiftPart = 2 / 3;
+/** The smallest shift that matters is at most this share of the deviation at which values are bounded. */
+const leastShiftShare = 2 / 3;
 
-/** What is known of the present level. */
+/** What is known of the present segment. */
 export interface Level {
-  /** Mean since the start. */
   readonly mean: number;
   readonly standardError: number;
-  /** The first value of the present segment. */
+  /** Index of its first value. */
   readonly startIndex: number;
 }
 
+/**
+ * See the head of this file. Example: `const d = new ShiftDetector(gaussianNoise); d.observe(2); d.observe(3);
+ * d.level.mean` is `2.5`.
+ */
 export class ShiftDetector {
   readonly #noise: NoiseModel;
   readonly #options: ShiftDetectorOptions;
@@ -67,13 +69,13 @@ export class ShiftDetector {
   readonly #bounded: RecentSums;
   #seen = 0;
   #start = 0;
-  /** Of the bounded values since the start. */
+  /** Sum of the bounded values since the start. */
   #sum = 0;
 
   /** @throws RangeError when an option is outside its range */
   constructor(noise: NoiseModel, options: Partial<ShiftDetectorOptions> = {}) {
     const whole = { ...defaults, ...options };
-    check(whole);
+    checkOptions(whole);
     this.#noise = noise;
     this.#options = whole;
     this.#ages = agesUpTo(whole.window);
@@ -91,12 +93,12 @@ export class ShiftDetector {
     return { mean, standardError: Math.sqrt(variance / count), startIndex: this.#start };
   }
 
-  /** Take the next value in. Throws RangeError when it is outside +-(2^53 - 1). */
+  /** Observe the next value. Throws RangeError when it is outside +-(2^53 - 1). */
   observe(value: number): Alarm | undefined {
     // Larger ones would make the running sums meaningless for good.
     if (!(Math.abs(value) <= Number.MAX_SAFE_INTEGER))
       throw new RangeError(`value is ${value}; allowed: a number of at most 2^53 - 1 in size`);
-    const bounded = this.#measured(value);
+    const bounded = this.#bound(value);
     this.#raw.push(value);
     this.#bounded.push(bounded);
     this.#seen++;
@@ -104,8 +106,8 @@ export class ShiftDetector {
     return this.#judge();
   }
 
-  /** Draws the value in towards the level, and lets what is left of it tell of the noise. */
-  #measured(value: number): number {
+  /** Bounds the value around the level, and updates the noise with what is left of it. */
+  #bound(value: number): number {
     const count = this.#seen - this.#start;
     if (count === 0) return value;
     const mean = this.#sum / count;
@@ -116,12 +118,12 @@ export class ShiftDetector {
   }
 
   /**
-   * Noise that is small beside the shifts that matter counts as more than it is: else values drawn in towards
-   * the level would never be far enough from it to be one of them.
+   * At least a share of the smallest shift that matters. With less noise, bounded values could never lie far enough
+   * from the level to be such a shift.
    */
   #dispersionAt(level: number): number {
     const { leastShift, boundDeviations } = this.#options;
-    const least = (leastShift * this.#noise.unit(level)) / (leastShiftPart * boundDeviations);
+    const least = (leastShift * this.#noise.unit(level)) / (leastShiftShare * boundDeviations);
     return Math.max(this.#dispersion.value, least ** 2 / this.#noise.variance(level));
   }
 
@@ -154,7 +156,7 @@ export class ShiftDetector {
     return { atIndex: this.#seen - 1, startIndex: this.#start, probability };
   }
 
-  /** What was a surprise is the rule now: the level is that of the values as they were. */
+  /** The new segment starts from its values as they were, without bounds. */
   #restart(age: number): void {
     this.#start = this.#seen - age;
     this.#sum = this.#raw.sum(age);
@@ -179,21 +181,45 @@ function agesUpTo(window: number): Age[] {
   return ages;
 }
 
-function check(options: ShiftDetectorOptions): void {
+function checkOptions(options: ShiftDetectorOptions): void {
   const { hazard, threshold, shiftScale, leastShift, boundDeviations, window } = options;
-  const ranges = [
-    ["hazard", hazard, hazard > 1 && hazard < Infinity, "above 1"],
-    ["threshold", threshold, threshold > 0 && threshold < 1, "(0, 1)"],
-    ["shiftScale", shiftScale, shiftScale > 0 && shiftScale < Infinity, "above 0"],
-    ["leastShift", leastShift, leastShift >= 0 && leastShift < Infinity, "0 or more"],
-    ["boundDeviations", boundDeviations, boundDeviations > 0, "above 0"],
-    [
-      "window",
-      window,
-      Number.isInteger(window) && window >= 1 && window <= 2 ** 20,
-      "an integer from 1 to 1048576",
-    ],
-  ] as const;
-  for (const [name, value, isAllowed, allowed] of ranges)
-    if (!isAllowed) throw new RangeError(`${name} is ${value}; allowed: ${allowed}`);
+  checkRange("hazard", hazard, hazard > 1 && hazard < Infinity, "above 1");
+  checkRange("threshold", threshold, threshold > 0 && threshold < 1, "(0, 1)");
+  checkRange("shiftScale", shiftScale, shiftScale > 0 && shiftScale < Infinity, "above 0");
+  checkRange("leastShift", leastShift, leastShift >= 0 && leastShift < Infinity, "0 or more");
+  checkRange("boundDeviations", boundDeviations, boundDeviations > 0, "above 0");
+  checkInteger("window", window, 1, 2 ** 20);
+}
+
+/** Sums of the newest values, for any number of them up to a limit, in constant time and memory. */
+export class RecentSums {
+  readonly #totals: Float64Array;
+  readonly #mask: number;
+  #next = 0;
+  #total = 0;
+
+  /** @param limit the most values that are ever summed, an integer from 1 */
+  constructor(limit: number) {
+    const slots = 2 ** Math.ceil(Math.log2(limit + 1));
+    this.#totals = new Float64Array(slots);
+    this.#mask = slots - 1;
+  }
+
+  push(value: number): void {
+    this.#total += value;
+    this.#next = (this.#next + 1) & this.#mask;
+    this.#totals[this.#next] = this.#total;
+  }
+
+  /** The sum of the newest `count` values; values before the first one count as 0. */
+  sum(count: number): number {
+    return this.#total - (this.#totals[(this.#next - count) & this.#mask] as number);
+  }
+
+  /** Take over the values of another one with the same limit. */
+  copy(other: RecentSums): void {
+    this.#totals.set(other.#totals);
+    this.#next = other.#next;
+    this.#total = other.#total;
+  }
 }

@@ -1,23 +1,26 @@
 /**
- * A safety margin that learns from being late: every late answer makes it larger, every one in time a little
- * smaller, until just the asked share is late, whatever the latencies are distributed like.
+ * A safety margin that learns from late answers: each late one makes it larger, each one in time a little smaller,
+ * until the wanted share is late, however the latencies are distributed.
  */
+import { checkRange } from "../../base/check-range.ts";
 
 export interface ConformalMarginOptions {
   /** Share of answers that may be late, in (0, 1). */
   readonly lateShare: number;
   /** How far one late answer moves the margin, in milliseconds, above 0: large learns fast and jitters more. */
   readonly stepMs: number;
-  /** The margin is never above this, in milliseconds, above 0. */
+  /** Upper bound of the margin, in milliseconds, above 0. */
   readonly maxMs: number;
-  /** Where it begins, in milliseconds, from 0 (the default) to `maxMs`. */
+  /** The first margin, in milliseconds, from 0 (the default) to `maxMs`. */
   readonly initialMs?: number;
 }
 
 /**
  * The adaptive conformal step margin <- margin + step (late - share), kept within [0, maxMs] (Gibbs and Candès
- * 2021, on the margin itself). Away from the bounds the share of late answers over n observations
- * differs from the asked one by at most maxMs / (step n). One margin for each target.
+ * 2021, on the margin itself). Away from the bounds, the share of late answers over n observations differs from the
+ * wanted one by at most maxMs / (step n). Use one margin for each target.
+ *
+ * Example: `new ConformalMargin({ lateShare: 0.25, stepMs: 8, maxMs: 100 }).observe(true)` is `6`.
  */
 export class ConformalMargin {
   readonly #lateShare: number;
@@ -27,13 +30,10 @@ export class ConformalMargin {
 
   /** @throws RangeError when an option is outside its range */
   constructor({ lateShare, stepMs, maxMs, initialMs = 0 }: ConformalMarginOptions) {
-    if (!(lateShare > 0 && lateShare < 1))
-      throw new RangeError(`lateShare is ${lateShare}; allowed: between 0 and 1`);
-    if (!(stepMs > 0 && stepMs < Infinity)) throw new RangeError(`stepMs is ${stepMs}; allowed: above 0`);
-    if (!(maxMs > 0 && maxMs < Infinity)) throw new RangeError(`maxMs is ${maxMs}; allowed: above 0`);
-    if (!(initialMs >= 0 && initialMs <= maxMs)) {
-      throw new RangeError(`initialMs is ${initialMs}; allowed: from 0 to ${maxMs}`);
-    }
+    checkRange("lateShare", lateShare, lateShare > 0 && lateShare < 1, "between 0 and 1");
+    checkRange("stepMs", stepMs, stepMs > 0 && stepMs < Infinity, "above 0");
+    checkRange("maxMs", maxMs, maxMs > 0 && maxMs < Infinity, "above 0");
+    checkRange("initialMs", initialMs, initialMs >= 0 && initialMs <= maxMs, `from 0 to ${maxMs}`);
     this.#lateShare = lateShare;
     this.#stepMs = stepMs;
     this.#maxMs = maxMs;
@@ -45,9 +45,14 @@ export class ConformalMargin {
     return this.#marginMs;
   }
 
-  /** An answer came; `late` when it took longer than predicted with the margin. Returns the new margin. */
-  observe(late: boolean): number {
-    const movedMs = this.#marginMs + this.#stepMs * ((late ? 1 : 0) - this.#lateShare);
+  /**
+   * Observe an answer.
+   *
+   * @param isLate whether it took longer than predicted with the margin
+   * @returns the new margin
+   */
+  observe(isLate: boolean): number {
+    const movedMs = this.#marginMs + this.#stepMs * ((isLate ? 1 : 0) - this.#lateShare);
     this.#marginMs = Math.min(this.#maxMs, Math.max(0, movedMs));
     return this.#marginMs;
   }

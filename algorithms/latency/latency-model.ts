@@ -1,18 +1,18 @@
 /**
- * How long a target works on a batch, by rows and quantile, learned from what was observed. It stands apart
- * from networks and queues: service time alone.
+ * How long a target works on a batch, by rows and quantile, learned from observed batches. Service time only: no
+ * network, no queueing.
  */
-import { type AffineFit, fitAffine } from "./affine-fit.ts";
-import { isotonicFit } from "./isotonic.ts";
+import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { quantileOfSorted } from "../../base/quantile.ts";
 import { SampleWindow } from "./sample-window.ts";
+import { type AffineFit, fitAffine, isotonicFit } from "./service-fits.ts";
 
 export interface LatencyModelOptions {
-  /** The largest batch that is asked about, in rows: an integer from 1 to 4096. */
+  /** Largest batch of the tables, in rows: an integer from 1 to 4096. */
   readonly maxRows: number;
   /** Samples kept for each batch size, the most recent ones: an integer from 1. Default 128. */
   readonly samplesPerSize?: number;
-  /** A size with fewer samples than this is not trusted alone: an integer from 0. Default 20. */
+  /** With fewer samples than this, a size is not trusted alone: an integer from 0. Default 20. */
   readonly enoughSamples?: number;
 }
 
@@ -25,27 +25,31 @@ export interface LatencySample {
 /** By rows, ascending. */
 type Sizes = readonly (readonly [number, SampleWindow])[];
 
-/** The affine fit times the factor of a statistic. */
+/** The affine fit, times the factor of a statistic. */
 interface ScaledFit {
   readonly perRowMs: number;
   atMs(rows: number): number;
 }
 
-/** Cached tables; beyond that many different quantiles the cache starts afresh. */
+/** Most cached tables; with more different quantiles the cache is emptied. */
 const mostTables = 64;
-/** The affine fit is renewed when this share of its samples has come new. */
+/** The affine fit is renewed after this share of new samples. */
 const refitShare = 1 / 16;
 
 /**
  * Quantiles of the service time for every batch size from 1 to `maxRows`.
  *
- * For each size that was seen: the type-7 quantile of its window. Over the sizes: isotonic regression weighted
- * by the counts, because a larger batch cannot be faster. Between two sizes: a straight line. Below the smallest
- * size: that size's time. Above the largest: the affine quantile fit (Theil-Sen times the quantile of the
- * relative residuals), from the last size's time or from the line, whichever is larger.
+ * - For each observed size: the type-7 quantile of its window.
+ * - Over the sizes: isotonic regression weighted by the counts, because a larger batch cannot be faster.
+ * - Between two sizes: a straight line. Below the smallest size: that size's time.
+ * - Above the largest size: the affine fit (Theil-Sen) times the quantile of its relative residuals, taken from the
+ *   last size's time or from the line, whichever is larger.
  *
- * A high quantile of few samples is too low more often than not, so a size with fewer than `enoughSamples`
- * takes the larger of the isotonic and the affine value. The means take the isotonic value alone.
+ * A high quantile of few samples is usually too low. So a size with fewer than `enoughSamples` takes the larger of
+ * the isotonic and the affine value. The means take the isotonic value alone.
+ *
+ * Example: `const m = new LatencyModel({ maxRows: 3 }); m.observe(1, 10); m.observe(3, 20); m.table(0.5)` is
+ * `[0, 10, 15, 20]`.
  */
 export class LatencyModel {
   readonly maxRows: number;
@@ -67,12 +71,12 @@ export class LatencyModel {
     this.#enoughSamples = enoughSamples;
   }
 
-  /** Rises with every change of the model, so that whoever derives something from it knows when to do it again. */
+  /** Rises with every change of the model. */
   get version(): number {
     return this.#version;
   }
 
-  /** How many samples the windows hold. 0: there is no table yet. */
+  /** How many samples the windows hold. At 0 there is no table yet. */
   get sampleCount(): number {
     let count = 0;
     for (const window of this.#windows.values()) count += window.count;
@@ -80,17 +84,16 @@ export class LatencyModel {
   }
 
   /**
-   * Add one batch. A batch of more rows than `maxRows` is not learned from.
+   * Observe one batch. Batches of more than `maxRows` rows are ignored.
    *
    * @param rows an integer from 1
    * @param serviceMs at least 0, without cold start, network and queueing
    * @throws RangeError when an argument is outside its range
    */
   observe(rows: number, serviceMs: number): void {
-    checkInteger("rows", rows, 1, Infinity);
-    if (!(serviceMs >= 0 && serviceMs < Infinity)) {
-      throw new RangeError(`serviceMs is ${serviceMs}; allowed: a finite number of at least 0`);
-    }
+    checkInteger("rows", rows, 1);
+    const isTime = serviceMs >= 0 && serviceMs < Infinity;
+    checkRange("serviceMs", serviceMs, isTime, "a finite number of at least 0");
     if (rows > this.maxRows) return;
     let window = this.#windows.get(rows);
     if (window === undefined) {
@@ -102,21 +105,21 @@ export class LatencyModel {
     this.#changed();
   }
 
-  /** Add many batches, such as a measured profile. */
+  /** Observe many batches, such as a measured profile. */
   observeAll(samples: Iterable<LatencySample>): void {
     for (const { rows, serviceMs } of samples) this.observe(rows, serviceMs);
   }
 
   /**
-   * Service time in milliseconds by rows: index 0 is 0, index n the quantile for n rows; non-decreasing. It is
-   * built once and shared until new data comes: read it, do not write to it.
+   * Service time in milliseconds by rows: index 0 is 0, index n the quantile for n rows; non-decreasing. The table
+   * is shared until new data comes, so do not write to it.
    *
    * @param quantile in [0, 1]
-   * @param maxRows length of the table less one, at most the model's (the default)
+   * @param maxRows last index of the table, at most the model's `maxRows` (the default)
    * @throws RangeError when an argument is outside its range, or nothing was observed yet
    */
   table(quantile: number, maxRows = this.maxRows): Float64Array {
-    if (!(quantile >= 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: [0, 1]`);
+    checkRange("quantile", quantile, quantile >= 0 && quantile <= 1, "[0, 1]");
     return this.#table(quantile, maxRows);
   }
 
@@ -165,7 +168,7 @@ export class LatencyModel {
     );
   }
 
-  /** The affine fit at that statistic, made when first asked for: where every size is well known nobody asks. */
+  /** The affine fit at that statistic, made on demand: it is not needed where every size is well known. */
   #affineAt(statistic: number | "mean", sizes: Sizes): () => ScaledFit {
     let scaled: ScaledFit | undefined;
     return () => {
@@ -186,7 +189,7 @@ export class LatencyModel {
   }
 }
 
-/** A value for every number of rows: the first knot below it, straight lines between, `beyond` above the last. */
+/** A value for every number of rows: the first knot up to its size, straight lines between, `beyond` above the last. */
 function spread(
   sizes: readonly number[],
   knots: Float64Array,
@@ -214,12 +217,4 @@ function meanOf(values: Float64Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum / values.length;
-}
-
-function checkInteger(name: string, value: number, low: number, high: number): void {
-  if (!(Number.isInteger(value) && value >= low && value <= high)) {
-    throw new RangeError(
-      `${name} is ${value}; allowed: an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`,
-    );
-  }
 }

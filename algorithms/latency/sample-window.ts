@@ -1,6 +1,8 @@
 /**
- * The most recent samples of one batch size, kept in order of time (to forget the oldest) and in order of size
- * (to read quantiles). No clock: the window counts samples.
+ * The most recent samples of one batch size, in order of time (to forget the oldest) and in order of size (to read
+ * quantiles). The window counts samples and knows no clock.
+ *
+ * Example: `const w = new SampleWindow(2); w.add(5); w.add(3); w.add(4); w.sorted` is `[3, 4]`.
  */
 export class SampleWindow {
   readonly #recent: Float64Array;

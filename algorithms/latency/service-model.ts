@@ -1,12 +1,12 @@
 /**
- * How long a target works on a batch now: the times that were measured for it, renewed by those of real batches,
- * and a factor for the target as a whole, which may have become slower or faster than it was.
+ * How long a target works on a batch at present: its measured times, renewed by those of real batches, and a factor
+ * for the target as a whole, which may have become slower or faster since.
  */
-import { DriftDetector } from "../changepoint/drift-detector.ts";
+import { DriftDetector } from "../changepoint/change-detectors.ts";
 import { LatencyModel } from "./latency-model.ts";
 
 export interface ServiceModelOptions {
-  /** Measured service times in milliseconds, each above 0, of a batch of one row, of two, and so on; none is empty. */
+  /** Measured service times in milliseconds, each above 0: of batches of one row, of two, and so on. No list is empty. */
   readonly measured: readonly (readonly number[])[];
   /** Whether real batches renew the measured times. Default true. */
   readonly refits?: boolean;
@@ -14,26 +14,28 @@ export interface ServiceModelOptions {
   readonly followsDrift?: boolean;
 }
 
-/** Of each batch size so many of the last times count. */
+/** How many of the last times count, for each batch size. */
 const samplesPerSize = 256;
 /**
- * Smaller changes of the target as a whole are left to the renewal of the tables; in logarithms. Service times
- * are skewed, there are many, and a target falsely believed to be slow may never be used again: hence the odds, and
- * the bound, which lets no short run of slow batches decide.
+ * In logarithms. Smaller changes are left to the renewal of the tables. Service times are many and skewed, and a
+ * target that is falsely believed to be slow may never be used again. So the detector asks for high odds, and the
+ * bound keeps a short run of slow batches from deciding.
  */
 const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
-/** As many measured times tell the detector of drift what the target was like. */
+/** How many measured times prime the drift detector. */
 const primingBatches = 32;
-/** Real batches after which the tables are made anew. */
+/** The tables are renewed after this many real batches. */
 const refitEvery = 64;
-/** Times below this, in milliseconds, count as this: their ratios say nothing. */
+/** Shorter times, in milliseconds, count as this one: their ratios tell nothing. */
 const leastTellingMs = 1e-3;
 
 /**
- * What is observed is divided by the factor before it is learned, so that the model always speaks of the target
- * as it was measured, and one change of the factor speaks for all batch sizes, most of which will not be seen
- * again for a while. The factor is the mean ratio of observed to measured times since the last change (a
- * geometric mean), 1 before the first.
+ * An observed time is divided by the factor before it is learned. So the tables always describe the target as it was
+ * measured, and one change of the factor holds for all batch sizes, most of which will not come again for a while.
+ * The factor is the geometric mean ratio of observed to measured times since the last change, 1 before the first.
+ *
+ * Example: `const m = new ServiceModel({ measured: [[10], [14]] }); [m.slowness, ...m.meanTable()]` is
+ * `[1, 0, 10, 14]`.
  */
 export class ServiceModel {
   readonly #model: LatencyModel;
@@ -41,7 +43,7 @@ export class ServiceModel {
   readonly #followsDrift: boolean;
   readonly #measured: readonly (readonly number[])[];
   #drift: DriftDetector;
-  /** Geometric mean by rows, as it was measured: what drift is relative to. */
+  /** Geometric mean by rows, as measured: the base of the factor. */
   readonly #measuredMs: readonly number[];
   #slowness = 1;
   #hasDrifted = false;
@@ -61,7 +63,7 @@ export class ServiceModel {
     this.#followsDrift = followsDrift;
   }
 
-  /** How many times slower than measured the target is now, above 0. The tables do not include it. */
+  /** How many times slower than measured the target is now, above 0. The tables do not include this factor. */
   get slowness(): number {
     return this.#slowness;
   }
@@ -82,28 +84,29 @@ export class ServiceModel {
   }
 
   /**
-   * A real batch took that long, without cold start, network and queueing.
+   * Observe a real batch.
    *
-   * @returns true when the target was found to have changed for good
+   * @param serviceMs without cold start, network and queueing
+   * @returns true when the target has just been found to have changed for good
    */
   observe(rows: number, serviceMs: number): boolean {
     const measuredMs = this.#measuredMs[rows - 1];
     if (measuredMs === undefined) return false;
     const alarm = this.#drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
     if (alarm !== undefined && this.#followsDrift) this.#hasDrifted = true;
-    if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.logLevel?.mean ?? 0);
+    if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.level?.mean ?? 0);
     this.#learn(rows, serviceMs / this.#slowness);
     return alarm !== undefined && this.#followsDrift;
   }
 
-  /** Take the target for what it was before it changed: what to do when it was not used for long. */
+  /** Go back to the target as it was measured: for one that was not used for long. */
   forgetDrift(): void {
     this.#slowness = 1;
     this.#hasDrifted = false;
     this.#drift = this.#asMeasured();
   }
 
-  /** Knows the level that was measured, so that a target that is slower from its first real batch on is noticed. */
+  /** A detector that knows the measured level, so that it notices a target that is slow from its first batch on. */
   #asMeasured(): DriftDetector {
     const drift = new DriftDetector(driftOptions);
     const [measuredMs = 1] = this.#measuredMs;

@@ -1,4 +1,4 @@
-/** Round trip and bandwidth out of timed uploads of different size. Robust: medians and quantiles throughout. */
+/** Round trip and bandwidth from timed uploads of different sizes, by medians and quantiles, so outliers do no harm. */
 import { medianOf, quantileOfSorted } from "../../base/quantile.ts";
 
 /** One timed upload. */
@@ -6,26 +6,28 @@ export interface TimedUpload {
   readonly bytes: number;
   /** From the moment it could begin until the moment it was known to have ended, in milliseconds. */
   readonly tookMs: number;
-  /** True when `tookMs` holds a round trip; false when it followed straight on another upload. */
+  /** True when `tookMs` includes a round trip; false when the upload directly followed another one. */
   readonly hasRoundTrip: boolean;
 }
 
 export interface LinkEstimate {
   readonly rttMs: number;
-  /** Upload time a byte, in milliseconds: an upper quantile, which is a lower one of the bandwidth. */
+  /** Upload time a byte, in milliseconds: an upper quantile, so a lower one of the bandwidth. */
   readonly msPerByte: number;
 }
 
-/** Two uploads tell a slope only when one has at least this many times the bytes of the other. */
+/** Two uploads give a slope only if one has at least this many times the bytes of the other. */
 const tellingRatio = 1.5;
-/** Fewer slopes than this do not separate round trip and bandwidth. */
+/** With fewer slopes, round trip and bandwidth cannot be separated. */
 const enoughSlopes = 6;
 
 /**
- * tookMs = rttMs + msPerByte * bytes. The slope is the median over the uploads without a round trip and over the
- * pairs with telling sizes (Theil-Sen), the round trip the median of what then remains; at that round trip the
- * large uploads (half the largest and more) each tell a time per byte, of which a quantile is taken. Where all
- * uploads have about one size, the round trip stays as assumed, and the time per byte absorbs the rest.
+ * Fits tookMs = rttMs + msPerByte * bytes. The slope is the median over the uploads without a round trip and over the
+ * pairs of different sizes (Theil-Sen); the round trip is the median of what then remains. With that round trip, each
+ * large upload (at least half the largest) gives a time per byte, of which a quantile is taken. If all uploads have
+ * about the same size, the round trip stays as assumed, and the time per byte absorbs the rest.
+ *
+ * Example: `estimateLink([{ bytes: 100, tookMs: 12, hasRoundTrip: true }], 2, 0.5)` is `{ rttMs: 2, msPerByte: 0.1 }`.
  *
  * @param uploads at least one, each of more than 0 bytes
  * @param bandwidthQuantile in [0, 1]; 0.25 is a bandwidth that three of four uploads reach

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { seededRandom } from "../../base/random.ts";
-import { LinkModel, type LinkModelOptions, type Upload } from "./link-model.ts";
+import { LinkModel, type LinkModelOptions, type LinkUpload } from "./link-model.ts";
 
 /** 1 Gbit/s and 5 ms until uploads tell otherwise. */
 const assumed: LinkModelOptions = { assumedRttMs: 5, assumedMsPerByte: 8e-6 };
@@ -9,7 +9,7 @@ const assumed: LinkModelOptions = { assumedRttMs: 5, assumedMsPerByte: 8e-6 };
 /** A link as a replay has it: uploads one after another, then half a round trip there and half back. */
 function linkOf(options: Partial<LinkModelOptions>, rttMs: number, uplinkMbps: () => number) {
   const link = new LinkModel({ ...assumed, ...options });
-  const sent: { readonly upload: Upload; readonly networkEndMs: number }[] = [];
+  const sent: { readonly upload: LinkUpload; readonly networkEndMs: number }[] = [];
   let freeAtMs = 0;
   return {
     link,
@@ -21,7 +21,7 @@ function linkOf(options: Partial<LinkModelOptions>, rttMs: number, uplinkMbps: (
       const { upload, networkEndMs } = sent[index] as (typeof sent)[number];
       return link.ended(upload, networkEndMs);
     },
-    fail: (index: number): boolean => link.ended(sent[index]?.upload as Upload, undefined),
+    fail: (index: number): boolean => link.ended(sent[index]?.upload as LinkUpload, undefined),
   };
 }
 

@@ -1,60 +1,64 @@
 /**
- * One link to a class of targets: how long an upload takes, and when the link will be free, given what was sent
- * when. Uploads go one after another, in the order they were sent.
+ * One link to a class of targets: how long an upload takes and when the link will be free. Uploads go one after another,
+ * in the order they were sent.
  */
-import { DriftDetector } from "../changepoint/drift-detector.ts";
+import { DriftDetector } from "../changepoint/change-detectors.ts";
+import { checkRange } from "../../base/check-range.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
 export interface LinkModelOptions {
-  /** Round trip until uploads have told it, in milliseconds, at least 0. */
+  /** Round trip until there is an estimate, in milliseconds, at least 0. */
   readonly assumedRttMs: number;
-  /** Upload time a byte until uploads have told it, in milliseconds, at least 0. */
+  /** Upload time a byte until there is an estimate, in milliseconds, at least 0. */
   readonly assumedMsPerByte: number;
-  /** Uploads the estimate rests on, an integer from 1 to 512; 0: the assumption stands. Default 64. */
+  /** Uploads that the estimate rests on, an integer from 1 to 512; with 0 the assumption stays. Default 64. */
   readonly window?: number;
-  /** Which quantile of the bandwidth is reckoned with, in [0, 1]. Default 0.25. */
+  /** Quantile of the bandwidth that is used, in [0, 1]. Default 0.25. */
   readonly bandwidthQuantile?: number;
-  /** Differences of this size say nothing about the link, in milliseconds, at least 0. Default 0. */
+  /** Differences of this size tell nothing about the link, in milliseconds, at least 0. Default 0. */
   readonly jitterMs?: number;
-  /** Whether what was timed before a lasting change of the link is forgotten. Default true. */
+  /** Whether uploads before a lasting change of the link are forgotten. Default true. */
   readonly followsDrift?: boolean;
 }
 
 /** An upload that was given to the link. */
-export interface Upload {
+export interface LinkUpload {
   readonly bytes: number;
   readonly sentAtMs: number;
-  /** When its last byte leaves, by what is known. */
+  /** When its last byte leaves, as far as known. */
   readonly endAtMs: number;
 }
 
-interface PendingUpload extends Upload {
+interface PendingUpload extends LinkUpload {
   endAtMs: number;
-  /** Counts the uploads of this link. */
+  /** Number of the upload on this link. */
   readonly sequence: number;
-  /** When the last of those before it that are not pending any more had ended, as far as known. */
+  /** When the last earlier upload that is no longer pending ended, as far as known. */
   notBeforeMs: number;
-  /** True when every upload before it was through when it was sent: so it began at once. */
+  /** True when all earlier uploads had ended when it was sent, so it began at once. */
   readonly wasAlone: boolean;
-  /** Of the upload right before it, once its answer has told: its end plus a round trip. */
+  /** End of the upload right before it plus a round trip, once its answer is there. */
   previousNetworkEndMs: number | undefined;
 }
 
-/** Smaller changes are left to the renewal of the estimate; uploads are many and jitter, hence the odds. */
+/** Smaller changes are left to the renewal of the estimate. Uploads are many and jitter, so the odds are high. */
 const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
-/** The estimate is renewed after this many new uploads, and at every one of the first 16. */
+/** The estimate is renewed after this many new uploads, and after each of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
-/** Uploads shorter than this, in milliseconds, say more about jitter than about the link. */
+/** Shorter uploads, in milliseconds, tell more about jitter than about the link. */
 const leastTellingMs = 0.05;
-/** An upload surely waited for the one before it when that one's answer came so many round trips after its sending. */
+/** An upload surely waited for the one before it if that one's answer came this many round trips after its sending. */
 const surelyBehind = 1.5;
-/** A time of 0 or less has no logarithm. */
+/** Lower bound of ratios, because 0 has no logarithm. */
 const leastRatio = 1e-3;
 
 /**
- * The owner says `sent` for each upload, in order, and `ended` exactly once for each, in any order. Only an
- * upload whose beginning is known is timed: everything before it has told when it was through.
+ * The owner calls `sent` for each upload, in order, and `ended` exactly once for each, in any order. An upload is timed
+ * only if its beginning is known: when all uploads before it are known to have ended.
+ *
+ * Example: `const l = new LinkModel({ assumedRttMs: 2, assumedMsPerByte: 0.1 }); l.sent(50, 100); l.sent(20,
+ * 101).endAtMs` is `107`.
  */
 export class LinkModel {
   readonly #options: Required<LinkModelOptions>;
@@ -80,12 +84,17 @@ export class LinkModel {
       jitterMs = 0,
       followsDrift = true,
     } = options;
-    check("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
-    check("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
+    checkRange("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
+    checkRange("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
     const isWindow = Number.isInteger(window) && window >= 0 && window <= 512;
-    check("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
-    check("window", window, isWindow, "an integer from 0 to 512");
-    check("bandwidthQuantile", bandwidthQuantile, bandwidthQuantile >= 0 && bandwidthQuantile <= 1, "[0, 1]");
+    checkRange("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
+    checkRange("window", window, isWindow, "an integer from 0 to 512");
+    checkRange(
+      "bandwidthQuantile",
+      bandwidthQuantile,
+      bandwidthQuantile >= 0 && bandwidthQuantile <= 1,
+      "[0, 1]",
+    );
     this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, jitterMs, followsDrift };
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
@@ -100,25 +109,26 @@ export class LinkModel {
     return this.#estimate.msPerByte;
   }
 
-  /** How long an upload of that many bytes keeps the link, in milliseconds. */
+  /** How long an upload of that many bytes occupies the link, in milliseconds. */
   uploadMs(bytes: number): number {
     return bytes * this.#estimate.msPerByte;
   }
 
-  /** When the link will have sent all that it was given: in the past when it is free. -Infinity at first. */
+  /** When the link will have sent everything: in the past if it is free, -Infinity at first. */
   get freeAtMs(): number {
     const last = this.#pending.at(-1);
     return last === undefined ? this.#endedAtMs : Math.max(last.endAtMs, this.#endedAtMs);
   }
 
   /**
-   * An upload is given to the link. Moments must not decrease.
+   * Give an upload to the link.
    *
    * @param bytes at least 0
-   * @returns the upload, for `ended`; its `endAtMs` follows what becomes known
+   * @param atMs not before the moment of an earlier upload
+   * @returns the upload, for `ended`; its `endAtMs` changes with what becomes known
    */
-  sent(bytes: number, atMs: number): Upload {
-    check("bytes", bytes, bytes >= 0 && bytes < Infinity, "at least 0");
+  sent(bytes: number, atMs: number): LinkUpload {
+    checkRange("bytes", bytes, bytes >= 0 && bytes < Infinity, "at least 0");
     const upload: PendingUpload = {
       bytes,
       sentAtMs: atMs,
@@ -133,13 +143,13 @@ export class LinkModel {
   }
 
   /**
-   * The upload is through.
+   * Note that the upload has ended.
    *
    * @param networkEndMs the moment of its answer, less the time that the target worked on it or let it wait: the
-   * upload's end plus a round trip. Undefined when that is not known, because the answer was an error.
-   * @returns true when the link was found to have changed for good
+   * upload's end plus a round trip. Undefined when unknown, because the answer was an error.
+   * @returns true when the link has just been found to have changed for good
    */
-  ended(upload: Upload, networkEndMs: number | undefined): boolean {
+  ended(upload: LinkUpload, networkEndMs: number | undefined): boolean {
     const at = this.#pending.indexOf(upload as PendingUpload);
     if (at === -1) return false;
     const pending = this.#pending[at] as PendingUpload;
@@ -162,11 +172,11 @@ export class LinkModel {
   #time(upload: PendingUpload, networkEndMs: number): boolean {
     const { bytes, sentAtMs, wasAlone, previousNetworkEndMs } = upload;
     if (wasAlone) return this.#learn({ bytes, tookMs: networkEndMs - sentAtMs, hasRoundTrip: true });
-    // Whether it waited for the one before it must not hang on a round trip that is only estimated.
+    // This must not depend on the exact round trip, which is only an estimate.
     const isBehind =
       previousNetworkEndMs !== undefined && previousNetworkEndMs - sentAtMs > surelyBehind * this.rttMs;
     if (!isBehind) return false;
-    // Both moments carry the same round trip, so that it cancels.
+    // Both moments include the same round trip, which cancels.
     return this.#learn({ bytes, tookMs: networkEndMs - previousNetworkEndMs, hasRoundTrip: false });
   }
 
@@ -183,7 +193,7 @@ export class LinkModel {
     return hasDrifted;
   }
 
-  /** Relative to the assumption, not to the estimate: else each new estimate would be a change of its own. */
+  /** Relative to the assumption. Relative to the estimate, each new estimate would look like a change. */
   #forgetBeforeDrift({ tookMs, hasRoundTrip }: TimedUpload, assumedMs: number): boolean {
     const uploadMs = tookMs - (hasRoundTrip ? this.rttMs : 0);
     const { jitterMs } = this.#options;
@@ -192,7 +202,7 @@ export class LinkModel {
     if (alarm === undefined || !this.#options.followsDrift) return false;
     const since = alarm.atIndex - alarm.startIndex + 1;
     this.#timed.splice(0, Math.max(0, this.#timed.length - since));
-    // A few uploads alone tell little: until there are as many as at first, each one counts.
+    // As at first, the estimate is renewed after each upload until there are enough.
     this.#timedInAll = this.#timed.length;
     return true;
   }
@@ -210,8 +220,4 @@ export class LinkModel {
       upload.endAtMs = startMs + this.uploadMs(upload.bytes);
     }
   }
-}
-
-function check(name: string, value: number, isAllowed: boolean, allowed: string): void {
-  if (!isAllowed) throw new RangeError(`${name} is ${value}; allowed: ${allowed}`);
 }

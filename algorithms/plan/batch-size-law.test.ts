@@ -58,7 +58,7 @@ for (const { name, classes } of [
     ],
   },
 ]) {
-  it(`agrees to three digits with a simulation of a million arrivals of ${name}`, () => {
+  it(`agrees to three digits with a simulation of a million arrivals of ${name}`, { tags: ["slow"] }, () => {
     const tails = batchSizeTails(classes, latencyMs);
     const simulated = simulate(classes, 1_000_000, seededRandom(7));
     expect(Math.abs(meanRows(tails) / simulated.meanRows - 1)).toBeLessThan(0.002);

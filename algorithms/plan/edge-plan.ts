@@ -1,35 +1,38 @@
-/** What the edge can take: its critical batch size and rate, and the batch size at a given rate. */
+/** What the edge can take, with which batches, and what overflows although its mean rate suffices. */
 
 export interface EdgeOption {
   /** Replicas, each of which serves one batch at a time: an integer from 1. */
   readonly replicas: number;
   /** Reserved latency of a batch by rows: network, service, margin, in milliseconds; non-decreasing. */
   readonly latencyMs: Float64Array;
-  /** Mean time that a replica is busy with a batch, by rows, in milliseconds. */
+  /** Mean time that a batch keeps a replica busy, by rows, in milliseconds. */
   readonly serviceMs: Float64Array;
-  /** Rows a millisecond that the uplink can carry. Default Infinity. */
+  /** Rows a millisecond that the uplink carries. Default Infinity. */
   readonly uplinkRowsPerMs?: number;
 }
 
 export interface EdgePlan {
-  /** The batch size with which the edge, alone, keeps up with the highest rate. */
+  /** The batch size with which the edge alone keeps up with the highest rate. */
   readonly criticalRows: number;
-  /** That rate, in rows a millisecond; 0 when it can serve in time but no queue in front of it. */
+  /** That rate, in rows a millisecond; 0 when the edge serves in time but only without a queue. */
   readonly criticalPerMs: number;
-  /** Batch size and throughput at the planned rate: above the critical rate batches fill faster and may be larger. */
+  /** Batch size and throughput at the planned rate. Above the critical rate batches fill faster and may be larger. */
   readonly rows: number;
   readonly perMs: number;
   /** What limits the throughput. */
   readonly limit: "replicas" | "uplink";
 }
 
-/** Of batch sizes whose throughput differs by no more than this share the smallest is taken: it waits least. */
+/** Of batch sizes whose throughput differs by at most this share, the smallest is taken: it waits least. */
 const throughputTolerance = 0.01;
 
 /**
- * X(b) = replicas * b / L(b), at most the uplink's rate, for batches that fill and are served within the SLO:
- * b / rate + L(b) <= SLO (ALGORITHMS 5b; a batch of one need not fill). At the critical rate the edge is just
- * kept busy, b / X(b) + L(b) <= SLO, which does not depend on the rate.
+ * The throughput is X(b) = replicas * b / L(b), at most the uplink's rate, over batches that fill and are served
+ * within the SLO: b / rate + L(b) <= SLO (ALGORITHMS 5b; a batch of one need not fill). At the critical rate the edge
+ * is just kept busy, b / X(b) + L(b) <= SLO, which does not depend on the rate.
+ *
+ * Example: `const ms = Float64Array.of(0, 40, 50); planEdge({ replicas: 1, latencyMs: ms, serviceMs: ms }, 0.01,
+ * 110).criticalRows` is `2`.
  *
  * @param arrivalsPerMs at least 0
  * @returns undefined when the edge cannot even serve a single row within the SLO
@@ -61,20 +64,43 @@ function replicaThroughput({ replicas, serviceMs }: EdgeOption, rows: number): n
   return (replicas * rows) / (serviceMs[rows] as number);
 }
 
-interface Throughput {
-  readonly rows: number;
-  readonly perMs: number;
-}
-
 function mostThroughput(
   edge: EdgeOption,
   isFeasible: (rows: number, perMs: number) => boolean,
-): Throughput | undefined {
-  const feasible: Throughput[] = [];
+): Pick<EdgePlan, "rows" | "perMs"> | undefined {
+  const feasible: Pick<EdgePlan, "rows" | "perMs">[] = [];
   for (let rows = 1; rows < Math.min(edge.latencyMs.length, edge.serviceMs.length); rows++) {
     const perMs = Math.min(replicaThroughput(edge, rows), edge.uplinkRowsPerMs ?? Infinity);
     if (isFeasible(rows, perMs)) feasible.push({ rows, perMs });
   }
   const most = feasible.reduce((best, { perMs }) => Math.max(best, perMs), 0);
   return feasible.find(({ perMs }) => perMs >= most * (1 - throughputTolerance));
+}
+
+/**
+ * Requests a millisecond that a server does not take although its mean rate suffices, because arrivals come in clumps.
+ * Model: a queue whose work is a Brownian motion between an empty and a full waiting room. With drift m = arrivals -
+ * capacity, variance s^2 and room W, the full room turns away m / (1 - exp(-2 m W / s^2)) (Harrison 1985, Brownian
+ * Motion and Stochastic Flow Systems). Far below capacity that is almost 0, far above it is arrivals - capacity.
+ *
+ * Example: `overflow(0.1, 0.1, 5)` is `0.01`.
+ *
+ * @param arrivalsPerMs at least 0
+ * @param capacityPerMs at least 0
+ * @param waitingRoom how many requests may wait, above 0
+ * @param dispersion variance over mean of the counts, above 0; 1 for Poisson arrivals
+ */
+export function overflow(
+  arrivalsPerMs: number,
+  capacityPerMs: number,
+  waitingRoom: number,
+  dispersion = 1,
+): number {
+  if (arrivalsPerMs === 0) return 0;
+  const drift = arrivalsPerMs - capacityPerMs;
+  const scale = (2 * waitingRoom) / (dispersion * arrivalsPerMs);
+  const x = scale * drift;
+  if (Math.abs(x) < 1e-4) return (1 + x / 2) / scale;
+  if (x < -500) return 0;
+  return Math.min(arrivalsPerMs, drift / -Math.expm1(-x));
 }

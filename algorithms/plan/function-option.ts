@@ -1,4 +1,5 @@
-/** A function size made ready for planning: tables by rows of how long a call lasts and what it costs. */
+/** A function size for planning: tables by rows of how long a call lasts and what it costs. */
+
 export interface FunctionOption {
   readonly name: string;
   /** Reserved latency of a call by rows: network, service, margin, in milliseconds; non-decreasing. */
@@ -10,29 +11,34 @@ export interface FunctionOption {
 }
 
 /** Service times by rows in milliseconds, index 0 unused: at a quantile in [0, 1], and the mean. */
-export interface ServiceTables {
+export interface QuantileTables {
   table(quantile: number): Float64Array;
   meanTable(): Float64Array;
 }
 
 export interface FunctionOptionInput {
   readonly name: string;
-  readonly service: ServiceTables;
-  /** All service times are that many times longer, above 0. Default 1. */
+  readonly service: QuantileTables;
+  /** Factor on all service times, above 0. Default 1. */
   readonly slowness?: number;
-  /** What a call costs that is served in that many milliseconds. */
+  /** Cost of a call by its service time. */
   readonly costOf: (serviceMs: number) => number;
-  /** The quantile of the service time that is reserved, in [0, 1]. */
+  /** Quantile of the service time that is reserved, in [0, 1]. */
   readonly quantile: number;
   readonly rttMs: number;
-  /** Upload time by rows, in milliseconds; as long as the tables. */
+  /** Upload time by rows, in milliseconds; of the length of the tables. */
   readonly uploadMs: ArrayLike<number>;
 }
 
 /** Points of the service time's distribution at which a call is priced. */
 const pricedQuantiles = Array.from({ length: 20 }, (_, i) => (i + 0.5) / 20);
 
-/** Throws what the tables and `costOf` throw: no sample yet, a card without a price. */
+/**
+ * Throws what the tables and `costOf` throw: no sample yet, a GPU without a price.
+ *
+ * Example: `const t = Float64Array.of(0, 10); functionOption({ name: "f", service: { table: () => t, meanTable: () =>
+ * t }, costOf: () => 2, quantile: 0.99, rttMs: 5, uploadMs: [0, 1] }).latencyMs` is `[5, 16]`.
+ */
 export function functionOption(input: FunctionOptionInput): FunctionOption {
   const { name, service, quantile, slowness = 1, rttMs, uploadMs } = input;
   return {
@@ -43,7 +49,7 @@ export function functionOption(input: FunctionOptionInput): FunctionOption {
   };
 }
 
-/** The mean over the distribution, not the price of the mean: a provider that rounds up makes them differ. */
+/** The mean price over the distribution, not the price of the mean time: rounding up makes them differ. */
 function expectedCallCost({ service, slowness = 1, costOf, uploadMs }: FunctionOptionInput): Float64Array {
   const cost = new Float64Array(uploadMs.length);
   for (const quantile of pricedQuantiles) {
@@ -54,33 +60,4 @@ function expectedCallCost({ service, slowness = 1, costOf, uploadMs }: FunctionO
     }
   }
   return cost;
-}
-
-/** A call of one size. */
-export interface CheapestCall {
-  /** Index of the function option. */
-  readonly index: number;
-  readonly cost: number;
-}
-
-/**
- * The cheapest option that answers a batch within the slack that is left: a faster, dearer one when time is short.
- *
- * @param rows from 1
- * @param slackMs from now until the batch's earliest deadline
- * @returns undefined when none can
- */
-export function cheapestCall(
-  options: readonly FunctionOption[],
-  rows: number,
-  slackMs: number,
-): CheapestCall | undefined {
-  let best: CheapestCall | undefined;
-  for (const [index, option] of options.entries()) {
-    const latencyMs = option.latencyMs[rows];
-    const cost = option.cost[rows];
-    if (latencyMs === undefined || cost === undefined || latencyMs > slackMs) continue;
-    if (best === undefined || cost < best.cost) best = { index, cost };
-  }
-  return best;
 }

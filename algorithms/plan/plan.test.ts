@@ -2,12 +2,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LatencyModel } from "../latency/latency-model.ts";
 import { callCost, type GbSecondPriceSheet } from "../../serverless/prices/price.ts";
-import { batchSizeTails } from "./batch-size-law.ts";
+import { batchSizeTails, cheapestCap } from "./batch-size-law.ts";
 import { type EdgeOption, planEdge } from "./edge-plan.ts";
-import { cheapestCap } from "./expected-cost.ts";
-import { formatPlan } from "./format-plan.ts";
-import { cheapestCall, functionOption, type FunctionOption } from "./function-option.ts";
-import { makePlan, type PlanInput } from "./plan.ts";
+import { functionOption, type FunctionOption } from "./function-option.ts";
+import { formatPlan, makePlan, type PlanInput } from "./plan.ts";
 
 function affineTable(fixedMs: number, perRowMs: number, maxRows: number): Float64Array {
   return Float64Array.from({ length: maxRows + 1 }, (_, rows) =>
@@ -45,26 +43,21 @@ const world: PlanInput = {
 it("keeps to the edge below its critical rate", () => {
   const plan = makePlan({ ...world, arrivalsPerMs: 0.02 });
   expect(plan).toMatchObject({ kind: "feasible", use: "edge" });
-  expect(plan.edgePricePerS).toBeLessThan(1e-9);
-  expect(plan.costPerS).toBeLessThan(1e-9);
+  expect(plan.residualPerMs).toBeLessThan(1e-6);
   // b / X + L <= SLO at X = b / L: 2 (20 + 20 b) + 2 <= 500 gives b <= 11; 10 has within 1 % of its rate.
   expect(plan.edge).toMatchObject({ criticalRows: 10, limit: "replicas" });
   expect(plan.edge?.criticalPerMs).toBeCloseTo(10 / 220, 12);
 });
 
-it("sends what the edge cannot take to the cheapest function, and prices the edge by what it saves", () => {
+it("sends what the edge cannot take to the cheapest function", () => {
   const plan = makePlan({ ...world, arrivalsPerMs: 0.1 });
   expect(plan).toMatchObject({ kind: "feasible", use: "edge-and-serverless" });
   expect(plan.residualPerMs).toBeCloseTo(0.1 - (plan.edge?.perMs ?? 0), 3);
-  const rowsPerS = (plan.edge?.perMs ?? 0) * 1000;
-  expect(plan.edgePricePerS).toBeCloseTo((plan.serverless?.costPerRequest ?? 0) * rowsPerS, 6);
 });
 
-it("prices the uplink instead of the replicas where the uplink limits", () => {
+it("says when the uplink limits the edge, not its replicas", () => {
   const plan = makePlan({ ...world, arrivalsPerMs: 0.1, edge: { ...edgeOf(20, 20), uplinkRowsPerMs: 0.01 } });
   expect(plan.edge).toMatchObject({ limit: "uplink", rows: 1, perMs: 0.01 });
-  expect(plan.edgePricePerS).toBe(0);
-  expect(plan.uplinkPricePerS).toBeGreaterThan(0);
 });
 
 it("says why there is no plan: latency when nothing is in time, capacity when too much comes", () => {
@@ -183,10 +176,4 @@ it("prices a call over the distribution of its time, so that a second begun by h
   expect(option.cost[1]).toBeCloseTo(0.015, 9);
   expect(callCost(sheet, size, model.meanTable()[1] as number).cost).toBeCloseTo(0.01, 9);
   expect(option.latencyMs[2]).toBe(2_000 + 20 + 10);
-});
-
-it("finds a faster, dearer function when little time is left", () => {
-  expect(cheapestCall([small, large], 4, 500)).toEqual({ index: 0, cost: small.cost[4] });
-  expect(cheapestCall([small, large], 4, 100)).toEqual({ index: 1, cost: large.cost[4] });
-  expect(cheapestCall([small, large], 4, 50)).toBeUndefined();
 });

@@ -1,42 +1,41 @@
 /**
- * From a rate, the models, the prices and the SLO to the figures that a policy works with. Pure and fast, so that
- * it is made anew whenever the rate or a model has changed.
+ * From a rate, the models, the prices and the SLO to the figures that a policy works with, and to one line of text.
+ * Fast, so that a plan can be made again whenever the rate or a model has changed.
  */
-import { batchSizeTails } from "./batch-size-law.ts";
-import { type EdgeOption, type EdgePlan, planEdge } from "./edge-plan.ts";
-import { cheapestCap } from "./expected-cost.ts";
+import { checkRange } from "../../base/check-range.ts";
+import { batchSizeTails, cheapestCap } from "./batch-size-law.ts";
+import { type EdgeOption, type EdgePlan, overflow, planEdge } from "./edge-plan.ts";
 import type { FunctionOption } from "./function-option.ts";
-import { overflow } from "./overflow.ts";
 
 export interface PlanInput {
   /** Mean rate, in requests of one row a millisecond, at least 0. */
   readonly arrivalsPerMs: number;
-  /** Variance over mean of the arrival counts, above 0. Default 1, as of a Poisson process. */
+  /** Variance over mean of the arrival counts, above 0. Default 1: a Poisson process. */
   readonly dispersion?: number;
   /** Longest time from arrival to answer, in milliseconds, above 0. */
   readonly sloMs: number;
   /** Share of requests that must be in SLO, in (0, 1). Default 0.99. */
   readonly sloQuantile?: number;
-  /** Undefined: there is no edge, or it is down. */
+  /** Undefined when there is no edge or it is down. */
   readonly edge?: EdgeOption | undefined;
   readonly functions: readonly FunctionOption[];
-  /** How fast requests overflow while they do, in requests a millisecond, where that was seen. */
+  /** Observed rate of the overflow while requests overflow, in requests a millisecond. */
   readonly overflowPerMs?: number | undefined;
-  /** Instances over all sizes. Default Infinity. */
+  /** Most instances over all sizes. Default Infinity. */
   readonly maxInstances?: number;
-  /** Rows a millisecond that the functions' uplink can carry. Default Infinity. */
+  /** Rows a millisecond that the functions' uplink carries. Default Infinity. */
   readonly functionUplinkRowsPerMs?: number;
   readonly currency: string;
 }
 
-/** Which function takes what the edge does not, and how. */
+/** Which function takes the overflow, and how. */
 export interface ServerlessPlan {
   readonly name: string;
   /** Index in the input. */
   readonly index: number;
-  /** Batches are not made larger than this. */
+  /** Cap of the batch size. */
   readonly maxRows: number;
-  /** Mean batch size while it is used. */
+  /** Mean batch size while the function is used. */
   readonly meanRows: number;
   readonly costPerRequest: number;
   /** Instances that are busy on average. */
@@ -47,41 +46,35 @@ interface PlanFigures {
   readonly arrivalsPerMs: number;
   readonly sloMs: number;
   readonly currency: string;
-  /** Null: the edge cannot serve within the SLO, or there is none. */
+  /** Null when there is no edge, or it cannot serve within the SLO. */
   readonly edge: EdgePlan | null;
-  /** Null: no function can. */
+  /** Null when no function can serve within the SLO. */
   readonly serverless: ServerlessPlan | null;
   /** Every function that can, the cheapest first. */
   readonly choices: readonly ServerlessPlan[];
   /** Requests a millisecond that the edge does not take, on average. */
   readonly residualPerMs: number;
-  /** What one second of a replica is worth, in money; 0 when the replicas are not what limits. */
-  readonly edgePricePerS: number;
-  /** What one second of the edge's uplink is worth; 0 when it is not what limits. */
-  readonly uplinkPricePerS: number;
-  readonly costPerS: number;
 }
 
 export type Plan =
   | (PlanFigures & { readonly kind: "feasible"; readonly use: "edge" | "edge-and-serverless" | "serverless" })
   | (PlanFigures & {
       readonly kind: "infeasible";
-      /** `latency`: nothing answers a single request in time. `capacity`: too much comes. */
+      /** `latency`: nothing answers a single request in time. `capacity`: too many requests arrive. */
       readonly reason: "latency" | "capacity";
       readonly message: string;
     });
 
-/** A residual share below this is not worth the name: the plan is called one of the edge only. */
+/** With a smaller residual share, the plan counts as one of the edge only. */
 const edgeOnlyShare = 0.001;
 
 /**
- * The edge gets what it can take; of the functions the one is chosen, with the batch cap, that has the least
- * expected cost a request at the residual rate. Below its capacity an edge overflows only in clumps: then that
- * rate is at least the one seen while it overflowed; where none was seen, what one standard deviation of the
- * count within the SLO makes.
+ * The edge gets what it can take. Of the functions, the one is chosen, with its batch cap, that has the least expected
+ * cost a request at the residual rate. Below its capacity an edge overflows only in clumps. Then the residual rate is
+ * at least the rate that was observed while it overflowed; without such an observation, one standard deviation of the
+ * count within the SLO.
  *
- * The price of an edge second is what the requests that it serves would cost in the function, times how much of
- * them would overflow for want of it (0 idle, 1 overloaded).
+ * Example: `makePlan({ arrivalsPerMs: 0.01, sloMs: 100, functions: [], currency: "CNY" }).kind` is `"infeasible"`.
  *
  * @throws RangeError when a number of the input is outside its range
  */
@@ -89,18 +82,13 @@ export function makePlan(input: PlanInput): Plan {
   checkInput(input);
   const { arrivalsPerMs, sloMs, dispersion = 1, sloQuantile = 0.99, currency } = input;
   const edge = input.edge === undefined ? undefined : planEdge(input.edge, arrivalsPerMs, sloMs);
-  const spill = edgeOverflow(input, edge);
+  const residualPerMs = edgeOverflow(input, edge);
   const clumpPerMs = edge === undefined ? 0 : Math.sqrt((dispersion * arrivalsPerMs) / sloMs);
   const { overflowPerMs = clumpPerMs } = input;
-  const choices = priceFunctions(input, Math.max(spill.perMs, overflowPerMs), spill.perMs);
+  const choices = priceFunctions(input, Math.max(residualPerMs, overflowPerMs), residualPerMs);
   const able = choices.filter(({ busyInstances }) => busyInstances <= (input.maxInstances ?? Infinity));
   const ranked = [...(able.length > 0 ? able : choices)].sort((a, b) => a.costPerRequest - b.costPerRequest);
   const [cheapest] = ranked;
-  const costPerRequest = cheapest?.costPerRequest ?? 0;
-  const worthPerS = costPerRequest * spill.perCapacity * 1000;
-  const isUplink = edge?.limit === "uplink";
-  const replicaRowsPerMs =
-    edge === undefined ? 0 : edge.rows / ((input.edge as EdgeOption).serviceMs[edge.rows] as number);
   const figures: PlanFigures = {
     arrivalsPerMs,
     sloMs,
@@ -108,12 +96,9 @@ export function makePlan(input: PlanInput): Plan {
     edge: edge ?? null,
     serverless: cheapest ?? null,
     choices: ranked,
-    residualPerMs: spill.perMs,
-    edgePricePerS: isUplink ? 0 : worthPerS * replicaRowsPerMs,
-    uplinkPricePerS: isUplink ? worthPerS * edge.perMs : 0,
-    costPerS: costPerRequest * spill.perMs * 1000,
+    residualPerMs,
   };
-  const residualShare = arrivalsPerMs > 0 ? spill.perMs / arrivalsPerMs : 0;
+  const residualShare = arrivalsPerMs > 0 ? residualPerMs / arrivalsPerMs : 0;
   const mayMiss = residualShare <= 1 - sloQuantile && edge !== undefined;
   const obstacle = mayMiss ? undefined : whyNot(input, figures, able.length > 0);
   if (obstacle !== undefined) return { kind: "infeasible", ...obstacle, ...figures };
@@ -125,8 +110,8 @@ export function makePlan(input: PlanInput): Plan {
 function edgeOverflow(
   { arrivalsPerMs, sloMs, dispersion, edge: option }: PlanInput,
   edge: EdgePlan | undefined,
-): { readonly perMs: number; readonly perCapacity: number } {
-  if (edge === undefined || option === undefined) return { perMs: arrivalsPerMs, perCapacity: 1 };
+): number {
+  if (edge === undefined || option === undefined) return arrivalsPerMs;
   const waitMs = sloMs - (option.latencyMs[edge.rows] as number);
   return overflow(arrivalsPerMs, edge.perMs, Math.max(1, edge.perMs * waitMs), dispersion);
 }
@@ -173,19 +158,48 @@ function whyNot(
   return undefined;
 }
 
-function perS(perMs: number): string {
-  return `${(perMs * 1000).toPrecision(3)}/s`;
-}
-
 function checkInput({ arrivalsPerMs, dispersion = 1, sloMs, sloQuantile = 0.99 }: PlanInput): void {
-  check("arrivalsPerMs", arrivalsPerMs, arrivalsPerMs >= 0, "of at least 0");
-  check("dispersion", dispersion, dispersion > 0, "above 0");
-  check("sloMs", sloMs, sloMs > 0, "above 0");
-  check("sloQuantile", sloQuantile, sloQuantile > 0 && sloQuantile < 1, "between 0 and 1");
+  const rateIsAllowed = arrivalsPerMs >= 0 && arrivalsPerMs < Infinity;
+  checkRange("arrivalsPerMs", arrivalsPerMs, rateIsAllowed, "a finite number of at least 0");
+  checkRange("dispersion", dispersion, dispersion > 0 && dispersion < Infinity, "a finite number above 0");
+  checkRange("sloMs", sloMs, sloMs > 0 && sloMs < Infinity, "a finite number above 0");
+  checkRange("sloQuantile", sloQuantile, sloQuantile > 0 && sloQuantile < 1, "between 0 and 1");
 }
 
-function check(name: string, value: number, isAllowed: boolean, allowed: string): void {
-  if (!isAllowed || value === Infinity) {
-    throw new RangeError(`${name} is ${value}; allowed: a finite number ${allowed}`);
+/**
+ * The plan as one line for a person: mean rate, what the edge takes with which batches, who serves, and the batches of
+ * the function. Such as `120/s on average; edge and functions: the edge takes up to 96.9/s in batches of 4; 24.1/s spill over to a10-2
+ * in batches of up to 16 (7.3 on average) for 0.0031 CNY per 1000`.
+ */
+export function formatPlan(plan: Plan): string {
+  const { arrivalsPerMs, edge, serverless, residualPerMs, currency } = plan;
+  const rate = `${perS(arrivalsPerMs)} on average`;
+  const edgeText =
+    edge === null
+      ? "no edge"
+      : `the edge takes up to ${perS(edge.criticalPerMs)} (critical rate) in batches of ${edge.criticalRows} (critical size)` +
+        (edge.rows === edge.criticalRows ? "" : `, now ${perS(edge.perMs)} in batches of ${edge.rows}`) +
+        (edge.limit === "uplink" ? ", limited by its uplink" : "");
+  if (plan.kind === "infeasible")
+    return `${rate}; not feasible (${plan.reason}): ${plan.message}; ${edgeText}`;
+  const functionText = serverless === null ? "no function" : describe(serverless, currency);
+  switch (plan.use) {
+    case "edge":
+      return `${rate}; edge only: ${edgeText}; for bursts ${functionText}`;
+    case "serverless":
+      return `${rate}; functions only: ${functionText}`;
+    case "edge-and-serverless":
+      return `${rate}; edge and functions: ${edgeText}; ${perS(residualPerMs)} spill over to ${functionText}`;
   }
+}
+
+function describe({ name, maxRows, meanRows, costPerRequest }: ServerlessPlan, currency: string): string {
+  const cost = `${(costPerRequest * 1000).toPrecision(3)} ${currency} per 1000`;
+  return `${name} in batches of up to ${maxRows} (${meanRows.toFixed(1)} on average) for ${cost}`;
+}
+
+/** Three significant digits, and all of an integer above 1,000. */
+function perS(perMs: number): string {
+  const value = perMs * 1000;
+  return `${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}/s`;
 }

@@ -1,17 +1,14 @@
-/**
- * Who may change a server: holders of its token; without one, programs on this machine alone, and no web page that
- * a browser on this machine shows.
- */
+/** Guards admin endpoints: for callers with the token or, without one, for programs on this machine alone. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, MiddlewareHandler } from "hono";
 
 const loopback = /^(127\.|::1$|::ffff:127\.)/;
 const loopbackHost = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
-/** Headers that only a web page or a proxy sends. */
-const foreign = ["origin", "x-forwarded-for", "forwarded"];
+/** Headers that only web pages and proxies send. */
+const foreignHeaders = ["origin", "x-forwarded-for", "forwarded"];
 
-/** @param token the bearer token that is asked for; undefined for loopback only */
+/** @param token the bearer token that callers must send; undefined to allow this machine alone */
 export function adminGuard(token: string | undefined): MiddlewareHandler {
   const expected = token === undefined ? undefined : sha256(token);
   return async (context, next) => {
@@ -20,21 +17,21 @@ export function adminGuard(token: string | undefined): MiddlewareHandler {
       return refuse(
         context,
         403,
-        "only programs on this machine may ask this; --admin-token allows others to",
+        "allowed only for programs on this machine; set --admin-token to allow others",
       );
     }
     const given = /^Bearer +(.+)$/i.exec(context.req.header("authorization") ?? "")?.[1];
-    // Digests are of one length, so that comparing takes as long whatever was given.
+    // Digests have one length, so the comparison takes the same time for every token.
     if (given !== undefined && timingSafeEqual(sha256(given), expected)) return next();
     context.header("WWW-Authenticate", "Bearer");
     return refuse(context, 401, "a bearer token is needed");
   };
 }
 
-/** Whether a program on this machine asks, and no page in a browser on it. */
+/** Whether the caller is a program on this machine and not a page in a browser. */
 export function fromThisMachine(context: Context): boolean {
-  if (foreign.some((header) => context.req.header(header) !== undefined)) return false;
-  // A name that resolves to this machine is not enough: a page may have one (DNS rebinding).
+  if (foreignHeaders.some((header) => context.req.header(header) !== undefined)) return false;
+  // By DNS rebinding, a web page can have a name that resolves to this machine.
   const host = context.req.header("host");
   if (host !== undefined && !loopbackHost.test(host)) return false;
   const bindings = context.env as Partial<HttpBindings> | undefined;

@@ -1,4 +1,4 @@
-/** The log of a program, on stderr: one JSON object a line, or a line for people on a terminal. */
+/** The log of a program on stderr: JSON lines, or lines for people when stderr is a terminal. */
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import { z } from "zod";
@@ -16,7 +16,7 @@ export const logOptions = z.strictObject({
 
 export type LogOptions = z.output<typeof logOptions>;
 
-/** A logger whose lines carry the program's name. Writes are synchronous, so nothing is lost at exit. */
+/** A logger whose lines carry the program's name. It writes synchronously, so nothing is lost at exit. */
 export function createLog(name: string, options: LogOptions): Logger {
   const isPretty = options.logFormat === "pretty" || (options.logFormat === "auto" && process.stderr.isTTY);
   const destination = isPretty

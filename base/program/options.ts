@@ -11,8 +11,8 @@ import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../usage-error.ts";
-import { nearestName } from "../edit-distance.ts";
-import { whyUnreadable } from "../file-fault.ts";
+import { didYouMean } from "../error-text.ts";
+import { whyUnreadable } from "../error-text.ts";
 
 /** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";
@@ -124,9 +124,7 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
   const known = fields.map(({ key }) => key);
   for (const key of keys) {
     if (known.includes(nameOf(key, fields))) continue;
-    throw new UsageError(
-      `${place}: unknown option "${key}"; did you mean "${nearestName(key, known)?.name}"?`,
-    );
+    throw new UsageError(`${place}: unknown option "${key}"${didYouMean(key, known)}`);
   }
 }
 

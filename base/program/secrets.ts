@@ -1,4 +1,4 @@
-/** Which access key is used with Function Compute: the environment's, or a fixed one with the local host. */
+/** The access key for Function Compute: from the environment, or a fixed one for the local function host. */
 import { UsageError } from "../usage-error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -10,7 +10,7 @@ export interface FunctionComputeKey {
 }
 
 /**
- * @param isLocal true when the key is for the local function host, which needs no secret
+ * @param isLocal true for the local function host, which needs no secret
  * @throws UsageError when the cloud is meant and the environment holds no key
  */
 export function functionComputeKey(env: Environment, isLocal: boolean): FunctionComputeKey {
@@ -23,16 +23,17 @@ export function functionComputeKey(env: Environment, isLocal: boolean): Function
 }
 
 /**
- * A secret, which comes from the environment alone, because flags and files are seen by others; no message repeats it.
+ * A secret of the environment. Flags and files may be seen by others, so secrets come from nowhere else, and no message
+ * repeats one.
  *
  * @throws UsageError when it is missing or cannot be sent in a header
  */
 export function secretIn(env: Environment, name: string, who: string): string {
   const value = env[name];
   if (value === undefined) throw new UsageError(`${who} needs ${name} in the environment`);
-  // Such as a line end that was copied along.
+  // A copied line end is the usual mistake.
   if (!/^[\x21-\x7e]+$/.test(value)) {
-    throw new UsageError(`${name} in the environment is empty or has blanks or other signs than ASCII's`);
+    throw new UsageError(`${name} in the environment is not valid; allowed: ASCII without blanks`);
   }
   return value;
 }

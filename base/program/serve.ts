@@ -1,46 +1,76 @@
-/**
- * Runs a server program: puts its app on a port, tells the parent process where, and on the first SIGINT or
- * SIGTERM lets everything that was accepted be answered before it exits 0.
- */
+/** Runs a server program: listens, tells the parent process where, and on a signal finishes what it accepted. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ServerType } from "@hono/node-server";
+import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { createHttpServer, type HttpTimeouts } from "./http-server.ts";
 import { UsageError } from "../usage-error.ts";
+
+/** How long a slow, stuck or vanished client may hold a connection, in milliseconds. */
+export interface HttpTimeouts {
+  /** From a request's first byte, or from the connection, to the end of its headers; then 408 and the end. */
+  readonly headersTimeout: number;
+  /** From a request's first byte to its last; then 408 and the end. */
+  readonly requestTimeout: number;
+  /** How often the two above are checked. */
+  readonly connectionsCheckingInterval: number;
+  /** How long an idle connection is kept; 0 for ever. Clients that batch have long pauses. */
+  readonly keepAliveTimeout: number;
+  /** TCP probes a connection without traffic after this time, so that a peer that vanished is noticed. */
+  readonly keepAliveInitialDelay: number;
+}
+
+const defaultTimeouts: HttpTimeouts = {
+  headersTimeout: 10_000,
+  requestTimeout: 120_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 16 * 60_000,
+  keepAliveInitialDelay: 30_000,
+};
+
+/** A function has none: its instance is frozen between calls, so a timer would cut off the call that thaws it. */
+export const untimed: HttpTimeouts = {
+  ...defaultTimeouts,
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+};
+
+export function createHttpServer({ fetch }: Pick<Hono, "fetch">, timeouts = defaultTimeouts): ServerType {
+  return createAdaptorServer({ fetch, serverOptions: { ...timeouts, keepAlive: true } });
+}
 
 export interface Program {
   readonly app: Pick<Hono, "fetch">;
-  /** What bounds slow and idle connections; without it the times that suit an open network. */
+  /** Default: timeouts that suit an open network. */
   readonly timeouts?: HttpTimeouts;
-  /** What is to be done once the port is the program's own, before it is announced; `stop` ends it early. */
+  /** Called once the program has its port, before it announces it; `stop` is aborted when it should end early. */
   prepare?(stop: AbortSignal): Promise<void>;
-  /** Say from now on that it is not ready, and still serve. */
+  /** Say from now on that the program is not ready, and still serve. */
   retire?(): void;
-  /** After a signal: how long to serve on after `retire`. Default 0. */
+  /** How long to serve on after a signal and `retire`. Default 0. */
   readonly lameDuckMs?: number;
-  /** Take nothing new and resolve when all that was accepted is answered and every child has ended. */
+  /** Accept nothing new; resolve when everything accepted is answered and every child has ended. */
   close(): Promise<void>;
 }
 
-/** What a program says to the process that spawned it, once it listens and is prepared. */
+/** What a program sends to the process that spawned it, once it listens and is prepared. */
 export interface ListeningMessage {
   readonly kind: "listening";
   readonly url: string;
 }
 
-/** Longest time for draining, in milliseconds; after it the program exits 1. */
+/** Longest time for draining, in milliseconds; then the program exits with 1. */
 const drainTimeoutMs = 30_000;
 
 /**
- * Serve until a signal or the end of the parent's channel. Returns the exit status when all is drained. The port
- * is taken first, so that one that is busy is found before a program has loaded anything.
+ * Serve until a signal comes or the parent's channel closes. Returns the exit status when everything is drained. The
+ * port is taken first, so that a busy port is found before the program loads anything.
  *
- * @throws UsageError when the address cannot be listened on, and what `prepare` throws; the program is closed then
+ * @throws UsageError when the program cannot listen on the address, and what `prepare` throws; the program is then closed
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
   const server = createHttpServer(program.app, program.timeouts);
-  // Registered before anything is announced, so that no signal can come too early.
+  // Signals are handled before anything is announced, so that none comes too early.
   const stopped = stopRequested();
   try {
     await listen(server, host, port);
@@ -58,7 +88,7 @@ export async function serve(program: Program, host: string, port: number, log: L
   program.retire?.();
   const lameDuckMs = reason === "parent gone" ? 0 : (program.lameDuckMs ?? 0);
   if (lameDuckMs > 0) {
-    log.info({ reason, lameDuckS: lameDuckMs / 1_000 }, "not ready any more; serving on");
+    log.info({ reason, lameDuckS: lameDuckMs / 1_000 }, "no longer ready; still serving");
     await delay(lameDuckMs);
   }
   log.info({ reason }, "draining");
@@ -73,12 +103,13 @@ export async function serve(program: Program, host: string, port: number, log: L
   return 0;
 }
 
+/** Resolves with the reason to stop. A second signal ends the program at once. */
 function stopRequested(): Promise<string> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     const stop = (reason: string): void => {
-      if (asked && reason !== "parent gone") process.exit(130);
-      asked = true;
+      if (isStopping && reason !== "parent gone") process.exit(130);
+      isStopping = true;
       resolve(reason);
     };
     process.on("SIGINT", stop);
@@ -103,7 +134,7 @@ function whyNotListening({ code, message }: NodeJS.ErrnoException, host: string,
     case "EACCES":
       return `port ${port} of ${host} needs permission; choose another with --port`;
     default:
-      return `host ${host} cannot be listened on (${code ?? message}); choose an address of this machine with --host`;
+      return `cannot listen on host ${host} (${code ?? message}); choose an address of this machine with --host`;
   }
 }
 
@@ -113,7 +144,7 @@ function urlOf(server: ServerType, host: string): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Connections that carry a request may answer it first; then they are idle and closed too. */
+/** Close every connection as soon as it is idle; one with a request answers it first. */
 function closeServer(server: ServerType): Promise<void> {
   return new Promise((resolve) => {
     const closeIdle = (): void => {

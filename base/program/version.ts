@@ -1,4 +1,4 @@
-/** The program's own version. */
+/** The version of the program. */
 import { readFileSync } from "node:fs";
 
 const path = new URL("../../../package.json", import.meta.url);

@@ -1,8 +1,7 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
 import type { Logger } from "pino";
 import { UsageError } from "../../base/usage-error.ts";
-import { chosenFunctions } from "../../serverless/prices/function-choice.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import { chosenFunctions, type FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { type DaemonOptions, edgeIn } from "./options.ts";
 
 export type ChosenPolicy =
@@ -53,7 +52,7 @@ export function usedFunctions(
   options: DaemonOptions,
   policy: ChosenPolicy,
   log: Logger,
-): readonly MenuFunction[] {
+): readonly FunctionVariant[] {
   const chosen = chosenFunctions(options);
   if (!options.serverless) return [];
   if (policy.name === "spillway" || chosen.length === 1) return chosen;
@@ -69,7 +68,7 @@ export function usedFunctions(
  */
 export function chosenEdges(
   { edge: given }: DaemonOptions,
-  functions: readonly MenuFunction[],
+  functions: readonly FunctionVariant[],
 ): readonly EdgeAddress[] {
   const edges = given.map((text, index): EdgeAddress => {
     const { url, name = given.length === 1 ? "edge" : `edge-${index + 1}` } = edgeIn(text);

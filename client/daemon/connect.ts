@@ -9,7 +9,7 @@ import { fcTransport } from "../transports/fc-transport.ts";
 import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
 import { functionAuth } from "../transports/http-auth.ts";
 import { functionComputeKey } from "../../base/program/secrets.ts";
@@ -33,7 +33,7 @@ export interface Connections {
 export function connectTargets(
   options: DaemonOptions,
   addresses: readonly EdgeAddress[],
-  functions: readonly MenuFunction[],
+  functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   cap: SpendCap,
 ): Connections {

@@ -4,10 +4,10 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Logger } from "pino";
-import { whyUnwritable } from "../../base/file-fault.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { whyUnwritable } from "../../base/error-text.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import { UsageError } from "../../base/usage-error.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
@@ -25,7 +25,14 @@ import type { DaemonOptions } from "./options.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 
-/** @throws UsageError when an option does not go with the others or names what cannot be used */
+/**
+ * Opens a daemon; `start` measures its targets.
+ *
+ * @example
+ * const daemon = openDaemon(daemonOptions.parse({ edge: "http://127.0.0.1:8000", serverless: false }), pino());
+ *
+ * @throws UsageError when an option does not go with the others or names what cannot be used
+ */
 export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);
@@ -104,7 +111,7 @@ function placesOf(edges: readonly EdgeAddress[]): string {
   return edges.map(({ name, url }) => `${name} at ${url}`).join(", ");
 }
 
-function placeOf({ fcEndpoint }: DaemonOptions): (each: MenuFunction) => string {
+function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
   return ({ name, vcpu, memoryMib, url }) =>
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }

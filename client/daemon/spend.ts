@@ -9,12 +9,12 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { whyUnreadable, whyUnwritable } from "../../base/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../../base/error-text.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { DaemonOptions } from "./options.ts";
 import { type SavedSpend, SpendCap } from "../targets/spend-cap.ts";
 import { longestStartMs, mostCost } from "../transports/capped-transport.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
 /** The clock of the cap: the wall clock at the start plus monotonic time, so it never jumps. */
@@ -25,7 +25,7 @@ export function spendClockMs(): number {
 /** @throws UsageError when a cap is below what one call may cost, or the file cannot be used */
 export function openSpendCap(
   options: DaemonOptions,
-  functions: readonly MenuFunction[],
+  functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   log: Logger,
 ): SpendCap {

@@ -14,6 +14,8 @@ export interface FixedPlan {
 }
 
 /**
+ * Makes the fixed plan's policy.
+ *
  * @throws RangeError when a batch size is not an integer from 1 or the timeout is negative
  *
  * @example With 20 waiting requests of one row and two healthy targets:

@@ -26,7 +26,7 @@ export type QueuePolicy =
 
 export interface PolicyListener {
   /** The policy of a key has made a plan. */
-  onPlan(key: string, change: PlanChange): void;
+  onPlan?(key: string, change: PlanChange): void;
   /** A model arrived that is not in the profile; the times of `standIn` are used for it. */
   onStandIn?(model: string, standIn: string): void;
 }
@@ -36,10 +36,11 @@ export interface PolicyListener {
  * The fixed plan learns nothing and is one policy for all keys.
  *
  * @example
- * const policy = makePolicy({ name: "fixed", batchRows: [20, 2], timeoutMs: 400 }, 1_000, { onPlan() {} });
- * policy.name; // "fixed"
+ * const { targets } = await calibrate(options);
+ * const prices = readPriceSheet("alibaba-fc-cn-2026");
+ * makePolicy({ name: "spillway", sloQuantile: 0.99, targets, prices }, 1_000);
  */
-export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener): Policy {
+export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
@@ -63,7 +64,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       maxWaitMs,
       currency: prices.currency,
       learned,
-      onPlan: (change) => listener.onPlan(key, change),
+      onPlan: (change) => listener.onPlan?.(key, change),
     });
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
     return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);

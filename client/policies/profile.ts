@@ -54,7 +54,11 @@ export type Profile = z.output<typeof profile>;
 export type ProfiledTarget = Profile["targets"][number];
 
 /**
- * Reads a profile.
+ * Reads a profile and checks it.
+ *
+ * @example
+ * const { targets } = parseProfile(readFileSync("profile.json", "utf8"), "profile.json");
+ * targets[0].models["ocr-cls"].maxBatch; // 16
  *
  * @param file name of the profile, for messages
  * @throws Error that names the file and the field, or says why the text is not JSON

@@ -1,8 +1,8 @@
 /** What a policy for one model knows about the targets, made from a profile and a price sheet. */
-import { profileMs, sortProfile } from "../../algorithms/latency/profile.ts";
+import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 import { quantileOfSorted } from "../../base/quantile.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
-import { type ModelTimes, type ProfiledTarget, timesOf } from "./profile.ts";
+import { type ProfiledTarget, timesOf } from "./profile.ts";
 import { targetProfile } from "./measured-target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
@@ -43,18 +43,10 @@ export function profiledTargets(
       replicas,
       link,
       requestBytes,
-      service: serviceOf(times),
+      service: new MeasuredTimes(times.serviceMs, times.maxBatch),
       costOf,
       coldStartMs: coldStartsMs.length === 0 ? 0 : quantileOfSorted(coldStartsMs, coldStartQuantile),
       idleMs: kind === "edge" ? Infinity : idleMs,
     });
   });
-}
-
-function serviceOf({ maxBatch, serviceMs }: ModelTimes): {
-  readonly maxRows: number;
-  quantileMs(rows: number, u: number): number;
-} {
-  const sorted = sortProfile(serviceMs);
-  return { maxRows: maxBatch, quantileMs: (rows, u) => profileMs(sorted, rows, u) };
 }

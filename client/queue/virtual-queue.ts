@@ -25,10 +25,12 @@ import { readyAtMs } from "../targets/target-view.ts";
 
 /**
  * @example
- * const queue = new VirtualQueue({ clock, policy, targets: [edge, small], sloMs: 1_000 });
- * const ticket = queue.submit({ payload: "a.jpg" }, (end) => console.log(end.outcome)); // later: "served"
+ * const policy = fixedPolicy({ batchRows: [20], timeoutMs: 400 });
+ * const queue = new VirtualQueue({ clock: monotonicClock(), policy, targets: [edge], sloMs: 1_000 });
+ * const key = queueKey(call.model, call.request);
+ * const { answer, target, batchRows } = await queue.infer({ payload: call, key });
+ * const ticket = queue.submit({ payload: call, key }, (end) => console.log(end.outcome)); // later: "served"
  * queue.cancel(ticket); // true, and its outcome is "cancelled"; false once it has ended
- * const { answer, target } = await queue.infer({ payload: "b.jpg", sloMs: 200 });
  * queue.close(() => console.log(queue.counts.waiting)); // 0, when every request has ended
  */
 export class VirtualQueue<In, Out> {

@@ -2,7 +2,7 @@
  * What has been learned about one edge: its link, and the batches in flight. This belongs to the edge and not
  * to a policy, because all models share the uplink and the replicas of an edge.
  */
-import type { LinkModel, Upload } from "../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
 
 /** The service times of one model's batches, as known now. */
@@ -16,10 +16,10 @@ export interface ExpectedService {
 }
 
 /** A batch that was sent to the edge and has not come back. */
-export interface EdgeWork {
+export interface WorkUnderWay {
   readonly id: number;
   readonly rows: number;
-  readonly upload: Upload;
+  readonly upload: LinkUpload;
   readonly expected: ExpectedService;
 }
 
@@ -27,7 +27,7 @@ export class LearnedEdge {
   readonly link: LinkModel;
   readonly replicas: number;
   /** In the order they were sent. */
-  readonly underWay: EdgeWork[] = [];
+  readonly underWay: WorkUnderWay[] = [];
   /** When the last batches came back, oldest first, one for each replica: until then the replica was busy. */
   readonly backAtMs: Float64Array;
   /** Increases whenever the time changes at which the edge will be free. */
@@ -57,7 +57,7 @@ export class LearnedEdge {
     this.backAtMs[this.backAtMs.length - 1] = endedAtMs;
     const at = this.underWay.findIndex((work) => work.id === id);
     if (at === -1) return false;
-    const [{ upload }] = this.underWay.splice(at, 1) as [EdgeWork];
+    const [{ upload }] = this.underWay.splice(at, 1) as [WorkUnderWay];
     return this.link.ended(upload, reachedMs);
   }
 }

@@ -2,14 +2,14 @@
  * What has been learned about the functions of a queue: the uplink that they share, and which instances are
  * warm. This belongs to the functions and not to a policy, because all models share both.
  */
-import type { LinkModel, Upload } from "../../algorithms/network/link-model.ts";
+import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
 import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {
   readonly link: LinkModel;
   /** By batch id. */
-  readonly #uploads = new Map<number, Upload>();
+  readonly #uploads = new Map<number, LinkUpload>();
   /** By target index. */
   readonly #instances = new Map<number, WarmInstances>();
   /** Increases with every call that is sent. */

@@ -155,91 +155,95 @@ const step = fc.record({
   pick: fc.nat(1_000),
 });
 
-it("never lets more than the cap be spent in any hour or day, whatever fails and whenever it is killed", () => {
-  let callsMade = 0;
-  let refused = 0;
-  fc.assert(
-    fc.property(
-      fc.array(step, { minLength: 20, maxLength: 80 }),
-      fc.constantFrom(0.3, 1, 7),
-      (steps, perDayFactor) => {
-        const limits = { perHour: 1, perDay: perDayFactor };
-        const paid: Paid[] = [];
-        let underWay: { held: Reservation; beganAtMs: number; isOurs: boolean }[] = [];
-        let trueMs = 0;
-        let clockMs = 1e9;
-        let file: SavedSpend | undefined;
-        let dying: "before" | "after" | undefined;
-        const save = (saved: SavedSpend): void => {
-          if (dying === "before") throw new Error("killed");
-          file = structuredClone(saved);
-          if (dying === "after") throw new Error("killed");
-        };
-        const open = (): SpendCap => capOf({ limits, nowMs: clockMs, saved: file, save });
-        let cap = open();
-        const restart = (): void => {
-          // Calls go on without the process that made them, and nobody hears how they end.
-          underWay = underWay.map((call) => ({ ...call, isOurs: false }));
-          dying = undefined;
-          cap = open();
-        };
-        const call = (amount: number): boolean => {
-          const held = cap.reserve(amount, clockMs);
-          if (isRefused(held)) {
-            refused++;
-            return false;
+it(
+  "never lets more than the cap be spent in any hour or day, whatever fails and whenever it is killed",
+  { tags: ["slow"] },
+  () => {
+    let callsMade = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 20, maxLength: 80 }),
+        fc.constantFrom(0.3, 1, 7),
+        (steps, perDayFactor) => {
+          const limits = { perHour: 1, perDay: perDayFactor };
+          const paid: Paid[] = [];
+          let underWay: { held: Reservation; beganAtMs: number; isOurs: boolean }[] = [];
+          let trueMs = 0;
+          let clockMs = 1e9;
+          let file: SavedSpend | undefined;
+          let dying: "before" | "after" | undefined;
+          const save = (saved: SavedSpend): void => {
+            if (dying === "before") throw new Error("killed");
+            file = structuredClone(saved);
+            if (dying === "after") throw new Error("killed");
+          };
+          const open = (): SpendCap => capOf({ limits, nowMs: clockMs, saved: file, save });
+          let cap = open();
+          const restart = (): void => {
+            // Calls go on without the process that made them, and nobody hears how they end.
+            underWay = underWay.map((call) => ({ ...call, isOurs: false }));
+            dying = undefined;
+            cap = open();
+          };
+          const call = (amount: number): boolean => {
+            const held = cap.reserve(amount, clockMs);
+            if (isRefused(held)) {
+              refused++;
+              return false;
+            }
+            callsMade++;
+            underWay.push({ held, beganAtMs: trueMs, isOurs: true });
+            return true;
+          };
+          const end = (index: number, share: number, isAnswered: boolean): void => {
+            const [ended] = underWay.splice(index, 1);
+            if (ended === undefined) return;
+            const { held, beganAtMs, isOurs } = ended;
+            const cost = share * held.amount;
+            const endedAtMs = isAnswered ? trueMs : beganAtMs + longestCallMs;
+            paid.push({ beganAtMs, endedAtMs: Math.max(beganAtMs, endedAtMs), cost });
+            if (!isOurs) return;
+            if (isAnswered) cap.settle(held, cost, clockMs);
+            else cap.keep(held, clockMs);
+          };
+          for (const { kind, waitMs, amount, share, pick } of steps) {
+            // Time passes, but no call runs for longer than it can.
+            trueMs += waitMs;
+            clockMs += waitMs;
+            // Of those that nobody hears of any more, each costs all that it can, as late as it can.
+            while (underWay[0] !== undefined && underWay[0].beganAtMs + longestCallMs < trueMs)
+              end(0, 1, false);
+            if (kind === "call") call(amount);
+            if (kind === "burst") for (let each = 0; each < 400 && call(amount); each++);
+            if (kind === "end") end(pick % Math.max(1, underWay.length), share, true);
+            if (kind === "endAll") while (underWay.length > 0) end(0, share, true);
+            if (kind === "giveUpAll") while (underWay.length > 0) end(0, 1, false);
+            if (kind === "killInSave") {
+              dying = pick % 2 === 0 ? "before" : "after";
+              // Not made when it was killed on the way.
+              const made = underWay.length;
+              for (let each = 0; each < 5; each++) call(amount);
+              callsMade -= underWay.length - made;
+            }
+            if (kind === "kill" || kind === "killInSave") restart();
+            if (kind === "restart") {
+              cap.close(clockMs);
+              restart();
+            }
+            if (kind === "clockBack") clockMs -= pick * minuteMs;
           }
-          callsMade++;
-          underWay.push({ held, beganAtMs: trueMs, isOurs: true });
-          return true;
-        };
-        const end = (index: number, share: number, isAnswered: boolean): void => {
-          const [ended] = underWay.splice(index, 1);
-          if (ended === undefined) return;
-          const { held, beganAtMs, isOurs } = ended;
-          const cost = share * held.amount;
-          const endedAtMs = isAnswered ? trueMs : beganAtMs + longestCallMs;
-          paid.push({ beganAtMs, endedAtMs: Math.max(beganAtMs, endedAtMs), cost });
-          if (!isOurs) return;
-          if (isAnswered) cap.settle(held, cost, clockMs);
-          else cap.keep(held, clockMs);
-        };
-        for (const { kind, waitMs, amount, share, pick } of steps) {
-          // Time passes, but no call runs for longer than it can.
-          trueMs += waitMs;
-          clockMs += waitMs;
-          // Of those that nobody hears of any more, each costs all that it can, as late as it can.
-          while (underWay[0] !== undefined && underWay[0].beganAtMs + longestCallMs < trueMs)
-            end(0, 1, false);
-          if (kind === "call") call(amount);
-          if (kind === "burst") for (let each = 0; each < 400 && call(amount); each++);
-          if (kind === "end") end(pick % Math.max(1, underWay.length), share, true);
-          if (kind === "endAll") while (underWay.length > 0) end(0, share, true);
-          if (kind === "giveUpAll") while (underWay.length > 0) end(0, 1, false);
-          if (kind === "killInSave") {
-            dying = pick % 2 === 0 ? "before" : "after";
-            // Not made when it was killed on the way.
-            const made = underWay.length;
-            for (let each = 0; each < 5; each++) call(amount);
-            callsMade -= underWay.length - made;
+          while (underWay.length > 0) end(0, 1, false);
+          for (const momentOf of [(each: Paid) => each.beganAtMs, (each: Paid) => each.endedAtMs]) {
+            expect(mostInWindow(paid, hourMs, momentOf)).toBeLessThanOrEqual(limits.perHour + 1e-9);
+            expect(mostInWindow(paid, 24 * hourMs, momentOf)).toBeLessThanOrEqual(limits.perDay + 1e-9);
           }
-          if (kind === "kill" || kind === "killInSave") restart();
-          if (kind === "restart") {
-            cap.close(clockMs);
-            restart();
-          }
-          if (kind === "clockBack") clockMs -= pick * minuteMs;
-        }
-        while (underWay.length > 0) end(0, 1, false);
-        for (const momentOf of [(each: Paid) => each.beganAtMs, (each: Paid) => each.endedAtMs]) {
-          expect(mostInWindow(paid, hourMs, momentOf)).toBeLessThanOrEqual(limits.perHour + 1e-9);
-          expect(mostInWindow(paid, 24 * hourMs, momentOf)).toBeLessThanOrEqual(limits.perDay + 1e-9);
-        }
-      },
-    ),
-    { numRuns: 150 },
-  );
-  // The cap was reached often, and not always.
-  expect(callsMade).toBeGreaterThan(2_000);
-  expect(refused).toBeGreaterThan(2_000);
-});
+        },
+      ),
+      { numRuns: 150 },
+    );
+    // The cap was reached often, and not always.
+    expect(callsMade).toBeGreaterThan(2_000);
+    expect(refused).toBeGreaterThan(2_000);
+  },
+);

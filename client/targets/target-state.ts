@@ -5,7 +5,7 @@
  * the same decisions.
  */
 import type { Random } from "../../base/random.ts";
-import { SlidingQuantile } from "../../base/sliding-quantile.ts";
+import { SlidingQuantile } from "../../base/quantile.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { SpillwayError, worstOf } from "../../base/errors.ts";

@@ -61,9 +61,8 @@ export function readyAtMs(health: TargetHealth): number {
 /**
  * Whether the target takes one more batch now.
  *
- * @example A healthy target with two batches in flight:
- * hasRoom({ ...target, inFlight: 2, maxInFlight: 3 }, nowMs); // true
- * hasRoom({ ...target, inFlight: 2, maxInFlight: 2 }, nowMs); // false
+ * @example
+ * targets.findIndex((target) => hasRoom(target, nowMs)); // the first target that a batch can go to, or -1
  */
 export function hasRoom(target: TargetView, nowMs: number): boolean {
   return target.inFlight < target.maxInFlight && readyAtMs(target.health(nowMs)) <= nowMs;

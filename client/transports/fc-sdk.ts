@@ -2,12 +2,13 @@
  * Function Compute's official SDK, as one function that sends bytes, and the errors that it throws as the queue's own.
  * Its HTTP layer needs care: both of its timeouts default to 3 s, and one of them is an inactivity timeout; a call's
  * timer is cleared only when its body is read with httpx's own `read`, and never when the call is refused. The SDK has
- * 32 MB, so it is loaded with the first call.
+ * 32 MB, so it is an optional package, and loaded with the first call.
  */
 import { createRequire } from "node:module";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { loadPackage, packagePath } from "../../base/optional-package.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
 import { withoutExcerpt } from "./reply-text.ts";
@@ -32,13 +33,17 @@ export interface Invocation {
 /** Rejects with what the SDK throws, at the latest after about `limitMs` without a byte. */
 export type Invoke = (payload: Uint8Array, limitMs: number) => Promise<Invocation>;
 
+/** Who needs the SDK, for the error that says so. */
+export const fcSdkUser = "a function behind --fc-endpoint (--no-serverless leaves functions out)";
+
 /** The SDK is required, because Node and bundlers see the default export of this CommonJS module differently. */
 export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
-  const require = createRequire(import.meta.url);
-  const sdk = require("@alicloud/fc20230330") as typeof import("@alicloud/fc20230330");
-  const { $OpenApiUtil } = require("@alicloud/openapi-core") as typeof import("@alicloud/openapi-core");
-  const { RuntimeOptions } = require("@darabonba/typescript") as typeof import("@darabonba/typescript");
-  const httpx = require("httpx") as typeof import("httpx");
+  const sdk = loadPackage("@alicloud/fc20230330", fcSdkUser);
+  // What the SDK itself depends on, as it finds it.
+  const ofSdk = createRequire(packagePath("@alicloud/fc20230330", fcSdkUser));
+  const { $OpenApiUtil } = ofSdk("@alicloud/openapi-core") as typeof import("@alicloud/openapi-core");
+  const { RuntimeOptions } = ofSdk("@darabonba/typescript") as typeof import("@darabonba/typescript");
+  const httpx = createRequire(ofSdk.resolve("@darabonba/typescript"))("httpx") as typeof import("httpx");
   const { default: Client, InvokeFunctionHeaders, InvokeFunctionRequest } = sdk;
   const client = new Client(new $OpenApiUtil.Config(address));
   // Once, however many functions there are.

@@ -202,15 +202,18 @@ describe("a function through the official SDK", () => {
     const calls = Array.from({ length: 12 }, () => send(functions, call("a", 1)));
     const refused = await Promise.race(calls);
     expect(refused).toMatchObject({
-      isUnsent: true,
-      error: { code: "calls_open", message: /8 calls are under way/, isLocal: true, retryAfterMs: 100 },
+      error: { code: "calls_open", message: /8 calls are open already/, retryAfterMs: 100 },
     });
     await eventually(() => expect(waiting).toHaveLength(8));
+    // The same is said before a call is made, and no longer once the others have ended.
+    const next = { id: 0, key: "", parts: [], rows: 1, deadlineAtMs: 0 };
+    expect(functions.admit?.(next)).toMatchObject({ code: "calls_open", retryAfterMs: 100 });
     for (const response of waiting) response.end("no envelope");
     const ends = await Promise.all(calls);
     expect(ends.map((end) => (end.ok ? "ok" : end.error.code)).toSorted()).toEqual([
       ...Array.from({ length: 4 }, () => "calls_open"),
       ...Array.from({ length: 8 }, () => "target_fault"),
     ]);
+    expect(functions.admit?.(next)).toBeUndefined();
   });
 });

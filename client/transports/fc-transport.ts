@@ -5,9 +5,10 @@
 import type { CallCost } from "../../serverless/prices/price.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
+import { checkInstalled } from "../../base/optional-package.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { answerFault } from "./reply-fault.ts";
-import { type FcAddress, fcFault, type Invocation, type Invoke, loadFcSdk } from "./fc-sdk.ts";
+import { type FcAddress, fcFault, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
 import { BilledFailure, type Transport, NotSentFailure } from "./transport.ts";
@@ -24,7 +25,17 @@ const sdkGraceMs = 1_000;
 /** Pause after which a function with too many open calls is tried again, in milliseconds. */
 const lookAgainMs = 100;
 
+/**
+ * A transport to one function. Its calls are signed with the access key.
+ *
+ * @example
+ * const costOf = (durationMs, coldStartMs) => callCost(sheet, { vcpu: 1, memoryMib: 2048 }, durationMs, coldStartMs);
+ * fcTransport({ functionName: "small", endpoint: "127.0.0.1:9000", protocol: "http", ...key, maxCalls: 32, costOf });
+ *
+ * @throws UsageError when the SDK is not installed
+ */
 export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
+  checkInstalled(fcSdkUser, ["@alicloud/fc20230330"]);
   const { functionName, accessKeySecret, securityToken = "" } = address;
   const redacted = redactor([accessKeySecret, securityToken]);
   const seen = new SeenInstances();

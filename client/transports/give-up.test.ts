@@ -6,7 +6,7 @@ import { afterEach, expect, it } from "vitest";
 import type { InferResponse } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { headerLength } from "../../protocol/v2-http.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import type { Policy } from "../policies/policy.ts";
 import type { QueueEvent } from "../queue/queue-event.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";

@@ -53,7 +53,16 @@ interface RawReply extends HttpReply {
   readonly headers: ReplyHeaders;
 }
 
-/** @throws TypeError when the URL is none */
+/**
+ * A transport to one V2 server.
+ *
+ * @example
+ * const transport = httpTransport({ url: "http://127.0.0.1:8000", connections: 4 });
+ * (await transport.get("/v2/health/ready", 1_000)).status; // 200
+ * await transport.close();
+ *
+ * @throws TypeError when the URL is none
+ */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, connections, costOf, auth = { kind: "none" } } = options;
   const { origin, pathname } = new URL(url);

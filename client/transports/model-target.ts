@@ -7,7 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { monotonicClock } from "../../base/monotonic-clock.ts";
+import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
 import { sendSplit } from "./split-batch.ts";
@@ -40,6 +40,11 @@ export interface ModelTargetOptions {
 const clock = monotonicClock();
 
 /**
+ * A target of the queue over a transport.
+ *
+ * @example
+ * modelTarget({ name: "edge", kind: "edge", transport, maxInFlight: 4, assumedLatencyMs: 100, callTimeoutMs: 10_000 });
+ *
  * Requests of one batch must be for the same model; the queue's key has to make sure of that. The moment at which a
  * call is given up is one of `monotonicClock`.
  */

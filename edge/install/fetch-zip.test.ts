@@ -6,8 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readDigest } from "./digest.ts";
-import { fetchZip } from "./fetch-zip.ts";
+import { fetchZip, readDigest } from "./fetch-zip.ts";
 import { isPrivateAddress, publicLookup } from "./guarded-address.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-fetch-"));
@@ -53,7 +52,9 @@ it("takes a file by its path, with or without a checksum", async () => {
   await expect(fetchZip(join(folder, "gone.zip"), undefined, newPath(), limits)).rejects.toThrow(
     /ENOENT.*gone\.zip/,
   );
-  await expect(fetchZip("/dev/zero", undefined, newPath(), limits)).rejects.toThrow("/dev/zero is no file");
+  await expect(fetchZip("/dev/zero", undefined, newPath(), limits)).rejects.toThrow(
+    "/dev/zero is not a file",
+  );
 });
 
 it.each([
@@ -61,7 +62,7 @@ it.each([
   ["/model.zip", undefined, /needs a sha256 or md5/],
   ["/moved", digest, /status 302/],
   ["/nothing", digest, /status 404/],
-  ["/large", digest, /larger than 1000 bytes|2000 bytes/],
+  ["/large", digest, /too large; allowed: at most 1000 bytes|2000 bytes/],
   ["/cut", digest, /aborted|hang up|closed|terminated/],
 ])("refuses %s", async (path, expected, message) => {
   await expect(fetchZip(`${url}${path}`, expected, newPath(), limits)).rejects.toThrow(message);
@@ -88,7 +89,7 @@ it.each([
   "relative/model.zip",
 ])("asks nothing of %s", async (source) => {
   await expect(fetchZip(source, digest, newPath(), none)).rejects.toThrow(
-    /not public|for hosts allowed by name|no absolute path and no URL/,
+    /not public|for hosts allowed by name|neither an absolute path nor a URL/,
   );
 });
 

@@ -1,26 +1,46 @@
-/** Brings a zip to a file of ours, from a path or a URL: bounded, guarded, and checked while it comes. */
+/** Fetches a zip from a path or a URL into a file: bounded, guarded, and checked against its digest as it comes. */
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { isIP } from "node:net";
+import { isAbsolute } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { isAbsolute } from "node:path";
-import { checkDigest, type Digest, newHash } from "./digest.ts";
 import { isPrivateAddress, publicLookup } from "./guarded-address.ts";
 
 export interface FetchLimits {
-  /** Hosts that may be of a private network, and may be asked without TLS. */
+  /** Hosts that may have private addresses and may be asked without TLS. */
   readonly allowedHosts: readonly string[];
-  /** Most that a zip may have. */
+  /** Largest zip. */
   readonly maxBytes: number;
 }
 
+/** The digest that a download must have. An md5, as some manifests have it, finds errors but not attackers. */
+export interface Digest {
+  readonly algorithm: "sha256" | "md5";
+  readonly bytes: Buffer;
+}
+
+const digestBytes = { sha256: 32, md5: 16 } as const;
 /** Longest time that a host may send nothing. */
 const idleTimeoutMs = 30_000;
 
 /**
- * @param source an absolute path, or a URL, for which there must be a digest
+ * @param text hexadecimal or base64
+ * @throws Error when it is neither, or has another length than the algorithm's digests
+ */
+export function readDigest(algorithm: Digest["algorithm"], text: string): Digest {
+  const length = digestBytes[algorithm];
+  const isHex = new RegExp(`^[0-9a-f]{${2 * length}}$`, "i").test(text);
+  const bytes = Buffer.from(text, isHex ? "hex" : "base64");
+  if (isHex || (/^[A-Za-z0-9+/]+=*$/.test(text) && bytes.length === length)) return { algorithm, bytes };
+  const shown = text.slice(0, 100);
+  throw new Error(`${algorithm} is "${shown}"; allowed: ${length} bytes in hexadecimal or base64`);
+}
+
+/**
+ * @param source an absolute path, or a URL, which needs a digest
  * @throws Error that names the source and what is wrong or allowed
  */
 export async function fetchZip(
@@ -29,65 +49,65 @@ export async function fetchZip(
   into: string,
   limits: FetchLimits,
 ): Promise<void> {
-  if (!isAbsolute(source) && digest === undefined) {
-    throw new Error(`${source}: a URL needs a sha256 or md5 of what it leads to`);
-  }
+  if (!isAbsolute(source) && digest === undefined)
+    throw new Error(`${source}: a URL needs a sha256 or md5 of the zip`);
   const bytes = isAbsolute(source) ? openFile(source) : await download(source, limits);
-  const hash = digest && newHash(digest);
+  const hash = digest && createHash(digest.algorithm);
   let count = 0;
   const checked = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     for await (const chunk of chunks) {
       count += chunk.length;
       if (count > limits.maxBytes)
-        throw new Error(`${source}: larger than ${limits.maxBytes} bytes, the most taken`);
+        throw new Error(`${source} is too large; allowed: at most ${limits.maxBytes} bytes`);
       hash?.update(chunk);
       yield chunk;
     }
   };
   await pipeline(bytes, checked, createWriteStream(into, { flags: "wx" }));
-  if (digest !== undefined && hash !== undefined) checkDigest(digest, hash, source);
+  const found = hash?.digest();
+  if (digest === undefined || found?.equals(digest.bytes) === true) return;
+  const [got, wanted] = [found?.toString("hex"), digest.bytes.toString("hex")];
+  throw new Error(`${source} has ${digest.algorithm} ${got}; expected ${wanted}`);
 }
 
-/** A pipe or a device, which might never end or never begin, is no file. */
+/** Regular files only: a pipe or a device might never end. */
 function openFile(path: string): Readable {
   if (statSync(path).isFile()) return createReadStream(path);
-  throw new Error(`${path} is no file`);
+  throw new Error(`${path} is not a file`);
 }
 
 function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Promise<Readable> {
   const url = URL.canParse(source) ? new URL(source) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new Error(
-      `"${source}" is no absolute path and no URL; allowed: https://…/model.zip, /folder/model.zip`,
+      `"${source}" is neither an absolute path nor a URL; allowed: https://…/model.zip, /folder/model.zip`,
     );
   }
   const host = url.hostname.replaceAll(/^\[|\]$/g, "");
   const isAllowed = allowedHosts.includes(host);
-  if (!isAllowed && url.protocol !== "https:") {
-    throw new Error(`${source}: http is for hosts allowed by name (--model-hosts) only; use https`);
-  }
-  // A name is looked up when the connection is made; an address is not looked up at all.
-  if (!isAllowed && isIP(host) !== 0 && isPrivateAddress(host)) {
+  if (!isAllowed && url.protocol !== "https:")
+    throw new Error(`${source}: http is only for hosts allowed by name (--model-hosts); use https`);
+  // A name is checked when it is looked up for the connection; an address is never looked up.
+  if (!isAllowed && isIP(host) !== 0 && isPrivateAddress(host))
     throw new Error(`${source}: ${host} is not public; --model-hosts allows hosts by name`);
-  }
   return new Promise((resolve, reject) => {
     const options = { timeout: idleTimeoutMs, ...(!isAllowed && { lookup: publicLookup }) };
     const get = url.protocol === "https:" ? httpsGet : httpGet;
-    const asked = get(url, options, (answer: IncomingMessage) => {
+    const request = get(url, options, (answer: IncomingMessage) => {
       const length = Number(answer.headers["content-length"] ?? 0);
       if (answer.statusCode === 200 && length <= maxBytes) {
         resolve(answer);
         return;
       }
-      asked.destroy();
-      // Redirects are not followed: they would lead where nobody has looked.
+      request.destroy();
+      // Redirects are not followed, because nobody has checked where they lead.
       const why =
         answer.statusCode === 200
-          ? `${length} bytes; at most ${maxBytes}`
-          : `status ${answer.statusCode}; 200`;
-      reject(new Error(`${source}: answered with ${why} is taken`));
+          ? `the zip has ${length} bytes; allowed: at most ${maxBytes}`
+          : `the host answered with status ${answer.statusCode}; allowed: 200`;
+      reject(new Error(`${source}: ${why}`));
     });
-    asked.on("timeout", () => asked.destroy(new Error(`nothing came for ${idleTimeoutMs / 1_000} s`)));
-    asked.on("error", (error) => reject(new Error(`${source}: ${error.message}`, { cause: error })));
+    request.on("timeout", () => request.destroy(new Error(`nothing came for ${idleTimeoutMs / 1_000} s`)));
+    request.on("error", (error) => reject(new Error(`${source}: ${error.message}`, { cause: error })));
   });
 }

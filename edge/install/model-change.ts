@@ -1,19 +1,19 @@
 /** What a V2 load request asks for beyond loading what the repository has: other settings, files, or a zip. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Parameters } from "../../protocol/message.ts";
-import type { ModelConfig } from "../models/model-config.ts";
-import { readModelConfig } from "../models/read-model-config.ts";
-import { type Digest, readDigest } from "./digest.ts";
+import { type ModelConfig, readModelConfig } from "../models/model-config.ts";
+import { type Digest, readDigest } from "./fetch-zip.ts";
 
 export interface ModelChange {
-  /** Instead of the model's `config.yaml`. */
+  /** Settings instead of the model's `config.yaml`. */
   readonly config?: ModelConfig;
-  /** Of a new version, by their paths in the model's folder, such as `2/model.onnx`. */
+  /** Files of a new version, by their paths in the model's folder, such as `2/model.onnx`. */
   readonly files: ReadonlyMap<string, Buffer>;
   readonly zip?: { readonly source: string; readonly digest: Digest | undefined };
 }
 
 const filePrefix = "file:";
+const known = ["config", "spillway_zip", "spillway_sha256", "spillway_md5"];
 
 /**
  * The change in the parameters of a load request: `config` and `file:VERSION/NAME` as Triton has them, and
@@ -25,21 +25,19 @@ export function readChange(parameters: Parameters): ModelChange {
   const files = new Map<string, Buffer>();
   const texts = new Map<string, string>();
   for (const [name, value] of Object.entries(parameters)) {
-    if (typeof value !== "string") {
+    if (typeof value !== "string")
       throw new ProtocolError(`parameters.${name} is ${JSON.stringify(value)}; allowed: a string`);
-    }
     if (name.startsWith(filePrefix)) files.set(name.slice(filePrefix.length), fileOf(name, value));
     else if (known.includes(name)) texts.set(name, value);
-    else
-      throw new ProtocolError(
-        `parameters.${name} is unknown; allowed: ${known.join(", ")}, file:VERSION/NAME`,
-      );
+    else {
+      const allowed = [...known, "file:VERSION/NAME"].join(", ");
+      throw new ProtocolError(`parameters.${name} is unknown; allowed: ${allowed}`);
+    }
   }
   const config = texts.get("config");
   const source = texts.get("spillway_zip");
-  if (source !== undefined && files.size > 0) {
-    throw new ProtocolError("parameters have both spillway_zip and files; allowed is one of the two");
-  }
+  if (source !== undefined && files.size > 0)
+    throw new ProtocolError("parameters have both spillway_zip and files; allowed: one of the two");
   return {
     ...(config !== undefined && { config: configOf(config) }),
     files,
@@ -47,14 +45,12 @@ export function readChange(parameters: Parameters): ModelChange {
   };
 }
 
-const known = ["config", "spillway_zip", "spillway_sha256", "spillway_md5"];
-
 function fileOf(name: string, base64: string): Buffer {
   const path = name.slice(filePrefix.length);
   const isInside = path.split("/").every((part) => /^[\w-][\w.-]*$/.test(part));
   if (isInside && /^[0-9]+\/./.test(path)) return Buffer.from(base64, "base64");
   throw new ProtocolError(
-    `parameters.${name} is no file of a version; allowed: file:VERSION/NAME, such as file:1/model.onnx`,
+    `parameters.${name} is not a file of a version; allowed: file:VERSION/NAME, such as file:1/model.onnx`,
   );
 }
 
@@ -62,10 +58,9 @@ function configOf(text: string): ModelConfig {
   try {
     return readModelConfig(JSON.parse(text), "parameters.config");
   } catch (error) {
+    const { message } = error as Error;
     throw new ProtocolError(
-      error instanceof SyntaxError
-        ? `parameters.config is not valid JSON: ${error.message}`
-        : (error as Error).message,
+      error instanceof SyntaxError ? `parameters.config is not valid JSON: ${message}` : message,
     );
   }
 }

@@ -1,33 +1,29 @@
-/**
- * Puts new versions of models into a repository folder, each in one step: they are staged beside it, loaded on trial
- * in a process of their own, and renamed into place only then.
- */
+/** Installs new versions of models in one step: staged, loaded on trial, then renamed into the repository. */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { handlerIn } from "../vision/handlers/open-handler.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { ModelFile } from "../models/model-runner.ts";
 import type { Candidate, ModelSet } from "../models/model-set.ts";
-import { configIn, type Repository, versionsOf } from "../models/repository.ts";
+import { configIn, holdsModel, onnxModel, type Repository, versionsOf } from "../models/repository.ts";
+import { handlerIn } from "../vision/handlers/open-handler.ts";
 import { type FetchLimits, fetchZip } from "./fetch-zip.ts";
 import type { ModelChange } from "./model-change.ts";
-import { versionFolderIn } from "./version-folder.ts";
 import { unpackZip } from "./unpack-zip.ts";
 
 export interface ModelInstallerOptions {
   readonly repository: Repository;
   readonly models: ModelSet;
   readonly limits: FetchLimits;
-  /** Loads a model and lets go of it. Rejects when it cannot be loaded. */
+  /** Loads a model and drops it again. Rejects when it cannot be loaded. */
   readonly tryLoad: (model: ModelFile) => Promise<void>;
 }
 
-/** Where versions are until they are in place; a name that no model can have. */
+/** Where versions are until they are in place; no model can have this name. */
 const stagingName = ".incoming";
-/** In every version that was installed, so that old ones can be told from what people put there themselves. */
+/** A file in every installed version, which tells it from versions that people put there themselves. */
 const markerName = ".installed.json";
 /** Installed versions that are kept besides the newest. */
 const keptVersions = 1;
@@ -40,24 +36,22 @@ export class ModelInstaller {
     this.#options = options;
   }
 
-  /** Load a model as the change says. Throws a ProtocolError; what served before goes on serving then. */
+  /** Load a model as the change says. Throws a ProtocolError; the version that served before then goes on. */
   async load(name: string, change: ModelChange): Promise<void> {
     const { models, repository } = this.#options;
     const { config, files, zip } = change;
-    if (zip !== undefined || files.size > 0) {
-      return models.load(name, () => this.#install(name, change));
-    }
+    if (zip !== undefined || files.size > 0) return models.load(name, () => this.#install(name, change));
     if (config === undefined) return models.load(name);
     return models.load(name, async () => ({ model: { ...repository.read(name), config } }));
   }
 
   async #install(name: string, change: ModelChange): Promise<Candidate> {
     const { repository, tryLoad } = this.#options;
-    const folder = folderOf(repository);
+    const { folder } = repository;
+    if (folder === undefined)
+      throw new ProtocolError("models can only be put into a folder; start the server with --models");
     if (!/^[\w-][\w.-]{0,127}$/.test(name)) {
-      throw new ProtocolError(
-        `"${name}" is no name for a model; allowed: letters, digits, "_", "-" and inner "."`,
-      );
+      throw new ProtocolError(`"${name}" is not a model name; allowed: letters, digits, _, - and inner .`);
     }
     const staging = join(folder, stagingName, randomUUID());
     try {
@@ -65,8 +59,7 @@ export class ModelInstaller {
       const own = join(folder, name);
       const newest = Number(versionsOf(own).at(-1) ?? 0);
       const next = String(version > newest ? version : newest + 1);
-      const config = configIn(from) ?? configIn(own);
-      await tryLoad(stagedModel(name, next, from, config));
+      await tryLoad(stagedModel(name, next, from, configIn(from) ?? configIn(own)));
       await writeFile(join(from, markerName), JSON.stringify({ source: change.zip?.source ?? "files" }));
       await mkdir(own, { recursive: true });
       await rename(from, join(own, next));
@@ -81,7 +74,7 @@ export class ModelInstaller {
   }
 
   /** Bring the files of a version into the staging folder. */
-  async #stage(staging: string, change: ModelChange): Promise<{ from: string; version: number }> {
+  async #stage(staging: string, change: ModelChange): Promise<VersionFolder> {
     const { limits } = this.#options;
     const files = join(staging, "files");
     await mkdir(files, { recursive: true });
@@ -95,7 +88,9 @@ export class ModelInstaller {
       await writeFile(join(files, path), bytes);
     }
     const found = await versionFolderIn(files);
-    if (change.config !== undefined) await writeConfig(found.from, change.config);
+    // JSON is YAML.
+    if (change.config !== undefined)
+      await writeFile(join(found.from, "config.yaml"), JSON.stringify(change.config));
     return found;
   }
 }
@@ -107,24 +102,49 @@ function stagedModel(
   from: string,
   config: ModelConfig | undefined,
 ): ModelFile {
-  const settings = config === undefined ? {} : { config };
   const [onnx, module] = [join(from, "model.onnx"), handlerIn(from)];
-  if (!existsSync(onnx)) return { name, version, path: module as string, ...settings };
-  const handler = config?.handler ?? module;
-  return { name, version, path: onnx, ...(handler !== undefined && { handler }), ...settings };
+  if (existsSync(onnx)) return onnxModel(name, version, onnx, module, config);
+  return { name, version, path: module as string, ...(config !== undefined && { config }) };
 }
 
-function folderOf({ folder }: Repository): string {
-  if (folder !== undefined) return folder;
-  throw new ProtocolError("models can be put into a folder only; start the server with --models");
+interface VersionFolder {
+  /** The folder with `model.onnx` or a handler, and everything that belongs to it. */
+  readonly from: string;
+  /** 0 when the files do not say. */
+  readonly version: number;
 }
 
-/** JSON is YAML. */
-async function writeConfig(folder: string, config: ModelConfig): Promise<void> {
-  await writeFile(join(folder, "config.yaml"), JSON.stringify(config));
+/**
+ * The version in unpacked files. People zip a model's folder, its content, or the content of a version's folder.
+ *
+ * @throws Error when there is no model in any of these places
+ */
+async function versionFolderIn(files: string): Promise<VersionFolder> {
+  const top = topOf(files);
+  if (holdsModel(top)) return { from: top, version: 0 };
+  const names = readdirSync(top);
+  const version = names
+    .filter((name) => /^[0-9]{1,15}$/.test(name) && holdsModel(join(top, name)))
+    .sort((a, b) => Number(b) - Number(a))[0];
+  if (version === undefined) {
+    throw new Error("there is no model; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx");
+  }
+  const from = join(top, version);
+  // Files beside the versions, such as config.yaml and labels, go with the version that they came with.
+  for (const name of names.filter((each) => !/^[0-9]+$/.test(each) && !existsSync(join(from, each)))) {
+    await rename(join(top, name), join(from, name));
+  }
+  return { from, version: Number(version) };
 }
 
-/** Remove what servers that were killed have left staged; what is younger may be another server's work. */
+/** The folder itself, or the only folder in it when that is not a version. */
+function topOf(files: string): string {
+  const [only, ...others] = readdirSync(files).filter((name) => name !== "__MACOSX");
+  if (only === undefined || others.length > 0 || /^[0-9]+$/.test(only)) return files;
+  return statSync(join(files, only)).isDirectory() ? join(files, only) : files;
+}
+
+/** Remove what killed servers have left staged. What is younger than a day may be another server's work. */
 export async function removeStaleStaging({ folder }: Repository): Promise<void> {
   if (folder === undefined) return;
   const staging = join(folder, stagingName);
@@ -134,7 +154,7 @@ export async function removeStaleStaging({ folder }: Repository): Promise<void> 
   }
 }
 
-/** Remove installed versions that are older than what is kept to go back to. */
+/** Remove installed versions, except for the newest and those that are kept to go back to. */
 async function prune(modelFolder: string): Promise<void> {
   const installed = versionsOf(modelFolder).filter((version) =>
     existsSync(join(modelFolder, version, markerName)),

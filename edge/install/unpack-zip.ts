@@ -1,7 +1,4 @@
-/**
- * Unpacks a zip from a stranger into a folder of its own: nothing outside it, no links, and no more than is allowed,
- * counted as it comes and not as the zip says.
- */
+/** Unpacks a zip from a stranger: nothing outside its folder, no links, and no more bytes than allowed. */
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
@@ -10,18 +7,18 @@ import { pipeline } from "node:stream/promises";
 import { type Entry, openPromise } from "yauzl";
 
 export interface UnpackLimits {
-  /** Most that all files together may have. */
+  /** Most bytes of all files together. */
   readonly maxBytes: number;
-  /** Whether files stay executable that are so in the zip; default: none is. */
+  /** Whether files that are executable in the zip stay so. Default: none is executable. */
   readonly keepExecutable?: boolean;
 }
 
 const mostEntries = 10_000;
-const deepest = 16;
-/** Most that a file may be larger than in the zip. Deflate reaches 1032; weights of models, at most some tens. */
+const mostFolders = 16;
+/** How much larger a file may be than in the zip. Deflate reaches 1032; weights of models reach some tens. */
 const highestRatio = 200;
-/** Files up to this may have any ratio. */
-const freeBytes = 2 ** 20;
+/** Files up to this size may have any ratio. */
+const anyRatioBytes = 2 ** 20;
 
 const fileTypeMask = 0o170000;
 const regularFile = 0o100000;
@@ -33,15 +30,15 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
   const zip = await openPromise(zipPath);
   try {
     if (zip.entryCount > mostEntries)
-      throw new Error(`the zip has ${zip.entryCount} entries; at most ${mostEntries}`);
+      throw new Error(`the zip has ${zip.entryCount} entries; allowed: at most ${mostEntries}`);
     let bytesLeft = limits.maxBytes;
     for await (const entry of zip.eachEntry()) {
-      const path = placeOf(entry, folder);
+      const path = pathOf(entry, folder);
       if (entry.fileName.endsWith("/")) {
         await mkdir(path, { recursive: true });
         continue;
       }
-      const allowed = Math.min(bytesLeft, Math.max(freeBytes, entry.compressedSize * highestRatio));
+      const allowed = Math.min(bytesLeft, Math.max(anyRatioBytes, entry.compressedSize * highestRatio));
       await mkdir(dirname(path), { recursive: true });
       const stream = await zip.openReadStreamPromise(entry);
       bytesLeft -= await writeBounded(stream, path, allowed, entry.fileName);
@@ -55,18 +52,17 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
 }
 
 /** Where an entry goes. yauzl itself refuses absolute names, `..` and backslashes. */
-function placeOf(entry: Entry, folder: string): string {
+function pathOf(entry: Entry, folder: string): string {
   const name = entry.fileName;
-  // Zips that were not made on Unix have no file type: 0.
+  // Zips that were not made on Unix have file type 0.
   const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
-  if (type !== 0 && type !== regularFile && type !== folderType) {
+  if (type !== 0 && type !== regularFile && type !== folderType)
     throw new Error(`"${name}" in the zip is a link or a device; allowed: files and folders`);
-  }
   if (entry.isEncrypted()) throw new Error(`"${name}" in the zip is encrypted`);
   const path = resolve(folder, name);
   if (!path.startsWith(join(folder, sep))) throw new Error(`"${name}" in the zip leads out of its folder`);
-  if (name.split("/").length > deepest)
-    throw new Error(`"${name}" in the zip is deeper than ${deepest} folders`);
+  if (name.split("/").length > mostFolders)
+    throw new Error(`"${name}" in the zip is too deep; allowed: at most ${mostFolders} folders`);
   return path;
 }
 
@@ -76,11 +72,11 @@ async function writeBounded(stream: Readable, path: string, maxBytes: number, na
     for await (const chunk of chunks) {
       bytes += chunk.length;
       if (bytes > maxBytes)
-        throw new Error(`"${name}" in the zip unpacks to more than ${maxBytes} bytes, the most taken`);
+        throw new Error(`"${name}" in the zip unpacks to too much; allowed: at most ${maxBytes} bytes`);
       yield chunk;
     }
   };
-  // "wx": a second entry of that name is refused.
+  // "wx" refuses a second entry of the same name.
   await pipeline(stream, counted, createWriteStream(path, { flags: "wx" }));
   return bytes;
 }

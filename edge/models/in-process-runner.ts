@@ -1,10 +1,6 @@
-/**
- * A model that runs in this very process. Right inside a function, whose instance serves one call at a time
- * anyway and should start fast; wrong in a server, because a run blocks the thread.
- */
+/** A model that runs in this very process, as in a function, whose instance serves one call at a time. */
 import { ProtocolError } from "../../protocol/errors.ts";
-import { checkInputs } from "../server/check-inputs.ts";
-import type { ModelFile, ModelRunner } from "./model-runner.ts";
+import { checkInputs, type ModelFile, type ModelRunner } from "./model-runner.ts";
 import { openModel } from "./open-model.ts";
 import type { Session } from "./session.ts";
 
@@ -47,7 +43,7 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       queueBytes: 0,
       openRequests: 0,
       replicas: [
-        { index: 0, state: session === undefined ? "starting" : "idle", pid: process.pid, restarts: 0 },
+        { index: 0, state: session === undefined ? "starting" : "up", pid: process.pid, restarts: 0 },
       ],
       events: [],
     }),

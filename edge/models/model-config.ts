@@ -1,54 +1,29 @@
-/** What `config.yaml` beside a model may say: each setting with its meaning, unit, range and default. */
+/** The settings in the `config.yaml` of a model. */
 import { z } from "zod";
 import { pipelineConfig } from "../vision/pipelines/pipeline-config.ts";
+import { parseSettings } from "./parse-settings.ts";
 
-/** As ONNX Runtime for Node names them; which of them are there depends on the platform and what is installed. */
+/** The names of ONNX Runtime for Node. Which of them work depends on the platform and on what is installed. */
 const providerNames = ["cpu", "cuda", "tensorrt", "webgpu", "dml", "coreml", "qnn"] as const;
 
-const handlerNames = [
-  "image-classification",
-  "object-detection",
-  "text-detection",
-  "text-recognition",
-] as const;
-
+const count = (most: number) => z.number().int().min(1).max(most).optional();
+const flag = z.boolean().default(false);
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string());
 const cores = z.string().regex(/^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$/, "allowed: cores such as 0,2-3");
-const sizes = z.array(z.number().int().min(1)).max(32);
+const shapesByInput = z.record(z.string(), z.array(z.number().int().min(1)).max(32));
 
 export const modelConfig = z.strictObject({
-  replicas: z
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .optional()
-    .describe("processes that hold this model (default: --replicas of the server)"),
-  threads: z
-    .number()
-    .int()
-    .min(1)
-    .max(256)
-    .optional()
-    .describe("threads that one run uses (default: --threads of the server)"),
+  replicas: count(64).describe("processes that hold this model (default: --replicas of the server)"),
+  threads: count(256).describe("threads that one run uses (default: --threads of the server)"),
   executionProviders: z
     .array(z.enum(providerNames))
     .min(1)
     .default(["cpu"])
-    .describe("what runs the model, the preferred first; one that is not there is an error at load"),
-  providerFallback: z
-    .boolean()
-    .default(false)
-    .describe("leave out execution providers that are not there, down to the CPU, and say so"),
-  maxBatchRows: z
-    .number()
-    .int()
-    .min(1)
-    .max(65_536)
-    .optional()
-    .describe("most rows of one run; a request of more is refused"),
+    .describe("what runs the model, the preferred first; a missing one is an error when the model is loaded"),
+  providerFallback: flag.describe("leave out missing execution providers, down to the CPU, and report it"),
+  maxBatchRows: count(65_536).describe("most rows of one run; a request with more is refused"),
   warmUp: z
-    .array(z.record(z.string(), sizes))
+    .array(shapesByInput)
     .max(64)
     .default([])
     .describe("runs on zeros before a replica is ready: for each the shape of every input by its name"),
@@ -59,32 +34,38 @@ export const modelConfig = z.strictObject({
   cpuAffinity: z
     .union([cores, z.array(cores).min(1)])
     .optional()
-    .describe(
-      "cores that replicas run on, such as 0,2-3 (Linux, taskset); a list is one for each replica in turn",
-    ),
+    .describe("cores that replicas run on, such as 0,2-3 (Linux, taskset); of a list, replicas take turns"),
   env: z
     .union([variables, z.array(variables).min(1)])
     .optional()
-    .describe("environment variables of replicas; a list is one set for each replica in turn"),
+    .describe("environment variables of replicas; of a list of sets, replicas take turns"),
   handler: z
-    .enum(handlerNames)
+    .enum(["image-classification", "object-detection", "text-detection", "text-recognition"])
     .optional()
-    .describe(
-      "built-in handler, so that clients send pictures and get answers (default: handler.js or .ts beside the model)",
-    ),
+    .describe("built-in handler for what clients send (default: handler.js or .ts beside the model)"),
   settings: z
     .record(z.string(), z.json())
     .default({})
-    .describe("what the handler is told; see docs/handlers.md for those of the built-in ones"),
+    .describe("settings of the handler; docs/guide/handlers.md has those of the built-in ones"),
   pipeline: pipelineConfig
     .optional()
     .describe("stages of other models that a request goes through; such a model has no file of its own"),
   base: z.string().min(1).optional().describe("another model whose files this one serves under its own name"),
-  default: z.boolean().default(false).describe("answer requests to /v2/infer, which name no model"),
-  disabled: z.boolean().default(false).describe("leave the model unloaded"),
+  default: flag.describe("answer requests to /v2/infer, which name no model"),
+  disabled: flag.describe("leave the model unloaded"),
 });
 
 export type ModelConfig = Readonly<z.output<typeof modelConfig>>;
+
+/**
+ * The settings in a parsed document, with defaults.
+ *
+ * @param place where it comes from, such as the path of the file; every message begins with it
+ * @throws Error with a line for each fault
+ */
+export function readModelConfig(document: unknown, place: string): ModelConfig {
+  return Object.freeze(parseSettings(modelConfig, document, place));
+}
 
 /** The JSON Schema of `config.yaml`, for editors. */
 export function modelConfigSchema(): object {

@@ -1,35 +1,34 @@
-/**
- * What the edge app asks of a model: to run a request. A pool of replica processes and a session in this
- * process both are one, so the same app serves at the edge and inside a function.
- */
+/** What the edge app asks of a model: to run requests and to tell its status. */
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { shapeText, type Tensor } from "../../protocol/tensor.ts";
+import type { ModelEvent } from "../observe/events.ts";
 import type { ModelConfig } from "./model-config.ts";
-import type { ModelStatus } from "./model-status.ts";
 
-/** A model file in a repository. */
+/** A model of a repository, in the version that is to be served. */
 export interface ModelFile {
   readonly name: string;
   readonly version: string;
-  /** Path of the ONNX file; of the handler module or the `config.yaml` where a model is without one. */
+  /** Path of the ONNX file, or of the handler module or `config.yaml` of a model without one. */
   readonly path: string;
-  /** What stands before the ONNX file: the name of a built-in handler, or the path of a module. */
+  /** The name of a built-in handler, or the path of a handler module. */
   readonly handler?: string;
-  /** Shapes of one row that suit the model, by input, where the model leaves dimensions open. */
+  /** By input: a shape of one row that suits the model where it leaves dimensions open. */
   readonly exampleShapes?: Readonly<Record<string, readonly number[]>>;
-  /** What its `config.yaml` says; absent for the defaults. */
+  /** Its `config.yaml`; absent for the defaults. */
   readonly config?: ModelConfig;
 }
 
-/** Outputs of one run, with the time that the model itself took. */
+/** What a run gave. */
 export interface InferenceResult {
   readonly outputs: readonly Tensor[];
+  /** Time that the model itself took. */
   readonly serviceMs: number;
-  /** Where requests of the batch failed apart from the others: for each request its fault. `outputs` are the others'. */
+  /** When requests of a batch failed on their own: the fault of each request. `outputs` are those of the others. */
   readonly faults?: readonly (RequestFault | undefined)[];
 }
 
-/** Why a request failed, as it can be sent between processes. */
+/** Why a request failed, in a form that can be sent between processes. */
 export interface RequestFault {
   readonly message: string;
   readonly status: number;
@@ -37,23 +36,23 @@ export interface RequestFault {
 
 /** How long a request is worth running. */
 export interface RunLimits {
-  /** Moment, as `performance.now()` counts, by which it must be answered; absent for none. */
+  /** Moment, as `performance.now()` counts, by which it must be answered. Default: none. */
   readonly deadlineAtMs?: number;
   /** Aborted when the caller hangs up. */
   readonly hungUp?: AbortSignal;
 }
 
-/** A request's own outputs; `serviceMs` is of the batch in which it ran. */
+/** A request's own outputs; `serviceMs` is the time of the batch in which it ran. */
 export interface RequestResult extends InferenceResult {
   /** Time from the call until the model began. */
   readonly queuedMs: number;
-  /** Which replica ran it; counts from 0. */
+  /** Which replica ran it, from 0. */
   readonly replica: number;
 }
 
 export interface ModelRunner {
   readonly model: ModelFile;
-  /** Batches that are run at once. */
+  /** How many batches run at once. */
   readonly replicas: number;
   /** True when a run would start or wait, not fail. */
   readonly isReady: boolean;
@@ -62,18 +61,89 @@ export interface ModelRunner {
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
   ready(): Promise<void>;
   /**
-   * Asked before a body of so many bytes is read.
+   * Called before a body of that many bytes is read.
    *
-   * @throws ProtocolError when `run` would only reject it, because there is no room or nothing to run it
+   * @throws ProtocolError when `run` would reject it, because the queue is full or nothing can run it
    */
   checkRoom(bytes: number): void;
   /**
-   * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot
-   * run now and another try may help, 504 when its deadline has passed, 499 when the caller has gone, 500 when the
-   * model failed.
+   * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot run now but
+   * perhaps later, 504 when its deadline has passed, 499 when the caller has gone, 500 when the model failed.
    */
   run(request: InferRequest, limits?: RunLimits): Promise<RequestResult>;
   status(): ModelStatus;
-  /** Let what was accepted end, then stop. */
+  /** Finish what was accepted, then stop. */
   close(): Promise<void>;
+}
+
+export type ReplicaState =
+  /** Its process loads the model. */
+  | "starting"
+  | "up"
+  /** It ended and is started again after a pause. */
+  | "restarting"
+  /** It ended too often, so it is started only now and then, on trial. */
+  | "unhealthy";
+
+export interface ReplicaStatus {
+  /** Counts from 0. */
+  readonly index: number;
+  readonly state: ReplicaState;
+  /** Undefined when it has no process. */
+  readonly pid?: number | undefined;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** The batch that it runs now. */
+  readonly batch?:
+    | { readonly rows: number; readonly requests: number; readonly runningMs: number }
+    | undefined;
+  /** Why it last ended or failed to start. */
+  readonly lastError?: string | undefined;
+}
+
+export interface ModelStatus {
+  readonly name: string;
+  readonly version: string;
+  /** `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `stopping`: ends soon. */
+  readonly state: "loading" | "ready" | "down" | "unhealthy" | "stopping";
+  /** Rows that wait for their first run. */
+  readonly queueRows: number;
+  readonly queueBytes: number;
+  /** Requests that wait or run. */
+  readonly openRequests: number;
+  readonly replicas: readonly ReplicaStatus[];
+  readonly lastError?: string | undefined;
+  /** Newest first, a bounded number. */
+  readonly events: readonly ModelEvent[];
+}
+
+/**
+ * Checked before a request waits with others.
+ *
+ * @throws ProtocolError when an input is missing, unknown, or of another type or shape than the model's
+ */
+export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]): void {
+  for (const { name } of inputs) {
+    if (metadata.inputs.some((wanted) => wanted.name === name)) continue;
+    const known = metadata.inputs.map((wanted) => wanted.name).join(", ");
+    throw new ProtocolError(`model ${metadata.name} has no input "${name}"; allowed: ${known}`);
+  }
+  for (const { name, datatype, shape } of metadata.inputs) {
+    const input = inputs.find((each) => each.name === name);
+    if (input === undefined) throw new ProtocolError(`input "${name}" of model ${metadata.name} is missing`);
+    const isFitting =
+      input.datatype === datatype &&
+      input.shape.length === shape.length &&
+      shape.every((size, axis) => size === -1 || size === input.shape[axis]);
+    if (isFitting) continue;
+    throw new ProtocolError(
+      `input "${name}" is ${input.datatype}${shapeText(input.shape)}; ` +
+        `model ${metadata.name} takes ${datatype}${shapeText(shape)} (-1: any size)`,
+    );
+  }
+}
+
+/** Whether rows of different requests may run together: the first dimension of every tensor may vary. */
+export function joinsRows({ inputs, outputs }: ModelMetadata): boolean {
+  return [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
 }

@@ -1,12 +1,9 @@
-/**
- * The models that a server serves now: loads, replaces and unloads them by name. A version is replaced only when the
- * next one can answer, and stopped only when it has answered what it had accepted.
- */
+/** The models that a server serves now, loaded, replaced and unloaded by name without a gap. */
 import { once } from "node:events";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { EventList } from "../observe/events.ts";
+import type { Observer } from "../observe/model-statistics.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
-import type { Observer } from "../observe/observer.ts";
-import type { ServerEvents } from "../observe/server-events.ts";
 import type { Repository } from "./repository.ts";
 import { ServedModel } from "./served-model.ts";
 
@@ -15,13 +12,13 @@ export interface ModelSetOptions {
   /** Begins to load a model. */
   readonly open: (model: ModelFile) => ModelRunner;
   readonly observers: readonly Observer[];
-  readonly events: ServerEvents;
+  readonly events: EventList;
 }
 
 /** A model that is to be loaded. */
 export interface Candidate {
   readonly model: ModelFile;
-  /** Called when it serves, and the version before it has ended. */
+  /** Called when it serves and the version before it has ended. */
   taken?(): Promise<void>;
   /** Called when it could not be loaded. */
   refused?(): Promise<void>;
@@ -38,17 +35,18 @@ export interface IndexEntry {
 export class ModelSet implements Iterable<ServedModel> {
   readonly #options: ModelSetOptions;
   readonly #served = new Map<string, ServedModel>();
-  /** Names that stop serving, and why those that were served do so no more. */
+  /** Names that stop serving. */
   readonly #unloading = new Set<string>();
+  /** By name: why it is not served, or not in its latest version. */
   readonly #reasons = new Map<string, string>();
-  /** What changes a name waits for the change before. */
+  /** By name: the last change that was asked for, which the next one waits for. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** What is being loaded to replace or add a model. */
+  /** Runners that load, to replace or add a model. */
   readonly #opening = new Set<ModelRunner>();
   readonly #closing = new AbortController();
   readonly #toLoad: ModelFile[];
 
-  /** @param models that are loaded once `ready` is called; they are not checked further */
+  /** @param models loaded once `ready` is called */
   constructor(options: ModelSetOptions, models: readonly ModelFile[]) {
     this.#options = options;
     this.#toLoad = [...models];
@@ -62,7 +60,7 @@ export class ModelSet implements Iterable<ServedModel> {
     return this.#served.values();
   }
 
-  /** Begins to load; resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer. Rejects with an Error that names one that cannot be loaded. */
   async ready(): Promise<void> {
     for (const model of this.#toLoad.splice(0)) this.#begin(model);
     for (const served of this.#served.values()) {
@@ -76,10 +74,10 @@ export class ModelSet implements Iterable<ServedModel> {
   #begin(model: ModelFile): void {
     const { open, events } = this.#options;
     const runner = open(model);
-    this.#served.set(model.name, this.#serve(runner));
+    this.#served.set(model.name, new ServedModel(runner, this.#options.observers));
     runner.ready().then(
-      () => events.add(model.name, `version ${model.version} loaded`),
-      (error: Error) => events.add(model.name, `cannot be loaded: ${error.message}`),
+      () => events.add(`version ${model.version} loaded`, { model: model.name }),
+      (error: Error) => events.add(`cannot be loaded: ${error.message}`, { model: model.name }),
     );
   }
 
@@ -92,15 +90,15 @@ export class ModelSet implements Iterable<ServedModel> {
   /**
    * Load a model, or load it anew.
    *
-   * @param prepare finds or makes what to load; without it what the repository has now under that name
-   * @throws ProtocolError: 404 when there is no such model, 400 when it cannot be loaded; what served goes on serving
+   * @param prepare finds or makes the model to load. Default: what the repository now has under that name
+   * @throws ProtocolError: 404 when there is no such model, 400 when it cannot be loaded; the served version then goes on
    */
   load(name: string, prepare?: () => Promise<Candidate>): Promise<void> {
     const fromRepository = async (): Promise<Candidate> => ({ model: this.#options.repository.read(name) });
     return this.#inTurn(name, () => this.#load(name, prepare ?? fromRepository));
   }
 
-  /** Stop to serve a model, once it has answered what it had accepted. Throws a ProtocolError: 404 when it is not served. */
+  /** Stop serving a model once it has finished what it accepted. Throws a ProtocolError with 404 when it is not served. */
   unload(name: string, reason: string): Promise<void> {
     return this.#inTurn(name, async () => {
       const served = this.#served.get(name);
@@ -108,17 +106,16 @@ export class ModelSet implements Iterable<ServedModel> {
       this.#served.delete(name);
       this.#unloading.add(name);
       this.#reasons.set(name, reason);
-      await this.#retire(served);
+      await this.#stop(served);
       this.#unloading.delete(name);
-      this.#options.events.add(name, `version ${served.model.version} ${reason}`);
+      this.#options.events.add(`version ${served.model.version} ${reason}`, { model: name });
     });
   }
 
   /** Names of the models that serve the files of another. */
   dependentsOf(name: string): string[] {
-    return [...this.#served.values()]
-      .filter(({ model }) => model.config?.base === name)
-      .map(({ model }) => model.name);
+    const models = [...this.#served.values()].map(({ model }) => model);
+    return models.filter(({ config }) => config?.base === name).map((model) => model.name);
   }
 
   /** Say from now on that nothing is ready, and still serve. */
@@ -126,15 +123,16 @@ export class ModelSet implements Iterable<ServedModel> {
     for (const served of this.#served.values()) served.retire();
   }
 
-  /** Let what was accepted end, then stop every model. */
+  /** Finish what was accepted, then stop every model. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all([...this.#opening].map((runner) => runner.close()));
     await Promise.allSettled(this.#turns.values());
-    // Pipelines first: what they have accepted needs the other models yet.
-    const pipelines = [...this.#served.values()].filter(({ model }) => model.config?.pipeline !== undefined);
+    const all = [...this.#served.values()];
+    // Pipelines first, because they need the other models to finish.
+    const pipelines = all.filter(({ model }) => model.config?.pipeline !== undefined);
     await Promise.all(pipelines.map((served) => served.close()));
-    await Promise.all([...this.#served.values()].map((served) => served.close()));
+    await Promise.all(all.map((served) => served.close()));
   }
 
   async #load(name: string, prepare: () => Promise<Candidate>): Promise<void> {
@@ -148,10 +146,10 @@ export class ModelSet implements Iterable<ServedModel> {
       await candidate?.refused?.();
       throw this.#refusal(name, error as Error, served);
     }
-    this.#options.events.add(name, `version ${next.model.version} loaded`);
+    this.#options.events.add(`version ${next.model.version} loaded`, { model: name });
     this.#reasons.delete(name);
-    if (served === undefined) this.#served.set(name, this.#serve(next));
-    else await this.#retire(served.replace(next), next.model.version);
+    if (served === undefined) this.#served.set(name, new ServedModel(next, this.#options.observers));
+    else await this.#stop(served.replace(next), next.model.version);
     await candidate.taken?.();
   }
 
@@ -159,52 +157,49 @@ export class ModelSet implements Iterable<ServedModel> {
   async #opened(model: ModelFile): Promise<ModelRunner> {
     if (model.config?.disabled === true) throw new Error("it is disabled in its config.yaml");
     const runner = this.#options.open(model);
-    const settled = new AbortController();
+    const done = new AbortController();
     this.#opening.add(runner);
     try {
-      await Promise.race([runner.ready(), this.#closed(settled.signal)]);
+      await Promise.race([runner.ready(), this.#closed(done.signal)]);
       return runner;
     } catch (error) {
       await runner.close();
       throw error;
     } finally {
       this.#opening.delete(runner);
-      settled.abort();
+      done.abort();
     }
   }
 
-  /** Rejects when the server closes: what is being loaded then may never be ready, nor fail. */
-  async #closed(settled: AbortSignal): Promise<never> {
-    await once(this.#closing.signal, "abort", { signal: settled });
+  /** Rejects when the server closes, since a model that is loading then may never become ready or fail. */
+  async #closed(done: AbortSignal): Promise<never> {
+    await once(this.#closing.signal, "abort", { signal: done });
     throw new Error("the server is shutting down");
   }
 
   #refusal(name: string, error: Error & { status?: number }, served: ServedModel | undefined): ProtocolError {
-    const goesOn = served === undefined ? "" : `; version ${served.model.version} goes on serving`;
-    const text = `model "${name}" cannot be loaded: ${error.message}${goesOn}`;
-    this.#options.events.add(name, text);
+    const stillServed = served === undefined ? "" : `; version ${served.model.version} goes on serving`;
+    const text = `model "${name}" cannot be loaded: ${error.message}${stillServed}`;
+    this.#options.events.add(text, { model: name });
     this.#reasons.set(name, error.message);
     return new ProtocolError(text, error.status === 404 ? 404 : 400);
   }
 
-  #serve(runner: ModelRunner): ServedModel {
-    return new ServedModel(runner, this.#options.observers);
-  }
-
-  async #retire(runner: ModelRunner, nextVersion?: string): Promise<void> {
+  async #stop(runner: ModelRunner, nextVersion?: string): Promise<void> {
     await runner.close();
     if (runner.model.version === nextVersion) return;
-    for (const observer of this.#options.observers) observer.onUnloaded(runner.model);
+    for (const observer of this.#options.observers) observer.onUnloaded?.(runner.model);
   }
 
+  /** Make a change when the one before of the same name has ended. */
   #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(name) ?? Promise.resolve()).then(() => {
       if (this.#closing.signal.aborted) throw new ProtocolError("the server is shutting down", 503);
       return change();
     });
-    const settled = turn.catch(() => {});
-    this.#turns.set(name, settled);
-    void settled.then(() => this.#turns.get(name) === settled && this.#turns.delete(name));
+    const ended = turn.catch(() => {});
+    this.#turns.set(name, ended);
+    void ended.then(() => this.#turns.get(name) === ended && this.#turns.delete(name));
     return turn;
   }
 
@@ -217,7 +212,7 @@ export class ModelSet implements Iterable<ServedModel> {
       return { name, state: "UNAVAILABLE", reason: reason ?? this.#whyNotServed(name) };
     }
     const { version } = served.model;
-    // Of a version that serves on, the reason says why the next one does not.
+    // The reason of a version that serves says why a later one does not.
     if (served.isReady) return { name, version, state: "READY", reason: reason ?? "" };
     const { state, lastError = "" } = served.status();
     const isLoading = state === "loading" && lastError === "";

@@ -1,7 +1,4 @@
-/**
- * Opens whatever a model is made of: an ONNX file, a handler, or an ONNX file with a handler before it. It runs in the
- * process of a replica.
- */
+/** Opens a model in the process of a replica: an ONNX file, a handler, or a handler before an ONNX file. */
 import { dirname, extname } from "node:path";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows, joinRows } from "../../protocol/stack.ts";
@@ -14,42 +11,36 @@ import { openSession, type Session } from "./session.ts";
 
 /**
  * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is no model, or a handler is not there, wrong, or fails to load
+ * @throws Error when the file is missing or is not a model, or a handler is missing, wrong, or fails to load
  */
 export async function openModel(model: ModelFile, threads: number): Promise<Session> {
   const onnx = extname(model.path) === ".onnx" ? await openSession(model, threads) : undefined;
   const source = model.handler ?? (onnx === undefined ? model.path : undefined);
   if (source === undefined) return onnx as Session;
   const handler = await openHandler(source);
-  const { labels } = model.config ?? {};
+  const { labels, settings = {} } = model.config ?? {};
   await handler.load?.({
     name: model.name,
     version: model.version,
     folder: dirname(model.path),
-    settings: model.config?.settings ?? {},
+    settings,
     labels: typeof labels === "string" ? undefined : labels,
     inputs: onnx?.metadata.inputs ?? [],
     outputs: onnx?.metadata.outputs ?? [],
   });
-  return handledSession(handler, metadataOf(handler, model, onnx), predictOf(handler, onnx));
-}
-
-function metadataOf(
-  handler: Handler,
-  { name, version }: ModelFile,
-  onnx: Session | undefined,
-): ModelMetadata {
-  return {
+  const { name, version } = model;
+  const metadata: ModelMetadata = {
     ...onnx?.metadata,
     name,
     versions: [version],
     platform: onnx?.metadata.platform ?? "javascript",
-    inputs: mutable(handler.inputs ?? onnx?.metadata.inputs),
-    outputs: mutable(handler.outputs ?? onnx?.metadata.outputs),
+    inputs: exported(handler.inputs ?? onnx?.metadata.inputs),
+    outputs: exported(handler.outputs ?? onnx?.metadata.outputs),
   };
+  return handledSession(handler, metadata, predictOf(handler, onnx));
 }
 
-function mutable(tensors: readonly TensorMetadata[] | undefined): TensorMetadata[] {
+function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadata[] {
   if (tensors !== undefined) return [...tensors];
   throw new Error("a handler without an ONNX file must export inputs and outputs");
 }
@@ -64,10 +55,11 @@ function predictOf(handler: Handler, onnx: Session | undefined): Predict {
 /** A model that takes one row at a time gets the rows of a batch one after another. */
 async function runOnnx(onnx: Session, inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
   const rows = inputs[0]?.shape[0] ?? 1;
-  const takesOne = onnx.metadata.inputs.every(({ shape }) => shape[0] === 1);
-  if (!takesOne || rows === 1) return (await onnx.run(inputs, [rows])).outputs;
-  const ones = Array.from({ length: rows }, () => 1);
+  const takesOneRow = onnx.metadata.inputs.every(({ shape }) => shape[0] === 1);
+  if (!takesOneRow || rows === 1) return (await onnx.run(inputs, [rows])).outputs;
   const outputs: (readonly Tensor[])[] = [];
-  for (const row of cutRows(inputs, ones)) outputs.push((await onnx.run(row, [1])).outputs);
+  for (const row of cutRows(inputs, Array<number>(rows).fill(1))) {
+    outputs.push((await onnx.run(row, [1])).outputs);
+  }
   return joinRows(outputs);
 }

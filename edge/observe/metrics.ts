@@ -1,53 +1,59 @@
-/**
- * The metrics of a server for Prometheus. Histograms are filled as things happen; counters and gauges are read from
- * the statistics and the status of the models that serve at each scrape, so that what is unloaded leaves nothing.
- */
+/** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
+import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import type { DurationSum, ModelStatistics, StatisticsBook } from "./model-statistics.ts";
-import type { BatchEnd, Observer, RequestEnd } from "./observer.ts";
-import { processMemoryBytes } from "./process-memory.ts";
+import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
+import type {
+  BatchEnd,
+  DurationSum,
+  FailureReason,
+  ModelStatistics,
+  Observer,
+  RequestEnd,
+  StatisticsBook,
+} from "./model-statistics.ts";
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const fillBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1];
-const usPerMs = 1_000;
 
-/** Triton's counters, whose dashboards and autoscalers then work unchanged: name, meaning, value. */
-const tritonCounters: readonly (readonly [string, string, (of: ModelStatistics) => number])[] = [
-  ["nv_inference_request_success", "Requests answered", (of) => of.success.count],
-  ["nv_inference_count", "Rows run", (of) => of.rows],
-  ["nv_inference_exec_count", "Batches run", (of) => of.executions],
-  ["nv_inference_request_duration_us", "Time of requests from arrival to answer", (of) => us(of.success)],
-  ["nv_inference_queue_duration_us", "Time that requests waited", (of) => us(of.queue)],
-  ["nv_inference_compute_input_duration_us", "Counted in compute_infer here", () => 0],
-  [
-    "nv_inference_compute_infer_duration_us",
-    "Time that the batches of requests took",
-    (of) => us(of.computeInfer),
-  ],
-  ["nv_inference_compute_output_duration_us", "Counted in compute_infer here", () => 0],
+/** The labels and the value of one sample. */
+type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number];
+
+/** A metric that is read at each scrape: its labels besides the model's own, and its samples. */
+type Scraped<T> = readonly [name: string, help: string, labels: readonly string[], of: (of: T) => Sample[]];
+
+/** Those of Triton keep its names, so that its dashboards and autoscalers work unchanged. */
+const counters: readonly Scraped<ModelStatistics>[] = [
+  ["nv_inference_request_success", "Requests answered", [], (of) => one(of.success.count)],
+  ["nv_inference_count", "Rows run", [], (of) => one(of.rows)],
+  ["nv_inference_exec_count", "Batches run", [], (of) => one(of.executions)],
+  ["nv_inference_request_duration_us", "Time from arrival to answer", [], (of) => one(us(of.success))],
+  ["nv_inference_queue_duration_us", "Time that requests waited", [], (of) => one(us(of.queue))],
+  ["nv_inference_compute_input_duration_us", "Counted in compute_infer here", [], () => one(0)],
+  ["nv_inference_compute_infer_duration_us", "Time of batches", [], (of) => one(us(of.computeInfer))],
+  ["nv_inference_compute_output_duration_us", "Counted in compute_infer here", [], () => one(0)],
+  ["nv_inference_request_failure", "Requests that failed", ["reason"], failuresOf],
+  ["spillway_requests_total", "Requests by how they ended", ["outcome"], outcomesOf],
 ];
+
+const gauges: readonly Scraped<ModelStatus>[] = [
+  ["spillway_queue_rows", "Rows that wait for a replica", [], (of) => one(of.queueRows)],
+  ["nv_inference_pending_request_count", "Requests that wait or run", ["version"], openOf],
+  ["spillway_inflight_batches", "Batches that replicas run", [], (of) => one(busyCount(of))],
+  ["spillway_replicas", "Replicas by their state", ["state"], (of) => of.replicas.map(stateOf)],
+  ["spillway_replica_restarts", "Restarts of replicas", ["replica"], (of) => of.replicas.map(restartsOf)],
+  ["spillway_replica_rss_bytes", "Memory of replicas", ["replica"], (of) => of.replicas.flatMap(memoryOf)],
+];
+
+const outcomes = { REJECTED: "shed", CANCELED: "cancelled", BACKEND: "error", OTHER: "invalid" };
 
 export class Metrics implements Observer {
   readonly #registry = new Registry();
-  readonly #request = this.#histogram("request_duration", "Time from a request's arrival to its answer");
-  readonly #queue = this.#histogram("queue_duration", "Time that a request waited for its model");
-  readonly #execution = this.#histogram("execution_duration", "Time that a batch took");
-  readonly #rows = new Histogram({
-    name: "spillway_batch_rows",
-    help: "Rows of a batch",
-    labelNames: ["model"],
-    buckets: rowBuckets,
-    registers: [this.#registry],
-  });
-  readonly #fill = new Histogram({
-    name: "spillway_batch_fill_ratio",
-    help: "Rows of a batch beside the most that are joined",
-    labelNames: ["model"],
-    buckets: fillBuckets,
-    registers: [this.#registry],
-  });
+  readonly #request = this.#histogram("request_duration_seconds", "Time from arrival to answer");
+  readonly #queue = this.#histogram("queue_duration_seconds", "Time that a request waited for its model");
+  readonly #execution = this.#histogram("execution_duration_seconds", "Time that a batch took");
+  readonly #rows = this.#histogram("batch_rows", "Rows of a batch", rowBuckets);
+  readonly #fill = this.#histogram("batch_fill_ratio", "Rows by the most that are joined", fillBuckets);
   readonly #batches = new Counter({
     name: "spillway_batches_total",
     help: "Batches by what released them: full, or a replica that was idle",
@@ -55,27 +61,18 @@ export class Metrics implements Observer {
     registers: [this.#registry],
   });
 
-  /** @param models what is served; may change */
+  /** @param models the models that serve; may change */
   constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
-    const statistics = (): ModelStatistics[] => [...models].map(({ model }) => book.of(model));
-    for (const [name, help, value] of tritonCounters) {
-      this.#counter(name, help, [], (add) => {
-        for (const of of statistics()) add({}, of.model, value(of));
-      });
+    for (const [name, help, labels, of] of counters) {
+      this.#scrape(Counter, name, help, ["version", ...labels], () =>
+        [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),
+      );
     }
-    this.#counter("nv_inference_request_failure", "Requests that failed", ["reason"], (add) => {
-      for (const of of statistics()) {
-        for (const [reason, count] of Object.entries(of.failures)) add({ reason }, of.model, count);
-      }
-    });
-    this.#counter("spillway_requests_total", "Requests by how they ended", ["outcome"], (add) => {
-      for (const { model, success, failures } of statistics()) {
-        add({ outcome: "ok" }, model, success.count);
-        for (const [reason, count] of Object.entries(failures))
-          add({ outcome: outcomes[reason] ?? "" }, model, count);
-      }
-    });
-    this.#addGauges(models);
+    for (const [name, help, labels, of] of gauges) {
+      this.#scrape(Gauge, name, help, labels, () =>
+        [...models].map((runner) => [{ model: runner.model.name }, of(runner.status())]),
+      );
+    }
   }
 
   onRequest({ model, status, totalMs, queuedMs }: RequestEnd): void {
@@ -107,94 +104,77 @@ export class Metrics implements Observer {
     return this.#registry.contentType;
   }
 
-  #histogram(what: string, help: string): Histogram<"model"> {
-    return new Histogram({
-      name: `spillway_${what}_seconds`,
-      help,
-      labelNames: ["model"],
-      buckets: durationBuckets,
-      registers: [this.#registry],
-    });
+  #histogram(what: string, help: string, buckets = durationBuckets): Histogram<"model"> {
+    const name = `spillway_${what}`;
+    return new Histogram({ name, help, labelNames: ["model"], buckets, registers: [this.#registry] });
   }
 
-  #counter(
+  /** A metric that is filled at each scrape; samples with the same labels add up. */
+  #scrape(
+    Metric: typeof Counter | typeof Gauge,
     name: string,
     help: string,
     labels: readonly string[],
-    fill: (add: (labels: Record<string, string>, model: ModelFile, value: number) => void) => void,
+    byModel: () => (readonly [labels: Sample[0], samples: Sample[]])[],
   ): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      labelNames: ["model", "version", ...labels],
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        fill((own, { name: model, version }, value) => counter.inc({ model, version, ...own }, value));
-      },
-    });
-  }
-
-  #addGauges(models: Iterable<ModelRunner>): void {
-    const registers = [this.#registry];
-    const gauge = (name: string, help: string, labels: string[], fill: (gauge: Gauge) => void): void => {
-      const made: Gauge = new Gauge({
-        name,
-        help,
-        labelNames: ["model", ...labels],
-        registers,
-        collect: () => {
-          made.reset();
-          fill(made);
-        },
-      });
+    const collect = (): void => {
+      metric.reset();
+      for (const [common, samples] of byModel())
+        for (const [own, value] of samples) metric.inc({ ...common, ...own }, value);
     };
-    const statuses = () => [...models].map((runner) => runner.status());
-    gauge("spillway_queue_rows", "Rows that wait for a replica", [], (made) => {
-      for (const { name, queueRows } of statuses()) made.set({ model: name }, queueRows);
-    });
-    gauge(
-      "nv_inference_pending_request_count",
-      "Requests that wait or are being run",
-      ["version"],
-      (made) => {
-        for (const { name, version, openRequests } of statuses())
-          made.set({ model: name, version }, openRequests);
-      },
-    );
-    gauge("spillway_inflight_batches", "Batches that replicas run", [], (made) => {
-      for (const { name, replicas } of statuses()) {
-        made.set({ model: name }, replicas.filter(({ state }) => state === "busy").length);
-      }
-    });
-    gauge("spillway_replicas", "Replicas by their state", ["state"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { state } of replicas) made.inc({ model: name, state });
-      }
-    });
-    gauge("spillway_replica_restarts", "How often replicas were started again", ["replica"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { index, restarts } of replicas) made.set({ model: name, replica: index }, restarts);
-      }
-    });
-    gauge("spillway_replica_rss_bytes", "Memory of a replica's process", ["replica"], (made) => {
-      for (const { name, replicas } of statuses()) {
-        for (const { index, pid } of replicas) {
-          const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
-          if (bytes !== undefined) made.set({ model: name, replica: index }, bytes);
-        }
-      }
-    });
+    const labelNames = ["model", ...labels];
+    const metric = new Metric({ name, help, labelNames, registers: [this.#registry], collect });
   }
 }
 
-const outcomes: Readonly<Record<string, string>> = {
-  REJECTED: "shed",
-  CANCELED: "cancelled",
-  BACKEND: "error",
-  OTHER: "invalid",
-};
+function one(value: number): Sample[] {
+  return [[{}, value]];
+}
+
+function failuresOf({ failures }: ModelStatistics): Sample[] {
+  return Object.entries(failures).map(([reason, count]) => [{ reason }, count]);
+}
+
+function outcomesOf({ success, failures }: ModelStatistics): Sample[] {
+  const failed = Object.entries(failures);
+  const ended = failed.map(([reason, count]): Sample => [
+    { outcome: outcomes[reason as FailureReason] },
+    count,
+  ]);
+  return [[{ outcome: "ok" }, success.count], ...ended];
+}
+
+function openOf({ version, openRequests }: ModelStatus): Sample[] {
+  return [[{ version }, openRequests]];
+}
+
+function busyCount({ replicas }: ModelStatus): number {
+  return replicas.filter(({ batch }) => batch !== undefined).length;
+}
+
+function stateOf({ state }: ReplicaStatus): Sample {
+  return [{ state }, 1];
+}
+
+function restartsOf({ index, restarts }: ReplicaStatus): Sample {
+  return [{ replica: index }, restarts];
+}
+
+function memoryOf({ index, pid }: ReplicaStatus): Sample[] {
+  const bytes = pid === undefined ? undefined : processMemoryBytes(pid);
+  return bytes === undefined ? [] : [[{ replica: index }, bytes]];
+}
 
 function us({ totalMs }: DurationSum): number {
-  return Math.round(totalMs * usPerMs);
+  return Math.round(totalMs * 1_000);
+}
+
+/** Resident memory in bytes; undefined when the system does not tell it (only Linux does), or the process has ended. */
+export function processMemoryBytes(pid: number): number | undefined {
+  try {
+    const kib = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1_024;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,37 @@
-/** The statistics of one version of a model since it was loaded, as the V2 statistics extension counts them. */
+/** The statistics of the model versions that serve, as the V2 statistics extension counts them, and how they are told. */
 import type { ModelFile } from "../models/model-runner.ts";
-import type { BatchEnd, Observer, RequestEnd } from "./observer.ts";
 
-/** How often something happened, and how long it took in all. */
+/** A request has ended, answered or not. */
+export interface RequestEnd {
+  readonly model: ModelFile;
+  /** From the call to its end. */
+  readonly totalMs: number;
+  /** HTTP status: 200 when it was answered. */
+  readonly status: number;
+  /** Time until the model began; 0 when it never did. */
+  readonly queuedMs: number;
+  /** Time that its batch took; 0 when it was in none. */
+  readonly serviceMs: number;
+}
+
+/** A replica has run a batch. */
+export interface BatchEnd {
+  readonly model: ModelFile;
+  readonly rows: number;
+  /** Most rows that requests are joined to; a single request may have more. */
+  readonly mostRows: number;
+  readonly serviceMs: number;
+}
+
+/** Is told what happens to the models that serve, and counts what it likes. */
+export interface Observer {
+  onRequest?(end: RequestEnd): void;
+  onBatch?(end: BatchEnd): void;
+  /** The version no longer serves, so what is kept of it can go. */
+  onUnloaded?(model: ModelFile): void;
+}
+
+/** How often something happened, and how long it took in total. */
 export class DurationSum {
   count = 0;
   totalMs = 0;
@@ -16,9 +45,10 @@ export class DurationSum {
 /** Why requests failed, in Triton's words. */
 export type FailureReason = "REJECTED" | "CANCELED" | "BACKEND" | "OTHER";
 
-/** Most batch sizes that are kept apart; larger ones count in all other figures only. */
+/** Most batch sizes that have a figure of their own; more count in the other figures only. */
 const mostBatchSizes = 1_024;
 
+/** Of one version of a model since it was loaded. */
 export class ModelStatistics {
   readonly model: ModelFile;
   readonly success = new DurationSum();
@@ -55,24 +85,20 @@ export class ModelStatistics {
     let bySize = this.batches.get(rows);
     if (bySize === undefined) {
       if (this.batches.size >= mostBatchSizes) return;
-      bySize = new DurationSum();
-      this.batches.set(rows, bySize);
+      this.batches.set(rows, (bySize = new DurationSum()));
     }
     bySize.add(serviceMs);
   }
 }
 
-/** The statistics of every version that serves. */
 export class StatisticsBook implements Observer {
   readonly #byModel = new Map<string, ModelStatistics>();
 
-  /** Statistics of a model's version; empty ones when nothing was asked of it yet. */
+  /** Statistics of a model's version; empty when it was asked nothing yet. */
   of(model: ModelFile): ModelStatistics {
     const key = `${model.version}/${model.name}`;
-    const known = this.#byModel.get(key);
-    if (known !== undefined) return known;
-    const statistics = new ModelStatistics(model);
-    this.#byModel.set(key, statistics);
+    let statistics = this.#byModel.get(key);
+    if (statistics === undefined) this.#byModel.set(key, (statistics = new ModelStatistics(model)));
     return statistics;
   }
 

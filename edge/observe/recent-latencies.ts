@@ -1,20 +1,17 @@
-/**
- * How fast each model has answered of late, in figures for a person: the last requests of each model, no more than
- * some thousands, of the last minutes.
- */
+/** How fast each model has answered in the last minute, in figures for people. */
 import { quantileOfSorted } from "../../base/quantile.ts";
-import type { Observer, RequestEnd } from "./observer.ts";
+import type { Observer, RequestEnd } from "./model-statistics.ts";
 
 /** Most requests that are kept of a model; at a higher rate the window is shorter than `windowMs`. */
 const mostKept = 4_096;
 const windowMs = 60_000;
 
-/** Times in milliseconds; null where nothing was answered of late. */
+/** Times in milliseconds; null where nothing was answered in the window. */
 export interface LatencySummary {
   /** Answered since the model was first asked. */
   readonly requests: number;
   readonly failed: number;
-  /** Answers of the last minute, or of as much of it as is kept, by the second. */
+  /** Answers in a second, in the last minute or in as much of it as is kept. */
   readonly throughputPerS: number;
   readonly meanMs: number | null;
   readonly p50Ms: number | null;
@@ -25,7 +22,7 @@ export interface LatencySummary {
 interface Recent {
   requests: number;
   failed: number;
-  /** A ring: entry i is of the request whose number is i modulo the ring's length. */
+  /** Rings: request number i is at index i modulo their length. */
   readonly endedAtMs: Float64Array;
   readonly latencyMs: Float64Array;
 }
@@ -43,21 +40,16 @@ export class RecentLatencies implements Observer {
     let recent = this.#byName.get(model.name);
     if (recent === undefined) {
       const [endedAtMs, latencyMs] = [new Float64Array(mostKept), new Float64Array(mostKept)];
-      recent = { requests: 0, failed: 0, endedAtMs, latencyMs };
-      this.#byName.set(model.name, recent);
+      this.#byName.set(model.name, (recent = { requests: 0, failed: 0, endedAtMs, latencyMs }));
     }
     if (status !== 200) {
       recent.failed++;
       return;
     }
-    recent.endedAtMs[recent.requests % mostKept] = this.#nowMs();
-    recent.latencyMs[recent.requests % mostKept] = totalMs;
-    recent.requests++;
+    const slot = recent.requests++ % mostKept;
+    recent.endedAtMs[slot] = this.#nowMs();
+    recent.latencyMs[slot] = totalMs;
   }
-
-  onBatch(): void {}
-
-  onUnloaded(): void {}
 
   summaryOf(name: string): LatencySummary {
     const recent = this.#byName.get(name);
@@ -68,7 +60,7 @@ export class RecentLatencies implements Observer {
       (slot) => (endedAtMs[slot] as number) > nowMs - windowMs,
     );
     const oldestAtMs = Math.min(...kept.map((slot) => endedAtMs[slot] as number));
-    // Full of the last seconds alone, the ring says nothing of the rest of the minute.
+    // A ring that is full of recent requests says nothing about the time before them.
     const spanMs = kept.length === mostKept ? nowMs - oldestAtMs : windowMs;
     const sorted = kept.map((slot) => latencyMs[slot] as number).sort((a, b) => a - b);
     return summary(requests, failed, sorted, spanMs);
@@ -76,14 +68,14 @@ export class RecentLatencies implements Observer {
 }
 
 function summary(requests: number, failed: number, sorted: number[], spanMs: number): LatencySummary {
-  const at = (quantile: number): number | null =>
-    sorted.length === 0 ? null : quantileOfSorted(sorted, quantile);
+  const isEmpty = sorted.length === 0;
+  const at = (quantile: number): number | null => (isEmpty ? null : quantileOfSorted(sorted, quantile));
   const sum = sorted.reduce((total, ms) => total + ms, 0);
   return {
     requests,
     failed,
-    throughputPerS: sorted.length === 0 ? 0 : (1_000 * sorted.length) / spanMs,
-    meanMs: sorted.length === 0 ? null : sum / sorted.length,
+    throughputPerS: isEmpty ? 0 : (1_000 * sorted.length) / spanMs,
+    meanMs: isEmpty ? null : sum / sorted.length,
     p50Ms: at(0.5),
     p95Ms: at(0.95),
     p99Ms: at(0.99),

@@ -1,25 +1,21 @@
-/**
- * When a replica that ended is started again: at once the first time, then after a growing pause, and only now and
- * then once it has ended too often. It is given the time and the randomness.
- */
+/** When a replica that ended is started again: at once the first time, then after growing pauses. */
 import type { Random } from "../../base/random.ts";
 
-/** First pause; doubles up to the longest. */
+/** The first pause; later ones double up to the longest. */
 const firstPauseMs = 100;
 const longestPauseMs = 10_000;
-/** A replica that lived this long was well: what was before it is forgotten. */
-const wellAfterMs = 60_000;
-/** So many ends within the window are a crash loop. */
-const loopEnds = 5;
-const loopWindowMs = 60_000;
+/** When a replica lived this long, the ends before it no longer count. */
+const forgetAfterMs = 60_000;
+/** This many ends within the window are a crash loop. */
+const crashLoopEnds = 5;
+const crashLoopWindowMs = 60_000;
 /** Pause between trial starts in a crash loop. */
 const trialPauseMs = 30_000;
 
-/** What to do after an end. */
 export interface Restart {
   /** Pause before the next start. */
   readonly pauseMs: number;
-  /** True in a crash loop: the next start is a trial, and its replica is not counted on before it is up. */
+  /** True in a crash loop: the next start is a trial, and nobody relies on its replica before it is up. */
   readonly isTrial: boolean;
 }
 
@@ -27,28 +23,28 @@ export class BackOff {
   readonly #random: Random;
   #endsAtMs: number[] = [];
   #failures = 0;
-  #isLoop = false;
+  #isCrashLoop = false;
 
   /** @param random spreads the pauses, so that replicas that died together do not start together */
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** A replica ended by itself, or had to be killed. */
+  /** Call when a replica ended by itself or had to be killed. Returns when to start the next one. */
   ended(nowMs: number, livedMs: number): Restart {
-    if (livedMs >= wellAfterMs) {
+    if (livedMs >= forgetAfterMs) {
       this.#endsAtMs = [];
       this.#failures = 0;
-      this.#isLoop = false;
+      this.#isCrashLoop = false;
     }
     this.#failures++;
-    this.#endsAtMs = [...this.#endsAtMs.filter((atMs) => nowMs - atMs < loopWindowMs), nowMs];
-    this.#isLoop ||= this.#endsAtMs.length >= loopEnds;
-    return { pauseMs: this.#pauseMs() * (0.75 + this.#random() / 2), isTrial: this.#isLoop };
+    this.#endsAtMs = [...this.#endsAtMs.filter((atMs) => nowMs - atMs < crashLoopWindowMs), nowMs];
+    this.#isCrashLoop ||= this.#endsAtMs.length >= crashLoopEnds;
+    return { pauseMs: this.#pauseMs() * (0.75 + this.#random() / 2), isTrial: this.#isCrashLoop };
   }
 
   #pauseMs(): number {
-    if (this.#isLoop) return trialPauseMs;
+    if (this.#isCrashLoop) return trialPauseMs;
     return this.#failures === 1 ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#failures - 2));
   }
 }

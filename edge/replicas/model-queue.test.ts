@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Batch, ModelQueue, type QueueItem } from "./model-queue.ts";
+import { type ModelBatch, ModelQueue, type QueueItem } from "./model-queue.ts";
 
 interface Item extends QueueItem {
   readonly id: number;
@@ -19,7 +19,8 @@ function queueOf(...items: Item[]): ModelQueue<Item> {
   return queue;
 }
 
-const idsOf = (batch: Batch<Item> | undefined): number[] | undefined => batch?.requests.map(({ id }) => id);
+const idsOf = (batch: ModelBatch<Item> | undefined): number[] | undefined =>
+  batch?.requests.map(({ id }) => id);
 
 describe("the queue of a model", () => {
   it("joins to the oldest those that fit beside it, and leaves the others in their order", () => {
@@ -77,13 +78,13 @@ describe("the queue of a model", () => {
     ];
     const queue = queueOf(run, waiting, patient);
     expect(queue.nextDeadlineMs).toBe(10);
-    const batch = queue.next() as Batch<Item>;
+    const batch = queue.next() as ModelBatch<Item>;
     expect(idsOf(batch)).toEqual([run.id, patient.id]);
     expect(queue.expire(9.9)).toEqual([]);
     expect(queue.expire(10)).toEqual([run, waiting]);
     expect(queue.nextDeadlineMs).toBe(Infinity);
     expect(queue.hasWork).toBe(false);
-    expect(queue.succeeded(batch)).toEqual([false, true]);
+    expect(queue.batchSucceeded(batch)).toEqual([false, true]);
     expect(queue.size).toBe(0);
   });
 
@@ -96,8 +97,8 @@ describe("the queue of a model", () => {
     let runs = 0;
     for (let batch = queue.next(); batch !== undefined; batch = queue.next()) {
       runs++;
-      if (batch.requests.includes(poisoned)) failed.push(...queue.unfortunate(batch, "failed"));
-      else if (queue.succeeded(batch).every(Boolean)) answered.push(...batch.requests);
+      if (batch.requests.includes(poisoned)) failed.push(...queue.batchFailed(batch, "failed"));
+      else if (queue.batchSucceeded(batch).every(Boolean)) answered.push(...batch.requests);
     }
     expect(failed).toEqual([poisoned]);
     expect(answered.toSorted((a, b) => a.id - b.id)).toEqual(items.filter((each) => each !== poisoned));
@@ -108,13 +109,13 @@ describe("the queue of a model", () => {
     const items = [item(), item(), item()];
     const [first, second, third] = items as [Item, Item, Item];
     const queue = queueOf(...items);
-    const death = (): Item[] => queue.unfortunate(queue.next() as Batch<Item>, "died");
+    const death = (): Item[] => queue.batchFailed(queue.next() as ModelBatch<Item>, "died");
     expect(death()).toEqual([]);
     const later = item();
     queue.add(later);
     expect(death()).toEqual([]);
     expect(death()).toEqual([first]);
-    expect(queue.succeeded(queue.next() as Batch<Item>)).toEqual([true]);
+    expect(queue.batchSucceeded(queue.next() as ModelBatch<Item>)).toEqual([true]);
     expect(idsOf(queue.next())).toEqual([third.id]);
     expect(idsOf(queue.next())).toEqual([later.id]);
     expect(second.id).toBeLessThan(third.id);
@@ -123,16 +124,16 @@ describe("the queue of a model", () => {
   it("does not run again what was cancelled meanwhile", () => {
     const [a, b] = [item(), item()];
     const queue = queueOf(a, b);
-    const batch = queue.next() as Batch<Item>;
+    const batch = queue.next() as ModelBatch<Item>;
     queue.remove(a);
-    queue.unfortunate(batch, "died");
+    queue.batchFailed(batch, "died");
     expect(idsOf(queue.next())).toEqual([b.id]);
   });
 
   it("gives back all that waits, for its first run or another, when it is drained", () => {
     const [a, b, c] = [item(), item({ key: "b" }), item({ key: "b" })];
     const queue = queueOf(a, b, c);
-    queue.unfortunate(queue.next() as Batch<Item>, "died");
+    queue.batchFailed(queue.next() as ModelBatch<Item>, "died");
     expect(queue.drain()).toEqual([a, b, c]);
     expect([queue.size, queue.rows, queue.bytes, queue.next()]).toEqual([0, 0, 0, undefined]);
   });
@@ -154,7 +155,7 @@ describe("the queue of a model", () => {
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const queue = new ModelQueue<Item>(bounds);
         const open = new Set<Item>();
-        const running: Batch<Item>[] = [];
+        const running: ModelBatch<Item>[] = [];
         let nowMs = 0;
         const end = (...items: Item[]): void => {
           for (const each of items) expect(open.delete(each)).toBe(true);
@@ -169,8 +170,8 @@ describe("the queue of a model", () => {
           running.push(batch);
           return true;
         };
-        const succeed = (batch: Batch<Item>): void => {
-          const wanted = queue.succeeded(batch);
+        const succeed = (batch: ModelBatch<Item>): void => {
+          const wanted = queue.batchSucceeded(batch);
           end(...batch.requests.filter((_, index) => wanted[index]));
         };
         for (const each of steps) {
@@ -188,7 +189,7 @@ describe("the queue of a model", () => {
             const [batch] = running.splice(each.at % Math.max(1, running.length), 1);
             if (batch === undefined) continue;
             if (each.do === "succeed") succeed(batch);
-            else end(...queue.unfortunate(batch, each.do === "die" ? "died" : "failed"));
+            else end(...queue.batchFailed(batch, each.do === "die" ? "died" : "failed"));
           }
           expect(queue.size).toBe(open.size);
           expect(queue.rows).toBeGreaterThanOrEqual(0);

@@ -1,9 +1,5 @@
-/**
- * The requests of one model, as a deterministic machine: which of them run next and together, which expire when,
- * and what becomes of a batch that failed. It is given the time and touches neither processes nor timers.
- */
+/** The requests of one model, as a deterministic machine that is given the time: what runs next and together. */
 
-/** What the queue must know of a request. */
 export interface QueueItem {
   /** Equal for requests whose rows may run together. */
   readonly key: string;
@@ -12,49 +8,46 @@ export interface QueueItem {
   readonly bytes: number;
   /** Moment by which it must be answered; Infinity for none. */
   readonly deadlineAtMs: number;
-  /** The lower, the sooner it runs; among equals the order of arrival counts. */
+  /** The lower, the sooner it runs; equal ranks run in the order of arrival. */
   readonly rank: number;
 }
 
 /** Requests that run together. */
-export interface Batch<T> {
+export interface ModelBatch<T> {
   readonly requests: readonly T[];
   readonly rows: number;
   readonly bytes: number;
-  /** How many replicas died of it so far. */
+  /** How many replicas died while they ran it. */
   readonly deaths: number;
 }
 
-export interface QueueBounds {
-  /** Most rows that wait; a request that finds the queue empty is taken whatever its size. */
+export interface ModelQueueBounds {
+  /** Most rows that wait. An empty queue accepts a request of any size. */
   readonly maxQueueRows: number;
   /** Most bytes of input data that wait. */
   readonly maxQueueBytes: number;
-  /** Most rows that run together; a request that has more runs alone. */
+  /** Most rows that run together; a request with more runs alone. */
   readonly maxBatchRows: number;
 }
 
-/** `failed`: the model refused the batch and its replica lives. `died`: the replica crashed, or hung and was killed. */
-export type Misfortune = "failed" | "died";
+/** `failed`: the model refused the batch, its replica lives. `died`: the replica crashed, or hung and was killed. */
+export type FailureKind = "failed" | "died";
 
-/**
- * Requests run in the order of their ranks, and of their arrival where those are equal; those that may share the
- * run of the first join it as long as there is room. A batch is closed when a replica asks for one, never on a timer.
- */
+/** Requests run by rank and arrival, and others of the same key with them. Replicas ask for batches; no timer does. */
 export class ModelQueue<T extends QueueItem> {
   /** Most rows that run together; set to 1 when the model turns out not to keep rows apart. */
   maxBatchRows: number;
-  readonly #bounds: QueueBounds;
-  /** All that have not ended, in order of arrival; true while they wait for their first run. */
+  readonly #bounds: ModelQueueBounds;
+  /** All requests that have not ended, in order of arrival; true while they wait for their first run. */
   readonly #open = new Map<T, boolean>();
-  /** Batches to be run again, which go first. */
-  #again: Batch<T>[] = [];
+  /** Batches to run again, which go first. */
+  #again: ModelBatch<T>[] = [];
   #rows = 0;
   #bytes = 0;
   /** No deadline is before this moment. */
   #nextDeadlineMs = Infinity;
 
-  constructor(bounds: QueueBounds) {
+  constructor(bounds: ModelQueueBounds) {
     this.#bounds = bounds;
     this.maxBatchRows = bounds.maxBatchRows;
   }
@@ -69,12 +62,12 @@ export class ModelQueue<T extends QueueItem> {
     return this.#bytes;
   }
 
-  /** Requests that wait, or are answered by a run under way. */
+  /** Requests that wait or run. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** False when nothing waits, neither for its first run nor for another. */
+  /** Whether any request waits, for its first run or for another. */
   get hasWork(): boolean {
     return this.#rows > 0 || this.#again.length > 0;
   }
@@ -89,7 +82,7 @@ export class ModelQueue<T extends QueueItem> {
     return this.#rows === 0 || (this.#rows + rows <= maxQueueRows && this.#bytes + bytes <= maxQueueBytes);
   }
 
-  /** Take a request in; false, and nothing is changed, when there is no room. */
+  /** Add a request. Returns false, and changes nothing, when there is no room. */
   add(request: T): boolean {
     if (!this.hasRoom(request.rows, request.bytes)) return false;
     this.#open.set(request, true);
@@ -99,13 +92,13 @@ export class ModelQueue<T extends QueueItem> {
     return true;
   }
 
-  /** A request has ended, wherever it was; a run that it is part of goes on for the others. */
+  /** Remove a request that has ended. When it is part of a run, the run goes on for the others. */
   remove(request: T): void {
     if (this.#open.get(request) === true) this.#leaveLine(request);
     this.#open.delete(request);
   }
 
-  /** Remove and return what has reached its deadline, also where it is being run: nobody waits for it any more. */
+  /** Remove and return the requests whose deadline has passed, also those that run. */
   expire(nowMs: number): T[] {
     if (nowMs < this.#nextDeadlineMs) return [];
     const expired = [...this.#open.keys()].filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
@@ -117,8 +110,8 @@ export class ModelQueue<T extends QueueItem> {
     return expired;
   }
 
-  /** The batch to run now. Call `expire` first: what is handed out here is run. */
-  next(): Batch<T> | undefined {
+  /** The batch to run now; undefined when nothing waits. Call `expire` first, since whatever this returns is run. */
+  next(): ModelBatch<T> | undefined {
     for (let batch = this.#again.shift(); batch !== undefined; batch = this.#again.shift()) {
       const left = batchOf(this.#stillOpen(batch), batch.deaths);
       if (left.requests.length > 0) return left;
@@ -131,23 +124,22 @@ export class ModelQueue<T extends QueueItem> {
     return together.length === 0 ? undefined : batchOf(together, 0);
   }
 
-  /** The batch was answered. Returns, in order, whether each of its requests still wants the answer. */
-  succeeded(batch: Batch<T>): boolean[] {
+  /** The batch was answered. Returns for each of its requests whether somebody still waits for the answer. */
+  batchSucceeded(batch: ModelBatch<T>): boolean[] {
     return batch.requests.map((request) => this.#open.delete(request));
   }
 
   /**
-   * The batch had a misfortune: its requests are put back to run again, and those are returned for whom it is final.
+   * The batch failed. Its requests are queued to run again; returned are those that fail for good.
    *
-   * When the model failed, the batch is run again in halves, and so on, until what fails is a request alone: at
-   * most 2n - 1 runs for n requests. When the replica died, the whole batch is run once more, for replicas die for
-   * reasons that no request has to answer for; at the second death its requests run singly, not in halves, because
-   * every further death costs a process, too.
+   * When the model failed, the batch runs again in halves, and so on, until the request that fails is alone: at most
+   * 2n - 1 runs for n requests. When the replica died, the whole batch runs once more, since a replica may die through no
+   * fault of the requests. At the second death they run singly, since every further death costs a process.
    */
-  unfortunate(batch: Batch<T>, misfortune: Misfortune): T[] {
+  batchFailed(batch: ModelBatch<T>, kind: FailureKind): T[] {
     const requests = this.#stillOpen(batch);
-    const deaths = batch.deaths + (misfortune === "died" ? 1 : 0);
-    if (misfortune === "died" && deaths === 1) {
+    const deaths = batch.deaths + (kind === "died" ? 1 : 0);
+    if (kind === "died" && deaths === 1) {
       this.#again.push(batchOf(requests, deaths));
       return [];
     }
@@ -155,14 +147,14 @@ export class ModelQueue<T extends QueueItem> {
       for (const request of requests) this.#open.delete(request);
       return requests;
     }
-    const size = misfortune === "died" ? 1 : Math.ceil(requests.length / 2);
+    const size = kind === "died" ? 1 : Math.ceil(requests.length / 2);
     for (let from = 0; from < requests.length; from += size) {
       this.#again.push(batchOf(requests.slice(from, from + size), deaths));
     }
     return [];
   }
 
-  /** Remove and return all that is not being run. */
+  /** Remove and return all requests that wait, for their first run or for another. */
   drain(): T[] {
     const waiting = [...this.#open].filter(([, isFirst]) => isFirst).map(([request]) => request);
     const drained = [...this.#again.flatMap((batch) => this.#stillOpen(batch)), ...waiting];
@@ -199,12 +191,12 @@ export class ModelQueue<T extends QueueItem> {
     this.#bytes -= request.bytes;
   }
 
-  #stillOpen({ requests }: Batch<T>): T[] {
+  #stillOpen({ requests }: ModelBatch<T>): T[] {
     return requests.filter((request) => this.#open.has(request));
   }
 }
 
-function batchOf<T extends QueueItem>(requests: readonly T[], deaths: number): Batch<T> {
+function batchOf<T extends QueueItem>(requests: readonly T[], deaths: number): ModelBatch<T> {
   let rows = 0;
   let bytes = 0;
   for (const request of requests) {

@@ -1,11 +1,12 @@
-/** A request on its way through a model's queue: what the queue must know of it, and the promise that it ends. */
+/** Requests in a model's queue: what the queue must know of each, the promise of its result, and their rows joined and cut. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
-import { stackKey } from "../../protocol/stack.ts";
-import type { QueueItem } from "./model-queue.ts";
+import { cutRows, joinRows, stackKey } from "../../protocol/stack.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
 import type { RequestResult, RunLimits } from "../models/model-runner.ts";
+import type { QueueItem } from "./model-queue.ts";
 
-/** A request that names no priority goes behind those of priority 1 and before those of 3 and more. */
+/** Requests without a priority run after those of priority 1 and before those of 3 and more. */
 const defaultPriority = 2;
 
 export class PendingRequest implements QueueItem {
@@ -22,7 +23,10 @@ export class PendingRequest implements QueueItem {
   #resolve: (result: RequestResult) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
-  /** @param onHungUp called when the caller goes away before the request has ended */
+  /**
+   * @param onHungUp called when the caller goes away before the request has ended
+   * @throws ProtocolError when the caller is gone or the deadline has passed already
+   */
   constructor(
     request: InferRequest,
     rows: number,
@@ -30,15 +34,16 @@ export class PendingRequest implements QueueItem {
     nowMs: number,
     onHungUp: (pending: PendingRequest) => void,
   ) {
-    // Which outputs are wanted does not matter here: every run makes all of them.
+    if (deadlineAtMs <= nowMs) throw deadlinePassed();
+    if (hungUp?.aborted === true) throw callerGone();
+    // Without its outputs: every run makes all of them, so they do not count for the key.
     const { parameters, inputs } = request;
     this.request = { parameters, inputs };
     this.key = stackKey(this.request);
     this.rows = rows;
     this.bytes = inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.deadlineAtMs = deadlineAtMs;
-    const priority = priorityOf(request);
-    this.rank = priority === 0 ? defaultPriority : priority;
+    this.rank = priorityOf(request) || defaultPriority;
     this.arrivedAtMs = nowMs;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -47,7 +52,7 @@ export class PendingRequest implements QueueItem {
     this.#hungUp = hungUp;
     this.#onHungUp = () => {
       onHungUp(this);
-      this.fail(new ProtocolError("the caller went away", 499));
+      this.fail(callerGone());
     };
     hungUp?.addEventListener("abort", this.#onHungUp);
   }
@@ -61,4 +66,32 @@ export class PendingRequest implements QueueItem {
     this.#hungUp?.removeEventListener("abort", this.#onHungUp);
     this.#reject(error);
   }
+}
+
+export function deadlinePassed(): ProtocolError {
+  return new ProtocolError("the request's timeout passed before it was answered", 504);
+}
+
+function callerGone(): ProtocolError {
+  return new ProtocolError("the caller went away", 499);
+}
+
+/** The inputs of all requests, joined; those of a single request as they are. */
+export function joinInputs(requests: readonly PendingRequest[]): readonly Tensor[] {
+  const [first, second] = requests;
+  if (first !== undefined && second === undefined) return first.request.inputs;
+  return joinRows(requests.map(({ request }) => request.inputs));
+}
+
+/**
+ * The outputs of each request.
+ *
+ * @throws ProtocolError when several requests ran and an output has another number of rows than they have together
+ */
+export function cutOutputs(
+  outputs: readonly Tensor[],
+  requests: readonly PendingRequest[],
+): readonly (readonly Tensor[])[] {
+  const rows = requests.map((each) => each.rows);
+  return rows.length <= 1 ? [outputs] : cutRows(outputs, rows);
 }

@@ -1,59 +1,58 @@
-/**
- * The replicas of one model and the queue before them: the effects around `ModelQueue`. Whenever a request comes, a
- * run ends or a deadline passes, every replica that is free is handed the batch that the queue decides on.
- */
-import { ProtocolError } from "../../protocol/errors.ts";
+/** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
+import { EventEmitter, once } from "node:events";
+import { monotonicClock } from "../../base/clock.ts";
+import { ProtocolError, UnavailableError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import { rowsOf } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import { Changes } from "./changes.ts";
-import { checkInputs, joinsRows } from "../server/check-inputs.ts";
-import { DeadlineTimer } from "./deadline-timer.ts";
-import { EventList } from "./event-list.ts";
-import { cutOutputs, joinInputs } from "./joined-rows.ts";
-import { type Batch, type Misfortune, ModelQueue, type QueueBounds } from "./model-queue.ts";
-import type {
-  InferenceResult,
-  ModelFile,
-  ModelRunner,
-  RequestResult,
-  RunLimits,
+import {
+  checkInputs,
+  type InferenceResult,
+  joinsRows,
+  type ModelFile,
+  type ModelRunner,
+  type ModelStatus,
+  type RequestResult,
+  type RunLimits,
 } from "../models/model-runner.ts";
-import type { ModelStatus } from "../models/model-status.ts";
-import type { BatchEnd } from "../observe/observer.ts";
-import { PendingRequest } from "./pending-request.ts";
+import { EventList } from "../observe/events.ts";
+import type { BatchEnd } from "../observe/model-statistics.ts";
+import { BatchTimes } from "./batch-times.ts";
+import { type FailureKind, type ModelBatch, ModelQueue, type ModelQueueBounds } from "./model-queue.ts";
+import { cutOutputs, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
 import type { ReplicaOptions } from "./replica.ts";
-import { ReplicaKeeper } from "./replica-keeper.ts";
-import { type HangLimits, ServiceTimes } from "./service-times.ts";
-import { UnavailableError } from "./unavailable-error.ts";
+import { ReplicaSupervisor } from "./replica-supervisor.ts";
 
-/**
- * Which of several free replicas gets a batch. No free one has work outstanding, so `least-work` takes the first,
- * whose caches are warm; `round-robin` takes the next in turn.
- */
-export type Balance = "least-work" | "round-robin";
-
-export interface ReplicaPoolOptions extends ReplicaOptions, QueueBounds, HangLimits {
+export interface ReplicaPoolOptions extends ReplicaOptions, ModelQueueBounds {
   /** How many processes, an integer from 1. */
   readonly replicas: number;
-  readonly balance: Balance;
-  /** Told of every batch that a replica has run. */
+  /** Which free replica gets a batch: the first one, whose caches are warm, or the next one in turn. */
+  readonly balance: "least-work" | "round-robin";
+  /** Longest time that a batch may run before its replica is killed. */
+  readonly runTimeoutMs: number;
+  /** Time that every batch may run; see `BatchTimes`. */
+  readonly hangFloorMs?: number;
+  /** Called after every batch that a replica has run. */
   readonly onBatch?: (end: BatchEnd) => void;
 }
+
+/** Most events of a model that are kept. */
+const mostEvents = 100;
 
 export class ReplicaPool implements ModelRunner {
   readonly model: ModelFile;
   metadata: ModelMetadata | undefined = undefined;
   readonly #options: ReplicaPoolOptions;
   readonly #queue: ModelQueue<PendingRequest>;
-  readonly #times: ServiceTimes;
-  readonly #events = new EventList();
-  readonly #keepers: readonly ReplicaKeeper[];
-  readonly #deadline = new DeadlineTimer(() => this.#pump());
-  readonly #changes = new Changes();
+  readonly #times: BatchTimes;
+  readonly #events = new EventList(mostEvents);
+  readonly #supervisors: readonly ReplicaSupervisor[];
+  readonly #deadline = monotonicClock().createTimer(() => this.#pump());
+  /** Emits `change` when `ready` and `close` should look again. */
+  readonly #changes = new EventEmitter().setMaxListeners(0);
   #lastReplica = -1;
   /** Why a replica last ended or could not be started; undefined once one is up. */
-  #downFault: string | undefined;
+  #downReason: string | undefined;
   #isRetired = false;
   #isClosing = false;
 
@@ -62,15 +61,15 @@ export class ReplicaPool implements ModelRunner {
     this.model = options.model;
     this.#options = options;
     this.#queue = new ModelQueue(options);
-    this.#times = new ServiceTimes(options);
+    this.#times = new BatchTimes(options.runTimeoutMs, options.hangFloorMs);
     const on = {
       onFree: () => this.#pump(),
       onLoaded: (metadata: ModelMetadata) => this.#loaded(metadata),
       onDown: (reason: string) => this.#down(reason),
     };
-    this.#keepers = Array.from(
+    this.#supervisors = Array.from(
       { length: options.replicas },
-      (_, index) => new ReplicaKeeper(index, options, this.#events, on),
+      (_, index) => new ReplicaSupervisor(index, options, this.#events, on),
     );
   }
 
@@ -79,13 +78,13 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get isReady(): boolean {
-    return !this.#isRetired && this.#keepers.some(({ isUp }) => isUp);
+    return !this.#isRetired && this.#upCount > 0;
   }
 
   async ready(): Promise<void> {
     while (this.metadata === undefined) {
-      if (this.#downFault !== undefined) throw new Error(this.#downFault);
-      await this.#changes.next();
+      if (this.#downReason !== undefined) throw new Error(this.#downReason);
+      await once(this.#changes, "change");
     }
   }
 
@@ -97,15 +96,11 @@ export class ReplicaPool implements ModelRunner {
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
     const metadata = this.#loadedMetadata();
     checkInputs(metadata, request.inputs);
-    const nowMs = performance.now();
-    const { deadlineAtMs = Infinity, hungUp } = limits;
-    if (deadlineAtMs <= nowMs) throw deadlinePassed();
-    if (hungUp?.aborted === true) throw new ProtocolError("the caller went away", 499);
-    // Of a model that does not join rows, inputs need not have rows at all.
+    // A model that does not join rows may have inputs without rows.
     const rows = joinsRows(metadata) ? rowsOf(request) : 1;
-    const pending = new PendingRequest(request, rows, limits, nowMs, (gone) => {
+    const pending = new PendingRequest(request, rows, limits, performance.now(), (gone) => {
       this.#queue.remove(gone);
-      this.#changes.tell();
+      this.#changes.emit("change");
     });
     if (this.#queue.add(pending)) this.#pump();
     else pending.fail(this.#full());
@@ -118,17 +113,16 @@ export class ReplicaPool implements ModelRunner {
   }
 
   status(): ModelStatus {
-    const isUp = this.#keepers.some((keeper) => keeper.isUp);
     const down = this.#isUnhealthy ? "unhealthy" : this.metadata === undefined ? "loading" : "down";
     return {
       name: this.model.name,
       version: this.model.version,
-      state: this.#isRetired ? "stopping" : isUp ? "ready" : down,
+      state: this.#isRetired ? "stopping" : this.#upCount > 0 ? "ready" : down,
       queueRows: this.#queue.rows,
       queueBytes: this.#queue.bytes,
       openRequests: this.#queue.size,
-      replicas: this.#keepers.map((keeper) => keeper.status()),
-      lastError: this.#downFault,
+      replicas: this.#supervisors.map((supervisor) => supervisor.status()),
+      lastError: this.#downReason,
       events: this.#events.newest,
     };
   }
@@ -136,14 +130,22 @@ export class ReplicaPool implements ModelRunner {
   async close(): Promise<void> {
     this.#isRetired = true;
     this.#isClosing = true;
-    while (this.#queue.size > 0 && !this.#isUnhealthy) await this.#changes.next();
+    while (this.#queue.size > 0 && !this.#isUnhealthy) await once(this.#changes, "change");
     this.#failWaiting("the server is shutting down");
     this.#deadline.clear();
-    await Promise.all(this.#keepers.map((keeper) => keeper.close()));
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.close()));
+  }
+
+  get #upCount(): number {
+    return this.#supervisors.filter(({ state }) => state === "up").length;
   }
 
   get #isUnhealthy(): boolean {
-    return this.#keepers.every(({ state }) => state === "unhealthy");
+    return this.#supervisors.every(({ state }) => state === "unhealthy");
+  }
+
+  get #unhealthyText(): string {
+    return `model ${this.model.name} is unhealthy, its replicas end again and again: ${this.#downReason}`;
   }
 
   /** @throws UnavailableError when nothing can be run now */
@@ -151,54 +153,51 @@ export class ReplicaPool implements ModelRunner {
     const { name } = this.model;
     if (this.#isClosing) throw new UnavailableError("the server is shutting down");
     if (this.#isUnhealthy) {
-      const inMs = Math.min(...this.#keepers.map(({ startsInMs }) => startsInMs));
-      throw new UnavailableError(
-        `model ${name} is unhealthy, its replicas end again and again: ${this.#downFault}`,
-        inMs,
-      );
+      const startsInMs = Math.min(...this.#supervisors.map((supervisor) => supervisor.startsInMs));
+      throw new UnavailableError(this.#unhealthyText, startsInMs);
     }
     if (this.metadata !== undefined) return this.metadata;
     throw new UnavailableError(
-      this.#downFault === undefined
+      this.#downReason === undefined
         ? `model ${name} is not loaded yet`
-        : `no replica of ${name} is up: ${this.#downFault}`,
+        : `no replica of ${name} is up: ${this.#downReason}`,
     );
   }
 
   #full(): UnavailableError {
     const { rows, bytes } = this.#queue;
-    const up = this.#keepers.filter(({ isUp }) => isUp).length;
-    const drainMs = (this.#times.expectedMs(rows) ?? 0) / Math.max(1, up);
+    const drainMs = (this.#times.expectedMs(rows) ?? 0) / Math.max(1, this.#upCount);
     return new UnavailableError(
-      `${rows} rows with ${bytes} bytes wait for ${this.model.name} already`,
+      `the queue of ${this.model.name} is full: ${rows} rows with ${bytes} bytes wait`,
       drainMs,
     );
   }
 
   #loaded(metadata: ModelMetadata): void {
     this.metadata = metadata;
-    this.#downFault = undefined;
+    this.#downReason = undefined;
     if (!joinsRows(metadata)) this.#queue.maxBatchRows = 1;
-    this.#changes.tell();
+    this.#changes.emit("change");
   }
 
   #down(reason: string): void {
-    if (this.#keepers.every(({ isUp }) => !isUp)) this.#downFault = reason;
+    if (this.#upCount === 0) this.#downReason = reason;
     if (this.#isUnhealthy) {
       this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
-      this.#failWaiting(`model ${this.model.name} is unhealthy, its replicas end again and again: ${reason}`);
+      this.#failWaiting(this.#unhealthyText);
     }
-    this.#changes.tell();
+    this.#changes.emit("change");
   }
 
+  /** Answer what has expired, then hand a batch to every free replica. */
   #pump(): void {
     for (const expired of this.#queue.expire(performance.now())) expired.fail(deadlinePassed());
     for (;;) {
-      const keeper = this.#freeKeeper();
-      const batch = keeper && this.#queue.next();
-      if (keeper === undefined || batch === undefined) break;
-      this.#lastReplica = keeper.index;
-      this.#runBatch(keeper, batch).catch((error: Error) => {
+      const supervisor = this.#freeSupervisor();
+      const batch = supervisor && this.#queue.next();
+      if (supervisor === undefined || batch === undefined) break;
+      this.#lastReplica = supervisor.index;
+      this.#runBatch(supervisor, batch).catch((error: Error) => {
         this.#options.log.error({ error }, "fault");
         for (const pending of batch.requests) {
           this.#queue.remove(pending);
@@ -207,83 +206,79 @@ export class ReplicaPool implements ModelRunner {
       });
     }
     this.#deadline.setAt(this.#queue.nextDeadlineMs);
-    this.#changes.tell();
+    this.#changes.emit("change");
   }
 
-  #freeKeeper(): ReplicaKeeper | undefined {
-    const idle = this.#keepers.filter(({ state }) => state === "idle");
-    if (this.#options.balance === "least-work") return idle[0];
-    return idle.find(({ index }) => index > this.#lastReplica) ?? idle[0];
+  #freeSupervisor(): ReplicaSupervisor | undefined {
+    const free = this.#supervisors.filter(({ isFree }) => isFree);
+    if (this.#options.balance === "least-work") return free[0];
+    return free.find(({ index }) => index > this.#lastReplica) ?? free[0];
   }
 
-  async #runBatch(keeper: ReplicaKeeper, batch: Batch<PendingRequest>): Promise<void> {
+  async #runBatch(supervisor: ReplicaSupervisor, batch: ModelBatch<PendingRequest>): Promise<void> {
     const { requests, rows, bytes } = batch;
     const startedAtMs = performance.now();
-    const inputs = joinInputs(requests);
-    const limitMs = this.#times.limitMs(bytes);
-    const end = await keeper.run({ inputs, rows: requests.map((each) => each.rows), limitMs });
+    const rowsOfEach = requests.map((each) => each.rows);
+    const end = await supervisor.run(joinInputs(requests), rowsOfEach, this.#times.limitMs(bytes));
     if (end.kind === "answered") {
-      this.#times.observe(rows, bytes, end.result.serviceMs);
-      const { maxBatchRows: mostRows } = this.#queue;
-      this.#options.onBatch?.({ model: this.model, rows, mostRows, serviceMs: end.result.serviceMs });
-      this.#answer(batch, end.result, keeper.index, startedAtMs);
+      const { serviceMs } = end.result;
+      this.#times.observe(rows, bytes, serviceMs);
+      this.#options.onBatch?.({ model: this.model, rows, mostRows: this.#queue.maxBatchRows, serviceMs });
+      this.#answer(batch, end.result, supervisor.index, startedAtMs);
     } else if (end.kind === "failed") {
-      this.#unfortunate(batch, "failed", end.error);
+      this.#batchFailed(batch, "failed", end.error);
     } else {
-      const message = `replicas of ${this.model.name} died of this request, at last: ${end.reason}`;
-      this.#unfortunate(batch, "died", new ProtocolError(message, 500));
+      const message = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
+      this.#batchFailed(batch, "died", new ProtocolError(message, 500));
     }
     this.#pump();
   }
 
-  #answer(batch: Batch<PendingRequest>, result: InferenceResult, replica: number, startedAtMs: number): void {
-    const { serviceMs } = result;
+  #answer(
+    batch: ModelBatch<PendingRequest>,
+    { outputs, serviceMs, faults = [] }: InferenceResult,
+    replica: number,
+    startedAtMs: number,
+  ): void {
     const { requests, rows } = batch;
     const oldestMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
     const times = { inferenceS: seconds(serviceMs), queueingS: seconds(oldestMs) };
-    const facts = { model: this.model.name, replica, requests: requests.length, rows, ...times };
-    this.#options.log.info(facts, "batch");
-    const faults = result.faults ?? [];
-    let outputs: readonly (readonly Tensor[])[];
+    this.#options.log.info(
+      { model: this.model.name, replica, requests: requests.length, rows, ...times },
+      "batch",
+    );
+    const served = requests.filter((_, index) => faults[index] === undefined);
+    let parts: readonly (readonly Tensor[])[];
     try {
-      outputs = cutOutputs(
-        result.outputs,
-        requests.filter((_, index) => faults[index] === undefined),
-      );
+      parts = cutOutputs(outputs, served);
     } catch (error) {
-      // Its outputs do not keep the rows apart, whatever its metadata says: from now on requests run singly.
+      // The outputs do not keep the rows apart, whatever the metadata says.
       this.#queue.maxBatchRows = 1;
       this.#events.add(`requests run singly from now on: ${(error as Error).message}`);
-      this.#unfortunate(batch, "failed", error as Error);
+      this.#batchFailed(batch, "failed", error as Error);
       return;
     }
-    let served = 0;
-    for (const [index, isWanted] of this.#queue.succeeded(batch).entries()) {
+    let nextPart = 0;
+    for (const [index, isWanted] of this.#queue.batchSucceeded(batch).entries()) {
       const pending = requests[index] as PendingRequest;
       const fault = faults[index];
-      if (fault !== undefined) {
-        if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));
-        continue;
-      }
-      const own = outputs[served++] as readonly Tensor[];
-      const queuedMs = startedAtMs - pending.arrivedAtMs;
-      if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica });
+      if (fault === undefined) {
+        const own = parts[nextPart++] as readonly Tensor[];
+        const queuedMs = startedAtMs - pending.arrivedAtMs;
+        if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica });
+      } else if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));
     }
   }
 
-  #unfortunate(batch: Batch<PendingRequest>, misfortune: Misfortune, error: Error): void {
+  #batchFailed(batch: ModelBatch<PendingRequest>, kind: FailureKind, error: Error): void {
     const { requests, rows } = batch;
-    this.#events.add(`a batch of ${requests.length} requests, ${rows} rows, ${misfortune}: ${error.message}`);
-    for (const pending of this.#queue.unfortunate(batch, misfortune)) pending.fail(error);
+    this.#events.add(`a batch of ${requests.length} requests, ${rows} rows, ${kind}: ${error.message}`);
+    for (const pending of this.#queue.batchFailed(batch, kind)) pending.fail(error);
   }
 
   #failWaiting(message: string): void {
     for (const pending of this.#queue.drain()) pending.fail(new UnavailableError(message));
   }
-}
-
-function deadlinePassed(): ProtocolError {
-  return new ProtocolError("the request's timeout passed before it was answered", 504);
 }
 
 function seconds(ms: number): number {

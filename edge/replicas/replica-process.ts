@@ -1,11 +1,8 @@
-/**
- * The process of one replica: loads one model and runs it for the server that forked it. It is a process of
- * its own because a run blocks its thread and native code can take its whole process down.
- */
+/** The process of one replica: loads a model and runs it for the server, which a run must not block or crash. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import { openModel } from "../models/open-model.ts";
-import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
 import type { Session } from "../models/session.ts";
+import type { ReplicaReply, ReplicaRequest } from "./replica.ts";
 
 let session: Session | undefined;
 
@@ -31,7 +28,7 @@ process.on("message", (request: ReplicaRequest) => {
   });
 });
 
-// The server decides when a replica stops; a Ctrl-C in the terminal reaches every process of the group.
+// The server decides when a replica stops, but Ctrl-C in a terminal reaches every process of the group.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 process.on("disconnect", () => process.exit(0));

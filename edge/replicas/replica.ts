@@ -1,18 +1,31 @@
-/**
- * The server's side of one replica process: starts it, asks it one thing at a time, and notices when it dies or
- * hangs. Whether to start another is its keeper's business.
- */
-import { type ChildProcess, fork } from "node:child_process";
+/** The server's side of a replica process: starts it, asks it one thing at a time, notices when it dies or hangs. */
+import { type ChildProcess, fork, type ForkOptions } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { cpus } from "node:os";
+import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Logger } from "pino";
+import { forEachLine } from "../../base/text-lines.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
+import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
-import { forEachLine } from "../../base/output-lines.ts";
-import { replicaLaunch } from "./replica-launch.ts";
-import type { ReplicaReply, ReplicaRequest } from "./replica-message.ts";
+
+/** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
+export type ReplicaRequest =
+  | { readonly kind: "load"; readonly model: ModelFile; readonly threads: number }
+  /** `rows` of each request whose rows the inputs are. */
+  | { readonly kind: "run"; readonly inputs: readonly Tensor[]; readonly rows: readonly number[] }
+  | { readonly kind: "ping" };
+
+/** Replica to server: one reply to each request. */
+export type ReplicaReply =
+  | { readonly kind: "loaded"; readonly metadata: ModelMetadata }
+  | { readonly kind: "pong" }
+  | { readonly kind: "result"; readonly result: InferenceResult }
+  | { readonly kind: "error"; readonly message: string; readonly status: number };
 
 export interface ReplicaOptions {
   readonly model: ModelFile;
@@ -21,7 +34,7 @@ export interface ReplicaOptions {
   readonly entry: URL;
   /** Longest time that loading the model may take. */
   readonly loadTimeoutMs: number;
-  /** How often a replica that has nothing to do is asked whether it lives, and how long it may take to say so. */
+  /** How often an idle replica is pinged, and how long it may take to answer. */
   readonly pingMs: number;
   readonly log: Logger;
 }
@@ -37,18 +50,13 @@ const stopTimeoutMs = 2_000;
 /** Longest line of a replica's output that is logged, in characters. */
 const longestLine = 2_000;
 
-interface Question {
-  readonly resolve: (reply: ReplicaReply | undefined) => void;
-  readonly timeout: NodeJS.Timeout;
-}
-
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #child: ChildProcess;
-  #question: Question | undefined;
-  /** Why it was killed, when we did it. */
+  #asked: { resolve(reply: ReplicaReply | undefined): void; readonly timeout: NodeJS.Timeout } | undefined;
+  /** Why we killed it, if we did. */
   #killReason: string | undefined;
-  /** Resolves with the reason, such as `SIGKILL` or `exit code 1`, when the process has ended. */
+  /** Resolves when the process has ended, with the reason, such as `SIGKILL` or `exit code 1`. */
   readonly ended: Promise<string>;
 
   /** Start the process. Call `load` next. */
@@ -56,7 +64,7 @@ export class Replica {
     this.#options = options;
     const { model, entry, log } = options;
     this.#child = fork(entry, {
-      ...replicaLaunch(model.config, index),
+      ...launchOptions(model.config, index),
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
@@ -65,7 +73,7 @@ export class Replica {
         log.warn({ model: model.name, replica: index, stream }, line);
       });
     }
-    this.#child.on("message", (reply: ReplicaReply) => this.#settle(reply));
+    this.#child.on("message", (reply: ReplicaReply) => this.#answered(reply));
     this.ended = this.#whenEnded();
   }
 
@@ -82,7 +90,7 @@ export class Replica {
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }
 
-  /** Run a batch of requests with so many rows each; a process that has not answered after `limitMs` is killed. */
+  /** Run a batch. `rows` are those of each request; the process is killed when it has not answered after `limitMs`. */
   async run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd> {
     const reply = await this.#ask({ kind: "run", inputs, rows }, limitMs);
     if (reply === undefined) return { kind: "died", reason: await this.ended };
@@ -90,12 +98,12 @@ export class Replica {
     return { kind: "failed", error: faultOf(reply) };
   }
 
-  /** Whether the process answers; one that has not after `limitMs` is killed. */
+  /** Whether the process answers; it is killed when it has not after `limitMs`. */
   async ping(limitMs: number): Promise<boolean> {
     return (await this.#ask({ kind: "ping" }, limitMs)) !== undefined;
   }
 
-  /** Stop the process: it ends by itself when its channel closes, or is killed. */
+  /** Stop the process: it ends when its channel closes, or is killed. */
   async stop(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
     const kill = setTimeout(() => this.#child.kill("SIGKILL"), stopTimeoutMs);
@@ -105,42 +113,72 @@ export class Replica {
 
   /** Resolves with undefined when the process ends before it answers. */
   #ask(request: ReplicaRequest, limitMs: number): Promise<ReplicaReply | undefined> {
+    if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      if (!this.#child.connected) {
-        resolve(undefined);
-        return;
-      }
       const timeout = setTimeout(() => {
         this.#killReason = `hung: no answer within ${Math.round(limitMs)} ms`;
-        // Its thread is in native code or stopped and answers nothing: only SIGKILL ends it.
+        // A thread that is stopped or in native code answers nothing, so only SIGKILL ends it.
         this.#child.kill("SIGKILL");
       }, limitMs);
-      this.#question = { resolve, timeout };
-      // A send that fails is a process that ends: #whenEnded settles the question.
+      this.#asked = { resolve, timeout };
+      // When the send fails, the process is ending, and #whenEnded resolves the promise.
       this.#child.send(request, () => {});
     });
   }
 
-  #settle(reply: ReplicaReply | undefined): void {
-    const question = this.#question;
-    if (question === undefined) return;
-    this.#question = undefined;
-    clearTimeout(question.timeout);
-    question.resolve(reply);
+  #answered(reply: ReplicaReply | undefined): void {
+    const asked = this.#asked;
+    if (asked === undefined) return;
+    this.#asked = undefined;
+    clearTimeout(asked.timeout);
+    asked.resolve(reply);
   }
 
   async #whenEnded(): Promise<string> {
-    // 'error' comes instead of 'exit' when the process cannot be started.
+    // A process that cannot be started gives 'error' instead of 'exit'.
     const [code, signal] = (await once(this.#child, "exit").catch((error: Error) => [
       error.message,
       null,
     ])) as [number | string | null, string | null];
-    this.#settle(undefined);
+    this.#answered(undefined);
     return this.#killReason ?? signal ?? (typeof code === "string" ? code : `exit code ${code}`);
   }
 }
 
 function faultOf(reply: ReplicaReply): ProtocolError {
   if (reply.kind === "error") return new ProtocolError(reply.message, reply.status);
-  return new ProtocolError(`a replica answered "${reply.kind}" out of turn`, 500);
+  return new ProtocolError(`a replica sent an unexpected reply, "${reply.kind}"`, 500);
+}
+
+/**
+ * The cores and the environment that a replica's process is started with.
+ *
+ * @param index which replica of the model, from 0; when a setting is a list, replicas take its entries in turn
+ * @throws Error when cores are set, but there is no `taskset` or this machine has no such core
+ */
+export function launchOptions(
+  config: ModelConfig | undefined,
+  index: number,
+): Pick<ForkOptions, "execPath" | "execArgv" | "env"> {
+  const cores = inTurn(config?.cpuAffinity, index);
+  const env = inTurn(config?.env, index);
+  if (cores !== undefined) checkCores(cores);
+  return {
+    // taskset becomes the process that it starts, so the pid and the channel are those of the replica.
+    ...(cores !== undefined && { execPath: "taskset", execArgv: ["-c", cores, process.execPath] }),
+    ...(env !== undefined && { env: { ...process.env, ...env } }),
+  };
+}
+
+function inTurn<T>(setting: T | readonly T[] | undefined, index: number): T | undefined {
+  return Array.isArray(setting) ? (setting[index % setting.length] as T) : (setting as T | undefined);
+}
+
+function checkCores(cores: string): void {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  if (!folders.some((folder) => existsSync(join(folder, "taskset"))))
+    throw new Error(`cpuAffinity is "${cores}"; it needs the program taskset (Linux, package util-linux)`);
+  const highest = Math.max(...cores.split(/[,-]/).map(Number));
+  if (highest >= cpus().length)
+    throw new Error(`cpuAffinity is "${cores}"; allowed: cores 0 to ${cpus().length - 1} of this machine`);
 }

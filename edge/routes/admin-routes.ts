@@ -1,19 +1,18 @@
-/** What looks after a server ask: how it stands, what happened, how fast it is; to restart models, to shut it down. */
+/** The endpoints to look after a server: its status, its events, its latencies, and to restart models or shut it down. */
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
 import type { Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { ReplicaStatus } from "../models/model-runner.ts";
 import type { IndexEntry, ModelSet } from "../models/model-set.ts";
-import type { ReplicaStatus } from "../models/model-status.ts";
-import type { Metrics } from "../observe/metrics.ts";
-import { processMemoryBytes } from "../observe/process-memory.ts";
+import type { EventList, ModelEvent } from "../observe/events.ts";
+import { type Metrics, processMemoryBytes } from "../observe/metrics.ts";
 import type { RecentLatencies } from "../observe/recent-latencies.ts";
-import type { ServerEvent, ServerEvents } from "../observe/server-events.ts";
 import { route } from "./route.ts";
 
-export interface AdminRoutesOptions {
+export interface EdgeAdminOptions {
   readonly models: ModelSet;
-  readonly events: ServerEvents;
+  readonly events: EventList;
   readonly latencies: RecentLatencies;
   readonly metrics: Metrics;
   readonly guard: MiddlewareHandler;
@@ -23,7 +22,10 @@ export interface AdminRoutesOptions {
   readonly shutdown: () => void;
 }
 
-export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
+/** Most events of an answer. */
+const mostEvents = 500;
+
+export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
   const { models, events, latencies, metrics, guard, diskOf, shutdown } = options;
   app.use("/admin/*", guard);
   route(app, "GET", ["/admin/status"], async (context) =>
@@ -36,7 +38,11 @@ export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
   );
   route(app, "GET", ["/admin/events"], (context) => {
     const statuses = [...models].map((served) => served.status());
-    return context.json({ events: events.newest(statuses).map(withTime) });
+    const ofModels = statuses.flatMap((status) =>
+      status.events.map((event) => ({ ...event, model: status.name })),
+    );
+    const newest = [...events.newest, ...ofModels].sort((a, b) => b.atUnixMs - a.atUnixMs);
+    return context.json({ events: newest.slice(0, mostEvents).map(withTime) });
   });
   route(app, "GET", ["/admin/metrics.json"], (context) => {
     const all = [...models].map(({ model }) => [model.name, latencies.summaryOf(model.name)] as const);
@@ -47,7 +53,7 @@ export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
       throw new ProtocolError("a restart takes no body; ?model=NAME names one model");
     const name = context.req.query("model");
     const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
-    // One after the other: each is in memory twice meanwhile.
+    // One after the other, because each is in memory twice meanwhile.
     for (const each of names) await models.load(each);
     return context.json({ restarted: names });
   });
@@ -60,9 +66,9 @@ export function addAdminRoutes(app: Hono, options: AdminRoutesOptions): void {
   );
 }
 
-/** How a model of the index stands; of one that is served, with its replicas. */
+/** A model of the index; one that is served, with its queue and its replicas. */
 function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
-  const served = [...models].find(({ model }) => model.name === name);
+  const served = models.find(name);
   if (served === undefined) return { name, state, reason };
   const { version, queueRows, queueBytes, openRequests, replicas, lastError } = served.status();
   const queue = { queueRows, queueBytes, openRequests };
@@ -75,7 +81,7 @@ function withMemory(replica: ReplicaStatus): object {
   return { ...replica, memoryBytes };
 }
 
-function withTime({ atUnixMs, ...event }: ServerEvent): object {
+function withTime({ atUnixMs, ...event }: ModelEvent): object {
   return { at: new Date(atUnixMs).toISOString(), ...event };
 }
 

@@ -1,4 +1,4 @@
-/** Bodies that travel compressed: gzip and deflate, of requests and, where a client asks for it, of answers. */
+/** Compressed bodies, gzip and deflate: of requests, and of answers when the client asks for it. */
 import { promisify } from "node:util";
 import { constants, deflate, gunzip, gzip, inflate } from "node:zlib";
 import type { MiddlewareHandler } from "hono";
@@ -8,10 +8,10 @@ const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 type Coding = keyof typeof encode;
 
-/** Shorter answers would hardly become shorter. */
+/** Shorter answers are not compressed, since they would hardly become shorter. */
 const shortestBytes = 1_024;
 
-/** @param maxBodyBytes most that a body may be when it is decompressed */
+/** @param maxBodyBytes largest body after decompression */
 export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
   return async (context, next) => {
     const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
@@ -40,7 +40,7 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
     }
     headers.delete("content-length");
     headers.set("content-encoding", wanted);
-    // The fastest level: tensors of floats hardly become smaller at higher ones.
+    // The fastest level, because tensors of floats hardly become smaller at higher ones.
     const body = await encode[wanted](plain, { level: constants.Z_BEST_SPEED });
     context.res = new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
   };
@@ -51,19 +51,14 @@ async function decompress(
   coding: string,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (!isCoding(coding)) {
+  if (!isCoding(coding))
     throw new ProtocolError(`content-encoding is "${coding}"; allowed: gzip, deflate, identity`, 415);
-  }
   try {
     return await decode[coding](body, { maxOutputLength: maxBytes });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_BUFFER_TOO_LARGE") {
-      throw new ProtocolError(
-        `the body is larger than ${maxBytes} bytes, the most taken, when decompressed`,
-        413,
-      );
-    }
+    if (code === "ERR_BUFFER_TOO_LARGE")
+      throw new ProtocolError(`the decompressed body is too large; allowed: at most ${maxBytes} bytes`, 413);
     throw new ProtocolError(`the body is not valid ${coding}: ${message}`);
   }
 }
@@ -72,7 +67,7 @@ function isCoding(coding: string): coding is Coding {
   return Object.hasOwn(encode, coding);
 }
 
-/** The first of ours that a client takes; undefined when it takes none. */
+/** The first coding of ours that the client accepts; undefined when it accepts none. */
 function wantedCoding(accepted: string | undefined): Coding | undefined {
   const taken = (accepted ?? "")
     .toLowerCase()

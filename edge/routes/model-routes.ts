@@ -1,11 +1,9 @@
-/** The endpoints that describe a server and its models: health, metadata, configuration. */
+/** The endpoints that describe a server and its models: health, metadata and configuration. */
 import type { Context, Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { ModelMetadata } from "../../protocol/message.ts";
-import { modelConfiguration } from "../models/model-configuration.ts";
-import type { ModelRunner } from "../models/model-runner.ts";
-import { requestedModel } from "./requested-model.ts";
-import { modelPaths, route } from "./route.ts";
+import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
+import { modelPaths, requestedModel, route } from "./route.ts";
 
 /** @param extensions names of the V2 extensions that are served */
 export function addModelRoutes(
@@ -33,20 +31,48 @@ export function addModelRoutes(
   );
 }
 
-/** @throws ProtocolError with 503 until the model was loaded once */
-function metadataOf(runner: ModelRunner): ModelMetadata {
-  const { model, metadata } = runner;
-  if (metadata !== undefined) return withExtensions(metadata, runner);
-  throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
-}
-
-/** What a client needs to measure the model: how many batches run at once, and inputs that suit it. */
-function withExtensions(metadata: ModelMetadata, { model, replicas }: ModelRunner): ModelMetadata {
+/**
+ * The metadata with what a client needs to measure the model: how many batches run at once, and inputs that suit it.
+ *
+ * @throws ProtocolError with 503 until the model was loaded once
+ */
+function metadataOf({ model, metadata, replicas }: ModelRunner): ModelMetadata {
+  if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
   const inputs = metadata.inputs.map((input) => {
     const example = model.exampleShapes?.[input.name];
-    return example === undefined
-      ? input
-      : { ...input, parameters: { example_shape: JSON.stringify(example) } };
+    if (example === undefined) return input;
+    return { ...input, parameters: { example_shape: JSON.stringify(example) } };
   });
   return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas } };
+}
+
+/** The parts of Triton's ModelConfig that have a meaning here. With `maxBatchRows`, shapes lack the first dimension. */
+function modelConfiguration({ name, config }: ModelFile, metadata: ModelMetadata): object {
+  const maxBatchRows = config?.maxBatchRows ?? 0;
+  const tensor = ({ name: tensorName, datatype, shape }: TensorMetadata): object => ({
+    name: tensorName,
+    data_type: datatype === "BYTES" ? "TYPE_STRING" : `TYPE_${datatype}`,
+    dims: maxBatchRows > 0 ? shape.slice(1) : shape,
+  });
+  const usesGpu = metadata.parameters?.["execution_providers"] !== "cpu";
+  const parameters = {
+    ...metadata.parameters,
+    ...(config?.threads !== undefined && { threads: config.threads }),
+    ...(config?.labels !== undefined && { labels: config.labels.length }),
+  };
+  return {
+    name,
+    platform: "onnxruntime_onnx",
+    backend: "onnxruntime",
+    version_policy: { latest: { num_versions: 1 } },
+    max_batch_size: maxBatchRows,
+    input: metadata.inputs.map(tensor),
+    output: metadata.outputs.map(tensor),
+    instance_group: [{ name, kind: usesGpu ? "KIND_GPU" : "KIND_CPU", count: config?.replicas ?? 1 }],
+    default_model_filename: "model.onnx",
+    dynamic_batching: {},
+    parameters: Object.fromEntries(
+      Object.entries(parameters).map(([key, value]) => [key, { string_value: String(value) }]),
+    ),
+  };
 }

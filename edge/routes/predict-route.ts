@@ -1,18 +1,14 @@
-/**
- * The endpoint for people with curl: files as they are in, plain JSON out. Not of the protocol, which has no plain
- * files; whatever it takes becomes a V2 request of BYTES.
- */
+/** The endpoint for people with curl, beside the protocol: files in, plain JSON out. */
 import type { Context, Hono } from "hono";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows } from "../../protocol/stack.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
-import { requestedModel } from "./requested-model.ts";
-import { modelPaths, route } from "./route.ts";
+import { modelPaths, requestedModel, route } from "./route.ts";
 
 /** `POST …/predict`: a form with one or more files, or the bytes of one file as the body. */
 export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>): void {
@@ -33,19 +29,15 @@ function onlyInput({ model, metadata }: ModelRunner): TensorMetadata {
   if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
   const [input, ...others] = metadata.inputs;
   if (input?.datatype === "BYTES" && input.shape.length === 1 && others.length === 0) return input;
-  const inputs = metadata.inputs.map(
-    ({ name, datatype, shape }) => `${name} ${datatype}[${shape.join(",")}]`,
-  );
-  throw new ProtocolError(
-    `model "${model.name}" takes ${inputs.join(", ")}; only models of one BYTES[-1] take files`,
-  );
+  const inputs = metadata.inputs.map(({ name, datatype, shape }) => `${name} ${datatype}${shapeText(shape)}`);
+  throw new ProtocolError(`model "${model.name}" takes ${inputs.join(", ")}; allowed: BYTES[-1]`);
 }
 
 async function filesOf({ req }: Context): Promise<Uint8Array[]> {
   if (!/^multipart\/form-data\b/i.test(req.header("content-type") ?? "")) {
     const body = new Uint8Array(await req.arrayBuffer());
     if (body.length === 0)
-      throw new ProtocolError("the body has no bytes; allowed: a file, or a form with files");
+      throw new ProtocolError("the body is empty; allowed: a file, or a form with files");
     return [body];
   }
   const form = await req.formData().catch((error: Error) => {
@@ -57,7 +49,7 @@ async function filesOf({ req }: Context): Promise<Uint8Array[]> {
     ),
   );
   if (files.length === 0)
-    throw new ProtocolError("the form has no file; allowed: one or more, such as file=@cat.jpg");
+    throw new ProtocolError("the form has no file; allowed: one or more, as in file=@cat.jpg");
   return files;
 }
 
@@ -66,10 +58,9 @@ function requestOf(name: string, files: readonly Uint8Array[]): InferRequest {
   return { parameters: {}, inputs: [image] };
 }
 
-/** For each file what the outputs say of it, by their names. */
+/** For each file its outputs by name. */
 function predictionsOf(outputs: readonly Tensor[], { metadata }: ModelRunner, rows: number): object[] {
-  const ones = Array.from({ length: rows }, () => 1);
-  return cutRows(outputs, ones).map((row) =>
+  return cutRows(outputs, Array<number>(rows).fill(1)).map((row) =>
     Object.fromEntries(
       row.map((tensor) => {
         const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];

@@ -1,23 +1,21 @@
-/** The V2 repository extension: which models there are, and to load and unload them while the server runs. */
+/** The V2 repository extension: lists models, and loads and unloads them while the server runs. */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type JsonObject, readObject, readParameters } from "../../protocol/fields.ts";
-import { parseJson } from "../../protocol/json-text.ts";
+import { type JsonObject, parseJson, readObject, readParameters } from "../../protocol/fields.ts";
 import type { Parameters } from "../../protocol/message.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";
 import { route } from "./route.ts";
 
-export interface RepositoryRoutesOptions {
-  readonly models: ModelSet;
-  readonly installer: ModelInstaller;
-  readonly guard: MiddlewareHandler;
-}
-
 const modelPath = "/v2/repository/models/:model";
 
-export function addRepositoryRoutes(app: Hono, { models, installer, guard }: RepositoryRoutesOptions): void {
+export function addRepositoryRoutes(
+  app: Hono,
+  models: ModelSet,
+  installer: ModelInstaller,
+  guard: MiddlewareHandler,
+): void {
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready = false } = await bodyOf(context);
     if (typeof ready !== "boolean")
@@ -33,9 +31,8 @@ export function addRepositoryRoutes(app: Hono, { models, installer, guard }: Rep
   route(app, "POST", [`${modelPath}/unload`], async (context) => {
     const name = context.req.param("model") as string;
     const { unload_dependents: withDependents = false } = await parametersOf(context);
-    if (typeof withDependents !== "boolean") {
+    if (typeof withDependents !== "boolean")
       throw new ProtocolError(`unload_dependents is ${JSON.stringify(withDependents)}; allowed: true, false`);
-    }
     const dependents = withDependents ? models.dependentsOf(name) : [];
     await models.unload(name, "unloaded");
     await Promise.all(dependents.map((each) => models.unload(each, `unloaded with ${name}`)));
@@ -47,7 +44,7 @@ async function parametersOf(context: Context): Promise<Parameters> {
   return readParameters((await bodyOf(context))["parameters"], "parameters");
 }
 
-/** The object in a body; an empty body is an empty object. */
+/** The object in a body, which is empty when the body is. */
 async function bodyOf(context: Context): Promise<JsonObject> {
   const bytes = new Uint8Array(await context.req.arrayBuffer());
   return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");

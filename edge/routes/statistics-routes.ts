@@ -1,9 +1,8 @@
-/** The V2 statistics extension: what each model was asked, and how long its batches took by their size. */
+/** The V2 statistics extension: the requests of each model, and how long its batches took by their size. */
 import type { Hono } from "hono";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { DurationSum, type ModelStatistics, type StatisticsBook } from "../observe/model-statistics.ts";
-import { requestedModel } from "./requested-model.ts";
-import { modelPaths, route } from "./route.ts";
+import { modelPaths, requestedModel, route } from "./route.ts";
 
 const nsPerMs = 1e6;
 
@@ -52,7 +51,7 @@ function duration({ count, totalMs }: DurationSum): object {
   return { count, ns: Math.round(totalMs * nsPerMs) };
 }
 
-/** Putting tensors in and taking them out is a part of `compute_infer` here. */
+/** Converting tensors is counted in `compute_infer` here. */
 function untimed(count: number): object {
   return { count, ns: 0 };
 }

@@ -97,7 +97,7 @@ describe("a real model behind the V2 app", () => {
       "/v2/models/ocr-cls/infer",
       { inputs: [{ ...jsonRequest.inputs[0], name: "y" }] },
       400,
-      /has no input "y"; it has: x/,
+      /has no input "y"; allowed: x/,
     ],
     [
       "an input of another shape",
@@ -127,7 +127,9 @@ describe("a real model behind the V2 app", () => {
     });
     expect(response.status).toBe(413);
     expect(response.headers.get("connection")).toBe("close");
-    expect(await response.json()).toEqual({ error: expect.stringContaining("larger than 1000000 bytes") });
+    expect(await response.json()).toEqual({
+      error: expect.stringContaining("too large; allowed: at most 1000000 bytes"),
+    });
   });
 
   it("refuses a header length that is no number", async () => {

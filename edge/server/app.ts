@@ -1,45 +1,35 @@
-/**
- * The V2 endpoints over a set of models, as a function of requests: tests call it without a socket, the edge
- * server puts it on a port, and a function calls it for each invocation.
- */
+/** The V2 endpoints over a set of models, as a function of requests: with or without a socket, or in a function. */
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { binaryWanted, encodeInferResponse } from "../../protocol/encode.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
-import { infer, limitsOf, refuseEarly } from "./infer.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
-import { readRequest } from "./read-request.ts";
 import { contentCoding } from "../routes/content-coding.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
-import { requestedModel } from "../routes/requested-model.ts";
-import { modelPaths, route } from "../routes/route.ts";
+import { modelPaths, requestedModel, route } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
+import { infer, limitsOf, refuseEarly } from "./infer.ts";
+import { readRequest } from "./read-request.ts";
 
 export interface EdgeAppOptions {
-  /** What is served; may change while the app runs. */
+  /** The models to serve; may change while the app runs. */
   readonly models: Iterable<ModelRunner>;
   readonly log: Logger;
-  /** Largest request body that is taken, in bytes. */
   readonly maxBodyBytes: number;
-  /** Makes the app serve the statistics extension. */
+  /** Adds the statistics extension to the app. */
   readonly statistics?: StatisticsBook;
-  /** Names of V2 extensions that whoever makes the app adds to it. */
+  /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
 }
 
 /**
  * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
- * `spillway_replica`, which names the replica that ran them.
+ * `spillway_replica`, the replica that ran them.
  */
-export function createEdgeApp({
-  models,
-  log,
-  maxBodyBytes,
-  statistics,
-  extensions = [],
-}: EdgeAppOptions): Hono {
+export function createEdgeApp(options: EdgeAppOptions): Hono {
+  const { models, log, maxBodyBytes, statistics, extensions = [] } = options;
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.

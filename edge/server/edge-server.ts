@@ -1,43 +1,41 @@
-/** The edge server: the models of a repository, each on its replicas, behind the V2 app and its administration. */
+/** The edge server: the models of a repository, each on its replicas, behind the V2 app and the admin endpoints. */
 import { availableParallelism, tmpdir } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { createEdgeApp } from "./app.ts";
+import { adminGuard } from "../../base/program/admin-guard.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import { modelsAtStart } from "../models/models-at-start.ts";
 import { ModelSet } from "../models/model-set.ts";
+import { embeddedRepository, findModels, folderRepository, modelsAtStart } from "../models/repository.ts";
+import { EventList } from "../observe/events.ts";
 import { Metrics } from "../observe/metrics.ts";
-import { StatisticsBook } from "../observe/model-statistics.ts";
-import type { Observer } from "../observe/observer.ts";
+import { type Observer, StatisticsBook } from "../observe/model-statistics.ts";
 import { RecentLatencies } from "../observe/recent-latencies.ts";
-import { ServerEvents } from "../observe/server-events.ts";
-import type { EdgeOptions } from "./options.ts";
-import { Replica } from "../replicas/replica.ts";
-import { replicaLaunch } from "../replicas/replica-launch.ts";
-import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
+import { launchOptions, Replica, type ReplicaOptions } from "../replicas/replica.ts";
 import { ReplicaPool } from "../replicas/replica-pool.ts";
-import { embeddedRepository, findModels, folderRepository } from "../models/repository.ts";
-import { addAdminRoutes } from "../routes/admin-routes.ts";
-import { adminGuard } from "../../base/program/admin-guard.ts";
+import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
+import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
+import { createEdgeApp } from "./app.ts";
+import type { EdgeOptions } from "./options.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
 const loadTimeoutMs = 120_000;
-/** How often an idle replica is asked whether it lives, in milliseconds. */
+/** How often an idle replica is pinged, in milliseconds. */
 const pingMs = 5_000;
+/** Most events of the server as a whole that are kept. */
+const mostEvents = 500;
 const replicaEntry = new URL("../replicas/replica-process.js", import.meta.url);
 const bytesPerMib = 2 ** 20;
 
-/** A server's app, and how to wait for what stands behind it and to stop it. */
 export interface EdgeServer {
   /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
-  /** Begins to load; resolves when every model can answer. Throws an Error that names a model that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer. Rejects with an Error that names one that cannot be loaded. */
   ready(): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
   retire(): void;
-  /** Let what was accepted end, then stop every replica. */
+  /** Finish what was accepted, then stop every replica. */
   close(): Promise<void>;
 }
 
@@ -57,12 +55,12 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
 
   const statistics = new StatisticsBook();
   const latencies = new RecentLatencies(() => performance.now());
-  const events = new ServerEvents();
+  const events = new EventList(mostEvents);
   const observers: Observer[] = [statistics, latencies];
-  const models = new ModelSet(
-    { repository, open: opener(options, observers, log, (name) => models.find(name)), observers, events },
-    files,
-  );
+  const openPool = (model: ModelFile): ModelRunner => poolOf(model, options, observers, log);
+  const open = (model: ModelFile): ModelRunner =>
+    openPipeline(model, openPool, (name) => models.find(name)) ?? openPool(model);
+  const models: ModelSet = new ModelSet({ repository, open, observers, events }, files);
   const metrics = new Metrics(models, statistics);
   observers.push(metrics);
   const installer = new ModelInstaller({
@@ -83,48 +81,44 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
     extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
   const guard = adminGuard(options.adminToken);
-  addRepositoryRoutes(app, { models, installer, guard });
-  addAdminRoutes(app, { models, events, latencies, metrics, guard, diskOf: folder ?? tmpdir(), shutdown });
+  const diskOf = folder ?? tmpdir();
+  addRepositoryRoutes(app, models, installer, guard);
+  addEdgeAdminRoutes(app, { models, events, latencies, metrics, guard, diskOf, shutdown });
   return { app, ready: () => models.ready(), retire: () => models.retire(), close: () => models.close() };
 }
 
-function opener(
+/** Begins to load a model on replicas of its own. */
+function poolOf(
+  model: ModelFile,
   options: EdgeOptions,
   observers: readonly Observer[],
   log: Logger,
-  find: (name: string) => ModelRunner | undefined,
-) {
-  const openPool = (model: ModelFile): ModelRunner => {
-    const replicas = model.config?.replicas ?? options.replicas;
-    checkLaunch(model, replicas);
-    return new ReplicaPool({
-      ...replicaOptions(model, replicas, options, log),
-      replicas,
-      balance: options.balance,
-      maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),
-      maxQueueRows: options.maxQueueRows,
-      maxQueueBytes: options.maxQueueMib * bytesPerMib,
-      hangFactor: options.hangFactor,
-      hangFloorMs: options.hangFloor * 1_000,
-      onBatch: (end) => {
-        for (const observer of observers) observer.onBatch(end);
-      },
-    });
-  };
-  return (model: ModelFile): ModelRunner => openPipeline(model, openPool, find) ?? openPool(model);
+): ReplicaPool {
+  const replicas = model.config?.replicas ?? options.replicas;
+  checkLaunch(model, replicas);
+  return new ReplicaPool({
+    ...replicaOptions(model, replicas, options, log),
+    replicas,
+    balance: options.balance,
+    maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),
+    maxQueueRows: options.maxQueueRows,
+    maxQueueBytes: options.maxQueueMib * bytesPerMib,
+    runTimeoutMs: options.runTimeout * 1_000,
+    onBatch: (end) => {
+      for (const observer of observers) observer.onBatch?.(end);
+    },
+  });
 }
 
-function replicaOptions(model: ModelFile, replicas: number, options: EdgeOptions, log: Logger) {
+function replicaOptions(
+  model: ModelFile,
+  replicas: number,
+  options: EdgeOptions,
+  log: Logger,
+): ReplicaOptions {
   const share = Math.max(1, Math.floor(availableParallelism() / replicas));
-  return {
-    model,
-    threads: model.config?.threads ?? options.threads ?? share,
-    entry: replicaEntry,
-    loadTimeoutMs,
-    pingMs,
-    runTimeoutMs: options.runTimeout * 1_000,
-    log,
-  };
+  const threads = model.config?.threads ?? options.threads ?? share;
+  return { model, threads, entry: replicaEntry, loadTimeoutMs, pingMs, log };
 }
 
 /** Load a model in a process of its own, which then ends. */
@@ -143,7 +137,7 @@ async function tryLoad(model: ModelFile, options: EdgeOptions, log: Logger): Pro
 function checkLaunch({ name, config }: ModelFile, replicas: number): void {
   for (let index = 0; index < (config?.replicas ?? replicas); index++) {
     try {
-      replicaLaunch(config, index);
+      launchOptions(config, index);
     } catch (error) {
       throw new Error(`model ${name}: ${(error as Error).message}`, { cause: error });
     }
@@ -151,8 +145,6 @@ function checkLaunch({ name, config }: ModelFile, replicas: number): void {
 }
 
 function hostsIn(list: string): string[] {
-  return list
-    .split(",")
-    .map((host) => host.trim())
-    .filter((host) => host !== "");
+  const hosts = list.split(",").map((host) => host.trim());
+  return hosts.filter((host) => host !== "");
 }

@@ -1,30 +1,27 @@
-/** What every endpoint that runs a model does alike: refuse early, keep to the request's limits, answer. */
+/** What every endpoint that runs a model shares: early refusals, the limits of a request, and the answer. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "hono";
+import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
 import { rowsOf } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelRunner, RunLimits } from "../models/model-runner.ts";
-import { Turnstile } from "../../base/turnstile.ts";
 
-/** Few refused bodies are read at once: the rest stays with its senders, and a flood does not crowd out what was taken. */
-const discarding = new Turnstile(4);
-/** A sender who dawdles longer than this makes way for others. */
-const longestTurnMs = 1_000;
+/** Only a few refused bodies are read at once, so that a flood of them leaves room for accepted ones. */
+const discarding = new Semaphore(4);
+/** How long a slow sender of a refused body may hold its place. */
+const longestDiscardMs = 1_000;
 
-/**
- * What would be refused anyway need not be in memory first. Its body is read and let go, chunk by chunk, for a caller
- * who is still sending when the connection is closed may never see the answer.
- */
+/** Refuse early what has no chance. The body is read and dropped: a caller that still sends may not see the answer. */
 export async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
   try {
     runner.checkRoom(Number(req.header("content-length") ?? 0));
   } catch (error) {
-    await discarding.pass(async () => {
-      // A caller who hangs up meanwhile has the same answer coming to nobody.
+    await discarding.run(async () => {
+      // Rejects when the caller hangs up, who then needs no answer.
       const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
-      await Promise.race([discarded, delay(longestTurnMs, undefined, { ref: false })]);
+      await Promise.race([discarded, delay(longestDiscardMs, undefined, { ref: false })]);
     });
     throw error;
   }
@@ -35,11 +32,11 @@ export async function infer(
   request: InferRequest,
   limits: RunLimits,
 ): Promise<InferResponse> {
-  const { name, version } = runner.model;
+  const { name, version, config } = runner.model;
   const rows = rowsOf(request);
-  const most = runner.model.config?.maxBatchRows ?? Infinity;
+  const most = config?.maxBatchRows ?? Infinity;
   if (rows > most)
-    throw new ProtocolError(`the request has ${rows} rows; model "${name}" takes ${most} at most`);
+    throw new ProtocolError(`the request has ${rows} rows; allowed: at most ${most} for model "${name}"`);
   const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,
@@ -60,12 +57,12 @@ export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: Abo
   return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
-/** @throws ProtocolError when an output is asked for that the model does not have */
+/** @throws ProtocolError when the request asks for an output that the model does not have */
 function wantedOutputs(request: InferRequest, outputs: readonly Tensor[]): Tensor[] {
   if (request.outputs === undefined) return [...outputs];
   return request.outputs.map(({ name }) => {
     const output = outputs.find((candidate) => candidate.name === name);
     if (output !== undefined) return output;
-    throw new ProtocolError(`no output "${name}"; there are: ${outputs.map((each) => each.name).join(", ")}`);
+    throw new ProtocolError(`no output "${name}"; allowed: ${outputs.map((each) => each.name).join(", ")}`);
   });
 }

@@ -6,17 +6,15 @@ import { elementCount, type Tensor, tensorToNumbers } from "../../protocol/tenso
 /**
  * @param tensor of one row
  * @param content `json` when its elements are JSON documents
- * @returns the element, or nested lists of them where the row has dimensions; bytes that are no text in base64
+ * @returns the element, or nested lists of elements when the row has dimensions; bytes that are not text in base64
  */
 export function jsonOf({ tensor, content }: { readonly tensor: Tensor; readonly content?: string }): unknown {
-  const rowShape = tensor.shape.slice(1);
+  const { datatype, data, shape, name } = tensor;
   const elements: unknown[] =
-    tensor.datatype === "BYTES"
-      ? elementsOfBytes(tensor.data, elementCount(tensor.shape), tensor.name).map((each) =>
-          textOf(each, content),
-        )
+    datatype === "BYTES"
+      ? elementsOfBytes(data, elementCount(shape), name).map((each) => textOf(each, content))
       : Array.from(tensorToNumbers(tensor));
-  return nested(elements, rowShape);
+  return nested(elements, shape.slice(1));
 }
 
 function textOf(element: Uint8Array, content: string | undefined): unknown {
@@ -27,7 +25,7 @@ function textOf(element: Uint8Array, content: string | undefined): unknown {
 
 function nested(elements: unknown[], [size, ...inner]: readonly number[]): unknown {
   if (size === undefined) return elements[0];
-  const length = inner.reduce((product, each) => product * each, 1);
+  const length = elementCount(inner);
   return Array.from({ length: size }, (_, index) =>
     nested(elements.slice(index * length, (index + 1) * length), inner),
   );

@@ -1,38 +1,51 @@
-/** The options of the replay, each with its meaning, unit, range and default. */
+/** The options of `spillway replay`, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { UsageError } from "../../base/usage-error.ts";
 import { learningParts } from "../../client/policies/policy-inputs.ts";
 import { replayPolicyNames } from "../peers/registry.ts";
 
+const file = z.string().min(1).optional();
+
 export const replayOptions = z.strictObject({
-  trace: z
-    .string({ error: "the flag is missing; give the path of a trace" })
-    .min(1)
+  trace: file.describe(
+    "what arrives: a CSV of arrival times, plain or gzip; its first column is t, second or TIMESTAMP",
+  ),
+  scenario: file.describe(
+    "the world it arrives in: a JSON file with links, service times, function sizes, faults and SLO",
+  ),
+  record: file.describe(
+    "instead of both: what vqueue --record wrote; alone, check that the queue still decides the same;" +
+      " with --policy or --compare, replay its arrivals in the world that it tells of",
+  ),
+  explain: z
+    .string()
+    .regex(/^(lost|\d+)$/, "the id of a request in the record, or lost")
+    .optional()
     .describe(
-      "CSV of when requests arrived, plain or gzip; its header says the form: t, second or TIMESTAMP",
+      "with --record: tell what the policy saw and decided about one request, by its id in the record;" +
+        " or about the first 20 that were late, refused or failed (lost)",
     ),
-  scenario: z
-    .string({ error: "the flag is missing; give the path of a scenario" })
-    .min(1)
-    .describe("JSON file of the world: links, service times, function sizes, faults, SLO"),
-  policy: z.enum(replayPolicyNames).optional().describe("what decides about the batches (default: spillway)"),
+  policy: z
+    .enum(replayPolicyNames)
+    .optional()
+    .describe("which policy decides about the batches (default: spillway)"),
   compare: z
     .string()
     .min(1)
     .optional()
-    .describe(
-      "replay under each of these replayPolicies and print a table: names with commas between, or all, which may be left out",
-    )
+    .describe("replay under several policies and print a table: names with commas between, or all")
     .meta({ bareValue: "all" }),
   tune: z
     .boolean()
     .default(false)
-    .describe("find each policy's best parameters on this trace, in hindsight; spillway has none"),
+    .describe("find each policy's best parameters for this trace, in hindsight; spillway has none"),
   without: z
     .string()
     .min(1)
     .optional()
     .describe(
-      `switch parts of spillway's learning off, to see what each is worth: names with commas between, of ${learningParts.join(", ")}`,
+      "switch off parts of spillway's learning, to see what each is worth:" +
+        ` names with commas between, of ${learningParts.join(", ")}`,
     ),
   seed: z
     .number()
@@ -45,28 +58,27 @@ export const replayOptions = z.strictObject({
     .number()
     .min(0)
     .default(0)
-    .describe("where in the trace the replay starts, in the trace's seconds; that moment is its 0"),
+    .describe("start of the replay, in seconds of the trace; this moment becomes 0"),
   to: z
     .number()
     .positive()
     .optional()
-    .describe("where in the trace the replay ends, in the trace's seconds; without it at the trace's end"),
+    .describe("end of the replay, in seconds of the trace (default: the trace's end)"),
   scale: z
     .number()
     .positive()
     .max(100_000)
     .default(1)
-    .describe("rate factor: below 1 leaves requests out, above 1 adds copies that come a little later"),
-  log: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("file for the decision log, lines of JSON; packed when it ends in .gz"),
+    .describe(
+      "factor on the rate: below 1 leaves requests out, above 1 adds copies that come a little later",
+    ),
+  log: file.describe("file for the decision log, lines of JSON; compressed if it ends in .gz"),
   limit: z
     .boolean()
     .default(false)
     .describe(
-      "add the physical limit: what any policy pays at least, whatever it foresees; --compare and --report always do",
+      "add the physical limit: the least that any policy can pay, whatever it foresees;" +
+        " --compare and --report always do",
     ),
   limitQuantile: z
     .number()
@@ -74,15 +86,39 @@ export const replayOptions = z.strictObject({
     .max(1)
     .optional()
     .describe(
-      "quantile of the service times that the limit allows for, and --limit with it: 0.5 foresees every draw," +
+      "quantile of the service times in the limit; turns --limit on: 0.5 foresees every draw," +
         " 0.99 is what a careful dispatcher reserves (default: 0.5)",
     ),
-  report: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("file for one HTML page with charts of the replay, or of all that are compared"),
-  json: z.boolean().default(false).describe("print the summary as one JSON document on stdout"),
+  report: file.describe("file for an HTML page with charts of the replay, or of all that are compared"),
+  json: z.boolean().default(false).describe("print the result as one JSON document on stdout"),
 });
 
-export type ReplayOptions = z.output<typeof replayOptions>;
+export type ReplayCommandOptions = z.output<typeof replayOptions>;
+
+/**
+ * Where the arrivals come from: a trace with a scenario, or a record; and whether a policy replays them.
+ *
+ * @throws UsageError when these are incomplete or given twice
+ */
+export function checkSource({
+  trace,
+  scenario,
+  record,
+  explain,
+  policy,
+  compare,
+}: ReplayCommandOptions): void {
+  const { shape } = replayOptions;
+  if (record === undefined) {
+    if (explain !== undefined) throw new UsageError("--explain needs --record");
+    if (trace === undefined) throw new UsageError(`--trace is missing: ${shape.trace.description}`);
+    if (scenario === undefined) throw new UsageError(`--scenario is missing: ${shape.scenario.description}`);
+    return;
+  }
+  if (trace !== undefined || scenario !== undefined) {
+    const flag = trace === undefined ? "--scenario" : "--trace";
+    throw new UsageError(`${flag} and --record are given; a record holds its own arrivals and world`);
+  }
+  if (explain !== undefined && (policy !== undefined || compare !== undefined))
+    throw new UsageError("--explain tells of the recorded run; leave --policy and --compare out");
+}

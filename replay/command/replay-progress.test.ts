@@ -1,22 +1,22 @@
 import { expect, it } from "vitest";
-import { createReplayProgress, standText } from "./replay-progress.ts";
+import { createReplayProgress, progressText } from "./replay-progress.ts";
 
 const stand = { name: "spillway", requests: 30_000, atMs: 90_000, elapsedMs: 2_000 };
 
 it("draws a bar with percentage, speed and the time that is left", () => {
-  expect(standText({ ...stand, part: 0.25 })).toBe(
+  expect(progressText({ ...stand, part: 0.25 })).toBe(
     "spillway         ██████░░░░░░░░░░░░░░░░░░  25 %  15,000 requests/s, 6 s left",
   );
-  expect(standText({ ...stand, part: 1 })).toContain("100 %  15,000 requests/s, 0 s left");
+  expect(progressText({ ...stand, part: 1 })).toContain("100 %  15,000 requests/s, 0 s left");
 });
 
 it("draws no more than a whole bar, and leaves the time out while nothing is done", () => {
-  expect(standText({ ...stand, part: 1.5 })).toContain(`${"█".repeat(24)} 100 %`);
-  expect(standText({ ...stand, part: 0 })).toMatch(/ 0 % {2}15,000 requests\/s$/);
+  expect(progressText({ ...stand, part: 1.5 })).toContain(`${"█".repeat(24)} 100 %`);
+  expect(progressText({ ...stand, part: 0 })).toMatch(/ 0 % {2}15,000 requests\/s$/);
 });
 
 it("tells the moment of the trace where its end is not known", () => {
-  expect(standText({ ...stand, part: undefined })).toBe(
+  expect(progressText({ ...stand, part: undefined })).toBe(
     "spillway         30,000 requests, 90 s of the trace, 15,000 requests/s",
   );
 });

@@ -1,20 +1,20 @@
-/** How far a replay is, as one line: a bar where its end is known, speed, and what is left. On terminals only. */
+/** The progress of a replay as one line: a bar if its end is known, the speed, and the remaining time. On terminals only. */
 import { createProgress, progressBar } from "../../base/program/progress.ts";
 
-export interface ReplayStand {
+export interface ReplayState {
   readonly name: string;
   readonly requests: number;
-  /** Moment of the trace that is reached. */
+  /** Moment of the trace that has been reached. */
   readonly atMs: number;
-  /** Part that is done, 0 to 1; undefined when the trace's end is not known. */
+  /** Share that is done, 0 to 1; undefined when the end of the trace is unknown. */
   readonly part: number | undefined;
-  /** Since this replay began, above 0. */
+  /** Time since this replay began, above 0. */
   readonly elapsedMs: number;
 }
 
 const nameLength = 16;
 
-export function standText({ name, requests, atMs, part, elapsedMs }: ReplayStand): string {
+export function progressText({ name, requests, atMs, part, elapsedMs }: ReplayState): string {
   const speed = `${thousands((requests / elapsedMs) * 1_000)} requests/s`;
   const head = name.padEnd(nameLength);
   if (part === undefined) {
@@ -25,11 +25,11 @@ export function standText({ name, requests, atMs, part, elapsedMs }: ReplayStand
   return `${head} ${progressBar(done)}  ${speed}${leftS}`;
 }
 
-/** Shows how one replay after another stands on stderr, and nothing where that is no terminal. */
+/** Shows the progress of one replay after another; nothing if the stream is not a terminal. */
 export interface ReplayProgress {
-  /** A replay begins; `end` tells where it ends, as far as that is known. */
+  /** A replay begins; `end` is its number of requests or its last moment, as far as known. */
   readonly begin: (name: string, end: { readonly requests?: number; readonly lastAtMs?: number }) => void;
-  /** So many requests have arrived up to that moment. */
+  /** That many requests have arrived up to that moment. */
   readonly reached: (requests: number, atMs: number) => void;
   readonly end: () => void;
 }
@@ -51,7 +51,7 @@ export function createReplayProgress(stream: NodeJS.WriteStream): ReplayProgress
     },
     reached: (requests, atMs) => {
       const elapsedMs = Math.max(1, performance.now() - beganAtMs);
-      progress.show(() => standText({ name, requests, atMs, part: partOf(requests, atMs), elapsedMs }));
+      progress.show(() => progressText({ name, requests, atMs, part: partOf(requests, atMs), elapsedMs }));
     },
     end: () => progress.end(),
   };

@@ -1,43 +1,73 @@
-/** The world of a replay from its files: the scenario, and the price sheet that it names. */
+/** What a replay runs on, read from files: a trace and a scenario, or the record of a daemon. */
 import { readFileSync } from "node:fs";
-import type { PriceSheet } from "../../serverless/prices/price.ts";
-import type { TargetProfile } from "../../client/policies/target-profile.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { InputError } from "../../base/input-error.ts";
+import type { TextFile } from "../../base/text-lines.ts";
+import { UsageError } from "../../base/usage-error.ts";
+import type { TargetProfile } from "../../client/policies/target-profile.ts";
+import type { PriceSheet } from "../../serverless/prices/price.ts";
+import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
+import { textFile } from "../files.ts";
+import { parseRecord, type RecordedRun } from "../records/recorded-run.ts";
+import { recordedWorld } from "../records/recorded-world.ts";
 import { checkPrices, profileTargets } from "../world/profile.ts";
 import { parseScenario, type Scenario } from "../world/scenario.ts";
-import { UsageError } from "../../base/usage-error.ts";
-import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 
 export interface World {
+  readonly trace: TextFile;
   readonly scenario: Scenario;
   readonly sheet: PriceSheet;
   /** The edge, then each function size. */
   readonly profiles: readonly TargetProfile[];
 }
 
-/**
- * @param path of the scenario
- * @throws InputError that names the scenario's file and field
- */
-export function readWorld(path: string): World {
-  const scenario = readScenario(path);
-  const sheet = readSheet(scenario, path);
-  checkPrices(scenario, sheet, path);
-  return { scenario, sheet, profiles: profileTargets(scenario, sheet) };
+/** @throws InputError that names the scenario's file and field */
+export function readWorld(trace: string, scenarioPath: string): World {
+  const scenario = parseScenario(textOf(scenarioPath), scenarioPath, warn);
+  const sheet = sheetOf(scenario, scenarioPath);
+  checkPrices(scenario, sheet, scenarioPath);
+  return { trace: textFile(trace), scenario, sheet, profiles: profileTargets(scenario, sheet) };
 }
 
-function readScenario(path: string): Scenario {
-  let text: string;
+/**
+ * The arrivals of a record, in the world as far as the record tells of it.
+ *
+ * @throws InputError that names the record and what it lacks
+ */
+export function readRecordedWorld(path: string): World {
+  const world = recordedWorld(readRecord(path), path);
+  return { ...world, profiles: profileTargets(world.scenario, world.sheet) };
+}
+
+/**
+ * A record that was cut in the middle of its last line, as by a crash, is read without that line.
+ *
+ * @throws UsageError that names file and line
+ */
+export function readRecord(path: string): RecordedRun {
+  const text = textOf(path);
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole !== text) warn(`${path}:${whole.split("\n").length}: the line is cut; it is left out`);
   try {
-    text = readFileSync(path, "utf8");
+    return parseRecord(whole, path);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function warn(message: string): void {
+  process.stderr.write(`spillway: ${message}\n`);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
   } catch (error) {
     throw new InputError(path, "", whyUnreadable(error));
   }
-  return parseScenario(text, path, (message) => process.stderr.write(`spillway: ${message}\n`));
 }
 
-function readSheet({ serverless }: Scenario, path: string): PriceSheet {
+function sheetOf({ serverless }: Scenario, path: string): PriceSheet {
   try {
     return readPriceSheet(serverless.prices);
   } catch (error) {

@@ -1,11 +1,42 @@
-/** What a replay came to, and the physical limit beside it, as lines for a person. */
-import { mostMoments } from "../traces/arrival-survey.ts";
+/** What replays came to, as lines for a person or as JSON: one summary, or a table of several, with the physical limit. */
+import { inColumns } from "../../base/columns.ts";
 import { figure, percent } from "../../base/figures.ts";
-import type { ScenarioLimit } from "../limit/scenario-limit.ts";
-import type { ReplaySummary } from "../summary.ts";
-import { formatParameters } from "./tuning.ts";
+import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
+import type { ParameterValues } from "../../client/policies/parameters.ts";
+import { meanRowsOf, type ReplaySummary } from "../summary.ts";
+import { mostMoments } from "../traces/arrival-survey.ts";
 
-export function formatSummary(policy: string, summary: ReplaySummary): string {
+export type ComparedSummary = LimitedSummary & { readonly policy: string };
+
+interface PolicySummary {
+  readonly policy: string;
+  readonly summary: ReplaySummary;
+}
+
+/**
+ * What the command prints.
+ *
+ * @param runs at least one
+ * @param limit undefined when it was not asked for; always there for a comparison
+ */
+export function formatResult(
+  runs: readonly PolicySummary[],
+  limit: ScenarioLimit | undefined,
+  { compare, json }: { readonly compare?: string | undefined; readonly json: boolean },
+): string {
+  const { policy, summary } = runs[0] as PolicySummary;
+  if (limit === undefined) return json ? `${JSON.stringify(summary)}\n` : formatSummary(policy, summary);
+  const limited = runs.map(({ policy, summary }) => ({ policy, ...besideLimit(summary, limit) }));
+  if (compare !== undefined) {
+    if (json) return `${JSON.stringify(limited)}\n`;
+    return `${formatComparison(limited)}\n${formatLimit(limit, summary.currency)}`;
+  }
+  if (json) return `${JSON.stringify(besideLimit(summary, limit))}\n`;
+  const ratio = `ratio to the limit: ${figure(limited[0]?.limitRatio ?? null)}\n`;
+  return `${formatSummary(policy, summary)}${formatLimit(limit, summary.currency)}${ratio}`;
+}
+
+function formatSummary(policy: string, summary: ReplaySummary): string {
   const { requests, served, inSlo, inSloShare, cost, costPer1000, currency, latencyMs, targets } = summary;
   const lines = [
     `${policy}: ${requests} requests, ${inSlo} in SLO (${percent(inSloShare)}), ${served - inSlo} late,` +
@@ -24,8 +55,38 @@ export function formatSummary(policy: string, summary: ReplaySummary): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** One line for each policy, in columns; after them, the parameters that were found for each. */
+export function formatComparison(summaries: readonly ComparedSummary[]): string {
+  const currency = summaries[0]?.currency ?? "";
+  const head = [
+    "policy",
+    `${currency} per 1000`,
+    "ratio to limit",
+    "in SLO",
+    "p50 / p95 / p99 ms",
+    "edge share",
+    "mean batch edge / functions",
+  ];
+  const rows = summaries.map((summary) => {
+    const { policy, costPer1000, limitRatio, inSloShare, latencyMs, targets } = summary;
+    return [
+      policy,
+      figure(costPer1000),
+      figure(limitRatio),
+      percent(inSloShare),
+      [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
+      percent(targets["edge"]?.share ?? null),
+      `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
+    ];
+  });
+  const tuned = summaries.flatMap(({ policy, parameters }) =>
+    parameters === undefined ? [] : [`${policy} with ${formatParameters(parameters)}\n`],
+  );
+  return [inColumns([head, ...rows]), ...tuned].join("");
+}
+
 /** One line. */
-export function formatLimit(limit: ScenarioLimit, currency: string): string {
+function formatLimit(limit: ScenarioLimit, currency: string): string {
   const { quantile, cost, costPer1000, serverlessOnlyCost, absence } = limit;
   switch (absence) {
     case "infeasible":
@@ -36,7 +97,14 @@ export function formatLimit(limit: ScenarioLimit, currency: string): string {
       return (
         `limit: ${figure(cost)} ${currency}, ${figure(costPer1000)} per 1000 requests` +
         ` (${figure(serverlessOnlyCost)} ${currency} without the edge), at quantile ${quantile} of service times;` +
-        " who leaves requests outside the SLO can be below it\n"
+        " a policy that leaves requests outside the SLO can be below it\n"
       );
   }
+}
+
+/** Such as `objectivePart 0.5, stepRows 2`. */
+function formatParameters(parameters: ParameterValues): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
 }

@@ -1,21 +1,21 @@
 /**
- * The most that edge workers, which cost nothing more, can save of what requests would cost elsewhere. A batch
- * with a request of some stretch of time is sent and answered within that stretch and one SLO, so the time that
- * workers and uplink have there bounds what they can take: a fractional knapsack for each.
+ * The most that the edge, which costs nothing more, can save of what requests would cost elsewhere. A batch with a
+ * request of some stretch of time is sent and answered within that stretch plus one SLO. So the time of replicas and
+ * uplink in it bounds what they can take: a fractional knapsack for each.
  */
 
 /** The edge as the bound sees it. */
-export interface EdgeWork {
+export interface LimitEdgeWork {
   readonly replicas: number;
-  /** By request: the least busy time of a replica that it can stand for, in milliseconds; Infinity: never edge. */
+  /** Least busy time of a replica by request, in milliseconds; Infinity when the edge cannot serve it. */
   readonly workMs: Float64Array;
   /** Upload time of one row, in milliseconds, at least 0. */
   readonly uploadMsPerRow: number;
-  /** How long after its arrival a request's batch may keep the link or a replica busy: SLO less round trip. */
+  /** Longest time after its arrival that a request's batch may use the link or a replica: SLO less round trip. */
   readonly insideMs: number;
 }
 
-/** A stretch of arrivals [start, end) with the least bound on its saving that was found. */
+/** A stretch of arrivals [start, end) with the least bound on its saving so far. */
 interface Stretch {
   readonly bin: number;
   readonly start: number;
@@ -26,14 +26,13 @@ interface Stretch {
 const shortestBinMs = 250;
 
 /**
- * Any partition of time into stretches gives a bound (ALGORITHMS 3.4). Stretches of 250 ms are joined by twos up
- * to the whole, and each keeps the better of its own knapsacks and the sum of its halves: the best partition among
- * all such.
+ * Any partition of time into stretches gives a bound (ALGORITHMS 3.4). Stretches of 250 ms are joined in pairs up to the
+ * whole, and each keeps the better of its own knapsacks and the sum of its halves: the best of all such partitions.
  *
  * @param arrivalsMs ascending, at least one
- * @param prices by request: what it costs elsewhere, finite
+ * @param prices cost of each request elsewhere, finite
  */
-export function mostSaving(arrivalsMs: Float64Array, prices: Float64Array, edge: EdgeWork): number {
+export function mostSaving(arrivalsMs: Float64Array, prices: Float64Array, edge: LimitEdgeWork): number {
   const rankOf = ranksByDensity(prices, edge.workMs);
   let stretches = shortestStretches(arrivalsMs);
   for (let binMs = shortestBinMs; ; binMs *= 2) {
@@ -51,12 +50,12 @@ export function mostSaving(arrivalsMs: Float64Array, prices: Float64Array, edge:
   }
 }
 
-/** The smaller of the two knapsacks: replica time, which begins after the first row's upload, and upload time. */
+/** The smaller of two knapsacks: replica time, which begins after the first row's upload, and upload time. */
 function stretchSaving(
   { start, end }: Stretch,
   timeMs: number,
   prices: Float64Array,
-  { replicas, workMs, uploadMsPerRow }: EdgeWork,
+  { replicas, workMs, uploadMsPerRow }: LimitEdgeWork,
   rankOf: Uint32Array,
 ): number {
   const requests: number[] = [];
@@ -85,7 +84,7 @@ function stretchSaving(
   return saving;
 }
 
-/** Requests in order of value over weight, whole as long as they fit, the next one in part (Dantzig 1957). */
+/** Takes whole requests in the given order while they fit, then a part of the next one (Dantzig 1957). */
 function fractionalKnapsack(
   requests: readonly number[],
   prices: Float64Array,
@@ -104,7 +103,7 @@ function fractionalKnapsack(
   return value;
 }
 
-/** By request its place in the order of what a millisecond of work on it saves, the most first. */
+/** Rank of each request by the saving of a millisecond of work on it, the most first. */
 function ranksByDensity(prices: Float64Array, workMs: Float64Array): Uint32Array {
   const density = prices.map((price, i) => price / (workMs[i] as number));
   const order = Uint32Array.from({ length: prices.length }, (_, i) => i).sort(
@@ -129,7 +128,7 @@ function shortestStretches(arrivalsMs: Float64Array): Stretch[] {
   return stretches;
 }
 
-/** Bins 2k and 2k + 1 become bin k; a bin whose neighbour is empty stays as it is. */
+/** Bins 2k and 2k + 1 become bin k; a bin without a neighbour stays as it is. */
 function joinedByTwos(stretches: readonly Stretch[]): Stretch[] {
   const joined: Stretch[] = [];
   for (const { bin, start, end, savedAtMost } of stretches) {

@@ -3,12 +3,7 @@ import { resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import {
-  profileMeanTable,
-  profileTable,
-  sortProfile,
-  type Profile,
-} from "../../algorithms/latency/profile.ts";
+import { type MeasuredSamples, MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
 import { type LimitEdge, type LimitFunction, lowerBound } from "./lower-bound.ts";
 import { leastShares } from "./request-price.ts";
@@ -192,12 +187,15 @@ interface Scenario {
     readonly replicas: number;
     readonly maxBatch: number;
     readonly link: Link;
-    readonly serviceMs: Profile;
+    readonly serviceMs: MeasuredSamples;
   };
   readonly serverless: {
     readonly link: Link;
     readonly prices: string;
-    readonly sizes: readonly (FunctionSize & { readonly maxBatch: number; readonly serviceMs: Profile })[];
+    readonly sizes: readonly (FunctionSize & {
+      readonly maxBatch: number;
+      readonly serviceMs: MeasuredSamples;
+    })[];
   };
 }
 interface Link {
@@ -207,6 +205,7 @@ interface Link {
 
 it.skipIf(!existsSync(referee))(
   "agrees with the referee's limit on a cut of a recorded trace (skips without ../shared)",
+  { tags: ["slow"] },
   async () => {
     const file = resolve(shared, "data/traces/azure-llm-2023-conv-asis.csv.gz");
     const lines = gunzipSync(readFileSync(file)).toString("utf8").trim().split("\n").slice(1, 4_001);
@@ -233,25 +232,31 @@ it.skipIf(!existsSync(referee))(
     };
     const loaded = scenarios.loadScenario(resolve(shared, path));
     for (const quantile of [0.5, 0.95]) {
-      const latencyMs = (profile: Profile, link: Link, maxRows: number): Float64Array =>
-        profileTable(sortProfile(profile), quantile, maxRows).map(
-          (ms, rows) => ms + link.rttMs + rows * rowMs(link),
-        );
+      const table = (maxRows: number, of: (rows: number) => number): Float64Array =>
+        Float64Array.from({ length: maxRows + 1 }, (_, rows) => (rows === 0 ? 0 : of(rows)));
+      const latencyMs = (samples: MeasuredSamples, link: Link, maxRows: number): Float64Array => {
+        const times = new MeasuredTimes(samples, maxRows);
+        return table(maxRows, (rows) => times.quantileMs(rows, quantile) + link.rttMs + rows * rowMs(link));
+      };
+      const meanTable = (
+        samples: MeasuredSamples,
+        maxRows: number,
+        of?: (serviceMs: number) => number,
+      ): Float64Array => {
+        const times = new MeasuredTimes(samples, maxRows);
+        return table(maxRows, (rows) => times.mean(rows, of));
+      };
       const ours = lowerBound({
         arrivalsMs,
         sloMs,
         functions: serverless.sizes.map((size) => ({
           latencyMs: latencyMs(size.serviceMs, serverless.link, size.maxBatch),
-          cost: profileMeanTable(
-            sortProfile(size.serviceMs),
-            size.maxBatch,
-            (ms) => callCost(sheet, size, ms).cost,
-          ),
+          cost: meanTable(size.serviceMs, size.maxBatch, (ms) => callCost(sheet, size, ms).cost),
         })),
         edge: {
           replicas: edge.replicas,
           latencyMs: latencyMs(edge.serviceMs, edge.link, edge.maxBatch),
-          serviceMs: profileMeanTable(sortProfile(edge.serviceMs), edge.maxBatch),
+          serviceMs: meanTable(edge.serviceMs, edge.maxBatch),
           rttMs: edge.link.rttMs,
           uploadMsPerRow: rowMs(edge.link),
         },

@@ -1,15 +1,15 @@
-/** The least that a request's share of any batch can be: what both bounds of this folder are made of. */
+/** The least share of a batch that a request can have: the base of both bounds in this folder. */
 
-/** One way to make a batch. */
+/** A possible size of a batch, and its price. */
 export interface BatchOption {
   readonly rows: number;
-  /** How far apart its first and last arrival may be: SLO less latency, in milliseconds. */
+  /** Largest distance of its first and last arrival: SLO less latency, in milliseconds. */
   readonly spanMs: number;
-  /** What each of its requests pays: money, or busy time. */
+  /** Share of each request: of money, or of busy time. */
   readonly share: number;
 }
 
-/** The options of a target from its tables by rows (index 0 unused); those that miss the SLO are left out. */
+/** The batches that a target can answer within the SLO, from its tables by rows (index 0 unused). */
 export function batchOptions(
   latencyMs: ArrayLike<number>,
   priceOfBatch: ArrayLike<number>,
@@ -24,9 +24,9 @@ export function batchOptions(
 }
 
 /**
- * For each request the least share among the options that some window around it can fill: an option of n rows
- * with a span needs n arrivals, the request's among them, that lie within the span. A batch that holds the
- * request is such a window, so none gives it a smaller share (ALGORITHMS 3.3, R2: contiguity is not assumed).
+ * The least share of each request, over the options that some window around it can fill: an option of n rows needs n
+ * arrivals within its span, the request's among them. Every batch with the request is such a window, so none gives it a
+ * smaller share (ALGORITHMS 3.3, R2; batches need not be of neighbours).
  *
  * @param arrivalsMs ascending
  * @returns by request; Infinity where no option can be filled
@@ -38,7 +38,7 @@ export function leastShares(arrivalsMs: Float64Array, options: readonly BatchOpt
   return shares;
 }
 
-/** From the least share up, without those that have a no larger, no tighter option of at most that share. */
+/** By ascending share, without those that are no better than an earlier one in rows and span. */
 function worthTrying(options: readonly BatchOption[]): BatchOption[] {
   const kept: BatchOption[] = [];
   const ascending = [...options].sort((a, b) => a.share - b.share || a.rows - b.rows || b.spanMs - a.spanMs);
@@ -49,7 +49,7 @@ function worthTrying(options: readonly BatchOption[]): BatchOption[] {
   return kept;
 }
 
-/** Give the option's share to every request without one that lies in a window of its size and span. */
+/** Gives the option's share to each request that has none yet and lies in a window of its size and span. */
 function price(
   arrivalsMs: Float64Array,
   { rows, spanMs, share }: BatchOption,
@@ -70,7 +70,7 @@ function price(
   }
 }
 
-/** The requests that have no share yet: the next one at or after an index, by union-find. */
+/** The requests without a share: finds the next one at or after an index, by union-find. */
 class Unpriced {
   readonly #next: Uint32Array;
 

@@ -84,6 +84,7 @@ const shared = fileURLToPath(new URL("../../../shared/", import.meta.url));
 
 it.skipIf(!existsSync(shared))(
   "agrees with the referee's limit on a recorded trace (skips without ../shared)",
+  { tags: ["slow"] },
   async () => {
     const trace = join(shared, "data/traces/synthetic-poisson-steps.csv.gz");
     const path = join(shared, "data/scenarios/vgg-titanx-slow-uplink.json");

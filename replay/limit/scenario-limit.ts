@@ -1,17 +1,17 @@
-/** The physical limit of a scenario over a replay's arrivals, and what a policy's cost comes to beside it. */
+/** The physical limit of a scenario for the arrivals of a replay, and the ratio of a policy's cost to it. */
 import { lowerBound } from "./lower-bound.ts";
 import { latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
 import type { ArrivalSurvey } from "../traces/arrival-survey.ts";
 import type { ReplaySummary } from "../summary.ts";
 
 export interface ScenarioLimit {
-  /** Of the service times: 0.5 foresees every draw, a high one is what a dispatcher dares. */
+  /** Quantile of the service times: 0.5 foresees every draw, a high one is what a careful dispatcher reserves. */
   readonly quantile: number;
-  /** At least this is paid, over all requests; null when there is no limit. */
+  /** Least cost of all requests; null without a limit. */
   readonly cost: number | null;
-  /** At least this without the edge. */
+  /** Least cost without the edge. */
   readonly serverlessOnlyCost: number | null;
-  /** Null, too, when nothing arrived. */
+  /** Null also when nothing arrived. */
   readonly costPer1000: number | null;
   /** Why there is no limit: no function answers in time, or the trace is too long. */
   readonly absence: "infeasible" | "too many arrivals" | null;
@@ -19,22 +19,22 @@ export interface ScenarioLimit {
 
 export type LimitedSummary = ReplaySummary & {
   readonly limit: ScenarioLimit;
-  /** Cost as a multiple of the limit's; null where there is no limit or it is 0. */
+  /** Cost over the limit's cost; null when that is 0 or there is no limit. */
   readonly limitRatio: number | null;
 };
 
-/** A limit with what it is made of, by row: when it arrived, and its part of the cost. */
+/** A limit, with the arrival and the share of the cost of each row. */
 export interface LimitOfArrivals {
   readonly limit: ScenarioLimit;
   readonly rows: { readonly momentsMs: Float64Array; readonly shares: Float64Array } | undefined;
 }
 
-/** What is left of the functions' price after an edge that can take everything is a matter of rounding. */
+/** A smaller share of the functions' price is rounding: the edge can take everything. */
 const relativeRounding = 1e-9;
 
 /**
- * A request of several rows counts as that many requests, and all models as one: both allow more batches than
- * there are, so the limit stays below what can be reached.
+ * A request of several rows counts as that many requests, and all models as one. Both allow more batches than there
+ * are, so the limit stays below what can be reached.
  *
  * @param profiles the edge, then each function size
  * @param quantile of the service times, 0 to 1
@@ -76,9 +76,9 @@ export function besideLimit(summary: ReplaySummary, limit: ScenarioLimit): Limit
 }
 
 /**
- * The limit as it adds up: at the end of each bucket of time the shares of all rows that arrived until then, scaled
- * so that they come to the limit's cost in the end. What the edge saves belongs to no single row, so this is a
- * picture and no limit of a part of the trace. Empty when there is no limit.
+ * The limit over time, for a chart: at the end of each bucket, the shares of all rows that have arrived, scaled so that
+ * the total is the limit's cost. What the edge saves belongs to no single row, so only the total is a limit. Empty
+ * without a limit.
  */
 export function limitOverTime({ limit, rows }: LimitOfArrivals, widthMs: number): number[] {
   if (rows === undefined || limit.cost === null) return [];

@@ -42,10 +42,15 @@ export const replayParameters: Partial<Record<ReplayPolicyName, ParameterGrid>> 
   bentoml: bentomlParameters,
 };
 
-/** Makes a policy with these values, one for each parameter of its grid; undefined: the defaults. */
+/**
+ * Makes a policy with these values, one for each parameter of its grid; undefined: the defaults.
+ *
+ * @example
+ * policyWith("fixed", { edgeRows: 8, functionRows: 2, timeoutPart: 0.2 });
+ */
 export function policyWith(
   name: ReplayPolicyName,
-  values: ParameterValues | undefined,
+  values?: ParameterValues,
 ): (inputs: PolicyInputs) => Policy {
   // Each factory knows the names of its own parameters; here they are just strings.
   const make = replayPolicies[name] as (inputs: PolicyInputs, values?: ParameterValues) => Policy;

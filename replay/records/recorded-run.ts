@@ -5,6 +5,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
+import type { Policy } from "../../client/policies/policy.ts";
 import { makePolicy } from "../../client/policies/make-policy.ts";
 import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
 import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
@@ -20,6 +21,16 @@ export interface RecordedRun {
   readonly header: RecordHeader;
   readonly inputs: readonly QueueInput[];
   readonly outputs: readonly RecordedDecision[];
+  /** Line of the file for each of `outputs`, counted from 1. */
+  readonly outputLines: readonly number[];
+}
+
+/** Watches the replay of a record. */
+export interface ReplayObserver {
+  /** Called for every event of the replayed queue and every plan of its policy, in order. */
+  onEvent?(event: QueueEvent | PlanRecord): void;
+  /** Wraps the policy: the result must decide like it, and may note what it is shown. */
+  watch?(policy: Policy): Policy;
 }
 
 /**
@@ -31,25 +42,32 @@ export interface RecordedRun {
 export function parseRecord(text: string, file: string): RecordedRun {
   const lines = text.trimEnd().split("\n");
   const [header, ...events] = lines.map((line, index) => {
+    let value: { kind?: unknown } | null;
     try {
-      return JSON.parse(line) as RecordHeader | QueueEvent | PlanRecord;
+      value = JSON.parse(line);
     } catch (error) {
       throw new Error(`${file}:${index + 1}: ${(error as Error).message}`, { cause: error });
     }
+    if (typeof value?.kind !== "string")
+      throw new Error(`${file}:${index + 1}: not an event of a record: ${line.slice(0, 80)}`);
+    return value as RecordHeader | QueueEvent | PlanRecord;
   });
   if (header?.kind !== "header" || header.format !== "spillway-record/2") {
     throw new Error(`${file}:1: no header of format spillway-record/2`);
   }
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
-  for (const event of events as (QueueEvent | PlanRecord)[]) {
-    if (isDecision(event)) outputs.push(event);
-    else inputs.push(event);
+  const outputLines: number[] = [];
+  for (const [index, event] of (events as (QueueEvent | PlanRecord)[]).entries()) {
+    if (isDecision(event)) {
+      outputs.push(event);
+      outputLines.push(index + 2);
+    } else inputs.push(event);
   }
-  return { header, inputs, outputs };
+  return { header, inputs, outputs, outputLines };
 }
 
-function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
+export function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
   return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
 }
 
@@ -73,7 +91,10 @@ class RecordedClock implements Clock {
  *
  * @throws Error when the record holds the result of a batch that the queue does not form
  */
-export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[] {
+export function replayRecord(
+  { header, inputs }: Pick<RecordedRun, "header" | "inputs">,
+  observer: ReplayObserver = {},
+): RecordedDecision[] {
   const clock = new RecordedClock();
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
@@ -93,11 +114,16 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
     };
   });
   const sizes = new Map<number, number>();
+  const policy = makePolicy(header.policy, header.sloMs, {
+    onPlan: (key, change) => {
+      const plan: PlanRecord = { kind: "plan", key, ...change };
+      outputs.push(plan);
+      observer.onEvent?.(plan);
+    },
+  });
   const queue = new VirtualQueue<undefined, undefined>({
     clock,
-    policy: makePolicy(header.policy, header.sloMs, {
-      onPlan: (key, change) => outputs.push({ kind: "plan", key, ...change }),
-    }),
+    policy: observer.watch?.(policy) ?? policy,
     targets,
     sloMs: header.sloMs,
     maxQueuedRows: header.maxQueuedRows,
@@ -107,6 +133,7 @@ export function replayRecord({ header, inputs }: RecordedRun): RecordedDecision[
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
       if (isDecision(event)) outputs.push(event);
+      observer.onEvent?.(event);
     },
   });
   for (const [index, input] of inputs.entries()) {

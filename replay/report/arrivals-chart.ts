@@ -1,6 +1,16 @@
-/** When requests arrived, and when which policy made another plan. */
-import type { Chart, Report, ReportRun } from "./report.ts";
-import { axis, chartWidth, faultBands, ink, legend, styleOf, timeAxis, timeUnit } from "./style.ts";
+/** Arrivals over time, and a mark for each plan of each policy. */
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
+import {
+  axis,
+  chartWidth,
+  faultBands,
+  ink,
+  legend,
+  lineSeries,
+  styleOf,
+  timeAxis,
+  timeUnit,
+} from "./style.ts";
 
 const [left, right, top] = [84, 24, 48];
 const ratesHeight = 220;
@@ -8,7 +18,7 @@ const laneHeight = 26;
 const lanesTop = top + ratesHeight + 16;
 const symbols = ["circle", "diamond", "triangle", "rect", "pin", "arrow"];
 
-export function arrivalsChart({ scenario, runs }: Report): Chart {
+export function arrivalsChart({ scenario, runs }: ReplayReport): Chart {
   const { timeline } = runs[0] as ReportRun;
   const { spanMs } = timeline;
   const planning = runs.filter(({ timeline }) => timeline.moments.some(({ plans }) => plans.size > 0));
@@ -28,8 +38,8 @@ export function arrivalsChart({ scenario, runs }: Report): Chart {
     caption:
       `Requests a second in buckets of ${timeline.widthMs / 1_000} s.` +
       (hasLanes
-        ? " Below, a mark where a policy planned anew, by what made it do so."
-        : " No policy of this replay tells of plans.") +
+        ? " Below, a mark for each new plan of a policy, by its cause."
+        : " No policy of this replay makes plans.") +
       (scenario.faults.length > 0 ? " Shaded: faults of the scenario." : ""),
     height: (hasLanes ? lanesTop + lanesHeight : top + ratesHeight) + 48,
     option: {
@@ -43,16 +53,12 @@ export function arrivalsChart({ scenario, runs }: Report): Chart {
         : [timeAxis(spanMs, {})],
       yAxis: [axis("requests/s", 52, { type: "value", min: 0 }), ...(hasLanes ? [lanes] : [])],
       series: [
-        {
-          name: "requests/s",
-          type: "line",
-          symbol: "none",
-          color: styleOf(0).color,
+        lineSeries("requests/s", 0, styleOf(0).color, {
           lineStyle: { width: 1.5 },
           areaStyle: { opacity: 0.15 },
           data: ratesOf(timeline),
           markArea: faultBands(scenario.faults, spanMs),
-        },
+        }),
         ...causes.map((cause, index) => ({
           name: cause,
           type: "scatter" as const,
@@ -68,7 +74,7 @@ export function arrivalsChart({ scenario, runs }: Report): Chart {
   };
 }
 
-/** By the middle of each bucket. A last bucket that the trace fills less than half tells too little of its rate. */
+/** At the middle of each bucket. A last bucket that is less than half full is left out: it tells too little. */
 function ratesOf({ widthMs, moments, spanMs }: ReportRun["timeline"]): [at: number, ratePerS: number][] {
   const unit = timeUnit(spanMs);
   return moments.flatMap(({ arrivals }, index): [number, number][] => {

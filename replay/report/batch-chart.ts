@@ -1,8 +1,8 @@
-/** How large batches were, by target, a panel for each policy. */
-import type { Chart, Report, ReportRun } from "./report.ts";
+/** Batch sizes by target, with a panel for each policy. */
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
 import { axis, legend, panels, panelTitle, styleOf } from "./style.ts";
 
-export function batchChart({ runs }: Report): Chart {
+export function batchChart({ runs }: ReplayReport): Chart {
   const targets = [...(runs[0] as ReportRun).timeline.batches.keys()].filter((target) =>
     runs.some((run) => batchesOf(run, target).some((count) => count > 0)),
   );
@@ -15,8 +15,8 @@ export function batchChart({ runs }: Report): Chart {
   return {
     title: "Batch sizes",
     caption:
-      "Of the answered batches of each target, the share that had so many rows; the bars of one colour add up to" +
-      " 100 % in each panel, however few batches the target had.",
+      "Share of the answered batches of each target by number of rows. In each panel, the bars of one colour add up to" +
+      " 100 %, however few batches the target had.",
     height,
     option: {
       legend: legend(targets, "symbols"),
@@ -54,7 +54,7 @@ function largest(byRows: readonly number[]): number {
   return byRows.findLastIndex((count) => count > 0);
 }
 
-/** In per cent, from 1 row on; nothing where there is no batch, so that no bar of no height is drawn. */
+/** In per cent, from 1 row on; null without batches, so that no empty bar is drawn. */
 function sharesOf(byRows: readonly number[], mostRows: number): (number | null)[] {
   const all = byRows.reduce((sum, count) => sum + count, 0);
   return Array.from({ length: mostRows }, (_, index) => {

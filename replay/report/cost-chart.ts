@@ -1,13 +1,23 @@
-/** What each policy has paid so far, beside the physical limit. */
+/** Cumulative cost of each policy, beside the physical limit. */
 import { limitOverTime } from "../limit/scenario-limit.ts";
-import type { Chart, Report, ReportRun } from "./report.ts";
-import { axis, legend, legendOverhang, chartWidth, ink, styleOf, timeAxis, timeUnit } from "./style.ts";
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
+import {
+  axis,
+  legend,
+  legendOverhang,
+  lineSeries,
+  chartWidth,
+  ink,
+  styleOf,
+  timeAxis,
+  timeUnit,
+} from "./style.ts";
 
 const limitName = "limit";
-/** Costs that lie further apart are drawn on a logarithmic scale. */
+/** Costs that differ by a larger factor are drawn on a logarithmic scale. */
 const widestLinear = 10;
 
-export function costChart({ limit, runs }: Report): Chart {
+export function costChart({ limit, runs }: ReplayReport): Chart {
   const { widthMs, spanMs } = (runs[0] as ReportRun).timeline;
   const unit = timeUnit(spanMs);
   const { currency } = (runs[0] as ReportRun).summary;
@@ -29,12 +39,12 @@ export function costChart({ limit, runs }: Report): Chart {
   return {
     title: "Cumulative cost",
     caption:
-      "What was paid for calls of functions up to each moment." +
+      "Cost of the function calls up to each moment." +
       (limit.rows === undefined
         ? ""
-        : " The limit over time is each request's least share of a call, scaled so that all together come to the" +
-          " limit's cost; only its end is a bound.") +
-      (free.length > 0 ? ` Nothing is paid by ${free.join(", ")}.` : ""),
+        : " The limit over time adds up each request's least share of a call, scaled so that the sum is the limit's" +
+          " cost; only its end is a bound.") +
+      (free.length > 0 ? ` Without cost: ${free.join(", ")}.` : ""),
     height: top + 332,
     option: {
       legend: legend(names),
@@ -43,17 +53,15 @@ export function costChart({ limit, runs }: Report): Chart {
       yAxis: axis(`cost so far, ${currency}${isLog ? " (logarithmic)" : ""}`, 60, {
         type: isLog ? "log" : "value",
       }),
-      series: paying.map(({ name, color, type, widthMs, costs }) => ({
-        name,
-        type: "line" as const,
-        symbol: "none",
-        color,
-        lineStyle: { type, width: name === limitName ? 2 : 1.8 },
-        data: costs.map((cost, bucket): [number, number | null] => [
-          Math.min((bucket + 1) * widthMs, spanMs) / unit.ms,
-          isLog && cost === 0 ? null : cost,
-        ]),
-      })),
+      series: paying.map(({ name, color, type, widthMs, costs }) =>
+        lineSeries(name, 0, color, {
+          lineStyle: { type, width: name === limitName ? 2 : 1.8 },
+          data: costs.map((cost, bucket): [number, number | null] => [
+            Math.min((bucket + 1) * widthMs, spanMs) / unit.ms,
+            isLog && cost === 0 ? null : cost,
+          ]),
+        }),
+      ),
     },
   };
 }

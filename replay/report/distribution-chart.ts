@@ -1,11 +1,11 @@
-/** How latencies are distributed: the share of all requests within each, and the tail. */
-import type { Chart, Report, ReportRun } from "./report.ts";
-import { alarm, axis, faint, ink, legend, noEndLabels, panels, styleOf } from "./style.ts";
+/** Distribution of the latencies: the share of all requests within each latency, and the tail. */
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
+import { alarm, axis, faint, ink, legend, lineSeries, noEndLabels, panels, styleOf } from "./style.ts";
 
 /** Smaller shares are not drawn. */
 const leastPercent = 1e-3;
 
-export function distributionChart({ scenario, runs }: Report): Chart {
+export function distributionChart({ scenario, runs }: ReplayReport): Chart {
   const { sloMs, sloQuantile } = scenario;
   const names = runs.map(({ policy }) => policy);
   const { panels: places, height } = panels(2, 300, names);
@@ -24,9 +24,9 @@ export function distributionChart({ scenario, runs }: Report): Chart {
   return {
     title: "Latency distribution",
     caption:
-      "Left, the share of all requests that was answered within a latency; right, the share that was not. Requests" +
-      " that were refused or failed are never answered. A policy meets the SLO when its line crosses the dotted" +
-      ` one (${promisedPercent} % of the requests) on the left of the red one (${sloMs} ms).`,
+      "Left: share of all requests answered within a latency. Right: share not answered within it. Refused and failed" +
+      ` requests are never answered. A policy meets the SLO when its line crosses the dotted line (${promisedPercent} %` +
+      ` of the requests) to the left of the red line (${sloMs} ms).`,
     height,
     option: {
       legend: legend(names),
@@ -39,20 +39,19 @@ export function distributionChart({ scenario, runs }: Report): Chart {
       series: runs.flatMap((run, index) => {
         const answered = answeredWithin(run);
         const rest = answered.map(([ms, percent]): [number, number] => [ms, 100 - percent]);
+        const { color, type } = styleOf(index);
+        const curve = (panel: number, data: [latencyMs: number, percent: number][], sloPercent: number) =>
+          lineSeries(run.policy, panel, color, {
+            lineStyle: { type, width: 1.8 },
+            data,
+            ...(index === 0 ? { markLine: slo(sloMs, sloPercent, promisedPercent) } : {}),
+          });
         return [
+          curve(0, answered, promisedPercent),
           curve(
-            run,
-            index,
-            0,
-            answered,
-            index === 0 ? slo(sloMs, promisedPercent, promisedPercent) : undefined,
-          ),
-          curve(
-            run,
-            index,
             1,
             rest.filter(([, percent]) => percent >= leastPercent),
-            index === 0 ? slo(sloMs, restPercent, promisedPercent) : undefined,
+            restPercent,
           ),
         ];
       }),
@@ -60,28 +59,7 @@ export function distributionChart({ scenario, runs }: Report): Chart {
   };
 }
 
-function curve(
-  { policy }: ReportRun,
-  index: number,
-  panel: number,
-  data: [latencyMs: number, percent: number][],
-  markLine: ReturnType<typeof slo> | undefined,
-) {
-  const { color, type } = styleOf(index);
-  return {
-    name: policy,
-    type: "line" as const,
-    symbol: "none",
-    xAxisIndex: panel,
-    yAxisIndex: panel,
-    color,
-    lineStyle: { type, width: 1.8 },
-    data,
-    ...(markLine === undefined ? {} : { markLine }),
-  };
-}
-
-/** The SLO as a latency, and the share that must be within it. */
+/** Lines at the SLO and at the share that must be within it. */
 function slo(sloMs: number, atPercent: number, promisedPercent: number) {
   return {
     silent: true,
@@ -101,12 +79,12 @@ function slo(sloMs: number, atPercent: number, promisedPercent: number) {
   };
 }
 
-/** Per cent of all requests, by latency. */
+/** Per cent of all requests answered within each latency. */
 function answeredWithin({ summary, timeline }: ReportRun): [latencyMs: number, percent: number][] {
   return timeline.latencies.map(({ latencyMs, count }) => [latencyMs, (count / summary.requests) * 100]);
 }
 
-/** The least and the greatest latency, the SLO among them. */
+/** Least and greatest latency, with some room around the SLO. */
 function range(runs: readonly ReportRun[], sloMs: number): [least: number, most: number] {
   const all = runs.flatMap(({ timeline }) => timeline.latencies.map(({ latencyMs }) => latencyMs));
   return [all.reduce((a, b) => Math.min(a, b), sloMs / 10), all.reduce((a, b) => Math.max(a, b), sloMs * 2)];

@@ -1,7 +1,7 @@
-/** How long answers took over time, a panel for each policy, beside the SLO. */
+/** Latency over time, beside the SLO, with a panel for each policy. */
 import type { Scenario } from "../world/scenario.ts";
 import type { TimelineBucket } from "../timeline.ts";
-import type { Chart, Report, ReportRun } from "./report.ts";
+import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
 import {
   alarm,
   axis,
@@ -9,6 +9,7 @@ import {
   faultBands,
   ink,
   legend,
+  lineSeries,
   panels,
   panelTitle,
   styleOf,
@@ -18,7 +19,7 @@ import {
 
 const names = ["p50", "p99"] as const;
 
-export function latencyChart({ scenario, runs }: Report): Chart {
+export function latencyChart({ scenario, runs }: ReplayReport): Chart {
   const { sloMs } = scenario;
   const { panels: places, height } = panels(runs.length, runs.length === 1 ? 280 : 170, names);
   const { widthMs, spanMs } = (runs[0] as ReportRun).timeline;
@@ -26,8 +27,8 @@ export function latencyChart({ scenario, runs }: Report): Chart {
   return {
     title: "Latency over time",
     caption:
-      `From arrival to answer, of the requests that arrived in a bucket of ${widthMs / 1_000} s and were served;` +
-      ` the red line is the SLO of ${sloMs} ms. Requests that were refused or failed are not in it.`,
+      `From arrival to answer, for the served requests that arrived in each bucket of ${widthMs / 1_000} s. The red line` +
+      ` is the SLO of ${sloMs} ms. Refused and failed requests are left out.`,
     height,
     option: {
       legend: legend(names),
@@ -60,22 +61,16 @@ function curve(
   latencyMs: (moment: TimelineBucket) => number | undefined,
 ) {
   const unit = timeUnit(spanMs);
-  return {
-    name,
-    type: "line" as const,
-    xAxisIndex: panel,
-    yAxisIndex: panel,
-    symbol: "none",
-    color: styleOf(name === "p50" ? 0 : 1).color,
+  return lineSeries(name, panel, styleOf(name === "p50" ? 0 : 1).color, {
     lineStyle: { width: 1.2 },
     data: moments.map((moment, bucket): [number, number | null] => [
       ((bucket + 0.5) * widthMs) / unit.ms,
       latencyMs(moment) ?? null,
     ]),
-  };
+  });
 }
 
-/** The SLO and the faults, behind one curve of each panel. */
+/** The SLO and the faults, behind the first curve of a panel. */
 function background({ sloMs, faults }: Scenario, spanMs: number) {
   return {
     markLine: {
@@ -102,7 +97,7 @@ function decades(values: readonly number[]): [low: number, high: number] {
   return [10 ** Math.floor(exponentOf(least)), 10 ** Math.ceil(exponentOf(most))];
 }
 
-/** Of ten; 1 µs counts as the least. */
+/** Decimal exponent; at least that of 1 µs. */
 function exponentOf(ms: number): number {
   return Math.log10(Math.max(1e-3, ms));
 }

@@ -1,10 +1,11 @@
+// @module-tag slow
 import { expect, it } from "vitest";
 import { LatencyHistogram } from "../../base/latency-histogram.ts";
 import { parseScenario } from "../world/scenario.ts";
 import { Tally } from "../summary.ts";
 import type { TimelineBucket } from "../timeline.ts";
 import { reportPage } from "./page.ts";
-import type { Report, ReportRun } from "./report.ts";
+import type { ReplayReport, ReportRun } from "./chart.ts";
 
 const link = { rttMs: 2, uplinkMbps: 100 };
 const scenario = parseScenario(
@@ -52,7 +53,7 @@ function run(policy: string, seconds: number): ReportRun {
 const limit = { quantile: 0.5, cost: 1, serverlessOnlyCost: 2, costPer1000: 3, absence: null };
 const rows = { momentsMs: Float64Array.of(0, 30_000), shares: Float64Array.of(1, 1) };
 
-function report(runs: readonly ReportRun[], change: Partial<Report> = {}): Report {
+function report(runs: readonly ReportRun[], change: Partial<ReplayReport> = {}): ReplayReport {
   return { facts: [["trace", "made.csv"]], scenario, limit: { limit, rows }, runs, ...change };
 }
 
@@ -91,7 +92,7 @@ it("is written for a replay without a limit, without requests and without answer
   const batches = new Map([["edge", [0, 0]]]);
   const empty = { ...none, timeline: { ...none.timeline, spanMs: 1, batches } };
   const page = await reportPage(report([empty], { limit: { limit: absent, rows: undefined } }));
-  expect(page).toContain("There is no limit to compare with: infeasible.");
+  expect(page).toContain("There is no physical limit: infeasible.");
   expect(page).not.toMatch(/NaN|Infinity/);
 });
 

@@ -1,4 +1,4 @@
-/** A report as one HTML page that needs nothing beside it: facts, the table, and the charts as SVG. */
+/** A report as one self-contained HTML page: facts, the table, and the charts as SVG that can be saved. */
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit } from "../limit/scenario-limit.ts";
 import { meanRowsOf } from "../summary.ts";
@@ -7,12 +7,10 @@ import { batchChart } from "./batch-chart.ts";
 import { costChart } from "./cost-chart.ts";
 import { distributionChart } from "./distribution-chart.ts";
 import { latencyChart } from "./latency-chart.ts";
-import { script, style } from "./page-style.ts";
-import { renderCharts } from "./render-chart.ts";
-import type { Chart, Report, ReportRun } from "./report.ts";
+import { renderCharts, type Chart, type ReplayReport, type ReportRun } from "./chart.ts";
 import { alarm, faint, ink } from "./style.ts";
 
-export async function reportPage(report: Report): Promise<string> {
+export async function reportPage(report: ReplayReport): Promise<string> {
   const { runs } = report;
   const title = runs.length === 1 ? `Replay of ${runs[0]?.policy}` : `Replays of ${runs.length} policies`;
   const charts = [arrivalsChart, latencyChart, costChart, distributionChart, batchChart].map((of) =>
@@ -40,7 +38,7 @@ ${charts.map((chart, index) => chartFigure(chart, drawings[index] as string)).jo
 `;
 }
 
-function table(report: Report): string {
+function table(report: ReplayReport): string {
   const { runs, scenario } = report;
   const { currency } = (runs[0] as ReportRun).summary;
   const head = [
@@ -70,7 +68,7 @@ ${rows.join("\n")}
 <p class="note">${escaped(tableNote(report, best))}</p>`;
 }
 
-function tableRow(run: ReportRun, report: Report, isBest: boolean): string {
+function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string {
   const { policy, summary } = run;
   const { costPer1000, limitRatio, inSloShare, latencyMs, targets } = besideLimit(
     summary,
@@ -95,22 +93,22 @@ function tableRow(run: ReportRun, report: Report, isBest: boolean): string {
   return `<tr${isBest ? ' class="best"' : ""}>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
 }
 
-function tableNote({ limit: { limit }, runs }: Report, best: ReportRun | undefined): string {
+function tableNote({ limit: { limit }, runs }: ReplayReport, best: ReportRun | undefined): string {
   const { currency } = (runs[0] as ReportRun).summary;
   const bold = runs.length > 1 && best !== undefined ? " Bold: the cheapest that meets the SLO." : "";
-  if (limit.absence !== null) return `There is no limit to compare with: ${limit.absence}.${bold}`;
+  if (limit.absence !== null) return `There is no physical limit: ${limit.absence}.${bold}`;
   return (
-    `The physical limit is the least that can be paid when every request is answered within the SLO, whoever` +
-    ` decides: ${figure(limit.costPer1000)} ${currency} per 1000, with service times at quantile ${limit.quantile}.` +
+    `The physical limit is the least that any policy can pay when every request is answered within the SLO:` +
+    ` ${figure(limit.costPer1000)} ${currency} per 1000, with service times at quantile ${limit.quantile}.` +
     ` A policy that leaves requests outside the SLO can be below it.${bold}`
   );
 }
 
-function meets({ summary: { inSloShare } }: ReportRun, { scenario }: Report): boolean {
+function meets({ summary: { inSloShare } }: ReportRun, { scenario }: ReplayReport): boolean {
   return inSloShare !== null && inSloShare >= scenario.sloQuantile;
 }
 
-function cheapest(report: Report): ReportRun | undefined {
+function cheapest(report: ReplayReport): ReportRun | undefined {
   const meeting = report.runs.filter((run) => meets(run, report));
   return meeting.toSorted((a, b) => a.summary.cost - b.summary.cost)[0];
 }
@@ -136,3 +134,45 @@ function escaped(text: string): string {
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;");
 }
+
+/** The look of the page, in the light or dark scheme of its reader. */
+const style = `
+:root { color-scheme: light dark; --ink: #24292f; --faint: #d0d7de; --alarm: #cf222e; --ground: #ffffff; --card: #f6f8fa; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #dfe3e8; --faint: #3d444d; --alarm: #ff6b6b; --ground: #0d1117; --card: #161b22; }
+}
+body { margin: 0 auto; max-width: 1120px; padding: 1.5rem; background: var(--ground); color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 0.75rem; }
+h2 { font-size: 1.15rem; margin: 0; }
+dl { display: flex; flex-wrap: wrap; gap: 0.25rem 1.75rem; margin: 0 0 1.25rem; }
+dt { font-size: 0.78rem; opacity: 0.7; }
+dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th, td { padding: 0.35rem 0.5rem; text-align: right; border-bottom: 1px solid var(--faint); }
+th { font-size: 0.78rem; font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+tr.best td { font-weight: 700; }
+figure { margin: 2rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--faint); border-radius: 8px; }
+figure svg { display: block; width: 100%; height: auto; }
+figcaption, .note { font-size: 0.85rem; opacity: 0.85; }
+header { display: flex; justify-content: space-between; align-items: baseline; }
+button { font: inherit; font-size: 0.78rem; color: inherit; background: none; border: 1px solid var(--faint);
+  border-radius: 5px; padding: 0.1rem 0.6rem; cursor: pointer; }
+@media print { button { display: none; } figure { break-inside: avoid; } }
+`;
+
+/** Saves a chart as a file. Outside the page, without its variables, the chart has the colours of the light scheme. */
+const script = `
+for (const button of document.querySelectorAll("figure button")) {
+  button.addEventListener("click", () => {
+    const figure = button.closest("figure");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([figure.querySelector("svg").outerHTML], { type: "image/svg+xml" }));
+    link.download = figure.id + ".svg";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+`;

@@ -1,20 +1,20 @@
-/** Colours, measures and axes that all charts of a report share. */
+/** Colours, sizes and axes that all charts of a report share. */
 import type { Fault } from "../world/faults.ts";
 
-/** Of every chart, in pixels. */
+/** Width of every chart, in pixels. */
 export const chartWidth = 1_080;
 
-/** Of text and of lines; the page replaces these by those of the reader's light or dark scheme. */
+/** Colours of text and of lines; the page replaces them by those of the reader's light or dark scheme. */
 export const ink = "#24292f";
 export const faint = "#d0d7de";
-/** Of the SLO and of faults; the page replaces it, too. */
+/** Colour of the SLO and of faults; the page replaces it, too. */
 export const alarm = "#cf222e";
 
-/** Told apart by the colour-blind, too, on light and on dark ground. */
+/** Distinct for colour-blind readers, too, on light and on dark ground. */
 const palette = ["#1f83c6", "#e08a00", "#0f9d76", "#c44c9b", "#d1591a", "#8a6fd1", "#4fb3e8", "#8c8c8c"];
 const dashes = ["solid", "dashed", "dotted"] as const;
 
-/** Colour and dash of the n-th thing of a chart, different for the first 24. */
+/** Colour and dash of the n-th series of a chart, different for the first 24. */
 export function styleOf(index: number): { readonly color: string; readonly type: (typeof dashes)[number] } {
   const round = Math.floor(index / palette.length) % dashes.length;
   return { color: palette[index % palette.length] as string, type: dashes[round] as (typeof dashes)[number] };
@@ -22,7 +22,7 @@ export function styleOf(index: number): { readonly color: string; readonly type:
 
 export const textStyle = { color: ink, fontFamily: "system-ui, sans-serif", fontSize: 12 };
 
-/** An axis with its name in the middle, beside its labels, and with what is its own. */
+/** An axis with its name in the middle beside its labels; `own` adds to the common settings. */
 export function axis<const T extends object>(name: string, nameGap: number, own: T) {
   return {
     name,
@@ -37,21 +37,21 @@ export function axis<const T extends object>(name: string, nameGap: number, own:
   };
 }
 
-/** Of lines; of other marks with their symbols. */
+/** A legend of lines, or of other marks with their symbols. */
 export function legend(names: readonly string[], marks: "lines" | "symbols" = "lines") {
   const data = [...names];
   const place = { top: 8, right: 24, itemGap: 22, textStyle, data };
   return marks === "lines" ? { ...place, itemStyle: { opacity: 0 } } : place;
 }
 
-/** How much further down the drawing begins when so many names take more than one line, in pixels. */
+/** How much lower the drawing begins when the names take more than one line, in pixels. */
 export function legendOverhang(names: readonly string[]): number {
   const [ofLetter, ofMark, lineHeight] = [6.6, 55, 36];
   const length = names.reduce((sum, name) => sum + ofMark + ofLetter * name.length, 0);
   return (Math.ceil(length / (chartWidth - 80)) - 1) * lineHeight;
 }
 
-/** A tick's value without the digits that come of binary fractions. */
+/** A tick's value without the last digits of binary fractions. */
 function plain(value: number | string): string {
   if (typeof value === "string" || value === 0) return String(value);
   const rounded = Number(value.toPrecision(6));
@@ -59,7 +59,12 @@ function plain(value: number | string): string {
   return rounded.toLocaleString("en", { maximumSignificantDigits: 6 });
 }
 
-/** Labels of an axis whose ends are where the data end, which is no round number. */
+/** A line without symbols in a panel of a chart; `own` adds to the common settings. */
+export function lineSeries<const T extends object>(name: string, panel: number, color: string, own: T) {
+  return { name, type: "line" as const, symbol: "none", xAxisIndex: panel, yAxisIndex: panel, color, ...own };
+}
+
+/** Labels of an axis that ends where the data end, so not at a round number. */
 export const noEndLabels = {
   color: ink,
   hideOverlap: true,
@@ -68,13 +73,8 @@ export const noEndLabels = {
   showMaxLabel: false,
 };
 
-export interface TimeUnit {
-  readonly name: string;
-  readonly ms: number;
-}
-
-/** The unit in which a span has numbers that are easily read. */
-export function timeUnit(spanMs: number): TimeUnit {
+/** The unit in which times within the span are easily read. */
+export function timeUnit(spanMs: number): { readonly name: string; readonly ms: number } {
   if (spanMs <= 600_000) return { name: "s", ms: 1_000 };
   return spanMs <= 4 * 3_600_000 ? { name: "min", ms: 60_000 } : { name: "h", ms: 3_600_000 };
 }
@@ -91,7 +91,7 @@ export function timeAxis<const T extends object>(spanMs: number, own: T) {
   });
 }
 
-/** A band for each fault of the scenario, to be laid behind a series over time. */
+/** A band for each fault of the scenario, behind a series over time. */
 export function faultBands(faults: readonly Fault[], spanMs: number) {
   const unit = timeUnit(spanMs);
   const seen = faults.filter(({ fromMs, toMs }) => toMs > 0 && fromMs < spanMs);
@@ -106,7 +106,7 @@ export function faultBands(faults: readonly Fault[], spanMs: number) {
   };
 }
 
-/** Where a panel lies, in pixels. */
+/** Place of a panel, in pixels. */
 export interface Panel {
   readonly grid: {
     readonly left: number;
@@ -115,14 +115,11 @@ export interface Panel {
     readonly height: number;
   };
   readonly isLeft: boolean;
-  /** No other one is below it. */
+  /** True when no other panel is below it. */
   readonly isLowest: boolean;
 }
 
-/**
- * Panels of that height in two columns, unless there is only one, below a legend of those names; and the height of
- * all together.
- */
+/** Panels of a height in two columns (one for a single panel) below a legend of the names, and their total height. */
 export function panels(
   count: number,
   height: number,
@@ -144,7 +141,7 @@ export function panels(
   };
 }
 
-/** A panel's name above it. */
+/** The name of a panel, above it. */
 export function panelTitle({ grid: { left, top } }: Panel, text: string) {
   return { text, left, top: top - 24, padding: 0, textStyle: { ...textStyle, fontWeight: "bold" as const } };
 }

@@ -1,25 +1,25 @@
 /**
- * A look at all arrivals of a replay before it runs: how many, until when, and, unless they are too many to be
- * held, the moment of each. Plain replay never needs it; the limit and a progress bar do.
+ * A look at all arrivals of a replay before it runs: their number, their end, and, unless they are too many for memory,
+ * the moment of each. Only the physical limit and a progress bar need it.
  */
 import { type ArrivalOptions, readArrivals } from "./arrivals.ts";
 import type { TextFile } from "../../base/text-lines.ts";
 
-/** More moments are not held: the limit takes some 100 bytes for each. */
+/** Most moments that are held: the limit takes some 100 bytes for each. */
 export const mostMoments = 20_000_000;
 
 export interface ArrivalSurvey {
   readonly requests: number;
-  /** Moment of the last arrival, from the replay's start; 0 when there is none. */
+  /** Moment of the last arrival, from the replay's start; 0 without arrivals. */
   readonly lastAtMs: number;
   /** When each row arrived, ascending; undefined when there are more than 20 million. */
   readonly momentsMs: Float64Array | undefined;
 }
 
 export interface SurveyOptions extends ArrivalOptions {
-  /** Told now and then how many requests were seen, and up to which moment. */
+  /** Called now and then with the number of requests so far, and their last moment. */
   readonly onProgress?: (requests: number, atMs: number) => void;
-  /** How many moments are held at most. */
+  /** Most moments that are held. Default: 20 million. */
   readonly mostHeld?: number;
 }
 

@@ -1,12 +1,13 @@
 /**
- * From a trace's file to the arrivals of a replay, as a stream in the order that its contract gives: place the
- * arrivals of the whole file, scale, cut, shift. Cutting comes last, so a cut replay sees the arrivals that the
- * whole one sees. Memory holds a block of them, and of bins the moments of the fullest one.
+ * From a trace's file to the arrivals of a replay, as a stream: place the arrivals of the whole file, scale their rate,
+ * cut, shift. Cutting comes last, so a cut replay has the same arrivals as the whole one. Memory holds one block of
+ * arrivals.
  */
-import { ArrivalScaler } from "./arrival-scaler.ts";
+import type { Random } from "../../base/random.ts";
+import type { TextFile } from "../../base/text-lines.ts";
+import { TimeHeap } from "../../base/time-heap.ts";
 import { placeCount, placeRate } from "./place-arrivals.ts";
 import { randomStream } from "./random-stream.ts";
-import type { TextFile } from "../../base/text-lines.ts";
 import type { Arrival } from "./trace-lines.ts";
 import { readTrace } from "./trace-reader.ts";
 
@@ -15,14 +16,14 @@ export interface ArrivalOptions {
   /** The part of the trace that is replayed, in its seconds: [fromS, toS). */
   readonly fromS: number;
   readonly toS: number;
-  /** Rate factor, above 0. */
+  /** Factor on the rate, above 0. */
   readonly scale: number;
 }
 
 /**
- * The arrivals of a replay in blocks, in order, shifted so that `fromS` is 0. The whole file is read, so a
- * malformed line is found wherever it is; it is read twice for a scale above 1, because how far copies move
- * depends on the file's mean gap.
+ * The arrivals of a replay in blocks, in order, shifted so that `fromS` becomes 0. The whole file is read, so a
+ * malformed line is found wherever it is. For a scale above 1 it is read twice, because copies move by a part of the
+ * file's mean gap.
  *
  * @throws InputError that names file, line and column
  */
@@ -67,7 +68,7 @@ async function meanGap(file: TextFile, seed: number): Promise<number> {
   return (lastS - firstS) / Math.max(1, count - 1);
 }
 
-/** The arrivals of the whole file in blocks; those of bins that begin at `toS` or later are left out. */
+/** The arrivals of the whole file in blocks, without bins that begin at `toS` or later. */
 async function* placedArrivals(
   file: TextFile,
   seed: number,
@@ -81,5 +82,53 @@ async function* placedArrivals(
     }
     const place = block.kind === "count" ? placeCount : placeRate;
     for (const bin of block.bins) if (bin.fromS < toS) yield* place(bin, random);
+  }
+}
+
+/**
+ * Changes the rate: each arrival is kept floor(scale) times, and once more with the probability of the remainder. The
+ * first copy keeps its time; each other one moves later by a uniform part of the mean gap. It holds the copies whose
+ * time has not come: about `scale` of them, more while the trace is denser than on average.
+ */
+class ArrivalScaler {
+  readonly #whole: number;
+  readonly #part: number;
+  readonly #meanGapS: number;
+  readonly #random: Random;
+  readonly #copies = new TimeHeap<Arrival>();
+
+  /** @throws RangeError when the scale is not above 0 */
+  constructor(scale: number, meanGapS: number, random: Random) {
+    if (!(scale > 0 && scale < Infinity)) throw new RangeError(`scale is ${scale}; allowed: above 0`);
+    this.#whole = Math.floor(scale);
+    this.#part = scale - this.#whole;
+    this.#meanGapS = meanGapS;
+    this.#random = random;
+  }
+
+  /** The next arrivals of the trace, in order, with the copies that are due among them. */
+  scale(arrivals: readonly Arrival[]): Arrival[] {
+    const scaled: Arrival[] = [];
+    for (const arrival of arrivals) {
+      this.#takeCopies(arrival.atS, scaled);
+      const count = this.#whole + (this.#part > 0 && this.#random() < this.#part ? 1 : 0);
+      if (count > 0) scaled.push(arrival);
+      for (let copy = 1; copy < count; copy++) {
+        const atS = arrival.atS + this.#meanGapS * this.#random();
+        this.#copies.push(atS, { ...arrival, atS });
+      }
+    }
+    return scaled;
+  }
+
+  /** The copies that are left after the last arrival. */
+  rest(): Arrival[] {
+    const rest: Arrival[] = [];
+    this.#takeCopies(Infinity, rest);
+    return rest;
+  }
+
+  #takeCopies(untilS: number, into: Arrival[]): void {
+    while (this.#copies.size > 0 && this.#copies.firstAt <= untilS) into.push(this.#copies.pop() as Arrival);
   }
 }

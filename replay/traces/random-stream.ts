@@ -1,12 +1,12 @@
 /**
- * Seeded random numbers in streams of their own: each purpose (arrivals, service times, ...) draws from the
- * stream of its name, so that drawing more for one never shifts another.
+ * Seeded random numbers in separate streams: each purpose (arrivals, service times, ...) draws from the stream of its
+ * name, so drawing more for one never shifts another.
  */
 import type { Random } from "../../base/random.ts";
 
 /**
- * Chris Doty-Humphrey's sfc32 (PractRand 0.93): 128 bits of state, of which 32 count, so that no stream is
- * shorter than 2^32. Its state is made from the seed and the stream's name.
+ * Chris Doty-Humphrey's sfc32 (PractRand 0.93): 128 bits of state, of which 32 are a counter, so no stream is shorter
+ * than 2^32. The state is made from the seed and the stream's name.
  *
  * @param seed an integer from 0 to 4294967295
  * @param name what the stream is for
@@ -29,12 +29,12 @@ export function randomStream(seed: number, name: string): Random {
     c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return sum >>> 0;
   };
-  // The generator's author mixes as long before the first number counts.
+  // As the generator's author does before the first number is used.
   for (let round = 0; round < 15; round++) next();
   return () => ((next() >>> 6) * 2 ** 26 + (next() >>> 6) + 0.5) / 2 ** 52;
 }
 
-/** FNV-1a over the name's UTF-16 units, finished by the mixer of MurmurHash3, so that near seeds part. */
+/** FNV-1a over the name's UTF-16 units, finished by the mixer of MurmurHash3, so that near seeds differ. */
 function hashed(name: string, start: number): number {
   let hash = start;
   for (let index = 0; index < name.length; index++) {
@@ -47,7 +47,7 @@ function hashed(name: string, start: number): number {
 
 /**
  * One exponential number of mean 1 by von Neumann's comparisons (1951, "Various techniques used in connection
- * with random digits"): exact, and without `Math.log`, whose last bit engines may round differently.
+ * with random digits"): exact, and without `Math.log`, whose last bit may differ between engines.
  */
 export function exponential(random: Random): number {
   for (let whole = 0; ; whole++) {

@@ -1,10 +1,62 @@
+/** The lines of a trace: a header that tells the form, then one request or one bin a line. It knows nothing of files. */
+import { badCell, type Cell, type LinePlace, numberIn, splitCells } from "../../base/csv-line.ts";
+import { InputError } from "../../base/input-error.ts";
+import { type IsoTime, parseIsoTime } from "../../base/iso-time.ts";
+
+/** The form of a trace, told by its header line: its columns, and the place of those that matter. */
+export interface TraceForm {
+  /**
+   * `t`, `timestamp`: one line a request. `count`: requests in a bin. `rate`: requests a second in a bin.
+   */
+  readonly kind: "t" | "timestamp" | "count" | "rate";
+  readonly columns: readonly string[];
+  /** Index of an optional column; undefined when the trace has none. */
+  readonly rows: number | undefined;
+  readonly model: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+/** @throws InputError when the header has none of the four forms */
+export function readForm(header: string, file: string): TraceForm {
+  const columns = splitCells(header, { file, line: 1 }).map(({ text }) => text.trim());
+  const kind = kindOf(columns);
+  if (kind === undefined) {
+    throw new InputError(
+      file,
+      "1:1",
+      `the header is "${header.slice(0, 80)}"; allowed: "t", "second,count", "second,rate_rps" or "TIMESTAMP" first`,
+    );
+  }
+  const find = (name: string): number | undefined => {
+    const index = columns.indexOf(name, 1);
+    return index === -1 ? undefined : index;
+  };
+  return { kind, columns, rows: find("rows"), model: find("model"), bytes: find("bytes") };
+}
+
+function kindOf([first, second]: readonly string[]): TraceForm["kind"] | undefined {
+  if (first === "t") return "t";
+  if (first === "TIMESTAMP") return "timestamp";
+  if (first === "second" && second === "count") return "count";
+  if (first === "second" && second === "rate_rps") return "rate";
+  return undefined;
+}
+
 /**
- * What the lines of a trace say: a request each, or a bin each. These readers take one line at a time and
- * know nothing of files.
+ * The line's cells, as many as the header has.
+ *
+ * @throws InputError when there are more or fewer
  */
-import { badCell, type Cell, type LinePlace, numberIn } from "./csv-line.ts";
-import { type IsoTime, parseIsoTime } from "./iso-time.ts";
-import { readCells, type TraceForm } from "./trace-form.ts";
+export function readCells(line: string, place: LinePlace, { columns }: TraceForm): Cell[] {
+  const cells = splitCells(line, place);
+  if (cells.length === columns.length) return cells;
+  const column = cells[columns.length]?.column ?? line.length + 1;
+  throw new InputError(
+    place.file,
+    `${place.line}:${column}`,
+    `${cells.length} columns; the header has ${columns.length}`,
+  );
+}
 
 /** One request of a trace. */
 export interface Arrival {
@@ -13,22 +65,22 @@ export interface Arrival {
   readonly rows: number;
   /** Requests for different models share no batch. */
   readonly model: string;
-  /** Size as recorded; undefined when the trace does not say. */
+  /** Size as recorded; undefined when the trace has no sizes. */
   readonly bytes: number | undefined;
 }
 
-/** Requests of unknown moments within [fromS, toS). */
+/** Requests at unknown moments within [fromS, toS). */
 export interface Bin {
   readonly fromS: number;
   readonly toS: number;
-  /** Their number, or their rate in requests a second: which one, the trace's form says. */
+  /** Their number, or their rate in requests a second, by the form of the trace. */
   readonly value: number;
 }
 
-/** Most requests of one bin: they are in memory at once while they are put in order. */
+/** Most requests of one bin. */
 const maxBinCount = 50_000_000;
 
-/** Reads traces of one line a request. */
+/** Reads lines of one request each. */
 export class ArrivalLines {
   readonly #form: TraceForm;
   #firstTime: IsoTime | undefined;
@@ -83,7 +135,7 @@ function readBytes(cell: Cell, place: LinePlace): number {
   return badCell(place, cell, `bytes is "${cell.text}"; allowed: a number from 0`);
 }
 
-/** Reads traces of bins. A bin ends where the next one begins, so each comes out with the line after it. */
+/** Reads lines of one bin each. A bin ends where the next one begins, so it is returned with the next line. */
 export class BinLines {
   readonly #form: TraceForm;
   #open: { readonly fromS: number; readonly value: number } | undefined;
@@ -112,7 +164,7 @@ export class BinLines {
     return closed;
   }
 
-  /** The last bin, as wide as the one before; undefined when that leaves its width open. */
+  /** The last bin, as wide as the one before; undefined when there is none before. */
   last(): Bin | undefined {
     if (this.#open === undefined || Number.isNaN(this.#widthS)) return undefined;
     return { ...this.#open, toS: this.#open.fromS + this.#widthS };

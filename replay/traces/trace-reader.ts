@@ -1,10 +1,9 @@
-/** Reads a trace of any form as a stream; every line is either understood or an error that says where it stands. */
+/** Reads a trace of any form as a stream. A line that cannot be read is an error that names its place. */
 import { InputError } from "../../base/input-error.ts";
 import { readLines, type TextFile } from "../../base/text-lines.ts";
-import { readForm, type TraceForm } from "./trace-form.ts";
-import { type Arrival, ArrivalLines, type Bin, BinLines } from "./trace-lines.ts";
+import { type Arrival, ArrivalLines, type Bin, BinLines, readForm, type TraceForm } from "./trace-lines.ts";
 
-/** Requests whose moments are recorded, or bins that hold a number of them or have a rate. */
+/** Requests at recorded moments, or bins with a count or a rate. */
 export type TraceBlock =
   | { readonly kind: "arrivals"; readonly arrivals: readonly Arrival[] }
   | { readonly kind: "count" | "rate"; readonly bins: readonly Bin[] };
@@ -12,7 +11,7 @@ export type TraceBlock =
 /**
  * The trace in blocks, in the file's order.
  *
- * @throws InputError that names file, line and column of what is malformed
+ * @throws InputError that names file, line and column of a malformed line
  */
 export async function* readTrace(file: TextFile): AsyncGenerator<TraceBlock> {
   const parser = new TraceParser(file.name);
@@ -35,7 +34,7 @@ class TraceParser {
     this.#place = { file, line: 0 };
   }
 
-  /** What these lines say; undefined when that is nothing yet. */
+  /** The content of these lines; undefined when there is none yet. */
   read(lines: readonly string[]): TraceBlock | undefined {
     const arrivals: Arrival[] = [];
     const bins: Bin[] = [];
@@ -45,7 +44,7 @@ class TraceParser {
         this.#emptyLine ??= this.#place.line;
         continue;
       }
-      // Empty lines at the end are harmless, anywhere else something is missing.
+      // Empty lines are harmless at the end only; elsewhere something is missing.
       if (this.#emptyLine !== undefined) this.#fail(this.#emptyLine, "the line is empty");
       if (this.#lines === undefined) {
         this.#readHeader(line);
@@ -61,7 +60,7 @@ class TraceParser {
     return this.#block(arrivals, bins);
   }
 
-  /** What only the end of the file tells. */
+  /** The content that is complete only at the end of the file. */
   end(): TraceBlock | undefined {
     if (this.#lines === undefined) this.#fail(1, "the file is empty; expected a header line");
     if (this.#dataLines === 0) this.#fail(2, "the file has a header and nothing else");

@@ -21,7 +21,7 @@ export interface BilledCall {
 }
 
 /** How a batch ends. `seenAtMs`: when the answer or the error is back. */
-export type BatchEnd =
+export type BatchOutcome =
   | {
       readonly ok: true;
       readonly startMs: number;
@@ -41,7 +41,7 @@ export interface BatchSent {
   readonly place:
     | { readonly target: "edge"; readonly edge: string; readonly replica: number }
     | { readonly target: "serverless"; readonly size: string };
-  readonly end: BatchEnd;
+  readonly end: BatchOutcome;
 }
 
 /** Name of the target that a batch went to. */

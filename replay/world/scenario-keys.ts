@@ -3,7 +3,7 @@
  * their own into a scenario. But a key that is close to an absent known key is hardly a note.
  */
 import type { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
+import { nearestName } from "../../base/error-text.ts";
 
 /** Largest number of wrong letters. */
 const mostEdits = 2;

@@ -7,7 +7,7 @@ import type { FunctionSize } from "../../serverless/prices/price.ts";
 import type { Fault } from "./faults.ts";
 import { InputError } from "../../base/input-error.ts";
 import { misspeltKeys } from "./scenario-keys.ts";
-import { ServiceTimes } from "./service-times.ts";
+import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 
 export interface LinkSpec {
   readonly rttMs: number;
@@ -19,12 +19,12 @@ export interface EdgeSpec {
   readonly name: string;
   readonly replicas: number;
   readonly link: LinkSpec;
-  readonly service: ServiceTimes;
+  readonly service: MeasuredTimes;
 }
 
 export interface SizeSpec extends FunctionSize {
   readonly name: string;
-  readonly service: ServiceTimes;
+  readonly service: MeasuredTimes;
 }
 
 export interface ServerlessSpec {
@@ -213,9 +213,8 @@ function serviceTimes(
   { maxBatch, serviceMs }: z.output<typeof batches>,
   file: string,
   at: string,
-): ServiceTimes {
-  const samplesMs = new Map(Object.entries(serviceMs).map(([rows, samples]) => [Number(rows), samples]));
-  const listed = Math.max(...samplesMs.keys());
+): MeasuredTimes {
+  const listed = Math.max(...Object.keys(serviceMs).map(Number));
   if (maxBatch > listed) {
     throw new InputError(
       file,
@@ -223,7 +222,7 @@ function serviceTimes(
       `${maxBatch} is above ${listed}, the last size that has service times`,
     );
   }
-  return new ServiceTimes(samplesMs, maxBatch);
+  return new MeasuredTimes(serviceMs, maxBatch);
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -14,7 +14,7 @@ import { FunctionInstances } from "./function-instances.ts";
 import { Link } from "./link.ts";
 import { randomStream } from "../traces/random-stream.ts";
 import type { EdgeSpec, Scenario, SizeSpec } from "./scenario.ts";
-import type { BatchSent, FailureCause, BatchEnd, TraceRequest } from "./batch-sent.ts";
+import type { BatchSent, FailureCause, BatchOutcome, TraceRequest } from "./batch-sent.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 type WorldTarget = Target<TraceRequest, TraceRequest>;
@@ -66,7 +66,7 @@ function edgeTarget(options: WorldOptions, edge: EdgeSpec, faults: Faults, rando
       const upload = link.upload(formedAtMs, batch.rows);
       const served = replicas.serve(upload.reachMs, batch.rows, u);
       const { replica } = served;
-      const end: BatchEnd =
+      const end: BatchOutcome =
         "failedAtMs" in served
           ? { ok: false, cause: "edge-down", seenAtMs: served.failedAtMs + link.oneWayMs }
           : {
@@ -94,8 +94,8 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
     faults.linkSlowFactor("serverless", atMs),
   );
   const instances = new FunctionInstances(serverless, randomStream(seed, "cold starts"));
-  const call = (size: SizeSpec, reachMs: number, rows: number, u: number): BatchEnd => {
-    const refused = (cause: FailureCause): BatchEnd => ({
+  const call = (size: SizeSpec, reachMs: number, rows: number, u: number): BatchOutcome => {
+    const refused = (cause: FailureCause): BatchOutcome => ({
       ok: false,
       cause,
       seenAtMs: reachMs + link.oneWayMs,

@@ -1,26 +1,26 @@
 /**
- * What `props` of a function may hold in s.yaml. Stricter than the schema of the component fc3, which lets misspelt keys
- * pass, vCPU between the steps, and memory that does not go with them: the platform refuses these, some only late.
+ * What `props` of a function in s.yaml may hold. It is stricter than the schema of the component fc3, which accepts misspelt
+ * keys, vCPU between the steps, and memory that does not fit the vCPU; the platform refuses these, some only late.
  */
 import { z } from "zod";
 import {
   customRuntimes,
   functionName,
-  longestS,
+  maxTimeoutS,
   maxDescriptionLength,
   maxEnvironmentBytes,
-  mostConcurrency,
+  maxConcurrency,
   sizeLimits,
+  triggerAuths,
   triggerMethods,
 } from "../prices/fc-limits.ts";
-import { triggerAuths } from "../host/fc-contract.ts";
 
 const mibPerGib = 1024;
 const { vcpu, memoryMib, memoryGibPerVcpu, diskMb } = sizeLimits;
 const stepsPerVcpu = Math.round(1 / vcpu.step);
 const steps = Array.from({ length: vcpu.max * stepsPerVcpu }, (_, index) => (index + 1) / stepsPerVcpu);
 
-/** Floating point makes 0.35 no multiple of 0.05 for validators of JSON Schema; the list of steps does not. */
+/** A list of steps, because in floating point 0.35 is not a multiple of 0.05 for validators of JSON Schema. */
 const cpu = z
   .number()
   .min(vcpu.min)
@@ -43,17 +43,17 @@ const httpTrigger = z.strictObject({
   qualifier: z.string().optional(),
   description: z.string().optional(),
   triggerConfig: z.strictObject({
-    // Of the others, such as jwt, nothing here knows how to call them.
+    // The queue cannot call functions behind others, such as jwt.
     authType: z.enum(triggerAuths),
     methods: z.array(z.enum(triggerMethods)).min(1),
     disableURLInternet: z.boolean().optional(),
   }),
 });
 
-const hook = (longest: number): z.ZodType =>
-  z.strictObject({ handler: z.string().min(1), timeout: z.int().min(1).max(longest) });
+const hook = (maxS: number): z.ZodType =>
+  z.strictObject({ handler: z.string().min(1), timeout: z.int().min(1).max(maxS) });
 
-/** Settings that Spillway has nothing to say about: fc3 and the platform check what is in them. */
+/** Settings whose content only fc3 and the platform check. */
 const ofTheComponent = z.union([z.string(), z.looseObject({})]).optional();
 
 const properties = z.strictObject({
@@ -66,8 +66,8 @@ const properties = z.strictObject({
   cpu,
   memorySize,
   diskSize: z.literal(diskMb).optional(),
-  timeout: z.int().min(1).max(longestS.call),
-  instanceConcurrency: z.int().min(1).max(mostConcurrency),
+  timeout: z.int().min(1).max(maxTimeoutS.call),
+  instanceConcurrency: z.int().min(1).max(maxConcurrency),
   customRuntimeConfig: z.strictObject({
     command: z.array(z.string()).min(1),
     args: z.array(z.string()).optional(),
@@ -76,8 +76,8 @@ const properties = z.strictObject({
   }),
   instanceLifecycleConfig: z
     .strictObject({
-      initializer: hook(longestS.initializer).optional(),
-      preStop: hook(longestS.preStop).optional(),
+      initializer: hook(maxTimeoutS.initializer).optional(),
+      preStop: hook(maxTimeoutS.preStop).optional(),
     })
     .optional(),
   environmentVariables: environmentVariables.optional(),
@@ -98,16 +98,16 @@ const properties = z.strictObject({
   provisionConfig: ofTheComponent,
 });
 
-/** Memory of a number of vCPU, in MiB, within the most there is. */
-function memoryFor(count: number): { minimum: number; maximum: number } {
+/** The memory in MiB that goes with a number of vCPU. */
+function memoryFor(cpuCount: number): { minimum: number; maximum: number } {
   const { min, max } = memoryGibPerVcpu;
   return {
-    minimum: Math.ceil(count * min * mibPerGib),
-    maximum: Math.min(memoryMib.max, Math.floor(count * max * mibPerGib)),
+    minimum: Math.ceil(cpuCount * min * mibPerGib),
+    maximum: Math.min(memoryMib.max, Math.floor(cpuCount * max * mibPerGib)),
   };
 }
 
-/** The props of one function, as s.yaml has them when its variables are filled in. */
+/** The props of one function in s.yaml, once its variables are replaced. */
 export const functionProperties = properties
   .superRefine((given, context) => {
     const { minimum, maximum } = memoryFor(given.cpu);
@@ -125,14 +125,14 @@ export const functionProperties = properties
 
 export type FunctionProperties = z.output<typeof functionProperties>;
 
-/** The same as JSON Schema (draft 7), for validators such as that of `s verify`. */
+/** The same rules as JSON Schema (draft 7), for validators such as that of `s verify`. */
 export function functionPropertiesSchema(): object {
   return z.toJSONSchema(functionProperties, {
     target: "draft-7",
     io: "input",
     override: ({ jsonSchema }) => {
       if (jsonSchema.additionalProperties !== false) return;
-      // What `s verify` prints of an unknown key leaves out its name, but not where a value is wrong.
+      // For an unknown key `s verify` does not print its name, but for a wrong value it prints the place.
       const known = Object.keys(jsonSchema.properties ?? {}).join("|");
       jsonSchema.patternProperties = { [`^(?!(${known})$)`]: { not: {} } };
     },

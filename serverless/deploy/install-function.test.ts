@@ -23,7 +23,7 @@ const trigger = (triggerName: string, methods: string[]): object => ({
   triggerConfig: { authType: "anonymous", methods },
 });
 
-it("gives a function the triggers of s.yaml: new ones, changed ones, and none that went from there", async () => {
+it("creates, changes and deletes triggers so that a function has those of s.yaml", async () => {
   const { endpoint, ours } = await start({ functions: [] });
   const key = { accessKeyId: "key", accessKeySecret: "secret" };
   const install = async (triggers?: object[]) =>

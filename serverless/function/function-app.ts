@@ -1,22 +1,20 @@
 /**
- * A function: the edge app behind Function Compute's custom-runtime contract. An invocation carries bytes
- * only, so the V2 call travels in an envelope; the platform's hooks are endpoints of their own.
+ * A function: the edge app behind Function Compute's custom-runtime contract. The body of an invocation is all that the
+ * function gets, so a V2 call travels in an envelope; the platform's hooks have endpoints of their own.
  */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
-import { createEdgeApp } from "../../edge/server/app.ts";
 import type { ModelRunner } from "../../edge/models/model-runner.ts";
 import { route } from "../../edge/routes/route.ts";
+import { createEdgeApp } from "../../edge/server/app.ts";
 import { packReply, unpackCall } from "../../protocol/envelope.ts";
 import { errorBody, ProtocolError } from "../../protocol/errors.ts";
-import { maxPayloadBytes } from "../prices/fc-limits.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
-import { platformCalls } from "./platform-calls.ts";
+import { maxPayloadBytes } from "../prices/fc-limits.ts";
 
 /**
- * The app of a function: `POST /invoke`, `POST /initialize`, `GET /pre-stop`, and the V2 endpoints themselves
- * for an HTTP trigger. `POST /` is `/invoke` for platforms that send events there. A call whose input is wrong is
- * answered in the envelope with its status; only a call that failed as a whole fails for the platform.
+ * `POST /invoke` (or `POST /`, where some platforms send events), `POST /initialize`, `GET /pre-stop`, and the V2 endpoints
+ * for an HTTP trigger. An invocation fails only when it holds no V2 call; other errors are V2 answers in the envelope.
  */
 export function createFunctionApp(models: readonly ModelRunner[], log: Logger): Hono {
   const v2 = createEdgeApp({ models, log, maxBodyBytes: maxPayloadBytes });
@@ -35,14 +33,14 @@ export function createFunctionApp(models: readonly ModelRunner[], log: Logger): 
     });
   });
 
-  // Around all of it, answers to wrong paths and bodies that are too large included.
+  // The marks enclose every answer, also those to wrong paths and to bodies that are too large.
   const app = new Hono();
-  app.use(platformCalls());
+  app.use(markCalls);
   app.all("*", (context) => v2.fetch(context.req.raw, context.env));
   return app;
 }
 
-/** 200 when the call was answered, be it with a V2 error; 404 (failed, for the platform) when it was not one. */
+/** Status 200 with the V2 answer in an envelope, or 404 (failed, for the platform) when the payload is no envelope. */
 async function invoke(v2: Hono, payload: Uint8Array): Promise<{ status: 200 | 404; body: Uint8Array }> {
   try {
     const { model, version, wire } = unpackCall(payload);
@@ -58,4 +56,30 @@ async function invoke(v2: Hono, payload: Uint8Array): Promise<{ status: 200 | 40
     if (!(error instanceof ProtocolError)) throw error;
     return { status: 404, body: new TextEncoder().encode(JSON.stringify(errorBody(error.message))) };
   }
+}
+
+/**
+ * What Function Compute expects around every answer: lines in the output by which it splits the log, and a header that
+ * says whether the call failed. A request without its id comes from somewhere else and passes unchanged.
+ */
+const markCalls: MiddlewareHandler = async (context, next) => {
+  const requestId = context.req.header("x-fc-request-id");
+  if (requestId === undefined) return next();
+  const controlPath = context.req.header("x-fc-control-path") ?? "";
+  const what = hookMarks[controlPath] ?? "Invoke";
+  mark(`${what} Start`, requestId);
+  await next();
+  mark(`${what} End`, requestId);
+  // Through an HTTP trigger comes a V2 call, which has failed only when it is the server's fault; events and hooks have
+  // no 4xx. ASSUMED: a trigger passes status and body on, and the header counts for the platform's statistics only.
+  const failsFrom = controlPath === "/http-invoke" ? 500 : 400;
+  context.res.headers.set("x-fc-status", context.res.status >= failsFrom ? "404" : "200");
+};
+
+/** The platform's names of its hooks in the log; everything else is an invocation. */
+const hookMarks: Readonly<Record<string, string>> = { "/initialize": "Initialize", "/pre-stop": "PreStop" };
+
+/** Written to stdout and not to the log, because the platform looks for these exact lines. */
+function mark(what: string, requestId: string): void {
+  process.stdout.write(`FC ${what} RequestId: ${requestId}\n`);
 }

@@ -1,15 +1,15 @@
 /**
- * The function as an executable of its own, for the package that is deployed: without the other commands, because the
- * cold start of a function pays for every module. Models that were packed beside this file are its default.
+ * The function as a program of its own, for the package that is deployed. It has no other commands, because a cold start
+ * loads every module that is imported. The default models are those that are packed beside this file.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { functionOptions } from "../host/options.ts";
-import { runFunction } from "./run-function.ts";
 import { logOptions } from "../../base/program/log.ts";
 import { addOptions, readOptions } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
+import { functionOptions } from "./options.ts";
+import { runFunction } from "./run-function.ts";
 
 const schema = functionOptions.extend(logOptions.shape);
 const packedModels = fileURLToPath(new URL("models", import.meta.url));

@@ -1,18 +1,19 @@
-/** Wires a function: the models in this process, behind the platform's contract. */
-import { inProcessRunner } from "../../edge/models/in-process-runner.ts";
-import { embeddedModels, findModels } from "../../edge/models/repository.ts";
-import type { ModelFile } from "../../edge/models/model-runner.ts";
-import { createFunctionApp } from "./function-app.ts";
-import { type FunctionOptions, functionPort } from "../host/options.ts";
-import { untimed } from "../../base/program/http-server.ts";
+/** Runs a function: loads its models in this process and serves them on the platform's port. */
 import { createLog, type LogOptions } from "../../base/program/log.ts";
-import { throwUsage } from "../../base/usage-error.ts";
+import { untimed } from "../../base/program/serve.ts";
 import { serve } from "../../base/program/serve.ts";
+import { throwUsage } from "../../base/usage-error.ts";
+import { inProcessRunner } from "../../edge/models/in-process-runner.ts";
+import type { ModelFile } from "../../edge/models/model-runner.ts";
+import { embeddedModels, findModels } from "../../edge/models/repository.ts";
+import { createFunctionApp } from "./function-app.ts";
+import { functionPort, type FunctionOptions } from "./options.ts";
 
 export async function runFunction(options: FunctionOptions & LogOptions): Promise<number> {
   const log = createLog("function", options);
-  const port = portOf(process.env);
-  const models = filesOf(options).map((model) => inProcessRunner(model, options.threads));
+  const port = orUsageError(() => functionPort(process.env));
+  const files = orUsageError(() => modelFiles(options.models));
+  const models = files.map((model) => inProcessRunner(model, options.threads));
   const app = createFunctionApp(models, log);
   const close = async (): Promise<void> => {
     await Promise.all(models.map((model) => model.close()));
@@ -20,21 +21,17 @@ export async function runFunction(options: FunctionOptions & LogOptions): Promis
   return serve({ app, close, timeouts: untimed }, options.host, port, log);
 }
 
-function portOf(env: NodeJS.ProcessEnv): number {
-  try {
-    return functionPort(env);
-  } catch (error) {
-    throwUsage(error);
-  }
+function modelFiles(folder: string | undefined): ModelFile[] {
+  if (folder === undefined) return embeddedModels();
+  const files = findModels(folder);
+  const pipeline = files.find(({ config }) => config?.pipeline !== undefined);
+  if (pipeline === undefined) return files;
+  throw new Error(`${pipeline.path}: a pipeline; allowed in a function: single models`);
 }
 
-function filesOf({ models }: FunctionOptions): ModelFile[] {
-  if (models === undefined) return embeddedModels();
+function orUsageError<T>(read: () => T): T {
   try {
-    const files = findModels(models);
-    const pipeline = files.find(({ config }) => config?.pipeline !== undefined);
-    if (pipeline === undefined) return files;
-    throw new Error(`${pipeline.path}: a pipeline; allowed in a function: single models`);
+    return read();
   } catch (error) {
     throwUsage(error);
   }

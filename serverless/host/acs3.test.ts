@@ -8,7 +8,8 @@ import type FunctionCompute from "@alicloud/fc20230330";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { acs3Authorization, contentSha256, signedHeaderNames } from "../../base/acs3.ts";
-import { ACS3_MAX_SKEW_MS, hasAnnouncedBody, verifyAcs3, type Acs3Request } from "./acs3.ts";
+import { FcRefusal } from "./fc-refusal.ts";
+import { acs3MaxSkewMs, hasAnnouncedBody, Nonces, verifyAcs3, type Acs3Request } from "./acs3.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.
 const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
@@ -18,9 +19,13 @@ const secretFor = (id: string): string | undefined => (id === "key" ? "secret" :
 type Sent = Acs3Request & { readonly body: Uint8Array };
 
 function verdictOn(request: Sent): string {
-  const verdict = verifyAcs3(request);
-  if (!verdict.ok) return verdict.code;
-  return hasAnnouncedBody(request.headers, request.body) ? verdict.accessKeyId : "another body";
+  try {
+    const accessKeyId = verifyAcs3(request);
+    return hasAnnouncedBody(request.headers, request.body) ? accessKeyId : "another body";
+  } catch (error) {
+    if (error instanceof FcRefusal) return error.code;
+    throw error;
+  }
 }
 
 /** What the vendor's client really sends, caught by a plain server. */
@@ -42,7 +47,7 @@ async function caught(incoming: IncomingMessage): Promise<Sent> {
     query: [...url.searchParams],
     headers,
     body: await buffer(incoming),
-    nowMs: Date.now(),
+    nowUnixMs: Date.now(),
     secretFor,
   };
 }
@@ -102,13 +107,13 @@ describe("verifyAcs3 on requests of the vendor's client", () => {
   it("refuses a date further from the clock than the allowed skew, in both directions", async () => {
     const call = await catchCall("echo", Buffer.from("hello"));
     const sentAtMs = Date.parse(call.headers["x-acs-date"] ?? "");
-    for (const [offsetMs, ok] of [
-      [-ACS3_MAX_SKEW_MS - 1, false],
-      [-ACS3_MAX_SKEW_MS, true],
-      [ACS3_MAX_SKEW_MS, true],
-      [ACS3_MAX_SKEW_MS + 1, false],
+    for (const [offsetMs, verdict] of [
+      [-acs3MaxSkewMs - 1, "SignatureNotMatch"],
+      [-acs3MaxSkewMs, "key"],
+      [acs3MaxSkewMs, "key"],
+      [acs3MaxSkewMs + 1, "SignatureNotMatch"],
     ] as const) {
-      expect(verifyAcs3({ ...call, nowMs: sentAtMs + offsetMs }).ok).toBe(ok);
+      expect(verdictOn({ ...call, nowUnixMs: sentAtMs + offsetMs })).toBe(verdict);
     }
   });
 });
@@ -133,7 +138,7 @@ describe("the signature", () => {
           const request = {
             ...parts,
             headers: { ...headers, authorization },
-            nowMs: Date.parse(date),
+            nowUnixMs: Date.parse(date),
             secretFor,
           };
           const changed = Uint8Array.from(body);
@@ -143,5 +148,27 @@ describe("the signature", () => {
         },
       ),
     );
+  });
+});
+
+describe("nonces", () => {
+  it("takes a nonce once within the time that it keeps it, and again after", () => {
+    const nonces = new Nonces({ keepMs: 100, maxCount: 10 });
+    expect([nonces.isNew("a", 0), nonces.isNew("a", 100), nonces.isNew("b", 100)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([nonces.isNew("a", 101), nonces.isNew("b", 101)]).toEqual([true, false]);
+  });
+
+  it("keeps no more than it may, and forgets the oldest first", () => {
+    const nonces = new Nonces({ keepMs: 1e6, maxCount: 2 });
+    for (const nonce of ["a", "b", "c"]) expect(nonces.isNew(nonce, 0)).toBe(true);
+    expect([nonces.isNew("c", 1), nonces.isNew("a", 1)]).toEqual([false, true]);
+  });
+
+  it("refuses a nonce that is too long to be kept", () => {
+    expect(new Nonces({ keepMs: 1, maxCount: 2 }).isNew("x".repeat(129), 0)).toBe(false);
   });
 });

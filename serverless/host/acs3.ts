@@ -1,87 +1,103 @@
-/**
- * The check of an ACS3-HMAC-SHA256 signature, as Function Compute makes it of every call. The signature itself is in
- * `base/acs3.ts`.
- */
+/** Checks the ACS3-HMAC-SHA256 signature and nonce of a request, as Function Compute does. `base/acs3.ts` signs. */
 import { timingSafeEqual } from "node:crypto";
 import { type Acs3Parts, acs3Signature, contentSha256, signedHeaderNames } from "../../base/acs3.ts";
+import { FcRefusal } from "./fc-refusal.ts";
 
-const ALGORITHM = "ACS3-HMAC-SHA256";
-const AUTHORIZATION =
+const algorithm = "ACS3-HMAC-SHA256";
+const authorizationForm =
   /^ACS3-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/;
-const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const dateForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
-/** How far a request's date may be from the host's clock, in milliseconds. */
-export const ACS3_MAX_SKEW_MS = 15 * 60_000;
+/** How far a request's date may be from the host's clock. */
+export const acs3MaxSkewMs = 15 * 60_000;
+const maxNonceLength = 128;
 
 /**
- * How a signature covers the body: by the hash that a header announces, with every header that can be signed, as the
- * vendor's API asks for; or not at all, with the `x-acs-*` headers alone, as HTTP triggers do.
+ * What a signature covers. "announced", for the vendor's API: the hash of the body that a header announces, and every
+ * header that can be signed. "unsigned", for HTTP triggers: the `x-acs-*` headers, and nothing of the body.
  */
 export type Acs3Payload = "announced" | "unsigned";
 
-/** What `verifyAcs3` is given. */
 export interface Acs3Request extends Omit<Acs3Parts, "signedHeaders" | "contentSha256"> {
-  /** Undefined: announced. */
+  /** Default: "announced". */
   readonly payload?: Acs3Payload;
-  readonly nowMs: number;
+  readonly nowUnixMs: number;
   /** The secret of an access key, or undefined when the key is unknown. */
   readonly secretFor: (accessKeyId: string) => string | undefined;
 }
 
-/** The codes are Function Compute's. */
-export type Acs3Verdict =
-  | { readonly ok: true; readonly accessKeyId: string }
-  | {
-      readonly ok: false;
-      readonly code: "SignatureNotMatch" | "InvalidAccessKeyID" | "MissingRequiredHeader";
-      readonly message: string;
-    };
-
 /**
- * Check all of a signed request that can be checked before its body is read: the headers are there, the key is known,
- * the date is within `ACS3_MAX_SKEW_MS` of `nowMs`, everything that must be signed is, and the signature is right for
- * the announced hash of the body. What remains is `hasAnnouncedBody`, and that its nonce is new.
+ * Check the head of a signed request: it has the needed headers, the key is known, the date is close to `nowUnixMs`,
+ * everything that must be signed is signed, and the signature is right. Still to be checked are the body, by
+ * `hasAnnouncedBody`, and that the nonce is new.
+ *
+ * @returns the id of the access key
+ * @throws FcRefusal MissingRequiredHeader, InvalidAccessKeyID, SignatureNotMatch
  */
-export function verifyAcs3(request: Acs3Request): Acs3Verdict {
+export function verifyAcs3(request: Acs3Request): string {
   const { headers, payload = "announced" } = request;
   const announcing = payload === "announced" ? ["host", "x-acs-content-sha256"] : [];
   for (const name of ["authorization", "x-acs-date", ...announcing]) {
-    if (!headers[name]) return refuse("MissingRequiredHeader", `the header ${name} is missing`);
+    if (!headers[name]) throw new FcRefusal("MissingRequiredHeader", `the header ${name} is missing`);
   }
   const [, accessKeyId = "", signedList = "", given = ""] =
-    AUTHORIZATION.exec(headers["authorization"] ?? "") ?? [];
-  if (given === "") return refuse("SignatureNotMatch", `authorization is not in the form of ${ALGORITHM}`);
+    authorizationForm.exec(headers["authorization"] ?? "") ?? [];
+  if (given === "") throw mismatch(`authorization is not in the form of ${algorithm}`);
   const secret = request.secretFor(accessKeyId);
-  if (secret === undefined) return refuse("InvalidAccessKeyID", `access key ${accessKeyId} is unknown`);
+  if (secret === undefined) throw new FcRefusal("InvalidAccessKeyID", `access key ${accessKeyId} is unknown`);
 
   const date = headers["x-acs-date"] ?? "";
-  const sentAtMs = DATE.test(date) ? Date.parse(date) : Number.NaN;
-  if (!(Math.abs(request.nowMs - sentAtMs) <= ACS3_MAX_SKEW_MS)) {
-    return refuse("SignatureNotMatch", `x-acs-date ${date} is not within 15 minutes of the host's clock`);
+  const sentAtMs = dateForm.test(date) ? Date.parse(date) : Number.NaN;
+  if (!(Math.abs(request.nowUnixMs - sentAtMs) <= acs3MaxSkewMs)) {
+    throw mismatch(`x-acs-date ${date} is not within 15 minutes of the host's clock`);
   }
   const signedHeaders = signedHeaderNames(headers).filter(
     (name) => payload === "announced" || name.startsWith("x-acs-"),
   );
   if (signedList !== signedHeaders.join(";")) {
-    return refuse("SignatureNotMatch", `signed headers must be ${signedHeaders.join(";")}`);
+    throw mismatch(`signed headers must be ${signedHeaders.join(";")}`);
   }
   const announced = payload === "announced" ? (headers["x-acs-content-sha256"] ?? "") : "";
-  if (!sameText(given, acs3Signature(secret, { ...request, signedHeaders, contentSha256: announced }))) {
-    return refuse("SignatureNotMatch", "the signature is not that of this request and key");
+  if (!isSameText(given, acs3Signature(secret, { ...request, signedHeaders, contentSha256: announced }))) {
+    throw mismatch("the signature is not that of this request and key");
   }
-  return { ok: true, accessKeyId };
+  return accessKeyId;
 }
 
-/** Whether a body has the hash that its request's signed headers announced. */
+/** Whether a body has the hash that the signed headers announce. */
 export function hasAnnouncedBody(headers: Readonly<Record<string, string>>, body: Uint8Array): boolean {
-  return sameText(headers["x-acs-content-sha256"] ?? "", contentSha256(body));
+  return isSameText(headers["x-acs-content-sha256"] ?? "", contentSha256(body));
 }
 
-function refuse(code: Exclude<Acs3Verdict, { ok: true }>["code"], message: string): Acs3Verdict {
-  return { ok: false, code, message };
+/** Remembers nonces as long as their requests could be sent again, in bounded memory. */
+export class Nonces {
+  readonly #limits: { readonly keepMs: number; readonly maxCount: number };
+  /** When each nonce came, the oldest first. */
+  readonly #cameAtMs = new Map<string, number>();
+
+  /** @param limits beyond `maxCount` the oldest nonce is forgotten, and could be used again */
+  constructor(limits: { readonly keepMs: number; readonly maxCount: number }) {
+    this.#limits = limits;
+  }
+
+  /** Whether a nonce is new; it is remembered from now on. One of more than 128 characters is never new. */
+  isNew(nonce: string, nowMs: number): boolean {
+    const { keepMs, maxCount } = this.#limits;
+    for (const [old, atMs] of this.#cameAtMs) {
+      if (nowMs - atMs <= keepMs && this.#cameAtMs.size < maxCount) break;
+      this.#cameAtMs.delete(old);
+    }
+    if (nonce.length > maxNonceLength || this.#cameAtMs.has(nonce)) return false;
+    this.#cameAtMs.set(nonce, nowMs);
+    return true;
+  }
 }
 
-function sameText(a: string, b: string): boolean {
+function isSameText(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
+}
+
+function mismatch(message: string): FcRefusal {
+  return new FcRefusal("SignatureNotMatch", message);
 }

@@ -9,9 +9,9 @@ import {
   functionNamed,
   isRunning,
   newGate,
-  prices,
   start,
 } from "../../test/support/function-host.ts";
+import { cuSheet } from "../../test/support/cu-sheet.ts";
 import { createFunctionHost, type FunctionHostOptions } from "./host.ts";
 
 it("takes a call to a real process and back, octet by octet, with the headers of Function Compute", async () => {
@@ -76,10 +76,13 @@ it("refuses what is not signed, not known, not offered or too large", async () =
     statusCode: 404,
     code: "FunctionNotFound",
   });
-  await expect(invoke("a", { type: "Later" })).rejects.toMatchObject({
-    statusCode: 400,
-    code: "InvalidArgument",
-  });
+  for (const type of ["Async", "Later"]) {
+    await expect(invoke("a", { type })).rejects.toMatchObject({
+      statusCode: 400,
+      code: "InvalidArgument",
+      message: expect.stringContaining("does not emulate asynchronous calls"),
+    });
+  }
   for (const [qualifier, code] of [
     ["7", "VersionNotFound"],
     ["prod", "AliasNotFound"],
@@ -260,7 +263,7 @@ it("bills exactly what its answers said", async () => {
 it("refuses functions and bounds that cannot be used", () => {
   const log = pino({ level: "silent" });
   const make = (change: Partial<FunctionHostOptions>) => () =>
-    createFunctionHost({ functions: [], accessKeys: {}, prices, log, ...change });
+    createFunctionHost({ functions: [], accessKeys: {}, prices: cuSheet, log, ...change });
   expect(make({ functions: [functionNamed("f"), functionNamed("f")] })).toThrow(/"f" is used twice/);
   expect(make({ functions: [functionNamed("f", { command: [] })] })).toThrow(RangeError);
   expect(make({ functions: [functionNamed("f", { timeoutMs: 2 ** 31 })] })).toThrow(RangeError);

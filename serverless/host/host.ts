@@ -1,54 +1,49 @@
 /**
- * The function host: answers for Alibaba Function Compute 3.0 from processes on this machine, so that everything runs
- * without an account. It speaks HTTP by a Hono app; whoever makes it listens.
+ * The function host: stands in for Alibaba Function Compute 3.0 with processes on this machine, so that everything runs
+ * without an account. It is a Hono app, which the caller serves.
  */
 import { Hono } from "hono";
-import type { PriceSheet } from "../prices/price.ts";
-import { seededRandom } from "../../base/random.ts";
+import type { Logger } from "pino";
 import { adminGuard } from "../../base/program/admin-guard.ts";
-import { AsyncCalls, type Clock } from "./calls/async-calls.ts";
-import { Caller } from "./calls/caller.ts";
-import { checkFunctions } from "./check-functions.ts";
+import { seededRandom } from "../../base/random.ts";
+import { functionName } from "../prices/fc-limits.ts";
+import { unitsPerS, type PriceSheet } from "../prices/price.ts";
+import { BodyRoom } from "./body-room.ts";
 import { FunctionStore } from "./deployed/function-store.ts";
-import type { MakeCgroup } from "./instances/cgroup-probe.ts";
-import { Faults } from "./faults.ts";
 import { newRequestId, type FunctionConfig } from "./fc-contract.ts";
 import { FcRefusal } from "./fc-refusal.ts";
-import { defaultInstanceLimits, type InstanceLimits } from "./instances/instance-limits.ts";
-import type { Log } from "./log.ts";
-import { InvoiceBook } from "./calls/invoice.ts";
-import { Instances } from "./instances/instances.ts";
-import { Meter, type Bill } from "./calls/meter.ts";
-import { BodyRoom } from "./read-bounded.ts";
-import { addAdminRoutes } from "./routes/admin-routes.ts";
-import { addAsyncRoutes } from "./routes/async-routes.ts";
-import { addFunctionRoutes } from "./routes/function-routes.ts";
-import { Gate, type HostEnv } from "./routes/host-route.ts";
-import { addInvokeRoute } from "./routes/invoke-route.ts";
-import { addTriggerRoutes } from "./routes/trigger-routes.ts";
+import { InjectedFaults } from "./injected-faults.ts";
+import type { MakeCgroup } from "./instances/cgroup-probe.ts";
+import { defaultInstanceLimits, type InstanceLimits } from "./instances/function-process.ts";
+import { InstancePool } from "./instances/instance-pool.ts";
 import { defaultScaling, type ScalingRules } from "./instances/scaling.ts";
+import { Meter, type Bill } from "./meter.ts";
+import { addHostAdminRoutes } from "./routes/admin-routes.ts";
+import { addFunctionRoutes } from "./routes/function-routes.ts";
+import { Gate, type HostEnv } from "./routes/gate.ts";
+import { addTriggerRoutes } from "./routes/trigger-routes.ts";
 
-/** The scaling rules are Function Compute's, but for the instances: 4 at a time, since each is a process here. */
+/** The scaling rules default to Function Compute's, but for 4 instances at a time, since each is a process here. */
 export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly functions: readonly FunctionConfig[];
   /** Secrets by access key id. */
   readonly accessKeys: Readonly<Record<string, string>>;
   readonly prices: PriceSheet;
-  /** Draws what is added to the start of each process, in milliseconds; default: nothing. */
+  /** Draws the time that is added to a start, in milliseconds; default: nothing. */
   readonly coldStartMs?: () => number;
-  /** Makes the group that holds a process to its function's size; default: nothing does. */
+  /** Makes the control group that bounds a process to its function's size; default: processes are not bounded. */
   readonly makeCgroup?: MakeCgroup;
-  readonly log: Log;
+  readonly log: Logger;
   readonly limits?: Partial<InstanceLimits>;
-  /** Bearer token for /admin; undefined: only programs on this machine may ask it. */
+  /** Bearer token for /admin; undefined: only programs on this machine may use it. */
   readonly adminToken?: string | undefined;
-  /** Most bytes of requests' bodies that are held at a time; default 512 MiB. */
+  /** Most bytes of request bodies that are held at a time; default 512 MiB. */
   readonly maxHeldBytes?: number;
-  /** The date by which signatures are checked; default: this machine's, in milliseconds since 1970. */
+  /** The date by which signatures are checked, in milliseconds since 1970; default: this machine's. */
   readonly nowUnixMs?: () => number;
-  /** By which asynchronous calls wait and faults end; default: real time. */
-  readonly clock?: Clock;
-  /** Of what is drawn for faults. */
+  /** The clock by which injected faults end, in milliseconds; default: monotonic time. */
+  readonly nowMs?: () => number;
+  /** Seed of what is drawn for injected faults; default 1. */
   readonly faultSeed?: number;
 }
 
@@ -60,7 +55,7 @@ export interface FunctionHost {
 }
 
 /**
- * A function host with no instance yet; the first call of a function starts one.
+ * A function host without instances; the first call of a function starts one.
  *
  * @throws RangeError when a function or a bound is not usable, or a size is not in the price sheet
  */
@@ -68,26 +63,22 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, accessKeys, prices, log } = options;
   const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
   checkFunctions(functions, maxInstances, idleMs, prices);
-  const limits = { ...defaultInstanceLimits, ...options.limits };
-  const { nowUnixMs = Date.now, clock = realClock, faultSeed = 1, maxHeldBytes = 2 ** 29 } = options;
-  const book = prices.kind === "cu" ? new InvoiceBook(prices, nowUnixMs() - performance.now()) : undefined;
-  const meter = new Meter(prices, (name, cu, nowMs) => book?.charge(name, cu, nowMs));
-  const instances = new Instances({
+  const { nowUnixMs = Date.now, nowMs = () => performance.now(), faultSeed = 1 } = options;
+  const meter = new Meter(prices);
+  const faults = new InjectedFaults(seededRandom(faultSeed), nowMs);
+  const pool = new InstancePool({
     functions,
     scaling: { burst, growthPerMin, maxInstances, idleMs },
     coldStartMs: options.coldStartMs ?? (() => 0),
     ...(options.makeCgroup && { makeCgroup: options.makeCgroup }),
-    limits,
+    limits: { ...defaultInstanceLimits, ...options.limits },
     meter,
+    faults,
     log,
   });
-  const store = new FunctionStore({ functions, instances, nowUnixMs, log });
-  const faults = new Faults(seededRandom(faultSeed), () => clock.nowMs());
-  const caller = new Caller(instances, meter, faults);
-  const functionNamed = (name: string): ReturnType<typeof store.get> => store.get(name);
-  const asyncCalls = new AsyncCalls({ caller, functionNamed, atOnce: maxInstances, clock, log });
+  const store = new FunctionStore({ functions, pool, nowUnixMs, log });
   const secrets = new Map(Object.entries(accessKeys));
-  const room = new BodyRoom(maxHeldBytes);
+  const room = new BodyRoom(options.maxHeldBytes ?? 2 ** 29);
   const gate = new Gate({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs, room });
   let closed: Promise<void> | undefined;
 
@@ -99,23 +90,12 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     }
     return next();
   });
-  addFunctionRoutes(app, store, gate);
-  addInvokeRoute(app, { store, caller, asyncCalls, gate });
-  addAsyncRoutes(app, store, gate);
-  addTriggerRoutes(app, { store, caller, gate, nowUnixMs });
-  addAdminRoutes(app, {
-    store,
-    instances,
-    meter,
-    book,
-    asyncCalls,
-    faults,
-    guard: adminGuard(options.adminToken),
-  });
-  app.notFound((context) =>
-    new FcRefusal("PathNotSupported", `no ${context.req.method} ${context.req.path} here`).response(
-      context.var.requestId,
-    ),
+  const parts = { store, pool, gate, meter, faults, nowUnixMs };
+  addFunctionRoutes(app, parts);
+  addTriggerRoutes(app, parts);
+  addHostAdminRoutes(app, parts, adminGuard(options.adminToken));
+  app.notFound(({ req, var: { requestId } }) =>
+    new FcRefusal("PathNotSupported", `no ${req.method} ${req.path} here`).response(requestId),
   );
   app.onError((error, context) => {
     const { requestId } = context.var;
@@ -129,22 +109,40 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     app,
     bill: () => meter.bill(performance.now()),
     close: () => {
-      closed ??= close();
+      closed ??= pool.close().then(() => store.close());
       return closed;
     },
   };
+}
 
-  async function close(): Promise<void> {
-    await asyncCalls.close();
-    await instances.close();
-    await store.close();
+function checkFunctions(
+  functions: readonly FunctionConfig[],
+  maxInstances: number,
+  idleMs: number,
+  prices: PriceSheet,
+): void {
+  if (!(Number.isInteger(maxInstances) && maxInstances >= 1)) {
+    throw new RangeError(`maxInstances is ${maxInstances}; allowed: an integer of at least 1`);
+  }
+  checkMs("idleMs", idleMs);
+  const names = new Set<string>();
+  for (const { name, command, timeoutMs, vcpu, memoryMib } of functions) {
+    if (!functionName.test(name)) throw new RangeError(`function name "${name}"; allowed: ${functionName}`);
+    if (names.has(name)) throw new RangeError(`function name "${name}" is used twice`);
+    names.add(name);
+    if (!command[0]) throw new RangeError(`function ${name} has no command`);
+    if (!(vcpu > 0 && memoryMib > 0)) {
+      throw new RangeError(
+        `function ${name} has ${vcpu} vCPU and ${memoryMib} MiB; allowed: more than 0 of both`,
+      );
+    }
+    // Throws when the sheet has no price for this size, before a call of it would.
+    unitsPerS(prices, { vcpu, memoryMib });
+    checkMs(`timeoutMs of function ${name}`, timeoutMs);
   }
 }
 
-const realClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (ms, act) => {
-    const timer = setTimeout(act, ms).unref();
-    return () => clearTimeout(timer);
-  },
-};
+/** Timers of Node take at most 2^31 - 1 ms and fire at once beyond it. */
+function checkMs(name: string, ms: number): void {
+  if (!(ms >= 1 && ms < 2 ** 31)) throw new RangeError(`${name} is ${ms}; allowed: 1 to ${2 ** 31 - 1}`);
+}

@@ -1,9 +1,8 @@
-/** The options of the local function host and of a function, each with its meaning, unit, range and default. */
+/** The options of the function host. */
 import { z } from "zod";
-import { longestS, mostConcurrency } from "../prices/fc-limits.ts";
-import { functionGpu, functionMenu, functionSize } from "../prices/function-menu.ts";
+import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
+import { functionMenu, functionSize } from "../prices/function-menu.ts";
 import type { ColdStart } from "./instances/cold-start.ts";
-import { triggerAuths } from "./fc-contract.ts";
 import { defaultScaling } from "./instances/scaling.ts";
 
 /** `MS`, or `MEDIAN,P99`. */
@@ -18,61 +17,29 @@ const coldStartText = z.string().transform((given, context): ColdStart => {
   return z.NEVER;
 });
 
+const whole = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
+const positive = (max: number): z.ZodNumber => z.number().positive().max(max);
+
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
-  port: z.number().int().min(0).max(65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
-  functions: functionMenu
-    .optional()
-    .describe(
-      "functions of several sizes: NAME=VCPUxMIB,...; the threads of a run are its whole vCPU, 1 or more",
-    ),
-  function: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("name under which the only function is invoked (default: spillway)"),
-  memory: functionSize.memory
-    .optional()
-    .describe("memory of the only function that is billed, in MiB (default: 1024)"),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function that are billed (default: 0.5)"),
-  gpu: functionGpu
-    .optional()
-    .describe(
-      "GPU of every function that is metered, though no process has one: a card that the price sheet names, and its memory in GiB, such as ada:16",
-    ),
-  functionTimeout: z
-    .number()
-    .positive()
-    .max(longestS.call)
-    .default(60)
-    .describe("longest time of one call, in seconds"),
-  maxInstances: z
-    .number()
-    .int()
-    .min(1)
-    .max(64)
+  port: whole(0, 65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
+  functions: functionMenu.optional().describe("functions of several sizes: NAME=VCPUxMIB,..."),
+  function: z.string().min(1).optional().describe("name of the single function (default: spillway)"),
+  memory: functionSize.memory.optional().describe("memory of the single function, in MiB (default: 1024)"),
+  vcpu: functionSize.vcpu.optional().describe("vCPU of the single function (default: 0.5)"),
+  functionTimeout: positive(maxTimeoutS.call).default(60).describe("longest time of one call, in seconds"),
+  maxInstances: whole(1, 64)
     .default(4)
-    .describe("most function processes at once; calls beyond them are throttled (429)"),
-  idle: z
-    .number()
-    .positive()
-    .max(86_400)
+    .describe("most function processes at a time; calls that need more are throttled (429)"),
+  idle: positive(86_400)
     .default(180)
     .describe("time without a call after which an instance is stopped, in seconds"),
-  instanceConcurrency: z
-    .number()
-    .int()
-    .min(1)
-    .max(mostConcurrency)
+  instanceConcurrency: whole(1, maxConcurrency)
     .default(1)
     .describe("most calls that one instance runs at a time; its busy time is billed once for all of them"),
-  burst: z
-    .number()
-    .int()
-    .min(1)
-    .max(100_000)
+  burst: whole(1, 100_000)
     .default(defaultScaling.burst)
-    .describe("instances that may start at once; calls that would need more are throttled (429)"),
+    .describe("instances that may start at once; calls that need more are throttled (429)"),
   growth: z
     .number()
     .min(0)
@@ -84,24 +51,22 @@ export const functionHostOptions = z.strictObject({
     .describe(
       "milliseconds added to the start of each process: one number, or the median and 99th percentile of a lognormal distribution, such as 300,1200",
     ),
-  seed: z.number().int().min(0).max(0xffff_ffff).default(1).describe("seed of what is drawn for cold starts"),
+  seed: whole(0, 0xffff_ffff).default(1).describe("seed of what is drawn for cold starts"),
   cgroups: z
     .enum(["auto", "on", "off"])
     .default("auto")
-    .describe(
-      "hold each instance to its vCPU and memory by Linux control groups; auto: where this machine allows it",
-    ),
+    .describe("bound each instance's vCPU and memory by Linux control groups; auto: where that is possible"),
   trigger: z
     .enum([...triggerAuths, "none"])
     .default("anonymous")
     .describe(
-      "who may call the functions at /trigger/NAME/…, as by an HTTP trigger: anybody, holders of the key, or nobody",
+      "who may call functions through HTTP triggers at /trigger/NAME/: anybody, key holders, or nobody",
     ),
   adminToken: z
     .string()
     .min(16)
     .optional()
-    .describe("bearer token for /admin (default: only programs on this machine may ask it)"),
+    .describe("bearer token for /admin (default: only programs on this machine may use it)"),
   models: z
     .string()
     .optional()
@@ -113,24 +78,3 @@ export const functionHostOptions = z.strictObject({
 });
 
 export type FunctionHostProgramOptions = z.output<typeof functionHostOptions>;
-
-export const functionOptions = z.strictObject({
-  host: z.string().default("0.0.0.0").describe("address to listen on; the platform asks for 0.0.0.0"),
-  models: functionHostOptions.shape.models,
-  threads: z.number().int().min(1).max(256).default(1).describe("threads that one run of a model uses"),
-});
-
-export type FunctionOptions = z.output<typeof functionOptions>;
-
-/** Where platforms say the port on which a function is to listen; the first that is there counts. */
-const portVariables = ["FC_SERVER_PORT", "FC_CUSTOM_LISTEN_PORT", "PORT"];
-const defaultPort = 9_000;
-
-/** @throws Error that names the variable when it holds no port */
-export function functionPort(env: Readonly<Record<string, string | undefined>>): number {
-  const variable = portVariables.find((name) => env[name] !== undefined && env[name] !== "");
-  if (variable === undefined) return defaultPort;
-  const port = Number(env[variable]);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new Error(`${variable} is "${env[variable]}"; allowed: an integer, 0 to 65535`);
-}

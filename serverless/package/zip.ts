@@ -1,10 +1,10 @@
 /**
- * A zip of files whose bytes depend on nothing but their paths and contents: entries are sorted, and times and modes
- * are always the same. The platform compares checksums and uploads only what has changed.
+ * Makes a zip whose bytes depend only on the paths and contents of the files: entries are sorted, and their times and modes
+ * are constant. The same package has the same checksum, so that an unchanged one is not uploaded again.
  */
 import { promisify } from "node:util";
 import { crc32, deflateRaw } from "node:zlib";
-import type { PackageFile } from "./package-file.ts";
+import type { PackageFile } from "./package-files.ts";
 
 const deflate = promisify(deflateRaw);
 
@@ -12,11 +12,12 @@ const versionNeeded = 20;
 const madeByUnix = (3 << 8) | versionNeeded;
 const namesAreUtf8 = 1 << 11;
 const deflated = 8;
-/** 1980-01-01, the first day a zip knows. */
+const midnight = 0;
+/** 1980-01-01, the first day that a zip can name. */
 const date = (1 << 5) | 1;
-/** A regular file that everyone may read and execute: the platform runs functions as whoever it likes. */
+/** A regular file that everyone may read and execute, because it is unknown which user runs the function. */
 const attributes = (0o100755 << 16) >>> 0;
-/** Beyond these the format needs its 64-bit extension. */
+/** Beyond these limits the format needs its 64-bit extension. */
 const maxBytes = 0xffffffff;
 const maxEntries = 0xffff;
 
@@ -31,53 +32,37 @@ export async function zip(files: readonly PackageFile[]): Promise<Buffer> {
   for (const [index, { path, content }] of sorted.entries()) {
     const body = packed[index] as Buffer;
     const name = Buffer.from(path);
-    const facts = factsOf(content, body, name);
-    directory.push(directoryEntry(facts, offset), name);
-    const local = [signature("PK\x03\x04"), facts, name, body];
+    // The fields that stand both before a file and in the directory.
+    const fields = Buffer.concat([
+      u16(versionNeeded, namesAreUtf8, deflated, midnight, date),
+      u32(crc32(content), body.length, content.length),
+      u16(name.length, 0),
+    ]);
+    directory.push(text("PK\x01\x02"), u16(madeByUnix), fields, u16(0, 0, 0), u32(attributes, offset), name);
+    const local = [text("PK\x03\x04"), fields, name, body];
     parts.push(...local);
     offset += local.reduce((sum, part) => sum + part.length, 0);
     if (Math.max(offset, content.length) > maxBytes) throw new RangeError("a zip holds at most 4 GiB");
   }
-  return Buffer.concat([
-    ...parts,
-    ...directory,
-    endOf(sorted.length, Buffer.concat(directory).length, offset),
-  ]);
+  const entries = Buffer.concat(directory);
+  const counts = u16(0, 0, sorted.length, sorted.length);
+  return Buffer.concat([...parts, entries, text("PK\x05\x06"), counts, u32(entries.length, offset), u16(0)]);
 }
 
-/** What stands both before a file and in the directory. */
-function factsOf(content: Uint8Array, packed: Buffer, name: Buffer): Buffer {
-  const facts = Buffer.alloc(26);
-  facts.writeUInt16LE(versionNeeded, 0);
-  facts.writeUInt16LE(namesAreUtf8, 2);
-  facts.writeUInt16LE(deflated, 4);
-  facts.writeUInt16LE(date, 8);
-  facts.writeUInt32LE(crc32(content), 10);
-  facts.writeUInt32LE(packed.length, 14);
-  facts.writeUInt32LE(content.length, 18);
-  facts.writeUInt16LE(name.length, 22);
-  return facts;
+/** Numbers of 16 bits, little-endian. */
+function u16(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(2 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt16LE(value, 2 * index);
+  return bytes;
 }
 
-function directoryEntry(facts: Buffer, offset: number): Buffer {
-  const madeBy = Buffer.alloc(2);
-  madeBy.writeUInt16LE(madeByUnix);
-  const rest = Buffer.alloc(14);
-  rest.writeUInt32LE(attributes, 6);
-  rest.writeUInt32LE(offset, 10);
-  return Buffer.concat([signature("PK\x01\x02"), madeBy, facts, rest]);
+/** Numbers of 32 bits, little-endian. */
+function u32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value, 4 * index);
+  return bytes;
 }
 
-function endOf(entries: number, directoryBytes: number, directoryOffset: number): Buffer {
-  const end = Buffer.alloc(22);
-  signature("PK\x05\x06").copy(end);
-  end.writeUInt16LE(entries, 8);
-  end.writeUInt16LE(entries, 10);
-  end.writeUInt32LE(directoryBytes, 12);
-  end.writeUInt32LE(directoryOffset, 16);
-  return end;
-}
-
-function signature(text: string): Buffer {
-  return Buffer.from(text, "latin1");
+function text(latin1: string): Buffer {
+  return Buffer.from(latin1, "latin1");
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { functionMenu } from "./function-menu.ts";
+import { functionGpu, functionMenu } from "./function-menu.ts";
 
 it("reads the same functions from a text and from a list", () => {
   const menu = [
@@ -29,4 +29,10 @@ it.each([
 ])("refuses %j and says where", (menu, message) => {
   const result = functionMenu.safeParse(menu);
   expect(result.error?.issues[0]?.message).toMatch(message);
+});
+
+it("reads a GPU's card and memory, and refuses other texts", () => {
+  expect(functionGpu.parse("ada:0.5")).toEqual({ card: "ada", memoryGib: 0.5 });
+  for (const gpu of ["ada", "ada:0", ":16", "ada:1.2.3", "ada:16GB"])
+    expect(() => functionGpu.parse(gpu)).toThrow("CARD:GIB with more than 0 GiB");
 });

@@ -1,20 +1,21 @@
 /**
- * The menu of function sizes as people write it: one text or list that names the same functions to the queue,
- * which calls them, and to the local host, which runs them.
+ * The menu of function sizes as people write it. The same text or list tells the queue which functions to call, and the
+ * local host which ones to run.
  */
 import { z } from "zod";
+import { UsageError } from "../../base/usage-error.ts";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
-export interface MenuFunction {
+export interface FunctionVariant {
   readonly name: string;
   readonly vcpu: number;
   readonly memoryMib: number;
-  /** Where the function is reached as a V2 server of its own; undefined: through its platform. */
+  /** Where it is called as a V2 server; undefined: it is called through its platform. */
   readonly url?: string | undefined;
 }
 
-/** "edge" is the name of the other target. */
+/** "edge" is taken by the other target. */
 const menuName = z
   .string()
   .regex(functionName, "a name has letters, digits, - and _, and begins with a letter or _")
@@ -26,7 +27,7 @@ export const functionSize = {
   memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
 };
 
-/** A GPU as text, `CARD:GIB`: a card that price sheets name, and its memory. */
+/** A GPU as text, `CARD:GIB`: a card that price sheets name, and GiB of its memory. */
 export const functionGpu = z.string().transform((given, context) => {
   const [, card = "", gib] = /^([^:]+):(\d+(?:\.\d+)?)$/.exec(given) ?? [];
   const memoryGib = Number(gib);
@@ -37,7 +38,7 @@ export const functionGpu = z.string().transform((given, context) => {
 
 const entry = z.strictObject({ name: menuName, ...functionSize, url: z.url().optional() });
 
-/** `NAME=VCPUxMIB`, and `@URL` where the function has one of its own. */
+/** `NAME=VCPUxMIB`, or `NAME=VCPUxMIB@URL`. */
 const entryText = /^([^=]+)=([0-9.]+)x([0-9]+)(?:@(.+))?$/;
 
 function entriesOf(text: string): unknown[] {
@@ -50,12 +51,12 @@ function entriesOf(text: string): unknown[] {
 }
 
 /**
- * `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }`: at least one function, no
- * two of one name.
+ * `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }`: at least one function, and
+ * different names.
  */
 export const functionMenu = z
   .union([z.string(), z.array(z.unknown())])
-  .transform((given, context): readonly MenuFunction[] => {
+  .transform((given, context): readonly FunctionVariant[] => {
     const listed = z
       .array(entry)
       .min(1)
@@ -76,4 +77,28 @@ export const functionMenu = z
 function describeIssue({ issues }: z.ZodError): string {
   const [{ path, message } = { path: [], message: "" }] = issues;
   return `function ${Number(path[0] ?? 0) + 1}${path[1] === undefined ? "" : `, ${String(path[1])}`}: ${message}`;
+}
+
+/** The options by which a command takes functions: a menu, or a single function. */
+interface FunctionFlags {
+  readonly functions?: readonly FunctionVariant[] | undefined;
+  readonly function?: string | undefined;
+  readonly vcpu?: number | undefined;
+  readonly memory?: number | undefined;
+  readonly functionUrl?: string | undefined;
+}
+
+/** @throws UsageError when a menu is given together with an option of a single function */
+export function chosenFunctions({ functions, ...only }: FunctionFlags): readonly FunctionVariant[] {
+  const { function: name = "spillway", vcpu = 0.5, memory: memoryMib = 1_024, functionUrl: url } = only;
+  if (functions === undefined) {
+    if (name === "edge") throw new UsageError('--function is "edge"; allowed: any other name');
+    return [{ name, vcpu, memoryMib, ...(url !== undefined && { url }) }];
+  }
+  const flags = { function: only.function, vcpu: only.vcpu, memory: only.memory, "function-url": url };
+  for (const [flag, value] of Object.entries(flags)) {
+    if (value === undefined) continue;
+    throw new UsageError(`--${flag} applies to a single function; with --functions, set it there`);
+  }
+  return functions;
 }

@@ -1,26 +1,34 @@
-/** Reads price sheets: those that come with the program by name, or a user's own by path. */
+/** Reads price sheets from files: those that come with the program by name, a user's own by path. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { PriceSheet } from "./price.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
-import { checkPriceSheet, whyNotValid } from "./price-sheet.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
+import { checkPriceSheet, validityProblem } from "./price-sheet.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
 const folder = new URL("../../../serverless/prices/", import.meta.url);
 
 /**
- * A sheet by its name, `alibaba-fc-cn-2026`, or by a path that ends in `.json`. Prices that are not those of today
- * are used, with a warning.
+ * A sheet by its name, such as `alibaba-fc-cn-2026`, or by a path that ends in `.json`. Warns on stderr when the sheet is
+ * not valid today.
  *
- * @throws UsageError when there is no such sheet, or the file is none
+ * @example
+ * readPriceSheet("aws-lambda-us-east-1-x86").currency; // "USD"
+ *
+ * @throws UsageError when there is no such sheet, or the file does not hold one
  */
 export function readPriceSheet(nameOrPath: string): PriceSheet {
   const sheet = readSheetFile(nameOrPath);
-  const why = whyNotValid(sheet, new Date().toISOString().slice(0, 10));
-  if (why !== undefined) process.stderr.write(`spillway: ${why}\n`);
+  const problem = validityProblem(sheet, new Date().toISOString().slice(0, 10));
+  if (problem !== undefined) process.stderr.write(`spillway: ${problem}\n`);
   return sheet;
 }
 
-/** The sheets that come with the program, by name. */
+/**
+ * The sheets that come with the program, by name.
+ *
+ * @example
+ * readShippedSheets().map(({ name }) => name); // ["alibaba-fc-cn-2026", ...]
+ */
 export function readShippedSheets(): PriceSheet[] {
   return shippedNames().map(readSheetFile);
 }
@@ -37,7 +45,7 @@ function readSheetFile(nameOrPath: string): PriceSheet {
   try {
     document = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    const why = error instanceof SyntaxError ? `no JSON: ${error.message}` : whyUnreadable(error);
+    const why = error instanceof SyntaxError ? `not JSON: ${error.message}` : whyUnreadable(error);
     throw new UsageError(`${nameOrPath}: ${why}`);
   }
   try {

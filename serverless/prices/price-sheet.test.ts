@@ -4,7 +4,7 @@ import { monthBill } from "./month-bill.ts";
 import { callCost, type FunctionSize, type PriceSheet } from "./price.ts";
 import { checkPrices, profileTargets } from "../../replay/world/profile.ts";
 import { tinyWorld } from "../../test/support/tiny-world.ts";
-import { checkPriceSheet, whyNotValid } from "./price-sheet.ts";
+import { checkPriceSheet, validityProblem } from "./price-sheet.ts";
 
 const folder = new URL("./", import.meta.url);
 const names = readdirSync(folder)
@@ -27,7 +27,7 @@ describe("the sheets that come with the program", () => {
     const sheet = shipped(name);
     expect(sheet.name).toBe(name);
     expect(sheet.source).toMatch(/price/);
-    expect(whyNotValid(sheet, "2026-12-01")).toBeUndefined();
+    expect(validityProblem(sheet, "2026-12-01")).toBeUndefined();
     expect(sheet.tiers).toHaveLength(2);
   });
 
@@ -132,7 +132,7 @@ describe("a sheet that somebody wrote", () => {
     expect(read(change)).toThrow(new Error(message));
   });
 
-  it("has a line for each of its faults, and none is no object", () => {
+  it("is refused with a line for each problem, or when it is not an object", () => {
     expect(read({ perCu: -1, name: "" })).toThrow(
       'my.json: name is ""; allowed: a text that is not empty\nmy.json: perCu is -1; allowed: a number of at least 0',
     );
@@ -141,10 +141,10 @@ describe("a sheet that somebody wrote", () => {
     }
   });
 
-  it("is told to be out of its time before its first day and after its last", () => {
+  it("is reported as not valid before its first day and after its last", () => {
     const sheet = checkPriceSheet({ ...good, validUntil: "2026-08-27" }, "my.json");
-    expect(whyNotValid(sheet, "2025-01-01")).toMatch(/is valid from 2025-12-13 only/);
-    expect(whyNotValid(sheet, "2026-08-27")).toBeUndefined();
-    expect(whyNotValid(sheet, "2026-08-28")).toMatch(/was valid until 2026-08-27/);
+    expect(validityProblem(sheet, "2025-01-01")).toMatch(/is valid from 2025-12-13 only/);
+    expect(validityProblem(sheet, "2026-08-27")).toBeUndefined();
+    expect(validityProblem(sheet, "2026-08-28")).toMatch(/was valid until 2026-08-27/);
   });
 });

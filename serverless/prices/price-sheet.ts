@@ -1,10 +1,8 @@
-/** Price sheets as files: their fields, the faults of one that somebody wrote, and whether one is still valid. */
+/** The fields of price sheets, the check of a sheet that somebody wrote, and whether a sheet is still valid. */
 import { z } from "zod";
-import { nearestName } from "../../base/edit-distance.ts";
-import type { PriceSheet } from "./price.ts";
-import { showValue } from "../../base/show-value.ts";
+import { didYouMean, showValue } from "../../base/error-text.ts";
 
-// The message of a check says what is allowed; the place and the value are put before it.
+// The message of a check says what is allowed; `checkPriceSheet` puts the field and its value before it.
 const text = z.string("a text that is not empty").min(1, "a text that is not empty");
 const date = z.iso.date("a date such as 2026-01-31");
 const amount = z.number("a number of at least 0").min(0, "a number of at least 0");
@@ -19,7 +17,8 @@ const tiers = z
       const message = `a number above ${before}, that of the tier before`;
       context.addIssue({ code: "custom", path: [index, "above"], message });
     }
-  });
+  })
+  .readonly();
 
 const head = {
   name: text.describe("what the sheet is called"),
@@ -28,22 +27,18 @@ const head = {
     .regex(/^[A-Z]{3}$/, "three capital letters, such as CNY")
     .describe("code of ISO 4217"),
   validFrom: date.describe("first day of these prices"),
-  validUntil: date
-    .optional()
-    .describe("last day, where it is known; later, whoever uses the sheet is warned"),
+  validUntil: date.optional().describe("last day, if it is known; later the sheet is used with a warning"),
   source: text.describe("where the prices were read"),
   granularityMs: z
     .strictObject({ cpu: positive, gpu: positive.optional() }, "an object with cpu, and gpu where it differs")
-    .describe("durations are rounded up to a multiple of this many milliseconds, by the kind of instance"),
+    .describe("milliseconds to whose multiples durations are rounded up, by the kind of instance"),
   coldStartBilled: z
     .boolean("true or false")
     .optional()
-    .describe("whether the cold start before a call is billed with it (without it: no)"),
+    .describe("whether the cold start before a call is billed with it; default: no"),
   tiers: tiers
     .optional()
-    .describe(
-      "prices of a CU (`cu`) or GB-second (`gb-second`) beyond a month's use, each `{ above, price }`, by growing `above`",
-    ),
+    .describe("prices of a unit beyond a use in a month, as a list of `{ above, price }` by growing `above`"),
 };
 
 const sheetKinds = {
@@ -60,9 +55,7 @@ const sheetKinds = {
       .describe("CU of a GiB-second of GPU memory, by card"),
     leastPerFunctionHour: amount
       .optional()
-      .describe(
-        "what a function costs at least in an hour in which it is called; its CU of that hour are rounded up to whole ones, too",
-      ),
+      .describe("least price of an hour in which a function is called, whose CU are then rounded up"),
   }),
   "gb-second": z.strictObject({
     ...head,
@@ -74,7 +67,16 @@ const sheetKinds = {
 
 type Kind = keyof typeof sheetKinds;
 
-/** Name, meaning and presence of every field, by the kind of the sheet. */
+/** Alibaba Function Compute: what a call uses, times a factor for each resource, is CU; CU times `perCu` is money. */
+export type CuPriceSheet = Readonly<z.output<(typeof sheetKinds)["cu"]>>;
+
+/** AWS Lambda: one price for memory times time, and one for the call. */
+export type GbSecondPriceSheet = Readonly<z.output<(typeof sheetKinds)["gb-second"]>>;
+
+/** Dated, and with its source, because prices change. */
+export type PriceSheet = CuPriceSheet | GbSecondPriceSheet;
+
+/** The fields of a kind of sheet: name, meaning, and whether a sheet may lack it. */
 export function sheetFields(kind: Kind): { name: string; meaning: string; optional: boolean }[] {
   return Object.entries(sheetKinds[kind].shape).map(([name, field]) => {
     return { name, meaning: field.description ?? "", optional: field.safeParse(undefined).success };
@@ -82,9 +84,9 @@ export function sheetFields(kind: Kind): { name: string; meaning: string; option
 }
 
 /**
- * @param document JSON as it was parsed
- * @param file for the messages
- * @throws Error with a line for each fault: the file, the field, its value and what is allowed
+ * @param document parsed JSON
+ * @param file its name, for the messages
+ * @throws Error with a line for each problem: the file, the field, its value and what is allowed
  */
 export function checkPriceSheet(document: unknown, file: string): PriceSheet {
   const { kind } = (document ?? {}) as { kind?: unknown };
@@ -92,29 +94,32 @@ export function checkPriceSheet(document: unknown, file: string): PriceSheet {
     throw new Error(`${file}: kind is ${showValue(kind)}; allowed: "cu" or "gb-second"`);
   }
   const result = sheetKinds[kind].safeParse(document);
-  if (result.success) return result.data as PriceSheet;
+  if (result.success) return result.data;
   const known = Object.keys(sheetKinds[kind].shape);
-  const faults = result.error.issues.flatMap((issue) => faultsOf(issue, document, known));
-  throw new Error(faults.map((fault) => `${file}: ${fault}`).join("\n"));
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, document, known));
+  throw new Error(problems.map((problem) => `${file}: ${problem}`).join("\n"));
 }
 
 /**
- * Why a sheet's prices may not be those of a day; undefined when nothing speaks against them.
+ * Why a sheet may not have the prices of a day; undefined when it is valid on it.
  *
  * @param day such as `2026-01-31`
  */
-export function whyNotValid({ name, validFrom, validUntil }: PriceSheet, day: string): string | undefined {
+export function validityProblem(
+  { name, validFrom, validUntil }: PriceSheet,
+  day: string,
+): string | undefined {
   if (day < validFrom) return `price sheet ${name} is valid from ${validFrom} only`;
   if (validUntil === undefined || day <= validUntil) return undefined;
-  return `price sheet ${name} was valid until ${validUntil}; prices may be others now`;
+  return `price sheet ${name} was valid until ${validUntil}; prices may have changed`;
 }
 
-function faultsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly string[]): string[] {
+function problemsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly string[]): string[] {
   const place = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       if (place !== "") return `unknown field "${place}.${key}"`;
-      return `unknown field "${key}"; did you mean "${nearestName(key, known)?.name}"?`;
+      return `unknown field "${key}"${didYouMean(key, known)}`;
     });
   }
   const value = issue.path.reduce<unknown>(

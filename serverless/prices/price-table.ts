@@ -4,48 +4,18 @@ import { callCost, type FunctionSize, type PriceSheet } from "./price.ts";
 
 /** More than any bill has. */
 const exactDigits = 12;
-/** Enough to compare what a call costs. */
+/** Enough to compare the prices of calls. */
 const shownDigits = 6;
 
-/** A sheet's prices of what a call uses, in its currency, up to the first tier. */
-export interface SheetPrices {
-  readonly name: string;
-  readonly currency: string;
-  readonly validFrom: string;
-  readonly validUntil?: string;
-  /** Null where vCPU come with the memory. */
-  readonly perVcpuS: number | null;
-  readonly perGbS: number;
-  readonly perCall: number;
-  readonly source: string;
-}
-
-/** What is priced: calls of that time, each for so many requests, and what a month has of them. */
-export interface Load {
+/** The calls that are priced: how long one takes, how many requests it serves, and how many a month has. */
+export interface CallLoad {
   readonly durationMs: number;
   readonly batch: number;
   readonly month?: { readonly calls: number; readonly hours?: number };
 }
 
-/** What one function costs if it takes the whole load, in the sheet's currency. */
-export interface FunctionPrice {
-  readonly name: string;
-  readonly size: FunctionSize;
-  readonly billedMs: number;
-  readonly perCall: number;
-  readonly perRequest: number;
-  readonly perMillionRequests: number;
-  /** With the sheet's tiers. */
-  readonly perMonth?: number;
-}
-
-export interface PricedLoad extends Load {
-  readonly sheet: string;
-  readonly currency: string;
-  readonly functions: readonly FunctionPrice[];
-}
-
-export function sheetPrices(sheet: PriceSheet): SheetPrices {
+/** First-tier prices of a sheet, in its currency. `perVcpuS` is null where vCPU come with the memory. */
+export function sheetPrices(sheet: PriceSheet) {
   const { name, currency, validFrom, validUntil, source } = sheet;
   const prices =
     sheet.kind === "cu"
@@ -58,13 +28,19 @@ export function sheetPrices(sheet: PriceSheet): SheetPrices {
   return { name, currency, validFrom, ...(validUntil !== undefined && { validUntil }), ...prices, source };
 }
 
-/** @throws RangeError when the sheet cannot price a size */
+type PricedLoad = ReturnType<typeof priceFunctions>;
+
+/**
+ * What each function costs if it takes the whole load, in the sheet's currency. `perMonth` counts the sheet's tiers.
+ *
+ * @throws RangeError when the sheet cannot price a size
+ */
 export function priceFunctions(
   sheet: PriceSheet,
   functions: readonly { readonly name: string; readonly size: FunctionSize }[],
-  load: Load,
-): PricedLoad {
-  const priced = functions.map(({ name, size }): FunctionPrice => {
+  load: CallLoad,
+) {
+  const priced = functions.map(({ name, size }) => {
     const { billedMs, cost } = callCost(sheet, size, load.durationMs);
     const month = load.month && { ...load.month, size, billedMs: load.month.calls * billedMs };
     return {
@@ -80,18 +56,16 @@ export function priceFunctions(
   return { sheet: sheet.name, currency: sheet.currency, ...load, functions: priced };
 }
 
-/** A sheet a line, and its source on the next. */
+/** A line for each sheet, and its source below it. */
 export function formatSheets(sheets: readonly PriceSheet[]): string {
   const rows = sheets.map((sheet) => {
     const { name, currency, validFrom, perVcpuS, perGbS, perCall } = sheetPrices(sheet);
-    return [
-      name,
-      currency,
-      validFrom,
-      perVcpuS === null ? "-" : plain(perVcpuS),
-      plain(perGbS),
-      plain(perCall),
+    const prices = [
+      perVcpuS === null ? "-" : plainNumber(perVcpuS),
+      plainNumber(perGbS),
+      plainNumber(perCall),
     ];
+    return [name, currency, validFrom, ...prices];
   });
   const [head, ...lines] = columns([["sheet", "currency", "valid from", "vCPU-s", "GB-s", "call"], ...rows]);
   const listed = lines.flatMap((line, index) => {
@@ -105,54 +79,44 @@ export function formatPrices(
   sheet: PriceSheet,
   { functions, durationMs, batch, month, currency }: PricedLoad,
 ): string {
-  const rows = functions.map(
-    ({ name, size, billedMs, perCall, perRequest, perMillionRequests, perMonth }) => [
-      name,
-      sizeText(sheet, size),
-      plain(billedMs / 1_000),
-      plain(perCall, shownDigits),
-      plain(perRequest, shownDigits),
-      money(perMillionRequests),
-      ...(perMonth === undefined ? [] : [money(perMonth)]),
-    ],
-  );
+  const rows = functions.map(({ name, size, billedMs, ...prices }) => [
+    name,
+    sizeText(sheet, size),
+    plainNumber(billedMs / 1_000),
+    plainNumber(prices.perCall, shownDigits),
+    plainNumber(prices.perRequest, shownDigits),
+    money(prices.perMillionRequests),
+    ...(prices.perMonth === undefined ? [] : [money(prices.perMonth)]),
+  ]);
   const head = ["function", "size", "billed s", "a call", "a request", "1M requests"];
   const table = columns([month === undefined ? head : [...head, "a month"], ...rows]);
-  const calls = `${currency} by ${sheet.name} (from ${sheet.validFrom}): calls of ${plain(durationMs / 1_000)} s`;
-  return [
-    `${calls} for ${batch} ${batch === 1 ? "request" : "requests"}`,
-    ...table,
-    ...monthNotes(sheet, month),
-  ]
-    .map((line) => `${line}\n`)
-    .join("");
+  const calls = `${currency} by ${sheet.name} (from ${sheet.validFrom}): calls of ${plainNumber(durationMs / 1_000)} s`;
+  const title = `${calls} for ${batch} ${batch === 1 ? "request" : "requests"}`;
+  return [title, ...table, ...monthNotes(sheet, month)].map((line) => `${line}\n`).join("");
 }
 
-function monthNotes(sheet: PriceSheet, month: Load["month"]): string[] {
+function monthNotes(sheet: PriceSheet, month: CallLoad["month"]): string[] {
   if (month === undefined) return [];
-  const calls = `a month has ${plain(month.calls)} calls`;
+  const calls = `a month has ${plainNumber(month.calls)} calls`;
   if (sheet.kind !== "cu" || sheet.leastPerFunctionHour === undefined) return [calls];
-  const least = `${sheet.currency} ${plain(sheet.leastPerFunctionHour)} an hour`;
+  const least = `${sheet.currency} ${plainNumber(sheet.leastPerFunctionHour)} an hour`;
   return month.hours === undefined
     ? [`${calls}; the least price of ${least} is left out without --hours`]
-    : [`${calls}, even over ${plain(month.hours)} hours, at ${least} or more`];
+    : [`${calls}, even over ${plainNumber(month.hours)} hours, at ${least} or more`];
 }
 
 /** Without vCPU where they come with the memory. */
 function sizeText({ kind }: PriceSheet, { vcpu, memoryMib, gpu }: FunctionSize): string {
-  const card = gpu === undefined ? "" : `, ${gpu.card} ${plain(gpu.memoryGib)} GiB`;
-  return `${kind === "cu" ? `${plain(vcpu)} vCPU, ` : ""}${memoryMib} MiB${card}`;
+  const card = gpu === undefined ? "" : `, ${gpu.card} ${plainNumber(gpu.memoryGib)} GiB`;
+  return `${kind === "cu" ? `${plainNumber(vcpu)} vCPU, ` : ""}${memoryMib} MiB${card}`;
 }
 
-/** Text cells to the left, all others to the right, as wide as the widest of each column. */
+/** The lines of a table; the first two columns are aligned left, all others right. */
 function columns(table: readonly (readonly string[])[]): string[] {
-  const widths =
-    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  const widthOf = (column: number): number => Math.max(...table.map((row) => row[column]?.length ?? 0));
   return table.map((row) =>
     row
-      .map((cell, column) =>
-        column < 2 ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number),
-      )
+      .map((cell, column) => (column < 2 ? cell.padEnd(widthOf(column)) : cell.padStart(widthOf(column))))
       .join("  ")
       .trimEnd(),
   );
@@ -163,17 +127,14 @@ function exact(value: number): number {
   return Number(value.toPrecision(exactDigits));
 }
 
-/** Never with an exponent, which nobody reads in a price. */
-function plain(value: number, digits = exactDigits): string {
+/** Never with an exponent. */
+export function plainNumber(value: number, digits = exactDigits): string {
   return value.toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });
 }
 
-/** To the hundredth, halves up, and small amounts to three digits. */
+/** With two decimals, halves rounded up; amounts below 0.01 with three digits. */
 function money(value: number): string {
-  if (value !== 0 && value < 0.01) return plain(Number(value.toPrecision(3)));
-  return value.toLocaleString("en", {
-    minimumFractionDigits: 2,
-    maximumFractionDigits: 2,
-    useGrouping: false,
-  });
+  if (value !== 0 && value < 0.01) return plainNumber(Number(value.toPrecision(3)));
+  const decimals = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  return value.toLocaleString("en", { ...decimals, useGrouping: false });
 }

@@ -1,19 +1,7 @@
 import { expect, it } from "vitest";
-import { callCost, type CuPriceSheet, type GbSecondPriceSheet } from "./price.ts";
+import { cuSheet } from "../../test/support/cu-sheet.ts";
+import { callCost, type GbSecondPriceSheet } from "./price.ts";
 
-const alibaba: CuPriceSheet = {
-  name: "cu",
-  kind: "cu",
-  currency: "CNY",
-  validFrom: "2026-01-01",
-  source: "test",
-  perCu: 0.00011,
-  cuPerCall: 0.0075,
-  cuPerVcpuS: 1,
-  cuPerGibS: 0.15,
-  cuPerGpuGibS: { ada: 1.7 },
-  granularityMs: { cpu: 1, gpu: 1_000 },
-};
 const lambda: GbSecondPriceSheet = {
   name: "gb-s",
   kind: "gb-second",
@@ -28,27 +16,27 @@ const lambda: GbSecondPriceSheet = {
 
 it("charges call, vCPU and memory by the compute unit, with the duration rounded up to a millisecond", () => {
   // 20 ms of 1 vCPU and 1 GiB is 0.0075 + 1.15 x 0.02 = 0.0305 CU.
-  const { billedMs, cost } = callCost(alibaba, { vcpu: 1, memoryMib: 1_024 }, 19.2);
+  const { billedMs, cost } = callCost(cuSheet, { vcpu: 1, memoryMib: 1_024 }, 19.2);
   expect(billedMs).toBe(20);
   expect(cost).toBeCloseTo(0.0305 * 0.00011, 12);
 });
 
 it("rounds the time of a GPU function up to a second", () => {
   const size = { vcpu: 1.3, memoryMib: 4_096, gpu: { card: "ada", memoryGib: 4 } };
-  const { billedMs, cost } = callCost(alibaba, size, 51);
+  const { billedMs, cost } = callCost(cuSheet, size, 51);
   expect(billedMs).toBe(1_000);
   expect(cost).toBeCloseTo(0.00011 * (0.0075 + 1.3 + 0.6 + 6.8), 12);
 });
 
 it("bills a cold start only where the sheet says so", () => {
   const size = { vcpu: 1, memoryMib: 1_024 };
-  expect(callCost(alibaba, size, 100, 900).billedMs).toBe(100);
+  expect(callCost(cuSheet, size, 100, 900).billedMs).toBe(100);
   expect(callCost(lambda, size, 100, 900).billedMs).toBe(1_000);
   expect(callCost(lambda, size, 100, 900).cost).toBeCloseTo(0.0000002 + 0.0000166667, 15);
 });
 
 it("refuses a negative duration and a card without a price, naming both", () => {
-  expect(() => callCost(alibaba, { vcpu: 1, memoryMib: 512 }, -1)).toThrow(/durationMs is -1/);
+  expect(() => callCost(cuSheet, { vcpu: 1, memoryMib: 512 }, -1)).toThrow(/durationMs is -1/);
   const size = { vcpu: 1, memoryMib: 512, gpu: { card: "hopper", memoryGib: 1 } };
-  expect(() => callCost(alibaba, size, 1)).toThrow(/"hopper"; known: ada/);
+  expect(() => callCost(cuSheet, size, 1)).toThrow(/"hopper"; known: ada/);
 });

@@ -1,53 +1,10 @@
 /**
- * What a serverless call costs. The provider's rounding lives here and nowhere else: the function host's
- * meter, the client's targets and the replay all price a call with this one formula.
+ * What a serverless call costs. This is the only place that rounds as the provider does: the meter of the function host,
+ * the client's targets and the replay all price a call here.
  */
+import type { CuPriceSheet, PriceSheet } from "./price-sheet.ts";
 
-/** Fields that every price sheet has. A sheet is dated and names its source, because prices change. */
-interface SheetHead {
-  readonly name: string;
-  /** ISO 4217 code, such as `CNY`. */
-  readonly currency: string;
-  /** First day of these prices, such as `2026-01-31`. */
-  readonly validFrom: string;
-  /** Last day, where it is known. */
-  readonly validUntil?: string;
-  readonly source: string;
-  /** Durations are rounded up to a multiple of this, by the kind of instance. */
-  readonly granularityMs: { readonly cpu: number; readonly gpu?: number };
-  /** True where the provider bills the cold start as part of the call. */
-  readonly coldStartBilled?: boolean;
-  /** Prices beyond a month's use, by growing `above`; up to the first, the sheet's own price holds. */
-  readonly tiers?: readonly PriceTier[];
-}
-
-/** The price of what a month uses beyond an amount, counted in CU, or in GB-seconds where those are priced. */
-export interface PriceTier {
-  readonly above: number;
-  readonly price: number;
-}
-
-/** Compute-unit prices (Alibaba Function Compute 3.0): usage times factor gives CU, CU times `perCu` money. */
-export interface CuPriceSheet extends SheetHead {
-  readonly kind: "cu";
-  readonly perCu: number;
-  readonly cuPerCall: number;
-  readonly cuPerVcpuS: number;
-  readonly cuPerGibS: number;
-  /** CU per GiB-second of GPU memory, by card. */
-  readonly cuPerGpuGibS?: Readonly<Record<string, number>>;
-  /** What a function costs at least in an hour in which it is called, its CU rounded up to whole ones. */
-  readonly leastPerFunctionHour?: number;
-}
-
-/** GB-second prices (AWS Lambda): one price for memory and time, one for the call. */
-export interface GbSecondPriceSheet extends SheetHead {
-  readonly kind: "gb-second";
-  readonly perGbS: number;
-  readonly perCall: number;
-}
-
-export type PriceSheet = CuPriceSheet | GbSecondPriceSheet;
+export type { CuPriceSheet, GbSecondPriceSheet, PriceSheet } from "./price-sheet.ts";
 
 /** The resources of one function instance. */
 export interface FunctionSize {
@@ -56,17 +13,20 @@ export interface FunctionSize {
   readonly gpu?: { readonly card: string; readonly memoryGib: number };
 }
 
-/** What one call costs: the billed duration in milliseconds and money in the sheet's currency. */
 export interface CallCost {
   readonly billedMs: number;
+  /** In the sheet's currency. */
   readonly cost: number;
 }
 
 /**
  * Price one call of a function.
  *
+ * @example
+ * callCost(readPriceSheet("alibaba-fc-cn-2026"), { vcpu: 1, memoryMib: 2048 }, 120.4).billedMs; // 121: whole milliseconds
+ *
  * @param durationMs service time of the call, >= 0
- * @param coldStartMs cold start that came before it, counted only where the sheet bills it, >= 0
+ * @param coldStartMs the cold start before it, >= 0; counted only where the sheet bills it
  * @throws RangeError when a time is negative or not finite, or the sheet has no price for the size's GPU card
  */
 export function callCost(
@@ -89,7 +49,7 @@ export function callCost(
 }
 
 /**
- * What a second of an instance uses: CU, or GB-seconds where those are priced.
+ * What an instance uses in a second: CU, or GB-seconds where the sheet prices those.
  *
  * @throws RangeError when the sheet has no price for the size's GPU card
  */
@@ -98,39 +58,32 @@ export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
   if (sheet.kind === "cu") {
     return size.vcpu * sheet.cuPerVcpuS + memoryGib * sheet.cuPerGibS + gpuCuPerS(sheet, size);
   }
-  if (size.gpu !== undefined) throw noCard(sheet, size.gpu.card, []);
+  if (size.gpu !== undefined) throw noCard(sheet.name, size.gpu.card, []);
   return memoryGib;
 }
 
-/**
- * An amount rounded up to whole units, as providers round. A sum such as 1723.0000000000002 is a rounding error of ours, not
- * another unit.
- */
+/** An amount rounded up to whole units. Amounts such as 1723.0000000000002 are rounding errors and not one unit more. */
 export function wholeUnits(amount: number): number {
   return Math.ceil(amount - 1e-9);
 }
 
 function checkTime(name: string, ms: number): void {
-  if (!(ms >= 0 && ms < Infinity)) {
-    throw new RangeError(`${name} is ${ms}; allowed: a finite number of at least 0`);
-  }
+  if (ms >= 0 && ms < Infinity) return;
+  throw new RangeError(`${name} is ${ms}; allowed: a finite number of at least 0`);
 }
 
-function granularityOf(sheet: PriceSheet, size: FunctionSize): number {
-  return size.gpu === undefined
-    ? sheet.granularityMs.cpu
-    : (sheet.granularityMs.gpu ?? sheet.granularityMs.cpu);
+function granularityOf({ granularityMs: { cpu, gpu = cpu } }: PriceSheet, size: FunctionSize): number {
+  return size.gpu === undefined ? cpu : gpu;
 }
 
-function gpuCuPerS(sheet: CuPriceSheet, size: FunctionSize): number {
-  if (size.gpu === undefined) return 0;
-  const factor = sheet.cuPerGpuGibS?.[size.gpu.card];
-  if (factor === undefined) throw noCard(sheet, size.gpu.card, Object.keys(sheet.cuPerGpuGibS ?? {}));
-  return size.gpu.memoryGib * factor;
+function gpuCuPerS({ name, cuPerGpuGibS = {} }: CuPriceSheet, { gpu }: FunctionSize): number {
+  if (gpu === undefined) return 0;
+  const factor = cuPerGpuGibS[gpu.card];
+  if (factor === undefined) throw noCard(name, gpu.card, Object.keys(cuPerGpuGibS));
+  return gpu.memoryGib * factor;
 }
 
-function noCard({ name }: PriceSheet, card: string, known: readonly string[]): RangeError {
-  return new RangeError(
-    `price sheet ${name} has no GPU card "${card}"; known: ${known.join(", ") || "none"}`,
-  );
+function noCard(sheet: string, card: string, known: readonly string[]): RangeError {
+  const list = known.join(", ") || "none";
+  return new RangeError(`price sheet ${sheet} has no GPU card "${card}"; known: ${list}`);
 }

@@ -10,7 +10,8 @@ import { read } from "httpx";
 import { pino } from "pino";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { createFunctionHost } from "../../serverless/host/host.ts";
-import { functionNamed, prices } from "../support/function-host.ts";
+import { cuSheet } from "../support/cu-sheet.ts";
+import { functionNamed } from "../support/function-host.ts";
 import type { FunctionCommand, FunctionShape } from "./function-shape.ts";
 import { inferOver } from "./started-function.ts";
 
@@ -73,7 +74,12 @@ async function startHost({ command, models }: FunctionCommand): Promise<{
     timeoutMs: 60_000,
     triggerAuth: "anonymous",
   });
-  const host = createFunctionHost({ functions: [config], accessKeys: { key: "secret" }, prices, log });
+  const host = createFunctionHost({
+    functions: [config],
+    accessKeys: { key: "secret" },
+    prices: cuSheet,
+    log,
+  });
   const server = createAdaptorServer({ fetch: host.app.fetch }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

@@ -1,15 +1,16 @@
 /** What the documents show must run, and what is made from tables must be up to date. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { replayPolicyNames, replayParameters } from "../../replay/peers/registry.ts";
-import { readModelConfig } from "../../edge/models/read-model-config.ts";
+import { readModelConfig } from "../../edge/models/model-config.ts";
 import { checkPriceSheet } from "../../serverless/prices/price-sheet.ts";
+import { proseWidth, wrapProse } from "../../docs/prose.ts";
 import { executable } from "../support/built.ts";
 import { freePorts } from "../support/free-ports.ts";
 
@@ -17,25 +18,16 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 it.each([
-  ["docs/errors.md", "dist/docs/write-errors.js"],
-  ["docs/prices.md", "dist/docs/write-prices.js"],
-  ["docs/model-config.md", "dist/docs/write-model-config.js"],
-  ["docs/model-config.schema.json", "dist/docs/write-model-config.js"],
-  ["fixtures/traces/demo.csv", "dist/fixtures/traces/make-demo-trace.js"],
+  ["docs/reference/options.md", "dist/docs/write-options.js"],
+  ["docs/reference/metrics.md", "dist/docs/write-metrics.js"],
+  ["docs/reference/errors.md", "dist/docs/write-errors.js"],
+  ["docs/reference/prices.md", "dist/docs/write-prices.js"],
+  ["docs/reference/model-config.md", "dist/docs/write-model-config.js"],
+  ["docs/reference/model-config.schema.json", "dist/docs/write-model-config.js"],
 ])("%s is what %s writes", (file, script) => {
   const before = read(file);
   execFileSync(process.execPath, [join(root, script)]);
   expect(read(file)).toBe(before);
-});
-
-it("the demo's trace is calm at 10 a second or more, doubles, and has a burst of four times that for 10 s", () => {
-  const moments = read("fixtures/traces/demo.csv").trim().split("\n").slice(1).map(Number);
-  const rate = (fromS: number, toS: number): number =>
-    moments.filter((atS) => atS >= fromS && atS < toS).length / (toS - fromS);
-  const calm = rate(0, 20);
-  expect(calm).toBeGreaterThanOrEqual(10);
-  expect(rate(20, 36) / calm).toBeCloseTo(2, 0);
-  expect(rate(36, 48) / ((rate(0, 20) * 20 + rate(48, 60) * 12) / 32)).toBeGreaterThanOrEqual(4);
 });
 
 it("the library example of the README runs against an edge server", async () => {
@@ -50,22 +42,22 @@ it("the library example of the README runs against an edge server", async () => 
   const printed = execFileSync(process.execPath, [script], { encoding: "utf8" });
   edge.kill("SIGTERM");
   await once(edge, "exit");
-  expect(printed).toMatch(/^\[ 1, 2 \] 1 4[0-9]{2}\n$/);
+  expect(printed).toMatch(/^(\[ 1, 2 \] edge [123]\n){3}$/);
 });
 
 it("the settings that the models' page shows are allowed", () => {
-  const settings = /```yaml\n([^]*?)```/.exec(read("docs/models.md"))?.[1] ?? "";
-  expect(readModelConfig(parseYaml(settings), "docs/models.md")).toMatchObject({ maxBatchRows: 32 });
+  const settings = /```yaml\n([^]*?)```/.exec(read("docs/guide/models.md"))?.[1] ?? "";
+  expect(readModelConfig(parseYaml(settings), "docs/guide/models.md")).toMatchObject({ maxBatchRows: 32 });
 });
 
 it("the price sheet that the prices' page shows is allowed", () => {
-  const sheet = /```json\n([^]*?)```/.exec(read("docs/prices.md"))?.[1] ?? "";
-  expect(checkPriceSheet(JSON.parse(sheet), "docs/prices.md")).toMatchObject({ name: "ours" });
+  const sheet = /```json\n([^]*?)```/.exec(read("docs/reference/prices.md"))?.[1] ?? "";
+  expect(checkPriceSheet(JSON.parse(sheet), "docs/reference/prices.md")).toMatchObject({ name: "ours" });
 });
 
 it("the scenario of the replay's page runs", () => {
   const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
-  const scenario = /```json\n([^]*?)```/.exec(read("docs/replay.md"))?.[1] ?? "";
+  const scenario = /```json\n([^]*?)```/.exec(read("docs/guide/replay.md"))?.[1] ?? "";
   writeFileSync(join(folder, "world.json"), scenario);
   writeFileSync(join(folder, "trace.csv"), "second,rate_rps\n0,20\n10,200\n20,20\n");
   const files = ["--trace", join(folder, "trace.csv"), "--scenario", join(folder, "world.json")];
@@ -79,7 +71,7 @@ it("the scenario of the replay's page runs", () => {
 });
 
 it("the page of replayPolicies has every policy, and every parameter with its default and candidates", () => {
-  const page = read("docs/policies.md");
+  const page = read("docs/reference/policies.md");
   for (const name of replayPolicyNames) expect(page).toContain(`**\`${name}\`**`);
   for (const [name, grid] of Object.entries(replayParameters)) {
     const section = page.slice(page.indexOf(`**\`${name}\`**`));
@@ -93,7 +85,7 @@ it("the page of replayPolicies has every policy, and every parameter with its de
 
 it("the examples of the page of tools run as they stand", async () => {
   const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
-  let page = read("docs/tools.md");
+  let page = read("docs/guide/tools.md");
   const ports = ["8000", "9000", "8080"];
   const free = await freePorts(ports.length);
   for (const [index, port] of ports.entries()) page = page.replaceAll(port, String(free[index]));
@@ -112,23 +104,37 @@ it("the examples of the page of tools run as they stand", async () => {
   expect(stderr).toMatch(/queue stopped\nfunctions stopped\nedge stopped\n$/);
 }, 90_000);
 
-it("every link and picture of the documents is there", () => {
-  for (const file of [
-    "README.md",
-    "docs/architecture.md",
-    "docs/serverless.md",
-    "docs/deploy.md",
-    "docs/errors.md",
-    "docs/replay.md",
-    "docs/policies.md",
-    "docs/tools.md",
-    "docs/models.md",
-    "docs/model-config.md",
-    "docs/prices.md",
-  ]) {
-    for (const [, link = ""] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
-      if (link.startsWith("http")) continue;
-      expect(() => read(join(file, "..", link)), `${file}: ${link}`).not.toThrow();
-    }
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => join("docs", path)),
+];
+
+/** Not wrapped yet. */
+const unwrapped = new Set([
+  "README.md",
+  "docs/architecture.md",
+  ...["deploy", "functions", "handlers", "models", "replay", "tools"].map((name) => `docs/guide/${name}.md`),
+]);
+
+it.each(pages.filter((page) => !unwrapped.has(page)))(
+  `prose of %s wraps at ${proseWidth} columns: npm run wrap does it`,
+  (page) => {
+    expect(wrapProse(read(page))).toBe(read(page));
+  },
+);
+
+it.each(pages)("every link, picture and path of %s is there", (page) => {
+  for (const [, link = ""] of read(page).matchAll(/\]\(([^)#]+)\)/g)) {
+    if (link.startsWith("http")) continue;
+    expect(existsSync(join(root, page, "..", link)), link).toBe(true);
+  }
+  const rooms =
+    "algorithms|base|bench|cli|client|docs|edge|examples|fixtures|protocol|replay|serverless|test|tools";
+  for (const [, path = ""] of read(page).matchAll(new RegExp(`\`((?:${rooms})/[\\w./-]*)\``, "g"))) {
+    // Made by `npm run build:function`.
+    if (!path.startsWith("serverless/build/")) expect(existsSync(join(root, path)), path).toBe(true);
   }
 });

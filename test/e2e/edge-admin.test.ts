@@ -44,7 +44,7 @@ it("says how models, replicas and the machine stand", async () => {
         state: "READY",
         queueRows: 0,
         session: { execution_providers: "cpu" },
-        replicas: [{ index: 0, state: "idle", restarts: 0, pid: expect.any(Number), memoryBytes: bytes }],
+        replicas: [{ index: 0, state: "up", restarts: 0, pid: expect.any(Number), memoryBytes: bytes }],
       },
     ],
     machine: {

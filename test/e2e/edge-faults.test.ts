@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createHttpServer } from "../../base/program/http-server.ts";
+import { createHttpServer } from "../../base/program/serve.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import type { ReplicaPool } from "../../edge/replicas/replica-pool.ts";
 import { eventually } from "../support/built.ts";
@@ -60,12 +60,12 @@ function infer(body: string, signal: AbortSignal | null = null): Promise<Respons
 async function occupy(): Promise<{ readonly answer: Promise<Response>; readonly goOn: () => void }> {
   const replica = await eventually(() => {
     const [only] = pool.status().replicas;
-    expect(only?.state).toBe("idle");
+    expect(only).toMatchObject({ state: "up", batch: undefined });
     return only;
   });
   process.kill(replica?.pid as number, "SIGSTOP");
   const answer = infer(inferBody([5]));
-  await eventually(() => expect(pool.status().replicas[0]?.state).toBe("busy"));
+  await eventually(() => expect(pool.status().replicas[0]?.batch).toBeDefined());
   return { answer, goOn: () => process.kill(replica?.pid as number, "SIGCONT") };
 }
 

@@ -125,7 +125,7 @@ describe("a zip", () => {
       /cannot be loaded: .*goes on serving/s,
     ],
     ["a model that is empty", { "1/model.onnx": "" }, /cannot be loaded/],
-    ["no model", { "readme.txt": "nothing" }, /there is no model\.onnx/],
+    ["no model", { "readme.txt": "nothing" }, /there is no model; expected model\.onnx/],
     [
       "settings that are wrong",
       { "model.onnx": onnx, "config.yaml": "replica: 1\n" },
@@ -181,8 +181,8 @@ describe("a load request", () => {
   });
 
   it.each([
-    [{ "file:../1/model.onnx": "" }, /no file of a version/],
-    [{ "file:1/../../x": "" }, /no file of a version/],
+    [{ "file:../1/model.onnx": "" }, /not a file of a version/],
+    [{ "file:1/../../x": "" }, /not a file of a version/],
     [{ config: "{}", spillway_zap: "x" }, /spillway_zap is unknown/],
     [{ config: '{"replica":1}' }, /parameters\.config: unknown key "replica"/],
     [{ spillway_zip: "/no/such.zip" }, /ENOENT/],

@@ -2,13 +2,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import type { FleetState } from "../../tools/fleet/fleet-state.ts";
-import { identityOf, isRunning } from "../../tools/fleet/process-identity.ts";
+import { identityOf, isRunning } from "../../tools/fleet/processes.ts";
 import { eventually, executable, isAlive } from "../support/built.ts";
 import { freePorts } from "../support/free-ports.ts";
 
@@ -223,7 +222,7 @@ it.each([
     "programs: [{ command: edge, options: { port: 0 } }]",
     /programs\.0\.options\.port is 0; allowed: 1 to 65535/,
   ],
-  ["programs: [{ command: edge }, { command: edge }]", /programs\.1: "edge" is the name of another one/],
+  ["programs: [{ command: edge }, { command: edge }]", /programs\.1: the name "edge" is taken/],
   ["programs: [", /fleet\.yaml: .*line 1/],
 ])("names the file and the place of what is wrong in %j", async (text, message) => {
   const { status, stderr } = await new Fleet(text).up();
@@ -236,7 +235,7 @@ it("says that a state is not one of its own, and that there is no fleet file", a
   const fleet = new Fleet("programs: [{ command: edge }]");
   mkdirSync(join(fleet.folder, ".spillway"));
   writeFileSync(fleet.statePath, "{}");
-  expect((await fleet.down()).stderr).toMatch(/fleet\.json: format: .*no fleet of ours wrote this/);
+  expect((await fleet.down()).stderr).toMatch(/fleet\.json: format: .*spillway up did not write this/);
   const none = await fleet.start("up", "-f", "none.yaml").ended;
   expect(none).toMatchObject({ status: 2, stderr: "spillway: none.yaml: no such file\n" });
 });

@@ -13,9 +13,9 @@ import { tensorFromStrings, tensorToStrings } from "../../protocol/tensor.ts";
 import { poolOptions } from "../support/scripted-pool.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-handlers-"));
-/** The example of docs/handlers.md, and one that counts the rows of its runs and fails as its texts say. */
+/** The example of docs/guide/handlers.md, and one that counts the rows of its runs and fails as its texts say. */
 const example = /```js\n\/\/ models\/shout\/handler\.js\n([^]*?)```/.exec(
-  readFileSync(new URL("../../docs/handlers.md", import.meta.url), "utf8"),
+  readFileSync(new URL("../../docs/guide/handlers.md", import.meta.url), "utf8"),
 )?.[1];
 const faulty = `
   export const inputs = [{ name: "text", datatype: "BYTES", shape: [-1] }];

@@ -124,7 +124,7 @@ it.each([
   [["--rate", "1", "--concurrency", "1"], /--rate and --concurrency are given; give one of/],
   [[], /no load is given; give one of --rate, --trace and --concurrency/],
   [["--rate", "1", "--model", "nobody"], /status 404.*no model .+nobody/],
-  [["--rate", "1", "--shapes", "x=3by4"], /--shapes: "x=3by4" is no shape/],
+  [["--rate", "1", "--shapes", "x=3by4"], /--shapes: "x=3by4" is not a shape/],
   [["--rate", "1", "--shapes", "z=1x4"], /the model has no input "z"/],
   [["--rate", "1", "--payload", "images"], /--images is missing/],
   [["--rate", "1", "--payload", "images", "--images", "/no/such"], /--images: \/no\/such: no such file/],

@@ -1,7 +1,7 @@
 /** The embedded OCR pipeline on its real models in real replicas: pages whose text is known. */
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createLines, type Line } from "../../tools/demo/text-lines.ts";
+import { createLines, type TextLine } from "../../tools/demo/text-lines.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import type { ModelFile, ModelRunner } from "../../edge/models/model-runner.ts";
 import { openPipeline } from "../../edge/vision/pipelines/pipeline-runner.ts";
@@ -55,7 +55,7 @@ async function linesOf(file: Uint8Array): Promise<readonly FoundLine[]> {
   return predictions[0]?.lines ?? [];
 }
 
-const asFound = (lines: readonly Line[]) =>
+const asFound = (lines: readonly TextLine[]) =>
   lines.map(({ text, upsideDown }) => ({ text, direction: [upsideDown ? "180" : "0"] }));
 const asKnown = (lines: readonly FoundLine[]) => lines.map(({ text, direction }) => ({ text, direction }));
 const sum = (rows: readonly number[]) => rows.reduce((total, each) => total + each, 0);
@@ -78,7 +78,7 @@ describe("the embedded OCR pipeline", () => {
 
   it("tells where on the page a line is", async () => {
     const [line] = createLines(1, 3);
-    const [found] = await linesOf(await renderPage([line as Line]));
+    const [found] = await linesOf(await renderPage([line as TextLine]));
     const [leftTop, , rightBottom] = (found as FoundLine).box.corners;
     const [left = 0, top = 0] = leftTop ?? [];
     const [right = 0, bottom = 0] = rightBottom ?? [];

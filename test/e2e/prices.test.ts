@@ -44,7 +44,7 @@ it("prices a load over hours by a user's own sheet, as JSON, and warns of prices
   const load = ["--duration", "0.12", "--batch", "4", "--rate", "40", "--hours", "1"];
   const { status, stdout, stderr } = prices("--sheet", path, "--functions", "f=1x2048", ...load, "--json");
   expect(status).toBe(0);
-  expect(stderr).toBe("spillway: price sheet mine was valid until 2020-12-31; prices may be others now\n");
+  expect(stderr).toBe("spillway: price sheet mine was valid until 2020-12-31; prices may have changed\n");
   expect(JSON.parse(stdout)).toEqual({
     sheet: "mine",
     currency: "EUR",
@@ -65,7 +65,7 @@ it("prices a load over hours by a user's own sheet, as JSON, and warns of prices
   });
 });
 
-it("tells the faults of a file with a line each, and status 2", () => {
+it("reports each problem of a file on a line of its own, with status 2", () => {
   const path = join(folder, "wrong.json");
   writeFileSync(path, JSON.stringify({ kind: "gb-second", perGbS: -1 }));
   const { status, stderr } = prices("--sheet", path);
@@ -80,11 +80,11 @@ it.each([
   ],
   [{ sheet: "/no/such/sheet.json" }, /sheet\.json: no such file/],
   [{ duration: 1 }, /--sheet is missing/],
-  [{ sheet, batch: 2 }, /--batch prices a call; say its time with --duration/],
+  [{ sheet, batch: 2 }, /--batch needs --duration: the time of a call/],
   [{ sheet, duration: 1, gpu: { card: "titan", memoryGib: 8 } }, /no GPU card "titan"; known: tesla/],
   [{ sheet, duration: 1, rate: 2 }, /--hours is missing/],
-  [{ sheet, duration: 1, hours: 2 }, /--hours is of a month/],
-  [{ sheet, duration: 1, rate: 2, hours: 2, calls: 2 }, /--rate says .* and so does --calls/],
+  [{ sheet, duration: 1, hours: 2 }, /--hours needs --calls or --rate/],
+  [{ sheet, duration: 1, rate: 2, hours: 2, calls: 2 }, /--rate and --calls both set the calls of a month/],
 ])("refuses %j", async (options, message) => {
   const built = new URL("../../dist/cli/prices.js", import.meta.url).href;
   const { runPrices } = (await import(built)) as { runPrices(options: object): Promise<number> };

@@ -110,7 +110,9 @@ it("prints a table with a chart, and says what there was no time for", async () 
   expect(status).toBe(0);
   expect(stdout).toMatch(/rows +samples +p50 ms +p99 ms +rows\/s\n +1 .* █+\n +2 .* █{30}\n/);
   expect(stdout).toMatch(/best throughput: batches of 2, [0-9.]+ rows a second\n/);
-  expect(stderr).toMatch(/2 sizes have less than the 100 samples that 0.99 takes \(--seconds is 1.5\)/);
+  expect(stderr).toMatch(
+    /2 sizes have fewer than the 100 samples that quantile 0.99 needs \(--seconds is 1.5\)/,
+  );
 });
 
 it.each([

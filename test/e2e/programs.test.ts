@@ -1,7 +1,7 @@
 /** The programs as a user runs them: real processes, signals, ports and files. */
 import { type ChildProcess, execFileSync, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -82,7 +82,7 @@ describe("the command line", () => {
     [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
     [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
     [["detect", "--log-level", "info"], /unknown option '--log-level'/],
-    [["edge", "--host", "999.1.1.1"], /host 999\.1\.1\.1 cannot be listened on/],
+    [["edge", "--host", "999.1.1.1"], /cannot listen on host 999\.1\.1\.1/],
     [["edge", "--prot", "1"], /Did you mean --port/],
     [["edje"], /unknown command 'edje'/],
     [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
@@ -99,8 +99,7 @@ describe("the command line", () => {
     [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
     [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
     [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
-    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu is of the only function/],
-    [["functions", "--gpu", "titan:8"], /no GPU card "titan"; known: tesla, ada, ampere/],
+    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu applies to a single function/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
@@ -185,15 +184,6 @@ describe("the command line", () => {
     expect(refused.status).toBe(2);
     expect(refused.stderr).toContain(`${bad}: unknown option "prot"; did you mean "port"?`);
   });
-});
-
-it("functions with a GPU are hosted with it as a part of their size", async () => {
-  const { child } = start("functions", "--port", "0", "--gpu", "ada:16", "--functions", "a=1x2048,b=2x4096");
-  const status = (await (await fetch(`${await listening(child)}/admin/status`)).json()) as {
-    functions: { gpu?: object }[];
-  };
-  const gpu = { card: "ada", memoryGib: 16 };
-  expect(status.functions.map((each) => each.gpu)).toEqual([gpu, gpu]);
 });
 
 describe("edge, functions and queue together", () => {
@@ -289,6 +279,13 @@ describe("edge, functions and queue together", () => {
     expect(recorded.header.policy).toMatchObject({ name: "spillway", targets: measured.targets });
     expect(recorded.outputs.some(({ kind }) => kind === "plan")).toBe(true);
     expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
+
+    const check = await run("replay", "--record", record, "--explain", "7");
+    expect(check.status, check.stderr).toBe(0);
+    expect(check.stdout).toMatch(/^identical: \d+ decisions$/m);
+    expect(check.stdout).toMatch(/^ {2}\d.* It left in batch \d+ to /m);
+    const compared = await run("replay", "--record", record, "--compare", "edge-only,spillway", "--json");
+    expect(JSON.parse(compared.stdout)).toMatchObject([{ requests: 25 }, { requests: 25 }]);
   }, 60_000);
 
   it("let the edge say that it is not ready, and serve on, for the time it was told", async () => {
@@ -307,7 +304,7 @@ describe("edge, functions and queue together", () => {
     const edge = start("edge", "--port", "0", "--lame-duck", "60", "--load", "ocr-cls");
     await listening(edge.child);
     edge.child.kill("SIGTERM");
-    await eventually(() => expect(edge.log()).toContain("serving on"));
+    await eventually(() => expect(edge.log()).toContain("still serving"));
     edge.child.kill("SIGTERM");
     expect((await edge.ended).status).toBe(130);
     await eventually(() => expect(pidsIn(edge.log()).filter(isAlive)).toEqual([]));
@@ -322,62 +319,4 @@ describe("edge, functions and queue together", () => {
     edge.child.kill("SIGKILL");
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
   });
-});
-
-describe("the demo", () => {
-  it("loses no request when an edge replica is killed in the middle, and leaves no log when all went well", async () => {
-    const record = join(folder, "demo.ndjson");
-    const demo = start("demo", "--seconds", "8", "--rate", "15", "--json", "--record", record);
-    const logPath = await eventually(() => {
-      const path = /log to (\S+)/.exec(demo.log())?.[1];
-      expect(path).toBeDefined();
-      return path as string;
-    });
-    await eventually(() => expect(demo.log()).toContain("sending"));
-    const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/;
-    const pid = Number(ready.exec(readFileSync(logPath, "utf8"))?.[1]);
-    await eventually(() => {
-      const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
-      expect(batches.length).toBeGreaterThan(3);
-    });
-    process.kill(pid, "SIGKILL");
-    const log = await eventually(() => {
-      const text = readFileSync(logPath, "utf8");
-      expect(text).toContain("replica ended; starting another");
-      return text;
-    });
-    const { status, stdout, stderr } = await demo.ended;
-    const report = JSON.parse(stdout);
-    expect(report).toMatchObject({ wrong: 0, lost: 0, currency: "CNY" });
-    expect(report.requests).toBe(report.planned);
-    expect(Object.keys(report.targets)).toContain("edge");
-    expect(report.replayed.map(({ policy }: { policy: string }) => policy)).toEqual([
-      "fixed",
-      "edge-only",
-      "serverless-only",
-      "spillway",
-    ]);
-    for (const { requests } of report.replayed) expect(requests).toBe(report.requests);
-    expect(status, stderr).toBe(0);
-    expect(stderr).toMatch(/measured edge: 1: .* ms/);
-    expect(stderr).toContain("plan (start, ");
-    const recorded = parseRecord(readFileSync(record, "utf8"), record);
-    expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
-    expect(pidsIn(log).filter(isAlive)).toEqual([]);
-    expect(existsSync(logPath)).toBe(false);
-  }, 90_000);
-
-  it.each(["SIGINT", "SIGTERM"] as const)(
-    "answers what is under way after %s, stops its programs, and says that it was cut short",
-    async (signal) => {
-      const demo = start("demo", "--seconds", "30");
-      await eventually(() => expect(demo.log()).toContain("sending"));
-      demo.child.kill(signal);
-      const { status, stdout } = await demo.ended;
-      expect(stdout).toMatch(/requests +\d+ of \d+: cut short/);
-      expect(stdout).toMatch(/lost +0\n/);
-      expect(status).toBe(0);
-    },
-    90_000,
-  );
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createLines } from "../../tools/demo/text-lines.ts";
 import { inProcessRunner } from "../../edge/models/in-process-runner.ts";
 import type { ModelFile, RequestResult } from "../../edge/models/model-runner.ts";
-import { readModelConfig } from "../../edge/models/read-model-config.ts";
+import { readModelConfig } from "../../edge/models/model-config.ts";
 import { embeddedRepository } from "../../edge/models/repository.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { tensorToNumbers, tensorToStrings } from "../../protocol/tensor.ts";

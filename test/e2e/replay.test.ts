@@ -1,7 +1,11 @@
 /** `spillway replay` as a user runs it: the limit, the page of charts, and what is wrong with a scenario. */
-import { readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { executable } from "../support/built.ts";
+import { fixed, recordOf } from "../support/recorded-queue.ts";
 import { serverless, smallReplay } from "../support/small-replay.ts";
 
 const folders: string[] = [];
@@ -97,5 +101,66 @@ describe("a scenario", () => {
     const { status, stderr } = run();
     expect(status).toBe(2);
     expect(stderr).toContain(`${scenarioPath}:serverless.prices: no price sheet "free"`);
+  });
+});
+
+describe("replay --record", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spillway-record-"));
+  folders.push(folder);
+  const path = join(folder, "run.ndjson");
+  const whole = recordOf(fixed, [0, 5, 30, 31, 32, 33], [1]);
+  const check = (text: string, ...flags: string[]) => {
+    writeFileSync(path, text);
+    return spawnSync(process.execPath, [executable, "replay", "--record", path, ...flags], {
+      encoding: "utf8",
+    });
+  };
+
+  it("says that the queue decides the same, and what the record holds", () => {
+    const { status, stdout, stderr } = check(whole);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/requests: 6 arrived, 6 served\n[^]*identical: \d+ decisions\n$/);
+    expect(JSON.parse(check(whole, "--json").stdout)).toMatchObject({
+      identical: true,
+      requests: { arrived: 6, served: 6 },
+    });
+  });
+
+  it("ends with status 1 at a decision that differs, and names its line", () => {
+    const { status, stdout } = check(whole.replace('"batchRows":[2,2]', '"batchRows":[1,1]'));
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/different: decision 1 of \d+, .*run\.ndjson:4, at 0\.005 s\n/);
+  });
+
+  it("explains a request, and the lost ones", () => {
+    const { stdout } = check(whole, "--explain", "2");
+    expect(stdout).toMatch(/request 2: 1 row, 30 bytes, model m\n {2}0\.030 s {2}It arrived\./);
+    const [{ steps }] = JSON.parse(check(whole, "--explain", "2", "--json").stdout).explained;
+    expect(steps.at(-1)).toMatchObject({ kind: "end", id: 2, outcome: "served" });
+    expect(check(whole, "--explain", "lost").stdout).toMatch(/identical: \d+ decisions\n$/);
+  });
+
+  it("reads a record whose last line is cut by a crash, and says so", () => {
+    const { status, stdout, stderr } = check(whole.slice(0, -20));
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/run\.ndjson:\d+: the line is cut; it is left out\n$/);
+    expect(stdout).toContain("1 still open");
+  });
+
+  it.each([
+    [[], "{}\n", /^spillway: .*run\.ndjson:1: not an event of a record: \{\}\n$/],
+    [[], "nonsense\n", /^spillway: .*run\.ndjson:1: /],
+    [[], `${whole}5\n`, /^spillway: .*run\.ndjson:\d+: not an event of a record: 5\n$/],
+    [["--explain", "6"], whole, /^spillway: --explain is 6; allowed in .*: 0 to 5, or lost\n$/],
+    [["--explain", "all"], whole, /--explain is "all"; allowed: /],
+    [["--explain", "1", "--policy", "spillway"], whole, /leave --policy and --compare out/],
+    [["--trace", "x.csv"], whole, /--trace and --record are given/],
+    [["--report", "x.html"], whole, /--report with --record needs a policy/],
+    [["--compare"], whole, /a record of fixed has no profile/],
+  ])("refuses %j in one line", (flags, text, message) => {
+    const { status, stdout, stderr } = check(text, ...flags);
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain("\n");
   });
 });

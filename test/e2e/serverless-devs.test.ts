@@ -44,7 +44,7 @@ it("s.yaml holds functions that our schema allows, set by the environment, under
   }
 });
 
-it("s.yaml sets the time limit that the queue reckons with when it is not told", () => {
+it("s.yaml sets the time limit that is the queue's default", () => {
   const { functionTimeout } = daemonOptions.parse({});
   expect(readFileSync(template, "utf8")).toContain(`env('SPILLWAY_FC_TIMEOUT', ${functionTimeout})`);
 });

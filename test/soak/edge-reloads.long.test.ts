@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { processMemoryBytes } from "../../edge/observe/process-memory.ts";
+import { processMemoryBytes } from "../../edge/observe/metrics.ts";
 import { identityModel, putModel } from "../contract/conformance-models.ts";
 import { startEdge } from "../contract/running-edge.ts";
 import { caller } from "../contract/v2-caller.ts";

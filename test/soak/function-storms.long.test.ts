@@ -9,8 +9,8 @@ import { afterAll, afterEach, expect, it } from "vitest";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
 import type { SpendStatus } from "../../client/targets/spend-cap.ts";
 import { parseRecord, type RecordedDecision, replayRecord } from "../../replay/records/recorded-run.ts";
-import type { InstanceView } from "../../serverless/host/instances/instance-slot.ts";
-import type { Bill } from "../../serverless/host/calls/meter.ts";
+import type { InstanceView } from "../../serverless/host/instances/instance.ts";
+import type { Bill } from "../../serverless/host/meter.ts";
 import { executable, isAlive } from "../support/built.ts";
 import { timedServer } from "../support/timed-server.ts";
 
@@ -121,7 +121,7 @@ it.each(["fixed", "spillway"] as const)(
         ? await start("edge", "--threads", "1")
         : await timedServer({ serviceMs: (rows) => 60 * rows, tellsService: true, model: "ocr-cls" });
     const named = plan === "fixed" ? [] : ["--functions", menu];
-    const functions = await start("functions", "--function-timeout", "10", ...named);
+    const functions = await start("function-host", "--function-timeout", "10", ...named);
     const record = join(folder, `${plan}.ndjson`);
     const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--function-timeout", "10"];
     const money = ["--max-spend-per-hour", "10", "--spend-file", join(folder, `${plan}-spend.json`)];

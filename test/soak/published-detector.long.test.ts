@@ -2,7 +2,7 @@
 import sharp from "sharp";
 import { expect, it } from "vitest";
 import { inProcessRunner } from "../../edge/models/in-process-runner.ts";
-import { readModelConfig } from "../../edge/models/read-model-config.ts";
+import { readModelConfig } from "../../edge/models/model-config.ts";
 import { overlap } from "../../edge/vision/pictures/boxes.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { type Tensor, tensorToStrings } from "../../protocol/tensor.ts";

@@ -12,11 +12,11 @@ import { createAdaptorServer } from "@hono/node-server";
 import { read } from "httpx";
 import { pino } from "pino";
 import { afterAll, afterEach, expect, vi } from "vitest";
-import type { CuPriceSheet } from "../../serverless/prices/price.ts";
 import type { FunctionConfig } from "../../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHostOptions } from "../../serverless/host/host.ts";
-import type { InstanceView } from "../../serverless/host/instances/instance-slot.ts";
-import type { Bill } from "../../serverless/host/calls/meter.ts";
+import type { InstanceView } from "../../serverless/host/instances/instance.ts";
+import type { Bill } from "../../serverless/host/meter.ts";
+import { cuSheet } from "./cu-sheet.ts";
 
 // By require, since what a CommonJS default import gives differs between Node and vitest.
 export const sdk = createRequire(import.meta.url)("@alicloud/fc20230330") as typeof FunctionCompute;
@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A real function. A body that starts with "!" is an order; any other is sent back. */
 const program = join(folder, "program.mjs");
 export const programText = `import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 let initialized = 0;
 if (process.env.STUBBORN) process.on("SIGTERM", () => {});
@@ -36,10 +36,6 @@ const orders = {
   hang: () => {},
   drop: (res) => res.destroy(),
   forge: (res, name) => res.writeHead(200, { [name]: "x".repeat(name === "x-big" ? 9000 : 1) }).end(),
-  count: (res, file, req) => {
-    appendFileSync(file, req.headers["x-fc-retry-count"]);
-    res.writeHead(existsSync(file + "-ok") ? 200 : 404).end();
-  },
   fail: (res) => res.writeHead(404, { "x-fc-status": "404" }).end("no such model"),
   last: (res) => res.on("finish", () => process.exit()).end("bye"),
   log: (res, text) => process.stdout.write(text + "\\n", () => res.end()),
@@ -85,19 +81,6 @@ createServer(async (req, res) => {
 `;
 writeFileSync(program, programText);
 
-export const prices: CuPriceSheet = {
-  name: "test",
-  kind: "cu",
-  currency: "CNY",
-  validFrom: "2026-01-01",
-  source: "this test",
-  perCu: 0.00011,
-  cuPerCall: 0.0075,
-  cuPerVcpuS: 1,
-  cuPerGibS: 0.15,
-  granularityMs: { cpu: 1 },
-};
-
 export function functionNamed(name: string, change: Partial<FunctionConfig> = {}): FunctionConfig {
   const command = [process.execPath, program];
   const env = { FOLDER: folder };
@@ -127,7 +110,13 @@ const pidsSeen = new Set<number>();
 export async function start(change: Partial<FunctionHostOptions> = {}) {
   const functions = change.functions ?? [functionNamed("f")];
   const log = pino({ level: "silent" });
-  const host = createFunctionHost({ functions, accessKeys: { key: "secret" }, prices, log, ...change });
+  const host = createFunctionHost({
+    functions,
+    accessKeys: { key: "secret" },
+    prices: cuSheet,
+    log,
+    ...change,
+  });
   const server = createAdaptorServer({ fetch: host.app.fetch }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -160,12 +149,11 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   const ours = client("key", "secret");
   async function invoke(
     body: string | Buffer,
-    options: { name?: string; by?: Client; type?: string; taskId?: string; qualifier?: string } = {},
+    options: { name?: string; by?: Client; type?: string; qualifier?: string } = {},
   ): Promise<Answer> {
     const headers = new sdk.InvokeFunctionHeaders({
       xFcInvocationType: options.type ?? "Sync",
       xFcLogType: "Tail",
-      ...(options.taskId !== undefined && { xFcAsyncTaskId: options.taskId }),
     });
     const { qualifier } = options;
     const request = new sdk.InvokeFunctionRequest({

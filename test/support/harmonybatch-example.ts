@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { callCost, type CuPriceSheet } from "../../serverless/prices/price.ts";
-import type { Application } from "../../replay/peers/harmonybatch/group-plan.ts";
+import type { Application } from "../../replay/peers/harmonybatch/applications.ts";
 import type { FunctionOption } from "../../algorithms/plan/function-option.ts";
 
 const published = resolve(import.meta.dirname, "../../../shared/data/profiles/harmonybatch");

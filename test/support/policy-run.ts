@@ -5,6 +5,7 @@ import type { PlanChange, PolicyInputs } from "../../client/policies/policy-inpu
 import { spillwayPolicy } from "../../client/policies/spillway/spillway.ts";
 import type { Outcome } from "../../client/queue/queue-event.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
+import type { TargetKind } from "../../client/targets/target.ts";
 import type { BatchSent, TraceRequest } from "../../replay/world/batch-sent.ts";
 import type { Fault } from "../../replay/world/faults.ts";
 import { profileTargets } from "../../replay/world/profile.ts";
@@ -30,15 +31,25 @@ export const smallSheet: PriceSheet = {
  * 333 a second; functions serve 1 to 4 rows in 50 to 80 ms, and start warm. The SLO is 200 ms.
  */
 export function smallWorld(
-  facts: { edge?: object; serverless?: object; faults?: readonly Fault[]; sloMs?: number } = {},
+  facts: {
+    readonly edge?: object;
+    /** In place of the one edge, each with a name; what they leave out is as the one edge has it. */
+    readonly edges?: readonly object[];
+    readonly serverless?: object;
+    readonly faults?: readonly Fault[];
+    readonly sloMs?: number;
+  } = {},
 ): Scenario {
   const link = { rttMs: 1, uplinkMbps: 8 };
+  const edge = { replicas: 1, maxBatch: 8, link, serviceMs: { "1": [10], "8": [24] } };
   const scenario = {
     name: "small",
     sloMs: facts.sloMs ?? 200,
     sloQuantile: 0.99,
     requestBytes: 1_000,
-    edge: { replicas: 1, maxBatch: 8, link, serviceMs: { "1": [10], "8": [24] }, ...facts.edge },
+    ...(facts.edges === undefined
+      ? { edge: { ...edge, ...facts.edge } }
+      : { edges: facts.edges.map((each) => ({ ...edge, ...each })) }),
     serverless: {
       link,
       maxInstances: 100,
@@ -86,13 +97,15 @@ interface RunOptions {
   /** Rows of a request by its id; one unless given. */
   readonly rowsOf?: (id: number) => number;
   readonly seed?: number;
+  /** Which of the world's targets the queue has, and in which order. Default: all, edges first. */
+  readonly arrange?: <T extends { readonly kind: TargetKind }>(targets: readonly T[]) => readonly T[];
   /** Close the queue after the last arrival instead of letting time pass. */
   readonly close?: boolean;
 }
 
 export function runPolicy(arrivals: readonly number[], options: RunOptions = {}) {
   const { scenario = smallWorld(), sheet = smallSheet, keys = 1, rowsOf = () => 1 } = options;
-  const { seed = 1, close = false } = options;
+  const { seed = 1, close = false, arrange = (targets) => targets } = options;
   const clock = new VirtualClock();
   const sent: BatchSent[] = [];
   const ended: Ended[] = [];
@@ -100,7 +113,7 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
   const plans: PlanChange[] = [];
   let decisions = 0;
   const own = (options.policy ?? spillwayPolicy)({
-    targets: profileTargets(scenario, sheet),
+    targets: arrange(profileTargets(scenario, sheet)),
     sloMs: scenario.sloMs,
     sloQuantile: scenario.sloQuantile,
     currency: sheet.currency,
@@ -113,7 +126,8 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
       return own.decide(view);
     },
   });
-  const targets = worldTargets({ scenario, sheet, seed, clock, onBatch: (batch) => sent.push(batch) });
+  const onBatch = (batch: BatchSent) => void sent.push(batch);
+  const targets = arrange(worldTargets({ scenario, sheet, seed, clock, onBatch }));
   const queue = new VirtualQueue<TraceRequest, TraceRequest>({
     clock,
     policy,
@@ -142,6 +156,7 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
     counts: queue.counts,
     lost: count(({ outcome }) => outcome !== "served"),
     byEdge: count(({ target }) => target === "edge"),
+    servedBy: (name: string) => count(({ target, outcome }) => target === name && outcome === "served"),
     cost: calls.reduce((sum, { end }) => sum + (end.ok ? (end.call?.cost ?? 0) : 0), 0),
   };
 }

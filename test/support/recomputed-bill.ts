@@ -1,6 +1,6 @@
 /**
- * A bill from the begin and end of each call on its instance, reckoned apart from the meter: all calls of an
- * instance first, merged by sorting, and the price formula written out.
+ * A bill calculated from the begin and end of each call, independently of the meter: it sorts and merges all calls of an
+ * instance, and writes the price formula out.
  */
 import type { CuPriceSheet, FunctionSize } from "../../serverless/prices/price.ts";
 

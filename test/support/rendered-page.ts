@@ -1,7 +1,7 @@
 /** Pages of text whose answers are known, drawn with the font that the demo brings along. */
 import sharp from "sharp";
 import { renderLine } from "../../tools/demo/render-line.ts";
-import type { Line } from "../../tools/demo/text-lines.ts";
+import type { TextLine } from "../../tools/demo/text-lines.ts";
 
 const lineWidthPx = 220;
 const lineHeightPx = 48;
@@ -11,7 +11,7 @@ const marginPx = 40;
 const gapPx = 60;
 
 /** The page as a PNG file: lines from the top down, in turn at the left and at the right. */
-export async function renderPage(lines: readonly Line[]): Promise<Uint8Array> {
+export async function renderPage(lines: readonly TextLine[]): Promise<Uint8Array> {
   const width = 2 * marginPx + columns * lineWidthPx + gapPx;
   const height = 2 * marginPx + lines.length * pitchPx;
   const page = new Uint8Array(width * height).fill(255);

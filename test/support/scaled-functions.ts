@@ -1,10 +1,10 @@
 /**
- * Functions on instances under virtual time: the function host's own scaling rules and meter, and in place of
- * processes what is given of each call and of starting and stopping. Tells everything that happened.
+ * Functions on instances under virtual time, with the scaling rules and the meter of the function host. Calls, starts and
+ * stops take the given times instead of running processes.
  */
 import type { FunctionSize, PriceSheet } from "../../serverless/prices/price.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
-import { Meter, type Bill } from "../../serverless/host/calls/meter.ts";
+import { Meter, type Bill } from "../../serverless/host/meter.ts";
 import { Scaling, type ScalingRules } from "../../serverless/host/instances/scaling.ts";
 
 export interface ScaledFunctions {

@@ -32,8 +32,6 @@ export function poolOptions(options: Partial<ReplicaPoolOptions> = {}): ReplicaP
     loadTimeoutMs: 20_000,
     pingMs: 5_000,
     runTimeoutMs: 20_000,
-    hangFactor: 10,
-    hangFloorMs: 2_000,
     log: pino({ level: "silent" }),
     ...options,
   };

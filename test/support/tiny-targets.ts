@@ -7,6 +7,7 @@ import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
 import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
 import type { LearnedEdge } from "../../client/targets/learned-edge.ts";
+import type { LearnedFunctions } from "../../client/targets/learned-functions.ts";
 
 interface EdgeFacts {
   readonly meanMs?: (rows: number) => number;
@@ -123,14 +124,15 @@ function byRows(maxRows: number, of: (rows: number) => number): number[] {
   return Array.from({ length: maxRows + 1 }, (_, rows) => (rows === 0 ? 0 : of(rows)));
 }
 
-/** The schedule of an edge of which nothing is learned, with no reserve unless one is given. */
+/** The schedule of an edge of which nothing is learned unless it is given, with no reserve unless one is given. */
 export function scheduleOf(
   profile: TargetProfile,
   reserve = 0,
   without: readonly LearningPart[] = [],
+  learned?: LearnedEdge,
 ): EdgeSchedule {
   const sloMs = 1_000;
-  const edge = learnedTargets({ targets: [profile], sloMs, without }).edges.get(0) as LearnedEdge;
+  const edge = learned ?? learnedTargets({ targets: [profile], sloMs, without }).edges.get(0)!;
   return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01, without: new Set(without) });
 }
 
@@ -141,11 +143,12 @@ export function menuOf(
     readonly sloMs?: number;
     readonly quantile?: number;
     readonly without?: readonly LearningPart[];
+    readonly functions?: LearnedFunctions;
   } = {},
 ): FunctionMenu {
   const { sloMs = 1_000, quantile = 0, without = [] } = facts;
   const targets = [tinyEdge(), ...profiles];
-  const { functions } = learnedTargets({ targets, sloMs, without });
+  const functions = facts.functions ?? learnedTargets({ targets, sloMs, without }).functions;
   return new FunctionMenu({
     targets,
     functions,

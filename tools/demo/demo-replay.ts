@@ -1,13 +1,25 @@
-/** Sets the demo's run beside what its own record comes to under other replayPolicies, and beside the physical limit. */
+/**
+ * Replays the demo's own record: what the edge alone and functions alone would have come to, the physical limit, and
+ * all of it as a page of charts. Before the run, with the arrivals that are planned, it tells what functions alone cost.
+ */
 import { readFileSync } from "node:fs";
+import { figure, percent } from "../../base/figures.ts";
+import { version } from "../../base/program/version.ts";
+import type { QueuePolicy } from "../../client/policies/make-policy.ts";
+import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
+import type { ComparedSummary } from "../../replay/command/summary-text.ts";
+import { besideLimit, scenarioLimit } from "../../replay/limit/scenario-limit.ts";
 import { replayPolicies, type ReplayPolicyName } from "../../replay/peers/registry.ts";
+import { parseRecord, type RecordedRun } from "../../replay/records/recorded-run.ts";
+import { recordedWorld, type RecordedWorld } from "../../replay/records/recorded-world.ts";
+import { reportPage } from "../../replay/report/page.ts";
+import type { ReportRun } from "../../replay/report/chart.ts";
+import { replayTrace } from "../../replay/run.ts";
+import { Timeline } from "../../replay/timeline.ts";
 import { surveyArrivals } from "../../replay/traces/arrival-survey.ts";
 import { profileTargets } from "../../replay/world/profile.ts";
-import { parseRecord } from "../../replay/records/recorded-run.ts";
-import { recordedWorld } from "../../replay/records/recorded-world.ts";
-import { replayTrace } from "../../replay/run.ts";
-import { besideLimit, scenarioLimit } from "../../replay/limit/scenario-limit.ts";
-import type { ComparedSummary } from "../../replay/command/compare.ts";
+import { functionSizes, instancesPerSize } from "./device.ts";
+import type { DemoReport } from "./report.ts";
 
 const compared = [
   "fixed",
@@ -19,17 +31,110 @@ const compared = [
 /** Of the service times that the limit allows for: the median, as in every comparison. */
 const limitQuantile = 0.5;
 
+/** When the edge was down, in milliseconds from the first request. */
+export interface Outage {
+  readonly fromMs: number;
+  /** Infinity: it did not come back. */
+  readonly toMs: number;
+}
+
+/** The header of a record with what was measured at the start. */
+type MeasuredHeader = RecordHeader & { readonly policy: Exclude<QueuePolicy, { name: "fixed" }> };
+
+/** @throws Error when the record's policy does not measure */
+export function readHeader(record: string): MeasuredHeader {
+  const { header } = readRecord(record);
+  const { policy } = header;
+  if (policy.name === "fixed") throw new Error(`${record}: a record of ${policy.name} has no profile`);
+  return { ...header, policy };
+}
+
+/** What a request costs on average when functions alone serve these arrivals. */
+export async function functionsAloneCost(
+  header: MeasuredHeader,
+  model: string,
+  momentsS: readonly number[],
+  seed: number,
+): Promise<number> {
+  const { sloMs, policy } = header;
+  const bytes = policy.targets[0]?.models[model]?.requestBytes ?? 0;
+  const of = { kind: "arrival", key: encodeURIComponent(model), rows: 1, bytes, sloMs } as const;
+  const inputs = momentsS.map((atS, id) => ({ ...of, id, atMs: atS * 1_000 }));
+  const world = demoWorld({ header, inputs, outputs: [], outputLines: [] }, undefined);
+  const { cost, served } = await replayTrace({
+    ...world,
+    ...wholeTrace(seed),
+    policy: replayPolicies["serverless-only"],
+  });
+  return served === 0 ? 0 : cost / served;
+}
+
+export interface DemoReplays {
+  readonly replayed: readonly ComparedSummary[];
+  /** All of them as one HTML page. */
+  readonly page: string;
+}
+
 /** @throws InputError when the record holds nothing to replay */
-export async function replayUnderEach(record: string, seed: number): Promise<ComparedSummary[]> {
-  const world = recordedWorld(parseRecord(readFileSync(record, "utf8"), record), record);
-  const { trace, scenario, sheet } = world;
-  const arrivals = { seed, fromS: 0, toS: Infinity, scale: 1 };
-  const survey = await surveyArrivals(trace, arrivals);
-  const { limit } = scenarioLimit(survey, profileTargets(scenario, sheet), scenario.sloMs, limitQuantile);
-  const summaries: ComparedSummary[] = [];
+export async function replayUnderEach(
+  record: string,
+  {
+    seed,
+    outage,
+    report,
+  }: { readonly seed: number; readonly outage: Outage | undefined; readonly report: DemoReport },
+): Promise<DemoReplays> {
+  const { trace, sheet, scenario } = demoWorld(readRecord(record), outage);
+  const arrivals = wholeTrace(seed);
+  const profiles = profileTargets(scenario, sheet);
+  const limit = scenarioLimit(await surveyArrivals(trace, arrivals), profiles, scenario.sloMs, limitQuantile);
+  const runs: ReportRun[] = [];
   for (const policy of compared) {
-    const summary = await replayTrace({ ...world, ...arrivals, policy: replayPolicies[policy] });
-    summaries.push({ policy, ...besideLimit(summary, limit) });
+    const timeline = new Timeline(profiles);
+    const summary = await replayTrace({
+      trace,
+      scenario,
+      sheet,
+      ...arrivals,
+      policy: replayPolicies[policy],
+      timeline,
+    });
+    runs.push({ policy, summary, timeline: timeline.picture() });
   }
-  return summaries;
+  const facts: [string, string][] = [
+    ["made of", "the record of a demo, replayed under each policy"],
+    ["the demo itself", `${percent(report.inSloShare)} in SLO for ${figure(report.cost)} ${report.currency}`],
+    ["requests", String(report.requests)],
+    ["SLO", `${scenario.sloMs} ms`],
+    ["prices", `${sheet.name} (${sheet.currency}, from ${sheet.validFrom})`],
+    ["edge down", outageText(outage)],
+    ["version", `spillway ${version}`],
+  ];
+  return {
+    replayed: runs.map(({ policy, summary }) => ({ policy, ...besideLimit(summary, limit.limit) })),
+    page: await reportPage({ facts, scenario, limit, runs }),
+  };
+}
+
+function readRecord(path: string): RecordedRun {
+  return parseRecord(readFileSync(path, "utf8"), path);
+}
+
+/** The record does not tell that the edge was down, nor that each size has instances of its own. */
+function demoWorld(run: RecordedRun, outage: Outage | undefined): RecordedWorld {
+  const { trace, sheet, scenario } = recordedWorld(run, "demo");
+  const maxInstances = instancesPerSize * functionSizes.length;
+  const serverless = { ...scenario.serverless, maxInstances };
+  const faults = outage === undefined ? [] : [{ kind: "edge-down", ...outage } as const];
+  return { trace, sheet, scenario: { ...scenario, serverless, faults } };
+}
+
+function wholeTrace(seed: number) {
+  return { seed, fromS: 0, toS: Infinity, scale: 1 };
+}
+
+function outageText(outage: Outage | undefined): string {
+  if (outage === undefined) return "never";
+  const [from, to] = [outage.fromMs, outage.toMs].map((ms) => `${(ms / 1_000).toFixed(1)} s`);
+  return outage.toMs === Infinity ? `from ${from} on` : `${from} to ${to}; the limit takes it as always up`;
 }

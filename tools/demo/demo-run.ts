@@ -1,145 +1,177 @@
-/** The demo's run: starts edge, functions and queue, sends the requests, tells how it goes, and stops all. */
+/** The demo's run: starts edge, functions and queue, measures, plays the acts, and stops all. */
 import { openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
-import { followLines } from "./follow-lines.ts";
-import { type Outcome, sendAll } from "./load.ts";
+import { actsOf, arrivalsOf, edgeCapacityPerS } from "./acts.ts";
+import { functionsAloneCost, readHeader } from "./demo-replay.ts";
+import { fastestEdgePerS, demoFunctions, functionSizes, instancesPerSize } from "./device.ts";
 import type { DemoOptions } from "./options.ts";
-import { planNews } from "./plan-news.ts";
-import { type RunningProgram, startProgram } from "./programs.ts";
-import { createProgress } from "../../base/program/progress.ts";
-import type { Question } from "./questions.ts";
+import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
+import { type RunningProgram, startDemoProgram } from "./programs.ts";
+import { createV2Caller } from "../load/v2-caller.ts";
+import { blankRequest, drawQuestions } from "./questions.ts";
+import { createLines } from "./text-lines.ts";
 
 const executable = fileURLToPath(new URL("../../cli.js", import.meta.url));
-/** The functions' sizes, and how many function processes a small machine takes beside everything else. */
-const menu = "small=0.5x1024,large=2x4096";
-const maxInstances = 4;
 /** Longest time that measuring at start takes, in seconds. */
-const calibrateS = 6;
+const calibrateS = 7;
 /** Longest time that a call which was given up is waited for, in milliseconds. */
 const longestLeftOverMs = 5_000;
+/** More lines are drawn than an edge at its fastest needs, by this number. */
+const spareLines = 100;
 
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-interface Bill {
-  readonly currency: string;
-  readonly total: { readonly cost: number };
-}
-
-export interface DemoRun {
-  readonly outcomes: readonly Outcome[];
+export interface DemoRun extends Played {
+  /** How many requests were to be sent. */
+  readonly planned: number;
+  /** Requests a second that the edge can take. */
+  readonly edgePerS: number;
   /** What the requests cost, without the measuring at start. */
-  readonly bill: { readonly cost: number; readonly currency: string };
+  readonly bill: DemoBill;
   /** True when every program ended as it should. */
   readonly isWell: boolean;
 }
 
-/** What is to be sent when, and where that is written down. */
-interface DemoLoad {
-  readonly questions: readonly Question[];
-  readonly momentsS: readonly number[];
+export interface DemoStage {
+  /** The repository that edge and functions serve, and its model. */
+  readonly models: string;
+  readonly model: string;
+  /** Files that the programs write. */
   readonly logPath: string;
   readonly record: string;
   /** Ends the sending early. */
   readonly stop: AbortSignal;
 }
 
-/** Starts the programs, sends the requests, and stops the programs; undefined when something went wrong. */
-export async function runPrograms(
-  options: DemoOptions,
-  { logPath, record, questions, momentsS, stop }: DemoLoad,
-): Promise<DemoRun | undefined> {
-  const logFile = openSync(logPath, "w");
-  const started: RunningProgram[] = [];
-  const start = async (...command: [name: string, ...flags: string[]]): Promise<RunningProgram> => {
-    const program = await startProgram(executable, command, logFile);
-    started.unshift(program);
+/** Undefined when something went wrong, which was said then. */
+export async function runPrograms(options: DemoOptions, stage: DemoStage): Promise<DemoRun | undefined> {
+  const logFile = openSync(stage.logPath, "w");
+  const running = new Map<string, RunningProgram>();
+  const starts: Promise<RunningProgram>[] = [];
+  const start: Start = async (command, port) => {
+    const starting = startDemoProgram({ executable, command, logFile, ...(port && { port }) });
+    starts.push(starting);
+    const program = await starting;
+    running.set(program.name, program);
     return program;
   };
-  const outcomes: Outcome[] = [];
-  const progress = createProgress(process.stderr);
-  const unfollow = followLines(logPath, (line) => {
-    const news = planNews(line);
-    if (news === undefined) return;
-    progress.end();
-    say(news);
-  });
-  let bill: DemoRun["bill"];
+  let played: Omit<DemoRun, "isWell">;
   let isWell = true;
   try {
-    // One thread, so that the edge leaves something of a small machine to the others.
-    const edge = await start("edge", "--threads", "1", "--load", options.model);
-    // Not held to their sizes, which only some machines can do: the demo is to go the same way on all.
-    const bounds = ["--max-instances", String(maxInstances), "--cgroups", "off"];
-    const functions = await start("functions", "--functions", menu, ...bounds);
-    const queue = await start("vqueue", ...vqueueFlags(options, edge, functions, record));
-    const before = await billOf(functions);
-    say(`sending ${questions.length} requests in ${options.seconds} s to ${queue.url}`);
-    await sendAll({ url: queue.url, model: options.model, questions, momentsS }, stop, (outcome) => {
-      outcomes.push(outcome);
-      progress.show(progressText(outcomes, questions.length, options.slo * 1_000));
-    });
-    progress.end();
-    const { currency, total } = await billOf(functions);
-    bill = { currency, cost: total.cost - before.total.cost };
+    played = await play(options, stage, start);
   } catch (error) {
-    say(`${(error as Error).message}; the log is ${logPath}`);
+    say(`${(error as Error).message}; the log is ${stage.logPath}`);
     return undefined;
   } finally {
+    // One that is still starting when another fails has to be stopped as well.
+    await Promise.allSettled(starts);
     // The queue first: what it still holds needs its targets.
-    for (const program of started) {
-      const status = await program.stop();
+    for (const name of ["vqueue", "edge", "functions"]) {
+      const status = (await running.get(name)?.stop()) ?? 0;
       if (status === 0) continue;
       isWell = false;
-      say(`${program.name} ended with ${status}; the log is ${logPath}`);
+      say(`${name} ended with ${status}; the log is ${stage.logPath}`);
     }
-    unfollow();
   }
-  return { outcomes, bill, isWell };
+  return { ...played, isWell };
+}
+
+type Command = readonly [name: string, ...flags: string[]];
+/** Starts a program, by default on a free port, and keeps it, to be stopped in the end. */
+type Start = (command: Command, port?: string) => Promise<RunningProgram>;
+
+async function play(options: DemoOptions, stage: DemoStage, start: Start): Promise<Omit<DemoRun, "isWell">> {
+  const { seconds, seed, slo } = options;
+  const { model, models, record, stop } = stage;
+  const acts = actsOf(seconds);
+  const mostRequests = arrivalsOf(acts, fastestEdgePerS, seed).length + spareLines;
+  // They are drawn while the programs start and measure.
+  const drawn = drawQuestions(createLines(mostRequests, seed));
+  const edgeCommand: Command = ["edge", "--models", models];
+  const [edge, functions] = await Promise.all([start(edgeCommand), start(functionsCommand(models))]);
+  await warmUp(functions, model);
+  say(`measuring edge and functions for ${calibrateS} s`);
+  const queue = await start(queueCommand(slo, stage, edge, functions));
+  const header = readHeader(record);
+  const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);
+  const momentsS = arrivalsOf(acts, edgePerS, seed);
+  say(`measured: the edge takes ${edgePerS.toFixed(1)} requests/s; ${momentsS.length} requests follow`);
+  const questions = await drawn(momentsS.length);
+  const aloneCost = await functionsAloneCost(header, model, momentsS, seed);
+  const before = await settledBill(functions);
+  const since = ({ cost, currency }: DemoBill): DemoBill => ({ cost: cost - before.cost, currency });
+  const played = await playActs({
+    acts,
+    edgePerS,
+    load: { url: queue.url, model, questions, momentsS },
+    sloMs: slo * 1_000,
+    aloneCost,
+    bill: async () => since(await billOf(functions)),
+    killEdge: () => edge.kill(),
+    restartEdge: () => start(edgeCommand, new URL(edge.url).port),
+    stop,
+  });
+  const bill = since(await settledBill(functions));
+  return { ...played, planned: momentsS.length, edgePerS, bill };
+}
+
+function functionsCommand(models: string): Command {
+  // Not held to their sizes, which only some machines can do: the demo is to go the same way on all.
+  const bounds = ["--max-instances", String(instancesPerSize * functionSizes.length), "--cgroups", "off"];
+  return ["functions", "--models", models, "--functions", demoFunctions, ...bounds];
+}
+
+function queueCommand(
+  slo: number,
+  { model, record }: DemoStage,
+  edge: RunningProgram,
+  functions: RunningProgram,
+): Command {
+  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", demoFunctions];
+  const measuring = ["--models", model, "--calibrate", String(calibrateS)];
+  const bounds = ["--slo", String(slo), "--serverless-calls", String(instancesPerSize)];
+  return ["vqueue", ...targets, ...measuring, ...bounds, "--record", record];
+}
+
+/**
+ * Starts every instance that the queue may use: on a busy machine a process takes seconds to start, which in a burst
+ * would say more of the machine than of the queue.
+ *
+ * @throws Error when a call fails
+ */
+async function warmUp({ url }: RunningProgram, model: string): Promise<void> {
+  const wire = blankRequest();
+  // Calls at once need an instance each.
+  const calls = functionSizes.flatMap((size) => Array.from({ length: instancesPerSize }, () => size));
+  await Promise.all(
+    calls.map(async (size) => {
+      const caller = createV2Caller({ url: `${url}/trigger/${size}`, model, connections: 1 });
+      const answer = await caller.send(wire);
+      await caller.close();
+      if (answer.kind === "failed") throw new Error(`function ${size} does not answer: ${answer.why}`);
+    }),
+  );
 }
 
 /** What the functions cost so far, once no call runs that nobody waits for any more. */
-async function billOf({ url }: RunningProgram): Promise<Bill> {
-  const told = async (what: string): Promise<unknown> => (await request(`${url}/admin/${what}`)).body.json();
+async function settledBill(functions: RunningProgram): Promise<DemoBill> {
   const untilMs = performance.now() + longestLeftOverMs;
   while (performance.now() < untilMs) {
-    const instances = (await told("instances")) as readonly { readonly calls: number }[];
+    const instances = (await told(functions, "instances")) as readonly { readonly calls: number }[];
     if (instances.every(({ calls }) => calls === 0)) break;
     await delay(50);
   }
-  return (await told("bill")) as Bill;
+  return billOf(functions);
 }
 
-function vqueueFlags(
-  { slo, model }: DemoOptions,
-  edge: RunningProgram,
-  functions: RunningProgram,
-  record: string,
-): string[] {
-  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", menu];
-  const measuring = ["--models", model, "--calibrate", String(calibrateS)];
-  return [
-    ...targets,
-    ...measuring,
-    "--slo",
-    String(slo),
-    "--serverless-calls",
-    String(maxInstances),
-    "--record",
-    record,
-  ];
+async function billOf(functions: RunningProgram): Promise<DemoBill> {
+  const { currency, total } = (await told(functions, "bill")) as {
+    readonly currency: string;
+    readonly total: { readonly cost: number };
+  };
+  return { cost: total.cost, currency };
 }
 
-function progressText(outcomes: readonly Outcome[], total: number, sloMs: number): string {
-  const answered = outcomes.filter((outcome) => outcome.kind === "answered");
-  const wrong = answered.filter(({ isRight }) => !isRight).length;
-  const inSlo = answered.filter(({ latencyMs }) => latencyMs <= sloMs).length;
-  const toEdge = answered.filter(({ target }) => target === "edge").length;
-  return (
-    `${answered.length} of ${total} answered, ${inSlo} in SLO, ${toEdge} by the edge,` +
-    ` ${wrong} wrong, ${outcomes.length - answered.length} lost`
-  );
+async function told({ url }: RunningProgram, what: string): Promise<unknown> {
+  return (await request(`${url}/admin/${what}`)).body.json();
 }

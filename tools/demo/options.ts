@@ -2,22 +2,17 @@
 import { z } from "zod";
 
 export const demoOptions = z.strictObject({
-  seconds: z.number().min(5).max(3_600).default(60).describe("how long requests are sent, in seconds"),
-  rate: z
+  seconds: z
     .number()
-    .positive()
-    .max(1_000)
-    .default(10)
-    .describe("requests a second while it is calm; they double, and quadruple in a burst"),
-  model: z
-    .enum(["ocr-cls", "ocr-rec"])
-    .default("ocr-cls")
-    .describe("ocr-cls tells whether a line of text is upside down (fast), ocr-rec reads it (slow)"),
+    .min(5)
+    .max(3_600)
+    .default(60)
+    .describe("how long all acts take together, in seconds; starting and measuring come on top"),
   slo: z
     .number()
     .positive()
     .max(3_600)
-    .default(1)
+    .default(1.5)
     .describe("longest time from arrival to answer, in seconds"),
   seed: z
     .number()
@@ -26,8 +21,12 @@ export const demoOptions = z.strictObject({
     .max(2 ** 32 - 1)
     .default(1)
     .describe("seed of the texts and of the arrivals"),
+  report: z
+    .string()
+    .optional()
+    .describe("file for the HTML report (default: one in the system's temporary folder)"),
   record: z.string().optional().describe("file for the record of the virtual queue's run"),
-  json: z.boolean().default(false).describe("print the report as one JSON document on stdout"),
+  json: z.boolean().default(false).describe("print the figures as one JSON document on stdout"),
 });
 
 export type DemoOptions = z.output<typeof demoOptions>;

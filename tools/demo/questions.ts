@@ -1,61 +1,62 @@
 /**
- * What the demo asks and how it knows the right answers: each request is one rendered line of text as a V2
- * body, with a check of the answer against the text that was rendered.
+ * What the demo asks and how it knows the right answers: each request is one rendered line of text, which differs from
+ * all others, and the answer must say whether that line is upside down.
  */
-import { decodeCtc } from "../../algorithms/ctc-decode.ts";
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferResponse, WireBody } from "../../protocol/message.ts";
-import { type Tensor, tensorToNumbers } from "../../protocol/tensor.ts";
-import { lineInput } from "./line-input.ts";
-import { readDirection } from "./read-line.ts";
-import type { Line } from "./text-lines.ts";
+import { tensorToNumbers } from "../../protocol/tensor.ts";
+import { LINE_HEIGHT_PX, LINE_WIDTH_PX, renderLine } from "./render-line.ts";
+import type { TextLine } from "./text-lines.ts";
 
 export interface Question {
-  readonly id: string;
   readonly wire: WireBody;
   /** True when the answer is the right one. */
   isRight(answer: InferResponse): boolean;
 }
 
-/** How an answer of a model is read: what it says about a line. */
-type Reader = (output: Tensor, line: Line) => boolean;
-
-const readers: Readonly<Record<"ocr-cls" | "ocr-rec", (dictionary: readonly string[]) => Reader>> = {
-  "ocr-cls": () => (output, line) => readDirection(floats(output)) === line.upsideDown,
-  "ocr-rec": (dictionary) => (output, line) => {
-    const [, steps = 0, classes = 0] = output.shape;
-    return decodeCtc(floats(output), steps, classes, dictionary).text === line.text;
-  },
-};
-
 /**
- * One question for each line.
+ * Draws one question for each line in the background, from now on.
  *
- * @param dictionary the characters that `ocr-rec` tells apart
+ * @returns waits for the first `count` questions, and lets the drawing end with them
  */
-export async function askAbout(
-  model: "ocr-cls" | "ocr-rec",
-  lines: readonly Line[],
-  dictionary: readonly string[],
-  onProgress: (done: number) => void,
-): Promise<Question[]> {
-  const read = readers[model](dictionary);
+export function drawQuestions(lines: readonly TextLine[]): (count: number) => Promise<readonly Question[]> {
   const questions: Question[] = [];
-  for (const [index, line] of lines.entries()) {
-    // Only the direction's model is asked about lines that are upside down; the reader expects them upright.
-    const shown = model === "ocr-cls" ? line : { ...line, upsideDown: false };
-    const input = await lineInput("x", shown);
-    const id = String(index);
-    questions.push({
-      id,
-      wire: encodeInferRequest({ id, parameters: {}, inputs: [input] }, { binary: true }),
-      isRight: (answer) =>
-        answer.id === id && answer.outputs[0] !== undefined && read(answer.outputs[0], line),
-    });
-    onProgress(index + 1);
-  }
-  return questions;
+  let needed = lines.length;
+  const draw = async (): Promise<void> => {
+    while (questions.length < needed) {
+      questions.push(await questionAbout(lines[questions.length] as TextLine, String(questions.length)));
+    }
+  };
+  const drawn = draw();
+  // A failure is thrown to who waits for the questions.
+  drawn.catch(() => {});
+  return async (count) => {
+    needed = count;
+    await drawn;
+    return questions.slice(0, count);
+  };
+}
+
+async function questionAbout(line: TextLine, id: string): Promise<Question> {
+  const pixels = await renderLine(line, { widthPx: LINE_WIDTH_PX });
+  return {
+    wire: pictureRequest(id, pixels),
+    isRight: ({ id: answered, outputs: [output] }) =>
+      answered === id && output !== undefined && readDirection(tensorToNumbers(output)) === line.upsideDown,
+  };
+}
+
+/** What no line stands on, as a request. */
+export function blankRequest(): WireBody {
+  return pictureRequest("", new Uint8Array(LINE_HEIGHT_PX * LINE_WIDTH_PX).fill(255));
+}
+
+/** Grey values; the demo's model makes of them what ocr-cls takes, which is twelve times as large. */
+function pictureRequest(id: string, pixels: Uint8Array): WireBody {
+  const shape = [1, LINE_HEIGHT_PX, LINE_WIDTH_PX];
+  const inputs = [{ name: "x", datatype: "UINT8", shape, data: pixels } as const];
+  return encodeInferRequest({ id, parameters: {}, inputs }, { binary: true });
 }
 
 /** Throws a ProtocolError when the body is no V2 answer. */
@@ -63,6 +64,16 @@ export function decodeAnswer(wire: WireBody): InferResponse {
   return decodeInferResponse(wire.body, wire.headerBytes);
 }
 
-function floats(output: Tensor): Float32Array {
-  return Float32Array.from(tensorToNumbers(output));
+/**
+ * Whether the line is upside down, by one row of ocr-cls.
+ *
+ * @param probabilities two values: of 0 degrees, of 180 degrees
+ * @throws RangeError if there are not two values, or one is not a number
+ */
+export function readDirection(probabilities: ArrayLike<number>): boolean {
+  const [upright = Number.NaN, turned = Number.NaN] = Array.from(probabilities);
+  if (probabilities.length !== 2 || Number.isNaN(upright) || Number.isNaN(turned)) {
+    throw new RangeError(`probabilities must be two numbers, got [${Array.from(probabilities).join(", ")}]`);
+  }
+  return turned > upright;
 }

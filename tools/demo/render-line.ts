@@ -2,9 +2,9 @@
  * Draws a line of text as the two OCR models want it: black on white, 48 pixels high, then normalised. It brings its
  * own font, so the pictures need no fonts on the machine; the texts live apart in text-lines.ts.
  */
-import { createRequire } from "node:module";
-import sharp from "sharp";
-import type { Line } from "./text-lines.ts";
+import { loadPackage, packagePath } from "../../base/optional-package.ts";
+import { type Tensor, tensorFromNumbers } from "../../protocol/tensor.ts";
+import type { TextLine } from "./text-lines.ts";
 
 /** Height of every picture in pixels, fixed by both models. */
 export const LINE_HEIGHT_PX = 48;
@@ -14,7 +14,7 @@ export const LINE_WIDTH_PX = 192;
 
 /** Fixed pitch, so that all lines are about equally wide. At 72 dpi a point is a pixel: capitals are 26 pixels high. */
 const FONT = "DejaVu Sans Mono Bold 36";
-const FONT_FILE = createRequire(import.meta.url).resolve("dejavu-fonts-ttf/ttf/DejaVuSansMono-Bold.ttf");
+const USER = "rendering of text";
 
 /** White pixels left and right of the ink. */
 const MARGIN_PX = 8;
@@ -31,9 +31,11 @@ const WHITE = 255;
  * @returns {@link LINE_HEIGHT_PX} x widthPx grey values, row by row from the top, 0 black to 255 white
  * @throws RangeError if the line does not fit (rejects)
  */
-export async function renderLine(line: Line, { widthPx }: { widthPx: number }): Promise<Uint8Array> {
+export async function renderLine(line: TextLine, { widthPx }: { widthPx: number }): Promise<Uint8Array> {
+  const sharp = loadPackage("sharp", USER);
+  const fontfile = packagePath("dejavu-fonts-ttf", USER);
   const { data: ink, info } = await sharp({
-    text: { text: line.text, font: FONT, fontfile: FONT_FILE, dpi: 72 },
+    text: { text: line.text, font: FONT, fontfile, dpi: 72 },
   })
     .extractChannel(0)
     .raw()
@@ -73,4 +75,11 @@ export function toModelInput(pixels: Uint8Array, widthPx: number): Float32Array 
   const input = new Float32Array(3 * plane.length);
   for (let channel = 0; channel < 3; channel += 1) input.set(plane, channel * plane.length);
   return input;
+}
+
+/** A line of text as the input of an OCR model: one row, FP32 of shape [1, 3, {@link LINE_HEIGHT_PX}, {@link LINE_WIDTH_PX}]. */
+export async function lineInput(name: string, line: TextLine): Promise<Tensor> {
+  const pixels = await renderLine(line, { widthPx: LINE_WIDTH_PX });
+  const shape = [1, 3, LINE_HEIGHT_PX, LINE_WIDTH_PX];
+  return tensorFromNumbers(name, "FP32", shape, toModelInput(pixels, LINE_WIDTH_PX));
 }

@@ -6,7 +6,7 @@
 import { seededRandom } from "../../base/random.ts";
 
 /** One line of text whose right answers are known before any model sees it. */
-export interface Line {
+export interface TextLine {
   /** Eight characters: four digits, a hyphen, three capitals; neighbours always differ. */
   readonly text: string;
   /** Whether the line is to be drawn turned by 180 degrees. */
@@ -30,7 +30,7 @@ export const MAX_LINES = 50_000;
  * @param seed an integer in 0..4294967295
  * @throws RangeError if an argument is not in its range
  */
-export function createLines(count: number, seed: number): Line[] {
+export function createLines(count: number, seed: number): TextLine[] {
   if (!Number.isInteger(count) || count < 0 || count > MAX_LINES) {
     throw new RangeError(`count must be an integer in 0..${MAX_LINES}, got ${count}`);
   }

@@ -25,6 +25,7 @@ const isThere = existsSync(data);
 
 it.skipIf(!isThere)(
   `has the scores that TCPDBench published, series by series${isThere ? "" : " (skipped: ../shared/data/tcpd is not there)"}`,
+  { tags: ["slow"] },
   () => {
     const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, data), "utf8"));
     const annotations = read("annotations.json") as Record<string, Record<string, number[]>>;

@@ -1,17 +1,17 @@
 /**
- * The most probable segmentation of a whole series, read backwards out of the run-length posteriors of all its
- * prefixes. It follows the R package `ocp` (read-out "maxCPs") to the letter, because published scores do.
+ * The most probable segmentation of a whole series, read backwards from the run-length posteriors of its prefixes. It
+ * follows the R package `ocp` (read-out "maxCPs") exactly, because published scores were made with it.
  */
 import { RunLengthPosterior } from "./run-length-posterior.ts";
 
-/** The package's own prior for standardised series, and where it cuts the tail. */
+/** The package's prior for standardised series, and the tail that it cuts. */
 const prior = { mean: 0, kappa: 1, alpha: 1, beta: 1 };
 const tailMass = 1e-4;
-/** The package takes logarithms of masses that it floors at the smallest positive number. */
+/** The package takes logarithms of masses of at least the smallest positive number. */
 const logFloor = Math.log(2.3e-308);
 
 /**
- * The first indices of the new segments, increasing, from 1 to the last index.
+ * The first index of each new segment, ascending, from 1 to the last index of the series.
  *
  * @param series at least one finite value
  * @param hazard mean length of a segment in values, above 1
@@ -19,7 +19,7 @@ const logFloor = Math.log(2.3e-308);
  */
 export function mapSegmentation(series: readonly number[], hazard = 100): number[] {
   const posterior = new RunLengthPosterior({ prior, hazard, tailMass });
-  // best[t + 1] belongs to the first t values: the package steps one value too far back, to t - r - 1 >= -1.
+  // best[t + 1] is for the first t values: the package steps one value too far back, to t - r - 1 >= -1.
   const best = [0, 0];
   const bestRun = [0];
   for (const value of standardised(series)) {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
+import { gammaln } from "simple-statistics";
 import { expect, it } from "vitest";
-import { logGamma } from "./log-gamma.ts";
-import { logPredictive, logStudentT, type NormalInverseGamma, updated } from "./normal-inverse-gamma.ts";
+import { logPredictive, logStudentT, type NormalInverseGamma, updated } from "./run-length-posterior.ts";
 
 /** ln p(values) from the batch formulas of Murphy 2007, section 3: no recursion, no Student t. */
 function logMarginal({ mean, kappa, alpha, beta }: NormalInverseGamma, values: readonly number[]): number {
@@ -10,8 +10,8 @@ function logMarginal({ mean, kappa, alpha, beta }: NormalInverseGamma, values: r
   const squares = values.reduce((sum, value) => sum + (value - average) ** 2, 0);
   const betaAfter = beta + squares / 2 + (kappa * n * (average - mean) ** 2) / (2 * (kappa + n));
   return (
-    logGamma(alpha + n / 2) -
-    logGamma(alpha) +
+    gammaln(alpha + n / 2) -
+    gammaln(alpha) +
     alpha * Math.log(beta) -
     (alpha + n / 2) * Math.log(betaAfter) +
     0.5 * Math.log(kappa / (kappa + n)) -

@@ -7,14 +7,14 @@ export const detectOptions = z.strictObject({
     .enum(["gaussian", "counts"])
     .default("counts")
     .describe(
-      "gaussian: any series, standardised; counts: requests in bins of 1 s, as the queue watches them",
+      "gaussian: any series, standardised; counts: requests in bins of 1 s, with the queue's own detector",
     ),
   readout: z
     .enum(["map", "online"])
     .optional()
     .describe(
-      "map: the most probable segments of the whole (gaussian, its default);" +
-        " online: the alarms as they were raised (counts, its default)",
+      "map: the most probable segments of the whole series (gaussian only);" +
+        " online: the alarms as they are raised (counts only); the default is that of the model",
     ),
   hazard: z
     .number()

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { logPredictive, updated } from "./normal-inverse-gamma.ts";
-import { RunLengthPosterior } from "./run-length-posterior.ts";
+import { logPredictive, RunLengthPosterior, updated } from "./run-length-posterior.ts";
 
 const prior = { mean: 0, kappa: 1, alpha: 1, beta: 1 };
 const reals = fc.array(fc.double({ min: -8, max: 8, noNaN: true }), { minLength: 1, maxLength: 9 });

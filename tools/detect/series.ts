@@ -1,35 +1,25 @@
-/** Reads a recorded series: CSV with a header, one line a step, of which one column counts. */
+/** Reads a recorded series: a CSV with a header, one line a step, and the values in the column `value`. */
+import { badCell, type Cell, numberIn, splitCells } from "../../base/csv-line.ts";
+import { InputError } from "../../base/input-error.ts";
 
 /**
- * The numbers of the column `value`. Lines are taken one at a time, so that a long series costs little more
- * than its numbers.
- *
  * @param file name of the series, for messages
- * @param least no value may be below this
- * @throws Error that names file, line and column of the first malformed line
+ * @param least smallest value that is allowed
+ * @throws InputError that names file, line and column of the first malformed line
  */
 export function parseSeries(text: string, file: string, least = -Infinity): number[] {
-  const values: number[] = [];
-  let field = -1;
-  for (let from = 0, line = 1; from < text.length; line++) {
-    const end = text.indexOf("\n", from);
-    const cells = text.slice(from, end === -1 ? text.length : end).split(",");
-    from = end === -1 ? text.length : end + 1;
-    if (line === 1) {
-      field = cells.findIndex((name) => name.trim() === "value");
-      if (field === -1)
-        throw new Error(`${file}:1:1: the header is "${cells.join(",").trim()}"; one column must be "value"`);
-      continue;
-    }
-    const cell = cells[field]?.trim() ?? "";
-    const value = cell === "" ? Number.NaN : Number(cell);
-    if (!Number.isFinite(value) || value < least) {
-      const column = cells.slice(0, field).join(",").length + (field === 0 ? 1 : 2);
-      const allowed = least === -Infinity ? "a number" : `a number of at least ${least}`;
-      throw new Error(`${file}:${line}:${column}: value is "${cell}"; allowed: ${allowed}`);
-    }
-    values.push(value);
-  }
-  if (values.length === 0) throw new Error(`${file}:1:1: there are no values; one column must be "value"`);
-  return values;
+  const lines = text.split("\n");
+  const head = (lines[0] ?? "").trim();
+  const field = splitCells(head, { file, line: 1 }).findIndex((name) => name.text.trim() === "value");
+  if (field === -1) throw new InputError(file, "1:1", `the header is "${head}"; one column must be "value"`);
+  if (lines.at(-1) === "") lines.pop();
+  if (lines.length < 2) throw new InputError(file, "1:1", "there are no values below the header");
+  return lines.slice(1).map((line, index) => {
+    const place = { file, line: index + 2 };
+    const cell: Cell = splitCells(line, place)[field] ?? { text: "", column: line.length + 1 };
+    const value = numberIn(cell);
+    if (value >= least) return value;
+    const allowed = least === -Infinity ? "a number" : `a number of at least ${least}`;
+    return badCell(place, cell, `value is "${cell.text.trim()}"; allowed: ${allowed}`);
+  });
 }

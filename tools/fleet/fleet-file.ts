@@ -1,13 +1,13 @@
-/** Reads a fleet file: which commands run, each with options that its own schema has checked. */
+/** Reads a fleet file: the commands to run, each with options that its own schema has checked. */
 import { readFileSync } from "node:fs";
 import { parse as parseYaml, stringify } from "yaml";
 import { z } from "zod";
 import type { PlannedProgram } from "./start-program.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { checkValues, refuseUnknown } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
-/** The commands that serve, by name: the options of each, and where each says that it is ready. */
+/** The commands that serve, by name: the options of each, and the path on which it says that it is ready. */
 export type FleetCommands = Readonly<
   Record<string, { readonly schema: z.ZodObject; readonly readyPath: string }>
 >;
@@ -44,7 +44,7 @@ export function readFleetFile(path: string, commands: FleetCommands): PlannedPro
   );
   for (const [index, { name }] of planned.entries()) {
     if (planned.findIndex((other) => other.name === name) === index) continue;
-    throw new UsageError(`${path}: programs.${index}: "${name}" is the name of another one; give it a name`);
+    throw new UsageError(`${path}: programs.${index}: the name "${name}" is taken; give it another name`);
   }
   return planned;
 }
@@ -59,7 +59,9 @@ function planOf(
   const places = Object.fromEntries(Object.keys(options).map((key) => [key, `${place}.options.${key}`]));
   const { host, port } = checkValues(schema, options, places) as { host: string; port: number };
   if (port === 0) {
-    throw new UsageError(`${place}.options.port is 0; allowed: 1 to 65535, so that others can be told of it`);
+    throw new UsageError(
+      `${place}.options.port is 0; allowed: 1 to 65535, so that other programs can be given it`,
+    );
   }
   return { name, command, optionsText: stringify(options), host, port, readyPath };
 }

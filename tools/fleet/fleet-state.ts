@@ -1,4 +1,4 @@
-/** What `up` has started, as a file: written after every start, so that it is true whenever `up` is interrupted. */
+/** The file that says what `up` has started. It is written after every start, so it is right if `up` is interrupted. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -7,7 +7,7 @@ const identity = { pid: z.number().int().positive(), started: z.string() };
 
 const fleetState = z.strictObject({
   format: z.literal("spillway-fleet/1"),
-  /** The fleet file that it was started from. */
+  /** Path of the fleet file. */
   file: z.string(),
   /** The `up` that is still starting programs; null when it is done. */
   starting: z.strictObject(identity).nullable(),
@@ -17,7 +17,7 @@ const fleetState = z.strictObject({
       ...identity,
       name: z.string(),
       command: z.string(),
-      /** When it was started, as an ISO date-time. */
+      /** Moment of the start, as an ISO date-time. */
       at: z.iso.datetime(),
       url: z.string(),
       /** Answers 200 when the program is ready. */
@@ -40,15 +40,15 @@ export class FleetFolder {
     this.#file = join(this.path, "fleet.json");
   }
 
-  /** Where something of the program `name` is kept. */
+  /** Path of the options or the log of the program `name`. */
   fileOf(name: string, ending: "yaml" | "log"): string {
     return join(this.path, `${name}.${ending}`);
   }
 
   /**
-   * Undefined when nothing was started from here, or all of it was stopped.
+   * The state; undefined when nothing was started from here, or all of it was stopped.
    *
-   * @throws Error that names the file when it is not what `up` writes
+   * @throws Error that names the file when `up` did not write it
    */
   read(): FleetState | undefined {
     let text: string;
@@ -61,7 +61,7 @@ export class FleetFolder {
     const result = fleetState.safeParse(jsonOf(text));
     if (result.success) return result.data;
     const [{ path, message } = { path: [], message: "" }] = result.error.issues;
-    throw new Error(`${this.#file}: ${path.join(".")}: ${message}; no fleet of ours wrote this`);
+    throw new Error(`${this.#file}: ${path.join(".")}: ${message}; spillway up did not write this`);
   }
 
   /**
@@ -74,7 +74,7 @@ export class FleetFolder {
     writeFileSync(this.#file, textOf(state), { flag: "wx" });
   }
 
-  /** Replace the state at once: no reader sees half of it. */
+  /** Replace the state in one step, so no reader sees half of it. */
   write(state: FleetState): void {
     writeFileSync(`${this.#file}.new`, textOf(state));
     renameSync(`${this.#file}.new`, this.#file);

@@ -1,11 +1,11 @@
-/** The options of the fleet's commands, each with its meaning, unit, range and default. */
+/** The options of `up`, `status` and `down`, each with its meaning, unit, range and default. */
 import { z } from "zod";
 
 const state = z
   .string()
   .min(1)
   .default(".spillway")
-  .describe("folder of the fleet's state, and of the options and logs of its programs");
+  .describe("folder for the state of the fleet, and for the options and logs of its programs");
 
 export const upOptions = z.strictObject({
   file: z.string().min(1).describe("YAML file that lists the programs").meta({ short: "f" }),

@@ -1,23 +1,21 @@
-/** Starts one program of a fleet and waits until it is ready; what runs in its place is never taken for it. */
+/** Starts one program of a fleet and waits until it is ready. Another process in its place is never taken for it. */
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FleetFolder, FleetProgram } from "./fleet-state.ts";
-import { identityOf } from "./process-identity.ts";
-import { isReady } from "./readiness.ts";
-import { endText, spawnProgram } from "./spawn-program.ts";
+import { endText, identityOf, isReady, spawnProgram } from "./processes.ts";
 
-/** A program that is to be started. */
+/** A program to start. */
 export interface PlannedProgram {
   readonly name: string;
-  /** Command of this executable. */
+  /** A command of this executable. */
   readonly command: string;
-  /** Its options as a YAML file has them. */
+  /** Its options as YAML. */
   readonly optionsText: string;
   readonly host: string;
   readonly port: number;
-  /** Path that answers 200 when it is ready. */
+  /** Path that answers 200 when the program is ready. */
   readonly readyPath: string;
 }
 
@@ -25,25 +23,25 @@ export interface StartOptions {
   readonly folder: FleetFolder;
   /** Path of `cli.js`. */
   readonly executable: string;
-  /** Folder in which the programs run: paths in their options are relative to it. */
+  /** Working folder of the programs; paths in their options are relative to it. */
   readonly workingFolder: string;
   /** Longest time until a program is ready, in milliseconds from its start. */
   readonly waitMs: number;
-  /** Gives up: what was started is stopped again. */
+  /** Gives up; what was started is stopped again. */
   readonly stop: AbortSignal;
   readonly say: (text: string) => void;
 }
 
-/** How often a program is asked whether it is ready, in milliseconds. */
+/** Interval of asking whether a program is ready, in milliseconds. */
 const askEveryMs = 50;
-/** So much of a log is shown when its program ends at once. */
+/** Lines of a log that are shown when its program ends too early. */
 const shownLines = 5;
 
 /**
- * @param onStarted is told of the process before it is ready
+ * @param onStarted called with the process before it is ready
  * @throws Error that says why the program is not ready; its process may still run then
  */
-export async function startProgram(
+export async function startFleetProgram(
   planned: PlannedProgram,
   options: StartOptions,
   onStarted: (program: FleetProgram) => void,
@@ -52,7 +50,7 @@ export async function startProgram(
   await checkPort(host, port, name);
   const log = options.folder.fileOf(name, "log");
   const child = spawned(planned, options, log);
-  // Why it could not be spawned is no more than that it does not run.
+  // A program that cannot be spawned counts as one that has ended.
   child.on("error", () => {});
   const identity = child.pid === undefined ? undefined : identityOf(child.pid);
   if (identity === undefined) throw new Error(`${name} ended at once; the end of its log:\n${endOf(log)}`);
@@ -108,12 +106,12 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** Without our own variables: the fleet file says all, and these would win against it. */
+/** Without our own variables, which would win against the fleet file. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SPILLWAY_")));
 }
 
-/** Somebody else's server on the port would be taken for the program. */
+/** A foreign server on the port would be taken for the program. */
 function checkPort(host: string, port: number, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -122,7 +120,7 @@ function checkPort(host: string, port: number, name: string): Promise<void> {
   });
 }
 
-/** A host that stands for all addresses is asked at this machine's own. */
+/** A host that stands for all addresses is reached at a local one. */
 function urlHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   if (host === "::") return "[::1]";

@@ -1,15 +1,14 @@
-/** How much the load generator can do at most, and what it adds to a latency: measured against a server that does nothing. */
+/** The load generator's own limits: what it adds to a latency and its highest rate, against a server that does nothing. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import type { BodyCycle } from "./body-cycle.ts";
-import { createExchange } from "./exchange.ts";
 import { generate } from "./generate.ts";
 import { type LoadResult, loadResult } from "./load-result.ts";
+import { type BodyCycle, createV2Caller } from "./v2-caller.ts";
 
 export interface Ceiling {
   /** One request after another: what the generator and this machine add to every latency. */
   readonly alone: LoadResult;
-  /** With many under way: the most that it sends and takes. */
+  /** With many requests under way: the highest rate. */
   readonly busy: LoadResult;
   readonly concurrency: number;
   readonly bodyBytes: number;
@@ -18,42 +17,32 @@ export interface Ceiling {
 export interface CeilingOptions {
   readonly bodies: BodyCycle;
   readonly concurrency: number;
-  /** For each of the two parts. */
+  /** Length of each of the two parts. */
   readonly durationMs: number;
   readonly stop: AbortSignal;
 }
 
-/** By then V8 has compiled what is hot, and the connections are open. */
+/** Time in which V8 compiles hot code and the connections open. */
 const warmUpMs = 500;
 
-export async function measureCeiling({
-  bodies,
-  concurrency,
-  durationMs,
-  stop,
-}: CeilingOptions): Promise<Ceiling> {
+export async function measureCeiling(options: CeilingOptions): Promise<Ceiling> {
+  const { bodies, concurrency, durationMs, stop } = options;
   const server = fork(new URL("no-op-server.js", import.meta.url));
   const [port] = (await once(server, "message")) as [number];
-  const exchange = createExchange({
-    url: `http://127.0.0.1:${port}`,
-    model: "no-op",
-    connections: concurrency,
-  });
+  const url = `http://127.0.0.1:${port}`;
+  const caller = createV2Caller({ url, model: "no-op", connections: concurrency });
   const run = async (callers: number, forMs: number): Promise<LoadResult> => {
     const load = { kind: "closed", concurrency: callers, requests: Infinity, durationMs: forMs } as const;
-    const figures = await generate({ load, exchange, bodies, stop, onEnd: () => {} });
+    const figures = await generate({ load, caller, bodies, stop, onEnd: () => {} });
     return loadResult(figures, 0.99, stop.aborted);
   };
   try {
     await run(concurrency, warmUpMs);
-    return {
-      alone: await run(1, durationMs),
-      busy: await run(concurrency, durationMs),
-      concurrency,
-      bodyBytes: bodies.meanBytes,
-    };
+    const alone = await run(1, durationMs);
+    const busy = await run(concurrency, durationMs);
+    return { alone, busy, concurrency, bodyBytes: bodies.meanBytes };
   } finally {
-    await exchange.close();
+    await caller.close();
     server.disconnect();
   }
 }

@@ -1,15 +1,15 @@
+// @module-tag slow
 /** A load on a real socket: every request is counted once, whatever the server does with it. */
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import type { InferRequest } from "../../protocol/message.ts";
-import { BodyCycle } from "./body-cycle.ts";
-import { createExchange } from "./exchange.ts";
-import { generate, type Load } from "./generate.ts";
+import { generate, type OfferedLoad } from "./generate.ts";
 import type { LoadFigures } from "./load-figures.ts";
 import { formatLoadResult, loadResult } from "./load-result.ts";
 import { poissonSchedule } from "./schedule.ts";
+import { BodyCycle, createV2Caller } from "./v2-caller.ts";
 
 const closings: (() => void)[] = [];
 afterEach(() => {
@@ -31,12 +31,12 @@ const request: InferRequest = {
   inputs: [{ name: "x", datatype: "UINT8", shape: [1, 2], data: new Uint8Array(2) }],
 };
 
-async function loaded(url: string, load: Load): Promise<LoadFigures> {
-  const exchange = createExchange({ url, model: "m", connections: 8 });
+async function loaded(url: string, load: OfferedLoad): Promise<LoadFigures> {
+  const caller = createV2Caller({ url, model: "m", connections: 8 });
   const stop = new AbortController().signal;
   const bodies = new BodyCycle([request]);
-  const figures = await generate({ load, exchange, bodies, stop, onEnd: () => {} });
-  await exchange.close();
+  const figures = await generate({ load, caller, bodies, stop, onEnd: () => {} });
+  await caller.close();
   return figures;
 }
 
@@ -54,7 +54,7 @@ it("counts answers, errors by status and broken connections, and adds them up to
   expect(result).toMatchObject({ requests: 200, errors: { "status 503": 20, reset: 20 } });
   expect(result.answered).toBe(160);
   expect(figures.underWay).toBe(0);
-  expect(formatLoadResult(result)).toMatch(/p90 is +invalid: 160 answers of 23886/);
+  expect(formatLoadResult(result)).toMatch(/p90 is +invalid: 160 answers; p90 needs 23886/);
 });
 
 it("says that nobody listens, and has no latency to tell then", async () => {

@@ -1,13 +1,13 @@
-/** What a load came to, in bounded memory however many requests it has. */
+/** Counts of a load, in bounded memory for any number of requests. */
 import { LatencyHistogram } from "../../base/latency-histogram.ts";
 
-/** More reasons than this are counted as one. */
+/** Further reasons are counted as one. */
 const mostReasons = 32;
 
 export class LoadFigures {
-  /** From the scheduled moment to the whole answer. */
+  /** From the scheduled moment to the complete answer. */
   readonly latency = new LatencyHistogram();
-  /** From the scheduled moment until the generator sent: its own delay. */
+  /** From the scheduled moment until the generator sent: the generator's own delay. */
   readonly lateness = new LatencyHistogram();
   readonly #errors = new Map<string, number>();
   readonly #startedAtMs: number;
@@ -43,7 +43,7 @@ export class LoadFigures {
     return (this.#lastAtMs - this.#startedAtMs) / 1_000;
   }
 
-  /** How many failed, by reason, the most frequent first. */
+  /** Number of failures by reason, the most frequent first. */
   get errors(): Record<string, number> {
     return Object.fromEntries([...this.#errors].sort(([, a], [, b]) => b - a));
   }
@@ -54,7 +54,7 @@ export class LoadFigures {
     this.#mostUnderWay = Math.max(this.#mostUnderWay, this.#underWay);
   }
 
-  /** A request that was sent is answered. */
+  /** A sent request was answered. */
   answer(dueAtMs: number, atMs: number): void {
     this.latency.add(atMs - dueAtMs);
     this.#answered++;
@@ -62,13 +62,13 @@ export class LoadFigures {
     this.#lastAtMs = atMs;
   }
 
-  /** A request that was sent is not answered. */
+  /** A sent request was not answered. */
   fail(reason: string, atMs: number): void {
     this.#underWay--;
     this.leaveOut(reason, atMs);
   }
 
-  /** A request was not even sent. */
+  /** A request was not sent. */
   leaveOut(reason: string, atMs: number): void {
     const counted = this.#errors.has(reason) || this.#errors.size < mostReasons ? reason : "other";
     this.#errors.set(counted, (this.#errors.get(counted) ?? 0) + 1);

@@ -1,7 +1,6 @@
 /** The loops that send, with a server that is scripted here. */
 import { expect, it } from "vitest";
-import { closedLoop } from "./closed-loop.ts";
-import { openLoop } from "./open-loop.ts";
+import { closedLoop, openLoop } from "./generate.ts";
 
 const never = new AbortController().signal;
 
@@ -57,12 +56,12 @@ it("a closed loop has as many requests under way as it has callers, and sends as
   let underWay = 0;
   let most = 0;
   let sent = 0;
-  const options = { concurrency: 3, requests: 100, durationMs: Infinity, stop: never };
-  await closedLoop(options, async () => {
+  const ask = async (): Promise<void> => {
     sent++;
     most = Math.max(most, ++underWay);
     await new Promise((resolve) => setImmediate(resolve));
     underWay--;
-  });
+  };
+  await closedLoop({ concurrency: 3, requests: 100, durationMs: Infinity }, ask, never);
   expect([sent, most]).toEqual([100, 3]);
 });

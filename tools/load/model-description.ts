@@ -1,24 +1,24 @@
-/** What a V2 server says of a model, with the shapes that it leaves open. */
+/** What a V2 server says about a model, completed by the shapes that the user gives. */
 import { type DescribedModel, describedModel } from "../../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { httpTransport } from "../../client/transports/http-transport.ts";
 
-/** Longest time that the server may take to describe the model, in milliseconds. */
+/** Longest time until the server describes the model, in milliseconds. */
 const answerTimeoutMs = 10_000;
 
-/** Shapes of one row by the input's name, for inputs whose dimensions the model leaves open. */
+/** Shapes of one row by input name, for inputs whose dimensions the model leaves open. */
 export type InputShapes = ReadonlyMap<string, readonly number[]>;
 
 /**
- * @param text `x=1x3x48x192,y=1x5`
- * @throws Error that names the part that is not of this form
+ * @param text such as `x=1x3x48x192,y=1x5`
+ * @throws Error that names the part that does not have this form
  */
 export function parseShapes(text: string): InputShapes {
   return new Map(
     text.split(",").map((part) => {
       const [, name, sizes] = /^\s*([^=]+)=([1-9]\d*(?:x[1-9]\d*)*)\s*$/.exec(part) ?? [];
       if (name === undefined || sizes === undefined) {
-        throw new Error(`"${part}" is no shape; expected NAME=1xSIZExSIZE, such as x=1x3x48x192`);
+        throw new Error(`"${part}" is not a shape; allowed: NAME=1xSIZExSIZE, such as x=1x3x48x192`);
       }
       return [name, sizes.split("x").map(Number)] as const;
     }),
@@ -28,7 +28,7 @@ export function parseShapes(text: string): InputShapes {
 /**
  * Asks the server for the model's inputs.
  *
- * @throws Error that says why the model cannot be asked anything (rejects)
+ * @throws Error that says why there is no usable description (rejects)
  */
 export async function describeModel(
   url: string,
@@ -53,7 +53,7 @@ function describedWith(model: string, metadata: string): DescribedModel {
   try {
     return describedModel(model, new TextEncoder().encode(metadata));
   } catch (error) {
-    throw new Error(`${model}: ${(error as Error).message}; --shapes gives the shapes`, { cause: error });
+    throw new Error(`${model}: ${(error as Error).message}; give them with --shapes`, { cause: error });
   }
 }
 
@@ -61,7 +61,7 @@ interface Described {
   readonly inputs?: { readonly name: string; readonly parameters?: object }[];
 }
 
-/** The metadata with the given shapes as examples, as a server of ours states its own. */
+/** The metadata with the given shapes as example shapes, in the form that our own servers use. */
 function withShapes(text: string, shapes: InputShapes): string {
   if (shapes.size === 0) return text;
   const described = JSON.parse(text) as Described;

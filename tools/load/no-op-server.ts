@@ -1,6 +1,6 @@
 /**
- * A V2 server that does nothing, in a process of its own: it reads each request to its end and gives always the same
- * answer. What a load reaches against it is the load generator's own ceiling.
+ * A V2 server that does nothing, in its own process: it reads each request to its end and always gives the same answer.
+ * The rate that a load reaches against it is the limit of the load generator.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,5 +17,5 @@ const server = createServer((request, response) => {
 server.listen(0, "127.0.0.1", () => {
   process.send?.((server.address() as AddressInfo).port);
 });
-// Without its parent nobody would end it.
+// Nobody else would end it after its parent.
 process.on("disconnect", () => process.exit(0));

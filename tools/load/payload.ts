@@ -1,4 +1,4 @@
-/** What a model is asked with: zeros by its metadata, rendered text, or pictures. */
+/** The requests that are sent to a model: zeros in its shapes, rendered text, or pictures. */
 import {
   type DescribedInput,
   type DescribedModel,
@@ -6,28 +6,28 @@ import {
   exampleOfZeros,
 } from "../../client/daemon/profile/example-input.ts";
 import { createLines } from "../demo/text-lines.ts";
-import { lineInput } from "../demo/line-input.ts";
-import { BodyCycle } from "./body-cycle.ts";
+import { lineInput } from "../demo/render-line.ts";
 import { describeModel, parseShapes } from "./model-description.ts";
 import type { PayloadOptions } from "./options.ts";
 import { pictureRequest, readPictures } from "./pictures.ts";
+import { BodyCycle } from "./v2-caller.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { stackRequests } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import { whyUnreadable } from "../../base/file-fault.ts";
+import { whyUnreadable } from "../../base/error-text.ts";
 import { throwUsage, UsageError } from "../../base/usage-error.ts";
 
-/** How many lines of text take turns. */
+/** Number of text lines that are sent in turn. */
 const textLines = 64;
 
 type AskedModel = PayloadOptions & { readonly url: string; readonly model: string };
 
-/** @throws UsageError when the model cannot be asked, or the payload does not suit it (rejects) */
+/** @throws UsageError when the model cannot be described or the payload does not suit it (rejects) */
 export async function loadBodies(options: AskedModel): Promise<BodyCycle> {
   return new BodyCycle(await requestsOf(options, await described(options)));
 }
 
-/** The model with requests of any number of rows. Throws as `loadBodies` does. */
+/** The model with requests of any number of rows. Throws like `loadBodies`. */
 export async function exampleOf(options: AskedModel): Promise<ExampleModel> {
   const model = await described(options);
   if (options.payload === "tensors") return zerosOf(model);
@@ -40,7 +40,7 @@ export async function exampleOf(options: AskedModel): Promise<ExampleModel> {
   };
 }
 
-/** One kibibyte of zeros, for a server that does not look at it. */
+/** One kibibyte of zeros, for a server that ignores it. */
 export function plainBodies(): BodyCycle {
   const input: Tensor = { name: "x", datatype: "FP32", shape: [1, 256], data: new Uint8Array(1_024) };
   return new BodyCycle([{ parameters: {}, inputs: [input] }]);
@@ -54,11 +54,11 @@ function zerosOf(model: DescribedModel): ExampleModel {
   try {
     return exampleOfZeros(model);
   } catch (error) {
-    throw new UsageError(`${model.name}: ${(error as Error).message}; --payload gives something else`);
+    throw new UsageError(`${model.name}: ${(error as Error).message}; choose another --payload`);
   }
 }
 
-/** One or more requests of one row that may share a batch. */
+/** One or more requests of one row, which may share a batch. */
 async function requestsOf(options: PayloadOptions, model: DescribedModel): Promise<readonly InferRequest[]> {
   switch (options.payload) {
     case "tensors":
@@ -79,7 +79,7 @@ async function requestsOf(options: PayloadOptions, model: DescribedModel): Promi
 
 async function picturesOf({ images, seed }: PayloadOptions): Promise<readonly Uint8Array[]> {
   if (images === undefined)
-    throw new UsageError("--images is missing: a folder of pictures, or an empty one");
+    throw new UsageError("--images is missing: give a folder of pictures, or an empty one");
   try {
     return await readPictures(images, seed);
   } catch (error) {
@@ -90,10 +90,10 @@ async function picturesOf({ images, seed }: PayloadOptions): Promise<readonly Ui
 function onlyInput({ inputs }: DescribedModel): DescribedInput {
   const [input, ...others] = inputs;
   if (input !== undefined && others.length === 0) return input;
-  throw new UsageError(`the model has ${inputs.length} inputs; text and pictures suit models with one`);
+  throw new UsageError(`the model has ${inputs.length} inputs; text and images need a model with one`);
 }
 
-/** @throws UsageError when the text of `--shapes` is not of its form */
+/** @throws UsageError when `--shapes` is malformed */
 function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
   if (text === undefined) return new Map();
   try {

@@ -1,20 +1,22 @@
-/** Pictures as a load: the files of a folder, or made-up ones, as the model's input wants them. */
+/** Pictures as a load: the files of a folder, or generated ones, in the form that the model's input takes. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import sharp from "sharp";
+import { loadPackage } from "../../base/optional-package.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { DescribedInput } from "../../client/daemon/profile/example-input.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 
+const sharp = () => loadPackage("sharp", "a load of pictures");
+
 const pictureName = /\.(jpe?g|png|webp)$/i;
-/** Of a larger folder the first ones by name are taken. */
+/** Of a larger folder, the first ones by name are used. */
 const mostPictures = 64;
-/** How many are made up where a folder has none, and how large. */
-const madeUp = { count: 16, widthPx: 320, heightPx: 240 };
+/** Number and size of the generated pictures. */
+const generated = { count: 16, widthPx: 320, heightPx: 240 };
 
 /**
- * JPEG, PNG and WebP files of the folder, as they are; made-up ones when it has none.
+ * The JPEG, PNG and WebP files of the folder, unchanged; generated pictures if it has none.
  *
  * @throws Error when there is no such folder
  */
@@ -25,22 +27,22 @@ export async function readPictures(folder: string, seed: number): Promise<readon
     .slice(0, mostPictures);
   if (names.length > 0) return names.map((name) => readFileSync(join(folder, name)));
   const random = seededRandom(seed);
-  return Promise.all(Array.from({ length: madeUp.count }, () => madeUpPicture(random)));
+  return Promise.all(Array.from({ length: generated.count }, () => generatedPicture(random)));
 }
 
-/** A JPEG of coarse coloured noise: it compresses about as a photograph does. */
-async function madeUpPicture(random: () => number): Promise<Uint8Array> {
+/** A JPEG of coarse coloured noise, which compresses about like a photograph. */
+async function generatedPicture(random: () => number): Promise<Uint8Array> {
   const [width, height] = [20, 15];
   const pixels = Uint8Array.from({ length: 3 * width * height }, () => Math.floor(random() * 256));
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .resize(madeUp.widthPx, madeUp.heightPx)
+  return sharp()(pixels, { raw: { width, height, channels: 3 } })
+    .resize(generated.widthPx, generated.heightPx)
     .jpeg()
     .toBuffer();
 }
 
 /**
- * A request with the picture: the file itself where the input takes BYTES, else its colours from 0 to 1 in three
- * planes of the input's size.
+ * A request with the picture: the file itself if the input takes BYTES, else its colours from 0 to 1 in three planes
+ * of the input's size.
  *
  * @param input BYTES, or FP32 of shape [3, height, width] a row
  * @throws Error when the input is neither, or the picture cannot be read (rejects)
@@ -54,10 +56,10 @@ export async function pictureRequest(picture: Uint8Array, input: DescribedInput)
   const [, channels, height = 0, width = 0] = shape;
   if (datatype !== "FP32" || shape.length !== 4 || channels !== 3) {
     throw new Error(
-      `input ${name} is ${datatype}[${shape.join(",")}]; pictures suit BYTES and FP32[1,3,height,width]`,
+      `input ${name} is ${datatype}[${shape.join(",")}]; allowed for pictures: BYTES and FP32[1,3,height,width]`,
     );
   }
-  const pixels = await sharp(picture)
+  const pixels = await sharp()(picture)
     .removeAlpha()
     .toColourspace("srgb")
     .resize(width, height, { fit: "fill" })
@@ -71,7 +73,7 @@ export async function pictureRequest(picture: Uint8Array, input: DescribedInput)
   return { parameters: {}, inputs: [tensorFromNumbers(name, "FP32", shape, values)] };
 }
 
-/** The raw form of one BYTES element: its length in 4 bytes, little-endian, and the bytes. */
+/** The raw form of one BYTES element: its length in 4 bytes, little-endian, then the bytes. */
 function element(bytes: Uint8Array): Uint8Array {
   const data = new Uint8Array(4 + bytes.length);
   new DataView(data.buffer).setUint32(0, bytes.length, true);

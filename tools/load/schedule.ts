@@ -1,9 +1,9 @@
-/** When the requests of an open loop are due: at random, evenly, or as a trace has them. Blocks, so that memory stays flat. */
+/** When the requests of an open loop are due: at random, evenly, or as in a trace. In blocks, so memory stays flat. */
 import { readArrivals } from "../../replay/traces/arrivals.ts";
 import { placeRate } from "../../replay/traces/place-arrivals.ts";
 import { randomStream } from "../../replay/traces/random-stream.ts";
 import type { TextFile } from "../../base/text-lines.ts";
-import type { Due } from "./open-loop.ts";
+import type { Due } from "./generate.ts";
 
 export interface ScheduleEnd {
   /** No request is due at this moment or later; Infinity for none. */

@@ -6,43 +6,43 @@ import { functionMenu } from "../../serverless/prices/function-menu.ts";
 export const profileOptions = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" })
-    .describe("the V2 server that is measured: an edge, a function, Triton, KServe, ..."),
+    .describe("the V2 server to measure: an edge, a function, Triton, KServe, ..."),
   model: z.string().min(1).describe("name of the model"),
   batches: z
     .string()
     .regex(/^\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*$/, "rows with commas between, such as 1,2,4")
     .default("1,2,4,8,16,32,64")
-    .describe("rows of the batches that are measured, with commas between"),
+    .describe("rows of the batches to measure, with commas between"),
   quantile: z
     .number()
     .min(0.5)
     .max(0.999)
     .default(0.99)
-    .describe("quantile of the service time that is to be known; it says how often each batch is repeated"),
+    .describe("quantile of the service time to determine; it sets how often each batch is repeated"),
   seconds: z
     .number()
     .positive()
     .max(86_400)
     .default(60)
-    .describe("longest time that measuring takes, in seconds; what is not measured by then is said"),
+    .describe("longest time for measuring, in seconds; what is missing then is printed"),
   ...payload,
   function: functionMenu
     .optional()
-    .describe("the server is this function, NAME=VCPUxMIB (default: it is the edge)"),
+    .describe("the server is this function, NAME=VCPUxMIB (default: the edge)"),
   save: z
     .string()
     .min(1)
     .optional()
-    .describe("profile file, as vqueue --profile reads it; what it has of other targets and models is kept"),
+    .describe("profile file for vqueue --profile; other targets and models in it are kept"),
   scenario: z
     .string()
     .min(1)
     .optional()
-    .describe("file for a scenario of the profile's edge and functions, as replay --scenario reads it"),
+    .describe("file for a scenario with the profile's edge and functions, for replay --scenario"),
   functions: functionMenu
     .optional()
     .describe(
-      "functions of the scenario that are not in the profile, NAME=VCPUxMIB,...: as slow as their vCPU",
+      "further functions of the scenario, NAME=VCPUxMIB,...; their times follow from the edge's and their vCPU",
     ),
   prices: z
     .string()
@@ -53,8 +53,8 @@ export const profileOptions = z.strictObject({
     .positive()
     .max(86_400)
     .default(1)
-    .describe("of the scenario: the longest time from a request's arrival to its answer, in seconds"),
-  json: z.boolean().default(false).describe("print what was measured as one JSON document on stdout"),
+    .describe("SLO of the scenario: longest time from a request's arrival to its answer, in seconds"),
+  json: z.boolean().default(false).describe("print the result as one JSON document on stdout"),
 });
 
 export type ProfileOptions = z.output<typeof profileOptions>;

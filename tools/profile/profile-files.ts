@@ -1,25 +1,25 @@
-/** The files that `profile` writes: a profile that grows by what is measured, and a scenario of it. */
+/** The files that `profile` writes: a profile with the new measurements added, and a scenario made of it. */
 import { existsSync } from "node:fs";
 import { readProfileFile } from "../../client/daemon/profile/profile-file.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../client/policies/profile.ts";
-import type { MenuFunction } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { InputError } from "../../base/input-error.ts";
 import { profiledScenario } from "../../replay/world/profiled-scenario.ts";
 import { parseScenario } from "../../replay/world/scenario.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
-/** Function processes at once in a scenario; nothing that was measured tells. */
+/** Instances of functions in a scenario; measurements do not tell their number. */
 const maxInstances = 100;
-/** A cold start where none was seen, in milliseconds. */
+/** Cold start without any measured one, in milliseconds. */
 const assumedColdStartMs = 1_000;
 
-/** The profile of the file with the target in it: its models beside those that the file has of it. */
+/** The profile in the file with the target added; models that the file has of the target are kept. */
 export function profileWith(path: string | undefined, target: ProfiledTarget): Profile {
   const before = path !== undefined && existsSync(path) ? readProfileFile(path) : undefined;
   const others = before?.targets.filter(({ name }) => name !== target.name) ?? [];
   const same = before?.targets.find(({ name }) => name === target.name);
   const merged = { ...target, models: { ...same?.models, ...target.models } };
-  // The edge is first, as in a queue.
+  // The edge comes first, as in a queue.
   const targets = target.kind === "edge" ? [merged, ...others] : [...others, merged];
   return { format: "spillway-profile/1", targets };
 }
@@ -30,12 +30,12 @@ export interface ScenarioRequest {
   readonly sloMs: number;
   readonly sloQuantile: number;
   /** Functions that were not measured. */
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
   readonly prices: string;
 }
 
 /**
- * The world that was measured; functions that were not are taken to be as much slower than the edge as they have
+ * The measured world. Functions that were not measured are assumed to be slower than the edge by as much as they have
  * less than one core.
  *
  * @throws UsageError when the profile has no edge or no function is known
@@ -72,7 +72,7 @@ export function scenarioOf({ targets }: Profile, request: ScenarioRequest): obje
 }
 
 function assumedFunction(
-  { name, vcpu, memoryMib }: MenuFunction,
+  { name, vcpu, memoryMib }: FunctionVariant,
   { link }: ProfiledTarget,
   model: string,
   times: ModelTimes,

@@ -25,7 +25,7 @@ const noLimits = new SpendCap({
 });
 
 /** A daemon whose only target is the test itself. */
-async function testDaemon(maxQueuedRows = 100) {
+async function testDaemon(maxQueuedRows = 100, refusal?: SpillwayError) {
   const clock = new VirtualClock();
   const sent: { batch: Sent; done: (result: BatchResult<InferResponse>) => void }[] = [];
   const queue = new VirtualQueue<ModelCall, InferResponse>({
@@ -37,6 +37,7 @@ async function testDaemon(maxQueuedRows = 100) {
         kind: "edge",
         maxInFlight: 9,
         assumedLatencyMs: 1,
+        admit: () => refusal,
         send: (batch, done) => void sent.push({ batch, done }),
       },
     ],
@@ -153,13 +154,12 @@ it("says 503 and when to come back when the queue is full, and 503 when it close
 });
 
 it("says 503, why and when to come back when functions may cost no more, and tells what they cost", async () => {
-  const { app, clock, queue, sent } = await testDaemon();
+  const refusal = new SpillwayError("spend_cap_reached", "all is spent", { retryAfterMs: 4_200 });
+  const { app, clock, queue, sent } = await testDaemon(100, refusal);
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
   await submitted(queue, 1);
-  clock.advanceTo(100);
-  const error = new SpillwayError("spend_cap_reached", "all is spent", { retryAfterMs: 4_200 });
-  sent[0]?.done({ ok: false, error });
   clock.advanceTo(3_000);
+  expect(sent).toEqual([]);
   const { status, headers } = await reply;
   expect([status, headers.get("retry-after"), await (await reply).json()]).toEqual([
     503,

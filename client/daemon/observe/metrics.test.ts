@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { expect, it } from "vitest";
-import { createHttpServer } from "../../../base/program/http-server.ts";
+import { createHttpServer } from "../../../base/program/serve.ts";
 import { closers, echo, listen } from "../../../test/support/wired-targets.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
 import { createV2Ingress } from "../ingress/v2.ts";

@@ -39,6 +39,11 @@ export class QueueMetrics implements QueueObserver {
     "Batches by their result: ok, or an error's code",
     ["target", "code"],
   );
+  readonly #refusals = this.#counter(
+    "refusals_total",
+    "Batches that a target did not admit, by the error's code",
+    ["target", "code"],
+  );
   readonly #cost = this.#counter("batch_cost_total", "What batches have cost", ["target", "currency"]);
   readonly #plans = this.#counter("plans_total", "Plans by what caused them", ["cause", "adopted"]);
   readonly #latency = new Histogram({
@@ -96,6 +101,10 @@ export class QueueMetrics implements QueueObserver {
       case "plan":
         this.#plans.inc({ cause: event.cause, adopted: String(event.isAdopted) });
         break;
+      case "refusal":
+        this.#refusals.inc({ target: event.target, code: event.code });
+        break;
+      case "barred":
       case "cancel":
       case "timer":
       case "close":

@@ -1,6 +1,7 @@
 /**
  * The queue in the log: one line for each batch when its result is there (what was planned, what was sent, where, how
- * it went), and one for each plan. Failures of one kind are logged once a second at most.
+ * it went), one for each plan, and one for a batch that its target did not admit. Failures and refusals of one kind are
+ * logged once a second at most.
  */
 import type { QueueEvent, QueueOutput } from "../../queue/queue-event.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
@@ -29,7 +30,15 @@ export class QueueLog implements QueueObserver {
   observe(event: QueueEvent | PlanRecord): void {
     if (event.kind === "batch") this.#underWay.set(event.id, event);
     else if (event.kind === "result") this.#ended(event);
+    else if (event.kind === "refusal") this.#refused(event);
     else if (event.kind === "plan") this.#planned(event);
+  }
+
+  #refused({ target, code, message: error, atMs }: QueueEvent & { readonly kind: "refusal" }): void {
+    const leftOut = this.#failures.pass(`${code} ${target}`, atMs);
+    if (leftOut === undefined) return;
+    const alike = leftOut === 0 ? {} : { alikeLeftOut: leftOut };
+    this.#log.warn({ target, code, error, ...alike }, "batch not sent");
   }
 
   #ended(event: BatchEnded): void {

@@ -10,7 +10,7 @@ import type { Transport } from "../../transports/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 import { type Measured, measure, type MeasureOptions } from "./measure.ts";
 
-export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds"> {
+export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "rounds" | "stop"> {
   /** The targets with nothing measured, in order, and how each is reached. */
   readonly profile: Profile;
   readonly transports: readonly Transport[];
@@ -21,9 +21,8 @@ export interface CalibrationOptions extends Pick<MeasureOptions, "sizes" | "roun
   readonly budgetMs: number;
   /** A batch that is served longer than this is of no use. */
   readonly longestMs: number;
-  readonly stop: AbortSignal;
   /** Called for each pair of target and model once it is measured. */
-  readonly onMeasured: (target: ProfiledTarget, model: string, measured: Measured) => void;
+  readonly onMeasured?: (target: ProfiledTarget, model: string, measured: Measured) => void;
 }
 
 /** The fastest uplink that a profile may have: between two processes of one machine an upload takes no time. */
@@ -34,7 +33,13 @@ const bandwidthQuantile = 0.25;
 /** The part of the time in which targets may start, all at once; the rest is for measuring them one by one. */
 const startingPart = 0.5;
 
-/** The profile with the times of every model that a target served. */
+/**
+ * The profile with the times of every model that a target served.
+ *
+ * @example
+ * const models = [exampleOfZeros(describedModel("ocr-cls", metadata))];
+ * await calibrate({ profile, transports: [transport], models, budgetMs: 3_000, longestMs: 1_000 });
+ */
 export async function calibrate(options: CalibrationOptions): Promise<Profile> {
   const { profile, transports, models, budgetMs } = options;
   const [first] = models;
@@ -58,7 +63,7 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
       uploads.push(...measured.uploads);
       if (model === first) coldStartMs.push(...coldStartsIn(firstCalls[index], measured));
       coldStartMs.push(...measured.coldStartMs);
-      options.onMeasured(target, model.name, measured);
+      options.onMeasured?.(target, model.name, measured);
     }
     targets.push({
       ...withReplicas(target, models, options.replicas?.get(target.name)),

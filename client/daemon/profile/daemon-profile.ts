@@ -13,7 +13,7 @@ import type { DaemonOptions } from "../options.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
 import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
-import type { MenuFunction } from "../../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 
@@ -24,7 +24,7 @@ const assumedRequestBytes = 100_000;
 export interface ProfileSource {
   readonly options: DaemonOptions;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
   readonly models: ModelDirectory;
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
@@ -71,7 +71,12 @@ function profiledIn({ targets }: Profile, target: ProfiledTarget, path: string):
   return { ...found, replicas };
 }
 
-/** Each edge and then each function, with nothing measured. */
+/**
+ * Each edge and then each function, with nothing measured.
+ *
+ * @example
+ * unmeasured({ edges: [{ name: "edge" }], functions: [], options: { serverlessCalls: 32 } }).targets[0].models; // {}
+ */
 export function unmeasured({
   options,
   edges,
@@ -79,7 +84,7 @@ export function unmeasured({
 }: {
   readonly options: Pick<DaemonOptions, "serverlessCalls">;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
-  readonly functions: readonly MenuFunction[];
+  readonly functions: readonly FunctionVariant[];
 }): Profile {
   const atEdge = edges.map(({ name }): ProfiledTarget => {
     const link = { rttMs: 2, uplinkMbps: 100 };
@@ -128,7 +133,12 @@ export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger)
   });
 }
 
-/** Assumed times of a model; a function with half a core takes twice as long as the edge. */
+/**
+ * Assumed times of a model; a function with half a core takes twice as long as the edge.
+ *
+ * @example
+ * assumedTimes(edge).serviceMs; // { "1": [50], "16": [650] }
+ */
 export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const slowness = target.kind === "edge" ? 1 : 1 / Math.min(1, target.vcpu);
   const serviceMs = Object.fromEntries(

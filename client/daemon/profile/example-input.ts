@@ -46,6 +46,12 @@ export interface DescribedModel {
 }
 
 /**
+ * What a model takes.
+ *
+ * @example
+ * const { body } = await transport.get("/v2/models/ocr-cls", 5_000);
+ * describedModel("ocr-cls", body).inputs; // [{ name: "x", datatype: "FP32", rowShape: [3, 48, 192], content: undefined }]
+ *
  * @param body the server's answer to GET v2/models/{name}
  * @throws Error that says why no input can be made
  */
@@ -59,7 +65,14 @@ export function describedModel(name: string, body: Uint8Array): DescribedModel {
   };
 }
 
-/** @throws Error when an input takes more than zeros, such as a picture */
+/**
+ * The model with requests of any number of rows, all zeros.
+ *
+ * @example
+ * exampleOfZeros(model).request(4).inputs[0].shape; // [4, 3, 48, 192]
+ *
+ * @throws Error when an input takes more than zeros, such as a picture
+ */
 export function exampleOfZeros({ name, replicas, inputs }: DescribedModel): ExampleModel {
   const special = inputs.find(({ content }) => content !== undefined);
   if (special !== undefined)

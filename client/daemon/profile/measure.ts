@@ -23,8 +23,8 @@ export interface MeasureOptions {
   readonly untilMs: number;
   /** No larger batch is tried after one that took longer than this to serve. */
   readonly longestMs: number;
-  /** Ends the measuring before the next call. */
-  readonly stop: AbortSignal;
+  /** Ends the measuring before the next call; undefined: nothing does. */
+  readonly stop?: AbortSignal | undefined;
   /** Rows of the batches, ascending; undefined for powers of two up to 64. */
   readonly sizes?: readonly number[] | undefined;
   /** Most samples of each size; undefined for 20. */
@@ -134,7 +134,7 @@ class Measuring {
   #hasTime(rows: number, factor = 1): boolean {
     const { stop, untilMs } = this.#options;
     const lastMs = this.#calls.get(rows)?.at(-1)?.elapsedMs ?? 0;
-    return !stop.aborted && performance.now() + factor * lastMs < untilMs;
+    return stop?.aborted !== true && performance.now() + factor * lastMs < untilMs;
   }
 
   /** Makes a call. When it fails, keeps the fault and resolves with undefined. */

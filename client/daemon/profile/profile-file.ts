@@ -1,7 +1,7 @@
 /** Reads and writes the files of profiles, and other files of JSON that commands write. */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { whyUnreadable, whyUnwritable } from "../../../base/file-fault.ts";
+import { whyUnreadable, whyUnwritable } from "../../../base/error-text.ts";
 import { throwUsage, UsageError } from "../../../base/usage-error.ts";
 import { parseProfile, type Profile } from "../../policies/profile.ts";
 

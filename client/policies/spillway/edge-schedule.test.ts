@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ended, promisedAtMs, scheduleOf, send, tinyEdge } from "../../../test/support/tiny-targets.ts";
+import type { LearnedEdge } from "../../targets/learned-edge.ts";
+import { learnedTargets } from "../learned-targets.ts";
 import type { LearningPart } from "../policy-inputs.ts";
 import type { EdgeSchedule } from "./edge-schedule.ts";
 
@@ -137,6 +139,24 @@ describe("the schedule of an edge", () => {
     // Beyond it, it counts as slow.
     schedule.start(36);
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(34 + 21 - 3, 9);
+  });
+
+  it("knows of the batches of another model that the edge has, by that model's own times", () => {
+    const [first, other] = [tinyEdge(), tinyEdge({ meanMs: () => 100, rowUploadMs: 7 })];
+    const edge = learnedTargets({ targets: [first], sloMs: 1_000 }).edges.get(0) as LearnedEdge;
+    const [schedule, ofOther] = [scheduleOf(first, 0, [], edge), scheduleOf(other, 0, [], edge)];
+    const batch = send(ofOther, 2, 0);
+    schedule.start(0);
+    // The other model's two rows are there at 16 and served until 116; this one's row waits for both.
+    expect(schedule.dueAtMs(0, 1)).toBeCloseTo(116 - 1 - 2, 9);
+    expect(promisedAtMs(schedule, 0, 1)).toBeCloseTo(116 + 10 + 2, 5);
+    send(schedule, 1, 1);
+    ofOther.start(1);
+    expect(ofOther.dueAtMs(0, 1)).toBeCloseTo(126 - 7 - 2, 9);
+    const times = { serviceMs: 100, serverQueuedMs: 0, coldStartMs: 0 };
+    ofOther.ended(ended(batch, 118, { times }));
+    schedule.start(118);
+    expect(schedule.dueAtMs(0, 1)).toBeCloseTo(126 - 1 - 2, 9);
   });
 
   it("forget an overdue batch's delay as soon as its answer tells better", () => {

@@ -8,7 +8,7 @@ import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import type { ExpectedService, LearnedEdge } from "../../targets/learned-edge.ts";
 import type { EndedBatch, LineView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import { ServiceTables, type Without } from "./service-tables.ts";
+import { LearnedService, type Without } from "./learned-service.ts";
 
 /**
  * Standard deviation of a forecast's error, as a part of how far it looks ahead. Without it the schedule
@@ -56,7 +56,7 @@ export class EdgeSchedule {
   readonly profile: TargetProfile;
   readonly #options: EdgeScheduleOptions;
   readonly #edge: LearnedEdge;
-  readonly #service: ServiceTables;
+  readonly #service: LearnedService;
   readonly #margin: ConformalMargin;
   /** By replica: when it is free, and the variance of that time. */
   readonly #freeAtMs: Float64Array;
@@ -77,7 +77,7 @@ export class EdgeSchedule {
     this.profile = profile;
     this.#options = options;
     this.#edge = edge;
-    this.#service = new ServiceTables(profile, without);
+    this.#service = new LearnedService(profile, without);
     this.#margin = new ConformalMargin({
       lateShare,
       stepMs: marginStep * sloMs,

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lineOf, menuOf, type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import { chooseCall } from "./function-call.ts";
-import type { FunctionSize } from "./function-size.ts";
+import type { FunctionModel } from "./function-model.ts";
 
 /** The only size of a menu. */
-function sizeOf(facts: SizeFacts, sloMs = 1_000): FunctionSize {
-  return menuOf([tinySize(facts)], { sloMs }).sizes[0] as FunctionSize;
+function sizeOf(facts: SizeFacts, sloMs = 1_000): FunctionModel {
+  return menuOf([tinySize(facts)], { sloMs }).sizes[0] as FunctionModel;
 }
 
 describe("a call of functions", () => {
@@ -90,29 +90,33 @@ describe("a call of functions", () => {
     granularityMs: fc.constantFrom(1, 100, 1_000),
   });
 
-  it("is never late by what is reserved when its first left-over alone would not be", () => {
-    fc.assert(
-      fc.property(cases, ({ deadlines, callAtMs, feeMs, granularityMs, sloMs, ...facts }) => {
-        const line = lineOf(deadlines.sort((a, b) => a - b));
-        const first = facts.first % line.length;
-        const left = { first, count: 1 + (facts.count % (line.length - first)) };
-        const costOf = (ms: number): number => feeMs + Math.ceil(ms / granularityMs) * granularityMs;
-        const size = sizeOf({ ...facts, costOf }, sloMs);
-        fc.pre(callAtMs + size.latencyMs(1) <= line.at(first).deadlineAtMs);
-        const call = chooseCall(line, left, size, callAtMs);
-        expect(call.count).toBeGreaterThanOrEqual(1);
-        expect(call.count).toBeLessThanOrEqual(size.maxRows);
-        expect(call.first + call.count).toBeLessThanOrEqual(line.length);
-        const answeredAtMs = callAtMs + size.latencyMs(call.count);
-        for (let index = call.first; index < call.first + call.count; index++) {
-          expect(line.at(index).deadlineAtMs).toBeGreaterThanOrEqual(answeredAtMs - 1e-6);
-        }
-        const spareMs = line.at(call.first).deadlineAtMs - answeredAtMs;
-        expect(call.leaveAtMs - callAtMs).toBeCloseTo(spareMs, 5);
-      }),
-      { seed: 5, numRuns: 1_000 },
-    );
-  });
+  it(
+    "is never late by what is reserved when its first left-over alone would not be",
+    { tags: ["slow"] },
+    () => {
+      fc.assert(
+        fc.property(cases, ({ deadlines, callAtMs, feeMs, granularityMs, sloMs, ...facts }) => {
+          const line = lineOf(deadlines.sort((a, b) => a - b));
+          const first = facts.first % line.length;
+          const left = { first, count: 1 + (facts.count % (line.length - first)) };
+          const costOf = (ms: number): number => feeMs + Math.ceil(ms / granularityMs) * granularityMs;
+          const size = sizeOf({ ...facts, costOf }, sloMs);
+          fc.pre(callAtMs + size.latencyMs(1) <= line.at(first).deadlineAtMs);
+          const call = chooseCall(line, left, size, callAtMs);
+          expect(call.count).toBeGreaterThanOrEqual(1);
+          expect(call.count).toBeLessThanOrEqual(size.maxRows);
+          expect(call.first + call.count).toBeLessThanOrEqual(line.length);
+          const answeredAtMs = callAtMs + size.latencyMs(call.count);
+          for (let index = call.first; index < call.first + call.count; index++) {
+            expect(line.at(index).deadlineAtMs).toBeGreaterThanOrEqual(answeredAtMs - 1e-6);
+          }
+          const spareMs = line.at(call.first).deadlineAtMs - answeredAtMs;
+          expect(call.leaveAtMs - callAtMs).toBeCloseTo(spareMs, 5);
+        }),
+        { seed: 5, numRuns: 1_000 },
+      );
+    },
+  );
 
   it("takes one more than are left over only where all that it takes along come cheaper than later", () => {
     fc.assert(

@@ -3,8 +3,8 @@
  * call than they are expected to cost later.
  */
 import type { LineView } from "../policy.ts";
-import type { FunctionSize } from "./function-size.ts";
-import type { Overflow } from "./overflow.ts";
+import type { FunctionModel } from "./function-model.ts";
+import type { LineOverflow } from "./overflow.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
@@ -29,8 +29,8 @@ export interface FunctionCall {
  */
 export function chooseCall(
   line: LineView,
-  overflow: Overflow,
-  size: FunctionSize,
+  overflow: LineOverflow,
+  size: FunctionModel,
   callAtMs: number,
 ): FunctionCall {
   const { maxRows } = size;
@@ -68,7 +68,7 @@ function rowsIn(line: LineView, first: number, count: number): number {
  * Index of the call's first request. For the edge it matters only how many requests leave, not which ones. So
  * when enough overflow for a full call but the first of them has no time for one, the call takes later ones.
  */
-function startOfCall(line: LineView, overflow: Overflow, size: FunctionSize, callAtMs: number): number {
+function startOfCall(line: LineView, overflow: LineOverflow, size: FunctionModel, callAtMs: number): number {
   const { maxRows } = size;
   if (overflow.count < maxRows) return overflow.first;
   const fullAtMs = callAtMs + size.startMs(callAtMs) + size.latencyMs(maxRows);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ended, menuOf, send, tinySize } from "../../../test/support/tiny-targets.ts";
+import { ended, menuOf, send, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
+import { learnedTargets } from "../learned-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import type { FunctionSize } from "./function-size.ts";
+import type { FunctionModel } from "./function-model.ts";
 
 /** Sends calls of a row one after another to a size of the menu, each served in `serviceMs` after `uploadMs`. */
 function call(
@@ -10,7 +11,7 @@ function call(
   facts: { readonly times?: number; readonly serviceMs?: number; readonly uploadMs?: number } = {},
 ): boolean {
   const { times: calls = 1, serviceMs = 20, uploadMs = 1 } = facts;
-  const size = menu.sizes[index] as FunctionSize;
+  const size = menu.sizes[index] as FunctionModel;
   let hasDrifted = false;
   for (let nth = 0; nth < calls; nth++) {
     const formedAtMs = Math.max(0, menu.freeAtMs) + 1_000;
@@ -51,7 +52,7 @@ describe("the menu of function sizes", () => {
       tinySize({ name: "fast", firstMs: 20, costOf: () => 5 }),
       tinySize({ name: "quick", firstMs: 30, costOf: () => 3 }),
     ]);
-    const slow = menu.sizes[0] as FunctionSize;
+    const slow = menu.sizes[0] as FunctionModel;
     // One row takes 85, 25 and 35 ms.
     const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, slow, 0)?.profile.name;
     expect([90, 85, 84, 35, 34, 25, 24].map(within)).toEqual([
@@ -70,11 +71,11 @@ describe("the menu of function sizes", () => {
       tinySize({ name: "cold", coldStartMs: 500 }),
       tinySize({ name: "warm", costOf: () => 1_000 }),
     ]);
-    const cold = menu.sizes[0] as FunctionSize;
+    const cold = menu.sizes[0] as FunctionModel;
     const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, cold, 0)?.profile.name;
     expect([525, 524, 25, 24].map(within)).toEqual(["cold", "warm", "warm", undefined]);
     const alone = menuOf([tinySize({ name: "cold", coldStartMs: 500 })]);
-    expect(alone.within(25, 1, alone.sizes[0] as FunctionSize, 0)?.profile.name).toBe("cold");
+    expect(alone.within(25, 1, alone.sizes[0] as FunctionModel, 0)?.profile.name).toBe("cold");
   });
 
   it("takes the first size of a preference that is ready, else the cheapest after a cold start", () => {
@@ -103,6 +104,21 @@ describe("the menu of function sizes", () => {
     send(menu, 3, 100, 1);
     send(menu, 2, 101, 2);
     expect(menu.freeAtMs).toBeCloseTo(105, 9);
+  });
+
+  it("shares the uplink, and which instances are warm, with the menus of other models", () => {
+    const profiles = [tinySize({ name: "a", coldStartMs: 300 })];
+    const { functions } = learnedTargets({ targets: [tinyEdge(), ...profiles], sloMs: 1_000 });
+    const [menu, ofOther] = [menuOf(profiles, { functions }), menuOf(profiles, { functions })];
+    expect(menu.sizes[0]?.startMs(0)).toBe(300);
+    const batch = send(ofOther, 3, 100, 1);
+    expect(menu.freeAtMs).toBeCloseTo(103, 9);
+    const times = { serviceMs: 30, serverQueuedMs: 0, coldStartMs: 300 };
+    ofOther.ended(ended(batch, 437, { times }));
+    expect(menu.sizes[0]?.startMs(500)).toBe(0);
+    // The instance that is warm is taken by the first call of either.
+    send(menu, 1, 500, 1);
+    expect(ofOther.sizes[0]?.startMs(501)).toBe(300);
   });
 
   it("learns that the link has become slower, for every size", () => {

@@ -4,8 +4,8 @@ import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/tar
 import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { isAloneUnwell } from "./decision-context.ts";
-import { FunctionSize } from "./function-size.ts";
-import type { Without } from "./service-tables.ts";
+import { FunctionModel } from "./function-model.ts";
+import type { Without } from "./learned-service.ts";
 
 export interface FunctionMenuOptions {
   /** All targets of the queue; the functions among them are on the menu. */
@@ -21,9 +21,9 @@ export interface FunctionMenuOptions {
 }
 
 export class FunctionMenu {
-  readonly sizes: readonly FunctionSize[];
+  readonly sizes: readonly FunctionModel[];
   /** The sizes that may be called: without sizes that are unhealthy on their own, while others remain. */
-  #well: readonly FunctionSize[];
+  #well: readonly FunctionModel[];
   readonly #functions: LearnedFunctions;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
@@ -34,7 +34,7 @@ export class FunctionMenu {
       if (profile.kind !== "serverless") return [];
       const instances = functions.instancesOf(target, profile.idleMs);
       const { link } = functions;
-      return [new FunctionSize({ target, profile, link, instances, sloMs, quantile, lateShare, without })];
+      return [new FunctionModel({ target, profile, link, instances, sloMs, quantile, lateShare, without })];
     });
     this.#well = this.sizes;
   }
@@ -49,12 +49,12 @@ export class FunctionMenu {
     }
   }
 
-  #wellOf(targets: readonly TargetView[], nowMs: number): readonly FunctionSize[] {
-    const healthOf = ({ target }: FunctionSize): TargetHealth =>
+  #wellOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {
+    const healthOf = ({ target }: FunctionModel): TargetHealth =>
       (targets[target] as TargetView).health(nowMs);
     const well = this.sizes.filter((size) => !isAloneUnwell(healthOf(size)));
     if (well.length > 0) return well;
-    const backAtMs = (size: FunctionSize): number => {
+    const backAtMs = (size: FunctionModel): number => {
       const health = healthOf(size);
       return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
     };
@@ -63,7 +63,7 @@ export class FunctionMenu {
   }
 
   /** An unhealthy size that can be probed while others take its calls; mostly there is none. */
-  toProbe({ nowMs, targets }: QueueView): FunctionSize | undefined {
+  toProbe({ nowMs, targets }: QueueView): FunctionModel | undefined {
     if (this.#well.length === this.sizes.length) return undefined;
     return this.sizes.find((size) => {
       const target = targets[size.target] as TargetView;
@@ -87,22 +87,22 @@ export class FunctionMenu {
    * `preferred` when it answers a call of that many rows within `slackMs`, else the cheapest size that does,
    * else undefined. A size without a warm instance counts with its cold start, unless then no size is left.
    */
-  within(slackMs: number, rows: number, preferred: FunctionSize, nowMs: number): FunctionSize | undefined {
+  within(slackMs: number, rows: number, preferred: FunctionModel, nowMs: number): FunctionModel | undefined {
     return this.#within(slackMs, rows, preferred, nowMs) ?? this.#within(slackMs, rows, preferred, undefined);
   }
 
   #within(
     slackMs: number,
     rows: number,
-    preferred: FunctionSize,
+    preferred: FunctionModel,
     startAtMs: number | undefined,
-  ): FunctionSize | undefined {
-    const isInTime = (size: FunctionSize): boolean => {
+  ): FunctionModel | undefined {
+    const isInTime = (size: FunctionModel): boolean => {
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
       return size.latencyMs(rows) + startMs <= slackMs;
     };
     if (isInTime(preferred)) return preferred;
-    let cheapest: FunctionSize | undefined;
+    let cheapest: FunctionModel | undefined;
     for (const size of this.#well) {
       if (!isInTime(size)) continue;
       if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
@@ -144,11 +144,11 @@ export class FunctionMenu {
    * The first of these sizes (indices on the menu) that is ready for a full call. When none is, the size with
    * the lowest cost per row in a call that is as large as it can be in time after a cold start.
    */
-  ready(preference: readonly number[], nowMs: number): FunctionSize | undefined {
-    let cheapest: FunctionSize | undefined;
+  ready(preference: readonly number[], nowMs: number): FunctionModel | undefined {
+    let cheapest: FunctionModel | undefined;
     let leastCost = Infinity;
     for (const index of preference) {
-      const size = this.sizes[index] as FunctionSize;
+      const size = this.sizes[index] as FunctionModel;
       if (!this.#well.includes(size)) continue;
       if (size.isReady(nowMs)) return size;
       const cost = size.coldRowCost;
@@ -174,10 +174,10 @@ export class FunctionMenu {
   }
 
   /** The size that answers a call of one row soonest; undefined when the menu is empty. */
-  fastest(): FunctionSize | undefined {
+  fastest(): FunctionModel | undefined {
     let fastest = this.#well[0];
     for (const size of this.#well) {
-      if (size.latencyMs(1) < (fastest as FunctionSize).latencyMs(1)) fastest = size;
+      if (size.latencyMs(1) < (fastest as FunctionModel).latencyMs(1)) fastest = size;
     }
     return fastest;
   }
@@ -205,8 +205,8 @@ export class FunctionMenu {
     return hasLinkDrifted || hasSizeDrifted;
   }
 
-  #sizeOf(target: number): FunctionSize {
-    return this.sizes.find((each) => each.target === target) as FunctionSize;
+  #sizeOf(target: number): FunctionModel {
+    return this.sizes.find((each) => each.target === target) as FunctionModel;
   }
 
   #refresh(): void {

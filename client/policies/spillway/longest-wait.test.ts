@@ -9,7 +9,7 @@ function waitedMs({ batch, formedAtMs }: BatchSent): number {
 }
 
 describe("the longest wait", () => {
-  it("is one that no request exceeds while some target can take it", () => {
+  it("is one that no request exceeds while some target can take it", { tags: ["slow"] }, () => {
     // A call of functions takes 52 ms of the 200, so from 148 on they cannot take it.
     const waits = fc.constantFrom(0, 5, 20, 60, 100, 145);
     fc.assert(

@@ -23,6 +23,12 @@ describe("the overflow of a line", () => {
     return { schedule, choice: choiceOf(profile) };
   };
 
+  const startedEdge = (profile: TargetProfile): PlannedEdge => {
+    const schedule = scheduleOf(profile);
+    schedule.start(0);
+    return { schedule, choice: choiceOf(profile) };
+  };
+
   /** Indices that the edge cannot serve in time, by playing its link and replicas forward batch by batch. */
   function playedForward({ replicas, maxBatchRows, rowUploadMs, underWay, deadlines }: Case): number[] {
     const freeAtMs: number[] = Array.from({ length: replicas }, () => -Infinity);
@@ -70,13 +76,31 @@ describe("the overflow of a line", () => {
   it("is all when nothing can be in time, and nothing when the edge has time for all", () => {
     const profile = tinyEdge();
     const left = (line: LineView) => {
-      const schedule = scheduleOf(profile);
-      schedule.start(0);
-      return findOverflow(line, [{ schedule, choice: choiceOf(profile) }], undefined);
+      return findOverflow(line, [startedEdge(profile)], undefined);
     };
     expect(left(crowd(5, 14))).toEqual({ count: 5, first: 0 });
     expect(left(crowd(50, 10_000))).toEqual({ count: 0, first: 50 });
     expect(left(lineOf([]))).toEqual({ count: 0, first: 0 });
+  });
+
+  it("is what several edges together cannot serve, each batch given to the one that answers first", () => {
+    const fast = tinyEdge({ meanMs: () => 10, maxBatchRows: 1, rowUploadMs: 0 });
+    const slow = tinyEdge({ meanMs: () => 30, maxBatchRows: 1, rowUploadMs: 0 });
+    const left = (profiles: readonly TargetProfile[], count: number, deadlineAtMs: number) =>
+      findOverflow(crowd(count, deadlineAtMs), profiles.map(startedEdge), undefined);
+    // Until 64 the fast one answers six requests, at 14, 24, ... and 64, and the slow one two, at 34 and 64.
+    expect(left([fast], 20, 64)).toEqual({ count: 14, first: 6 });
+    expect(left([slow], 20, 64)).toEqual({ count: 18, first: 2 });
+    for (const both of [
+      [fast, slow],
+      [slow, fast],
+    ]) {
+      expect(left(both, 20, 64)).toEqual({ count: 12, first: 8 });
+      expect(left(both, 8, 64)).toEqual({ count: 0, first: 8 });
+    }
+    expect(left([], 3, 64)).toEqual({ count: 3, first: 0 });
+    // What only one of them could serve in time goes there.
+    expect(left([slow, fast], 1, 20)).toEqual({ count: 0, first: 1 });
   });
 
   it("counts those who are passed over, and never more than the line holds", () => {

@@ -6,7 +6,7 @@ import type { LineView } from "../policy.ts";
 import type { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 
-export interface Overflow {
+export interface LineOverflow {
   readonly count: number;
   /** Index of the first of them; the line's length when there is none. */
   readonly first: number;
@@ -31,7 +31,7 @@ type CanSkip = ((first: number, count: number) => boolean) | undefined;
  * six:
  * findOverflow(line, [edge], undefined); // { count: 4, first: 6 }
  */
-export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canSkip: CanSkip): Overflow {
+export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canSkip: CanSkip): LineOverflow {
   let first = line.length;
   let count = 0;
   for (let next = 0; next < line.length;) {

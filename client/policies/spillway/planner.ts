@@ -2,8 +2,7 @@
  * Decides when to plan and whether to adopt a new plan. A plan says which function size takes the overflow.
  * Plans are made at the start, at a heartbeat, and when the arrival rate or a target has changed for good.
  */
-import { formatPlan } from "../../../algorithms/plan/format-plan.ts";
-import { makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
+import { formatPlan, makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
 import type { PlanCause, PlanChange } from "../policy-inputs.ts";
 
 /** A size other than the present one must promise to save at least this part of its cost. */

@@ -2,7 +2,7 @@
  * Watches the arrival rate: for plans the rate since its last lasting change, from counts in bins of 1 s; for
  * the present an exponential average.
  */
-import { RateDetector } from "../../../algorithms/changepoint/rate-detector.ts";
+import { RateDetector } from "../../../algorithms/changepoint/change-detectors.ts";
 
 const binMs = 1_000;
 /** Empty bins beyond this number tell nothing new. */
@@ -66,7 +66,7 @@ export class RateWatch {
 
   /** The rate for plans, in rows per millisecond, since the last change or else since the first arrival. */
   perMs(nowMs: number): number {
-    const level = this.#detector.rate;
+    const level = this.#detector.level;
     if (level !== undefined && this.#detects) return level.mean / binMs;
     return (this.#total + this.#count) / Math.max(binMs, nowMs - (this.#startedAtMs ?? nowMs));
   }

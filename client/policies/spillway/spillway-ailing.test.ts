@@ -1,3 +1,4 @@
+// @module-tag slow
 import { expect, it } from "vitest";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { ask, pausedUntil, shownTarget } from "../../../test/support/asked-policy.ts";

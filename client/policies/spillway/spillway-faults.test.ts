@@ -1,3 +1,4 @@
+// @module-tag slow
 import { describe, expect, it } from "vitest";
 import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
 import type { Fault } from "../../../replay/world/faults.ts";

@@ -129,7 +129,7 @@ function timesFrom(low: number, high: number) {
     });
 }
 
-it("never lets the last chance of a request of one row pass in a calm world", () => {
+it("never lets the last chance of a request of one row pass in a calm world", { tags: ["slow"] }, () => {
   const gaps = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })), { maxLength: 150 });
   fc.assert(
     fc.property(calmScenarios, gaps, (scenario, gapsMs) => {

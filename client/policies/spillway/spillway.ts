@@ -22,8 +22,8 @@ import { contextOf, type DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import type { FunctionSize } from "./function-size.ts";
-import { findOverflow, type Overflow, soonestFirst } from "./overflow.ts";
+import type { FunctionModel } from "./function-model.ts";
+import { findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
@@ -138,7 +138,7 @@ class Spillway implements Policy {
    * Failed edges are not counted on: without a healthy one everything is overflow. While edge time is not
    * scarce no request is skipped, unless that leaves overflow.
    */
-  #overflow(context: DecisionContext, isScarce: boolean): Overflow {
+  #overflow(context: DecisionContext, isScarce: boolean): LineOverflow {
     const { healthy } = context;
     const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
@@ -151,7 +151,7 @@ class Spillway implements Policy {
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
-  #spill(context: DecisionContext, overflow: Overflow, notes: Considered): Decision {
+  #spill(context: DecisionContext, overflow: LineOverflow, notes: Considered): Decision {
     const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line, draining } = view;
     if (overflow.count === 0) return forever;
@@ -223,7 +223,7 @@ class Spillway implements Policy {
     { rows, deadlineAtMs }: WaitingRequest,
     nowMs: number,
     callAtMs: number,
-  ): FunctionSize | undefined {
+  ): FunctionModel | undefined {
     const planned = this.#menu.ready(this.#state.planner.sizes, nowMs) ?? this.#menu.fastest();
     if (planned === undefined) return undefined;
     return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
@@ -232,7 +232,7 @@ class Spillway implements Policy {
   /** @param cause the reason to report unless the call is full */
   #call(
     { targets }: QueueView,
-    size: FunctionSize,
+    size: FunctionModel,
     { first, count, rows }: FunctionCall,
     cause: ReleaseReason,
     notes: Considered,

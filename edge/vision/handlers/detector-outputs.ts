@@ -1,7 +1,8 @@
-/** From the numbers that detectors give to boxes in pixels of their frame: one function for each family of models. */
+/** Turns the outputs of detectors into boxes in pixels of their frame; each family of models has its own form. */
+import { shapeText } from "../../../protocol/tensor.ts";
 import type { ScoredBox } from "../pictures/boxes.ts";
 
-/** An output of one picture, without its first dimension. */
+/** The output for one picture, without its first dimension. */
 export interface RowOutput {
   readonly shape: readonly number[];
   readonly values: Float32Array;
@@ -19,7 +20,7 @@ export interface OutputSettings {
 /**
  * The boxes of one picture whose score reaches the threshold, each with its likeliest class.
  *
- * @throws Error when the shapes are not those of the family
+ * @throws Error when the outputs do not have the shapes of the family
  */
 export function readOutputs(outputs: readonly RowOutput[], settings: OutputSettings): ScoredBox[] {
   const [first] = outputs;
@@ -44,9 +45,8 @@ interface Table {
 
 function tableOf({ shape, values }: RowOutput): Table {
   const [rows, columns, ...others] = shape;
-  if (rows === undefined || columns === undefined || others.length > 0) {
-    throw new Error(`an output is [${shape.join(",")}] for each picture; allowed: two dimensions`);
-  }
+  if (rows === undefined || columns === undefined || others.length > 0)
+    throw new Error(`an output is ${shapeText(shape)} for each picture; allowed: two dimensions`);
   return { rows, columns, values };
 }
 
@@ -60,7 +60,7 @@ function transposed(output: RowOutput): Table {
   return { rows, columns, values: turned };
 }
 
-/** Rows of centre x, centre y, width, height, with 5 fixed columns the likelihood of any object, and a score for each class. */
+/** Rows of centre x, centre y, width, height, the likelihood of any object (with 5 fixed columns), and a score by class. */
 function yoloBoxes({ rows, columns, values }: Table, fixed: 4 | 5, threshold: number): ScoredBox[] {
   if (columns <= fixed) throw new Error(`boxes have ${columns} numbers; allowed: ${fixed + 1} or more`);
   const boxes: ScoredBox[] = [];
@@ -76,7 +76,7 @@ function yoloBoxes({ rows, columns, values }: Table, fixed: 4 | 5, threshold: nu
   return boxes;
 }
 
-/** YOLOX states centres from the corner of their cell, and sizes as logarithms, both in units of the cell (Ge et al. 2021). */
+/** YOLOX states centres from the corner of their cell and sizes as logarithms, both in units of the cell (Ge et al. 2021). */
 function onGrid({ rows, columns, values }: Table, { width, height }: OutputSettings): Table {
   const placed = Float32Array.from(values);
   let row = 0;
@@ -94,15 +94,14 @@ function onGrid({ rows, columns, values }: Table, { width, height }: OutputSetti
   throw new Error(`the model gives ${rows} boxes; strides 8, 16 and 32 of ${width} x ${height} make ${row}`);
 }
 
-/** One output of scores, boxes x classes, and one of corners, boxes x 4: left, top, right, bottom. */
+/** An output of scores, boxes x classes, and one of corners, boxes x 4: left, top, right, bottom. */
 function ssdBoxes(outputs: readonly RowOutput[], settings: OutputSettings): ScoredBox[] {
   const tables = outputs.map(tableOf);
   const corners = tables.findLast(({ columns }) => columns === 4);
   const scores = tables.find((table) => table !== corners && table.rows === corners?.rows);
   if (corners === undefined || scores === undefined) {
-    throw new Error(
-      `outputs are ${outputs.map(({ shape }) => `[${shape.join(",")}]`).join(", ")}; allowed: [boxes, classes] and [boxes, 4]`,
-    );
+    const shapes = outputs.map(({ shape }) => shapeText(shape)).join(", ");
+    throw new Error(`outputs are ${shapes}; allowed: [boxes, classes] and [boxes, 4]`);
   }
   const first = settings.background ? 1 : 0;
   const [scaleX, scaleY] = settings.boxScale === "unit" ? [settings.width, settings.height] : [1, 1];

@@ -1,51 +1,43 @@
-/**
- * A session with a handler before and behind it. The rows of several requests come as one batch; each request is
- * prepared and answered apart, so that a fault in one is not a fault of the others.
- */
+/** A session with a handler before and behind it. A fault in one request of a batch does not fail the others. */
 import { ProtocolError } from "../../../protocol/errors.ts";
 import type { ModelMetadata } from "../../../protocol/message.ts";
-import { cutRows, joinRows } from "../../../protocol/stack.ts";
-import type { Tensor } from "../../../protocol/tensor.ts";
+import { cutRows, joinRows, stackKey } from "../../../protocol/stack.ts";
+import { shapeText, type Tensor } from "../../../protocol/tensor.ts";
 import type { InferenceResult, RequestFault } from "../../models/model-runner.ts";
 import type { Session } from "../../models/session.ts";
 import type { Handler, Predict, Prepared } from "./handler.ts";
-import { predictTogether } from "./predict-together.ts";
-import { type Settled, settled } from "./settled.ts";
+
+/** A result, or the error of the one request that it is for. */
+type Outcome<T> = T | Error;
+type Tensors = readonly Tensor[];
+
+type Run = (inputs: Tensors, rows: readonly number[]) => Promise<Omit<InferenceResult, "serviceMs">>;
 
 export function handledSession(handler: Handler, metadata: ModelMetadata, predict: Predict): Session {
-  if (handler.preprocess === undefined && handler.postprocess === undefined) return bare(metadata, predict);
+  const runTogether: Run = async (inputs) => {
+    try {
+      return { outputs: await predict(inputs) };
+    } catch (error) {
+      const { message, status } = faultOf(error as Error, metadata.name);
+      throw new ProtocolError(message, status);
+    }
+  };
+  const runEach: Run = async (inputs, rows) => {
+    const requests = rows.length === 1 ? [inputs] : cutRows(inputs, rows);
+    const answers = await answerEach(handler, predict, requests, rows);
+    const good = answers.filter((answer): answer is Tensors => !(answer instanceof Error));
+    const outputs = good.length > 1 ? joinRows(good) : (good[0] ?? []);
+    if (good.length === answers.length) return { outputs };
+    const faults = answers.map((each) => (each instanceof Error ? faultOf(each, metadata.name) : undefined));
+    return { outputs, faults };
+  };
+  const hasParts = handler.preprocess !== undefined || handler.postprocess !== undefined;
   return {
     metadata,
     run: async (inputs, rows) => {
       const startedAtMs = performance.now();
-      const requests = rows.length === 1 ? [inputs] : cutRows(inputs, rows);
-      const answers = await answerEach(handler, predict, requests, rows);
-      const faults = answers.map((answer) =>
-        answer instanceof Error ? faultOf(answer, metadata.name) : undefined,
-      );
-      const good = answers.flatMap((answer) => (answer instanceof Error ? [] : [answer]));
-      return {
-        outputs: good.length > 1 ? joinRows(good) : (good[0] ?? []),
-        serviceMs: performance.now() - startedAtMs,
-        ...(good.length < answers.length && { faults }),
-      } satisfies InferenceResult;
-    },
-  };
-}
-
-/** What is the batch's business only: the rows go through as they come. */
-function bare(metadata: ModelMetadata, predict: Predict): Session {
-  return {
-    metadata,
-    run: async (inputs) => {
-      const startedAtMs = performance.now();
-      try {
-        const outputs = await predict(inputs);
-        return { outputs, serviceMs: performance.now() - startedAtMs };
-      } catch (error) {
-        const { message, status } = faultOf(error as Error, metadata.name);
-        throw new ProtocolError(message, status);
-      }
+      const result = await (hasParts ? runEach : runTogether)(inputs, rows);
+      return { ...result, serviceMs: performance.now() - startedAtMs };
     },
   };
 }
@@ -53,12 +45,12 @@ function bare(metadata: ModelMetadata, predict: Predict): Session {
 async function answerEach(
   handler: Handler,
   predict: Predict,
-  requests: readonly (readonly Tensor[])[],
+  requests: readonly Tensors[],
   rows: readonly number[],
-): Promise<Settled<readonly Tensor[]>[]> {
+): Promise<Outcome<Tensors>[]> {
   const prepared = await Promise.all(
     requests.map((inputs) =>
-      settled<Prepared>(async () => (await handler.preprocess?.(inputs)) ?? { inputs }),
+      outcomeOf<Prepared>(async () => (await handler.preprocess?.(inputs)) ?? { inputs }),
     ),
   );
   const predicted = await predictTogether(
@@ -67,7 +59,7 @@ async function answerEach(
   );
   return Promise.all(
     predicted.map((outputs, index) =>
-      settled(async () => {
+      outcomeOf(async () => {
         if (outputs instanceof Error) throw outputs;
         const { note } = prepared[index] as Prepared;
         const answer = (await handler.postprocess?.(outputs, note)) ?? outputs;
@@ -78,16 +70,52 @@ async function answerEach(
   );
 }
 
-function checkRows(outputs: readonly Tensor[], rows: number): void {
+/** Requests of equal shapes run together. When the model fails on several, this rejects, and the pool halves the batch. */
+async function predictTogether(
+  requests: readonly Outcome<Tensors>[],
+  predict: Predict,
+): Promise<Outcome<Tensors>[]> {
+  const outcomes = [...requests];
+  const groups = new Map<string, number[]>();
+  for (const [index, inputs] of requests.entries()) {
+    if (inputs instanceof Error) continue;
+    const key = stackKey({ parameters: {}, inputs: [...inputs] });
+    groups.set(key, [...(groups.get(key) ?? []), index]);
+  }
+  for (const members of groups.values()) {
+    const inputs = members.map((index) => requests[index] as Tensors);
+    const outputs = await outputsOf(inputs, predict);
+    for (const [place, index] of members.entries()) outcomes[index] = outputs[place] as Outcome<Tensors>;
+  }
+  return outcomes;
+}
+
+async function outputsOf(
+  requests: readonly Tensors[],
+  predict: Predict,
+): Promise<readonly Outcome<Tensors>[]> {
+  const [only, second] = requests;
+  if (only !== undefined && second === undefined) return [await outcomeOf(async () => predict(only))];
+  const rows = requests.map(([first]) => first?.shape[0] ?? 1);
+  return cutRows(await predict(joinRows(requests)), rows);
+}
+
+async function outcomeOf<T>(call: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return await call();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function checkRows(outputs: Tensors, rows: number): void {
   const wrong = outputs.find(({ shape }) => shape.length > 0 && shape[0] !== rows);
   if (wrong === undefined) return;
-  throw new Error(`output "${wrong.name}" is [${wrong.shape.join(",")}] for a request of ${rows} rows`);
+  throw new Error(`output "${wrong.name}" is ${shapeText(wrong.shape)} for a request of ${rows} rows`);
 }
 
 function faultOf(error: Error, model: string): RequestFault {
   const { status } = error as { status?: unknown };
-  if (error instanceof ProtocolError || typeof status === "number") {
-    return { message: error.message, status: Number(status) };
-  }
+  if (typeof status === "number") return { message: error.message, status };
   return { message: `model ${model} failed: ${error.message}`, status: 500 };
 }

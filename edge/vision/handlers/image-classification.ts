@@ -1,24 +1,11 @@
-/**
- * Built-in handler: pictures in, the likeliest classes out. The settings say how the model wants its pictures; their
- * defaults are the convention of ResNet and SqueezeNet on ImageNet.
- */
+/** Built-in handler: pictures in, the likeliest classes out. The defaults suit ResNet and SqueezeNet. */
 import { z } from "zod";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
-import { softmax, topClasses } from "./class-scores.ts";
-import type { Handler, HandlerModel } from "./handler.ts";
-import {
-  cropPixels,
-  decodePicture,
-  padPixels,
-  pictureInput,
-  picturesOf,
-  type Pixels,
-  resizePixels,
-} from "../pictures/picture.ts";
-import { pictureTensor } from "../pictures/picture-tensor.ts";
-import { pixelSettings } from "../pictures/pixel-settings.ts";
-import { readSettings } from "./read-settings.ts";
+import { parseSettings } from "../../models/parse-settings.ts";
+import { cropPixels, decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { centreCrop, letterbox, linePlacement, shortSideSize } from "../pictures/resize-arithmetic.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
 
 const side = z.number().int().min(1).max(4_096);
 
@@ -30,12 +17,12 @@ const schema = z.strictObject({
     .enum(["crop", "stretch", "letterbox", "line"])
     .default("crop")
     .describe(
-      "crop: the middle of the picture resized to `shortSide`; line: a line of text at the left of the frame",
+      "crop: the middle of the picture at `shortSide`; line: a line of text at the left of the frame",
     ),
   shortSide: side
     .optional()
     .describe("shorter side before the crop (default: 8/7 of the crop's, 256 for 224)"),
-  pad: z.number().int().min(0).max(255).default(114).describe("grey of what a picture leaves of its frame"),
+  pad: grey.default(114).describe("grey of the part of the frame beside the picture"),
   scores: z.enum(["logits", "probabilities"]).default("logits").describe("what the model gives"),
   top: z.number().int().min(1).max(1_000).default(5).describe("classes in an answer, the likeliest first"),
 });
@@ -56,8 +43,8 @@ export function imageClassification(): Handler {
     },
     load(loaded) {
       model = loaded;
-      settings = readSettings(schema, model.settings);
-      // A model that says how many classes it has may have fewer than are asked for.
+      settings = parseSettings(schema, model.settings, "settings");
+      // The model may have fewer classes than are asked for.
       const classes = model.outputs[0]?.shape.slice(1).find((size) => size > 1);
       top = Math.min(settings.top, classes ?? model.labels?.length ?? settings.top);
     },
@@ -77,14 +64,10 @@ export function imageClassification(): Handler {
         return topClasses(settings.scores === "logits" ? softmax(own) : own, top);
       }).flat();
       const labels = best.map(({ index }) => model.labels?.[index] ?? String(index));
+      const scores = best.map(({ score }) => score);
       return [
         tensorFromStrings("label", [rows, top], labels),
-        tensorFromNumbers(
-          "score",
-          "FP32",
-          [rows, top],
-          best.map(({ score }) => score),
-        ),
+        tensorFromNumbers("score", "FP32", [rows, top], scores),
       ];
     },
   };
@@ -96,10 +79,8 @@ async function fitted(picture: Pixels, settings: Settings): Promise<Pixels> {
   switch (settings.fit) {
     case "crop": {
       const shortest = Math.min(width, height);
-      const size = shortSideSize(
-        picture,
-        Math.max(shortest, settings.shortSide ?? Math.round((shortest * 8) / 7)),
-      );
+      const shortSide = Math.max(shortest, settings.shortSide ?? Math.round((shortest * 8) / 7));
+      const size = shortSideSize(picture, shortSide);
       const whole = { width: Math.max(width, size.width), height: Math.max(height, size.height) };
       return cropPixels(await resizePixels(picture, whole, kernel), centreCrop(whole, frame));
     }
@@ -112,4 +93,23 @@ async function fitted(picture: Pixels, settings: Settings): Promise<Pixels> {
       return padPixels(await resizePixels(picture, placed, kernel), frame, placed, pad);
     }
   }
+}
+
+/** exp(x_i) over their sum. The largest is subtracted first, so that none overflows. */
+export function softmax(logits: ArrayLike<number>): Float32Array {
+  const values = Float32Array.from(logits);
+  const largest = values.reduce((most, value) => Math.max(most, value), -Infinity);
+  const powers = values.map((value) => Math.exp(value - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** The largest scores with their classes, the largest first; of equal ones the lower class first. */
+export function topClasses(
+  scores: Float32Array,
+  count: number,
+): { readonly index: number; readonly score: number }[] {
+  return Array.from(scores, (score, index) => ({ index, score }))
+    .sort((a, b) => b.score - a.score || a.index - b.index)
+    .slice(0, count);
 }

@@ -1,17 +1,13 @@
-/**
- * Built-in handler: pictures in, boxes around objects out, in pixels of the picture that was sent. How a model states
- * its boxes is a setting: there are as many ways as families of models.
- */
+/** Built-in handler: pictures in, boxes around objects out, in pixels of the picture that was sent. */
 import { z } from "zod";
 import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
-import { fromFrame, suppress } from "../pictures/boxes.ts";
+import { parseSettings } from "../../models/parse-settings.ts";
+import { fromFrame, rounded, suppress } from "../pictures/boxes.ts";
+import { decodePicture, padPixels, resizePixels } from "../pictures/picture.ts";
+import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
+import { letterbox, type PicturePlacement, type Size, stretch } from "../pictures/resize-arithmetic.ts";
 import { readOutputs, type RowOutput } from "./detector-outputs.ts";
 import type { Handler, HandlerModel } from "./handler.ts";
-import { decodePicture, padPixels, pictureInput, picturesOf, resizePixels } from "../pictures/picture.ts";
-import { pictureTensor } from "../pictures/picture-tensor.ts";
-import { pixelSettings } from "../pictures/pixel-settings.ts";
-import { readSettings } from "./read-settings.ts";
-import { letterbox, type Placement, type Size, stretch } from "../pictures/resize-arithmetic.ts";
 
 const side = z.number().int().min(32).max(4_096);
 const share = z.number().min(0).max(1);
@@ -25,8 +21,8 @@ const schema = z.strictObject({
   fit: z
     .enum(["letterbox", "left-top", "stretch"])
     .default("letterbox")
-    .describe("left-top: a letterbox at the corner, as YOLOX has it"),
-  pad: z.number().int().min(0).max(255).default(114).describe("grey of what a picture leaves of its frame"),
+    .describe("left-top: a letterbox with the picture in the corner, as for YOLOX"),
+  pad: grey.default(114).describe("grey of the part of the frame beside the picture"),
   outputs: z
     .enum(["yolo", "yolo-objectness", "yolox", "ssd"])
     .default("yolo")
@@ -34,15 +30,15 @@ const schema = z.strictObject({
       "yolo: [4 + classes, boxes] (v8, 11); yolo-objectness: [boxes, 5 + classes] (v5, v7); ssd: scores and corners",
     ),
   boxScale: z.enum(["pixels", "unit"]).default("pixels").describe("unit: boxes of ssd in 0..1 of the frame"),
-  background: z.boolean().default(false).describe("the first class of ssd is none"),
+  background: z.boolean().default(false).describe("the first class of ssd is the background"),
   scoreThreshold: share.default(0.25).describe("least score of a box"),
-  overlapThreshold: share.default(0.45).describe("boxes of a class that share more are one object"),
+  overlapThreshold: share.default(0.45).describe("boxes of a class that overlap by more are one object"),
   mostBoxes: z.number().int().min(1).max(10_000).default(300).describe("most boxes of a picture"),
 });
 
 interface Placed {
   readonly size: Size;
-  readonly placement: Placement;
+  readonly placement: PicturePlacement;
 }
 
 export function objectDetection(): Handler {
@@ -54,7 +50,7 @@ export function objectDetection(): Handler {
     outputs: [{ name: "objects", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
     load(loaded) {
       model = loaded;
-      settings = readSettings(schema, model.settings);
+      settings = parseSettings(schema, model.settings, "settings");
     },
     async preprocess(inputs) {
       const { width, height, fit, kernel, pad } = settings;
@@ -83,23 +79,17 @@ export function objectDetection(): Handler {
           return { shape: output.shape.slice(1), values: all.subarray(row * count, (row + 1) * count) };
         });
         const kept = suppress(readOutputs(own, settings), settings.overlapThreshold, settings.mostBoxes);
-        return JSON.stringify(
-          kept.map((box) => {
-            const { left, top, right, bottom } = fromFrame(box, placement, size);
-            const label = model.labels?.[box.classIndex] ?? String(box.classIndex);
-            return {
-              label,
-              score: round(box.score, 1_000),
-              box: [left, top, right, bottom].map((edge) => round(edge, 10)),
-            };
-          }),
-        );
+        const objects = kept.map((box) => {
+          const { left, top, right, bottom } = fromFrame(box, placement, size);
+          return {
+            label: model.labels?.[box.classIndex] ?? String(box.classIndex),
+            score: rounded(box.score, 1_000),
+            box: [left, top, right, bottom].map((edge) => rounded(edge, 10)),
+          };
+        });
+        return JSON.stringify(objects);
       });
       return [tensorFromStrings("objects", [answers.length], answers)];
     },
   };
-}
-
-function round(value: number, parts: number): number {
-  return Math.round(value * parts) / parts;
 }

@@ -1,17 +1,17 @@
-/** Finds a model's handler: built in under a name, or a module beside the model. */
+/** Finds a model's handler: a built-in one by its name, or a module beside the model. */
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Handler } from "./handler.ts";
 
-/** What is built in, loaded when it is asked for: most models need none of it. */
-const builtIn = {
+/** Imported when they are needed, because most models need none of them. */
+const builtIn: Readonly<Record<string, () => Promise<Handler>>> = {
   "image-classification": async () => (await import("./image-classification.ts")).imageClassification(),
   "object-detection": async () => (await import("./object-detection.ts")).objectDetection(),
   "text-detection": async () => (await import("./text-detection.ts")).textDetection(),
   "text-recognition": async () => (await import("./text-recognition.ts")).textRecognition(),
   "picture-steps": async () => (await import("../pipelines/picture-steps.ts")).pictureSteps(),
-} satisfies Record<string, () => Promise<Handler>>;
+};
 
 const parts = ["load", "preprocess", "predict", "postprocess"] as const;
 
@@ -20,11 +20,10 @@ const parts = ["load", "preprocess", "predict", "postprocess"] as const;
  * @throws Error when there is none, or the module exports no part of a handler
  */
 export async function openHandler(source: string): Promise<Handler> {
-  if (isBuiltIn(source)) return builtIn[source]();
+  const make = Object.hasOwn(builtIn, source) ? builtIn[source] : undefined;
+  if (make !== undefined) return make();
   if (extname(source) === ".ts" && !canRunTypeScript()) {
-    throw new Error(
-      `${source}: Node ${process.versions.node} runs no TypeScript; use 22.18 or later, or build it to handler.js`,
-    );
+    throw new Error(`${source}: this Node runs no TypeScript; use 22.18 or later, or handler.js`);
   }
   const module = (await import(pathToFileURL(source).href)) as Handler;
   for (const part of parts) {
@@ -36,17 +35,12 @@ export async function openHandler(source: string): Promise<Handler> {
   return module;
 }
 
-function isBuiltIn(source: string): source is keyof typeof builtIn {
-  return Object.hasOwn(builtIn, source);
-}
-
 function canRunTypeScript(): boolean {
   return "typescript" in process.features && process.features.typescript !== false;
 }
 
 /** The handler module of a folder; undefined when it has none. */
 export function handlerIn(folder: string): string | undefined {
-  return ["handler.js", "handler.mjs", "handler.ts"]
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(path));
+  const paths = ["handler.js", "handler.mjs", "handler.ts"].map((name) => join(folder, name));
+  return paths.find((path) => existsSync(path));
 }

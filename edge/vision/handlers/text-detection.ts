@@ -1,48 +1,26 @@
 /** Built-in handler: pictures of pages in, boxes around their lines of text out, for detectors such as PP-OCR's. */
 import { z } from "zod";
 import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
-import type { Handler, HandlerModel } from "./handler.ts";
-import {
-  decodePicture,
-  padPixels,
-  pictureInput,
-  picturesOf,
-  type Pixels,
-  resizePixels,
-} from "../pictures/picture.ts";
-import { pictureTensor } from "../pictures/picture-tensor.ts";
-import { pixelSettings } from "../pictures/pixel-settings.ts";
-import { readSettings } from "./read-settings.ts";
+import { parseSettings } from "../../models/parse-settings.ts";
+import { clamp, rounded } from "../pictures/boxes.ts";
+import { decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { pageSize, type Size } from "../pictures/resize-arithmetic.ts";
 import { inReadingOrder, textRegions } from "../pictures/text-regions.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
 
 const likelihood = z.number().min(0).max(1);
+const whole = z.number().int();
 
 const schema = z.strictObject({
   ...pixelSettings,
   channels: pixelSettings.channels.default("BGR"),
-  longestSide: z
-    .number()
-    .int()
-    .min(32)
-    .max(4_096)
-    .default(960)
-    .describe("pages with a longer side are made smaller"),
+  longestSide: whole.min(32).max(4_096).default(960).describe("pages with a longer side are made smaller"),
   threshold: likelihood.default(0.3).describe("a pixel is text from this likelihood on"),
   boxThreshold: likelihood.default(0.6).describe("least mean likelihood of a box"),
-  unclipRatio: z
-    .number()
-    .min(0)
-    .max(10)
-    .default(1.5)
-    .describe("how far boxes are grown beyond what the model marks"),
-  shortestSide: z
-    .number()
-    .min(1)
-    .max(100)
-    .default(3)
-    .describe("boxes that are smaller, in pixels, are dropped"),
-  mostBoxes: z.number().int().min(1).max(10_000).default(1_000).describe("most boxes of a page"),
+  unclipRatio: z.number().min(0).max(10).default(1.5).describe("how far boxes are grown on all sides"),
+  shortestSide: z.number().min(1).max(100).default(3).describe("smaller boxes, in pixels, are dropped"),
+  mostBoxes: whole.min(1).max(10_000).default(1_000).describe("most boxes of a page"),
 });
 
 interface Page {
@@ -56,7 +34,7 @@ export function textDetection(): Handler {
   let settings: z.output<typeof schema>;
   let model: HandlerModel;
 
-  async function page(file: Uint8Array): Promise<Page> {
+  async function pageOf(file: Uint8Array): Promise<Page> {
     const picture = await decodePicture(file);
     const { width, height } = picture;
     const resized = await resizePixels(picture, pageSize(picture, settings.longestSide), settings.kernel);
@@ -68,10 +46,10 @@ export function textDetection(): Handler {
     outputs: [{ name: "boxes", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
     load(loaded) {
       model = loaded;
-      settings = readSettings(schema, model.settings);
+      settings = parseSettings(schema, model.settings, "settings");
     },
     async preprocess(inputs) {
-      const pages = await Promise.all(picturesOf(inputs).map(page));
+      const pages = await Promise.all(picturesOf(inputs).map(pageOf));
       const width = Math.max(...pages.map(({ resized }) => resized.width));
       const height = Math.max(...pages.map(({ resized }) => resized.height));
       const padded = pages.map(({ resized }) =>
@@ -85,23 +63,15 @@ export function textDetection(): Handler {
       const map = Float32Array.from(tensorToNumbers(output));
       const answers = (note as readonly Page[]).map(({ size, resized }, row) => {
         const own = map.subarray(row * width * height, (row + 1) * width * height);
-        const scaleX = size.width / resized.width;
-        const scaleY = size.height / resized.height;
+        const onPage = (value: number, axis: "width" | "height"): number =>
+          rounded(clamp(value * (size[axis] / resized[axis]), size[axis]), 10);
         const boxes = inReadingOrder(textRegions(own, width, height, settings)).map(({ quad, score }) => ({
-          score: round(score, 1_000),
-          corners: quad.map(({ x, y }) => [inside(x * scaleX, size.width), inside(y * scaleY, size.height)]),
+          score: rounded(score, 1_000),
+          corners: quad.map(({ x, y }) => [onPage(x, "width"), onPage(y, "height")]),
         }));
         return JSON.stringify(boxes);
       });
       return [tensorFromStrings("boxes", [answers.length], answers)];
     },
   };
-}
-
-function inside(value: number, size: number): number {
-  return round(Math.min(size, Math.max(0, value)), 10);
-}
-
-function round(value: number, parts: number): number {
-  return Math.round(value * parts) / parts;
 }

@@ -2,37 +2,25 @@
 import { z } from "zod";
 import { decodeCtc } from "../../../algorithms/ctc-decode.ts";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
-import type { Handler, HandlerModel } from "./handler.ts";
-import {
-  decodePicture,
-  padPixels,
-  pictureInput,
-  picturesOf,
-  type Pixels,
-  resizePixels,
-} from "../pictures/picture.ts";
-import { pictureTensor } from "../pictures/picture-tensor.ts";
-import { pixelSettings } from "../pictures/pixel-settings.ts";
-import { readSettings } from "./read-settings.ts";
+import { parseSettings } from "../../models/parse-settings.ts";
+import { decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { linePlacement, roundUp } from "../pictures/resize-arithmetic.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
 
-/** Widths are rounded up to it, so that lines of about the same length share a run. */
+/** Widths are rounded up to a multiple, so that lines of about the same length share a run. */
 const widthStep = 64;
+
+const whole = z.number().int();
 
 const schema = z.strictObject({
   ...pixelSettings,
   mean: pixelSettings.mean.default([0.5, 0.5, 0.5]),
   std: pixelSettings.std.default([0.5, 0.5, 0.5]),
   channels: pixelSettings.channels.default("BGR"),
-  height: z.number().int().min(8).max(256).default(48).describe("pixels that the model takes"),
-  longestWidth: z
-    .number()
-    .int()
-    .min(widthStep)
-    .max(8_192)
-    .default(1_280)
-    .describe("longer lines are narrowed to it"),
-  pad: z.number().int().min(0).max(255).default(128).describe("grey to the right of a line"),
+  height: whole.min(8).max(256).default(48).describe("pixels that the model takes"),
+  longestWidth: whole.min(widthStep).max(8_192).default(1_280).describe("longer lines are narrowed to it"),
+  pad: grey.default(128).describe("grey to the right of a line"),
 });
 
 export function textRecognition(): Handler {
@@ -40,7 +28,7 @@ export function textRecognition(): Handler {
   let model: HandlerModel;
   let dictionary: readonly string[] | undefined;
 
-  async function line(file: Uint8Array): Promise<Pixels> {
+  async function lineOf(file: Uint8Array): Promise<Pixels> {
     const picture = await decodePicture(file);
     const { height, longestWidth, kernel } = settings;
     return resizePixels(picture, linePlacement(picture, { width: longestWidth, height }), kernel);
@@ -54,12 +42,12 @@ export function textRecognition(): Handler {
     ],
     load(loaded) {
       model = loaded;
-      settings = readSettings(schema, model.settings);
+      settings = parseSettings(schema, model.settings, "settings");
       if (model.labels === undefined)
         throw new Error("labels must list the characters in the model's order, without the blank");
     },
     async preprocess(inputs) {
-      const lines = await Promise.all(picturesOf(inputs).map(line));
+      const lines = await Promise.all(picturesOf(inputs).map(lineOf));
       const { height, pad } = settings;
       const width = roundUp(Math.max(...lines.map((each) => each.width)), widthStep);
       const padded = lines.map((each) => padPixels(each, { width, height }, { left: 0, top: 0 }, pad));
@@ -68,34 +56,27 @@ export function textRecognition(): Handler {
     postprocess([output]) {
       const [rows = 0, steps = 0, classes = 0] = output?.shape ?? [];
       if (output === undefined) throw new Error("the model has no output");
-      dictionary ??= dictionaryOf(model.labels ?? [], classes);
+      const known = (dictionary ??= dictionaryOf(model.labels ?? [], classes));
       const scores = Float32Array.from(tensorToNumbers(output));
-      const texts = Array.from({ length: rows }, (_, row) => {
+      const read = Array.from({ length: rows }, (_, row) => {
         const own = scores.subarray(row * steps * classes, (row + 1) * steps * classes);
-        return decodeCtc(own, steps, classes, dictionary as readonly string[]);
+        return decodeCtc(own, steps, classes, known);
       });
+      const texts = read.map(({ text }) => text);
+      const confidences = read.map(({ confidence }) => confidence);
       return [
-        tensorFromStrings(
-          "text",
-          [rows],
-          texts.map(({ text }) => text),
-        ),
-        tensorFromNumbers(
-          "confidence",
-          "FP32",
-          [rows],
-          texts.map(({ confidence }) => confidence),
-        ),
+        tensorFromStrings("text", [rows], texts),
+        tensorFromNumbers("confidence", "FP32", [rows], confidences),
       ];
     },
   };
 }
 
-/** The blank is first; PP-OCR's models have the space as a last class that its files do not list. */
+/** The blank comes first. PP-OCR's models have a last class, the space, that its files do not list. */
 function dictionaryOf(labels: readonly string[], classes: number): readonly string[] {
   if (classes === labels.length + 1) return ["", ...labels];
   if (classes === labels.length + 2) return ["", ...labels, " "];
   throw new Error(
-    `the model tells ${classes} classes apart; labels has ${labels.length}, allowed: one or two fewer`,
+    `labels has ${labels.length} entries; allowed: ${classes - 1} or ${classes - 2} for this model`,
   );
 }

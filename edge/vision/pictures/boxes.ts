@@ -1,4 +1,5 @@
-/** Boxes around objects: how much two of them share, and which to keep of those that show the same object. */
+/** Boxes around objects: how much two of them overlap, and which to keep of those around the same object. */
+import type { PicturePlacement, Size } from "./resize-arithmetic.ts";
 
 /** Pixels of the picture, from its left and top. */
 export interface Box {
@@ -13,7 +14,7 @@ export interface ScoredBox extends Box {
   readonly classIndex: number;
 }
 
-/** Shared area over the area of both, 0..1. */
+/** The shared area over the area of both together, 0..1. */
 export function overlap(a: Box, b: Box): number {
   const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
   const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
@@ -27,7 +28,7 @@ function area({ left, top, right, bottom }: Box): number {
 }
 
 /**
- * Greedy non-maximum suppression within each class: of boxes that overlap by more than `most`, that of the best score.
+ * Greedy non-maximum suppression within each class: of boxes that overlap by more than `most`, the best one is kept.
  *
  * @param limit most boxes that are kept
  */
@@ -35,28 +36,29 @@ export function suppress(boxes: readonly ScoredBox[], most: number, limit: numbe
   const kept: ScoredBox[] = [];
   for (const box of [...boxes].sort((a, b) => b.score - a.score)) {
     if (kept.length === limit) break;
-    const isShown = kept.some((other) => other.classIndex === box.classIndex && overlap(other, box) > most);
-    if (!isShown) kept.push(box);
+    const isKnown = kept.some((other) => other.classIndex === box.classIndex && overlap(other, box) > most);
+    if (!isKnown) kept.push(box);
   }
   return kept;
 }
 
-/** A box of the frame that a picture was placed in, as a box of the picture, cut at its edges. */
+/** Turns a box of the frame that a picture was placed in into a box of the picture, cut at its edges. */
 export function fromFrame(
   box: Box,
-  placement: {
-    readonly left: number;
-    readonly top: number;
-    readonly scaleX: number;
-    readonly scaleY: number;
-  },
-  picture: { readonly width: number; readonly height: number },
+  { left, top, scaleX, scaleY }: Pick<PicturePlacement, "left" | "top" | "scaleX" | "scaleY">,
+  picture: Size,
 ): Box {
-  const x = (value: number): number => clamp((value - placement.left) / placement.scaleX, picture.width);
-  const y = (value: number): number => clamp((value - placement.top) / placement.scaleY, picture.height);
+  const x = (value: number): number => clamp((value - left) / scaleX, picture.width);
+  const y = (value: number): number => clamp((value - top) / scaleY, picture.height);
   return { left: x(box.left), top: y(box.top), right: x(box.right), bottom: y(box.bottom) };
 }
 
-function clamp(value: number, most: number): number {
+/** The value within 0 and `most`. */
+export function clamp(value: number, most: number): number {
   return Math.min(most, Math.max(0, value));
+}
+
+/** The value rounded to a multiple of 1 / `parts`. */
+export function rounded(value: number, parts: number): number {
+  return Math.round(value * parts) / parts;
 }

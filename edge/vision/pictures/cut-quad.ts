@@ -1,19 +1,19 @@
-/** Cuts a tilted rectangle out of a picture, upright, and turns pictures around: arithmetic on pixels. */
+/** Cuts tilted rectangles out of a picture and sets them upright, and turns pictures around: arithmetic on pixels. */
 import type { Point } from "./oriented-box.ts";
 import type { Pixels } from "./picture.ts";
 
-/** Lines that are so many times as high as wide stand on their side, as PP-OCR takes it. */
-const standing = 1.5;
+/** A line this many times as high as wide stands on its side, as in PP-OCR. */
+const standingRatio = 1.5;
 
 /**
- * @param quad corners: left top, right top, right bottom, left bottom, in pixels of the picture
- * @returns the part, at least 1 x 1; one that stands on its side is laid down by a quarter turn to the left
+ * @param quad corners in pixels of the picture: left top, right top, right bottom, left bottom
+ * @returns the part, at least 1 x 1; one that stands on its side is turned by a quarter to the left
  */
 export function cutQuad(picture: Pixels, quad: readonly Point[]): Pixels {
   const [leftTop, rightTop, rightBottom, leftBottom] = quad as readonly [Point, Point, Point, Point];
   const across = Math.max(distance(leftTop, rightTop), distance(leftBottom, rightBottom));
   const down = Math.max(distance(leftTop, leftBottom), distance(rightTop, rightBottom));
-  if (down >= standing * across) return sample(picture, rightTop, rightBottom, leftTop, down, across);
+  if (down >= standingRatio * across) return sample(picture, rightTop, rightBottom, leftTop, down, across);
   return sample(picture, leftTop, rightTop, leftBottom, across, down);
 }
 
@@ -44,7 +44,7 @@ function sample(
   return { width, height, data };
 }
 
-/** Bilinear; beyond an edge its pixels go on. */
+/** Bilinear interpolation; the pixels at the edges repeat beyond them. */
 function mix({ data, width, height }: Pixels, x: number, y: number, to: Uint8Array, at: number): void {
   const left = Math.floor(x);
   const top = Math.floor(y);

@@ -1,11 +1,11 @@
-/** Rectangles at any angle: the smallest around points, grown on all sides, as four corners in reading order. */
+/** Rectangles at any angle: the smallest around points, grown on all sides, and its corners in reading order. */
 
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-/** Corners: left top, right top, right bottom, left bottom of a line of text that is tilted by less than 45 degrees. */
+/** Left top, right top, right bottom and left bottom of a line of text that is tilted by less than 45 degrees. */
 export type Quad = readonly [Point, Point, Point, Point];
 
 export interface OrientedBox {
@@ -16,7 +16,7 @@ export interface OrientedBox {
   readonly axis: Point;
 }
 
-/** Andrew's monotone chain: the corners of the convex hull, in order around it. */
+/** The corners of the convex hull, in order around it (Andrew's monotone chain). */
 export function convexHull(points: readonly Point[]): Point[] {
   const sorted = [...points].sort((a, b) => a.x - b.x || a.y - b.y);
   if (sorted.length < 3) return sorted;
@@ -35,7 +35,7 @@ function turn(a: Point, b: Point, c: Point): number {
   return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
 }
 
-/** The rectangle of least area around the points; one of its sides lies on a side of their hull. One or more points. */
+/** The rectangle of least area around one or more points. One of its sides lies on a side of their hull. */
 export function smallestBox(points: readonly Point[]): OrientedBox {
   const hull = convexHull(points);
   let best = boxAlong(hull, { x: 1, y: 0 });
@@ -59,17 +59,14 @@ function boxAlong(points: readonly Point[], axis: Point): OrientedBox {
   return { centre, along: right - left, across: bottom - top, axis };
 }
 
-/**
- * The box grown by area x ratio / perimeter on every side: what a text detector's shrunken kernels are undone by
- * (Liao et al. 2020, "Real-time scene text detection with differentiable binarization", equation 10).
- */
+/** The box grown by area x ratio / perimeter on every side, as DB's kernels are shrunken (Liao et al. 2020, eq. 10). */
 export function unclip(box: OrientedBox, ratio: number): OrientedBox {
   const { along, across } = box;
   const distance = along + across === 0 ? 0 : (along * across * ratio) / (2 * (along + across));
   return { ...box, along: along + 2 * distance, across: across + 2 * distance };
 }
 
-/** Its corners: of the two leftmost the upper first, then the upper and the lower of the rightmost. */
+/** The corners: the upper of the two leftmost first, then the upper and the lower of the two rightmost. */
 export function corners({ centre, along, across, axis }: OrientedBox): Quad {
   const corner = (u: number, v: number): Point => ({
     x: centre.x + (u * along * axis.x - v * across * axis.y) / 2,

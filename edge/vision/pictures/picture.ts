@@ -1,39 +1,26 @@
-/** The rim to sharp: pictures as clients send them (JPEG, PNG, WebP and what else sharp reads) become pixels and back. */
-import sharp, { type Sharp } from "sharp";
-import { elementsOfBytes } from "../../../protocol/bytes-elements.ts";
+/** Pictures as clients send them (JPEG, PNG, WebP and whatever else sharp reads) to pixels and back. */
+import type { Sharp } from "sharp";
+import { loadPackage } from "../../../base/optional-package.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
-import type { TensorMetadata } from "../../../protocol/message.ts";
-import type { Tensor } from "../../../protocol/tensor.ts";
 import type { Rectangle, Size } from "./resize-arithmetic.ts";
+
+const sharp = loadPackage("sharp", "a handler of pictures");
 
 /** Red, green and blue byte of each pixel, row by row. */
 export interface Pixels extends Size {
   readonly data: Uint8Array;
 }
 
-/** Larger pictures are refused: a small file can unpack to gigabytes. */
+/** Larger pictures are refused, because a small file can unpack to gigabytes. */
 const mostPixels = 50_000_000;
 
-/** The input of every handler that takes pictures: the bytes of one file in each row. */
-export const pictureInput: TensorMetadata = {
-  name: "image",
-  datatype: "BYTES",
-  shape: [-1],
-  parameters: { content: "picture" },
-};
-
-/** The files of a request's pictures. */
-export function picturesOf([image]: readonly Tensor[]): Uint8Array[] {
-  return elementsOfBytes((image as Tensor).data, (image as Tensor).shape[0] as number, "image");
-}
-
 /**
- * The pixels of a file, upright as its EXIF says, on white where it is transparent.
+ * The pixels of a file, turned upright by its EXIF data, on white where it is transparent.
  *
- * @throws ProtocolError with 400 when the file is no picture, or one that is too large
+ * @throws ProtocolError with 400 when the file is not a picture, or too large
  */
 export async function decodePicture(file: Uint8Array): Promise<Pixels> {
-  if (file.length === 0) throw new ProtocolError("the picture has no bytes");
+  if (file.length === 0) throw new ProtocolError("the picture is empty");
   try {
     const { data, info } = await sharp(file, { limitInputPixels: mostPixels })
       .rotate()
@@ -43,14 +30,14 @@ export async function decodePicture(file: Uint8Array): Promise<Pixels> {
       .raw()
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    return { width, height, data: channels === 3 ? data : grey(data, channels) };
+    return { width, height, data: channels === 3 ? data : threePlanes(data, channels) };
   } catch (error) {
     throw new ProtocolError(`the picture cannot be read: ${(error as Error).message}`);
   }
 }
 
-/** One plane thrice. */
-function grey(data: Uint8Array, channels: number): Uint8Array {
+/** The first plane, three times. */
+function threePlanes(data: Uint8Array, channels: number): Uint8Array {
   const pixels = new Uint8Array((data.length / channels) * 3);
   for (let index = 0; index < pixels.length; index++) {
     pixels[index] = data[Math.floor(index / 3) * channels] as number;
@@ -58,13 +45,17 @@ function grey(data: Uint8Array, channels: number): Uint8Array {
   return pixels;
 }
 
-/** How pixels between pixels are made: `linear` as OpenCV and torchvision do by default. */
+/** How new pixels are interpolated: OpenCV and torchvision use `linear` by default. */
 export type Kernel = "nearest" | "linear" | "cubic" | "lanczos3";
 
-/** The picture in another size, whatever its proportions. */
-export function resizePixels(picture: Pixels, size: Size, kernel: Kernel): Promise<Pixels> {
-  if (picture.width === size.width && picture.height === size.height) return Promise.resolve(picture);
-  return pixelsOf(raw(picture).resize({ ...size, fit: "fill", kernel }));
+/** The picture stretched to another size. */
+export async function resizePixels(picture: Pixels, size: Size, kernel: Kernel): Promise<Pixels> {
+  if (picture.width === size.width && picture.height === size.height) return picture;
+  const resized = raw(picture)
+    .resize({ ...size, fit: "fill", kernel })
+    .raw();
+  const { data, info } = await resized.toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
 }
 
 /** A part of the picture. */
@@ -92,16 +83,11 @@ export function padPixels(
   return { ...frame, data };
 }
 
-/** A PNG file; packed little, because it travels no further than to another process. */
+/** A PNG file, hardly compressed, because it is only sent to another process. */
 export function encodePicture(picture: Pixels): Promise<Uint8Array> {
   return raw(picture).png({ compressionLevel: 1 }).toBuffer();
 }
 
 function raw({ data, width, height }: Pixels): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
-}
-
-async function pixelsOf(picture: Sharp): Promise<Pixels> {
-  const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data };
 }

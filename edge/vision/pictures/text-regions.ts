@@ -1,7 +1,4 @@
-/**
- * From a detector's map of how likely each pixel is text to boxes around lines: threshold, connected regions, smallest
- * rectangles, grown to the size of the text (the post-processing of DB, Liao et al. 2020, as PP-OCR has it).
- */
+/** Boxes around lines of text in the map that a DB detector gives (Liao et al. 2020), found as in PP-OCR. */
 import { corners, type Point, type Quad, smallestBox, unclip } from "./oriented-box.ts";
 
 export interface RegionLimits {
@@ -11,9 +8,9 @@ export interface RegionLimits {
   readonly boxThreshold: number;
   /** How far boxes are grown; see `unclip`. */
   readonly unclipRatio: number;
-  /** Shorter boxes, in pixels of the map before they are grown, are specks. */
+  /** Smaller boxes are dropped, in pixels of the map before they are grown. */
   readonly shortestSide: number;
-  /** Most boxes that are returned, the likeliest. */
+  /** The likeliest boxes are returned, at most this many. */
   readonly mostBoxes: number;
 }
 
@@ -43,12 +40,12 @@ export function textRegions(
 }
 
 interface Region {
-  /** The first and last pixel of each row: all that its hull can touch. */
+  /** The first and last pixel of each row: only these can touch its hull. */
   readonly edge: Point[];
   readonly score: number;
 }
 
-/** All pixels above the threshold that are connected to the first, also by their corners. */
+/** All pixels above the threshold that are connected to the first one, also by their corners. */
 function regionFrom(
   start: number,
   map: Float32Array,
@@ -89,7 +86,7 @@ function regionFrom(
   return { edge, score: sum / count };
 }
 
-/** Boxes as they are read: from the top down, and from left to right those that stand on one line. */
+/** Boxes in the order in which they are read: from the top down, and from left to right on one line. */
 export function inReadingOrder(boxes: readonly TextBox[]): TextBox[] {
   const left = [...boxes].sort((a, b) => a.quad[0].y - b.quad[0].y || a.quad[0].x - b.quad[0].x);
   const ordered: TextBox[] = [];

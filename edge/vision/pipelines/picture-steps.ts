@@ -1,7 +1,4 @@
-/**
- * What a pipeline does to pictures between its models, as a handler of its own: each row is a picture, the name of a
- * step and its argument, so that rows of any step share a batch.
- */
+/** The steps that pipelines do to pictures, as a handler: a row is a picture, a step and its argument. */
 import { z } from "zod";
 import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
@@ -17,7 +14,7 @@ const boxes = z
 type Step = (picture: Uint8Array, argument: string) => Promise<Uint8Array>;
 
 const steps: Readonly<Record<string, Step>> = {
-  /** The parts of a picture that boxes show, as a list. */
+  /** The parts of a picture within the boxes, as a list. */
   crop: async (file, argument) => {
     const picture = await decodePicture(file);
     const quads = boxes.parse(JSON.parse(argument)).map(({ corners }) => corners.map(([x, y]) => ({ x, y })));
@@ -29,11 +26,7 @@ const steps: Readonly<Record<string, Step>> = {
 
 export function pictureSteps(): Handler {
   return {
-    inputs: ["picture", "step", "argument"].map((name) => ({
-      name,
-      datatype: "BYTES" as const,
-      shape: [-1],
-    })),
+    inputs: ["picture", "step", "argument"].map((name) => ({ name, datatype: "BYTES", shape: [-1] })),
     outputs: [{ name: "result", datatype: "BYTES", shape: [-1] }],
     async preprocess(inputs) {
       const named = (name: string): Tensor => inputs.find((input) => input.name === name) as Tensor;
@@ -45,9 +38,8 @@ export function pictureSteps(): Handler {
       const results = await Promise.all(
         files.map((file, row) => stepNamed(names[row] as string)(file, args[row] as string)),
       );
-      return {
-        inputs: [{ name: "result", datatype: "BYTES", shape: [rows], data: bytesOfElements(results) }],
-      };
+      const data = bytesOfElements(results);
+      return { inputs: [{ name: "result", datatype: "BYTES", shape: [rows], data }] };
     },
   };
 }
@@ -55,5 +47,5 @@ export function pictureSteps(): Handler {
 function stepNamed(name: string): Step {
   const step = Object.hasOwn(steps, name) ? steps[name] : undefined;
   if (step !== undefined) return step;
-  throw new ProtocolError(`no step "${name}"; there are: ${Object.keys(steps).join(", ")}`);
+  throw new ProtocolError(`no step "${name}"; allowed: ${Object.keys(steps).join(", ")}`);
 }

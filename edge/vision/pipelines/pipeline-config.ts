@@ -1,4 +1,4 @@
-/** What `pipeline:` of a config.yaml may say: stages in order, each a model, a step, or a spread into rows. */
+/** The settings of a pipeline: stages in order, each a model, a step, or a spread into rows. */
 import { z } from "zod";
 import { datatypes } from "../../../protocol/datatype.ts";
 
@@ -9,12 +9,12 @@ const column = z
   .describe("an input of the pipeline, or an output of a stage before: STAGE.OUTPUT");
 const columns = z
   .union([column, z.array(column).min(1)])
-  .describe("where it comes from; of several, the first whose stage was needed");
+  .describe("where the value comes from; of several columns, the first whose stage was needed");
 
 const when = z
   .strictObject({ column, is: z.string() })
   .optional()
-  .describe("only rows whose value this is go through the stage (default: all)");
+  .describe("only rows with this value in the column go through the stage (default: all)");
 
 const modelStage = z.strictObject({
   name,
@@ -27,7 +27,7 @@ const stepStage = z.strictObject({
   name,
   step: z
     .enum(["crop", "turn"])
-    .describe("crop: a list of the parts of a picture, those that `argument` names; turn: by 180 degrees"),
+    .describe("crop: a list of the parts of a picture, within the boxes of `argument`; turn: by 180 degrees"),
   picture: columns,
   argument: columns.optional(),
   when,
@@ -37,7 +37,7 @@ const spreadStage = z.strictObject({
   name,
   spread: z
     .record(name, column)
-    .describe("lists of equal length: each of their items becomes a row for the stages after it"),
+    .describe("lists of equal length: each of their items becomes a row for the later stages"),
 });
 
 export const pipelineConfig = z
@@ -56,7 +56,7 @@ export const pipelineConfig = z
     outputs: z.record(name, columns).describe("what clients get"),
     list: name
       .default("items")
-      .describe("after a spread: the output that lists, in JSON, what `outputs` says of each item"),
+      .describe("after a spread: the output with a JSON list of the `outputs` of each item"),
   })
   .superRefine((pipeline, context) => {
     for (const message of faults(pipeline)) context.addIssue({ code: "custom", message });
@@ -75,20 +75,19 @@ interface Draft {
   readonly outputs: Readonly<Record<string, Columns>>;
 }
 
-/** What the schema cannot say: names are there once, columns come from before, there is one spread at most. */
+/** What the schema cannot say: names are unique, columns come from earlier stages, and there is at most one spread. */
 function faults({ inputs, stages, outputs }: Draft): string[] {
   const known = new Set(Object.keys(inputs ?? { image: 0 }));
   const found: string[] = [];
   const check = (place: string, wanted: Columns | undefined): void => {
     for (const each of wanted === undefined ? [] : [wanted].flat()) {
       const from = each.split(".", 1)[0] as string;
-      if (!known.has(from))
-        found.push(`${place} takes "${each}"; before it there are: ${[...known].join(", ")}`);
+      if (!known.has(from)) found.push(`${place} takes "${each}"; allowed: ${[...known].join(", ")}`);
     }
   };
   for (const stage of stages) {
     for (const wanted of columnsOf(stage)) check(`stage ${stage.name}`, wanted);
-    if (known.has(stage.name)) found.push(`the name "${stage.name}" is there twice`);
+    if (known.has(stage.name)) found.push(`the name "${stage.name}" is used twice; allowed: different names`);
     known.add(stage.name);
   }
   for (const [key, wanted] of Object.entries(outputs)) check(`output ${key}`, wanted);

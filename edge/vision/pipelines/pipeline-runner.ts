@@ -1,19 +1,21 @@
-/**
- * A pipeline as a model: each row of a request goes through its stages, which are other models of the server and the
- * pipeline's own replicas for steps. Each has its queue, where rows of different requests are joined.
- */
+/** A pipeline as a model: each row of a request goes through its stages, which are other models and steps. */
+import { ProtocolError, UnavailableError } from "../../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata, TensorMetadata } from "../../../protocol/message.ts";
 import { cutRows, joinRows, rowsOf } from "../../../protocol/stack.ts";
 import { type Tensor, tensorFromStrings } from "../../../protocol/tensor.ts";
-import { checkInputs } from "../../server/check-inputs.ts";
-import { jsonOf } from "../../server/json-of.ts";
-import type { ModelFile, ModelRunner, RequestResult, RunLimits } from "../../models/model-runner.ts";
 import type { ModelConfig } from "../../models/model-config.ts";
-import type { ModelStatus } from "../../models/model-status.ts";
-import { UnavailableError } from "../../replicas/unavailable-error.ts";
+import {
+  checkInputs,
+  type ModelFile,
+  type ModelRunner,
+  type ModelStatus,
+  type RequestResult,
+  type RunLimits,
+} from "../../models/model-runner.ts";
+import { jsonOf } from "../../server/json-of.ts";
+import { pictureInput } from "../pictures/picture-tensor.ts";
 import type { Columns, ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
-import { pick, runStages, type Values } from "./run-stages.ts";
-import { inputsOf, renamed, staged, valueOf } from "./stage-call.ts";
+import { inputsOf, pick, renamed, runStages, type Value, type Values } from "./run-stages.ts";
 
 export interface PipelineOptions {
   readonly model: ModelFile;
@@ -24,18 +26,14 @@ export interface PipelineOptions {
   readonly steps?: ModelRunner;
 }
 
-/** What a row's stages have cost so far. */
-interface Meter {
+/** What the first stage of a request told: how long it waited, and where it ran. */
+interface Start {
   queuedMs: number;
   replica: number;
 }
 
-const pictures: TensorMetadata[] = [
-  { name: "image", datatype: "BYTES", shape: [-1], parameters: { content: "picture" } },
-];
-
 /**
- * A pipeline with the replicas of its steps; undefined when the model is none.
+ * A pipeline with the replicas of its steps; undefined when the model is not a pipeline.
  *
  * @param openPool begins to load a model in replicas of its own
  */
@@ -56,13 +54,16 @@ export class PipelineRunner implements ModelRunner {
   readonly model: ModelFile;
   readonly #options: PipelineOptions;
   readonly #names: readonly string[];
+  readonly #hasSpread: boolean;
   readonly #open = new Set<Promise<unknown>>();
   #isClosing = false;
 
   constructor(options: PipelineOptions) {
+    const { stages } = options.pipeline;
     this.model = options.model;
     this.#options = options;
-    this.#names = options.pipeline.stages.flatMap((stage) => ("model" in stage ? [stage.model] : []));
+    this.#names = stages.flatMap((stage) => ("model" in stage ? [stage.model] : []));
+    this.#hasSpread = stages.some((stage) => "spread" in stage);
   }
 
   get replicas(): number {
@@ -83,9 +84,9 @@ export class PipelineRunner implements ModelRunner {
   async ready(): Promise<void> {
     for (const name of this.#names) {
       const runner = this.#options.find(name);
-      if (runner === undefined) throw new Error(`its stages need a model "${name}", which is not served`);
+      if (runner === undefined) throw new Error(notServed(name));
       if (runner.model.config?.pipeline !== undefined)
-        throw new Error(`its stages name the model "${name}", which is a pipeline; allowed: other models`);
+        throw new Error(`its stages need a model "${name}", which is a pipeline; allowed: other models`);
       await runner.ready();
     }
     await this.#options.steps?.ready();
@@ -93,8 +94,7 @@ export class PipelineRunner implements ModelRunner {
 
   checkRoom(bytes: number): void {
     const missing = this.#names.find((name) => this.#options.find(name) === undefined);
-    if (missing !== undefined)
-      throw new UnavailableError(`its stages need a model "${missing}", which is not served`);
+    if (missing !== undefined) throw new UnavailableError(notServed(missing));
     if (this.#isClosing) throw new UnavailableError("the server is shutting down");
     this.#stages()[0]?.checkRoom(bytes);
   }
@@ -135,22 +135,20 @@ export class PipelineRunner implements ModelRunner {
 
   #inputs(): TensorMetadata[] {
     const { inputs } = this.#options.pipeline;
-    return inputs === undefined
-      ? pictures
-      : Object.entries(inputs).map(([name, { datatype, shape }]) => ({ name, datatype, shape }));
+    if (inputs === undefined) return [pictureInput];
+    return Object.entries(inputs).map(([name, { datatype, shape }]) => ({ name, datatype, shape }));
   }
 
   /** Undefined while a stage's model is not known. */
   #outputs(): TensorMetadata[] | undefined {
-    const { pipeline } = this.#options;
+    const { list, outputs } = this.#options.pipeline;
     if (this.#stages().some((runner) => runner?.metadata === undefined)) return undefined;
-    if (pipeline.stages.some((stage) => "spread" in stage)) {
-      return [{ name: pipeline.list, datatype: "BYTES", shape: [-1], parameters: { content: "json" } }];
-    }
-    return Object.entries(pipeline.outputs).map(([name, columns]) => this.#output(name, columns));
+    if (this.#hasSpread)
+      return [{ name: list, datatype: "BYTES", shape: [-1], parameters: { content: "json" } }];
+    return Object.entries(outputs).map(([name, columns]) => this.#output(name, columns));
   }
 
-  /** As the model of its stage describes it; what steps give is bytes. */
+  /** As the model of its stage describes it; steps give bytes. */
   #output(name: string, columns: Columns): TensorMetadata {
     const { pipeline, find } = this.#options;
     const [from, output] = ([columns].flat()[0] as string).split(".");
@@ -167,29 +165,24 @@ export class PipelineRunner implements ModelRunner {
     if (metadata === undefined) throw new UnavailableError(`a stage of ${this.model.name} is not loaded yet`);
     checkInputs(metadata, request.inputs);
     const startedAtMs = performance.now();
-    const meter: Meter = { queuedMs: Infinity, replica: 0 };
-    const rows = cutRows(
-      request.inputs,
-      Array.from({ length: rowsOf(request) }, () => 1),
-    );
-    const answers = await Promise.all(rows.map((row) => this.#runRow(row, limits, meter)));
-    const queuedMs = Math.min(meter.queuedMs, performance.now() - startedAtMs);
+    const start: Start = { queuedMs: Infinity, replica: 0 };
+    const rows = cutRows(request.inputs, Array<number>(rowsOf(request)).fill(1));
+    const answers = await Promise.all(rows.map((row) => this.#runRow(row, limits, start)));
+    const queuedMs = Math.min(start.queuedMs, performance.now() - startedAtMs);
     const serviceMs = performance.now() - startedAtMs - queuedMs;
-    return { outputs: joinRows(answers), serviceMs, queuedMs, replica: meter.replica };
+    return { outputs: joinRows(answers), serviceMs, queuedMs, replica: start.replica };
   }
 
-  async #runRow(inputs: readonly Tensor[], limits: RunLimits, meter: Meter): Promise<Tensor[]> {
+  async #runRow(inputs: readonly Tensor[], limits: RunLimits, start: Start): Promise<Tensor[]> {
     const { stages, outputs, list } = this.#options.pipeline;
     const row: Values = new Map(inputs.map((tensor) => [tensor.name, { tensor }]));
-    const ends = await runStages(stages, row, (stage, values) => this.#call(stage, values, limits, meter));
+    const ends = await runStages(stages, row, (stage, values) => this.#call(stage, values, limits, start));
     const picked = ends.map((values) =>
-      Object.entries(outputs).map(([name, columns]) => ({ name, value: pick(columns, values) })),
+      Object.entries(outputs).map(([name, columns]) => [name, pick(columns, values)] as const),
     );
-    if (!stages.some((stage) => "spread" in stage)) {
-      return (picked[0] ?? []).map(({ name, value }) => renamed(value.tensor, name));
-    }
+    if (!this.#hasSpread) return (picked[0] ?? []).map(([name, { tensor }]) => renamed(tensor, name));
     const records = picked.map((each) =>
-      Object.fromEntries(each.map(({ name, value }) => [name, jsonOf(value)])),
+      Object.fromEntries(each.map(([name, value]) => [name, jsonOf(value)])),
     );
     return [tensorFromStrings(list, [1], [JSON.stringify(records)])];
   }
@@ -198,19 +191,37 @@ export class PipelineRunner implements ModelRunner {
     stage: ModelStage | StepStage,
     values: Values,
     limits: RunLimits,
-    meter: Meter,
+    start: Start,
   ): Promise<Values> {
     const { find, steps } = this.#options;
     const runner = "model" in stage ? find(stage.model) : steps;
     if (runner === undefined) throw new UnavailableError(`stage ${stage.name}: its model is not served now`);
     try {
       const result = await runner.run({ parameters: {}, inputs: inputsOf(stage, values) }, limits);
-      // The first stage to begin ends the time that the request itself has waited.
-      if (meter.queuedMs === Infinity)
-        Object.assign(meter, { queuedMs: result.queuedMs, replica: result.replica });
+      // The request itself has waited until its first stage began.
+      if (start.queuedMs === Infinity)
+        Object.assign(start, { queuedMs: result.queuedMs, replica: result.replica });
       return new Map(result.outputs.map((tensor) => [tensor.name, valueOf(tensor, stage, runner)]));
     } catch (error) {
-      throw staged(stage.name, error as Error);
+      throw withStage(stage.name, error as Error);
     }
   }
+}
+
+function notServed(name: string): string {
+  return `its stages need a model "${name}", which is not served`;
+}
+
+function valueOf(tensor: Tensor, stage: ModelStage | StepStage, { metadata }: ModelRunner): Value {
+  if ("step" in stage) return { tensor, ...(stage.step === "crop" && { content: "list" }) };
+  const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];
+  return { tensor, ...(typeof content === "string" && { content }) };
+}
+
+/** The same error, with the stage in its message. */
+function withStage(stage: string, error: Error): ProtocolError {
+  const { status = 500, retryAfterS } = error as { status?: number; retryAfterS?: number };
+  const message = `stage ${stage}: ${error.message}`;
+  if (retryAfterS !== undefined) return new UnavailableError(message, retryAfterS * 1_000);
+  return new ProtocolError(message, status);
 }

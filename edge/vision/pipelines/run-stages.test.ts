@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bytesOfElements } from "../../../protocol/bytes-elements.ts";
 import { tensorFromStrings, tensorToStrings } from "../../../protocol/tensor.ts";
 import { type PipelineConfig, pipelineConfig } from "./pipeline-config.ts";
-import { type Call, pick, runStages, type Value, type Values } from "./run-stages.ts";
+import { type StageCall, pick, runStages, type Value, type Values } from "./run-stages.ts";
 
 const value = (text: string, content?: string): Value => ({
   tensor: tensorFromStrings("v", [1], [text]),
@@ -21,7 +21,7 @@ describe("a row on its way through stages", () => {
       { name: "encode", model: "e", inputs: { x: "image" } },
       { name: "decode", model: "d", inputs: { x: "encode.y" } },
     ]);
-    const call: Call = async (stage, values) =>
+    const call: StageCall = async (stage, values) =>
       new Map([
         [
           "y",
@@ -34,7 +34,7 @@ describe("a row on its way through stages", () => {
 
   it("is spread into items, of which only those that need a stage go through it", async () => {
     const called: string[] = [];
-    const call: Call = async (stage, values) => {
+    const call: StageCall = async (stage, values) => {
       called.push(
         `${stage.name} ${values.has("item.number") ? textOf(pick("item.number", values)) : ""}`.trim(),
       );
@@ -66,7 +66,7 @@ describe("a row on its way through stages", () => {
   it("has at most 32 items under way at once", async () => {
     let open = 0;
     let most = 0;
-    const call: Call = async (stage) => {
+    const call: StageCall = async (stage) => {
       if (stage.name === "find") return new Map([["all", value(JSON.stringify(Array(100).fill(0)), "json")]]);
       most = Math.max(most, ++open);
       await Promise.resolve();
@@ -99,7 +99,7 @@ describe("a row on its way through stages", () => {
     await expect(spread(value("[1]", "json"), value("[1, 2]", "json"))).rejects.toThrow(
       /lists have 1 and 2 items/,
     );
-    await expect(spread(value("[1]", "json"), value("text"))).rejects.toThrow(/no list/);
+    await expect(spread(value("[1]", "json"), value("text"))).rejects.toThrow(/not a list/);
   });
 });
 
@@ -110,11 +110,9 @@ describe("the settings of a pipeline", () => {
   it("name only what comes before, each name once, and one spread", () => {
     const first = { name: "a", model: "m", inputs: { x: "image" } };
     expect(issues([first], { y: "a.y" })).toBeUndefined();
-    expect(issues([{ ...first, inputs: { x: "b.y" } }])).toEqual([
-      'stage a takes "b.y"; before it there are: image',
-    ]);
-    expect(issues([first, first])).toEqual(['the name "a" is there twice']);
-    expect(issues([first], { y: "c.y" })).toEqual(['output y takes "c.y"; before it there are: image, a']);
+    expect(issues([{ ...first, inputs: { x: "b.y" } }])).toEqual(['stage a takes "b.y"; allowed: image']);
+    expect(issues([first, first])).toEqual(['the name "a" is used twice; allowed: different names']);
+    expect(issues([first], { y: "c.y" })).toEqual(['output y takes "c.y"; allowed: image, a']);
     const spreads = ["s", "t"].map((name) => ({ name, spread: { v: "a.y" } }));
     expect(issues([first, ...spreads])).toEqual(["there is more than one spread; allowed: one"]);
   });

@@ -1,8 +1,5 @@
-/**
- * One row's way through the stages of a pipeline. It knows neither processes nor queues: what a stage does is given to
- * it, and rows of all requests that call the same stage at the same time are joined there.
- */
-import { elementsOfBytes, bytesOfElements } from "../../../protocol/bytes-elements.ts";
+/** Takes one row through the stages of a pipeline, without knowing processes or queues. */
+import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../../../protocol/tensor.ts";
 import type { Columns, ModelStage, SpreadStage, Stage, StepStage } from "./pipeline-config.ts";
@@ -18,13 +15,13 @@ export interface Value {
 export type Values = ReadonlyMap<string, Value>;
 
 /** Runs a stage on one row: its outputs by name. */
-export type Call = (stage: ModelStage | StepStage, values: Values) => Promise<Values>;
+export type StageCall = (stage: ModelStage | StepStage, values: Values) => Promise<Values>;
 
 /** Most items of a row that are under way at once, so that one large page does not fill the queues. */
 const mostAtOnce = 32;
 
-/** The values of the row in the end, or of each of the items that it was spread into. */
-export async function runStages(stages: readonly Stage[], row: Values, call: Call): Promise<Values[]> {
+/** The values of the row after all stages, or of each of the items that it was spread into. */
+export async function runStages(stages: readonly Stage[], row: Values, call: StageCall): Promise<Values[]> {
   const values = new Map(row);
   for (const [index, stage] of stages.entries()) {
     if ("spread" in stage) {
@@ -42,14 +39,31 @@ export async function runStages(stages: readonly Stage[], row: Values, call: Cal
 
 /** The value of the first of the columns whose stage was needed. */
 export function pick(columns: Columns, values: Values): Value {
-  for (const column of [columns].flat()) {
-    const value = values.get(column);
+  const names = [columns].flat();
+  for (const name of names) {
+    const value = values.get(name);
     if (value !== undefined) return value;
   }
-  throw new ProtocolError(
-    `no stage before gave ${[columns].flat().join(" or ")}; there are: ${[...values.keys()].join(", ")}`,
-    500,
-  );
+  const known = [...values.keys()].join(", ");
+  throw new ProtocolError(`no earlier stage gave ${names.join(" or ")}; there are: ${known}`, 500);
+}
+
+/** The inputs of the model that runs a stage. */
+export function inputsOf(stage: ModelStage | StepStage, values: Values): Tensor[] {
+  if ("model" in stage)
+    return Object.entries(stage.inputs).map(([name, columns]) => renamed(pick(columns, values).tensor, name));
+  const { argument } = stage;
+  return [
+    renamed(pick(stage.picture, values).tensor, "picture"),
+    tensorFromStrings("step", [1], [stage.step]),
+    argument === undefined
+      ? tensorFromStrings("argument", [1], [""])
+      : renamed(pick(argument, values).tensor, "argument"),
+  ];
+}
+
+export function renamed(tensor: Tensor, name: string): Tensor {
+  return { ...tensor, name };
 }
 
 function isNeeded({ when }: ModelStage | StepStage, values: Values): boolean {
@@ -65,9 +79,8 @@ function spread({ name, spread: lists }: SpreadStage, values: Values): Map<strin
   }));
   const count = columns[0]?.items.length ?? 0;
   const other = columns.find(({ items }) => items.length !== count);
-  if (other !== undefined) {
+  if (other !== undefined)
     throw new ProtocolError(`stage ${name}: its lists have ${count} and ${other.items.length} items`, 500);
-  }
   return Array.from(
     { length: count },
     (_, index) => new Map(columns.map(({ key, items }) => [`${name}.${key}`, items[index] as Value])),
@@ -75,18 +88,22 @@ function spread({ name, spread: lists }: SpreadStage, values: Values): Map<strin
 }
 
 function itemsOf({ tensor, content }: Value): Value[] {
-  const [element] = elementsOfBytes(tensor.data, 1, tensor.name);
-  if (content === "list")
-    return listed(element as Uint8Array).map((bytes) => ({ tensor: one(tensor.name, bytes) }));
-  const [text] = tensorToStrings(tensor);
-  const items: unknown = content === "json" ? JSON.parse(text as string) : undefined;
-  if (!Array.isArray(items)) throw new ProtocolError(`"${tensor.name}" is no list that can be spread`, 500);
+  const { name, data } = tensor;
+  if (content === "list") {
+    const [list] = elementsOfBytes(data, 1, name);
+    return listed(list as Uint8Array).map((bytes) => ({
+      tensor: { name, datatype: "BYTES", shape: [1], data: bytesOfElements([bytes]) },
+    }));
+  }
+  const items: unknown = content === "json" ? JSON.parse(tensorToStrings(tensor)[0] as string) : undefined;
+  if (!Array.isArray(items)) throw new ProtocolError(`"${name}" is not a list that can be spread`, 500);
   return items.map((item) => ({
-    tensor: tensorFromStrings(tensor.name, [1], [JSON.stringify(item)]),
+    tensor: tensorFromStrings(name, [1], [JSON.stringify(item)]),
     content: "json",
   }));
 }
 
+/** The elements of the raw form of a BYTES tensor whose number is not known. */
 function listed(data: Uint8Array): Uint8Array[] {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const items: Uint8Array[] = [];
@@ -94,10 +111,6 @@ function listed(data: Uint8Array): Uint8Array[] {
     items.push(data.subarray(at + 4, at + 4 + view.getUint32(at, true)));
   }
   return items;
-}
-
-function one(name: string, bytes: Uint8Array): Tensor {
-  return { name, datatype: "BYTES", shape: [1], data: bytesOfElements([bytes]) };
 }
 
 async function eachBounded<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {

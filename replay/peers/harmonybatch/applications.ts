@@ -1,10 +1,15 @@
 /** The applications of a queue: its requests grouped by SLO, each group with its share of recent requests. */
-import type { Application } from "./group-plan.ts";
+import type { RequestClass } from "../../../algorithms/plan/batch-size-law.ts";
 import type { WaitingRequest } from "../../../client/policies/policy.ts";
 
 /** Time from arrival to deadline, rounded to microseconds: the difference is not always exactly the SLO. */
 export function sloOf({ arrivedAtMs, deadlineAtMs }: WaitingRequest): number {
   return Math.round((deadlineAtMs - arrivedAtMs) * 1_000) / 1_000;
+}
+
+/** An application: requests of one row with an SLO. */
+export interface Application extends RequestClass {
+  readonly name: string;
 }
 
 export class Applications {

@@ -9,7 +9,7 @@
  * grouping.
  */
 import { cheapestPartition } from "./partition.ts";
-import type { Application } from "./group-plan.ts";
+import type { Application } from "./applications.ts";
 
 export interface HarmonyFunction {
   /** The longest time from sending a batch until its answer, by rows. */

@@ -1,13 +1,16 @@
-/** CRC-64 (ECMA-182, reflected), by which Function Compute names a code package. In halves of 32 bits, since BigInt is slow. */
+/**
+ * CRC-64 (ECMA-182, reflected), which Function Compute uses as the checksum of a code package. It works on halves of 32
+ * bits because BigInt is slow.
+ */
 
-/** The polynomial's bits in reverse: the upper half, then the lower. */
+/** The polynomial with its bits reversed: the upper half, then the lower. */
 const polynomial = [0xc96c5795, 0xd7870f42] as const;
 
-const [upperOf, lowerOf] = tables();
+const [uppers, lowers] = tables();
 
 function tables(): [Uint32Array, Uint32Array] {
-  const uppers = new Uint32Array(256);
-  const lowers = new Uint32Array(256);
+  const upperTable = new Uint32Array(256);
+  const lowerTable = new Uint32Array(256);
   for (let byte = 0; byte < 256; byte += 1) {
     let [upper, lower] = [0, byte];
     for (let bit = 0; bit < 8; bit += 1) {
@@ -18,19 +21,19 @@ function tables(): [Uint32Array, Uint32Array] {
       upper ^= polynomial[0];
       lower ^= polynomial[1];
     }
-    uppers[byte] = upper;
-    lowers[byte] = lower;
+    upperTable[byte] = upper;
+    lowerTable[byte] = lower;
   }
-  return [uppers, lowers];
+  return [upperTable, lowerTable];
 }
 
-/** The checksum of some bytes as a decimal number: `crc64("123456789")` is 11051210869376104954. */
+/** The checksum as a decimal number: that of the text `123456789` is 11051210869376104954. */
 export function crc64(bytes: Uint8Array): string {
   let [upper, lower] = [0xffffffff, 0xffffffff];
   for (const byte of bytes) {
     const at = (lower ^ byte) & 255;
-    lower = ((lower >>> 8) | (upper << 24)) ^ (lowerOf[at] ?? 0);
-    upper = (upper >>> 8) ^ (upperOf[at] ?? 0);
+    lower = ((lower >>> 8) | (upper << 24)) ^ (lowers[at] ?? 0);
+    upper = (upper >>> 8) ^ (uppers[at] ?? 0);
   }
   return ((BigInt(~upper >>> 0) << 32n) | BigInt(~lower >>> 0)).toString();
 }

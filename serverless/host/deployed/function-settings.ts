@@ -1,28 +1,22 @@
 /**
- * What a function is defined by, as CreateFunction and UpdateFunction take it: the ranges of Function Compute's API, and
- * which fields the local host cannot do without. Fields that mean nothing on one machine are kept and given back.
+ * The settings of a function as CreateFunction and UpdateFunction take them, checked against the ranges of Function
+ * Compute's API and of the local host. Fields without a meaning here are kept and returned.
  */
 import { z } from "zod";
 import {
   customRuntimes,
   functionName,
-  longestS,
+  maxTimeoutS,
+  maxConcurrency,
   maxDescriptionLength,
   maxEnvironmentBytes,
-  mostConcurrency,
   sizeLimits,
 } from "../../prices/fc-limits.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import { readInput } from "./read-input.ts";
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-}
-
-/** A number of a range; the text of the range is the issue's message. */
-function ranged({ min, max, step }: Range): z.ZodType<number> {
+/** A number in a range; the issue's message is the range. */
+function ranged({ min, max, step }: { min: number; max: number; step: number }): z.ZodType<number> {
   const isOnStep = (value: number): boolean => Math.abs(value / step - Math.round(value / step)) < 1e-6;
   return z.custom<number>(
     (value) => typeof value === "number" && value >= min && value <= max && isOnStep(value),
@@ -34,28 +28,26 @@ const upTo = (max: number): z.ZodType<number> => ranged({ min: 1, max, step: 1 }
 
 const texts = z.array(z.string()).max(100);
 
-/** A hook is a request to the function's server; its handler is only a name for it. */
-function hook(
-  maxTimeoutS: number,
-): z.ZodType<{ handler?: string | undefined; timeout?: number | undefined }> {
-  return z.looseObject({
+/** A lifecycle hook, which is an HTTP request to the function's server; the handler is a name without a meaning. */
+const hook = (maxTimeoutS: number) =>
+  z.looseObject({
     handler: z.string().optional(),
     timeout: upTo(maxTimeoutS).optional(),
-    command: z
-      .custom<undefined>((value) => value === undefined, "none: the local host sends hooks by HTTP only")
-      .optional(),
+    command: z.undefined("none: the local host sends hooks by HTTP only").optional(),
   });
-}
 
 const fields = {
   runtime: z.enum(customRuntimes, `${customRuntimes.join(", ")} (the local host runs no other)`),
   handler: z.string().max(128),
   description: z.string().max(maxDescriptionLength).optional(),
+  /** vCPU. */
   cpu: ranged(sizeLimits.vcpu),
+  /** MiB. */
   memorySize: ranged(sizeLimits.memoryMib),
   diskSize: z.literal(sizeLimits.diskMb, sizeLimits.diskMb.join(" or ")),
-  timeout: upTo(longestS.call),
-  instanceConcurrency: upTo(mostConcurrency),
+  /** Seconds, like the timeouts of hooks. */
+  timeout: upTo(maxTimeoutS.call),
+  instanceConcurrency: upTo(maxConcurrency),
   environmentVariables: z
     .record(z.string().regex(/^[A-Za-z_]\w*$/, "names of letters, digits and _"), z.string())
     .refine(
@@ -68,14 +60,15 @@ const fields = {
     .optional(),
   instanceLifecycleConfig: z
     .looseObject({
-      initializer: hook(longestS.initializer).optional(),
-      preStop: hook(longestS.preStop).optional(),
+      initializer: hook(maxTimeoutS.initializer).optional(),
+      preStop: hook(maxTimeoutS.preStop).optional(),
     })
     .optional(),
+  /** ARNs. */
   layers: texts.optional(),
 };
 
-/** Code comes as a zip in base64: a local host has no object storage. */
+/** Code is a zip in base64, because a local host has no object storage. */
 const code = z.looseObject({
   zipFile: z.string("a zip in base64 (the local host has no OSS)"),
   checksum: z.string().optional(),
@@ -97,59 +90,36 @@ const updateInput = z.looseObject({ ...fields, code }).partial();
 
 export type CodeInput = z.output<typeof code>;
 
-interface Hook {
-  readonly timeout?: number | undefined;
-}
-
-/** Beside these, whatever else was given. */
-export interface FunctionSettings {
-  readonly functionName: string;
-  readonly runtime: string;
-  readonly handler: string;
-  /** vCPU. */
-  readonly cpu: number;
-  /** MiB. */
-  readonly memorySize: number;
-  /** Seconds, as those of the hooks. */
-  readonly timeout: number;
-  readonly instanceConcurrency: number;
-  readonly environmentVariables?: Readonly<Record<string, string>> | undefined;
-  readonly customRuntimeConfig?:
-    | { readonly command?: readonly string[] | undefined; readonly args?: readonly string[] | undefined }
-    | undefined;
-  /** ARNs. */
-  readonly layers?: readonly string[] | undefined;
-  readonly instanceLifecycleConfig?:
-    | { readonly initializer?: Hook | undefined; readonly preStop?: Hook | undefined }
-    | undefined;
-}
+/** The fields that the host reads; beside them, whatever else was given. */
+export type FunctionSettings = Readonly<
+  Omit<z.output<z.ZodObject<typeof fields>>, "diskSize"> & { functionName: string }
+>;
 
 /** @throws FcRefusal InvalidArgument that names field, value and allowed range */
-export function readCreate(body: Uint8Array): {
-  readonly settings: FunctionSettings;
-  readonly code: CodeInput;
-} {
+export function readCreate(body: Uint8Array): { settings: FunctionSettings; code: CodeInput } {
   const { code: given, ...settings } = readInput(createInput, body);
-  return { settings: withRatio(settings), code: given };
+  checkRatio(settings);
+  return { settings, code: given };
 }
 
 /** @throws FcRefusal InvalidArgument that names field, value and allowed range */
 export function readUpdate(
   body: Uint8Array,
   old: FunctionSettings,
-): { readonly settings: FunctionSettings; readonly code: CodeInput | undefined } {
+): { settings: FunctionSettings; code: CodeInput | undefined } {
   const { code: given, ...changed } = readInput(updateInput, body);
-  // JSON holds no undefined, which is all that this may be but FunctionSettings.
+  // The cast is safe: JSON has no undefined, so no field of `changed` is.
   const settings = { ...old, ...changed, functionName: old.functionName } as FunctionSettings;
-  return { settings: withRatio(settings), code: given };
+  checkRatio(settings);
+  return { settings, code: given };
 }
 
-function withRatio(settings: FunctionSettings): FunctionSettings {
-  const ratio = settings.memorySize / 1024 / settings.cpu;
+function checkRatio({ memorySize, cpu }: FunctionSettings): void {
+  const ratio = memorySize / 1024 / cpu;
   const { min, max } = sizeLimits.memoryGibPerVcpu;
-  if (ratio >= min && ratio <= max) return settings;
+  if (ratio >= min && ratio <= max) return;
   throw new FcRefusal(
     "InvalidArgument",
-    `memorySize is ${settings.memorySize} with cpu ${settings.cpu}: ${ratio.toFixed(2)} GB for a vCPU; allowed: ${min} to ${max}`,
+    `memorySize is ${memorySize} with cpu ${cpu}: ${ratio.toFixed(2)} GB for a vCPU; allowed: ${min} to ${max}`,
   );
 }

@@ -1,8 +1,7 @@
-/** A function's HTTP trigger, as CreateTrigger defines it: through it, requests reach the function as they are. */
+/** A function's HTTP trigger, as CreateTrigger and UpdateTrigger define it. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { triggerMethods } from "../../prices/fc-limits.ts";
-import { triggerAuths, type TriggerAuth } from "../fc-contract.ts";
+import { triggerAuths, triggerMethods, type TriggerAuth } from "../../prices/fc-limits.ts";
 import { readInput } from "./read-input.ts";
 
 export interface HttpTrigger {
@@ -26,7 +25,7 @@ const createInput = z.looseObject({
 });
 const updateInput = z.looseObject({ triggerConfig: z.string("JSON as text").optional(), qualifier });
 
-const config = z.looseObject({
+const configInput = z.looseObject({
   authType: z.enum(triggerAuths, triggerAuths.join(", ")).default("function"),
   methods: z
     .array(z.enum(triggerMethods, triggerMethods.join(", ")))
@@ -48,23 +47,20 @@ export function newTrigger(
  */
 export function readTrigger(body: Uint8Array, nowUnixMs: number): HttpTrigger {
   const { triggerName: name, triggerConfig } = readInput(createInput, body);
-  return newTrigger({ name, ...readConfig(triggerConfig) }, nowUnixMs);
+  return newTrigger({ name, ...readTriggerConfig(triggerConfig) }, nowUnixMs);
 }
 
 /**
  * @param body UpdateTriggerInput as JSON
- * @throws FcRefusal InvalidArgument as `readTrigger`
+ * @throws FcRefusal InvalidArgument that names field, value and what is allowed
  */
 export function readTriggerUpdate(body: Uint8Array, old: HttpTrigger, nowUnixMs: number): HttpTrigger {
   const { triggerConfig } = readInput(updateInput, body);
-  return {
-    ...old,
-    ...(triggerConfig !== undefined && readConfig(triggerConfig)),
-    modifiedAtUnixMs: nowUnixMs,
-  };
+  const config = triggerConfig === undefined ? {} : readTriggerConfig(triggerConfig);
+  return { ...old, ...config, modifiedAtUnixMs: nowUnixMs };
 }
 
-function readConfig(text: string): Pick<HttpTrigger, "authType" | "methods"> {
-  const { authType, methods } = readInput(config, Buffer.from(text));
+function readTriggerConfig(text: string): Pick<HttpTrigger, "authType" | "methods"> {
+  const { authType, methods } = readInput(configInput, Buffer.from(text));
   return { authType, methods };
 }

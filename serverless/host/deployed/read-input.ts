@@ -1,10 +1,10 @@
-/** A request's JSON, checked by a schema whose messages say what is allowed. */
+/** Reads the JSON body of a request by a schema whose messages say what is allowed. */
 import type { z } from "zod";
 import { FcRefusal } from "../fc-refusal.ts";
 
-const longestShown = 100;
+const maxShownLength = 100;
 
-/** @throws FcRefusal InvalidArgument with a line of field, value and allowed range for everything that is wrong */
+/** @throws FcRefusal InvalidArgument with a line for every wrong field: its name, its value and what is allowed */
 export function readInput<S extends z.ZodType>(schema: S, body: Uint8Array): z.output<S> {
   let given: unknown;
   try {
@@ -16,7 +16,7 @@ export function readInput<S extends z.ZodType>(schema: S, body: Uint8Array): z.o
   if (result.success) return result.data;
   const problems = result.error.issues.map(
     ({ path, input, message }) =>
-      `${path.join(".") || "the body"} is ${JSON.stringify(input)?.slice(0, longestShown) ?? "missing"}; allowed: ${message}`,
+      `${path.join(".") || "the body"} is ${JSON.stringify(input)?.slice(0, maxShownLength) ?? "missing"}; allowed: ${message}`,
   );
   throw new FcRefusal("InvalidArgument", problems.join("\n"));
 }

@@ -1,6 +1,11 @@
-/** Finds out whether this machine lets us bound processes by control groups, by doing it once. */
+/**
+ * Finds out whether this machine lets us bound processes by control groups: it looks for places where groups may be made,
+ * and tries each with a process.
+ */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
+import type { Logger } from "pino";
+import { UsageError } from "../../../base/usage-error.ts";
 import {
   Cgroup,
   cgroupV2,
@@ -11,21 +16,43 @@ import {
   type CgroupSize,
   type CgroupTree,
 } from "./cgroup.ts";
-import { cgroupPlaces } from "./cgroup-places.ts";
 import { Child } from "./child.ts";
 
 /** Makes a group for a process. */
 export type MakeCgroup = (size: CgroupSize) => Cgroup;
 
-export type Probed =
+export type CgroupProbe =
   | { readonly possible: true; readonly make: MakeCgroup; readonly where: string }
   | { readonly possible: false; readonly why: string };
 
-const SMALL: CgroupSize = { vcpu: 0.5, memoryMib: 64 };
+/** Folders to try, the best first. Version 1 has a tree for each controller, version 2 one for all. */
+export interface CgroupPlaces {
+  readonly cpuV1: readonly string[];
+  readonly memoryV1: readonly string[];
+  readonly v2: readonly string[];
+}
 
-/** Try each place with a process of its own. Groups that a host left behind when it was killed are removed. */
-export async function probeCgroups(): Promise<Probed> {
-  let places;
+const trialSize: CgroupSize = { vcpu: 0.5, memoryMib: 64 };
+
+/** @throws UsageError when the mode is "on" and control groups cannot be used */
+export async function chosenCgroups(
+  mode: "auto" | "on" | "off",
+  log: Pick<Logger, "info" | "warn">,
+): Promise<MakeCgroup | undefined> {
+  if (mode === "off") return undefined;
+  const probe = await probeCgroups();
+  if (probe.possible) {
+    log.info({ where: probe.where }, "control groups bound the vCPU and memory of instances");
+    return probe.make;
+  }
+  if (mode === "on") throw new UsageError(`--cgroups is "on"; allowed here: auto, off (${probe.why})`);
+  log.warn(`the vCPU and memory of instances are not bounded: ${probe.why}`);
+  return undefined;
+}
+
+/** Try each place with a process. Groups that a killed host left behind are removed. */
+export async function probeCgroups(): Promise<CgroupProbe> {
+  let places: CgroupPlaces;
   try {
     const [groups, mounts] = ["cgroup", "mountinfo"].map((file) =>
       readFileSync(`/proc/self/${file}`, "utf8"),
@@ -34,41 +61,78 @@ export async function probeCgroups(): Promise<Probed> {
   } catch {
     return { possible: false, why: "this system has no control groups" };
   }
-  const whyNot: string[] = [];
-  const works = async (trees: readonly CgroupTree[]): Promise<boolean> => {
-    const problem = await problemWith(trees);
-    if (problem !== undefined) whyNot.push(problem);
-    return problem === undefined;
-  };
-  for (const base of places.v2) {
-    const lacking = enableControllers(base);
-    const trees = [{ kind: cgroupV2, base }];
-    if (lacking !== undefined) whyNot.push(lacking);
-    else if (await works(trees)) return usable(trees);
-  }
+  const candidates: CgroupTree[][] = places.v2.map((base) => [{ kind: cgroupV2, base }]);
   for (const cpu of places.cpuV1) {
     for (const memory of places.memoryV1) {
-      const trees = [
+      candidates.push([
         { kind: cpuV1, base: cpu },
         { kind: memoryV1, base: memory },
-      ];
-      if (await works(trees)) return usable(trees);
+      ]);
     }
   }
-  return { possible: false, why: whyNot.join("; ") || "no tree of control groups is mounted" };
+  const problems: string[] = [];
+  for (const trees of candidates) {
+    const problem = await problemWith(trees);
+    if (problem === undefined) return usable(trees);
+    problems.push(problem);
+  }
+  return { possible: false, why: problems.join("; ") || "no tree of control groups is mounted" };
 }
 
-function usable(trees: readonly CgroupTree[]): Probed {
-  for (const { base } of trees) sweep(base);
+/**
+ * Where this process may have groups made.
+ *
+ * @param groups text of `/proc/self/cgroup`
+ * @param mounts text of `/proc/self/mountinfo`
+ */
+export function cgroupPlaces(groups: string, mounts: string): CgroupPlaces {
+  const own = groups.split("\n").map((line) => /^\d+:([^:]*):(.*)$/.exec(line)?.slice(1) ?? []);
+  const mounted = mounts.split("\n").map((line) => {
+    const [before = "", after = ""] = line.split(" - ");
+    const [, , , root = "/", point = ""] = before.split(" ");
+    const [kind, , options = ""] = after.split(" ");
+    return { root, point, kind, options: options.split(",") };
+  });
+  const v1 = (controller: string): string[] => {
+    const mount = mounted.find(({ kind, options }) => kind === "cgroup" && options.includes(controller));
+    const path = own.find(([controllers]) => controllers?.split(",").includes(controller))?.[1];
+    if (mount === undefined || path === undefined) return [];
+    // In a container the path may be the host's and not exist here; then the mount itself is ours.
+    return [...new Set([folderOf(mount, path), mount.point])];
+  };
+  const mount = mounted.find(({ kind }) => kind === "cgroup2");
+  const path = own.find(([controllers]) => controllers === "")?.[1];
+  const v2 = mount === undefined || path === undefined ? [] : upTo(mount.point, folderOf(mount, path));
+  return { cpuV1: v1("cpu"), memoryV1: v1("memory"), v2 };
+}
+
+function folderOf(mount: { root: string; point: string }, path: string): string {
+  const within = posix.relative(mount.root, path);
+  return within.startsWith("..") ? mount.point : posix.join(mount.point, within);
+}
+
+/** A folder and those above it, up to and including `last`. */
+function upTo(last: string, folder: string): string[] {
+  const folders = [folder];
+  for (let at = folder; at !== last && at.startsWith(`${last}/`);) {
+    at = posix.dirname(at);
+    folders.push(at);
+  }
+  return folders;
+}
+
+function usable(trees: readonly CgroupTree[]): CgroupProbe {
+  for (const { base } of trees) removeAbandoned(base);
   const where = trees.map(({ base }) => base).join(" and ");
   return { possible: true, make: (size) => new Cgroup(trees, size), where };
 }
 
-/** Why a process cannot be bound in these trees; undefined when it can. */
+/** Why a process cannot be bounded in these trees; undefined when it can. */
 async function problemWith(trees: readonly CgroupTree[]): Promise<string | undefined> {
   let group: Cgroup | undefined;
   try {
-    group = new Cgroup(trees, SMALL);
+    for (const { kind, base } of trees) if (kind === cgroupV2) enableControllers(base);
+    group = new Cgroup(trees, trialSize);
     const lines: string[] = [];
     const child = new Child({
       command: group.entered(["true"]),
@@ -84,29 +148,24 @@ async function problemWith(trees: readonly CgroupTree[]): Promise<string | undef
   }
 }
 
-/** In version 2 a group's children have the controllers that it passes on. Why not; undefined when it does. */
-function enableControllers(base: string): string | undefined {
-  try {
-    const has = (file: string): boolean => {
-      const names = readFileSync(join(base, file), "utf8").trim().split(" ");
-      return ["cpu", "memory"].every((controller) => names.includes(controller));
-    };
-    if (!has("cgroup.controllers")) return `${base} does not have the controllers cpu and memory`;
-    if (!has("cgroup.subtree_control")) writeFileSync(join(base, "cgroup.subtree_control"), "+cpu +memory");
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
+/** In version 2 a group's children have only the controllers that it passes on. @throws Error when it cannot */
+function enableControllers(base: string): void {
+  const has = (file: string): boolean => {
+    const names = readFileSync(join(base, file), "utf8").trim().split(" ");
+    return ["cpu", "memory"].every((controller) => names.includes(controller));
+  };
+  if (!has("cgroup.controllers")) throw new Error(`${base} does not have the controllers cpu and memory`);
+  if (!has("cgroup.subtree_control")) writeFileSync(join(base, "cgroup.subtree_control"), "+cpu +memory");
 }
 
-function sweep(base: string): void {
+function removeAbandoned(base: string): void {
   for (const name of readdirSync(base)) {
     const maker = makerOf(name);
-    if (maker !== undefined && !isThere(maker)) removeFolder(join(base, name));
+    if (maker !== undefined && !isRunning(maker)) removeFolder(join(base, name));
   }
 }
 
-function isThere(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,8 +1,7 @@
 import { expect, it } from "vitest";
 import { isRunning } from "../../../test/support/function-host.ts";
 import { Cgroup, cgroupV2, cpuV1, memoryV1 } from "./cgroup.ts";
-import { cgroupPlaces } from "./cgroup-places.ts";
-import { probeCgroups } from "./cgroup-probe.ts";
+import { cgroupPlaces, probeCgroups } from "./cgroup-probe.ts";
 import { Child } from "./child.ts";
 
 const probed = await probeCgroups();

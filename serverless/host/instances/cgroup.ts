@@ -1,6 +1,6 @@
 /**
- * Holds processes to a fraction of a processor and to an amount of memory by Linux control groups, where this
- * machine allows it. Every group is removed with its process.
+ * Bounds the processor share and the memory of processes by Linux control groups (versions 1 and 2). A group is removed
+ * together with its process.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
@@ -13,37 +13,38 @@ export interface CgroupSize {
   readonly memoryMib: number;
 }
 
-/** What bounds a group in one kind of tree. */
+interface CgroupSetting {
+  readonly file: string;
+  readonly value: string;
+  /** Not every kernel has the file; the bound holds without it. */
+  readonly optional?: true;
+}
+
+/** How a group is bounded in one kind of tree. */
 interface CgroupKind {
   settings(size: CgroupSize): readonly CgroupSetting[];
-  /** The file that counts processes killed for their memory, in a line `oom_kill N`. */
+  /** The file with a line `oom_kill N`, the number of processes that were killed for their memory. */
   readonly oomFile?: string;
 }
 
-/** A tree of groups, and the folder that ours are made in. */
+/** A tree of groups, and the folder in which ours are made. */
 export interface CgroupTree {
   readonly kind: CgroupKind;
   readonly base: string;
 }
 
-interface CgroupSetting {
-  readonly file: string;
-  readonly value: string;
-  /** Not every kernel has it; the bound holds without it. */
-  readonly optional?: true;
-}
-
-const PERIOD_US = 100_000;
-const NAME_START = "spillway-";
-const REMOVE_TRIES = 100;
-const REMOVE_WAIT_MS = 10;
-const ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 126; shift; done; shift; exec "$@"';
+const periodUs = 100_000;
+const namePrefix = "spillway-";
+const maxRemoveTries = 100;
+const removePauseMs = 10;
+/** Shell script: writes its own pid into every file up to `--`, then becomes the command after it. */
+const enterScript = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 126; shift; done; shift; exec "$@"';
 
 /** Version 1 has a tree for each controller. */
 export const cpuV1: CgroupKind = {
   settings: ({ vcpu }) => [
-    { file: "cpu.cfs_period_us", value: String(PERIOD_US) },
-    { file: "cpu.cfs_quota_us", value: String(Math.round(vcpu * PERIOD_US)) },
+    { file: "cpu.cfs_period_us", value: String(periodUs) },
+    { file: "cpu.cfs_quota_us", value: String(Math.round(vcpu * periodUs)) },
   ],
 };
 
@@ -55,10 +56,10 @@ export const memoryV1: CgroupKind = {
   oomFile: "memory.oom_control",
 };
 
-/** Version 2 has one tree for all. */
+/** Version 2 has one tree for all controllers. */
 export const cgroupV2: CgroupKind = {
   settings: ({ vcpu, memoryMib }) => [
-    { file: "cpu.max", value: `${Math.round(vcpu * PERIOD_US)} ${PERIOD_US}` },
+    { file: "cpu.max", value: `${Math.round(vcpu * periodUs)} ${periodUs}` },
     { file: "memory.max", value: bytes(memoryMib) },
     { file: "memory.swap.max", value: "0", optional: true },
     { file: "memory.oom.group", value: "1", optional: true },
@@ -66,12 +67,12 @@ export const cgroupV2: CgroupKind = {
   oomFile: "memory.events",
 };
 
-/** A group in each of some trees, with the same bounds and processes. */
+/** One group, made in each of the given trees. */
 export class Cgroup {
   readonly #trees: readonly CgroupTree[];
-  readonly #name = `${NAME_START}${process.pid}-${randomBytes(6).toString("hex")}`;
+  readonly #name = `${namePrefix}${process.pid}-${randomBytes(6).toString("hex")}`;
 
-  /** @throws Error of the file system when a group cannot be made; nothing is left of it */
+  /** @throws Error of the file system when the group cannot be made; nothing of it remains then */
   constructor(trees: readonly CgroupTree[], size: CgroupSize) {
     this.#trees = trees;
     try {
@@ -90,12 +91,12 @@ export class Cgroup {
   }
 
   /**
-   * A command that runs another one in the group, from its first instruction on: what a process starts before it is
-   * moved would stay outside. It ends with code 127 when there is no such program.
+   * A command that runs `command` in the group. The process enters the group before its first instruction, because
+   * processes that it starts earlier would stay outside. It ends with code 127 when the program does not exist.
    */
   entered(command: readonly string[]): string[] {
     const files = this.#trees.map((tree) => join(this.#folder(tree), "cgroup.procs"));
-    return ["/bin/sh", "-c", ENTER, "sh", ...files, "--", ...command];
+    return ["/bin/sh", "-c", enterScript, "sh", ...files, "--", ...command];
   }
 
   /** Whether a process of the group was killed because the group used too much memory. */
@@ -103,18 +104,18 @@ export class Cgroup {
     return this.#trees.some((tree) => {
       const { oomFile } = tree.kind;
       if (oomFile === undefined) return false;
-      const kills = /^oom_kill (\d+)$/m.exec(readOr("", join(this.#folder(tree), oomFile)))?.[1];
+      const kills = /^oom_kill (\d+)$/m.exec(readOrEmpty(join(this.#folder(tree), oomFile)))?.[1];
       return Number(kills ?? 0) > 0;
     });
   }
 
-  /** End what still runs in the group and remove it. False when that does not succeed within a second. */
+  /** Kill what still runs in the group and remove it. False when that does not succeed within a second. */
   async remove(): Promise<boolean> {
-    for (let tries = 0; tries < REMOVE_TRIES; tries += 1) {
+    for (let tries = 0; tries < maxRemoveTries; tries += 1) {
       for (const tree of this.#trees) killAll(this.#folder(tree));
-      // A process that was killed leaves its group a moment later.
+      // A killed process leaves its group a moment later.
       if (this.#trees.filter((tree) => !removeFolder(this.#folder(tree))).length === 0) return true;
-      await delay(REMOVE_WAIT_MS);
+      await delay(removePauseMs);
     }
     return false;
   }
@@ -124,13 +125,13 @@ export class Cgroup {
   }
 }
 
-/** The process that made a group, by the group's name; undefined when the group is none of ours. */
+/** The process that made a group, by the group's name; undefined when no function host made it. */
 export function makerOf(name: string): number | undefined {
-  const pid = new RegExp(`^${NAME_START}(\\d+)-[0-9a-f]{12}$`).exec(name)?.[1];
+  const pid = new RegExp(`^${namePrefix}(\\d+)-[0-9a-f]{12}$`).exec(name)?.[1];
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Remove a group without processes. False when it is there and cannot be removed. */
+/** Remove a group that has no processes. False when it exists and cannot be removed. */
 export function removeFolder(folder: string): boolean {
   try {
     rmdirSync(folder);
@@ -141,22 +142,22 @@ export function removeFolder(folder: string): boolean {
 }
 
 function killAll(folder: string): void {
-  for (const line of readOr("", join(folder, "cgroup.procs")).split("\n")) {
-    // 0 is a process of another namespace, and for kill our own process group.
+  for (const line of readOrEmpty(join(folder, "cgroup.procs")).split("\n")) {
+    // 0 stands for a process of another namespace; kill would take it for our own process group.
     if (Number(line) <= 0) continue;
     try {
       process.kill(Number(line), "SIGKILL");
     } catch {
-      // It is gone.
+      // The process is gone.
     }
   }
 }
 
-function readOr(otherwise: string, file: string): string {
+function readOrEmpty(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    return otherwise;
+    return "";
   }
 }
 

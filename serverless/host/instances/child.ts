@@ -1,51 +1,47 @@
-/**
- * A child process that cannot outlive its host, nor leave processes of its own behind. Knows nothing of
- * functions or HTTP.
- */
+/** A child process that does not outlive the host and leaves no processes of its own behind. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { forEachLine } from "../../../base/output-lines.ts";
+import { forEachLine } from "../../../base/text-lines.ts";
 
 export interface ChildOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
-  /** Where it runs; the host's own folder when undefined. */
+  /** Working directory; default: the host's own. */
   readonly folder?: string | undefined;
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (stream: "stdout" | "stderr", line: string) => void;
-  /** Called when the process has ended; its output may still come. */
+  /** Called when the process has ended; some of its output may come later. */
   readonly onExit?: () => void;
 }
 
-const MAX_LINE_CHARS = 4096;
-/** Time for a process's output to end after its exit. */
-const SETTLE_MS = 500;
+const maxLineLength = 4096;
+/** How long the output of a process may take to end after its exit. */
+const outputSettleMs = 500;
 
-/** A running process. A program that cannot be started gives a child that has ended, without a pid. */
+/** A running process. If the program cannot be started, `exit` is set and `pid` is undefined. */
 export class Child {
-  /** Fulfilled with how the process ended, when it and its output are gone. Never rejects. */
+  /** Fulfilled with how the process ended, once its output has ended too. Never rejects. */
   readonly exited: Promise<string>;
   readonly #process: ChildProcess;
   #exit: string | undefined;
 
-  /** @throws Error when the operating system refuses at once, as for too long a command */
+  /** @throws Error when the operating system refuses at once, for example a command that is too long */
   constructor(options: ChildOptions) {
     this.#process = spawn(options.command[0] ?? "", options.command.slice(1), {
       cwd: options.folder,
       env: options.env,
-      // Its own process group keeps the terminal's Ctrl-C away. The channel's end tells a child that its host
-      // died, however it died; ending then is up to the child.
+      // Own process group: Ctrl-C does not reach it. The IPC channel closes when the host dies, so the child can exit.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.exited = this.#watch(options.onExit);
     for (const stream of ["stdout", "stderr"] as const) {
       const source = this.#process[stream];
-      if (source !== null) forEachLine(source, MAX_LINE_CHARS, (line) => options.onLine(stream, line));
+      if (source !== null) forEachLine(source, maxLineLength, (line) => options.onLine(stream, line));
     }
   }
 
-  /** Undefined when the process could not be made. */
+  /** Undefined when the process could not be started. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
@@ -55,28 +51,28 @@ export class Child {
     return this.#exit;
   }
 
-  /** Ask the process to end. */
+  /** Send SIGTERM to the process. */
   terminate(): void {
     this.#process.kill("SIGTERM");
   }
 
-  /** End the process and its descendants at once. */
+  /** Send SIGKILL to the process and its descendants. */
   kill(): void {
     if (this.pid === undefined) return;
     try {
       process.kill(-this.pid, "SIGKILL");
     } catch {
-      // Nobody of its group is left.
+      // The process group is empty.
     }
   }
 
   #watch(onExit?: () => void): Promise<string> {
     const child = this.#process;
-    // Without a listener Node keeps every message that the child sends.
+    // Without a listener Node would keep every message that the child sends.
     child.on("message", () => undefined);
     return new Promise((resolve) => {
       child.on("error", (error) => {
-        // Other errors, as of the channel, leave the process running.
+        // Other errors, such as those of the channel, do not end the process.
         if (this.pid !== undefined) return;
         this.#exit ??= error.message;
         resolve(this.#exit);
@@ -85,15 +81,14 @@ export class Child {
         const exit = signal === null ? `code ${code}` : `signal ${signal}`;
         this.#exit = exit;
         onExit?.();
-        // Descendants go with it; what keeps its output open from outside the group is cut off.
         this.kill();
+        // Descendants outside the process group may hold the output and the channel open, which delays "close".
         const timer = setTimeout(() => {
           child.stdout?.destroy();
           child.stderr?.destroy();
           if (child.connected) child.disconnect();
-          // Who holds the channel open from outside the group keeps "close" from coming.
           resolve(exit);
-        }, SETTLE_MS);
+        }, outputSettleMs);
         child.once("close", () => {
           clearTimeout(timer);
           resolve(exit);

@@ -19,7 +19,7 @@ it("draws the same times again from the same seed, and a constant where there is
   expect(coldStarts({ medianMs: 250, p99Ms: 250 }, 1)()).toBe(250);
 });
 
-it("refuses times that are none", () => {
+it("refuses times out of range", () => {
   expect(() => coldStarts({ medianMs: 300, p99Ms: 200 }, 1)).toThrow(RangeError);
   expect(() => coldStarts({ medianMs: 0, p99Ms: 200 }, 1)).toThrow(RangeError);
   expect(() => coldStarts({ medianMs: -1, p99Ms: -1 }, 1)).toThrow(RangeError);

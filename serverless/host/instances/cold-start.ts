@@ -1,18 +1,16 @@
-/**
- * The part of a cold start that a local process does not have: pulling code, attaching a network. Drawn from a
- * distribution with a seed, so that a run can be repeated.
- */
+/** The time of cold starts that a local process does not need, as for pulling code: constant, or lognormal by a seed. */
 import { seededRandom } from "../../../base/random.ts";
 
-/** Always the same, or lognormal by its median and its 99th percentile. Milliseconds. */
+/** A constant when both are equal, else lognormal. */
 export interface ColdStart {
   readonly medianMs: number;
   readonly p99Ms: number;
 }
 
-const Z99 = 2.3263478740408408;
+/** The 99th percentile of the standard normal distribution. */
+const z99 = 2.3263478740408408;
 
-/** Draws the extra milliseconds of one cold start after the other. */
+/** A function that draws the extra milliseconds of the next cold start. */
 export function coldStarts({ medianMs, p99Ms }: ColdStart, seed: number): () => number {
   if (!(medianMs >= 0 && p99Ms >= medianMs && p99Ms < 2 ** 31)) {
     throw new RangeError(
@@ -22,7 +20,7 @@ export function coldStarts({ medianMs, p99Ms }: ColdStart, seed: number): () => 
   if (p99Ms === medianMs) return () => medianMs;
   if (medianMs === 0) throw new RangeError("a lognormal cold start has a median of 0; allowed: above 0");
   const random = seededRandom(seed);
-  const sigma = Math.log(p99Ms / medianMs) / Z99;
+  const sigma = Math.log(p99Ms / medianMs) / z99;
   return () => {
     // Box and Muller: 1 - random() is never 0.
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

@@ -1,54 +1,66 @@
-/**
- * The process of an instance: it comes up, runs its initializer, goes politely or not, and tells why it ended. Apart from
- * the instance, which meters what is called on it.
- */
+/** The process of an instance: starts it, runs its initializer, stops it, and says why it ended. */
 import { setTimeout as delay } from "node:timers/promises";
-import { CallLogs } from "../calls/call-logs.ts";
+import { fulfilsWithin } from "../../../base/fulfils-within.ts";
+import type { Logger } from "pino";
+import { maxTimeoutS, maxPayloadBytes } from "../../prices/fc-limits.ts";
+import { instanceEnvironment, type FunctionConfig } from "../fc-contract.ts";
+import { FcRefusal } from "../fc-refusal.ts";
+import { CallLogs } from "./call-logs.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { Child } from "./child.ts";
-import { instanceEnvironment, type FcErrorCode, type FunctionConfig } from "../fc-contract.ts";
-import { fulfilsWithin } from "../../../base/fulfils-within.ts";
 import { FunctionServer } from "./function-server.ts";
-import type { InstanceLimits } from "./instance-limits.ts";
-import type { Log } from "../log.ts";
 import { portAnswers } from "./loopback-port.ts";
 
+export interface InstanceLimits {
+  /** From the start of the process until its port answers. */
+  readonly startTimeoutMs: number;
+  /** From POST /initialize until its reply. */
+  readonly initializeTimeoutMs: number;
+  /** From GET /pre-stop until its reply. */
+  readonly preStopTimeoutMs: number;
+  /** From SIGTERM until SIGKILL. */
+  readonly killAfterMs: number;
+  readonly maxReplyBytes: number;
+}
+
+/** Function Compute's limits, but for `/pre-stop`: 5 s instead of 90 s, so that the host stops quickly. */
+export const defaultInstanceLimits: InstanceLimits = {
+  startTimeoutMs: 120_000,
+  initializeTimeoutMs: maxTimeoutS.initializer * 1_000,
+  preStopTimeoutMs: 5_000,
+  killAfterMs: 2_000,
+  maxReplyBytes: maxPayloadBytes,
+};
+
 export interface FunctionProcessOptions {
-  /** Of its instance. */
-  readonly id: string;
+  readonly instanceId: string;
   readonly port: number;
-  /** The group that holds it to its function's size; goes with it. */
+  /** The control group that bounds the process; it is removed with the process. */
   readonly cgroup: Cgroup | undefined;
   readonly limits: InstanceLimits;
-  readonly log: Log;
+  readonly log: Logger;
 }
 
-/** Why an instance cannot be used, as the caller sees it. */
-export interface StartFailure {
-  readonly code: FcErrorCode;
-  readonly message: string;
-}
-
-const POLL_MS = 5;
-/** Time for the exit of a process to be seen after its connection broke. */
-const SETTLE_MS = 500;
-/** Of what an initializer answers, in characters. */
-const LONGEST_ANSWER = 300;
+const pollMs = 5;
+/** How long after a broken connection the exit of the process may be seen. */
+const exitSettleMs = 500;
+/** Characters of an initializer's answer that an error message repeats. */
+const maxAnswerLength = 300;
 
 export class FunctionProcess {
   readonly server: FunctionServer;
-  /** What it prints, by call. */
+  /** The output by call. */
   readonly logs = new CallLogs();
   readonly #config: FunctionConfig;
   readonly #options: FunctionProcessOptions;
   readonly #child: Child;
   #outOfMemory = false;
 
-  /** @throws Error when no process can be made */
+  /** @throws Error when no process can be started */
   constructor(config: FunctionConfig, options: FunctionProcessOptions) {
     this.#config = config;
     this.#options = options;
-    const { id, port, cgroup, log, limits } = options;
+    const { instanceId: id, port, cgroup, log, limits } = options;
     const settings = { id, port, initializeTimeoutMs: this.#initializeTimeoutMs };
     this.#child = new Child({
       command: cgroup?.entered(config.command) ?? config.command,
@@ -58,7 +70,7 @@ export class FunctionProcess {
         this.logs.line(line);
         log.info({ function: config.name, instance: id, stream }, line);
       },
-      // The group is gone soon after, and what it counted with it.
+      // Read now, because the control group and its counters are removed soon.
       onExit: () => {
         this.#outOfMemory = cgroup?.outOfMemory ?? false;
       },
@@ -66,7 +78,11 @@ export class FunctionProcess {
     this.server = new FunctionServer(config, port, limits.maxReplyBytes);
   }
 
-  /** Undefined when the process could not be made. */
+  get port(): number {
+    return this.#options.port;
+  }
+
+  /** Undefined when the process could not be started. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -81,95 +97,95 @@ export class FunctionProcess {
   }
 
   /**
-   * Wait until the port answers, and run the initializer where there is one: its duration in milliseconds, 0 without one.
-   * Never rejects.
+   * Wait until the port answers, then run the initializer. Fulfilled with the initializer's duration in milliseconds (0
+   * without one), or with why the start failed. Never rejects.
    */
-  async comeUp(): Promise<number | StartFailure> {
+  async start(): Promise<number | FcRefusal> {
     return (await this.#waitForPort()) ?? (await this.#initialize());
   }
 
-  /** SIGKILL, whatever it is doing. */
+  /** Send SIGKILL at once. */
   kill(): void {
     this.#child.kill();
   }
 
   /**
-   * Fulfilled when the process is gone, and its group with it.
+   * End the process and remove its control group.
    *
-   * @param politely GET /pre-stop, then SIGTERM, then SIGKILL after a bound; else SIGKILL at once
+   * @param gracefully GET /pre-stop, then SIGTERM, and SIGKILL after a bound; else SIGKILL at once
    */
-  async end(politely: boolean): Promise<void> {
-    const { id, cgroup, log, limits } = this.#options;
-    if (politely && !this.hasEnded) {
+  async end(gracefully: boolean): Promise<void> {
+    const { instanceId: id, cgroup, log, limits } = this.#options;
+    if (gracefully && !this.hasEnded) {
       const { preStop, preStopTimeoutMs = limits.preStopTimeoutMs } = this.#config;
       const timeoutMs = Math.min(limits.preStopTimeoutMs, preStopTimeoutMs);
-      if (preStop === true) await this.server.preStop(id, timeoutMs);
+      if (preStop === true) await this.server.runHook("/pre-stop", id, timeoutMs);
       this.#child.terminate();
       await fulfilsWithin(this.exited, limits.killAfterMs);
     }
     if (!this.hasEnded) this.#child.kill();
-    // Ends what left the process's own group, too, which may hold its output open.
+    // Removing the control group also ends processes that left the process group and may hold the output open.
     const removed = await cgroup?.remove();
     await this.exited;
-    if (removed === false) {
+    if (removed === false)
       log.warn({ instance: id }, "the control group of an instance could not be removed");
-    }
     await this.server.close();
   }
 
-  /** A broken connection nearly always means that the process ended: then its exit says more than the socket. */
-  async whyBroken(error: Error): Promise<{ code: "CAExited" | "BadResponse"; message: string }> {
-    if (await fulfilsWithin(this.exited, SETTLE_MS))
-      return { code: "CAExited", message: this.#exitMessage() };
-    return { code: "BadResponse", message: error.message };
+  /** Explain a broken connection: if the process ended, its exit says more than the socket's error. */
+  async explainFailure(error: Error): Promise<FcRefusal> {
+    const hasExited = await fulfilsWithin(this.exited, exitSettleMs);
+    return hasExited
+      ? new FcRefusal("CAExited", this.#exitMessage())
+      : new FcRefusal("BadResponse", error.message);
   }
 
   get #initializeTimeoutMs(): number {
     return this.#config.initializeTimeoutMs ?? this.#options.limits.initializeTimeoutMs;
   }
 
-  async #waitForPort(): Promise<StartFailure | undefined> {
+  async #waitForPort(): Promise<FcRefusal | undefined> {
     const { port, limits } = this.#options;
     const { startTimeoutMs } = limits;
     const deadlineAtMs = performance.now() + startTimeoutMs;
     while (!(await portAnswers(port))) {
       if (this.hasEnded) {
-        // Its last lines come after its exit.
+        // The last lines of output come after the exit.
         await this.exited;
         return this.#exitFailure();
       }
       if (performance.now() > deadlineAtMs) {
-        return {
-          code: "FunctionNotStarted",
-          message: `port ${port} did not answer in ${startTimeoutMs} ms`,
-        };
+        return new FcRefusal("FunctionNotStarted", `port ${port} did not answer in ${startTimeoutMs} ms`);
       }
-      await delay(POLL_MS);
+      await delay(pollMs);
     }
     return undefined;
   }
 
-  /** The initializer's duration in milliseconds (0 without one), or why the instance cannot be used. */
-  async #initialize(): Promise<number | StartFailure> {
+  async #initialize(): Promise<number | FcRefusal> {
     if (!this.#config.initializer) return 0;
     const startedAtMs = performance.now();
-    const result = await this.server.initialize(this.#options.id, this.#initializeTimeoutMs);
+    const result = await this.server.runHook(
+      "/initialize",
+      this.#options.instanceId,
+      this.#initializeTimeoutMs,
+    );
     if (result.end === "replied" && result.reply.status < 300) return performance.now() - startedAtMs;
-    if (result.end === "failed" && (await fulfilsWithin(this.exited, SETTLE_MS))) return this.#exitFailure();
+    if (result.end === "failed" && (await fulfilsWithin(this.exited, exitSettleMs)))
+      return this.#exitFailure();
+    let why = `ended with ${result.end}`;
+    if (result.end === "replied") {
+      const answer = Buffer.from(result.reply.body).toString().slice(0, maxAnswerLength);
+      why = `answered ${result.reply.status}${answer && `: ${answer}`}`;
+    }
     // ASSUMED: Function Compute's code for an initializer that fails is not documented.
-    const said =
-      result.end === "replied" ? Buffer.from(result.reply.body).toString().slice(0, LONGEST_ANSWER) : "";
-    const why = result.end === "replied" ? `answered ${result.reply.status}` : `ended with ${result.end}`;
-    return {
-      code: "FunctionNotStarted",
-      message: `POST /initialize ${why}${said && `: ${said}`}. Logs: ${this.logs.recent}`,
-    };
+    return new FcRefusal("FunctionNotStarted", `POST /initialize ${why}. Logs: ${this.logs.recent}`);
   }
 
-  #exitFailure(): StartFailure {
-    const noProgram =
+  #exitFailure(): FcRefusal {
+    const isMissing =
       this.#options.cgroup === undefined ? this.pid === undefined : this.#child.exit === "code 127";
-    return { code: noProgram ? "CAFileNotFound" : "CAExited", message: this.#exitMessage() };
+    return new FcRefusal(isMissing ? "CAFileNotFound" : "CAExited", this.#exitMessage());
   }
 
   #exitMessage(): string {

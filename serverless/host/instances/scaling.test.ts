@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runScaled, type InstanceRecord } from "../../../test/support/scaled-functions.ts";
 import { tinySheet } from "../../../test/support/tiny-world.ts";
-import { GrowthAllowance } from "./growth-allowance.ts";
-import { defaultScaling, Scaling, type ScalingRules } from "./scaling.ts";
+import { defaultScaling, GrowthAllowance, Scaling, type ScalingRules } from "./scaling.ts";
 
 const rules: ScalingRules = { burst: 10, growthPerMin: 60, maxInstances: 5, idleMs: 1_000 };
 const size = { vcpu: 1, memoryMib: 1024 };
@@ -83,7 +82,7 @@ describe("growth", () => {
     expect(() => new GrowthAllowance(-1, 0)).toThrow(RangeError);
   });
 
-  it("is not eaten up by rounding when it is asked often", () => {
+  it("loses nothing to rounding when it is asked often", () => {
     const growth = new GrowthAllowance(1, 300);
     let taken = 0;
     for (let step = 0; step <= 60_000; step += 1) if (growth.take(step * 1)) taken += 1;
@@ -97,10 +96,14 @@ function alive(instances: Iterable<InstanceRecord>, atMs: number): number {
 }
 
 /**
- * What a call each millisecond, of `durationMs` each at one a time, makes of the rules, reckoned another way: a list of
+ * What a call each millisecond, of `durationMs` each at one a time, makes of the rules, calculated independently: a list of
  * when each instance is free, and the growth as a closed formula, which holds while there is demand all the time.
  */
-function reckoned(durationMs: number, seconds: number, { burst, growthPerMin, maxInstances }: ScalingRules) {
+function calculated(
+  durationMs: number,
+  seconds: number,
+  { burst, growthPerMin, maxInstances }: ScalingRules,
+) {
   const freeAtMs: number[] = [];
   return Array.from({ length: seconds }, (_, second) => {
     let refused = 0;
@@ -120,7 +123,7 @@ describe("hundreds of instances under virtual time", () => {
     { burst: 100, growthPerMin: 300, maxInstances: 400 },
     { burst: 300, growthPerMin: 300, maxInstances: 400 },
     { burst: 100, growthPerMin: 100, maxInstances: 100 },
-  ])("grows from nothing to 1,000 calls a second as reckoned another way: %o", (change) => {
+  ])("grows from nothing to 1,000 calls a second as calculated independently: %o", (change) => {
     // Half a millisecond keeps ends and arrivals apart.
     const [durationMs, seconds] = [399.5, 20];
     const scaled = { ...defaultScaling, ...change };
@@ -135,7 +138,7 @@ describe("hundreds of instances under virtual time", () => {
       instances: alive(run.instances.values(), (second + 1) * 1_000 - 0.5),
       refused: run.calls.filter((call) => "limit" in call && Math.floor(call.atMs / 1_000) === second).length,
     }));
-    expect(bySecond).toEqual(reckoned(durationMs, seconds, scaled));
+    expect(bySecond).toEqual(calculated(durationMs, seconds, scaled));
     expect(bySecond.at(-1)?.instances).toBe(
       Math.min(scaled.maxInstances, scaled.burst + seconds * (scaled.growthPerMin / 60) - 1),
     );

@@ -3,8 +3,7 @@ import { functionNamed, start } from "../../../test/support/function-host.ts";
 
 async function startWithFaults() {
   let nowMs = 0;
-  const clock = { nowMs: () => nowMs, after: () => () => undefined };
-  const host = await start({ functions: [functionNamed("f"), functionNamed("g")], clock });
+  const host = await start({ functions: [functionNamed("f"), functionNamed("g")], nowMs: () => nowMs });
   const admin = async (method: string, path: string, body?: object, headers = {}): Promise<Response> =>
     fetch(`http://${host.endpoint}/admin/${path}`, {
       method,
@@ -31,7 +30,7 @@ it("throttles one function or all for as long as it is told to", async () => {
   const none = await admin("POST", "faults", { seconds: 5 });
   expect([none.status, await none.text()]).toEqual([
     400,
-    expect.stringContaining("one at least of throttle"),
+    expect.stringContaining("at least one of throttle"),
   ]);
   expect(await (await admin("DELETE", "faults")).json()).toEqual([]);
   expect((await invoke("a", { name: "g" })).status).toBe(200);
@@ -49,7 +48,7 @@ it("kills instances during their calls, and makes calls slow, which is billed", 
   expect((await bill()).functions["f"]?.billedMs).toBeGreaterThanOrEqual(30);
 });
 
-it("ends a call that is made slower than its function's time limit there", async () => {
+it("ends a slowed call at its function's time limit", async () => {
   const { invoke } = await start({ functions: [functionNamed("f", { timeoutMs: 50 })] }).then(
     async (host) => {
       await fetch(`http://${host.endpoint}/admin/faults`, {
@@ -88,11 +87,10 @@ it("refuses faults that make no sense, and functions that do not exist", async (
   }
 });
 
-it("tells of its functions and calls, to programs on this machine alone when there is no token", async () => {
+it("shows its functions and faults, without a token to programs on this machine only", async () => {
   const { admin } = await startWithFaults();
   expect(await (await admin("GET", "status")).json()).toMatchObject({
     functions: [{ name: "f", vcpu: 1, memoryMib: 512, deployed: false }, { name: "g" }],
-    asyncCalls: { waiting: 0, running: 0, succeeded: 0, givenUp: 0 },
     faults: [],
   });
   const foreign = { origin: "http://a.page" };

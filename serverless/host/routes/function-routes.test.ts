@@ -46,7 +46,7 @@ async function startDeploying() {
   return { ...host, create, update, get };
 }
 
-it("takes a function through the official SDK, tells of it, and runs it", async () => {
+it("creates, shows and runs a function through the official SDK", async () => {
   const { create, get, invoke } = await startDeploying();
   const initializer = new sdk.LifecycleHook({ handler: "index.initialize", timeout: 30 });
   const { body: created, statusCode } = await create({
@@ -94,7 +94,7 @@ it("finds programs and paths in the code's folder, by /code and relative, and st
   for (const name of ["plain", "relative"]) expect((await invoke("hi", { name })).body.toString()).toBe("hi");
 });
 
-it("ends calls under way on the old instances when a function is updated, and takes the old code away", async () => {
+it("ends running calls on the old instances when a function is updated, and removes the old code", async () => {
   const { create, update, invoke, busy, bill } = await startDeploying();
   await create();
   const gate = newGate();
@@ -181,7 +181,7 @@ it("leaves nothing behind on the disk", async () => {
   expect(folders()).not.toContain(own);
 });
 
-it("leaves the folder of a function alone that came with the host, whatever becomes of the function", async () => {
+it("does not remove the folder of a function that the host was started with", async () => {
   const own = join(folder, "own");
   mkdirSync(own);
   writeFileSync(join(own, "precious"), "");
@@ -217,7 +217,7 @@ it("tells the variables of functions to programs on this machine only", async ()
   ]);
 });
 
-it("takes no code from elsewhere than this machine", async () => {
+it("takes code from this machine only", async () => {
   const { host } = await startDeploying();
   const path = "/2023-03-30/functions";
   for (const [method, at] of [

@@ -48,7 +48,7 @@ it("asks for a signature over path and date where the function was defined so", 
   expect(await status(signature("POST", path, "secret"))).toBe(200);
 });
 
-it("makes, tells of, changes and takes away triggers through the official SDK", async () => {
+it("creates, shows, changes and deletes triggers through the official SDK", async () => {
   const { endpoint, ours } = await start();
   const url = `http://${endpoint}/trigger/f/x`;
   expect((await fetch(url)).status).toBe(404);

@@ -1,0 +1,10 @@
+/** @throws RangeError that names the value and what is allowed, unless `isAllowed` */
+export function checkRange(name: string, value: number, isAllowed: boolean, allowed: string): void {
+  if (!isAllowed) throw new RangeError(`${name} is ${value}; allowed: ${allowed}`);
+}
+
+/** @throws RangeError unless the value is an integer from `low` to `high` */
+export function checkInteger(name: string, value: number, low: number, high = Infinity): void {
+  const allowed = `an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`;
+  checkRange(name, value, Number.isInteger(value) && value >= low && value <= high, allowed);
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { LinkModel } from "../../../algorithms/network/link-model.ts";
+import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
+import { WarmInstances } from "../../targets/warm-instances.ts";
+import type { LearningPart } from "../policy-inputs.ts";
+import { FunctionModel } from "./function-model.ts";
+
+function sizeOf(
+  facts: SizeFacts = {},
+  options: { readonly sloMs?: number; readonly without?: readonly LearningPart[] } = {},
+): FunctionModel {
+  const { sloMs = 1_000, without = [] } = options;
+  const link = new LinkModel({ assumedRttMs: 4, assumedMsPerByte: 1 });
+  const profile = tinySize(facts);
+  return new FunctionModel({
+    target: 1,
+    profile,
+    link,
+    instances: new WarmInstances(profile.idleMs),
+    sloMs,
+    quantile: 0,
+    lateShare: 0.01,
+    without: new Set(without),
+  });
+}
+
+describe("a size of function", () => {
+  it("takes as many rows at once as are answered within the SLO, and at least one", () => {
+    // Two rows take 2 + 4 + 25 ms, three 37.
+    const most = [20, 31, 36.9, 37, 1_000].map((sloMs) => sizeOf({}, { sloMs }).maxRows);
+    expect(most).toEqual([1, 2, 2, 3, 4]);
+  });
+
+  it("counts more rows than it takes as its largest call", () => {
+    const size = sizeOf();
+    expect([4, 5, 100].map((rows) => size.latencyMs(rows))).toEqual([43, 43, 43]);
+    expect([4, 5, 100].map((rows) => size.uploadWork(rows))).toEqual([4, 4, 4]);
+    expect(size.costOf(5)).toBeCloseTo(size.costOf(4), 9);
+  });
+
+  it("prices a call by the mean over its service times, not by the mean service time", () => {
+    // From 20 to 40 ms: half of the calls are rounded up to 40.
+    const size = sizeOf({ spread: 1, costOf: (ms) => Math.ceil(ms / 30) });
+    expect(size.costOf(1)).toBeCloseTo(1.5, 9);
+  });
+
+  it("reserves more after calls with late answers, and only after those", () => {
+    const size = sizeOf();
+    const reserved = (): number => size.latencyMs(1);
+    for (let nth = 0; nth < 50; nth++) size.answered(1, 20, false, nth);
+    expect(reserved()).toBeCloseTo(25, 9);
+    size.answered(1, 20, true, 60);
+    // One fiftieth of the SLO of 1 s; each call takes off what 1 % late ones would add.
+    expect(reserved()).toBeCloseTo(25 + 20 * 0.99, 9);
+    expect(size.option.latencyMs[1]).toBeCloseTo(reserved(), 9);
+    size.answered(1, 20, false, 70);
+    expect(reserved()).toBeCloseTo(25 + 20 * 0.98, 9);
+    for (let nth = 0; nth < 200; nth++) size.answered(1, 20, true, 100 + nth);
+    expect(reserved()).toBeCloseTo(25 + 250, 9);
+  });
+
+  it("keeps no margin without that part of the learning", () => {
+    const size = sizeOf({}, { without: ["margin"] });
+    size.answered(1, 20, true, 0);
+    expect(size.latencyMs(1)).toBeCloseTo(25, 9);
+  });
+
+  it("reserves a cold start until a call was answered, and again once instances are gone", () => {
+    const size = sizeOf({ coldStartMs: 300, idleMs: 10_000 });
+    expect(size.startMs(0)).toBe(300);
+    size.called(0);
+    size.answered(1, 20, false, 325);
+    expect([400, 10_324, 10_325].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
+  });
+
+  it("reserves no cold start that not even a call of one row could afford", () => {
+    // One row takes 25 ms.
+    expect([25 + 300, 24 + 300].map((sloMs) => sizeOf({ coldStartMs: 300 }, { sloMs }).startMs(0))).toEqual([
+      300, 0,
+    ]);
+  });
+
+  it("is ready when a full call is in time, with a warm instance or with one that starts", () => {
+    // Four rows take 43 ms.
+    const facts = { coldStartMs: 50, idleMs: 1_000 };
+    expect(sizeOf(facts, { sloMs: 93 }).isReady(0)).toBe(true);
+    const tight = sizeOf(facts, { sloMs: 92 });
+    expect(tight.isReady(0)).toBe(false);
+    tight.called(0);
+    tight.answered(4, 35, false, 93);
+    expect(tight.isReady(100)).toBe(true);
+  });
+
+  it("knows what a row costs in a call of as many as are in time after a cold start", () => {
+    // One to four rows take 25, 31, 37 and 43 ms.
+    const rowCost = (sloMs: number): number =>
+      sizeOf({ coldStartMs: 50, costOf: () => 6 }, { sloMs }).coldRowCost;
+    expect([75, 81, 87, 93].map((sloMs) => Number(rowCost(sloMs).toFixed(6)))).toEqual([6, 3, 2, 1.5]);
+  });
+
+  it("becomes slower in its latencies, its prices and the rows it takes, and forgets that when not used", () => {
+    const size = sizeOf({}, { sloMs: 60 });
+    let nowMs = 0;
+    const answer = (calls: number, serviceMs: number): boolean[] =>
+      Array.from({ length: calls }, () => size.answered(1, serviceMs, false, (nowMs += 100)));
+    expect(answer(50, 20)).not.toContain(true);
+    expect(size.maxRows).toBe(4);
+    expect(answer(9, 40)).toContain(true);
+    expect(size.latencyMs(1)).toBeCloseTo(45, 1);
+    expect(size.costOf(4)).toBeCloseTo(70, 1);
+    // Two rows would take 2 + 4 + 50 ms, three 67.
+    expect(size.maxRows).toBe(2);
+    size.forget(nowMs + 299_999);
+    expect(size.maxRows).toBe(2);
+    size.forget(nowMs + 300_000);
+    expect(size.latencyMs(1)).toBeCloseTo(25, 1);
+    expect(size.maxRows).toBe(4);
+  });
+});

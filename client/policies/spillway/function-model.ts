@@ -1,0 +1,169 @@
+/** One size of function as the policy plans with it: how long a call takes, and what it costs. */
+import { ConformalMargin } from "../../../algorithms/latency/conformal-margin.ts";
+import type { ServiceModel } from "../../../algorithms/latency/service-model.ts";
+import type { LinkModel } from "../../../algorithms/network/link-model.ts";
+import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import type { WarmInstances } from "../../targets/warm-instances.ts";
+import { serviceModel, type Without } from "./learned-service.ts";
+
+/** By how much one late call moves the margin, as a part of the SLO. */
+const marginStep = 0.02;
+/** The largest margin, as a part of the SLO. */
+const mostMargin = 0.25;
+
+/** The tables stay as they are while the service times differ from them by less than this part. */
+const worthRefreshing = 0.02;
+
+/** A size that has become slower is believed to be slow for this long after its last call. */
+const trustMs = 300_000;
+
+export interface FunctionModelOptions {
+  /** Index among the queue's targets. */
+  readonly target: number;
+  readonly profile: TargetProfile;
+  readonly link: LinkModel;
+  readonly instances: WarmInstances;
+  readonly sloMs: number;
+  /** The quantile of the service time that is reserved. */
+  readonly quantile: number;
+  /** Allowed share of calls with late answers. */
+  readonly lateShare: number;
+  readonly without: Without;
+}
+
+export class FunctionModel {
+  readonly target: number;
+  readonly profile: TargetProfile;
+  readonly #options: FunctionModelOptions;
+  readonly #service: ServiceModel;
+  readonly #margin: ConformalMargin;
+  /** The slowness that the tables were made with. */
+  #slowness = 1;
+  /** What a cold start adds; 0 when even a call of one row has no time for one. */
+  #coldStartMs = 0;
+  #option: FunctionOption;
+  #maxRows = 1;
+  #answeredAtMs = -Infinity;
+  #coldRowCost = Infinity;
+
+  constructor(options: FunctionModelOptions) {
+    const { target, profile, sloMs, lateShare, without } = options;
+    this.target = target;
+    this.profile = profile;
+    this.#options = options;
+    this.#service = serviceModel(profile, without);
+    this.#margin = new ConformalMargin({
+      lateShare,
+      stepMs: marginStep * sloMs,
+      maxMs: mostMargin * sloMs,
+    });
+    this.#option = this.#makeOption();
+  }
+
+  /** Tables by rows, for the planner. */
+  get option(): FunctionOption {
+    const { marginMs } = this.#margin;
+    const latencyMs = this.#option.latencyMs.map((ms) => ms + marginMs);
+    return { ...this.#option, latencyMs };
+  }
+
+  /** Most rows of a call that is answered within the SLO when it is sent at once; at least 1. */
+  get maxRows(): number {
+    return this.#maxRows;
+  }
+
+  /**
+   * Time that is reserved for a call from its sending until its answer. A call with more rows than the size
+   * takes counts as its largest.
+   */
+  latencyMs(rows: number): number {
+    const reservedMs = this.#option.latencyMs[Math.min(rows, this.profile.maxBatchRows)] as number;
+    return reservedMs + this.#margin.marginMs;
+  }
+
+  /** Time to reserve for the cold start of a call sent now; 0 when an instance seems to be warm. */
+  startMs(nowMs: number): number {
+    return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
+  }
+
+  /** Whether a full call sent now can be in time: an instance is warm, or there is time to start one. */
+  isReady(nowMs: number): boolean {
+    return this.startMs(nowMs) + this.latencyMs(this.#maxRows) <= this.#options.sloMs;
+  }
+
+  /** Cost per row of the largest call that is in time after a cold start. */
+  get coldRowCost(): number {
+    return this.#coldRowCost;
+  }
+
+  called(nowMs: number): void {
+    this.#options.instances.called(nowMs);
+  }
+
+  /** Mean cost of a call of that many rows. */
+  costOf(rows: number): number {
+    return this.#option.cost[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
+  /** Upload time of that many rows according to the profile, which is the link model's unit. */
+  uploadWork(rows: number): number {
+    return this.profile.uploadMs[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
+  /**
+   * Learn from a call that was answered.
+   *
+   * @param isLate whether an answer was late for another reason than a cold start
+   * @returns true when the size was found to have become slower or faster for good
+   */
+  answered(rows: number, serviceMs: number, isLate: boolean, nowMs: number): boolean {
+    this.#options.instances.answered(nowMs);
+    this.#answeredAtMs = nowMs;
+    const { version } = this.#service;
+    if (!this.#options.without.has("margin")) this.#margin.observe(isLate);
+    const hasDrifted = this.#service.observe(rows, serviceMs);
+    const isOff = Math.abs(this.#service.slowness / this.#slowness - 1) > worthRefreshing;
+    if (isOff || this.#service.version !== version) this.refresh();
+    return hasDrifted;
+  }
+
+  /** Drop a slowdown that was found long ago. It may be over, and without calls that would never be seen. */
+  forget(nowMs: number): void {
+    if (this.#service.slowness === 1 || nowMs - this.#answeredAtMs < trustMs) return;
+    this.#service.forgetDrift();
+    this.refresh();
+  }
+
+  /** Make the tables anew from what the models know now. */
+  refresh(): void {
+    this.#option = this.#makeOption();
+  }
+
+  #makeOption(): FunctionOption {
+    const { profile, link, quantile, sloMs } = this.#options;
+    this.#slowness = this.#service.slowness;
+    const option = functionOption({
+      name: profile.name,
+      service: this.#service,
+      slowness: this.#slowness,
+      costOf: (serviceMs) => profile.costOf(serviceMs),
+      quantile,
+      rttMs: link.rttMs,
+      uploadMs: profile.uploadMs.map((work) => link.uploadMs(work)),
+    });
+    const canAfford = (option.latencyMs[1] as number) + profile.coldStartMs <= sloMs;
+    this.#coldStartMs = canAfford ? profile.coldStartMs : 0;
+    this.#maxRows = rowsWithin(option, sloMs);
+    const coldRows = rowsWithin(option, sloMs - this.#coldStartMs);
+    this.#coldRowCost = (option.cost[coldRows] as number) / coldRows;
+    return option;
+  }
+}
+
+/** Most rows that are answered within `withinMs`; at least 1. */
+function rowsWithin({ latencyMs }: FunctionOption, withinMs: number): number {
+  let rows = 1;
+  while (rows + 1 < latencyMs.length && (latencyMs[rows + 1] as number) <= withinMs) rows++;
+  return rows;
+}

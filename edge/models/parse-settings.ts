@@ -1,0 +1,52 @@
+/** Checks settings that somebody wrote by a zod schema; refusals name the place, the value and what is allowed. */
+import { z } from "zod";
+import { didYouMean } from "../../base/error-text.ts";
+
+/**
+ * The settings in a parsed document, with defaults.
+ *
+ * @param place where the document comes from, such as the path of its file; every message begins with it
+ * @throws Error with a line for each fault, such as `config.yaml: replicas is 0; allowed: 1 or more`
+ */
+export function parseSettings<S extends z.ZodObject>(
+  schema: S,
+  document: unknown,
+  place: string,
+): z.output<S> {
+  const result = schema.safeParse(document ?? {});
+  if (result.success) return result.data;
+  const faults = result.error.issues.flatMap((issue) => {
+    if (issue.code === "custom") return [`${place}: ${[...issue.path, issue.message].join(": ")}`];
+    if (issue.code === "unrecognized_keys") {
+      const known = Object.keys(schema.shape);
+      return issue.keys.map((key) => `${place}: unknown key "${key}"${didYouMean(key, known)}`);
+    }
+    const where = issue.path.length === 0 ? place : `${place}: ${issue.path.join(".")}`;
+    const value = issue.path.reduce<unknown>(
+      (within, key) => (within as Record<PropertyKey, unknown>)?.[key],
+      document,
+    );
+    return [`${where} is ${JSON.stringify(value)}; ${allowed(issue)}`];
+  });
+  throw new Error(faults.join("\n"));
+}
+
+/** Checks with a message of their own say what is allowed there. */
+function allowed(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "too_small":
+      return `allowed: ${issue.minimum} or more`;
+    case "too_big":
+      return `allowed: at most ${issue.maximum}`;
+    case "invalid_type":
+      return `allowed: ${issue.expected}`;
+    case "invalid_value":
+      return `allowed: ${issue.values.join(", ")}`;
+    case "invalid_union": {
+      const each = issue.errors.flatMap(([first]) => (first === undefined ? [] : [allowed(first)]));
+      return `allowed: ${each.map((text) => text.replace("allowed: ", "")).join("; or ")}`;
+    }
+    default:
+      return issue.message;
+  }
+}

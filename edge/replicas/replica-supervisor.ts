@@ -1,0 +1,167 @@
+/** Keeps one replica of a model up: starts it, hands it batches, and starts another when it dies. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { ModelMetadata } from "../../protocol/message.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
+import type { ReplicaState, ReplicaStatus } from "../models/model-runner.ts";
+import type { EventList } from "../observe/events.ts";
+import { BackOff } from "./back-off.ts";
+import { Replica, type ReplicaOptions, type RunEnd } from "./replica.ts";
+
+export interface SupervisorEvents {
+  /** The replica can take a batch. */
+  onFree(): void;
+  onLoaded(metadata: ModelMetadata): void;
+  /** The replica ended or could not be started; `state` says what comes next. */
+  onDown(reason: string): void;
+}
+
+export class ReplicaSupervisor {
+  readonly index: number;
+  readonly #options: ReplicaOptions;
+  readonly #events: EventList;
+  readonly #on: SupervisorEvents;
+  readonly #closing = new AbortController();
+  readonly #backOff = new BackOff(Math.random);
+  readonly #supervised: Promise<void>;
+  readonly #pingTimer: NodeJS.Timeout;
+  #state: ReplicaState = "starting";
+  #replica: Replica | undefined;
+  #running: { readonly rows: number; readonly requests: number; readonly startedAtMs: number } | undefined;
+  #isPinged = false;
+  #restarts = -1;
+  #startsAtMs = 0;
+  #lastError: string | undefined;
+
+  /** Begins to start the replica. No event comes before this returns. */
+  constructor(index: number, options: ReplicaOptions, events: EventList, on: SupervisorEvents) {
+    this.index = index;
+    this.#options = options;
+    this.#events = events;
+    this.#on = on;
+    this.#supervised = this.#supervise();
+    this.#pingTimer = setInterval(() => void this.#ping(), options.pingMs);
+  }
+
+  get state(): ReplicaState {
+    return this.#state;
+  }
+
+  /** Whether the replica can take a batch. */
+  get isFree(): boolean {
+    return this.#state === "up" && this.#running === undefined && !this.#isPinged;
+  }
+
+  /** How long until the replica is started again, in milliseconds; 0 when it is up or starting. */
+  get startsInMs(): number {
+    return Math.max(0, this.#startsAtMs - performance.now());
+  }
+
+  /**
+   * Run a batch. Call it only when `isFree`.
+   *
+   * @param rows of each request whose rows the inputs are
+   * @param limitMs longest time that it may run
+   */
+  async run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd> {
+    const replica = this.#replica as Replica;
+    const sum = rows.reduce((total, each) => total + each, 0);
+    this.#running = { rows: sum, requests: rows.length, startedAtMs: performance.now() };
+    const end = await replica.run(inputs, rows, limitMs);
+    this.#running = undefined;
+    if (end.kind === "failed") this.#lastError = end.error.message;
+    if (end.kind === "died") this.#died(replica);
+    return end;
+  }
+
+  status(): ReplicaStatus {
+    const running = this.#running;
+    return {
+      index: this.index,
+      state: this.#state,
+      pid: this.#replica?.pid,
+      restarts: Math.max(0, this.#restarts),
+      batch: running && {
+        rows: running.rows,
+        requests: running.requests,
+        runningMs: performance.now() - running.startedAtMs,
+      },
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Stop the replica and start no other. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#pingTimer);
+    await this.#replica?.stop();
+    await this.#supervised;
+  }
+
+  /** Finds out that an idle replica hangs before it is given a batch. */
+  async #ping(): Promise<void> {
+    const replica = this.#replica;
+    if (!this.isFree || replica === undefined) return;
+    this.#isPinged = true;
+    const isAlive = await replica.ping(this.#options.pingMs);
+    this.#isPinged = false;
+    if (isAlive) this.#on.onFree();
+    else this.#died(replica);
+  }
+
+  /** Give a dead replica no batch, even before #supervise sees its end. It may have done so, and started another. */
+  #died(replica: Replica): void {
+    if (this.#replica === replica) this.#state = "restarting";
+  }
+
+  async #supervise(): Promise<void> {
+    const closing = this.#closing.signal;
+    while (!closing.aborted) {
+      const startedAtMs = performance.now();
+      const reason = await this.#runOne();
+      if (closing.aborted) return;
+      const nowMs = performance.now();
+      const { pauseMs, isTrial } = this.#backOff.ended(nowMs, nowMs - startedAtMs);
+      this.#state = isTrial ? "unhealthy" : "restarting";
+      this.#startsAtMs = nowMs + pauseMs;
+      this.#lastError = reason;
+      this.#report(reason, pauseMs, isTrial);
+      this.#on.onDown(reason);
+      // Rejects when the supervisor is closed, which ends the loop.
+      await delay(pauseMs, undefined, { signal: closing }).catch(() => {});
+    }
+  }
+
+  /** One replica from its start to its end. Returns why it ended. */
+  async #runOne(): Promise<string> {
+    const { model, log } = this.#options;
+    // A replica on trial stays unhealthy until it is up.
+    if (this.#state !== "unhealthy") this.#state = "starting";
+    this.#restarts++;
+    const replica = new Replica(this.#options, this.index);
+    this.#replica = replica;
+    try {
+      const metadata = await replica.load();
+      this.#state = "up";
+      this.#events.add("replica ready", { replica: this.index });
+      const facts = { model: model.name, version: model.version, replica: this.index, pid: replica.pid };
+      log.info(facts, "replica ready");
+      this.#on.onLoaded(metadata);
+      this.#on.onFree();
+      return await replica.ended;
+    } catch (error) {
+      await replica.stop();
+      return (error as Error).message;
+    } finally {
+      this.#replica = undefined;
+    }
+  }
+
+  #report(reason: string, pauseMs: number, isTrial: boolean): void {
+    const { model, log } = this.#options;
+    const text = isTrial
+      ? "replica ended too often; starting another on trial after a pause"
+      : "replica ended; starting another";
+    this.#events.add(`${text} (${reason})`, { replica: this.index });
+    log.warn({ model: model.name, replica: this.index, reason, pauseMs: Math.round(pauseMs) }, text);
+  }
+}

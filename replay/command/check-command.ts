@@ -1,0 +1,62 @@
+/** `spillway replay --record`: checks that the queue still decides as recorded, and explains requests. */
+import { UsageError } from "../../base/usage-error.ts";
+import { checkRecord, lostRequests, type RecordCheck } from "../records/check-record.ts";
+import type { RecordedRun } from "../records/recorded-run.ts";
+import { formatCheck, formatStory } from "./record-text.ts";
+import type { ReplayCommandOptions } from "./replay-options.ts";
+import { readRecord } from "./replay-world.ts";
+
+/** More lost requests than this are counted, not explained. */
+const mostExplained = 20;
+
+/**
+ * Prints what the record holds and whether the queue decides the same today.
+ *
+ * @returns exit status: 0 when it does, else 1
+ * @throws UsageError that names file and line of a record that cannot be read
+ */
+export function checkRecordFile(options: ReplayCommandOptions & { readonly record: string }): number {
+  refuseReplayOptions(options);
+  const { record, explain, json } = options;
+  const run = readRecord(record);
+  const ids = explain === undefined ? [] : explainedIds(run, explain, record);
+  const check = checkRecord(run, ids.slice(0, mostExplained));
+  process.stdout.write(json ? jsonOf(record, check) : textOf(record, check, ids));
+  return check.difference === undefined ? 0 : 1;
+}
+
+function refuseReplayOptions(options: ReplayCommandOptions): void {
+  const names = ["tune", "limit", "limitQuantile", "log", "report", "without"] as const;
+  const given = names.find((name) => options[name] !== undefined && options[name] !== false);
+  if (given === undefined) return;
+  const flag = given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new UsageError(
+    `--${flag} with --record needs a policy to replay it under: give --policy or --compare`,
+  );
+}
+
+function explainedIds(run: RecordedRun, explain: string, file: string): readonly number[] {
+  if (explain === "lost") return lostRequests(run);
+  const id = Number(explain);
+  const arrivals = run.inputs.filter(({ kind }) => kind === "arrival").length;
+  if (id < arrivals) return [id];
+  const allowed = arrivals === 0 ? "none, it has no request" : `0 to ${arrivals - 1}, or lost`;
+  throw new UsageError(`--explain is ${id}; allowed in ${file}: ${allowed}`);
+}
+
+function textOf(record: string, check: RecordCheck, ids: readonly number[]): string {
+  const { stories, summary, difference } = check;
+  const notes =
+    difference !== undefined && stories.length > 0 ? ["What follows is of the replay, which differs.\n"] : [];
+  const told = stories.map((story) => formatStory(story, summary.startAtMs));
+  const next = ids.slice(mostExplained, 2 * mostExplained).join(", ");
+  if (next !== "")
+    notes.push(`The first ${mostExplained} of ${ids.length} lost requests; next come ${next}.\n`);
+  return [formatCheck(record, check), ...notes, ...told].join("\n");
+}
+
+function jsonOf(record: string, { summary, decisions, difference, stories }: RecordCheck): string {
+  const identical = difference === undefined;
+  const explained = stories.length === 0 ? {} : { explained: stories };
+  return `${JSON.stringify({ record, identical, decisions, difference, ...summary, ...explained })}\n`;
+}

@@ -1,0 +1,272 @@
+/** The check of a record and the stories of its requests, as sentences for a person. Times are since the record's start. */
+import { errorKinds } from "../../base/errors.ts";
+import { figure } from "../../base/figures.ts";
+import { modelOfKey } from "../../client/policies/queue-key.ts";
+import type { RecordCheck, RecordDifference, RecordSummary } from "../records/check-record.ts";
+import type { AskedStep, RecordedEvent, RequestStory, TargetSeen } from "../records/explain.ts";
+import type { RecordedDecision } from "../records/recorded-run.ts";
+
+/** Why a batch left, by the reason that its event has. */
+const reasonTexts: Readonly<Record<string, string>> = {
+  full: "it was as large as planned",
+  timeout: "its requests had waited as long as the policy lets them wait for company",
+  deadline: "waiting for more requests would have risked a deadline or gained nothing",
+  drain: "the queue was closing, so nothing more could join it",
+};
+
+/** @param file name of the record */
+export function formatCheck(file: string, { summary, decisions, difference }: RecordCheck): string {
+  const { policy, sloMs, events, spanMs, requests, targets, plans } = summary;
+  const { arrived, open, ...ends } = requests;
+  const outcomes = Object.entries({ ...ends, "still open": open }).filter(([, count]) => count > 0);
+  const lines = [
+    `${file}: ${events} events in ${seconds(spanMs)}; policy ${policy}, SLO ${sloMs} ms`,
+    `requests: ${[`${arrived} arrived`, ...outcomes.map(([name, count]) => `${count} ${name}`)].join(", ")}`,
+    ...Object.entries(targets).map(([name, { answered, batches, failedBatches, rows, reasons }]) => {
+      if (batches === 0) return `${name}: no batch`;
+      const why = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
+      const failures = failedBatches === 0 ? "" : `, ${failedBatches} failed`;
+      const mean = figure(rows / batches);
+      return `${name}: ${answered} requests, ${batches} batches of ${mean} rows (${why.join(", ")})${failures}`;
+    }),
+    `plans: ${plans.made} made, ${plans.adopted} adopted`,
+    difference === undefined
+      ? `identical: ${decisions} decisions`
+      : differenceText(file, difference, decisions, summary),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function differenceText(
+  file: string,
+  { index, line, recorded, now, fault }: RecordDifference,
+  decisions: number,
+  { startAtMs }: RecordSummary,
+): string {
+  const atMs = (recorded ?? now)?.atMs;
+  const place = line === null ? "after the last decision" : `${file}:${line}`;
+  const when = atMs === undefined ? "" : `, at ${seconds(atMs - startAtMs)}`;
+  const lines = [
+    `different: decision ${index + 1} of ${decisions}, ${place}${when}`,
+    `  recorded: ${recorded === null ? "nothing" : decisionText(recorded)}`,
+    `  now:      ${now === null ? "nothing" : decisionText(now)}`,
+  ];
+  if (recorded !== null && now !== null && recorded.kind === now.kind)
+    lines.push(`  differs in: ${differingFields(recorded, now).join(", ")}`);
+  if (fault !== undefined) lines.push(`  the replay stopped: ${fault}`);
+  return lines.join("\n");
+}
+
+function decisionText(decision: RecordedDecision): string {
+  switch (decision.kind) {
+    case "batch": {
+      const { id, target, rows, plannedRows, reason, requests } = decision;
+      return `batch ${id} to ${target}, ${rows} rows (${plannedRows} planned, ${reason}), requests ${requests.join(", ")}`;
+    }
+    case "barred":
+      return `functions are not called any more for request ${decision.id} (${decision.code})`;
+    case "end":
+      return `request ${decision.id} ends: ${decision.outcome}${decision.code === undefined ? "" : ` (${decision.code})`}`;
+    case "plan":
+      return `plan (${decision.cause}, ${decision.isAdopted ? "adopted" : "not adopted"}): ${decision.text}`;
+  }
+}
+
+function differingFields(recorded: object, now: object): string[] {
+  const [a, b] = [recorded, now].map((each) => new Map(Object.entries(each)));
+  const names = new Set([...(a?.keys() ?? []), ...(b?.keys() ?? [])]);
+  return [...names].filter((name) => JSON.stringify(a?.get(name)) !== JSON.stringify(b?.get(name)));
+}
+
+/** One request: a heading, then a line for each step with its time. */
+export function formatStory({ request, plan, steps }: RequestStory, startAtMs: number): string {
+  const { id, key, atMs, rows, bytes, sloMs } = request;
+  const at = (ms: number): string => seconds(ms - startAtMs);
+  const lines = [
+    `request ${id}: ${counted(rows, "row")}, ${bytes.toLocaleString("en")} bytes, model ${modelOfKey(key) || "(no name)"}`,
+    `  ${at(atMs)}  It arrived. It has to be answered by ${at(atMs + sloMs)}, within ${figure(sloMs)} ms.`,
+  ];
+  if (plan !== null) lines.push(`  ${at(atMs)}  The plan in force, of ${at(plan.atMs)}: ${plan.text}.`);
+  let repeats: AskedStep[] = [];
+  const flush = (): void => {
+    const last = repeats.at(-1);
+    if (last !== undefined) {
+      const asked = counted(repeats.length, "more time");
+      lines.push(
+        `  ${at(last.atMs)}  The policy was asked ${asked}, the last one now, and decided to wait. ${seenText(last, at)}`,
+      );
+    }
+    repeats = [];
+  };
+  for (const [index, step] of steps.entries()) {
+    const before = steps[index - 1];
+    const isRepeat = isWait(step) && before !== undefined && isWait(before);
+    if (isRepeat) {
+      repeats.push(step);
+      continue;
+    }
+    flush();
+    const again = before?.kind === "result" ? "It waits again. " : "";
+    const text = step.kind === "asked" ? again + askedText(step, at) : eventText(step, request, steps);
+    if (text !== "") lines.push(`  ${at(step.atMs)}  ${text}`);
+  }
+  flush();
+  if (!steps.some(({ kind }) => kind === "end")) lines.push("  The record ends before this request does.");
+  return `${lines.join("\n")}\n`;
+}
+
+function isWait(step: RequestStory["steps"][number]): step is AskedStep {
+  return step.kind === "asked" && step.decision.kind === "wait";
+}
+
+type TimeText = (atMs: number) => string;
+
+function askedText(step: AskedStep, at: TimeText): string {
+  return `${afterText(step.after)}, the policy was asked. ${seenText(step, at)} It decided to ${decidedText(step, at)}.`;
+}
+
+function afterText({ kind, id }: AskedStep["after"]): string {
+  switch (kind) {
+    case "arrival":
+      return `After request ${id} had arrived`;
+    case "result":
+      return `After batch ${id} had come back`;
+    case "cancel":
+      return `After request ${id} was cancelled`;
+    case "timer":
+      return "When the timer fired";
+    case "close":
+      return "When the queue began to close";
+    case "refusal":
+      return "After that refusal";
+    default:
+      return `After ${kind}`;
+  }
+}
+
+/** What the policy saw. */
+function seenText({ line, targets }: AskedStep, at: TimeText): string {
+  const { requests, rows, ahead, oldestWaitedMs } = line;
+  const waiting = `${counted(requests, "request")} (${counted(rows, "row")}) waited, ${ahead} before this one, the oldest for ${figure(oldestWaitedMs)} ms`;
+  return `${waiting}; ${targets.map((target) => targetText(target, at)).join("; ")}.`;
+}
+
+function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
+  const calls = `${name}: ${inFlight} of ${maxInFlight} batches under way`;
+  switch (health.kind) {
+    case "healthy":
+      return calls;
+    case "paused":
+      return `${calls}, paused until ${at(health.untilMs)}`;
+    case "probing":
+      return `${calls}, failing since ${at(health.sinceMs)} and probed`;
+    case "excluded":
+      return `${calls}, excluded for this request`;
+  }
+}
+
+function decidedText({ decision, line }: AskedStep, at: TimeText): string {
+  switch (decision.kind) {
+    case "wait":
+      return decision.untilMs === null
+        ? "wait until something happens"
+        : `wait until ${at(decision.untilMs)}, unless something happens before`;
+    case "send":
+      if (line.requests === 1) return `send it to ${decision.target}`;
+      return `send ${counted(decision.requests, "request")} to ${decision.target}, ${decision.isIn ? "with" : "without"} this one`;
+    case "refuse":
+      return `give up the first ${counted(decision.requests, "request")} as too late, ${decision.isIn ? "with" : "without"} this one`;
+  }
+}
+
+function eventText(
+  event: RecordedEvent,
+  request: RequestStory["request"],
+  steps: RequestStory["steps"],
+): string {
+  switch (event.kind) {
+    case "plan":
+      return event.isAdopted ? `A new plan (${event.cause}): ${event.text}.` : "";
+    case "batch": {
+      const { id, target, rows, plannedRows, reason, waitedMs, requests } = event;
+      const others = requests.filter((each) => each !== request.id);
+      const company = others.length === 0 ? "alone" : `with ${requestList(others)}`;
+      return (
+        `It left in batch ${id} to ${target}, ${company}: ${counted(rows, "row")} of ${plannedRows} planned, after` +
+        ` the oldest had waited for ${figure(waitedMs)} ms. Reason "${reason}": ${reasonTexts[reason] ?? reason}.`
+      );
+    }
+    case "result":
+      return resultText(event, request, steps);
+    case "refusal":
+      return `${event.target} could not be sent to: ${event.code} (${event.message}).`;
+    case "barred":
+      return `Functions are not called for it any more: ${event.code}. ${errorKinds[event.code]?.meaning ?? ""}`;
+    case "cancel":
+      return "Its caller gave it up.";
+    case "close":
+      return "The queue began to close: nothing new comes in, and what waits is sent.";
+    case "end":
+      return endText(event, request);
+    default:
+      return `${event.kind}: ${JSON.stringify(event)}`;
+  }
+}
+
+function resultText(
+  event: RecordedEvent & { readonly kind: "result" },
+  { id }: RequestStory["request"],
+  steps: RequestStory["steps"],
+): string {
+  const batch = steps.find(
+    (step): step is RecordedEvent & { kind: "batch" } => step.kind === "batch" && step.id === event.batch,
+  );
+  const tookMs = figure(event.atMs - (batch?.atMs ?? event.atMs));
+  const own = event.unanswered?.find(({ index }) => batch?.requests[index] === id);
+  const fault = own ?? (event.ok ? undefined : event);
+  if (fault !== undefined) {
+    const what =
+      own === undefined ? `Batch ${event.batch} failed` : `Its part of batch ${event.batch} failed`;
+    const pause =
+      fault.retryAfterMs === undefined ? "" : `; come back in ${figure(fault.retryAfterMs)} ms, it said`;
+    return `${what} after ${tookMs} ms: ${fault.code} (${fault.message})${pause}.`;
+  }
+  if (!event.ok) return "";
+  const { serviceMs, serverQueuedMs, coldStartMs } = event;
+  const parts = [
+    serviceMs === undefined ? [] : `the model ran for ${figure(serviceMs)} ms`,
+    serverQueuedMs === undefined ? [] : `the server let it wait for ${figure(serverQueuedMs)} ms`,
+    (coldStartMs ?? 0) === 0 ? [] : `the instance started for ${figure(coldStartMs ?? 0)} ms`,
+  ].flat();
+  return `Batch ${event.batch} was answered after ${tookMs} ms${parts.length === 0 ? "" : `: ${parts.join(", ")}`}.`;
+}
+
+function endText(
+  { atMs: endAtMs, outcome, code }: RecordedEvent & { readonly kind: "end" },
+  { atMs, sloMs }: RequestStory["request"],
+): string {
+  const tookMs = figure(endAtMs - atMs);
+  const leftMs = atMs + sloMs - endAtMs;
+  if (outcome === "served")
+    return `Served in time, ${tookMs} ms after it arrived and ${figure(leftMs)} ms before its deadline.`;
+  if (outcome === "late")
+    return `Served late, ${tookMs} ms after it arrived and ${figure(-leftMs)} ms after its deadline.`;
+  // The error of a failed batch has been shown already.
+  const meaning = code === undefined || outcome === "failed" ? "" : ` ${errorKinds[code]?.meaning ?? ""}`;
+  return `It ended as ${outcome}${code === undefined ? "" : ` (${code})`}, ${tookMs} ms after it arrived.${meaning}`;
+}
+
+/** The first ten by name. */
+function requestList(ids: readonly number[]): string {
+  const shown = ids.slice(0, 10).join(", ");
+  const more = ids.length > 10 ? ` and ${ids.length - 10} more` : "";
+  return `request${ids.length === 1 ? "" : "s"} ${shown}${more}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(3)} s`;
+}

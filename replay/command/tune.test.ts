@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { ParameterGrid, ParameterValues } from "../../client/policies/parameters.ts";
+import { isBetter, tune } from "./tune.ts";
+
+const grid = {
+  rows: { default: 2, candidates: [1, 2, 4, 8] },
+  delayMs: { default: 0, candidates: [0, 10, 20] },
+} as const satisfies ParameterGrid;
+const defaults = { rows: 2, delayMs: 0 };
+
+it("takes what meets the quantile, of those the cheapest, and else the highest share", () => {
+  const of = (inSloShare: number | null, cost: number) => ({ inSloShare, cost });
+  expect(isBetter(of(0.99, 9), of(0.98, 1), 0.99)).toBe(true);
+  expect(isBetter(of(0.995, 8), of(1, 9), 0.99)).toBe(true);
+  expect(isBetter(of(1, 9), of(0.995, 9), 0.99)).toBe(true);
+  expect(isBetter(of(0.9, 9), of(0.8, 1), 0.99)).toBe(true);
+  expect(isBetter(of(0.9, 1), of(0.9, 2), 0.99)).toBe(true);
+  expect(isBetter(of(0.99, 1), of(0.99, 1), 0.99)).toBe(false);
+});
+
+it("goes on from the best of one parameter to the next, and round again while that helps", async () => {
+  const tried: ParameterValues[] = [];
+  const { parameters, summary } = await tune(grid, 0.99, async (values) => {
+    tried.push(values);
+    const { rows = 0, delayMs = 0 } = values;
+    // Rows pay only with a delay: 4 rows are found in the second round.
+    return {
+      inSloShare: 1,
+      cost: (rows === 4 ? 0 : 5) + Math.abs(delayMs - 10) + (delayMs === 10 ? 0 : rows),
+    };
+  });
+  expect(parameters).toEqual({ rows: 4, delayMs: 10 });
+  expect(summary.cost).toBe(0);
+  expect(tried[0]).toEqual(defaults);
+  expect(new Set(tried.map((each) => JSON.stringify(each))).size).toBe(tried.length);
+});
+
+it("never ends worse than the defaults, nor replays more than 40 times, whatever a policy comes to", async () => {
+  const candidates = fc.uniqueArray(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 9 });
+  const anyGrid = fc
+    .dictionary(fc.constantFrom("a", "b", "c", "d", "e", "f"), candidates)
+    .map((lists) =>
+      Object.fromEntries(
+        Object.entries(lists).map(([name, list]) => [name, { default: list[0] as number, candidates: list }]),
+      ),
+    );
+  const outcome = fc.record({ inSloShare: fc.double({ min: 0.98, max: 1, noNaN: true }), cost: fc.nat(20) });
+  await fc.assert(
+    fc.asyncProperty(anyGrid, fc.func(outcome), async (any, comesTo) => {
+      let replays = 0;
+      const replay = async (values: ParameterValues) => {
+        replays++;
+        return comesTo(JSON.stringify(values));
+      };
+      const first = await replay(
+        Object.fromEntries(Object.entries(any).map(([name, parameter]) => [name, parameter.default])),
+      );
+      const { summary, parameters } = await tune(any, 0.99, replay);
+      expect(isBetter(first, summary, 0.99)).toBe(false);
+      expect(replays).toBeLessThanOrEqual(41);
+      for (const [name, value] of Object.entries(parameters)) {
+        expect(any[name]?.candidates).toContain(value);
+      }
+    }),
+  );
+});

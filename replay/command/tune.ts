@@ -1,0 +1,80 @@
+/**
+ * `--tune`: finds the parameters with which a policy does best on a trace, in hindsight, by coordinate descent over its
+ * grid. The search starts from the defaults, so the result is never worse than they are.
+ */
+import { UsageError } from "../../base/usage-error.ts";
+import { defaultValues, type ParameterGrid, type ParameterValues } from "../../client/policies/parameters.ts";
+import { type ReplayPolicyName, replayParameters } from "../peers/registry.ts";
+import type { ReplaySummary } from "../summary.ts";
+
+export interface Tuned<Summary> {
+  readonly parameters: ParameterValues;
+  readonly summary: Summary;
+}
+
+/** What is compared. */
+type Outcome = Pick<ReplaySummary, "inSloShare" | "cost">;
+
+/** Most replays, whatever the grid. */
+const maxReplays = 40;
+
+/** @throws UsageError when the policy has no parameters */
+export function checkTunable(policy: ReplayPolicyName): void {
+  if (replayParameters[policy] !== undefined) return;
+  const names = Object.keys(replayParameters).join(", ");
+  throw new UsageError(`--tune with --policy ${policy}, which has no parameters; allowed: ${names}`);
+}
+
+/** The policy's best parameters; undefined when it has none. */
+export async function tunedParameters(
+  policy: ReplayPolicyName,
+  sloQuantile: number,
+  replay: (parameters: ParameterValues) => Promise<ReplaySummary>,
+): Promise<ParameterValues | undefined> {
+  const grid = replayParameters[policy];
+  return grid === undefined ? undefined : (await tune(grid, sloQuantile, replay)).parameters;
+}
+
+/**
+ * Sets one parameter after another to its best candidate, until none makes a difference or 40 replays are done.
+ *
+ * @param replay what the policy comes to with these parameters
+ */
+export async function tune<Summary extends Outcome>(
+  grid: ParameterGrid,
+  sloQuantile: number,
+  replay: (parameters: ParameterValues) => Promise<Summary>,
+): Promise<Tuned<Summary>> {
+  const tried = new Set<string>();
+  const tryOut = async (parameters: ParameterValues): Promise<Tuned<Summary>> => {
+    tried.add(JSON.stringify(parameters));
+    return { parameters, summary: await replay(parameters) };
+  };
+  let best = await tryOut(defaultValues(grid));
+  for (let before: typeof best | undefined; before !== best;) {
+    before = best;
+    for (const [name, { candidates }] of Object.entries(grid)) {
+      const others = best.parameters;
+      for (const value of candidates) {
+        const parameters = { ...others, [name]: value };
+        if (tried.has(JSON.stringify(parameters))) continue;
+        if (tried.size === maxReplays) return best;
+        const next = await tryOut(parameters);
+        if (isBetter(next.summary, best.summary, sloQuantile)) best = next;
+      }
+    }
+  }
+  return best;
+}
+
+/**
+ * Whether `a` is better than `b`. One that meets the quantile beats one that does not. If both meet it, the cheaper one
+ * wins, then the larger share in SLO; if neither does, the larger share wins, then the cheaper one.
+ */
+export function isBetter(a: Outcome, b: Outcome, sloQuantile: number): boolean {
+  const [shareA, shareB] = [a.inSloShare ?? 1, b.inSloShare ?? 1];
+  const [meetsA, meetsB] = [shareA >= sloQuantile, shareB >= sloQuantile];
+  if (meetsA !== meetsB) return meetsA;
+  if (meetsA) return a.cost < b.cost || (a.cost === b.cost && shareA > shareB);
+  return shareA > shareB || (shareA === shareB && a.cost < b.cost);
+}

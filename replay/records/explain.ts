@@ -1,0 +1,207 @@
+/**
+ * Follows single requests through the replay of a record: what the policy was shown at each decision about a request's
+ * line, what it decided, and every event of the request until its end.
+ */
+import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
+import { type Decision, type Policy, type QueueView, wrapPolicy } from "../../client/policies/policy.ts";
+import type { QueueEvent } from "../../client/queue/queue-event.ts";
+import type { TargetHealth, TargetView } from "../../client/targets/target-view.ts";
+import type { ReplayObserver } from "./recorded-run.ts";
+
+export type RecordedEvent = QueueEvent | PlanRecord;
+export type ArrivalEvent = QueueEvent & { readonly kind: "arrival" };
+
+/** A target as the policy saw it. */
+export interface TargetSeen {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  readonly health: TargetHealth;
+}
+
+/** The policy was asked about the line in which the request waits. */
+export interface AskedStep {
+  readonly kind: "asked";
+  readonly atMs: number;
+  /** The event after which it was asked. */
+  readonly after: { readonly kind: string; readonly id?: number | undefined };
+  /** What waited in the line: requests, rows over all, requests before this one, and the time since the oldest arrived. */
+  readonly line: {
+    readonly requests: number;
+    readonly rows: number;
+    readonly ahead: number;
+    readonly oldestWaitedMs: number;
+  };
+  readonly targets: readonly TargetSeen[];
+  /** `untilMs` is null when the policy waits for the next event. `target` is a name. */
+  readonly decision:
+    | { readonly kind: "wait"; readonly untilMs: number | null }
+    | { readonly kind: "send"; readonly requests: number; readonly target: string; readonly isIn: boolean }
+    | { readonly kind: "refuse"; readonly requests: number; readonly isIn: boolean };
+}
+
+/** One request from its arrival to its end. */
+export interface RequestStory {
+  readonly request: ArrivalEvent;
+  /** The plan in force when it arrived; null when there was none, as under a policy without plans. */
+  readonly plan: PlanRecord | null;
+  /** In order: decisions about its line, and events that concern it. */
+  readonly steps: (AskedStep | RecordedEvent)[];
+}
+
+interface OpenStory extends RequestStory {
+  /** The batch that it is under way in; undefined while it waits. */
+  batch: number | undefined;
+  hasEnded: boolean;
+}
+
+/** What an event may name; a kind of event that is unknown here may name nothing. */
+interface EventNames {
+  readonly id?: number;
+  readonly batch?: number;
+  readonly key?: string;
+}
+
+/** Collects the stories of some requests while a record is replayed. */
+export class StoryCollector implements ReplayObserver {
+  readonly #wanted: ReadonlySet<number>;
+  readonly #stories = new Map<number, OpenStory>();
+  readonly #planByKey = new Map<string, PlanRecord>();
+  #after: AskedStep["after"] = { kind: "start" };
+
+  /** @param wanted ids of the requests */
+  constructor(wanted: Iterable<number>) {
+    this.#wanted = new Set(wanted);
+  }
+
+  get stories(): RequestStory[] {
+    return Array.from(this.#stories.values(), ({ request, plan, steps }) => ({ request, plan, steps }));
+  }
+
+  onEvent(event: RecordedEvent): void {
+    switch (event.kind) {
+      case "arrival":
+        this.#arrived(event);
+        break;
+      case "plan":
+        if (event.isAdopted) this.#planByKey.set(event.key, event);
+        for (const story of this.#open()) if (story.request.key === event.key) story.steps.push(event);
+        return;
+      case "batch":
+        for (const story of this.#open()) {
+          if (!event.requests.includes(story.request.id)) continue;
+          story.batch = event.id;
+          story.steps.push(event);
+        }
+        return;
+      case "end":
+        this.#other(event);
+        for (const story of this.#open()) if (story.request.id === event.id) story.hasEnded = true;
+        return;
+      case "barred":
+        this.#other(event);
+        return;
+      case "result":
+        for (const story of this.#open()) {
+          if (story.batch !== event.batch) continue;
+          story.steps.push(event);
+          story.batch = undefined;
+        }
+        break;
+      case "timer":
+        break;
+      default:
+        this.#other(event);
+    }
+    this.#after = { kind: event.kind, id: namesIn(event).id ?? namesIn(event).batch };
+  }
+
+  watch(policy: Policy): Policy {
+    return wrapPolicy(policy, {
+      decide: (view) => {
+        const decision = policy.decide(view);
+        for (const { story, ahead } of this.#viewsOf(view))
+          story.steps.push(this.#step(view, ahead, decision));
+        return decision;
+      },
+    });
+  }
+
+  *#open(): Generator<OpenStory> {
+    for (const story of this.#stories.values()) if (!story.hasEnded) yield story;
+  }
+
+  #arrived(request: ArrivalEvent): void {
+    if (!this.#wanted.has(request.id)) return;
+    const plan = this.#planByKey.get(request.key) ?? null;
+    this.#stories.set(request.id, { request, plan, steps: [], batch: undefined, hasEnded: false });
+  }
+
+  /** An event concerns the request that it names, or those that wait with the key that it names, or else all. */
+  #other(event: RecordedEvent): void {
+    const { id, key } = namesIn(event);
+    for (const { request, batch, steps } of this.#open()) {
+      const concerns =
+        id === undefined
+          ? key === undefined || (key === request.key && batch === undefined)
+          : id === request.id;
+      if (concerns) steps.push(event);
+    }
+  }
+
+  /** The stories whose requests wait in the line that is shown, with their places in it. */
+  #viewsOf({ line }: QueueView): { readonly story: OpenStory; readonly ahead: number }[] {
+    const open = [...this.#open()];
+    if (open.every(({ request }) => request.key !== line.key)) return [];
+    const found: { story: OpenStory; ahead: number }[] = [];
+    for (let ahead = 0; ahead < line.length; ahead++) {
+      // The queue shows the policy its own requests, which have an id.
+      const { id } = line.at(ahead) as EventNames;
+      const story = open.find(({ request }) => request.id === id);
+      if (story !== undefined) found.push({ story, ahead });
+    }
+    return found;
+  }
+
+  #step(view: QueueView, ahead: number, decision: Decision): AskedStep {
+    const { nowMs, line, targets } = view;
+    return {
+      kind: "asked",
+      atMs: nowMs,
+      after: this.#after,
+      line: {
+        requests: line.length,
+        rows: line.rows,
+        ahead,
+        oldestWaitedMs: nowMs - line.oldestArrivalMs(),
+      },
+      targets: targets.map((target) => {
+        const { name, inFlight, maxInFlight } = target;
+        return { name, inFlight, maxInFlight, health: target.health(nowMs) };
+      }),
+      decision: decisionOf(decision, ahead, targets),
+    };
+  }
+}
+
+function namesIn(event: RecordedEvent): EventNames {
+  return event as EventNames;
+}
+
+function decisionOf(
+  decision: Decision,
+  ahead: number,
+  targets: readonly TargetView[],
+): AskedStep["decision"] {
+  switch (decision.kind) {
+    case "wait":
+      return { kind: "wait", untilMs: decision.untilMs === Infinity ? null : decision.untilMs };
+    case "dispatch": {
+      const { first = 0, count, target } = decision;
+      const isIn = ahead >= first && ahead < first + count;
+      return { kind: "send", requests: count, target: targets[target]?.name ?? String(target), isIn };
+    }
+    case "refuse":
+      return { kind: "refuse", requests: decision.count, isIn: ahead < decision.count };
+  }
+}

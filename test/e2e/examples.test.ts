@@ -1,0 +1,93 @@
+/** Every program in examples/ runs, and prints what its header says. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { executable } from "../support/built.ts";
+
+const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
+const programs: ChildProcess[] = [];
+
+async function start(...command: string[]): Promise<string> {
+  const program = spawn(process.execPath, [executable, ...command, "--port", "0"], {
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  programs.push(program);
+  const [{ url }] = (await once(program, "message")) as [{ url: string }];
+  return url;
+}
+
+afterAll(async () => {
+  await Promise.all(
+    programs.map((program) => {
+      program.kill("SIGTERM");
+      return once(program, "exit");
+    }),
+  );
+});
+
+async function printed(name: string, ...flags: string[]): Promise<string[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, name), ...flags]);
+  return stdout.trimEnd().split("\n");
+}
+
+it("there is a test for each", () => {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
+  expect(names.map((name) => name.slice(0, 2))).toEqual(["01", "02", "03", "04", "05", "06", "07"]);
+});
+
+describe("with an edge server", () => {
+  let edge = "";
+  beforeAll(async () => {
+    edge = await start("edge", "--load", "ocr-cls");
+  });
+
+  it("01 measures it and asks it through the queue", async () => {
+    const lines = await printed("01-library.mjs", edge);
+    expect(lines).toHaveLength(5);
+    for (const line of lines) expect(line).toMatch(/^request \d: answered by edge in a batch of [1-5]$/);
+  });
+
+  it("02 sends batches of four, once nothing is under way", async () => {
+    expect(await printed("02-own-policy.mjs", edge)).toEqual(["batch of 1", "batch of 4", "batch of 4"]);
+  });
+
+  it("05 sends a burst through the daemon, which refuses what cannot be in time", async () => {
+    const queue = await start("vqueue", "--edge", edge, "--no-serverless", "--calibrate", "2");
+    const lines = await printed("05-http-burst.mjs", queue);
+    expect(lines).toHaveLength(13);
+    for (const line of lines.slice(0, 12)) expect(line).toMatch(/: 200 from edge, \d+ rows, waited \d+ ms$/);
+    expect(lines[12]).toContain(": 504 ");
+  });
+});
+
+it("03 squares numbers in batches of three", async () => {
+  const lines = await printed("03-own-target.mjs");
+  expect(lines).toEqual(
+    [1, 2, 3, 4, 5, 6].map((value) => `${value} squared is ${value ** 2}, in a batch of 3`),
+  );
+});
+
+it("04 shares a burst among two edges and functions", async () => {
+  const lines = await printed("04-two-edges-and-two-functions.mjs");
+  expect(lines.map((line) => line.split(":")[0])).toEqual(["box", "laptop", "small", "large"]);
+  const requests = lines.map((line) => Number(/: (\d+) requests/.exec(line)?.[1]));
+  expect(requests.reduce((sum, count) => sum + count)).toBe(150);
+  expect(requests[0]).toBeGreaterThan(0);
+  expect(lines[0]).toContain(" 0.000000 CNY");
+});
+
+it("06 asks a handler of its own", async () => {
+  const edge = await start("edge", "--models", join(folder, "models"));
+  expect(await printed("06-own-handler.mjs", edge)).toEqual(["HELLO!", "WORLD!"]);
+});
+
+it("07 compares a policy of its own on a recorded trace", async () => {
+  const lines = await printed("07-replay-own-policy.mjs");
+  expect(lines).toHaveLength(2);
+  const costs = lines.map((line) => Number(/: ([\d.]+) CNY per 1000, [\d.]+ % in the SLO$/.exec(line)?.[1]));
+  expect(costs[1]).toBeLessThan(costs[0] as number);
+});
