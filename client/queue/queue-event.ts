@@ -37,6 +37,8 @@ export type QueueInput =
   /** The target did not admit the batch that the policy wanted to send. */
   | (ErrorFacts & {
       readonly kind: "refusal";
+      /** The id that the batch would have had; the next batch has it. */
+      readonly batch: number;
       readonly atMs: number;
       readonly target: string;
       readonly key: string;

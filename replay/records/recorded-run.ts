@@ -104,9 +104,9 @@ export function replayRecord(
   const targets = header.targets.map((target): Target<undefined, undefined> => {
     return {
       ...target,
-      admit: () => {
+      admit: ({ id }) => {
         const [next] = refusals;
-        if (next?.target !== target.name) return undefined;
+        if (next?.target !== target.name || next.batch !== id) return undefined;
         refusals = refusals.slice(1);
         return errorOf(next);
       },
