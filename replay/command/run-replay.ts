@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import { version } from "../../base/program/version.ts";
+import { checkInstalled } from "../../base/optional-package.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
@@ -35,6 +36,7 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
   const policies = policiesOf(options);
   const without = learningPartsOf(options.without, policies);
   if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
+  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
   if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
