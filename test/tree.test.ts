@@ -23,7 +23,7 @@ const sources = paths.map((path) => ({ path, text: readFileSync(join(root, path)
 const declaration =
   /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm;
 
-it.skip("no two files export the same name", () => {
+it("no two files export the same name", () => {
   const pathsByName = new Map<string, Set<string>>();
   for (const { path, text } of sources) {
     for (const [, name = ""] of text.matchAll(declaration)) {
@@ -34,7 +34,7 @@ it.skip("no two files export the same name", () => {
   expect(shared.map(([name, paths]) => `${name}: ${[...paths].join(", ")}`)).toEqual([]);
 });
 
-it.skip(`no source file has more than ${most.lines} lines`, () => {
+it(`no source file has more than ${most.lines} lines`, () => {
   const long = sources.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
   expect(long.filter(({ lines }) => lines > most.lines)).toEqual([]);
 });

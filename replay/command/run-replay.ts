@@ -4,7 +4,6 @@
  */
 import { basename } from "node:path";
 import { version } from "../../base/program/version.ts";
-import { checkInstalled } from "../../base/optional-package.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
@@ -35,7 +34,6 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
   const policies = policiesOf(options);
   const without = learningPartsOf(options.without, policies);
   if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
-  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
   const page = options.report === undefined ? undefined : createPageFile(options.report);

@@ -112,19 +112,9 @@ const pages = [
     .map((path) => join("docs", path)),
 ];
 
-/** Not wrapped yet. */
-const unwrapped = new Set([
-  "README.md",
-  "docs/architecture.md",
-  ...["deploy", "functions", "handlers", "models", "replay", "tools"].map((name) => `docs/guide/${name}.md`),
-]);
-
-it.each(pages.filter((page) => !unwrapped.has(page)))(
-  `prose of %s wraps at ${proseWidth} columns: npm run wrap does it`,
-  (page) => {
-    expect(wrapProse(read(page))).toBe(read(page));
-  },
-);
+it.each(pages)(`prose of %s wraps at ${proseWidth} columns: npm run wrap does it`, (page) => {
+  expect(wrapProse(read(page))).toBe(read(page));
+});
 
 it.each(pages)("every link, picture and path of %s is there", (page) => {
   for (const [, link = ""] of read(page).matchAll(/\]\(([^)#]+)\)/g)) {
