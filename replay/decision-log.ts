@@ -1,13 +1,13 @@
 /**
  * The decision log: what a replay did, as lines of JSON in the order of time, for an independent checker. The
- * format is `spillway-log/1`; numbers are written in full.
+ * format is `spillway-log/1`; numbers are written in full precision.
  */
 import type { QueueEvent } from "../client/queue/queue-event.ts";
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { BatchSent, FailureCause } from "./world/batch-sent.ts";
 import type { LogSummary } from "./summary.ts";
 
-/** What a replay was made of. */
+/** What a replay was run with. */
 export interface LogHeader {
   readonly trace: string;
   readonly scenario: string;
@@ -24,13 +24,13 @@ const reasons: Readonly<Record<string, string>> = {
 
 export class DecisionLog {
   readonly #write: (line: string) => void;
-  /** Of the batches under way that will fail. */
+  /** Why the batches in flight that will fail do so, by batch id. */
   readonly #causes = new Map<number, FailureCause>();
 
   readonly #namesEdges: boolean;
 
   /**
-   * @param edges how many edges the scenario has
+   * @param edges number of edges in the scenario
    * @param write takes one line with its line feed
    */
   constructor(header: LogHeader, edges: number, write: (line: string) => void) {
@@ -84,7 +84,7 @@ export class DecisionLog {
     this.#put({ kind: "summary", requests, served, inSlo, cost, currency });
   }
 
-  /** The only edge need not be named. */
+  /** A single edge is not named. */
   #placeOf(place: BatchSent["place"]): object {
     if (place.target === "serverless" || this.#namesEdges) return place;
     return { target: place.target, replica: place.replica };

@@ -1,6 +1,6 @@
 /**
- * Replays a trace: the daemon's virtual queue under a virtual clock, with the targets of a scenario. At one
- * moment news comes first (answers and errors), then arrivals, then the queue's timer.
+ * Replays a trace: the daemon's virtual queue runs on a virtual clock, with the targets of a scenario. At one
+ * moment answers and errors come first, then arrivals, then the queue's timer.
  */
 import { basename } from "node:path";
 import type { PriceSheet } from "../serverless/prices/price.ts";
@@ -22,9 +22,9 @@ import { worldTargets } from "./world/world.ts";
 
 /** Where a decision log goes. */
 export interface LogSink {
-  /** Takes one line with its line feed; it may be kept until `flush`. */
+  /** Takes one line with its line feed; it may keep the line until `flush`. */
   write(line: string): void;
-  /** Called now and then: resolves when there is room for more. */
+  /** Called from time to time; resolves when there is room for more. */
   flush(): Promise<void>;
 }
 
@@ -32,19 +32,19 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly trace: TextFile;
   readonly scenario: Scenario;
   readonly sheet: PriceSheet;
-  /** Makes the policy from what it may know. */
+  /** Makes the policy from its inputs. */
   readonly policy: (inputs: PolicyInputs) => Policy;
   /** Parts of the policy's learning that are switched off. Default: none. */
   readonly without?: readonly LearningPart[] | undefined;
   readonly log?: LogSink | undefined;
-  /** Collects what happened when, for pictures. */
+  /** Collects what happened over time, for charts. */
   readonly timeline?: Timeline | undefined;
-  /** Told now and then how many requests have arrived, and up to which moment. */
+  /** Called from time to time with the number of requests that have arrived, and the present time. */
   readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
 }
 
 /**
- * Replays a trace under one policy. The same options give the same log, to the last byte, on every machine.
+ * Replays a trace under one policy. The same options give the same log, byte for byte, on every machine.
  *
  * @example
  * const world = readWorld("trace.csv", "world.json");

@@ -1,47 +1,47 @@
-/** What a replay came to: requests by how they ended, latencies, money, and who served how much. */
+/** The result of a replay: requests by how they ended, latencies, costs, and how much each target served. */
 import type { TargetKind } from "../client/targets/target.ts";
 import type { End } from "../client/queue/request.ts";
 import { type BatchSent, targetOf, type TraceRequest } from "./world/batch-sent.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
 
-/** What the decision log's last line says. */
+/** What the decision log's last line holds. */
 export interface LogSummary {
   readonly requests: number;
   /** Answered, in time or late. */
   readonly served: number;
-  /** Answered at most the SLO after they arrived. */
+  /** Answered at most the SLO after their arrival. */
   readonly inSlo: number;
   readonly cost: number;
   readonly currency: string;
 }
 
-/** One target's part. */
+/** The part of one target in a replay. */
 export interface TargetSummary {
   readonly kind: TargetKind;
   readonly served: number;
-  /** Of all that was served; null when nothing was. */
+  /** Share of all served requests; null when there are none. */
   readonly share: number | null;
-  /** Batches that were answered, and those that failed. */
+  /** Batches that were answered, and batches that failed. */
   readonly batches: number;
   readonly failedBatches: number;
-  /** Of the answered batches; null when there are none. */
+  /** Mean rows of the answered batches; null when there are none. */
   readonly meanBatchRows: number | null;
   readonly cost: number;
 }
 
 export interface ReplaySummary extends LogSummary {
   readonly kind: "summary";
-  /** Null when nothing arrived, as are the other ratios. */
+  /** Null when nothing arrived, like the other ratios. */
   readonly inSloShare: number | null;
   readonly costPer1000: number | null;
   readonly late: number;
   readonly refused: number;
   readonly failed: number;
-  /** Of the requests that were served, from arrival to answer; off by at most 0.1 %, the maximum exact. */
+  /** Of the served requests, from arrival to answer; within 0.1 %, the maximum exact. */
   readonly latencyMs: Readonly<Record<"p50" | "p95" | "p99" | "max", number | null>>;
-  /** Those that were found, of a policy that was tuned. */
+  /** The parameters that were found for a tuned policy. */
   readonly parameters?: Readonly<Record<string, number>>;
-  /** By name, in the queue's order. */
+  /** By target name, in the queue's order. */
   readonly targets: Readonly<Record<string, TargetSummary>>;
 }
 
@@ -73,7 +73,6 @@ export class Tally {
     );
   }
 
-  /** A batch was sent. */
   sent(sent: BatchSent): void {
     const { batch, end } = sent;
     const tally = this.#target(targetOf(sent));
@@ -88,7 +87,6 @@ export class Tally {
     this.#cost += end.call.cost;
   }
 
-  /** A request has ended. */
   ended(end: End<TraceRequest>, nowMs: number): void {
     this.#ends[end.outcome]++;
     if ("error" in end) return;
@@ -147,7 +145,7 @@ function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
   };
 }
 
-/** Rows a batch over the answered batches of all edges, or all functions; null when there are none. */
+/** Mean rows of the answered batches of all edges, or of all functions; null when there are none. */
 export function meanRowsOf({ targets }: ReplaySummary, kind: TargetKind): number | null {
   const ofKind = Object.values(targets).filter((target) => target.kind === kind);
   const batches = ofKind.reduce((sum, target) => sum + target.batches, 0);

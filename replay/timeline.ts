@@ -1,7 +1,7 @@
 /**
- * What happened when, for pictures of a replay: arrivals, latencies, money and plans by time, and batch sizes by
- * target. In bounded memory however long the trace is: at most 300 buckets of time, and twice as wide ones as soon
- * as these do not reach.
+ * What happened over time in a replay, for charts: arrivals, latencies, costs and plans by time, and batch
+ * sizes by target. Memory is bounded however long the trace is: there are at most 300 buckets of time, and
+ * their width doubles whenever that is not enough.
  */
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { TargetProfile } from "../client/policies/target-profile.ts";
@@ -11,40 +11,40 @@ import { type CumulativeCount, LatencyHistogram } from "../base/latency-histogra
 
 const mostBuckets = 300;
 const firstWidthMs = 1_000;
-/** Latencies of one bucket are told apart by 1/32: pictures need no more, and there are many buckets. */
+/** Relative precision of a bucket's latencies: 1/32. Charts need no more, and there are many buckets. */
 const fractionBits = 5;
 
 /** One bucket of time; the first begins at 0. */
 export interface TimelineBucket {
   readonly arrivals: number;
-  /** Of the calls that were sent in it. */
+  /** Cost of the calls that were sent in it. */
   readonly cost: number;
-  /** Of the served requests that arrived in it, off by at most 2 %; undefined when there is none. */
+  /** Of the served requests that arrived in it, within 2 %; undefined when there are none. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
-  /** How many plans were made in it, by their cause. */
+  /** Number of plans made in it, by cause. */
   readonly plans: ReadonlyMap<string, number>;
 }
 
 export interface TimelinePicture {
   readonly widthMs: number;
-  /** Until the last arrival; at least one millisecond. */
+  /** Time until the last arrival; at least one millisecond. */
   readonly spanMs: number;
   readonly moments: readonly TimelineBucket[];
-  /** Answered batches by target and by their number of rows (index 0 unused). */
+  /** Number of answered batches, by target and by rows (index 0 is unused). */
   readonly batches: ReadonlyMap<string, readonly number[]>;
   /** Of all served requests. */
   readonly latencies: readonly CumulativeCount[];
 }
 
-/** Collects while a replay runs; all times from its start. */
+/** Collects a timeline while a replay runs; all times count from its start. */
 export class Timeline {
   #widthMs = firstWidthMs;
   #lastArrivalAtMs = 0;
   #buckets: Bucket[] = [];
   readonly #batches = new Map<string, Float64Array>();
 
-  /** @param targets those of the queue */
+  /** @param targets the queue's targets */
   constructor(targets: readonly TargetProfile[]) {
     for (const { name, maxBatchRows } of targets) this.#batches.set(name, new Float64Array(maxBatchRows + 1));
   }
@@ -54,7 +54,6 @@ export class Timeline {
     this.#lastArrivalAtMs = atMs;
   }
 
-  /** A batch was sent. */
   sent(sent: BatchSent): void {
     const { batch, formedAtMs, end } = sent;
     if (!end.ok) return;
@@ -63,7 +62,6 @@ export class Timeline {
     if (end.call !== undefined) this.#at(formedAtMs).cost += end.call.cost;
   }
 
-  /** A request has ended. */
   ended(end: End<TraceRequest>, nowMs: number): void {
     if ("error" in end) return;
     const { arrivedAtMs } = end.answer;

@@ -1,8 +1,13 @@
-/** Lets a policy see some of the queue's targets only, under indices of its own. */
+/** Wraps a policy so that it sees only some of the queue's targets, under indices of its own. */
 import type { TargetView } from "../targets/target-view.ts";
 import { type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 
-/** @param indices of the targets that the policy sees, among the queue's */
+/**
+ * @param indices the queue's indices of the targets that the policy sees
+ *
+ * @example The policy's target 1 is the queue's target 2:
+ * const policy = amongTargets(fixedPolicy({ batchRows: [20, 2], timeoutMs: 400 }), [0, 2]);
+ */
 export function amongTargets(policy: Policy, indices: readonly number[]): Policy {
   let all: readonly TargetView[] = [];
   let some: readonly TargetView[] = [];

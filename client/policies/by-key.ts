@@ -1,10 +1,10 @@
 /**
- * One policy for each key: models differ in what their batches take, so each is planned and learned on its own. The
- * key longest unused is forgotten when there are too many and none of its batches is under way.
+ * One policy for each key. Models differ in how long their batches take, so each key plans and learns on its
+ * own. When there are too many keys, the least recently used ones that have no batch in flight are forgotten.
  */
 import type { Policy } from "./policy.ts";
 
-/** Keys that are remembered; those with batches under way beyond it. */
+/** Keys that are remembered; keys with batches in flight are kept beyond that. */
 const maxKeys = 64;
 
 interface Inner {
@@ -12,9 +12,9 @@ interface Inner {
   batchesUnderWay: number;
 }
 
-/** @param make makes the policy of a key; it decides by nothing but what concerns that key */
+/** @param make makes the policy of a key, which is told only of that key's requests and batches */
 export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy {
-  /** The least recently used first. */
+  /** Least recently used first. */
   const inners = new Map<string, Inner>();
   const innerOf = (key: string): Inner => {
     const inner = inners.get(key) ?? { policy: make(key), batchesUnderWay: 0 };

@@ -1,6 +1,6 @@
 /**
- * The fixed plan with its original figures, between the edges and one size of function: the cheapest that is fast
- * enough after the timeout.
+ * The fixed plan with its original figures, for the edges and one size of function: the cheapest size that
+ * still meets the SLO after the timeout.
  */
 import type { Policy } from "../../client/policies/policy.ts";
 import { amongTargets } from "./among-targets.ts";
@@ -11,17 +11,18 @@ import { cheapestWithin, type TargetProfile } from "../../client/policies/target
 import type { TargetKind } from "../targets/target.ts";
 
 export const fixedParameters = {
-  /** Rows of a batch to the edge, at most its largest. */
+  /** Rows of a batch to an edge, at most its largest. */
   edgeRows: { default: 20, candidates: [1, 2, 4, 8, 16, 20, 32, 64] },
   /** Rows of a batch to the function, at most its largest. */
   functionRows: { default: 2, candidates: [1, 2, 4, 8, 16, 32] },
-  /** The part of the SLO that a request waits at most. */
+  /** Longest wait of a request, as a part of the SLO. */
   timeoutPart: { default: 0.4, candidates: [0.05, 0.1, 0.2, 0.4, 0.6, 0.8] },
 } as const satisfies ParameterGrid;
 
-/** The quantile of service times by which a size is fast enough. */
+/** The quantile of the service time that must meet the SLO. */
 const quantile = 0.95;
 
+/** @throws RangeError when the targets hold no edge or no function */
 export function fixedByProfile(
   { targets, sloMs }: PolicyInputs,
   values = defaultValues(fixedParameters),

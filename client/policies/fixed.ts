@@ -1,25 +1,26 @@
 /**
- * The fixed plan: batches of a set size to the edge and to the functions in turn, each leaving when it is
- * full, when its oldest request has waited for the timeout, or when the earliest deadline leaves no more
- * time. It plans nothing, so it is what every better policy is measured against.
+ * The fixed plan: batches of a set size go to the targets in turn. A batch is sent when it is full, when its
+ * oldest request has waited for the timeout, or when the earliest deadline leaves no more time. It plans
+ * nothing, so it is the baseline against which better policies are measured.
  */
 import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, type ReleaseReason, requestsWithin } from "./policy.ts";
 
 export interface FixedPlan {
-  /** Rows a batch aims at, by target, in the order of the queue's targets; each an integer from 1. */
+  /** Planned rows of a batch by target, in the order of the queue's targets; each an integer from 1. */
   readonly batchRows: readonly number[];
-  /** Longest time that a request waits for company, from its arrival, in milliseconds. */
+  /** Longest time that a request waits for others to share its batch, from its arrival, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 /**
  * Makes the fixed plan's policy.
  *
- * @example
- * fixedPolicy({ batchRows: [20, 2], timeoutMs: 400 }); // 20 rows to the edge, then 2 to a function, after 0.4 s at most
- *
  * @throws RangeError when a batch size is not an integer from 1 or the timeout is negative
+ *
+ * @example With 20 waiting requests of one row and two healthy targets:
+ * const policy = fixedPolicy({ batchRows: [20, 2], timeoutMs: 400 });
+ * policy.decide(view); // { kind: "dispatch", count: 20, target: 0, plannedRows: 20, reason: "full" }
  */
 export function fixedPolicy(plan: FixedPlan): Policy {
   for (const rows of plan.batchRows) {
@@ -58,8 +59,8 @@ function decide(plan: FixedPlan, view: QueueView, batchesSent: number): Decision
 }
 
 /**
- * The target whose turn it is, or the next one after it that can take a batch now. A request that failed once does not
- * probe whether a target is back while another one is healthy.
+ * The next target in turn that can take a batch now. A request that has failed before does not probe a target
+ * while another target is healthy.
  */
 function nextTarget({ targets, nowMs, line }: QueueView, batchesSent: number): number | undefined {
   let probed: number | undefined;

@@ -1,15 +1,22 @@
-/** What is learned of the targets of a queue, shared by the policies of all its models. */
+/** What is learned about the targets of a queue, shared by the policies of all its models. */
 import { LearnedEdge } from "../targets/learned-edge.ts";
 import { LearnedFunctions } from "../targets/learned-functions.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
 
 export interface LearnedTargets {
-  /** By the index of the target. */
+  /** By target index. */
   readonly edges: ReadonlyMap<number, LearnedEdge>;
   readonly functions: LearnedFunctions;
 }
 
-/** Nothing is learned yet: the links are as the profiles say. Functions share one link. */
+/**
+ * The state before anything was learned: links are as the profiles say. All functions share one link.
+ *
+ * @example With an edge as target 0, whose profile says 4 ms of round trip:
+ * const { edges, functions } = learnedTargets({ targets: [edge, small], sloMs: 1_000 });
+ * edges.get(0)?.link.rttMs; // 4
+ * functions.link.freeAtMs; // -Infinity: nothing was sent yet
+ */
 export function learnedTargets({
   targets,
   sloMs,

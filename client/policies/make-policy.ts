@@ -1,7 +1,4 @@
-/**
- * What the policy of a queue is made from, as data, and how: the daemon and the replay of its record make the same
- * policy from the same data.
- */
+/** Makes a queue's policy from data, so that the daemon and the replay of its record make the same policy. */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { type FixedPlan, fixedPolicy } from "./fixed.ts";
@@ -22,20 +19,21 @@ export type QueuePolicy =
       readonly name: Exclude<PolicyName, "fixed">;
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
-      /** In the order of the queue's targets, each with some model. */
+      /** In the order of the queue's targets; each has at least one model. */
       readonly targets: readonly ProfiledTarget[];
       readonly prices: PriceSheet;
     };
 
 export interface PolicyListener {
-  /** A key's policy works with another plan. */
+  /** The policy of a key has made a plan. */
   onPlan?(key: string, change: PlanChange): void;
-  /** A model came that is not in the profile; another one's times stand for it. */
+  /** A model arrived that is not in the profile; the times of `standIn` are used for it. */
   onStandIn?(model: string, standIn: string): void;
 }
 
 /**
- * Makes a policy that plans and learns for each key on its own, and shares what is learned of the targets.
+ * Makes a policy that plans and learns for each key on its own and shares what is learned about the targets.
+ * The fixed plan learns nothing and is one policy for all keys.
  *
  * @example
  * const { targets } = await calibrate(options);
@@ -45,7 +43,7 @@ export interface PolicyListener {
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return fixedPolicy(from);
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;
-  // Worked out once a model: keys come with every new shape.
+  // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
   const profilesOf = (model: string): readonly TargetProfile[] => {
     const profiles = profilesByModel.get(model) ?? profiledTargets(targets, model, prices);
@@ -73,7 +71,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
   });
 }
 
-/** How late a timer may be on a machine that does other things too. */
+/** How late a timer may fire on a machine that also does other work. */
 function slackMs(sloMs: number): number {
   return Math.min(10, 0.02 * sloMs);
 }

@@ -1,4 +1,4 @@
-/** Makes a target's profile for policies from measured times: those of a replay's world or of a live target. */
+/** Makes the profile of a target from measured times: those of a replay's world or of a real target. */
 import type { TargetKind } from "../targets/target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
@@ -8,7 +8,7 @@ export interface MeasuredTarget {
   /** Batches that the target serves at once. */
   readonly replicas: number;
   readonly link: { readonly rttMs: number; readonly uplinkMbps: number };
-  /** Of one row. */
+  /** Bytes of a request of one row. */
   readonly requestBytes: number;
   readonly service: {
     /** Rows of the largest batch. */
@@ -16,15 +16,15 @@ export interface MeasuredTarget {
     /** Service time of `rows` rows at the quantile `u`. */
     quantileMs(rows: number, u: number): number;
   };
-  /** What a call that was served for so long costs; 0 at the edge. */
+  /** What a call with this service time costs; 0 at the edge. */
   costOf(serviceMs: number): number;
-  /** How long an instance takes to start, mostly at most; 0 where nothing starts. */
+  /** A high quantile of the time that an instance takes to start; 0 where nothing starts. */
   readonly coldStartMs: number;
   /** Time without a call after which an instance is stopped. */
   readonly idleMs: number;
 }
 
-/** Quantiles that a mean over the service time's distribution is taken from. */
+/** Number of quantiles over which a mean of the service time is taken. */
 const meanSteps = 200;
 
 export function targetProfile(target: MeasuredTarget): TargetProfile {
@@ -46,7 +46,12 @@ export function targetProfile(target: MeasuredTarget): TargetProfile {
   };
 }
 
-/** Time that `bytes` take through an uplink, without faults. */
+/**
+ * Time that `bytes` take through an uplink without faults, in milliseconds.
+ *
+ * @example
+ * uploadMs(125_000, 8); // 125: a megabit through 8 Mbit/s
+ */
 export function uploadMs(bytes: number, uplinkMbps: number): number {
   return (bytes * 8) / (uplinkMbps * 1_000);
 }

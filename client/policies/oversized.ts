@@ -1,11 +1,11 @@
 /**
- * Requests of more rows than any target was measured with, before a policy that plans by measured batches: each goes
- * alone, at once, to the first target that can take it. Nobody knows how long it takes, but refusing it helps nobody.
+ * Wraps a policy that plans with measured batches. A request with more rows than any measured batch is sent
+ * alone, at once, to the first target that has room. Its latency is unknown, but refusing it helps nobody.
  */
 import { hasRoom, readyAtMs } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 
-/** @param mostRows rows of the largest batch that `policy` plans with; it is not told of larger ones */
+/** @param mostRows rows of the largest batch that `policy` plans with; it is not told about larger batches */
 export function oversizedFirst(policy: Policy, mostRows: number): Policy {
   return wrapPolicy(policy, {
     arrived: (key, rows, nowMs) => policy.arrived?.(key, Math.min(rows, mostRows), nowMs),
@@ -27,9 +27,9 @@ function hasOversized({ line }: QueueView, mostRows: number): boolean {
   return false;
 }
 
-/** Undefined when no request of the line is oversized. */
+/** What to do with the first oversized request; undefined when the line has none. */
 function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): Decision | undefined {
-  // No request has more rows than all of them together, which is known without a look at each.
+  // No request has more rows than the whole line, so most lines need no scan.
   if (line.rows <= mostRows) return undefined;
   for (let first = 0; first < line.length; first++) {
     const { rows } = line.at(first);
@@ -37,7 +37,7 @@ function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): D
     const target = targets.findIndex((each) => hasRoom(each, nowMs));
     if (target !== -1)
       return { kind: "dispatch", first, count: 1, target, plannedRows: rows, reason: "full" };
-    // Nothing could be sent now, so nobody is held up.
+    // No target has room, so waiting delays no other request.
     const resumeMs = targets.map((each) => readyAtMs(each.health(nowMs))).filter((atMs) => atMs > nowMs);
     return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
   }

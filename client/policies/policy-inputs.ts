@@ -1,14 +1,14 @@
-/** What a policy is made from: the same in replay as wherever targets were profiled. */
+/** What a policy is made from. It is the same in replay and in a daemon whose targets were profiled. */
 import type { LearnedTargets } from "./learned-targets.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
 /**
- * Why a plan was made: the first one; the arrival rate has changed; a target or link has become slower or faster;
- * or simply because time has passed.
+ * Why a plan was made: it is the first one (`start`), the arrival rate has changed (`changepoint`), a target
+ * or link has become slower or faster (`drift`), or some time has passed (`heartbeat`).
  */
 export type PlanCause = "start" | "changepoint" | "drift" | "heartbeat";
 
-/** What a policy that plans learns by; switched off only to see what each is worth. */
+/** The parts of a policy's learning. Each can be switched off to see what it is worth. */
 export const learningParts = ["detector", "refit", "margin", "drift"] as const;
 export type LearningPart = (typeof learningParts)[number];
 
@@ -16,11 +16,11 @@ export type LearningPart = (typeof learningParts)[number];
 export interface PlanChange {
   readonly atMs: number;
   readonly cause: PlanCause;
-  /** The arrival rate it plans for, in requests a second. */
+  /** The arrival rate that it plans for, in requests per second. */
   readonly ratePerS: number;
-  /** False: it promises too little to change anything. */
+  /** False: it promises too little, so the present plan stays. */
   readonly isAdopted: boolean;
-  /** In words, for a person. */
+  /** The plan in words. */
   readonly text: string;
   /** The policy's own figures. */
   readonly plan: object;
@@ -31,15 +31,15 @@ export interface PolicyInputs {
   readonly targets: readonly TargetProfile[];
   /** Time from arrival to deadline. */
   readonly sloMs: number;
-  /** Share of the requests that must be in SLO. */
+  /** Share of the requests that must meet the SLO. */
   readonly sloQuantile: number;
-  /** The currency of the targets' costs, for plans in words. */
+  /** Currency of the targets' costs, for plans in words. */
   readonly currency: string;
-  /** A policy that plans tells of each plan here, from inside its own methods. */
+  /** Called by a policy that plans, for each plan, from inside its own methods. */
   readonly onPlan: (change: PlanChange) => void;
-  /** Longest time that a request waits for company, in milliseconds from its arrival. Default: no limit of its own. */
+  /** Longest wait of a request for others to share its batch, in milliseconds from arrival. Default: none. */
   readonly maxWaitMs?: number | undefined;
-  /** What is learned of the targets, shared by the policies of all models. Default: this policy's own. */
+  /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
   /** Parts of the learning that are switched off. Default: none. */
   readonly without?: readonly LearningPart[] | undefined;

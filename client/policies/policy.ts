@@ -1,6 +1,6 @@
 /**
- * What a policy sees and what it may decide. Deciding is apart from doing: `decide` changes nothing, the queue carries
- * its decision out and tells the policy so, and the same policy runs live and in replay.
+ * What a policy sees and what it may decide. Deciding is separate from acting: `decide` changes nothing, and
+ * the queue tells the policy when it carries a decision out. So the same policy runs live and in replay.
  */
 import type { TargetView } from "../targets/target-view.ts";
 
@@ -10,23 +10,23 @@ export interface WaitingRequest {
   readonly bytes: number;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
-  /** How often it was sent and came back failed. */
+  /** How often it was sent and failed. */
   readonly attempts: number;
 }
 
-/** Waiting requests that may share a batch and may go to the same targets, earliest deadline first. */
+/** Waiting requests that may share a batch and have the same eligible targets, earliest deadline first. */
 export interface LineView {
   readonly key: string;
-  /** Requests waiting, at least 1 when a policy is asked. */
+  /** Number of waiting requests, at least 1 when a policy is asked. */
   readonly length: number;
-  /** Rows over all of them. */
+  /** Rows of all its requests. */
   readonly rows: number;
   at(index: number): WaitingRequest;
-  /** The earliest arrival of all that wait; not always that of the earliest deadline. */
+  /** The earliest arrival among the waiting requests, which is not always that of the earliest deadline. */
   oldestArrivalMs(): number;
 }
 
-/** A batch that leaves now, told to the policy that decided so. */
+/** A batch that is sent now, as told to the policy that decided on it. */
 export interface SentBatch {
   /** Counts from 0 over all batches of the queue. */
   readonly id: number;
@@ -39,7 +39,7 @@ export interface SentBatch {
 
 /** How a batch ended, told to the policy before it decides again. */
 export interface EndedBatch extends SentBatch {
-  /** Sum over its requests. */
+  /** Bytes of all its requests. */
   readonly bytes: number;
   readonly endedAtMs: number;
   /** Times as in the target's result; undefined when the batch failed. */
@@ -57,9 +57,9 @@ export interface EndedBatch extends SentBatch {
 export interface QueueView {
   readonly nowMs: number;
   readonly line: LineView;
-  /** In the order of the queue's targets, whose indices decisions and batches name. */
+  /** In the order of the queue's targets. Decisions and batches refer to them by index. */
   readonly targets: readonly TargetView[];
-  /** True when the queue is closing: nothing more will come, so waiting for company is pointless. */
+  /** True when the queue is closing: no more requests will come, so there is no point in waiting for them. */
   readonly draining: boolean;
 }
 
@@ -67,9 +67,9 @@ export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
 export type Decision =
   /**
-   * Send `count` requests, from the one at index `first` on (default 0), to the target with that index.
-   * `plannedRows`: how many it aimed at. `giveUpAtMs`: when the call fails, at the latest, unless the target's own
-   * time for a call is over before; its requests are then in line again.
+   * Send `count` requests, starting at index `first` (default 0), to the target with that index.
+   * `plannedRows`: the batch size that was aimed at. `giveUpAtMs`: when to give the call up at the latest,
+   * unless the target's own time limit for a call comes first; its requests then wait in line again.
    */
   | {
       readonly kind: "dispatch";
@@ -82,19 +82,20 @@ export type Decision =
     }
   /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
   | { readonly kind: "wait"; readonly untilMs: number }
-  /** Give up the first `count` requests: they can no longer be served in time. */
+  /** Refuse the first `count` requests, which can no longer be served in time. */
   | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" };
 
 /**
- * A policy decides by what it is shown and by what it has learned from the events that it is told of. It reads no clock
- * and no randomness, so the same events make it decide the same. `decide` is pure: asked twice, it answers the same
- * twice, and only the other methods change what it knows.
+ * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
+ * from the events that it was told about. It reads no clock and no randomness, so the same events lead to the
+ * same decisions. `decide` is pure: asked twice, it answers the same twice. Only the other methods change
+ * anything.
  *
  * @example A policy that sends each request alone to the first target:
  * const first: Policy = {
  *   name: "first",
  *   decide: ({ nowMs, targets: [target] }) =>
- *     hasRoom(target, nowMs)
+ *     target !== undefined && hasRoom(target, nowMs)
  *       ? { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" }
  *       : { kind: "wait", untilMs: nowMs + 10 },
  * };
@@ -102,21 +103,27 @@ export type Decision =
 export interface Policy {
   readonly name: string;
   decide(view: QueueView): Decision;
-  /** A request has arrived and was let in; `decide` is asked next. */
+  /** A request has arrived and was accepted; `decide` is asked next. */
   arrived?(key: string, rows: number, nowMs: number): void;
-  /** Time to make plans that are due; `decide` is asked next for a line of that key. */
+  /** Make the plans that are due; `decide` is asked next about a line of that key. */
   plan?(key: string, nowMs: number): void;
-  /** The queue carries out what `decide` said for this view; a batch that its target does not admit is not carried out. */
+  /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
   took?(view: QueueView, decision: Decision): void;
-  /** The batch that `decide` asked for leaves. */
+  /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;
-  /** A batch has come back; `decide` is asked next for every line. */
+  /** A batch has come back; `decide` is asked next about every line. */
   ended?(batch: EndedBatch): void;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
 
-/** A policy that does as `inner` does but for the methods in `changes`. */
+/**
+ * A policy that behaves like `inner`, except for the methods in `changes`.
+ *
+ * @example A policy that counts what it is asked:
+ * let asked = 0;
+ * const counting = wrapPolicy(inner, { decide: (view) => (asked++, inner.decide(view)) });
+ */
 export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
   return {
     name: inner.name,
@@ -131,8 +138,11 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
 }
 
 /**
- * How many requests from the front fit in `maxRows` rows: at least 1, because a request that alone has more
- * rows goes alone.
+ * How many requests from the front fit in `maxRows` rows. At least 1: a request with more rows is sent alone.
+ *
+ * @example With waiting requests of 2, 2 and 3 rows:
+ * requestsWithin(line, 5); // 2
+ * requestsWithin(line, 1); // 1
  */
 export function requestsWithin(line: LineView, maxRows: number): number {
   let rows = 0;

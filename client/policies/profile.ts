@@ -1,6 +1,6 @@
 /**
- * A profile: what was measured of the targets, as data. It is a file that a user keeps, the header of a record, and
- * what a policy's inputs are made from; its times have the form that a replay's scenario has.
+ * A profile: what was measured of the targets, as data. A user keeps it as a file, a record has it in its
+ * header, and a policy's inputs are made from it. Its times have the form that a scenario of a replay has.
  */
 import { z } from "zod";
 
@@ -28,9 +28,9 @@ const target = {
   /** Batches that the target serves at once. */
   replicas: z.number().int().min(1),
   link: z.strictObject({ rttMs: ms, uplinkMbps: z.number().positive() }),
-  /** Cold starts that were seen. */
+  /** Observed cold starts, in milliseconds. */
   coldStartMs: z.array(ms),
-  /** By name of the model. */
+  /** By model name. */
   models: z.record(z.string(), modelTimes),
 };
 
@@ -57,10 +57,11 @@ export type ProfiledTarget = Profile["targets"][number];
  * Reads a profile and checks it.
  *
  * @example
- * parseProfile(readFileSync("profile.json", "utf8"), "profile.json").targets[0].models["ocr-cls"].maxBatch; // 16
+ * const { targets } = parseProfile(readFileSync("profile.json", "utf8"), "profile.json");
+ * targets[0].models["ocr-cls"].maxBatch; // 16
  *
  * @param file name of the profile, for messages
- * @throws Error that names the file and the field, or says why the text is no JSON
+ * @throws Error that names the file and the field, or says why the text is not JSON
  */
 export function parseProfile(text: string, file: string): Profile {
   let content: unknown;
@@ -76,7 +77,7 @@ export function parseProfile(text: string, file: string): Profile {
 }
 
 /**
- * A target's times of a model; where it has none, those of its first one.
+ * A target's times for a model; when it has none, those of its first model.
  *
  * @throws RangeError when it has no model
  */

@@ -1,4 +1,4 @@
-/** What a policy for one model knows of the targets, from a profile and a price sheet. */
+/** What a policy for one model knows about the targets, made from a profile and a price sheet. */
 import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 import { quantileOfSorted } from "../../base/quantile.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
@@ -6,22 +6,25 @@ import { type ProfiledTarget, timesOf } from "./profile.ts";
 import { targetProfile } from "./measured-target.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
-/** Which of the cold starts that were seen is reckoned with. */
+/** The quantile of the observed cold starts that policies plan with. */
 const coldStartQuantile = 0.9;
-/** Providers do not say how long an idle instance is kept; this is a time that those known keep it for. */
+/** Providers do not say how long they keep an idle instance; known providers do keep it for this long. */
 const idleMs = 180_000;
 
 /**
- * The model whose times stand for `model`: itself where a target has it, else the first that one has.
+ * The model whose times are used for `model`: itself if a target has it, else the first target's first model.
  *
- * @param targets of which each has some model
+ * @param targets each with at least one model
+ *
+ * @example When the targets were measured with "resnet" only:
+ * standInFor("bert", targets); // "resnet"
  */
 export function standInFor(model: string, targets: readonly ProfiledTarget[]): string {
   if (targets.some(({ models }) => models[model] !== undefined)) return model;
   return Object.keys(targets[0]?.models ?? {})[0] ?? model;
 }
 
-/** In the order of the targets; a target without that model tells of its first one. */
+/** The targets' profiles, in their order. A target without that model gives the times of its first model. */
 export function profiledTargets(
   targets: readonly ProfiledTarget[],
   model: string,

@@ -1,6 +1,6 @@
 /**
- * What a policy knows of a target before it has seen a batch: measured latencies and prices by rows. Lists by
- * rows begin with 0 rows, whose entry is 0.
+ * What a policy knows about a target before it has seen a batch: measured latencies and prices by rows.
+ * Tables by rows begin with 0 rows, whose entry is 0.
  */
 import type { TargetKind } from "../targets/target.ts";
 
@@ -11,23 +11,27 @@ export interface TargetProfile {
   readonly replicas: number;
   readonly maxBatchRows: number;
   readonly rttMs: number;
-  /** Time that the upload of a batch takes, by rows. Targets of one kind share an uplink. */
+  /** Upload time of a batch, by rows. All functions share one uplink; each edge has its own. */
   readonly uploadMs: readonly number[];
   /** Mean service time, by rows. */
   readonly meanServiceMs: readonly number[];
-  /** What a call costs on average, by rows; 0 at the edge. */
+  /** Mean cost of a call, by rows; 0 at the edge. */
   readonly costs: readonly number[];
-  /** How long an instance takes to start, mostly at most; 0 where nothing starts. */
+  /** A high quantile of the time that an instance takes to start; 0 where nothing starts. */
   readonly coldStartMs: number;
   /** Time without a call after which an instance is stopped; Infinity where none is. */
   readonly idleMs: number;
-  /** What a call costs that is served in `serviceMs`; 0 at the edge. */
+  /** What a call with this service time costs; 0 at the edge. */
   costOf(serviceMs: number): number;
-  /** That quantile of the service time, by rows. */
+  /** The given quantile of the service time, by rows. */
   serviceMs(quantile: number): readonly number[];
 }
 
-/** @throws RangeError when the targets hold no function */
+/**
+ * The functions among the targets, with their indices.
+ *
+ * @throws RangeError when the targets hold no function
+ */
 export function functionsAmong(
   targets: readonly TargetProfile[],
 ): { readonly index: number; readonly profile: TargetProfile }[] {
@@ -38,7 +42,13 @@ export function functionsAmong(
   return functions;
 }
 
-/** Predicted time from sending a batch until its answer, by rows: upload, round trip, and that quantile of service. */
+/**
+ * Predicted time from a batch's sending to its answer, by rows: upload, round trip and that quantile of
+ * service.
+ *
+ * @example With 1 ms of upload a row, 4 ms of round trip, and 5 ms of service and 5 more a row:
+ * latenciesMs(profile, 0.5)[2]; // 21
+ */
 export function latenciesMs(profile: TargetProfile, quantile: number): readonly number[] {
   return profile
     .serviceMs(quantile)
@@ -46,8 +56,8 @@ export function latenciesMs(profile: TargetProfile, quantile: number): readonly 
 }
 
 /**
- * Index of the target, among `profiles`, that serves a row cheapest in batches of up to `rows` rows, if that
- * takes at most `withinMs`; the one that is fastest with one row when none is as fast.
+ * Index, in `profiles`, of the target with the lowest cost per row in batches of up to `rows` rows, of those
+ * that take at most `withinMs`. When none is that fast, the one that is fastest with a single row.
  */
 export function cheapestWithin(
   profiles: readonly TargetProfile[],

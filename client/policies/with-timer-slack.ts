@@ -1,7 +1,7 @@
 /**
- * A policy on a real clock, whose timers fire a little late: one that waits for the last moment at which a call is in
- * time would always find that it has just passed. So it is shown deadlines that are a little earlier than they are,
- * and by as much less as the timer that it waited for was late.
+ * Wraps a policy for a real clock, whose timers fire a little late. A policy that waits for the last moment
+ * at which a call is in time would always find that it has just passed. So it is shown deadlines that are
+ * earlier by a slack, less the time by which the timer that it waited for was late.
  */
 import { type LineView, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 

@@ -1,4 +1,4 @@
-/** A batch under way, what it is made of, and the check that what a target says of it makes sense. */
+/** A batch in flight: its parts, the form in which its target gets it, and the check of its result. */
 import { SpillwayError } from "../../base/errors.ts";
 import type { EndedBatch, SentBatch } from "../policies/policy.ts";
 import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts";
@@ -6,7 +6,7 @@ import type { TargetState } from "../targets/target-state.ts";
 import type { ErrorFacts, QueueInput, UnansweredRequest } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
 
-/** Rows of one request, in a batch. */
+/** The rows of one request within a batch. */
 export interface QueuedPart<In, Out> extends BatchPart<In> {
   readonly request: QueuedRequest<In, Out>;
 }
@@ -17,8 +17,8 @@ export interface Batch<In, Out> extends SentBatch {
 }
 
 /**
- * The step between a line and a batch: which rows of the requests that a policy chose go into it. Each request goes
- * whole, and a whole request is its own part.
+ * Turns the requests that a policy chose into the parts of a batch. A request is never split, and a whole
+ * request is its own part.
  */
 export function partsOf<In, Out>(
   requests: readonly QueuedRequest<In, Out>[],
@@ -26,7 +26,7 @@ export function partsOf<In, Out>(
   return requests;
 }
 
-/** The batch as its target gets it. */
+/** The batch in the form in which its target gets it. */
 export function outgoing<In, Out>(
   { id, key, rows, parts }: Omit<Batch<In, Out>, "state">,
   giveUpAtMs: number | undefined,
@@ -35,7 +35,7 @@ export function outgoing<In, Out>(
   return { id, key, parts, rows, deadlineAtMs, giveUpAtMs };
 }
 
-/** The result as the queue takes it: answers that do not match the parts are a fault of the target. */
+/** The result as the queue uses it. It is a fault of the target if the answers do not match the parts. */
 export function checkedResult<In, Out>(
   { parts, state }: Batch<In, Out>,
   result: BatchResult<Out>,
@@ -73,7 +73,7 @@ export function errorFacts({ code, message, retryAfterMs }: SpillwayError): Erro
   return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
 }
 
-/** What the policy learns from the end of a batch. */
+/** What the policy is told about a batch that ended. */
 export function endedBatch<In, Out>(
   { id, target, key, rows, formedAtMs, parts }: Batch<In, Out>,
   result: BatchResult<Out>,

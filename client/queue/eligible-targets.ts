@@ -1,19 +1,25 @@
 /**
- * Which of a queue's targets a request may still go to. A target that denied it is not asked again, and a retry that
- * there is no budget for goes to edges only. Requests share a line only with those of the same eligible targets, and
- * the policy is shown the other targets as excluded; so no policy has to know of it.
+ * The targets that a request may still be sent to. A target that denied the request is excluded, and a retry
+ * for which there is no retry budget may go to edges only. Requests share a line only when their eligible
+ * targets are the same. The policy sees every other target as excluded, so it needs no rule for this.
  */
 import type { TargetKind } from "../targets/target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "../targets/target-view.ts";
 
+/**
+ * @example With an edge as target 0 and a function as target 1:
+ * const all = EligibleTargets.all([edge, small]);
+ * all.withoutFunctions().has(1); // false
+ * all.withoutFunctions() === all.without(1); // true: equal sets are the same object
+ */
 export class EligibleTargets {
-  /** All targets of the queue, as a policy may see them. */
+  /** All targets of the queue, as a policy sees them. */
   readonly targets: readonly TargetView[];
-  /** How many of them are eligible. */
+  /** Number of eligible targets. */
   readonly size: number;
   readonly #all: readonly TargetView[];
   readonly #excluded: ReadonlySet<number>;
-  /** Every such set of the queue, so that equal ones are the same object. */
+  /** All sets of this queue by their excluded targets, so that equal sets are the same object. */
   readonly #known: Map<string, EligibleTargets>;
 
   private constructor(

@@ -1,6 +1,6 @@
 /**
- * Works on events one at a time. What comes up while one is worked on, such as a target that answers before it
- * returned, waits until that one is done: the guard of the queue against being entered twice.
+ * Runs events one at a time. An event that is raised while another one runs waits until that one is done.
+ * This keeps the queue from being re-entered, for example by a target that answers inside `send`.
  */
 export class OneAtATime {
   readonly #nowMs: () => number;
@@ -10,7 +10,7 @@ export class OneAtATime {
 
   /**
    * @param nowMs read once for each event
-   * @param done called after the last of the events that came together
+   * @param done called when no event is left to run
    */
   constructor(nowMs: () => number, done: () => void) {
     this.#nowMs = nowMs;
@@ -21,7 +21,7 @@ export class OneAtATime {
     return this.#busy;
   }
 
-  /** Work on an event now, or after the one that is being worked on. */
+  /** Run an event now, or after the one that is running. */
   on(event: (nowMs: number) => void): void {
     if (this.#busy) {
       this.#waiting.push(event);

@@ -1,11 +1,11 @@
 /**
- * The requests of a queue that have not ended, and how many ended in which way. Every request ends exactly once, and
- * its owner is told only when the queue is consistent again, so that an owner may call the queue.
+ * The requests that have not ended, and counts of how the others ended. Every request ends exactly once. Its
+ * owner is told only when the queue is consistent again, so an owner may call the queue.
  */
 import type { Outcome, QueueEvent } from "./queue-event.ts";
 import type { End, QueuedRequest } from "./request.ts";
 
-/** Requests counted by how they ended: `submitted` is the sum of the ends, `waiting` and `inFlight`. */
+/** Requests by state: `submitted` is the sum of all the others. */
 export type QueueCounts = Record<Outcome | "submitted" | "waiting" | "inFlight", number>;
 
 export class OpenRequests<In, Out> {
@@ -46,14 +46,14 @@ export class OpenRequests<In, Out> {
     this.counts.inFlight++;
   }
 
-  /** The request's batch failed and the request waits again. */
+  /** The request's batch failed, and the request waits again. */
   returned(request: QueuedRequest<In, Out>): void {
     request.inFlight = false;
     this.counts.inFlight--;
     this.counts.waiting++;
   }
 
-  /** @throws Error when the request had ended before: that would be a fault of the queue */
+  /** @throws Error when the request has already ended, which would be a bug in the queue */
   end(request: QueuedRequest<In, Out>, end: End<Out>, nowMs: number): void {
     if (request.end !== undefined) throw new Error(`request ${request.id} ends twice`);
     request.end = end;
@@ -73,8 +73,8 @@ export class OpenRequests<In, Out> {
   }
 
   /**
-   * Tell the owners of all requests that ended. An owner may call the queue, which may end more requests:
-   * those are told in the same loop. An error that an owner throws reaches the caller after all were told.
+   * Tell the owners of all ended requests. An owner may call the queue and so end more requests, which are
+   * told in the same loop. The first error that an owner throws is thrown again once all owners were told.
    */
   tellOwners(): void {
     if (this.#telling) return;

@@ -1,6 +1,6 @@
 /**
- * Everything that goes into the virtual queue and everything that comes out, each with its time. The daemon's
- * log, the record of a run and its replay all read these.
+ * The events that go into the virtual queue and those that come out of it, each with its time. The daemon's
+ * log, the record of a run and its replay all read them.
  */
 import type { ReleaseReason } from "../policies/policy.ts";
 import type { ErrorCode } from "../../base/errors.ts";
@@ -9,13 +9,13 @@ import type { ErrorCode } from "../../base/errors.ts";
 export interface ErrorFacts {
   readonly code: ErrorCode;
   readonly message: string;
-  /** As in the error: the target is paused for so long. */
+  /** How long the target is paused, as in the error. */
   readonly retryAfterMs?: number;
 }
 
 /** How one request of a batch failed. */
 export interface UnansweredRequest extends ErrorFacts {
-  /** In the batch. */
+  /** Index of the request in the batch. */
   readonly index: number;
 }
 
@@ -28,13 +28,13 @@ export type QueueInput =
       readonly key: string;
       readonly rows: number;
       readonly bytes: number;
-      /** Time from arrival to deadline: the sum of both is the deadline to the last bit. */
+      /** Time from arrival to deadline; `atMs + sloMs` is exactly the deadline. */
       readonly sloMs: number;
     }
   | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
   | { readonly kind: "timer"; readonly atMs: number }
   | { readonly kind: "close"; readonly atMs: number }
-  /** A target did not admit the batch that the policy wanted to send to it. */
+  /** The target did not admit the batch that the policy wanted to send. */
   | (ErrorFacts & {
       readonly kind: "refusal";
       /** The id that the batch would have had; the next batch has it. */
@@ -61,9 +61,9 @@ export type QueueInput =
       readonly batch: number;
       readonly atMs: number;
       readonly ok: false;
-      /** Requests that failed otherwise. */
+      /** Requests that failed with another error. */
       readonly unanswered?: readonly UnansweredRequest[];
-      /** What the failed call cost all the same; left out when nothing or not known. */
+      /** What the failed call cost; left out when it cost nothing or the cost is not known. */
       readonly cost?: number;
     });
 
@@ -81,11 +81,11 @@ export type QueueOutput =
       readonly plannedRows: number;
       readonly rows: number;
       readonly reason: ReleaseReason;
-      /** How long the request that had waited longest had waited, in milliseconds. */
+      /** How long the oldest request of the line had waited, in milliseconds. */
       readonly waitedMs: number;
       readonly requests: readonly number[];
     }
-  /** Functions are no longer called for a request. */
+  /** A request may no longer be sent to functions. */
   | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }
   | {
       readonly kind: "end";

@@ -1,4 +1,4 @@
-/** What a virtual queue is made of, and its bounds. */
+/** The options of a virtual queue, with their defaults and ranges. */
 import type { Clock } from "../../base/clock.ts";
 import type { Policy } from "../policies/policy.ts";
 import type { QueueEvent } from "./queue-event.ts";
@@ -7,23 +7,26 @@ import type { Target } from "../targets/target.ts";
 export interface VirtualQueueOptions<In, Out> {
   readonly clock: Clock;
   readonly policy: Policy;
-  /** At least one; a policy names them by index. */
+  /** At least one. Policies refer to targets by their index in this list. */
   readonly targets: readonly Target<In, Out>[];
-  /** Time from arrival to deadline where a request names none, in milliseconds, above 0. */
+  /** Time from arrival to deadline for requests that name none, in milliseconds, above 0. */
   readonly sloMs: number;
-  /** Most rows that wait at once; more are refused. Default: 10,000. */
+  /** Most rows that wait at once; further requests are refused. Default: 10,000. */
   readonly maxQueuedRows?: number;
-  /** Most bytes that wait or are under way at once; more are refused. Default: 1 GiB. */
+  /** Most bytes that wait or are in flight at once; further requests are refused. Default: 1 GiB. */
   readonly maxBytes?: number;
-  /** How often a request is sent at most before it fails. Default: 5. */
+  /** Most attempts to send a request before it fails. Default: 5. */
   readonly maxAttempts?: number;
-  /** Spreads the pauses after failures, an integer from 0 to 4294967295; the same seed gives the same. Default: 0. */
+  /**
+   * Seed that spreads the pauses after failures, an integer from 0 to 4294967295. The same seed gives the
+   * same pauses. Default: 0.
+   */
   readonly seed?: number;
   /** Sees every event in order. Must not call the queue. */
   readonly observe?: ((event: QueueEvent) => void) | undefined;
 }
 
-/** The bounds of a queue, with defaults. */
+/** The bounds of a queue, with the defaults filled in. */
 export interface QueueBounds {
   readonly sloMs: number;
   readonly maxQueuedRows: number;

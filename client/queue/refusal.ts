@@ -1,21 +1,26 @@
-/** Why a request that was not served in time is refused, in the words of what really stood in its way. */
+/** Explains to the caller why a request was refused at its deadline. */
 import { SpillwayError } from "../../base/errors.ts";
 
-/** What a request met before its deadline came. */
+/** What kept a request from being served in time. */
 export interface Obstacles {
   /** How often it was sent. */
   readonly attempts: number;
   /** Why the last attempt failed. */
   readonly lastFailure: SpillwayError | undefined;
-  /** Why its functions, or a target now, refuse to be sent to. */
+  /** Why the request may no longer go to functions, or why a target refuses batches now. */
   readonly refusal: SpillwayError | undefined;
   /** Why a target is paused now. */
   readonly pause: SpillwayError | undefined;
 }
 
 /**
- * A request that was sent and came back says why, for that is what its caller has to know; one that was never sent
- * says why the targets that it waited for did not take it.
+ * A request that was sent and failed reports that failure, because its caller needs to know it. A request
+ * that was never sent reports why no target took it.
+ *
+ * @example
+ * const lastFailure = new SpillwayError("target_fault", "it broke");
+ * deadlineRefusal({ attempts: 2, lastFailure, refusal: undefined, pause: undefined }).message;
+ * // "Sent 2 times and failed (it broke); its deadline came before another try."
  */
 export function deadlineRefusal({ attempts, lastFailure, refusal, pause }: Obstacles): SpillwayError {
   if (lastFailure !== undefined) {

@@ -1,22 +1,25 @@
 /**
- * Requests that may share a batch, earliest deadline first: a ring buffer that is filled almost always at
- * its end, because most requests have the same SLO. Adding and taking at the ends is O(1); a request with an
- * earlier deadline than those before it moves them, O(distance).
+ * Requests that may share a batch, earliest deadline first. Most requests have the same SLO, so a new one is
+ * almost always added at the end of this ring buffer. Adding and taking at the ends is O(1). A request with
+ * an earlier deadline than some that wait moves these, which is O(distance).
+ *
+ * @example After adding requests with the deadlines 30, 10 and 20:
+ * line.take(2).map(({ deadlineAtMs }) => deadlineAtMs); // [10, 20]
  */
 import type { LineView, WaitingRequest } from "../policies/policy.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
 export class RequestLine<R extends WaitingRequest> implements LineView {
   readonly key: string;
-  /** Where its requests may go. */
+  /** Targets that its requests may be sent to. */
   readonly eligible: EligibleTargets;
-  /** When the policy wants to decide about this line again; kept here for the queue. */
+  /** When the policy wants to decide about this line again; set by the queue. */
   wakeAtMs = Infinity;
   #slots: (R | undefined)[];
   #head = 0;
   #length = 0;
   #rows = 0;
-  /** True while every request arrived after the one before it; then the first is also the oldest. */
+  /** True while the requests are in order of arrival; then the first one is also the oldest. */
   #inArrivalOrder = true;
 
   constructor(key: string, eligible: EligibleTargets) {
@@ -33,7 +36,11 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return this.#rows;
   }
 
-  /** The request with the `index`-th earliest deadline. Throws RangeError outside 0..length-1. */
+  /**
+   * The request with the `index`-th earliest deadline.
+   *
+   * @throws RangeError when `index` is outside 0 to `length` - 1
+   */
   at(index: number): R {
     if (!(index >= 0 && index < this.#length)) {
       throw new RangeError(`index is ${index}; allowed: 0 to ${this.#length - 1}`);
@@ -49,7 +56,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return oldestMs;
   }
 
-  /** Add a request behind all whose deadline is not later than its own. */
+  /** Add a request behind all requests whose deadline is not later than its own. */
   add(request: R): void {
     if (this.#length === this.#slots.length) this.#grow();
     const mask = this.#slots.length - 1;
@@ -67,7 +74,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#rows += request.rows;
   }
 
-  /** The `count` requests, 1 to `length`, from the one at index `first` on. */
+  /** `count` requests, 1 to `length`, starting at index `first`. */
   peek(count: number, first = 0): R[] {
     if (!(count >= 1 && first >= 0 && first + count <= this.#length)) {
       throw new RangeError(`count is ${count} from ${first}; allowed: 1 to ${this.#length} in all`);
@@ -75,12 +82,12 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return this.#slice((this.#head + first) & (this.#slots.length - 1), count);
   }
 
-  /** Take what `peek` returned for the same place. O(first + count). */
+  /** Remove the requests that `peek` returned for the same `first`. O(first + count). */
   drop(requests: readonly R[], first = 0): void {
     const mask = this.#slots.length - 1;
     const count = requests.length;
     for (const request of requests) this.#rows -= request.rows;
-    // Those before the first one taken close up to those behind the last.
+    // Close the gap by moving the requests in front of it.
     for (let index = first - 1; index >= 0; index--) {
       this.#slots[(this.#head + count + index) & mask] = this.#slots[(this.#head + index) & mask];
     }
@@ -90,14 +97,14 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     if (this.#length === 0) this.#inArrivalOrder = true;
   }
 
-  /** Take `count` requests, 1 to `length`, from the one at index `first` on. */
+  /** Remove and return `count` requests, 1 to `length`, starting at index `first`. */
   take(count: number, first = 0): R[] {
     const taken = this.peek(count, first);
     this.drop(taken, first);
     return taken;
   }
 
-  /** Remove one request wherever it stands; false when it is not in the line. O(length). */
+  /** Remove one request; false when it is not in the line. O(length). */
   remove(request: R): boolean {
     const mask = this.#slots.length - 1;
     let index = 0;
@@ -113,7 +120,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return true;
   }
 
-  /** The requests in `count` slots from the one at `start` on, which may wrap. */
+  /** The requests in `count` slots starting at `start`; the range may wrap around. */
   #slice(start: number, count: number): R[] {
     const end = start + count;
     const slots = this.#slots as R[];
@@ -121,7 +128,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return [...slots.slice(start), ...slots.slice(0, end - slots.length)];
   }
 
-  /** The number of slots stays a power of two, so that a mask wraps the index. */
+  /** The number of slots stays a power of two, so that a bit mask wraps an index. */
   #grow(): void {
     const grown: (R | undefined)[] = Array.from({ length: this.#slots.length * 2 });
     for (let index = 0; index < this.#length; index++) grown[index] = this.at(index);

@@ -1,6 +1,7 @@
 /**
- * The lines of a queue: one for each key, and more for those of its requests that may not go to every target. A line
- * stays for a while after it is empty, because it is soon filled again; the number of lines is bounded.
+ * The lines of a queue: one for each key, and one more for each smaller set of eligible targets among the
+ * requests of a key. An empty line is kept for a while, because it is likely to be filled again soon. The
+ * number of lines is bounded.
  */
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
@@ -8,7 +9,7 @@ import { RequestLine } from "./request-line.ts";
 
 const maxLines = 256;
 
-/** What decides in which line a request waits. */
+/** What determines the line that a request waits in. */
 interface Placed extends WaitingRequest {
   readonly key: string;
   readonly eligible: EligibleTargets;
@@ -16,7 +17,7 @@ interface Placed extends WaitingRequest {
 
 export class RequestLines<R extends Placed> {
   readonly #lines: RequestLine<R>[] = [];
-  /** The first line of each key: mostly the only one. */
+  /** The first line of each key; most keys have only one. */
   readonly #firsts = new Map<string, RequestLine<R>>();
 
   /** Rows over all lines. */
@@ -26,7 +27,7 @@ export class RequestLines<R extends Placed> {
     return rows;
   }
 
-  /** Put a request into its line; undefined when there are too many lines that wait. */
+  /** Add a request to its line; undefined when there are as many lines as allowed and none is empty. */
   add(request: R): RequestLine<R> | undefined {
     const line = this.#lineOf(request) ?? this.#create(request);
     line?.add(request);
@@ -44,7 +45,7 @@ export class RequestLines<R extends Placed> {
     return lines.length < 2 ? lines : lines.sort((a, b) => a.at(0).deadlineAtMs - b.at(0).deadlineAtMs);
   }
 
-  /** When the first of the waiting lines wants to decide again; Infinity when none does. */
+  /** The earliest time at which a waiting line is to be decided about again; Infinity when there is none. */
   wakeAtMs(): number {
     let wakeAtMs = Infinity;
     for (const line of this.#lines) {

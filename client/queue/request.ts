@@ -1,4 +1,4 @@
-/** A request in the virtual queue: what its owner gives, how it stands, and how it ends. */
+/** A request in the virtual queue: what its owner submits, its state, and how it ends. */
 import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
@@ -12,7 +12,7 @@ export interface Submission<In> {
   readonly key?: string;
   /** Rows of the request's batch dimension, an integer from 1. Default: 1. */
   readonly rows?: number;
-  /** Size in bytes, for the queue's bound, 0 or more. Default: 0. */
+  /** Size in bytes, which counts against the queue's bound, 0 or more. Default: 0. */
   readonly bytes?: number;
   /** Time from arrival to deadline in milliseconds, above 0. Default: the queue's SLO. */
   readonly sloMs?: number;
@@ -26,9 +26,9 @@ export interface Served<Out> {
   readonly target: string;
   /** Rows of the batch that the request was part of. */
   readonly batchRows: number;
-  /** Time from arrival until that batch left, in milliseconds. */
+  /** Time from arrival until that batch was sent, in milliseconds. */
   readonly queuedMs: number;
-  /** Time the model ran, as the server measured it; undefined when the server did not say. */
+  /** Time the model ran, as the server measured it; undefined when the server does not report it. */
   readonly serviceMs: number | undefined;
 }
 
@@ -41,12 +41,12 @@ export interface Unserved {
 /** How a request ended, told to its owner exactly once. */
 export type End<Out> = Served<Out> | Unserved;
 
-/** A submitted request: the handle with which it can be cancelled. */
+/** A handle to a submitted request, with which it can be cancelled. */
 export interface Ticket {
   readonly id: number;
 }
 
-/** The queue's own record of a request; also the part of a batch that holds all of it. */
+/** The queue's own record of a request. It is also the batch part that holds the whole request. */
 export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
   readonly id: number;
   readonly key: string;
@@ -61,9 +61,9 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   attempts = 0;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
-  /** Why functions are no longer called for it; undefined while they may be. */
+  /** Why it may no longer be sent to functions; undefined while it may. */
   barredFor: SpillwayError | undefined = undefined;
-  /** True when a call of functions with it failed. */
+  /** True when a function call that carried it has failed. */
   failedAtFunctions = false;
   inFlight = false;
   /** Set once, when the request ends. */
@@ -107,14 +107,14 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     return this.rows;
   }
 
-  /** Note that a batch with it failed at the target of that index. */
+  /** A batch that carried it failed at the target with that index. */
   failed(error: SpillwayError, target: number): void {
     this.lastFailure = error;
     this.failedAtFunctions ||= this.eligible.targets[target]?.kind === "serverless";
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
   }
 
-  /** Note that functions are no longer called for it. */
+  /** From now on it may not be sent to functions. */
   barFunctions(error: SpillwayError): void {
     this.barredFor = error;
     this.eligible = this.eligible.withoutFunctions();

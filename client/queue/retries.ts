@@ -1,6 +1,6 @@
 /**
- * What becomes of requests that a target did not answer, or did not admit: they wait again, with fewer places to go
- * where that is what was learned, or they end.
+ * Decides what happens to requests that a target did not answer or did not admit: they wait again, possibly
+ * with fewer eligible targets, or they end.
  */
 import { SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
@@ -14,7 +14,7 @@ import type { RequestLines } from "./request-lines.ts";
 export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
-  /** How often a request is sent at most. */
+  /** Most attempts to send a request. */
   readonly maxAttempts: number;
   readonly observe: ((event: QueueEvent) => void) | undefined;
 }
@@ -27,10 +27,10 @@ export class Retries<In, Out> {
   }
 
   /**
-   * A batch was not admitted: its requests stay in line. When there is no retry budget, the retries among them go to
-   * edges only from now on.
+   * A batch was not admitted, so its requests stay in line. When the retry budget is spent, the retries among
+   * them may go to edges only from now on.
    *
-   * @returns the lines to which requests were moved
+   * @returns the lines that requests were moved to
    */
   notAdmitted(
     line: RequestLine<QueuedRequest<In, Out>>,
@@ -60,7 +60,7 @@ export class Retries<In, Out> {
     return [...moved];
   }
 
-  /** A batch is back: its requests end, or wait again. */
+  /** A batch has come back: each of its requests ends or waits again. */
   batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, nowMs: number): void {
     const { parts, target } = batch;
     let answered = 0;
@@ -85,7 +85,7 @@ export class Retries<In, Out> {
     }
   }
 
-  /** What failed for a passing reason waits again, within its attempts and its deadline. */
+  /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
   #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
@@ -96,7 +96,7 @@ export class Retries<In, Out> {
     else open.end(request, { outcome: "failed", error }, nowMs);
   }
 
-  /** @returns the line in which it waits from now on; undefined when it has ended */
+  /** @returns the line that the request waits in from now on; undefined when it has ended */
   #bar(
     request: QueuedRequest<In, Out>,
     refusal: SpillwayError,

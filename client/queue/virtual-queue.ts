@@ -1,7 +1,7 @@
 /**
- * The virtual queue: a deterministic machine into which events come with their time and out of which
- * decisions go. It holds requests until its policy sends them off in batches. It reads its clock once an event,
- * touches no real time or I/O, and therefore runs the same in the daemon, in replay and in a test.
+ * The virtual queue: a deterministic machine that takes events with their time and makes decisions. It holds
+ * requests until its policy sends them in batches. It reads its clock once for each event and does no I/O, so
+ * it runs the same in the daemon, in replay and in a test.
  */
 import { type Batch, checkedResult, endedBatch, outgoing, partsOf, resultEvent } from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
@@ -27,7 +27,11 @@ import { readyAtMs } from "../targets/target-view.ts";
  * @example
  * const policy = fixedPolicy({ batchRows: [20], timeoutMs: 400 });
  * const queue = new VirtualQueue({ clock: monotonicClock(), policy, targets: [edge], sloMs: 1_000 });
- * const { answer, target, batchRows } = await queue.infer({ payload: call, key: queueKey(call.model, call.request) });
+ * const key = queueKey(call.model, call.request);
+ * const { answer, target, batchRows } = await queue.infer({ payload: call, key });
+ * const ticket = queue.submit({ payload: call, key }, (end) => console.log(end.outcome)); // later: "served"
+ * queue.cancel(ticket); // true, and its outcome is "cancelled"; false once it has ended
+ * queue.close(() => console.log(queue.counts.waiting)); // 0, when every request has ended
  */
 export class VirtualQueue<In, Out> {
   readonly #clock: Clock;
@@ -41,7 +45,7 @@ export class VirtualQueue<In, Out> {
   readonly #open: OpenRequests<In, Out>;
   readonly #retries: Retries<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
-  /** Lines that were filled while another one was decided about. */
+  /** Lines that received requests while another line was being decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
   #batchesFormed = 0;
   #closed = false;
@@ -72,20 +76,20 @@ export class VirtualQueue<In, Out> {
     });
   }
 
-  /** How the requests stand now. */
+  /** The number of requests by state. */
   get counts(): Readonly<QueueCounts> {
     return this.#open.counts;
   }
 
-  /** False when nothing can be served now: the queue closes, or every target is paused. */
+  /** False when nothing can be served now: the queue is closing, or every target is paused. */
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
     return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
   }
 
   /**
-   * Hand in a request. `done` is told its end exactly once: after a later event, or before this call returns
-   * when the request is refused. An error thrown by `done` is thrown on to whoever caused the event.
+   * Submit a request. `done` gets its end exactly once: after a later event, or before this call returns when
+   * the request is refused at once. An error thrown by `done` reaches whoever caused the event.
    *
    * @throws RangeError when a field of the submission is outside its range; the request then does not exist
    * @throws Error when called from inside a policy, a target's `send` or an observer
@@ -101,14 +105,14 @@ export class VirtualQueue<In, Out> {
     return request as unknown as Ticket;
   }
 
-  /** `submit` as a promise. Rejects with a SpillwayError when the request is not served. */
+  /** `submit` as a promise. It rejects with a SpillwayError when the request is not served. */
   infer(submission: Submission<In>): Promise<Served<Out>> {
     return new Promise((resolve, reject) => {
       this.submit(submission, (end) => ("error" in end ? reject(end.error) : resolve(end)));
     });
   }
 
-  /** Give a request up. False when it had already ended. An answer that is still on its way is dropped. */
+  /** Cancel a request; false when it has already ended. An answer that is still on its way is dropped. */
   cancel(ticket: Ticket): boolean {
     const request = ticket as QueuedRequest<In, Out>;
     if (request.end !== undefined) return false;
@@ -121,7 +125,7 @@ export class VirtualQueue<In, Out> {
     return true;
   }
 
-  /** Take nothing new, send what waits at once, and call `onDrained` when every request has ended. */
+  /** Accept nothing new, send what waits at once, and call `onDrained` when every request has ended. */
   close(onDrained: () => void = () => {}): void {
     this.#onDrained.push(onDrained);
     this.#events.on((nowMs) => {
@@ -131,7 +135,7 @@ export class VirtualQueue<In, Out> {
     });
   }
 
-  /** After each event: set the timer, tell the owners of what ended, and say when all has. */
+  /** After each event: set the timer, tell the owners of ended requests, and report when all have ended. */
   #settle(): void {
     this.#setTimer();
     this.#open.tellOwners();
@@ -173,7 +177,7 @@ export class VirtualQueue<In, Out> {
     for (const line of this.#lines.waiting()) this.#decide(line, nowMs);
   }
 
-  /** Ask the policy about one line until it says to wait or nothing waits. */
+  /** Ask the policy about one line until it decides to wait or the line is empty. */
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
       if (line.at(0).deadlineAtMs <= nowMs) {
@@ -215,7 +219,7 @@ export class VirtualQueue<In, Out> {
     this.#open.end(request, { outcome: "refused", error }, nowMs);
   }
 
-  /** Send what the policy decided, if the target admits it. */
+  /** Send the batch that the policy decided on, if its target admits it. */
   #dispatch(
     line: RequestLine<QueuedRequest<In, Out>>,
     decision: Decision & { kind: "dispatch" },
@@ -240,7 +244,7 @@ export class VirtualQueue<In, Out> {
     const { key } = line;
     const parts = partsOf(requests);
     const batch = { id: this.#batchesFormed, target: index, key, rows, formedAtMs: nowMs, state, parts };
-    // A request that may go nowhere else is not given up early.
+    // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
     const refusal = state.admit(sent, isRetry, nowMs);
     if (refusal !== undefined) {

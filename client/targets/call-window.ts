@@ -1,8 +1,13 @@
 /**
- * How many calls of a function may be under way at once: additive increase, multiplicative decrease. It follows what
- * the platform takes without being told its limit.
+ * Limits how many calls of a function are in flight at once, by additive increase and multiplicative
+ * decrease. It follows what the platform takes without being told the platform's limit.
  *
  * Source: Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance", 1989.
+ *
+ * @example
+ * const window = new CallWindow(100);
+ * window.throttled(40, 0, 10); // a call sent at 0, one of 40 in flight, was throttled at 10
+ * window.limit; // 20
  */
 
 export class CallWindow {
@@ -10,27 +15,27 @@ export class CallWindow {
   #window: number;
   #halvedAtMs = -Infinity;
 
-  /** @param most calls at once that it begins with and never exceeds, at least 1 */
+  /** @param most the limit that it begins with and never exceeds, at least 1 */
   constructor(most: number) {
     this.#most = most;
     this.#window = most;
   }
 
-  /** Calls that may be under way at once: 1 to the most. */
+  /** Most calls in flight at once, 1 to `most`. */
   get limit(): number {
     return Math.floor(this.#window);
   }
 
-  /** A call was answered: a window full of answers makes room for one call more. */
+  /** A call was answered. As many answers as the limit allows calls raise it by one. */
   answered(): void {
     if (this.#window < this.#most) this.#window = Math.min(this.#most, this.#window + 1 / this.#window);
   }
 
   /**
-   * A call was throttled: half of those under way then may be. The others of that round trip were sent before this
-   * was known, and tell nothing new.
+   * A call was throttled. The limit drops to half of the calls in flight, or to half of itself if that is
+   * less. Other throttled calls of the same round trip were sent before the drop, so they are ignored.
    *
-   * @param inFlight calls under way when it was throttled, with itself
+   * @param inFlight calls in flight when it was throttled, including itself
    */
   throttled(inFlight: number, formedAtMs: number, nowMs: number): void {
     if (formedAtMs < this.#halvedAtMs) return;

@@ -1,6 +1,12 @@
 /**
- * Pauses a target that fails, for a time that doubles with every further failure, and then lets it be probed: until a
- * call succeeds, its owner sends one at a time. It reads no clock and is given its randomness.
+ * Pauses a target that fails. The pause doubles with every further failure; after it the target is probed,
+ * with one call at a time until a call succeeds. The breaker reads no clock, and it is given its randomness.
+ *
+ * @example
+ * const breaker = new CircuitBreaker(() => 0);
+ * breaker.failed(new SpillwayError("target_fault"), 0, 10); // sent at 0, failed at 10
+ * breaker.health(10); // { kind: "paused", untilMs: 110, isShared: false }
+ * breaker.health(110).kind; // "probing"
  */
 import type { Random } from "../../base/random.ts";
 import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
@@ -8,11 +14,11 @@ import type { TargetHealth } from "./target-view.ts";
 
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
-/** A function that does not start is tried again once as soon as any other, and then seldom. */
+/** A function that does not start is retried once after the usual first pause, and seldom from then on. */
 const brokenPauseMs = 5_000;
 const longestBrokenPauseMs = 60_000;
 
-/** What all functions of an account have in common: its limits, its money and the way there. */
+/** Errors whose cause all functions of an account share: its limits, its budget, the network path to it. */
 const shared: ReadonlySet<ErrorCode> = new Set([
   "target_throttled",
   "target_unreachable",
@@ -20,7 +26,7 @@ const shared: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 const healthy: TargetHealth = { kind: "healthy" };
-/** A refusal that names no time is one for this long, so that asking again and again takes time. */
+/** A refusal lasts at least this long, so that time passes between two attempts. */
 const shortestRefusalMs = 1;
 
 export class CircuitBreaker {
@@ -31,10 +37,10 @@ export class CircuitBreaker {
   #lastFailureAtMs = -Infinity;
   #failure: SpillwayError | undefined;
   #refusal: SpillwayError | undefined;
-  /** The later of the two. */
+  /** The more recent one of `#failure` and `#refusal`. */
   #latest: SpillwayError | undefined;
 
-  /** @param random spreads the pauses, so that clients that failed together do not come back together */
+  /** @param random spreads the pauses, so that clients that failed together do not retry together */
   constructor(random: Random) {
     this.#random = random;
   }
@@ -53,12 +59,12 @@ export class CircuitBreaker {
       : { kind: "probing", sinceMs: untilMs, isShared };
   }
 
-  /** What the target is paused for now. */
+  /** Why the target is paused now; undefined when it is not. */
   pauseReason(nowMs: number): SpillwayError | undefined {
     return this.refusal(nowMs) ?? (this.#pausedUntilMs > nowMs ? this.#failure : undefined);
   }
 
-  /** The refusal that is in force. */
+  /** The refusal that is in force; undefined when there is none. */
   refusal(nowMs: number): SpillwayError | undefined {
     return this.#refusedUntilMs > nowMs ? this.#refusal : undefined;
   }
@@ -68,7 +74,7 @@ export class CircuitBreaker {
     this.#pausedUntilMs = -Infinity;
   }
 
-  /** The target refused to be sent to, and until when: no success of a call under way changes that. */
+  /** The target refused a batch for the time in the error. A success of a call in flight does not end it. */
   refused(error: SpillwayError, nowMs: number): void {
     this.#refusal = error;
     this.#latest = error;
@@ -77,8 +83,8 @@ export class CircuitBreaker {
   }
 
   /**
-   * A call failed for a reason that another try may not have. Calls that were already under way when the target
-   * was found failing are part of the same failure and do not lengthen the pause.
+   * A call failed with a retryable error. Calls that were already in flight when the last failure was seen
+   * count as part of that failure and do not lengthen the pause.
    */
   failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
     if (formedAtMs < this.#lastFailureAtMs) return;
@@ -86,13 +92,13 @@ export class CircuitBreaker {
     this.#failure = error;
     this.#latest = error;
     const pauseMs = pauseAfter(this.#failures, error.code);
-    // Between half and whole.
+    // A random part of the pause, from half of it to all of it.
     this.#pausedUntilMs = nowMs + pauseMs * (1 - this.#random() / 2);
     this.#failures++;
   }
 }
 
-/** @param failures before this one, in a row */
+/** @param failures consecutive failures before this one */
 function pauseAfter(failures: number, code: ErrorCode): number {
   const doublings = 2 ** Math.min(failures, 30);
   if (code !== "target_broken" || failures === 0) return Math.min(longestPauseMs, firstPauseMs * doublings);

@@ -1,21 +1,21 @@
 /**
- * What has been learned of one edge: its link, and the batches that it works on. It belongs to the edge and not to a
- * policy, because all models share the uplink and the replicas of an edge.
+ * What has been learned about one edge: its link, and the batches in flight. This belongs to the edge and not
+ * to a policy, because all models share the uplink and the replicas of an edge.
  */
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { learnedLink, type LinkOptions } from "./learned-link.ts";
 
-/** How long batches of some model take, as it is known now. */
+/** The service times of one model's batches, as known now. */
 export interface ExpectedService {
-  /** Mean time that a replica works on a batch by its measured times, by rows. */
+  /** Mean time that a replica works on a batch, as measured, by rows. */
   readonly meanMs: Float64Array;
-  /** Variance of that, by rows. */
+  /** Variance of that time, by rows. */
   readonly variance: Float64Array;
-  /** How much longer than measured batches take now. */
+  /** Factor by which batches take longer now than measured. */
   readonly slowness: number;
 }
 
-/** A batch that the edge has and has not answered. */
+/** A batch that was sent to the edge and has not come back. */
 export interface WorkUnderWay {
   readonly id: number;
   readonly rows: number;
@@ -28,9 +28,9 @@ export class LearnedEdge {
   readonly replicas: number;
   /** In the order they were sent. */
   readonly underWay: WorkUnderWay[] = [];
-  /** When the last batches were back, the oldest first, one for each replica: until then those were busy. */
+  /** When the last batches came back, oldest first, one for each replica: until then the replica was busy. */
   readonly backAtMs: Float64Array;
-  /** Counts whatever changes when the edge will be free. */
+  /** Increases whenever the time changes at which the edge will be free. */
   version = 0;
 
   constructor(replicas: number, link: LinkOptions) {
@@ -39,16 +39,16 @@ export class LearnedEdge {
     this.backAtMs = new Float64Array(replicas).fill(-Infinity);
   }
 
-  /** @param work what the link counts in: milliseconds of upload by the profile */
+  /** @param work size of the upload in the link model's unit: milliseconds that it takes by the profile */
   sent(id: number, rows: number, expected: ExpectedService, work: number, nowMs: number): void {
     this.underWay.push({ id, rows, upload: this.link.sent(work, nowMs), expected });
     this.version++;
   }
 
   /**
-   * A batch is back.
+   * A batch has come back.
    *
-   * @param reachedMs when its answer left the edge, without the time of its service and its wait; undefined: not known
+   * @param reachedMs when it came back, less its service time and its wait at the edge; undefined: not known
    * @returns true when the link was found to have changed for good
    */
   ended(id: number, endedAtMs: number, reachedMs: number | undefined): boolean {

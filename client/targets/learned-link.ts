@@ -1,19 +1,19 @@
-/** The link to a target as its batches tell, whichever model they are of. */
+/** The model of the link to a target. It learns from the batches of all models. */
 import { LinkModel } from "../../algorithms/network/link-model.ts";
 
-/** What an upload's time may differ by without mattering, as a part of the SLO. */
+/** Differences between upload times below this part of the SLO are taken for jitter. */
 const jitterPart = 1e-3;
 
 export interface LinkOptions {
-  /** By the profile, in milliseconds. */
+  /** Round trip according to the profile, in milliseconds. */
   readonly rttMs: number;
   readonly sloMs: number;
-  /** False: the estimate stays what the profile says. */
+  /** False: the estimate stays at the profile's figures. */
   readonly refits: boolean;
   readonly followsDrift: boolean;
 }
 
-/** Bytes are counted in milliseconds that their upload takes by the profile, so that a byte takes one at first. */
+/** Uploads are measured in milliseconds that they take by the profile, so a unit takes 1 ms at first. */
 export function learnedLink({ rttMs, sloMs, refits, followsDrift }: LinkOptions): LinkModel {
   return new LinkModel({
     assumedRttMs: rttMs,

@@ -1,14 +1,19 @@
 /**
- * How many calls of functions may be retries: at most a fifth of the first calls, and a few at the start. Without it,
+ * Limits retries of function calls to a fifth of the first calls, plus a few at the start. Without a limit,
  * retries would multiply the load on functions that fail because of their load.
  *
  * Source: the retry budgets of Finagle (`RetryBudget`) and of gRPC (`retryThrottling`).
+ *
+ * @example
+ * const budget = new RetryBudget();
+ * for (let retry = 0; retry < 10; retry++) budget.pay();
+ * budget.isSpent; // true, until five first calls have earned one more retry
  */
 
 /** What a first call earns; a retry costs 1. */
 const earnedByCall = 0.2;
 const atStart = 10;
-/** What was saved in good times is not all spent in one bad moment. */
+/** The balance stays below this, so that a long time without failures does not allow a flood of retries. */
 const most = 100;
 
 export class RetryBudget {
@@ -19,12 +24,12 @@ export class RetryBudget {
     return this.#balance < 1;
   }
 
-  /** A first call leaves. */
+  /** A first call is sent. */
   earn(): void {
     this.#balance = Math.min(most, this.#balance + earnedByCall);
   }
 
-  /** A retry leaves. */
+  /** A retry is sent. */
   pay(): void {
     this.#balance -= 1;
   }

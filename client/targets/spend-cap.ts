@@ -1,35 +1,42 @@
 /**
- * A cap on the money that functions may cost in any hour and in any day. Before a call the most that it can cost is
- * reserved; afterwards what it did cost takes its place. A bucket that is refilled would let twice the cap through in
- * one hour (what it holds, and what flows in); here a call counts from when it is made until a window after its end.
+ * Caps the money that functions may cost in any hour and in any day. Before a call the most that it can cost
+ * is reserved; afterwards its actual cost takes the place of the reservation. A token bucket would let twice
+ * the cap through in one hour: its content and its refill. Here a call counts until one window after its end.
  *
- * Why that holds: take any window, and of the calls that cost something in it the one that was let in last. Each of
- * the others cost something in the window, so it counts until after the window's end: all of them counted, with no
- * less than they cost, when that one was let in. That was at most the cap.
+ * Why the cap holds: take any window and, of the calls that cost something in it, the one that was admitted
+ * last. Each of the others cost something in the window, so it counts until after the window's end. Hence all
+ * of them counted, at no less than their cost, when the last one was admitted, and the sum was at most the
+ * cap.
  *
- * It is as true as the bound on one call: a function's time limit must not be above the one that was given.
+ * The cap relies on the bound on one call: a function's time limit must not be above the one given here.
+ *
+ * @example
+ * const limits = { perHour: 1, perDay: 10 };
+ * const cap = new SpendCap({ limits, currency: "USD", longestCallMs: 60_000, nowMs: 0 });
+ * cap.reserve(0.6, 0); // { amount: 0.6, endsAtMs: 60_000 }
+ * cap.reserve(0.6, 0); // { why: "the spend cap of functions is reached: ...", retryAfterMs: 100 }
  */
 import { type Bins, SpendWindow } from "./spend-window.ts";
 
 const hourMs = 3_600_000;
 const binsPerHour = 60;
 const binsPerDay = 96;
-/** When to ask again if what is reserved for calls under way would suffice, in milliseconds. */
+/** When to ask again if only reservations of calls in flight stand in the way, in milliseconds. */
 const settlingMs = 100;
-/** The part of the cap that is claimed in the store at once, so that it need not be written at each call. */
+/** The part of the cap that is claimed in the store ahead of time, so that not every call needs a write. */
 const leasePart = 0.01;
 
-/** In the price sheet's currency; Infinity for none. */
+/** In the price sheet's currency; Infinity for no limit. */
 export interface SpendLimits {
   readonly perHour: number;
   readonly perDay: number;
 }
 
-/** What outlives the process. */
+/** The state that outlives the process. */
 export interface SavedSpend {
-  /** When it was saved, by the clock that the cap is given. */
+  /** When it was saved, on the cap's clock. */
   readonly atMs: number;
-  /** Money, in the cap's currency, that counts as spent if the process that saved it ends without saving again. */
+  /** Money, in the cap's currency, that counts as spent if the process ends without saving again. */
   readonly claimed: number;
   readonly hour: Bins;
   readonly day: Bins;
@@ -38,19 +45,22 @@ export interface SavedSpend {
 export interface SpendCapOptions {
   readonly limits: SpendLimits;
   readonly currency: string;
-  /** When the longest call has ended for sure, in milliseconds from its begin. */
+  /** Time after which even the longest call has ended, in milliseconds from its start. */
   readonly longestCallMs: number;
-  /** Milliseconds of a clock that goes on while the process does not run. Steps back are waited out. */
+  /**
+   * Time in milliseconds on a clock that advances even while the process is stopped. When it steps back, the
+   * cap's time stands still until it has caught up.
+   */
   readonly nowMs: number;
   readonly saved?: SavedSpend | undefined;
-  /** Keeps it where it outlives the process; throws when it cannot, and then no call is let through. */
+  /** Stores the state where it outlives the process; throws when it cannot, and then no call is admitted. */
   readonly save?: ((saved: SavedSpend) => void) | undefined;
-  /** Told once when calls are refused from now on, and once when they are let through again. */
+  /** Called once when calls begin to be refused; `onOver` is called once when they are admitted again. */
   readonly onReached?: (why: string) => void;
   readonly onOver?: () => void;
 }
 
-/** Money held for a call under way, in the cap's currency; until when it may run, by the cap's clock. */
+/** Money held for a call in flight, in the cap's currency, and its latest end, on the cap's clock. */
 export interface Reservation {
   readonly amount: number;
   readonly endsAtMs: number;
@@ -64,7 +74,7 @@ export interface SpendRefusal {
 export interface SpendStatus {
   readonly currency: string;
   readonly isReached: boolean;
-  /** Held for calls under way. */
+  /** Held for calls in flight. */
   readonly reserved: number;
   readonly hour: { readonly spent: number; readonly limit: number | null };
   readonly day: { readonly spent: number; readonly limit: number | null };
@@ -74,13 +84,13 @@ export class SpendCap {
   readonly #options: SpendCapOptions;
   readonly #hour: SpendWindow;
   readonly #day: SpendWindow;
-  /** Sum of the reservations, and how many there are: without any it is 0, whatever rounding left of it. */
+  /** Sum and number of the reservations. Without any the sum is set to 0, which drops rounding errors. */
   #reserved = 0;
   #calls = 0;
-  /** What the store counts as spent beside the bins that it holds, and what of it has been spent since. */
+  /** What the store counts as spent beside its bins, and how much of that has been spent since. */
   #claimed = 0;
   #spentOfClaim = 0;
-  /** By how much the clock is behind what it showed when the past was saved. */
+  /** How far the clock is behind the time at which the state was saved. */
   readonly #behindMs: number;
   #latestMs = -Infinity;
   #isReached = false;
@@ -91,13 +101,13 @@ export class SpendCap {
     this.#behindMs = Math.max(0, (saved?.atMs ?? -Infinity) - nowMs);
     this.#hour = new SpendWindow(hourMs, binsPerHour, saved?.hour);
     this.#day = new SpendWindow(24 * hourMs, binsPerDay, saved?.day);
-    // Calls of the process before may still be running.
+    // Calls of the previous process may still be running.
     if (saved !== undefined && saved.claimed > 0)
       this.#spend(saved.claimed, this.#now(nowMs) + longestCallMs, this.#now(nowMs));
     this.#store(0, this.#now(nowMs));
   }
 
-  /** Let a call through that costs at most `amount`, or say why not and until when. */
+  /** Admit a call that costs at most `amount`, or say why not and when to ask again. */
   reserve(amount: number, givenMs: number): Reservation | SpendRefusal {
     const nowMs = this.#now(givenMs);
     const refusal = this.#refusalOf(amount, nowMs) ?? this.#claim(amount, nowMs);
@@ -111,24 +121,24 @@ export class SpendCap {
     return { amount, endsAtMs: nowMs + this.#options.longestCallMs };
   }
 
-  /** The call has ended and cost so much. */
+  /** The call has ended and cost this much. */
   settle(reservation: Reservation, cost: number, givenMs: number): void {
     const nowMs = this.#now(givenMs);
     this.#end(reservation, cost, nowMs, nowMs);
   }
 
-  /** The call was given up: it may run until its time limit and cost all that was reserved. */
+  /** The call was given up. It may run until its time limit, so all that was reserved counts as spent. */
   keep(reservation: Reservation, givenMs: number): void {
     const nowMs = this.#now(givenMs);
     this.#end(reservation, reservation.amount, Math.max(nowMs, reservation.endsAtMs), nowMs);
   }
 
-  /** Nothing more is called: what was claimed ahead is given back, if that can be stored. */
+  /** No more calls follow: give back what was claimed ahead, if the store takes it. */
   close(givenMs: number): void {
     try {
       this.#store(this.#reserved, this.#now(givenMs));
     } catch {
-      // Then it stays counted, which lets too little through and never too much.
+      // Then the claim stays counted, which admits too little and never too much.
     }
   }
 
@@ -165,7 +175,7 @@ export class SpendCap {
     return undefined;
   }
 
-  /** See to it that the store counts the call before it is made, and some more, so that it is seldom written. */
+  /** Make the store count the call before it is made, and some more with it, so that writes are rare. */
   #claim(amount: number, nowMs: number): SpendRefusal | undefined {
     if (this.#reserved + this.#spentOfClaim + amount <= this.#claimed) return undefined;
     const { perHour, perDay } = this.#options.limits;

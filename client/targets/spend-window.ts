@@ -1,26 +1,30 @@
 /**
- * Money spent in the last hour or day, in bins of time, so that it takes the same little memory however many calls
- * there are. What is in a bin counts until all of the bin is older than the window: at most one bin too long, and
- * never too short.
+ * Money spent in the last hour or day, summed in bins of time, so memory stays small however many calls there
+ * are. A bin counts until all of it is older than the window: at most one bin too long, and never too short.
+ *
+ * @example A minute in bins of a second:
+ * const window = new SpendWindow(60_000, 60);
+ * window.add(2, 500, 500);
+ * [window.totalAt(60_999), window.totalAt(61_000)]; // [2, 0]
  */
 
-/** Sums by the number of their bin, counted from the clock's origin. */
+/** Sums by the number of their bin, which is counted from the clock's origin. */
 export type Bins = readonly (readonly [bin: number, amount: number])[];
 
 export class SpendWindow {
   readonly windowMs: number;
   readonly #binMs: number;
-  /** In no order; those that no longer count are dropped with each new one, so there are few more than a window has. */
+  /** In no order. Expired bins are dropped with each new one, so there are few more than a window has. */
   readonly #bins: Map<number, number>;
 
-  /** @param bins how many a window has, an integer from 1 */
+  /** @param bins number of bins in a window, an integer from 1 */
   constructor(windowMs: number, bins: number, saved: Bins = []) {
     this.windowMs = windowMs;
     this.#binMs = windowMs / bins;
     this.#bins = new Map(saved);
   }
 
-  /** What was spent up to `atMs`, which may lie ahead of now: it counts until a window later. */
+  /** Add what was spent up to `atMs`, which may lie in the future. It counts until one window after that. */
   add(amount: number, atMs: number, nowMs: number): void {
     const bin = Math.floor(atMs / this.#binMs);
     if (!this.#bins.has(bin)) this.#drop(nowMs);
@@ -34,7 +38,7 @@ export class SpendWindow {
     return total;
   }
 
-  /** When no more than `limit` will be left of what counts now, if nothing is added; Infinity for a limit below 0. */
+  /** When the total will have fallen to `limit` if nothing is added; Infinity for a limit below 0. */
   fallsToAtMs(limit: number, nowMs: number): number {
     let total = this.totalAt(nowMs);
     if (total <= limit) return nowMs;

@@ -1,7 +1,8 @@
 /**
- * What the queue knows of one target: how much is under way, how much may be, how long answers take, and whether it is
- * well. It is also the one place that is asked whether a batch may leave: breaker, call window, retry budget and what
- * the target itself says. It reacts to the queue's events alone, so that a record replays to the same decisions.
+ * What the queue knows of one target: the batches in flight, how many there may be, how long answers take,
+ * and its health. It also decides whether a batch may be sent, by circuit breaker, call window, retry budget
+ * and the target's own word; nothing else does. It reacts only to the queue's events, so a record replays to
+ * the same decisions.
  */
 import { Lru } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
@@ -13,15 +14,15 @@ import type { RetryBudget } from "./retry-budget.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 
-/** Round trips that the prediction rests on, and which of them it takes. */
+/** How many round trips the predicted latency is based on, and which quantile of them it is. */
 const latencyWindow = 64;
 const latencyQuantile = 0.95;
-/** Lines for which round trips are remembered; the one that is longest unused is forgotten beyond it. */
+/** Keys whose round trips are remembered; the least recently used key is forgotten beyond that. */
 const maxRememberedKeys = 256;
 
 export class TargetState<In, Out> implements TargetView {
   readonly target: Target<In, Out>;
-  /** In the order they were sent: mostly the first one leaves, so a plain list does. */
+  /** In the order they were sent. Mostly the first one ends first, so a plain list is fast enough. */
   readonly underWay: UnderWay[] = [];
   readonly #breaker: CircuitBreaker;
   readonly #window: CallWindow;
@@ -32,8 +33,8 @@ export class TargetState<In, Out> implements TargetView {
   readonly #retries: RetryBudget | undefined;
 
   /**
-   * @param random spreads the pauses of a function, which many clients share; an edge has few
-   * @param retries shared by all functions of a queue, since they share what makes them fail; an edge has none
+   * @param random spreads the pauses of a function, which many clients share; an edge has few clients
+   * @param retries shared by all functions, because they share what makes them fail; an edge has no budget
    */
   constructor(target: Target<In, Out>, random: Random, retries: RetryBudget) {
     const isEdge = target.kind === "edge";
@@ -55,7 +56,7 @@ export class TargetState<In, Out> implements TargetView {
     return this.underWay.length;
   }
 
-  /** Of the edge as many as it was given; a function that failed is tried with one call at a time. */
+  /** An edge keeps the limit that it was given. A function that failed gets one call at a time. */
   get maxInFlight(): number {
     if (this.kind === "edge") return this.target.maxInFlight;
     return this.#breaker.isFailing ? 1 : this.#window.limit;
@@ -65,21 +66,21 @@ export class TargetState<In, Out> implements TargetView {
     return this.#breaker.health(nowMs);
   }
 
-  /** Why nothing is sent now: the failure, or the refusal, that the target is paused for; undefined when it is not paused. */
+  /** The failure or refusal for which the target is paused; undefined when it is not paused. */
   pauseReason(nowMs: number): SpillwayError | undefined {
     return this.#breaker.pauseReason(nowMs);
   }
 
-  /** Why the target refuses to be sent to now; undefined when it does not. */
+  /** Why the target refuses batches now; undefined when it does not. */
   refusal(nowMs: number): SpillwayError | undefined {
     return this.#breaker.refusal(nowMs);
   }
 
   /**
-   * Whether a batch may leave now: undefined, or why not. A refusal of the target's own pauses it; one for want of
-   * retry budget holds for retries only.
+   * Whether a batch may be sent now: undefined for yes, else why not. A refusal by the target itself pauses
+   * the target; a spent retry budget stops retries only.
    *
-   * @param isRetry whether a call of functions with one of its requests failed before
+   * @param isRetry whether a function call with one of its requests has failed before
    */
   admit(batch: OutgoingBatch<In>, isRetry: boolean, nowMs: number): SpillwayError | undefined {
     if (isRetry && this.#retries?.isSpent === true) return new SpillwayError("retry_budget_spent");
@@ -92,14 +93,13 @@ export class TargetState<In, Out> implements TargetView {
     return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
   }
 
-  /** A batch leaves. */
   sent(batch: UnderWay, isRetry: boolean): void {
     this.underWay.push(batch);
     if (isRetry) this.#retries?.pay();
     else this.#retries?.earn();
   }
 
-  /** A batch has come back: what counts of one that was answered in part is why the rest was not. */
+  /** A batch has come back. When it was answered only in part, the worst error of the rest counts. */
   ended(batch: UnderWay & { readonly key: string }, result: BatchResult<Out>, nowMs: number): void {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
@@ -108,16 +108,16 @@ export class TargetState<In, Out> implements TargetView {
     if (hasFailed) this.#failed(fault, batch.formedAtMs, nowMs);
   }
 
-  /** A cold start is no measure of the next, and where nobody knows how long it took (undefined) neither is the rest. */
+  /** The next call starts warm, so a cold start is subtracted; if it is unknown, the latency is not used. */
   #succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
     this.#breaker.succeeded();
     this.#window.answered();
     if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
   }
 
-  /** For a reason that another try may not have. */
+  /** A batch failed with a retryable error. */
   #failed(error: SpillwayError, formedAtMs: number, nowMs: number): void {
-    // A call that only tries whether it takes any again does not tell how many it takes.
+    // A throttled probe does not tell how many calls the platform takes.
     if (error.code === "target_throttled" && !this.#breaker.isFailing)
       this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
     this.#breaker.failed(error, formedAtMs, nowMs);

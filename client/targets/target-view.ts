@@ -1,6 +1,6 @@
 /**
- * What a policy may know of a target: how much is under way, how much may be, and whether it is well. Health is one
- * union, so that a policy cannot mistake one state for another.
+ * What a policy may know about a target: the batches in flight, how many there may be, how long answers take,
+ * and its health. Health is one union, so that a policy cannot mistake one state for another.
  */
 import type { TargetKind } from "./target.ts";
 
@@ -11,14 +11,15 @@ export interface UnderWay {
 }
 
 /**
- * How a target stands at a moment.
+ * The health of a target at a moment.
  *
  * - `healthy`: it takes batches.
- * - `paused`: it failed, or refused to be sent to; nothing is sent to it before `untilMs`.
- * - `probing`: it failed, its pause ended at `sinceMs`, and no batch has succeeded since: it is tried with one batch at a time.
- * - `excluded`: the requests of this line may not go there at all.
+ * - `paused`: it failed or refused a batch; nothing is sent to it before `untilMs`.
+ * - `probing`: it failed, its pause ended at `sinceMs`, and no batch has succeeded since. It gets one batch
+ *   at a time.
+ * - `excluded`: the requests of this line may not be sent to it at all.
  *
- * `isShared` is true when the cause meets every function alike, such as throttling; false when it is the target's own.
+ * `isShared` is true when the cause affects every function, such as throttling, and not this target alone.
  */
 export type TargetHealth =
   | { readonly kind: "healthy" }
@@ -30,17 +31,17 @@ export interface TargetView {
   readonly name: string;
   readonly kind: TargetKind;
   readonly inFlight: number;
-  /** The batches under way, in the order they were sent. */
+  /** The batches in flight, in the order they were sent. */
   readonly underWay: readonly UnderWay[];
-  /** Most batches under way at once: fewer than the target was given while it throttles, 1 while it is probed. */
+  /** Most batches in flight at once. A function has fewer while it throttles, and 1 while it is probed. */
   readonly maxInFlight: number;
   health(nowMs: number): TargetHealth;
-  /** Predicted time from sending a batch of that key until its answer: a high quantile of what was seen. */
+  /** Predicted time from sending a batch of that key until its answer: a high quantile of observed times. */
   latencyMs(key: string): number;
 }
 
 /**
- * When a batch may be sent at the earliest, as far as the target's health goes: -Infinity at once, Infinity never.
+ * The earliest time at which the target's health allows a batch: -Infinity for at once, Infinity for never.
  *
  * @example
  * readyAtMs({ kind: "paused", untilMs: 500, isShared: false }); // 500

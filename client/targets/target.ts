@@ -1,13 +1,11 @@
 /**
  * What the virtual queue sends batches to. A target knows how to reach its server and how to join and split
- * payloads; the queue knows only rows, deadlines and results, so it runs the same on real and simulated ones.
+ * payloads. The queue knows only rows, deadlines and results, so real and simulated targets are the same to
+ * it.
  */
 import type { SpillwayError } from "../../base/errors.ts";
 
-/**
- * What a batch is made of: rows of one request. Packing puts parts of several requests into a batch, splitting makes
- * several parts of one request.
- */
+/** Rows of one request in a batch. A batch joins parts of several requests; a split request has several. */
 export interface BatchPart<In> {
   readonly payload: In;
   /** The first of the request's rows, from 0. */
@@ -16,10 +14,10 @@ export interface BatchPart<In> {
   readonly toRow: number;
 }
 
-/** A batch as a target gets it. */
+/** A batch in the form in which a target gets it. */
 export interface OutgoingBatch<In> {
   readonly id: number;
-  /** What the requests have in common; only requests with equal keys are batched. */
+  /** What its requests have in common; only requests with equal keys share a batch. */
   readonly key: string;
   /** In order of the deadlines of their requests; at least one. */
   readonly parts: readonly BatchPart<In>[];
@@ -28,8 +26,8 @@ export interface OutgoingBatch<In> {
   /** The earliest deadline in the batch, on the queue's clock. */
   readonly deadlineAtMs: number;
   /**
-   * When to give the call up, on the queue's clock, so that its requests can go elsewhere in time; undefined: when
-   * the target's own time for a call is over.
+   * When to give the call up, on the queue's clock, so that its requests can still go elsewhere in time;
+   * undefined: at the target's own time limit for a call.
    */
   readonly giveUpAtMs?: number | undefined;
 }
@@ -38,17 +36,17 @@ export interface OutgoingBatch<In> {
 export type BatchResult<Out> =
   | {
       readonly ok: true;
-      /** In the order of the parts, without those that `unanswered` has. */
+      /** In the order of the parts, without the parts in `unanswered`. */
       readonly answers: readonly Out[];
       /** Parts that failed while others were answered, by their index in the batch. */
       readonly unanswered?: ReadonlyMap<number, SpillwayError>;
-      /** Time the model ran, as the server measured it; undefined when the server does not say. */
+      /** Time the model ran, as the server measured it; undefined when the server does not report it. */
       readonly serviceMs: number | undefined;
-      /** Time the batch waited at the server for a free replica; undefined when the server does not say. */
+      /** Time the batch waited there for a free replica; undefined when the server does not report it. */
       readonly serverQueuedMs?: number | undefined;
       /**
-       * Time the server's instance took to start for this call; 0 when it was warm, undefined when it did start and
-       * did not say how long.
+       * Time the server's instance took to start for this call: 0 when it was warm, undefined when it started
+       * and did not report how long that took.
        */
       readonly coldStartMs: number | undefined;
       /** What the call cost in the target's currency; 0 where calls are not billed. */
@@ -57,32 +55,45 @@ export type BatchResult<Out> =
   | {
       readonly ok: false;
       readonly error: SpillwayError;
-      /** Parts that failed otherwise than `error` says, by their index in the batch. */
+      /** Parts that failed with another error than `error`, by their index in the batch. */
       readonly unanswered?: ReadonlyMap<number, SpillwayError>;
-      /** What the call cost all the same; undefined when nothing, or not known. */
+      /** What the failed call cost; undefined when it cost nothing or the cost is not known. */
       readonly cost?: number;
     };
 
-/** What a target is: the edge, which is paid for and limited, or functions of one size, where every call costs. */
+/** An edge has a limited capacity that is already paid for; functions, of one size, cost money per call. */
 export type TargetKind = "edge" | "serverless";
 
+/**
+ * @example A target that answers after 10 ms with what it was sent:
+ * const echo: Target<string, string> = {
+ *   name: "echo",
+ *   kind: "edge",
+ *   maxInFlight: 1,
+ *   assumedLatencyMs: 10,
+ *   send: ({ parts }, done) => {
+ *     const answers = parts.map(({ payload }) => payload);
+ *     setTimeout(() => done({ ok: true, answers, serviceMs: 10, coldStartMs: 0, cost: 0 }), 10);
+ *   },
+ * };
+ */
 export interface Target<In, Out> {
-  /** Different for each target of a queue. */
+  /** Unique among the targets of a queue. */
   readonly name: string;
   readonly kind: TargetKind;
-  /** The most batches that may be under way at once; the queue never sends more. */
+  /** Most batches in flight at once; the queue never sends more. */
   readonly maxInFlight: number;
-  /** Predicted round trip in milliseconds before any batch was observed. */
+  /** Predicted round trip in milliseconds until a batch was observed. */
   readonly assumedLatencyMs: number;
   /**
-   * Asked just before a batch is sent: why not, and in `retryAfterMs` from when on (default: 1 ms later). When it
-   * returns undefined, `send` of the same batch follows before anything else happens. Without this method every batch
-   * is admitted.
+   * Called just before a batch is sent. It returns undefined to admit the batch, else why not, with the time
+   * until the next attempt in `retryAfterMs` (default: 1 ms). When it returns undefined, `send` of the same
+   * batch follows before anything else happens. A target without this method admits every batch.
    */
   admit?(batch: OutgoingBatch<In>): SpillwayError | undefined;
   /**
-   * Send a batch. Calls `done` exactly once, and never before `send` has returned. Ends in bounded time:
-   * a call that hangs is a result with `target_timeout`.
+   * Send a batch. `done` is called exactly once, after `send` has returned and within a bounded time: a call
+   * that hangs ends with the error `target_timeout`.
    */
   send(batch: OutgoingBatch<In>, done: (result: BatchResult<Out>) => void): void;
 }

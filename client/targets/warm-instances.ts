@@ -1,10 +1,17 @@
-/** The instances of one function size as far as its calls tell: whether a call would find one that is warm. */
+/**
+ * Tells from a function's own calls whether the next call would find a warm instance.
+ *
+ * @example
+ * const instances = new WarmInstances(60_000);
+ * instances.answered(0);
+ * [instances.isWarm(59_999), instances.isWarm(60_000)]; // [true, false]
+ */
 export class WarmInstances {
   readonly #idleMs: number;
-  /** When each idle instance ended its last call, the latest last: the platform takes that one first. */
+  /** When each idle instance ended its last call, the latest one last: the platform uses that one first. */
   readonly #endedAtMs: number[] = [];
 
-  /** @param idleMs the time without a call after which the platform stops an instance */
+  /** @param idleMs time without a call after which the platform stops an instance */
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
   }
@@ -17,11 +24,11 @@ export class WarmInstances {
   /** A call is sent: it takes a warm instance or starts one. */
   called(nowMs: number): void {
     if (this.isWarm(nowMs)) this.#endedAtMs.pop();
-    // Where even the latest is gone, all are.
+    // When even the latest one has expired, all have.
     else this.#endedAtMs.length = 0;
   }
 
-  /** A call has been answered: its instance is idle from then on. */
+  /** A call was answered: its instance is idle from then on. */
   answered(atMs: number): void {
     while (this.#endedAtMs.length > 0 && atMs - (this.#endedAtMs[0] as number) >= this.#idleMs) {
       this.#endedAtMs.shift();

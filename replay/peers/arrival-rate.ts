@@ -1,9 +1,12 @@
-/** The arrival rate over the most recent rows: a window of moments, because a batch is filled by what comes next. */
+/**
+ * The arrival rate over the most recent rows. It is taken over a window of arrival times, because what fills
+ * a batch is what arrives next.
+ */
 export class ArrivalRate {
   readonly #atMs: Float64Array;
   #seen = 0;
 
-  /** @param window how many rows the rate is taken over, an integer from 1 */
+  /** @param window number of rows that the rate is taken over, an integer from 1 */
   constructor(window: number) {
     this.#atMs = new Float64Array(window);
   }
@@ -12,7 +15,7 @@ export class ArrivalRate {
     for (let row = 0; row < rows; row++) this.#atMs[this.#seen++ % this.#atMs.length] = nowMs;
   }
 
-  /** Rows a millisecond up to now; 0 before the first arrival, Infinity when all came at this moment. */
+  /** Rows per millisecond up to now; 0 before the first arrival, Infinity when all rows arrived just now. */
   perMs(nowMs: number): number {
     const rows = Math.min(this.#seen, this.#atMs.length);
     if (rows === 0) return 0;

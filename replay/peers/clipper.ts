@@ -1,13 +1,14 @@
 /**
- * Clipper's adaptive batching: a container's largest batch grows by a fixed step while batches come back well before
- * the latency objective, and shrinks by 10 % when one comes back after it. With delayed batching a batch that is
- * not full waits a little for company. A container is a replica of the edge, and one batch is under way to each.
+ * Clipper's adaptive batching. A container's largest batch grows by a fixed step while batches come back well
+ * before the latency objective, and shrinks by 10 % when one comes back after it. With delayed batching, a
+ * batch that is not full waits a little for more requests. A container is a replica of the edge, with one
+ * batch in flight.
  *
  * Source: Crankshaw et al., NSDI 2017, sections 4.3.1 and 4.3.2, and the authors' prototype in Rust,
- * `update_batch_size_aimd` in `batching.rs`: it steps by 2 from the size of the batch that was measured, not from
- * the limit, and keeps still in the last tenth before the objective. Differences: replicas share one limit, because a
- * client does not see which of them served; the delay starts with the oldest request's arrival; requests whose
- * deadline has passed are dropped by the queue, as by Clipper's, and nothing else is refused.
+ * `update_batch_size_aimd` in `batching.rs`. The prototype steps by 2 from the size of the measured batch,
+ * not from the limit, and keeps the size in the last tenth before the objective. Differences: replicas share
+ * one limit, because a client does not see which of them served a batch; the delay starts with the oldest
+ * request's arrival; only requests past their deadline are dropped, by the queue, as by Clipper's.
  */
 import { type Decision, type Policy, type QueueView, requestsWithin } from "../../client/policies/policy.ts";
 import { type Edge, edgeAmong, replicaFreeAtMs } from "./edge-alone.ts";
@@ -19,12 +20,12 @@ export const clipperParameters = {
   objectivePart: { default: 1, candidates: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1] },
   /** The additive increase, in rows. */
   stepRows: { default: 2, candidates: [1, 2, 4, 8, 16] },
-  /** The longest wait for company as a part of the SLO. */
+  /** Longest wait for more requests, as a part of the SLO. */
   delayPart: { default: 0, candidates: [0, 0.01, 0.02, 0.05, 0.1, 0.2] },
 } as const satisfies ParameterGrid;
 
 const backoff = 0.9;
-/** Part of the objective before its end in which the batch size stays. */
+/** The last part of the objective, in which the batch size stays. */
 const restPart = 0.1;
 
 export function clipperPolicy(
@@ -46,7 +47,13 @@ export function clipperPolicy(
   };
 }
 
-/** The largest batch after one of `rows` rows took `latencyMs`; at least 1. */
+/**
+ * The largest batch after a batch of `rows` rows took `latencyMs`; at least 1.
+ *
+ * @example
+ * const objective = { objectiveMs: 100, stepRows: 2 };
+ * [50, 95, 120].map((latencyMs) => nextBatchRows(10, latencyMs, objective)); // [12, 10, 9]
+ */
 export function nextBatchRows(
   rows: number,
   latencyMs: number,

@@ -4,12 +4,16 @@ import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts"
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 
 export interface Edge {
-  /** Among the queue's targets. */
+  /** Index among the queue's targets. */
   readonly index: number;
   readonly profile: TargetProfile;
 }
 
-/** @throws RangeError when the targets hold no edge */
+/**
+ * The first edge among the targets.
+ *
+ * @throws RangeError when the targets hold no edge
+ */
 export function edgeAmong(targets: readonly TargetProfile[]): Edge {
   const index = targets.findIndex(({ kind }) => kind === "edge");
   const profile = targets[index];
@@ -18,8 +22,8 @@ export function edgeAmong(targets: readonly TargetProfile[]): Edge {
 }
 
 /**
- * When a replica can take a batch: now, at a later moment when the edge is paused because it failed, or
- * Infinity when all are busy and the next answer says.
+ * When a replica can take a batch: now, at a later moment when the edge is paused, or Infinity when all
+ * replicas are busy, until the next answer.
  */
 export function replicaFreeAtMs({ nowMs, targets }: QueueView, { index, profile }: Edge): number {
   const edge = targets[index] as TargetView;

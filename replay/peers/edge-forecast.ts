@@ -1,11 +1,11 @@
 /**
- * When the edge's uplink and replicas will be free, worked out from the batches that were sent and the edge's
- * profile: the two stages of a flow shop, of which a client sees only what went in and what came back.
+ * Forecasts when the edge's uplink and replicas will be free, from the batches that were sent and the edge's
+ * profile. They are two stages of a flow shop, of which a client sees only what goes in and what comes out.
  */
 import type { EndedBatch, SentBatch } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 
-/** What is expected of a batch that would be sent next. */
+/** The forecast for a batch that would be sent next. */
 export interface EdgeOutlook {
   /** When its upload can begin. */
   readonly sendAtMs: number;
@@ -24,31 +24,29 @@ interface Sent {
 
 export class EdgeForecast {
   readonly #profile: TargetProfile;
-  /** The cautious quantile of the service time, by rows. */
+  /** A cautious quantile of the service time, by rows. */
   readonly #serviceMs: readonly number[];
   /** In the order they were sent. */
   readonly #underWay: Sent[] = [];
-  /** When the last batches ended, the oldest first, one for each replica: until then those were busy. */
+  /** When the last batches ended, oldest first, one for each replica: until then the replica was busy. */
   readonly #endedAtMs: number[];
   #linkFreeAtMs = -Infinity;
-  /** Worked on in a forecast; kept, because there are forecasts for every decision. */
+  /** Work space of a forecast. It is kept because every decision makes forecasts. */
   readonly #frees: number[] = [];
 
-  /** @param quantile of the service times that a batch is promised by */
+  /** @param quantile the quantile of the service time that cautious forecasts use */
   constructor(profile: TargetProfile, quantile: number) {
     this.#profile = profile;
     this.#serviceMs = profile.serviceMs(quantile);
     this.#endedAtMs = Array.from({ length: profile.replicas }, () => -Infinity);
   }
 
-  /** A batch is sent. */
   sent({ id, rows, formedAtMs }: SentBatch): void {
     const { uploadMs, rttMs } = this.#profile;
     this.#linkFreeAtMs = Math.max(formedAtMs, this.#linkFreeAtMs) + (uploadMs[rows] as number);
     this.#underWay.push({ id, rows, reachMs: this.#linkFreeAtMs + rttMs / 2 });
   }
 
-  /** A batch has come back. */
   ended({ id, endedAtMs }: EndedBatch): void {
     const index = this.#underWay.findIndex((sent) => sent.id === id);
     if (index !== -1) this.#underWay.splice(index, 1);
@@ -56,7 +54,7 @@ export class EdgeForecast {
     this.#endedAtMs.push(endedAtMs - this.#profile.rttMs / 2);
   }
 
-  /** What to expect of a batch that is sent at `atMs`, or as soon after it as the uplink is free. */
+  /** The forecast for a batch that is sent at `atMs`, or after that as soon as the uplink is free. */
   outlook(nowMs: number, atMs: number): EdgeOutlook {
     return {
       sendAtMs: Math.max(atMs, this.#linkFreeAtMs),
@@ -65,19 +63,19 @@ export class EdgeForecast {
     };
   }
 
-  /** When the answer to a batch of `rows` would be back, cautiously. */
+  /** When the answer to a batch of `rows` rows would be back, cautiously. */
   answerAtMs({ sendAtMs, freeAtMs }: EdgeOutlook, rows: number): number {
     const { uploadMs, rttMs } = this.#profile;
     const reachMs = sendAtMs + (uploadMs[rows] as number) + rttMs / 2;
     return Math.max(reachMs, freeAtMs) + (this.#serviceMs[rows] as number) + rttMs / 2;
   }
 
-  /** When the first replica is free if batches are served as long as `serviceMs` says. */
+  /** When the first replica is free if batches take `serviceMs`, by rows. */
   #freeAtMs(serviceMs: readonly number[], nowMs: number): number {
     const frees = this.#frees;
     for (let replica = 0; replica < this.#endedAtMs.length; replica++)
       frees[replica] = this.#endedAtMs[replica] as number;
-    // What is under way has not been answered, so it ends after the moment whose news would just be here.
+    // A batch in flight has not been answered, so it ends after the latest moment with news by now.
     const leastMs = nowMs - this.#profile.rttMs / 2;
     for (const { rows, reachMs } of this.#underWay) {
       const replica = indexOfLeast(frees);

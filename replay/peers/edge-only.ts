@@ -1,10 +1,12 @@
 /**
- * The edge alone, as well as it can be used: never idle while somebody waits, the oldest request first, as many
- * as the oldest one's deadline allows, bound just in time to follow the batch in service. What cannot make its
- * deadline is refused at once. It shows what the edge is worth without functions.
+ * The edge alone, used as well as possible. It is never idle while a request waits. It takes the request with
+ * the earliest deadline first, and as many others with it as that deadline allows. A batch is sent just in
+ * time to follow the one in service. Requests that cannot meet their deadlines are refused at once. The
+ * policy shows what the edge is worth without functions.
  *
- * Source: the edge's half of the policy "earliest deadline first with hopeless requests dropped"; its batch size
- * rule is that of Clipper (Crankshaw et al., NSDI 2017, section 4.3.1) with a measured profile instead of AIMD.
+ * Source: the edge's half of the policy "earliest deadline first with hopeless requests dropped"; its batch
+ * size rule is Clipper's (Crankshaw et al., NSDI 2017, section 4.3.1) with a measured profile instead of
+ * AIMD.
  */
 import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
 import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
@@ -13,9 +15,9 @@ import { EdgeForecast, type EdgeOutlook } from "./edge-forecast.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 
-/** The quantile of service times that deadlines are kept by. */
+/** The quantile of the service time that must meet the deadlines. */
 const quantile = 0.95;
-/** One batch in service, one on its way to follow it. */
+/** One batch in service and one on its way behind it. */
 const batchesPerReplica = 2;
 
 export function edgeOnlyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {
@@ -48,7 +50,7 @@ function decide(view: QueueView, index: number, profile: TargetProfile, forecast
   return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
 }
 
-/** Requests at the front that would be late even if they went next and alone. */
+/** Number of requests at the front that would be late even if they were sent next and alone. */
 function countHopeless(line: LineView, outlook: EdgeOutlook, forecast: EdgeForecast): number {
   let count = 0;
   for (; count < line.length; count++) {

@@ -1,19 +1,19 @@
-/** The buffer that BATCH and HarmonyBatch put in front of a function: it leaves when it is full or its time is over. */
+/** The buffer of BATCH and HarmonyBatch before a function, sent when it is full or its timeout is over. */
 import type { QueueView, ReleaseReason } from "../../client/policies/policy.ts";
 import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
 
 export interface FunctionBuffer {
-  /** Index of the function, among the queue's targets. */
+  /** Index of the function among the queue's targets. */
   readonly target: number;
-  /** What waits in it. */
+  /** Rows that wait in it. */
   readonly rows: number;
-  /** With which it is full. */
+  /** Rows with which it is full. */
   readonly maxRows: number;
-  /** When it leaves at the latest. */
+  /** When it is sent at the latest. */
   readonly timeoutAtMs: number;
 }
 
-/** Why the buffer leaves now; or, as a number, until when it waits: Infinity for the next answer. */
+/** Why the buffer is sent now; or, as a number, until when it waits (Infinity: for the next answer). */
 export function releaseOf(
   { nowMs, targets, draining }: QueueView,
   { target, rows, maxRows, timeoutAtMs }: FunctionBuffer,

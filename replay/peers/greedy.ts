@@ -1,18 +1,18 @@
 /**
- * A worker that pulls: whenever a replica of the edge is free it takes all that wait, up to the largest batch,
- * and drops what could not make its deadline even alone. It models model servers whose workers take batches
- * from one queue without a window (mosec, MLServer, Triton with a queue delay of 0), with a deadline test in
- * front; it uses no functions and predicts no batch's latency.
+ * A worker that pulls. Whenever a replica of the edge is free, it takes all waiting requests, up to the
+ * largest batch, and drops those that could not meet their deadlines even alone. It models servers whose
+ * workers take batches from one queue without a window (mosec, MLServer, Triton with a queue delay of 0),
+ * with a deadline test in front. It uses no functions and predicts no batch's latency.
  *
- * Source: the dynamic batcher of Triton (`dynamic_batch_scheduler.cc`, `max_queue_delay_microseconds: 0`), and
- * its queue policy REJECT for requests whose time is over.
+ * Source: the dynamic batcher of Triton (`dynamic_batch_scheduler.cc`, `max_queue_delay_microseconds: 0`),
+ * and its queue policy REJECT for requests whose timeout is over.
  */
 import { type Decision, type Policy, type QueueView, requestsWithin } from "../../client/policies/policy.ts";
 import { type Edge, edgeAmong, replicaFreeAtMs } from "./edge-alone.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import { latenciesMs } from "../../client/policies/target-profile.ts";
 
-/** The quantile of service times that decides what could make its deadline. */
+/** The quantile of the service time that the deadline test uses. */
 const quantile = 0.95;
 
 export function greedyPolicy({ targets }: Pick<PolicyInputs, "targets">): Policy {

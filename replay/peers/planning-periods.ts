@@ -1,7 +1,7 @@
 /**
- * When a policy that plans by periods plans again, and the arrival rate it plans for: that of the period that has
- * just ended. The first period has 1 s, because nothing is known before it; each is twice as long as the one before,
- * up to the longest.
+ * When a policy with planning periods plans again, and the arrival rate that it plans for: that of the period
+ * that has just ended. The first period lasts 1 s, because nothing is known before it. Each one is twice as
+ * long as the one before, up to the longest.
  */
 
 const firstPeriodMs = 1_000;
@@ -12,15 +12,15 @@ export class PlanningPeriods {
   #startedAtMs = -Infinity;
   #rows = 0;
 
-  /** @param longestMs length that the periods grow to, from 1,000 ms */
+  /** @param longestMs length up to which the periods grow, at least 1,000 ms */
   constructor(longestMs: number) {
     this.#longestMs = longestMs;
   }
 
   /**
-   * Rows arrive.
+   * Rows have arrived.
    *
-   * @returns rows a millisecond to plan for when a period has ended, 0 at the first arrival, else undefined
+   * @returns rows per millisecond to plan for when a period has ended, 0 at the first arrival, else undefined
    */
   arrived(rows: number, nowMs: number): number | undefined {
     const elapsedMs = nowMs - this.#startedAtMs;

@@ -1,4 +1,4 @@
-/** The policies that replay compares: those that a daemon runs too, and published systems and baselines beside them. */
+/** The policies that replay compares: those of the daemon, published systems, and baselines. */
 import type { ParameterGrid, ParameterValues } from "../../client/policies/parameters.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
@@ -14,7 +14,7 @@ import { tritonParameters, tritonPolicy } from "./triton.ts";
 
 const { spillway, ...daemonPolicies } = policies;
 
-/** In the order of tables: baselines, published systems, and the daemon's own at the end. */
+/** In the order of tables: baselines, published systems, and `spillway` at the end. */
 export const replayPolicies = {
   ...daemonPolicies,
   "edge-only": edgeOnlyPolicy,
@@ -32,7 +32,7 @@ export type ReplayPolicyName = keyof typeof replayPolicies;
 
 export const replayPolicyNames = Object.keys(replayPolicies) as [ReplayPolicyName, ...ReplayPolicyName[]];
 
-/** What can be tuned, and by what. */
+/** The parameters that can be tuned, by policy. */
 export const replayParameters: Partial<Record<ReplayPolicyName, ParameterGrid>> = {
   ...policyParameters,
   batch: batchParameters,
@@ -52,7 +52,7 @@ export function policyWith(
   name: ReplayPolicyName,
   values?: ParameterValues,
 ): (inputs: PolicyInputs) => Policy {
-  // Each factory knows its own parameters' names; here they are only names.
+  // Each factory knows the names of its own parameters; here they are just strings.
   const make = replayPolicies[name] as (inputs: PolicyInputs, values?: ParameterValues) => Policy;
   return (inputs) => make(inputs, values);
 }

@@ -1,11 +1,12 @@
 /**
- * Functions alone, by deferred batching: a call leaves at the last moment at which its oldest request can still
- * be answered in time, or when it is full, so that as many as possible share its fixed costs. Of the sizes it
- * takes the one whose call will be cheapest a request at the rate of late, of those first whose largest call is in
- * time even if an instance must start. It shows what the money buys without an edge.
+ * Functions alone, with deferred batching: a call is sent when it is full, or at the last moment at which its
+ * oldest request can still be answered in time. So as many requests as possible share its fixed costs. It
+ * uses the size whose call will cost least per request at the recent rate, and prefers sizes whose largest
+ * call is in time even after a cold start. The policy shows what functions cost without an edge.
  *
- * Source: the greedy partition into maximal batches, which is optimal for affine costs and one size; sizes are
- * compared as in BATCH (Ali et al., SC 2020) and HarmonyBatch (Chen et al., IWQoS 2024), but for each call anew.
+ * Source: the greedy partition into maximal batches, which is optimal for affine costs and one size; sizes
+ * are compared as in BATCH (Ali et al., SC 2020) and HarmonyBatch (Chen et al., IWQoS 2024), but for each
+ * call.
  */
 import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
@@ -13,11 +14,11 @@ import { ArrivalRate } from "./arrival-rate.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import { functionsAmong, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
 
-/** The quantile of service times that deadlines are kept by. */
+/** The quantile of the service time that must meet the deadlines. */
 const quantile = 0.99;
-/** Rows that the rate is taken over. */
+/** Rows over which the rate is taken. */
 const rateWindow = 128;
-/** Keeps "exactly at the last moment" on the good side of rounding. */
+/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const tieMs = 1e-6;
 
 interface Size {
@@ -25,7 +26,7 @@ interface Size {
   readonly profile: TargetProfile;
   /** By rows. */
   readonly latencyMs: readonly number[];
-  /** Whether the SLO leaves time for an instance to start before the largest call. */
+  /** Whether the SLO leaves time for a cold start before the largest call. */
   readonly canStart: boolean;
 }
 
@@ -70,7 +71,7 @@ function decide(view: QueueView, sizes: readonly Size[], rowsPerMs: number, send
   return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
 }
 
-/** When the first of these sizes that failed may be used again; one that is only full resumes with its next result. */
+/** When the first of these sizes is no longer paused; one that is only full resumes with its next result. */
 function resumeAtMs({ targets, nowMs }: QueueView, sizes: readonly Size[]): number {
   let resumeMs = Infinity;
   for (const { index } of sizes) {
@@ -80,7 +81,7 @@ function resumeAtMs({ targets, nowMs }: QueueView, sizes: readonly Size[]): numb
   return resumeMs;
 }
 
-/** The size whose call, filled until its last moment, costs least a row. */
+/** The size whose call, filled until its last moment, costs least per row. */
 function cheapest(sizes: readonly Size[], line: LineView, rowsPerMs: number, slackMs: number): Size {
   let best = sizes[0] as Size;
   let leastCost = Infinity;
@@ -95,7 +96,7 @@ function cheapest(sizes: readonly Size[], line: LineView, rowsPerMs: number, sla
   return best;
 }
 
-/** How many rows a call of that size will have if it waits as long as it can. */
+/** Rows of a call of that size if it waits as long as it can. */
 function rowsAtLast(
   { latencyMs, profile }: Size,
   waiting: number,

@@ -1,12 +1,13 @@
 /**
- * The dynamic batcher of Triton: a batch of a preferred size leaves at once; a smaller one when its oldest request
- * has waited for the queue delay. A request that has waited longer than its timeout is rejected when its turn
- * comes. The edge alone.
+ * The dynamic batcher of Triton. A batch of a preferred size is sent at once, a smaller one when its oldest
+ * request has waited for the queue delay. A request that has waited longer than its timeout is rejected when
+ * its turn comes. It uses the edge alone.
  *
- * Source: triton-inference-server/core, `dynamic_batch_scheduler.cc` (`GetDynamicBatch`) and `scheduler_utils.cc`
- * (queue policy REJECT). Differences: the batcher is in front of the edge's uplink instead of behind it, so a batch
- * travels as one and the replica that it is for waits for it; requests are in order of their deadlines, which is the
- * order of arrival when all have one SLO; there are no priorities and no batch is added to once it was sent.
+ * Source: triton-inference-server/core, `dynamic_batch_scheduler.cc` (`GetDynamicBatch`) and
+ * `scheduler_utils.cc` (queue policy REJECT). Differences: the batcher is in front of the edge's uplink
+ * instead of behind it, so a batch travels as one and its replica waits for it; requests are in order of
+ * their deadlines, which is the order of arrival when all have one SLO; there are no priorities, and nothing
+ * is added to a batch after it was sent.
  */
 import {
   type Decision,
@@ -20,7 +21,7 @@ import { defaultValues, type ParameterGrid } from "../../client/policies/paramet
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 
 export const tritonParameters = {
-  /** The smallest preferred size as a part of the largest batch; its doublings are preferred, too. */
+  /** The smallest preferred size, as a part of the largest batch; its doublings are preferred too. */
   preferredPart: { default: 1, candidates: [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1] },
   /** `max_queue_delay_microseconds` as a part of the SLO. */
   queueDelayPart: { default: 0, candidates: [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4] },
@@ -75,10 +76,10 @@ function timesOutAtMs({ arrivedAtMs, deadlineAtMs }: WaitingRequest, part: numbe
 
 type DynamicBatch =
   | { readonly kind: "send"; readonly count: number; readonly reason: "full" | "timeout" }
-  /** `count`: how many would leave at `untilMs` if nobody came. */
+  /** `count`: how many would be sent at `untilMs` if no more arrived. */
   | { readonly kind: "wait"; readonly count: number; readonly untilMs: number };
 
-/** How many requests from the front leave now, or how long they wait, when a replica is free. */
+/** With a replica free: how many requests from the front are sent now, or until when they wait. */
 export function dynamicBatch(
   line: LineView,
   nowMs: number,

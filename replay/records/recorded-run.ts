@@ -1,6 +1,6 @@
 /**
- * Feeds the record of a run to a queue again, event by event at the recorded times, and collects what the
- * queue decides now. The same queue and policy must decide exactly as they did.
+ * Replays the record of a run: feeds its events to a queue at the recorded times and collects what the queue
+ * decides now. The same queue and policy must decide exactly as they did.
  */
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -16,7 +16,7 @@ import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 /** What the queue and its policy decided. */
 export type RecordedDecision = QueueOutput | PlanRecord;
 
-/** A record as it was read: its header, what happened, and what was decided. */
+/** A parsed record: its header, what happened, and what was decided. */
 export interface RecordedRun {
   readonly header: RecordHeader;
   readonly inputs: readonly QueueInput[];
@@ -25,17 +25,19 @@ export interface RecordedRun {
   readonly outputLines: readonly number[];
 }
 
-/** Looks on while a record is replayed. */
+/** Watches the replay of a record. */
 export interface ReplayObserver {
-  /** Told of every event of the replayed queue and every plan of its policy, in order. */
+  /** Called for every event of the replayed queue and every plan of its policy, in order. */
   onEvent?(event: QueueEvent | PlanRecord): void;
-  /** Returns a policy that decides as the given one, and may note what it is shown. */
+  /** Wraps the policy: the result must decide like it, and may note what it is shown. */
   watch?(policy: Policy): Policy;
 }
 
 /**
+ * Reads a record.
+ *
  * @param file name of the record, for messages
- * @throws Error that names file and line when a line is no JSON object, or the header is missing
+ * @throws Error that names file and line when a line is not JSON or the header is missing
  */
 export function parseRecord(text: string, file: string): RecordedRun {
   const lines = text.trimEnd().split("\n");
@@ -69,7 +71,7 @@ export function isDecision(event: QueueEvent | PlanRecord): event is RecordedDec
   return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
 }
 
-/** Time as recorded: it stands still between events, and timers fire when the record says that they did. */
+/** A clock that shows the recorded times: it stands still between events, and the record fires its timers. */
 class RecordedClock implements Clock {
   atMs = 0;
   fire: () => void = () => {};
@@ -97,7 +99,7 @@ export function replayRecord(
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
-  /** Refusals of targets that came of the event that is fed in now. */
+  /** The targets' refusals that the current event led to. */
   let refusals: Refusal[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
     return {

@@ -1,7 +1,7 @@
 /**
- * The world that a record was made in, as far as the record tells: its arrivals as a trace, and its profile as a
- * scenario with the service times of the run beside those that were measured before. In it any policy can be tried
- * on what really happened.
+ * The world in which a record was made, as far as the record shows it: its arrivals as a trace, and its
+ * profile as a scenario that has the service times of the run too. Any policy can be tried in it on real
+ * events.
  */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { type ModelTimes, type ProfiledTarget, timesOf } from "../../client/policies/profile.ts";
@@ -18,12 +18,14 @@ export interface RecordedWorld {
   readonly sheet: PriceSheet;
 }
 
-/** A batch size that was not measured before the run is taken in with this many samples. */
+/** Samples that a batch size needs to be used when it was not measured before the run. */
 const enoughSamples = 5;
 
 /**
+ * Makes the world of a record.
+ *
  * @param file name of the record, for messages
- * @throws InputError when the record tells of no request, no profile or no function
+ * @throws InputError when the record has no request, no profile or no function
  */
 export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const { policy, sloMs, targets } = run.header;
@@ -49,7 +51,7 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   };
 }
 
-/** The arrivals of one model; the first is at 0. */
+/** The arrivals of one model; the first one is at 0. */
 function arrivalsOf({ inputs }: RecordedRun, model: string, name: string): TextFile {
   const lines = ["t,rows,bytes"];
   let firstAtMs: number | undefined;
@@ -67,7 +69,7 @@ function arrivalsOf({ inputs }: RecordedRun, model: string, name: string): TextF
   };
 }
 
-/** The times of the model's profile and those of the run, where the sizes are the same or there are enough. */
+/** The model's service times from profile and run. A size that only the run has needs enough samples. */
 function withRun(target: ProfiledTarget, model: string, run: RecordedRun): ModelTimes {
   const times = timesOf(target, model);
   const serviceMs: Record<string, number[]> = {};
@@ -81,7 +83,7 @@ function withRun(target: ProfiledTarget, model: string, run: RecordedRun): Model
   return { ...times, serviceMs };
 }
 
-/** Service times of the run by rows of the batch. */
+/** Service times of the run, by rows of the batch. */
 function servedBy(target: string, model: string, { inputs, outputs }: RecordedRun): Map<number, number[]> {
   const rowsById = new Map<number, number>();
   for (const output of outputs) {
@@ -100,7 +102,7 @@ function servedBy(target: string, model: string, { inputs, outputs }: RecordedRu
   return served;
 }
 
-/** Those of the run and of before. */
+/** Cold starts of the profile and of the run. */
 function coldStarts(targets: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
   const seen = targets.flatMap(({ coldStartMs }) => coldStartMs);
   for (const input of inputs) {

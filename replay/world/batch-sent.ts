@@ -1,10 +1,10 @@
-/** A batch of a replay: what it holds, where it went, and what the world makes of it. */
+/** A batch of a replay: what it holds, where it was sent, and how the simulated world ends it. */
 import type { OutgoingBatch } from "../../client/targets/target.ts";
 import type { BatchUpload } from "./link.ts";
 
-/** What a replay submits to the queue; the answer to a request is the request itself. */
+/** A request of a replay, as submitted to the queue; its answer is the request itself. */
 export interface TraceRequest {
-  /** Counts from 0 in the order of arrival. */
+  /** Counts from 0 in order of arrival. */
   readonly id: number;
   readonly arrivedAtMs: number;
 }
@@ -20,7 +20,7 @@ export interface BilledCall {
   readonly cost: number;
 }
 
-/** `seenAtMs` is when the answer or the error is back. */
+/** How a batch ends. `seenAtMs`: when the answer or the error is back. */
 export type BatchOutcome =
   | {
       readonly ok: true;

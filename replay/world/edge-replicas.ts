@@ -1,4 +1,4 @@
-/** The replicas of an edge: each serves one batch at a time, in the order that batches reach the edge. */
+/** The replicas of an edge. Each serves one batch at a time, in the order in which batches reach the edge. */
 import type { Faults } from "./faults.ts";
 import type { EdgeSpec } from "./scenario.ts";
 
@@ -18,10 +18,10 @@ export class EdgeReplicas {
   }
 
   /**
-   * What becomes of a batch that reaches the edge at `reachMs`, never before the one of the call before. It goes
-   * to the replica that is free soonest, of equal ones to that with the lowest index.
+   * Serve a batch that reaches the edge at `reachMs`. Calls must be in order of `reachMs`. The batch goes to
+   * the replica that is free first, of equal ones to the one with the lowest index.
    *
-   * @param u which quantile of the service time it takes
+   * @param u the quantile of the service time that it takes
    */
   serve(reachMs: number, rows: number, u: number): EdgeService {
     const replica = this.#soonestFree();

@@ -1,4 +1,7 @@
-/** What goes wrong in a scenario, and when. Policies are not told; they see late answers and errors. */
+/**
+ * The faults of a scenario, and when they are in force. Policies are not told about them; they see only late
+ * answers and errors.
+ */
 
 /** In force in [fromMs, toMs) of replay time. */
 interface Span {
@@ -8,7 +11,7 @@ interface Span {
 
 export type LinkName = "edge" | "serverless";
 
-/** What touches edges touches the one that is named, or all. */
+/** A fault affects the named edge, or all edges. */
 interface AtEdge {
   readonly edge?: string | undefined;
 }
@@ -23,7 +26,7 @@ export type Fault =
   /** Every call of a function is refused. */
   | (Span & { readonly kind: "throttle" });
 
-/** A scenario's faults, asked for by the physics at single moments. */
+/** A scenario's faults, as the simulation asks about them. */
 export class Faults {
   readonly #faults: readonly Fault[];
 
@@ -31,7 +34,7 @@ export class Faults {
     this.#faults = faults;
   }
 
-  /** What service times at the edge are multiplied by when service starts at `atMs`. */
+  /** Factor on service times at the edge for a service that starts at `atMs`. */
   edgeSlowFactor(atMs: number, edge: string): number {
     let factor = 1;
     for (const fault of this.#faults) {
@@ -40,7 +43,7 @@ export class Faults {
     return factor;
   }
 
-  /** What the time of an upload that starts at `atMs` is multiplied by. */
+  /** Factor on the time of an upload that starts at `atMs`. */
   linkSlowFactor(link: LinkName, atMs: number, edge = ""): number {
     let factor = 1;
     for (const fault of this.#faults) {
@@ -50,7 +53,9 @@ export class Faults {
     return factor;
   }
 
-  /** When an edge fails a batch that is there from `reachMs` and would end at `endMs`; undefined when it does not. */
+  /**
+   * When an edge fails a batch that arrives at `reachMs` and would end at `endMs`; undefined: it does not.
+   */
   edgeDownAtMs(reachMs: number, endMs: number, edge: string): number | undefined {
     let failedAtMs = Infinity;
     for (const fault of this.#faults) {

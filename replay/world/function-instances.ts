@@ -1,4 +1,4 @@
-/** The instances of the functions, over all sizes: who is warm, who starts cold, and when there are too many. */
+/** The instances of functions of all sizes: which are warm, which start cold, and when no more may start. */
 import type { Random } from "../../base/random.ts";
 import type { ServerlessSpec, SizeSpec } from "./scenario.ts";
 import { TimeHeap } from "../../base/time-heap.ts";
@@ -10,7 +10,7 @@ interface Instance {
   endMs: number;
 }
 
-/** How a call is served, from `reachMs + coldStartMs` on. */
+/** How a call is served. Its service starts at `reachMs + coldStartMs`. */
 export interface Placement {
   readonly instance: number;
   /** 0 when the instance was warm. */
@@ -21,11 +21,11 @@ export class FunctionInstances {
   readonly #spec: ServerlessSpec;
   readonly #random: Random;
   readonly #busy = new TimeHeap<Instance>();
-  /** Those that wait for a call, by size, the one that was used last at the end. */
+  /** Idle instances by size, the most recently used one last. */
   readonly #idle: ReadonlyMap<SizeSpec, Instance[]>;
   #started = 0;
 
-  /** @param random the stream that cold starts draw from */
+  /** @param random the stream from which cold starts are drawn */
   constructor(spec: ServerlessSpec, random: Random) {
     this.#spec = spec;
     this.#random = random;
@@ -33,8 +33,8 @@ export class FunctionInstances {
   }
 
   /**
-   * Find an instance for a call that reaches the platform at `reachMs`, never before that of the call before: of
-   * the warm idle ones of its size the one that was used last, else a new one. Undefined when there may be no more.
+   * Find an instance for a call that reaches the platform at `reachMs`; calls must be in that order. It is
+   * the most recently used warm instance of the size, else a new one; undefined when no more may start.
    */
   place(reachMs: number, size: SizeSpec, serviceMs: number): Placement | undefined {
     this.#settle(reachMs);
@@ -56,13 +56,13 @@ export class FunctionInstances {
     this.#busy.push(endMs, instance);
   }
 
-  /** Those whose calls have ended are idle, and those that have been idle for too long are gone. */
+  /** Instances whose calls have ended become idle, and those that were idle for too long are stopped. */
   #settle(nowMs: number): void {
     while (this.#busy.firstAt <= nowMs) {
       const ended = this.#busy.pop() as Instance;
       const idle = this.#idle.get(ended.size) as Instance[];
       let place = idle.length;
-      // Of those that were used last at the same moment, the one with the lowest number is taken first.
+      // Of instances that were last used at the same moment, the one with the lowest number is taken first.
       while (place > 0 && isUsedBefore(ended, idle[place - 1] as Instance)) place--;
       idle.splice(place, 0, ended);
     }

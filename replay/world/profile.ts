@@ -1,4 +1,4 @@
-/** What policies are told of a scenario's targets: the latencies and prices that a profiler would have measured. */
+/** What policies are told about a scenario's targets: latencies and prices, as a profiler would find them. */
 import { quantileOfSorted } from "../../base/quantile.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import { targetProfile } from "../../client/policies/measured-target.ts";
@@ -6,10 +6,10 @@ import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import { InputError } from "../../base/input-error.ts";
 import type { Scenario, SizeSpec } from "./scenario.ts";
 
-/** Which of the cold starts a profile tells. */
+/** The quantile of the cold starts that a profile holds. */
 const coldStartQuantile = 0.9;
 
-/** The edges, then each function size, as the queue's targets. */
+/** Profiles of the edges and then of the function sizes, in the order of the queue's targets. */
 export function profileTargets(
   { edges, serverless, requestBytes }: Scenario,
   sheet: PriceSheet,
@@ -43,6 +43,8 @@ export function profileTargets(
 }
 
 /**
+ * Check that the sheet prices every size of the scenario.
+ *
  * @param file name of the scenario, for messages
  * @throws InputError when the sheet has no price for one of the scenario's sizes
  */

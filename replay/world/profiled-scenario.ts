@@ -1,4 +1,4 @@
-/** A scenario out of measured targets, in the form of the file that a replay reads. */
+/** Makes a scenario from measured targets, in the form of the file that a replay reads. */
 import type { ModelTimes, ProfiledTarget } from "../../client/policies/profile.ts";
 import { InputError } from "../../base/input-error.ts";
 
@@ -6,22 +6,22 @@ export interface ProfiledWorld {
   readonly name: string;
   readonly sloMs: number;
   readonly sloQuantile: number;
-  /** One edge or more, and one function size or more. */
+  /** At least one edge and one function size. */
   readonly targets: readonly ProfiledTarget[];
   /** The times of the model that is replayed. */
   readonly timesOf: (target: ProfiledTarget) => ModelTimes;
   /** Over all function sizes. */
   readonly maxInstances: number;
-  /** Cold starts; none where none was ever seen. */
+  /** Observed cold starts; empty when none was observed. */
   readonly coldStartMs: readonly number[];
   /** Name of the price sheet. */
   readonly prices: string;
 }
 
-/** How long the platform keeps an idle instance, in milliseconds; nothing that was measured tells. */
+/** How long the platform keeps an idle instance, in milliseconds; this is not measured. */
 const idleMs = 180_000;
 
-/** @throws InputError when there is no edge or no function among the targets */
+/** @throws InputError when the targets hold no edge or no function */
 export function profiledScenario(world: ProfiledWorld): object {
   const { name, sloMs, sloQuantile, targets, timesOf, maxInstances, coldStartMs, prices } = world;
   const edges = targets.filter(({ kind }) => kind === "edge");

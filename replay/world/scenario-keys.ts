@@ -1,11 +1,11 @@
 /**
- * Keys of a scenario that are probably misspelt. Keys that are not known are allowed, because others write notes
- * of their own into a scenario; but one that is nearly a known key, where that key is absent, is hardly a note.
+ * Finds keys of a scenario that are probably misspelt. Unknown keys are allowed, because users write notes of
+ * their own into a scenario. But a key that is close to an absent known key is hardly a note.
  */
 import type { z } from "zod";
 import { nearestName } from "../../base/error-text.ts";
 
-/** As many letters may be wrong. */
+/** Largest number of wrong letters. */
 const mostEdits = 2;
 
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -14,11 +14,11 @@ export interface MisspeltKey {
   /** Path of the field that holds the key; empty at the top. */
   readonly place: string;
   readonly key: string;
-  /** What was probably meant. */
+  /** The key that was probably meant. */
   readonly meant: string;
 }
 
-/** All in `value`, in its order. */
+/** All misspelt keys in `value`, in its order. */
 export function misspeltKeys(value: unknown, schema: Schema, place = ""): MisspeltKey[] {
   if (Array.isArray(value)) {
     const items = schema.items as Schema | undefined;
@@ -27,7 +27,7 @@ export function misspeltKeys(value: unknown, schema: Schema, place = ""): Misspe
   }
   if (typeof value !== "object" || value === null) return [];
   const known = propertiesOf(schema);
-  // Of names that are equally near the absent one is meant.
+  // Of names that are equally close, an absent one is more likely meant.
   const isAbsent = (key: string): boolean => !Object.hasOwn(value, key);
   const names = Object.keys(known).sort((a, b) => Number(isAbsent(b)) - Number(isAbsent(a)));
   return Object.entries(value).flatMap(([key, inner]) => {
@@ -39,7 +39,7 @@ export function misspeltKeys(value: unknown, schema: Schema, place = ""): Misspe
   });
 }
 
-/** Of all forms together where the schema allows several. */
+/** The properties of a schema, or of all its forms together when it allows several. */
 function propertiesOf(schema: Schema): Record<string, Schema> {
   const forms = [schema, ...(schema.oneOf ?? schema.anyOf ?? [])];
   return Object.assign({}, ...forms.map(({ properties = {} }) => properties)) as Record<string, Schema>;

@@ -1,7 +1,6 @@
 /**
- * The world that a replay runs in: links, replicas, function sizes, faults. A scenario is a file that others
- * write, with notes of their own in it, so keys that are not known are left alone; of one that looks misspelt
- * the reader is warned.
+ * The world that a replay runs in: links, replicas, function sizes, faults. A scenario is a file in which
+ * users write notes of their own, so unknown keys are ignored; a key that looks misspelt leads to a warning.
  */
 import { z } from "zod";
 import type { FunctionSize } from "../../serverless/prices/price.ts";
@@ -16,7 +15,7 @@ export interface LinkSpec {
 }
 
 export interface EdgeSpec {
-  /** Differs from that of every other edge and function size. */
+  /** Unique among the edges and function sizes. */
   readonly name: string;
   readonly replicas: number;
   readonly link: LinkSpec;
@@ -42,9 +41,9 @@ export interface ServerlessSpec {
 export interface Scenario {
   readonly name: string;
   readonly sloMs: number;
-  /** Share of all requests that must be in SLO. */
+  /** Share of all requests that must meet the SLO. */
   readonly sloQuantile: number;
-  /** Of one row. */
+  /** Bytes of one row. */
   readonly requestBytes: number;
   /** At least one. */
   readonly edges: readonly EdgeSpec[];
@@ -62,7 +61,7 @@ const batches = z.object({
 });
 const size = batches.extend({
   name: z.string().min(1),
-  // A price for GB-seconds does not ask for it.
+  // Prices per GB-second do not need it.
   vcpu: z.number().min(0).default(0),
   memoryMib: z.number().positive(),
   gpu: z.object({ card: z.string().min(1), memoryGib: z.number().positive() }).optional(),
@@ -128,9 +127,11 @@ const scenario = z.object({
 const scenarioSchema = z.toJSONSchema(scenario, { io: "input" });
 
 /**
+ * Reads a scenario.
+ *
  * @param file name of the scenario, for messages
- * @param warn is told of each key that is probably misspelt, before anything is refused
- * @throws InputError that names the file and the field, or the line when the text is no JSON
+ * @param warn called for each key that is probably misspelt, before anything is refused
+ * @throws InputError that names the file and the field, or the line when the text is not JSON
  */
 export function parseScenario(
   text: string,
@@ -168,7 +169,7 @@ export function parseScenario(
   };
 }
 
-/** @throws InputError when two targets have one name, or a fault names an edge that is not there */
+/** @throws InputError when two targets have one name, or a fault names an unknown edge */
 function checkNames(
   edges: readonly { readonly name: string }[],
   sizes: readonly { readonly name: string }[],
@@ -233,7 +234,7 @@ function parseJson(text: string, file: string): unknown {
   }
 }
 
-/** The parser's "position 123" as line and column; it names none where the text ends too early. */
+/** The parser's "position 123" as line and column; the end of the text when it ends too early. */
 function placeIn(text: string, message: string): string {
   const position = /position (\d+)/.exec(message)?.[1];
   if (position === undefined && !message.includes("end of JSON")) return "";

@@ -1,7 +1,13 @@
 /**
- * Time that passes only when told to. Whatever is scheduled happens in order of its time, and of its
- * scheduling where times are equal; a timer comes after everything else of its moment. So a run is the same on
- * every machine.
+ * A clock that advances only when told to, so a run is the same on every machine. Scheduled callbacks run in
+ * the order of their times, at equal times in the order of scheduling. A timer fires after everything else at
+ * its moment.
+ *
+ * @example
+ * const clock = new VirtualClock();
+ * clock.schedule(10, () => console.log(clock.nowMs()));
+ * clock.advanceTo(20); // prints 10
+ * clock.nowMs(); // 20
  */
 import type { Clock, Timer } from "../../base/clock.ts";
 import { TimeHeap } from "../../base/time-heap.ts";
@@ -9,7 +15,7 @@ import { TimeHeap } from "../../base/time-heap.ts";
 interface VirtualTimer {
   /** Infinity while it is not set. */
   atMs: number;
-  /** Which setting of a timer it was; of equal times the one that was set first fires first. */
+  /** Counts the settings of all timers; of equal times the timer that was set first fires first. */
   sequence: number;
   readonly fire: () => void;
 }
@@ -17,7 +23,7 @@ interface VirtualTimer {
 export class VirtualClock implements Clock {
   #nowMs = 0;
   readonly #scheduled = new TimeHeap<() => void>();
-  /** One for each queue, so a plain list does. */
+  /** One for each queue, so a plain list is fast enough. */
   readonly #timers: VirtualTimer[] = [];
   #timersSet = 0;
 
@@ -25,7 +31,7 @@ export class VirtualClock implements Clock {
     return this.#nowMs;
   }
 
-  /** Call `fire` at `atMs`, or now when that is past: in any case from an advance, never from here. */
+  /** Call `fire` at `atMs`, or now when that is past; it is called during an advance, never from here. */
   schedule(atMs: number, fire: () => void): void {
     this.#scheduled.push(Math.max(atMs, this.#nowMs), fire);
   }
@@ -44,20 +50,20 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Let time pass until `atMs`; everything due by then happens at its own time. */
+  /** Advance to `atMs`; everything that is due by then happens at its own time. */
   advanceTo(atMs: number): void {
     this.#advance(atMs, atMs);
   }
 
   /**
-   * Let time pass until `atMs`, as far as it goes before something from outside happens at that moment: what
-   * was scheduled for it has happened, timers set for it have not fired.
+   * Advance to `atMs`, to just before an outside event at that moment: callbacks scheduled for it have run,
+   * timers set for it have not fired.
    */
   advanceToEventAt(atMs: number): void {
     this.#advance(atMs, -Infinity);
   }
 
-  /** Let time pass until nothing is scheduled any more. */
+  /** Advance until nothing is scheduled any more. */
   runAll(): void {
     this.advanceTo(Infinity);
   }
@@ -68,7 +74,7 @@ export class VirtualClock implements Clock {
     return first;
   }
 
-  /** Timers of `atMs` itself fire when it is at most `lastTimerAtMs`. */
+  /** Timers set for `atMs` itself fire when it is at most `lastTimerAtMs`. */
   #advance(atMs: number, lastTimerAtMs: number): void {
     for (;;) {
       const scheduledAtMs = this.#scheduled.firstAt;

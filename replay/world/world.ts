@@ -1,8 +1,8 @@
 /**
- * The world of a scenario as targets of the virtual queue: one for each edge and one for each function size, in that
- * order. They share faults and draws, functions their link and instances, too. Batches reach an edge, or the functions,
- * in the order they were formed, so what becomes of a batch is worked out when it is sent; the queue learns it when its
- * time comes.
+ * The world of a scenario as targets of the virtual queue: one for each edge, then one for each function
+ * size. All share the faults and the random draws; functions also share their link and their instances.
+ * Batches reach an edge, or the functions, in the order in which they were formed. So the end of a batch is
+ * worked out when it is sent, and the queue learns it when its time comes.
  */
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { Random } from "../../base/random.ts";
@@ -24,11 +24,11 @@ export interface WorldOptions {
   readonly sheet: PriceSheet;
   readonly seed: number;
   readonly clock: VirtualClock;
-  /** Is told of every batch when it is sent, with what will become of it. */
+  /** Called for every batch when it is sent, with how it will end. */
   readonly onBatch: (sent: BatchSent) => void;
 }
 
-/** Batches that a replica of the edge may have under way, as the daemon allows; beyond it the queue waits. */
+/** Most batches in flight for each replica of an edge, as in the daemon; beyond that the queue waits. */
 const maxInFlightPerReplica = 16;
 
 const codes: Readonly<Record<FailureCause, ErrorCode>> = {
@@ -37,7 +37,7 @@ const codes: Readonly<Record<FailureCause, ErrorCode>> = {
   "max-instances": "target_throttled",
 };
 
-/** The targets of a world that begins at 0 with everything idle and no instance started. */
+/** The targets of a world that begins at 0, with everything idle and no instance started. */
 export function worldTargets(options: WorldOptions): WorldTarget[] {
   const { scenario, seed } = options;
   const faults = new Faults(scenario.faults);
@@ -134,7 +134,7 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
   }));
 }
 
-/** Tell of the batch, and its result when its time has come. */
+/** Report the batch, and deliver its result at its time. */
 function follow(
   { clock, onBatch }: WorldOptions,
   batch: OutgoingBatch<TraceRequest>,

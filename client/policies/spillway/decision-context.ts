@@ -1,19 +1,19 @@
-/** The facts that a decision about a line rests on, worked out once for it. */
+/** The facts on which a decision about a line is based, worked out once for each decision. */
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { QueueView } from "../policy.ts";
 import type { EdgeSide } from "./edge-side.ts";
 
 export interface DecisionContext {
   readonly view: QueueView;
-  /** The edges that are healthy. */
+  /** The healthy edges. */
   readonly healthy: readonly EdgeSide[];
-  /** No function takes a call before that moment; in the past when some does. */
+  /** Until when no function takes a call; in the past when some function does. */
   readonly blockedUntilMs: number;
-  /** When a call of functions could begin its upload. */
+  /** When the upload of a function call could begin. */
   readonly callAtMs: number;
 }
 
-/** @param uplinkFreeAtMs when the uplink to functions will have sent all that it was given */
+/** @param uplinkFreeAtMs when the uplink to functions will have sent everything that it was given */
 export function contextOf(
   view: QueueView,
   edges: readonly EdgeSide[],
@@ -29,14 +29,14 @@ export function contextOf(
 }
 
 /**
- * True when a target is not well for a cause of its own, so that functions of other sizes may be well. Functions of
- * every size have one provider: when it refuses one, for its throttling or for want of money, the others wait too.
+ * True when a target is unhealthy for a cause of its own, so that functions of other sizes may be healthy.
+ * All functions have one provider: when one is throttled or the money for it is spent, all are affected.
  */
 export function isAloneUnwell(health: TargetHealth): boolean {
   return health.kind !== "healthy" && (health.kind === "excluded" || !health.isShared);
 }
 
-/** Until when none of the functions is to be called; in the past when some may be. */
+/** Until when no function may be called; in the past when some function may be. */
 function functionsBlockedUntilMs(targets: readonly TargetView[], nowMs: number): number {
   let forAllMs = -Infinity;
   let aloneMs = Infinity;

@@ -1,31 +1,32 @@
 /**
- * Which requests the edge should take next: the oldest, and of the sizes that their deadline allows the one that
- * serves a row fastest, because a larger one would only keep the others waiting. When the edge's time is scarce,
- * no batch is cut short by an oldest request that functions can still serve, either.
+ * Chooses the batch that an edge takes next. It starts with the request that has the earliest deadline, and
+ * it has the size with the highest throughput of those that this deadline allows; a larger batch would only
+ * keep the others waiting. When edge time is scarce, a first request that forces a small batch is skipped if
+ * functions can still serve it.
  */
 import type { LineView } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 
-/** A batch must serve this much more in a millisecond to be worth passing over older requests. */
+/** Skipping requests must raise the throughput by this factor to be worth it. */
 const worthSkipping = 1.02;
 
-/** Within this factor two throughputs count as the same. */
+/** Two throughputs within this factor count as equal. */
 const asFast = 1.0001;
 
 export class EdgeChoice {
-  /** Rows a millisecond that all replicas together serve, or their uplink carries, by batch rows. */
+  /** Throughput in rows per millisecond by batch size, limited by all replicas together or by the uplink. */
   readonly #rowsPerMs: Float64Array;
-  /** For each number of rows, the number up to it that is served fastest a row. */
+  /** For each number of rows, the size up to it with the highest throughput. */
   readonly #best: Uint16Array;
-  /** For each number of rows, the fewest that are served so much faster a row that it is worth passing over others; 0: none. */
+  /** For each number of rows, the smallest larger size that is worth skipping requests for; 0: none. */
   readonly #nextFaster: Uint16Array;
-  /** The smallest size with the best throughput. */
+  /** The smallest size with the highest throughput. */
   readonly bestRows: number;
 
   /**
    * @param serviceMs mean service time by rows
-   * @param uplinkRowsPerMs what the edge's uplink carries
+   * @param uplinkRowsPerMs rows per millisecond that the edge's uplink carries
    */
   constructor({ maxBatchRows, replicas }: TargetProfile, serviceMs: Float64Array, uplinkRowsPerMs: number) {
     this.#rowsPerMs = new Float64Array(maxBatchRows + 1);
@@ -36,23 +37,27 @@ export class EdgeChoice {
       const rowsPerMs = rows / Math.max(eachMs, 1e-6);
       this.#rowsPerMs[rows] = rowsPerMs;
       if (rowsPerMs > (this.#rowsPerMs[bestRows] as number) * asFast) bestRows = rows;
-      // Of two that are as fast the larger one: fewer batches leave fewer gaps.
+      // At equal throughput the larger size is better: fewer batches leave fewer gaps.
       this.#best[rows] = (this.#rowsPerMs[bestRows] as number) > rowsPerMs * asFast ? bestRows : rows;
     }
     this.bestRows = bestRows;
     this.#nextFaster = this.#makeNextFaster();
   }
 
-  /** The most rows a millisecond that the edge can serve. */
+  /** The highest throughput of the edge, in rows per millisecond. */
   get capacityPerMs(): number {
     return this.#rowsPerMs[this.bestRows] as number;
   }
 
   /**
-   * The batch that the replica should take of the requests from `from` on; one of no requests when it can serve
-   * none in time.
+   * The batch that the replica should take of the requests from index `from` on. It has no requests when none
+   * of them can be served in time.
    *
-   * @param canSkip says whether functions could still serve that many requests from that index on
+   * @param canSkip whether functions could serve that many requests from that index on; undefined: skip
+   * nothing
+   *
+   * @example With the edge of `EdgeSchedule`'s example and 20 requests due at 50 ms:
+   * choice.choose(line, schedule, 0, 0, undefined); // { first: 0, count: 6, rows: 6 }
    */
   choose(
     line: LineView,
@@ -101,7 +106,7 @@ export class EdgeChoice {
     return this.#rowsPerMs[rows] as number;
   }
 
-  /** The same batch, cut down to the size that is served fastest a row. */
+  /** The same batch, cut down to the size with the highest throughput. */
   #fastest(line: LineView, schedule: EdgeSchedule, replica: number, batch: EdgeBatch): EdgeBatch {
     const best = this.#best[batch.rows] as number;
     if (best === batch.rows) return batch;
@@ -110,7 +115,7 @@ export class EdgeChoice {
   }
 }
 
-/** The first request from `from` on whose deadline is not before `answerAtMs`; deadlines are in order. */
+/** The first request from `from` on whose deadline is `answerAtMs` or later; deadlines are in order. */
 function firstInTime(line: LineView, from: number, answerAtMs: number): number {
   let least = from;
   let most = line.length;

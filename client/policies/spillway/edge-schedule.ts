@@ -1,7 +1,7 @@
 /**
- * When an edge will be free: for each replica the expected end of the work it has, and how far that may be off.
- * Expected values add up along a queue of batches, deviations only as their squares do, so a long queue is foreseen
- * without stacking one worst case on another.
+ * Forecasts when an edge will be free: for each replica the expected end of its work and how far that may be
+ * off. Along a queue of batches the expected times add up, and so do the variances. So the deviation of a
+ * long queue grows only as the square root, and its forecast does not stack one worst case on another.
  */
 import { ConformalMargin } from "../../../algorithms/latency/conformal-margin.ts";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
@@ -11,18 +11,19 @@ import type { TargetProfile } from "../target-profile.ts";
 import { LearnedService, type Without } from "./learned-service.ts";
 
 /**
- * Standard deviation of how wrong a forecast is as a whole, as a part of how far it looks ahead. Without it a
- * queue is promised to the last millisecond; then every slip cuts batches short, which makes the edge slower.
+ * Standard deviation of a forecast's error, as a part of how far it looks ahead. Without it the schedule
+ * would be filled to the last millisecond; every delay would then cut batches short, and the edge would be
+ * slower.
  */
 const forecastError = 0.05;
-/** How far one batch with a late answer moves the margin, as a part of the SLO, and the most that it may be. */
+/** How far one batch with a late answer moves the margin, and the largest margin, as parts of the SLO. */
 const marginStep = 0.01;
 const mostMargin = 0.25;
 
-/** An overdue batch is not looked at again sooner than this. */
+/** Shortest time after which an overdue batch is looked at again, in milliseconds. */
 const leastDoubtMs = 0.1;
 
-/** A batch that the edge could take: `count` requests of the line from index `first` on. */
+/** A batch that the edge could take: `count` requests of the line, starting at index `first`. */
 export interface EdgeBatch {
   readonly first: number;
   readonly count: number;
@@ -33,32 +34,42 @@ export interface EdgeScheduleOptions {
   readonly profile: TargetProfile;
   /** Shared by the schedules of all models. */
   readonly edge: LearnedEdge;
-  /** How many standard deviations are kept between the expected end and a deadline, at least 0. */
+  /** Standard deviations kept in reserve between the expected end and a deadline, at least 0. */
   readonly reserve: number;
   readonly sloMs: number;
-  /** Share of the batches with late answers that is allowed. */
+  /** Allowed share of batches with late answers. */
   readonly lateShare: number;
   readonly without: Without;
 }
 
+/**
+ * @example An idle edge with 1 ms of upload a row, 4 ms of round trip, and 5 ms of service and 5 more a row:
+ * schedule.start(0);
+ * schedule.answerAtMs(0, 2); // 21: two rows take 2 + 4 + 15 ms
+ * schedule.fit(line, 0, 0, 8); // { first: 0, count: 6, rows: 6 } for 20 requests of one row due at 50
+ * schedule.reserve(0, 2); // the replica is now busy until 19, the uplink until 2
+ * schedule.dueAtMs(0, 2); // 15: two more rows sent then reach the replica at 19
+ * schedule.answerAtMs(0, 2); // 36
+ * schedule.reset(); // back to what `start` forecast
+ */
 export class EdgeSchedule {
   readonly profile: TargetProfile;
   readonly #options: EdgeScheduleOptions;
   readonly #edge: LearnedEdge;
   readonly #service: LearnedService;
   readonly #margin: ConformalMargin;
-  /** By replica: when it is free, and the variance of that. */
+  /** By replica: when it is free, and the variance of that time. */
   readonly #freeAtMs: Float64Array;
   readonly #variance: Float64Array;
-  /** The same with nothing but what is under way. */
+  /** The same for the batches in flight alone, without reservations. */
   readonly #firstFreeAtMs: Float64Array;
   readonly #firstVariance: Float64Array;
   #firstSendAtMs = 0;
-  /** How much longer than measured the work under way takes at least, by what is overdue. */
+  /** Factor by which work in flight takes longer than measured at least, as overdue batches show. */
   #overdueSlowness = 0;
   #startedAtMs = 0;
   #doubtAtMs = Infinity;
-  /** When the next upload to the edge could begin. */
+  /** When the next upload to the edge can begin. */
   #sendAtMs = 0;
 
   constructor(options: EdgeScheduleOptions) {
@@ -83,7 +94,7 @@ export class EdgeSchedule {
     return this.#service.meanMs.map((ms) => ms * this.#service.slowness);
   }
 
-  /** What plans are made from. */
+  /** The edge as the planner takes it. */
   get option(): EdgeOption {
     const { replicas } = this.profile;
     const serviceMs = this.serviceMs;
@@ -97,20 +108,19 @@ export class EdgeSchedule {
     return { replicas, latencyMs, serviceMs, uplinkRowsPerMs: rowMs > 0 ? 1 / rowMs : Infinity };
   }
 
-  /** Counts whatever changes when the edge will be free. */
+  /** Increases whenever the time changes at which the edge will be free. */
   get version(): number {
     return this.#edge.version;
   }
 
-  /** A batch leaves now. */
   sent({ id, rows, formedAtMs }: SentBatch): void {
     this.#edge.sent(id, rows, this.#service, this.profile.uploadMs[rows] as number, formedAtMs);
   }
 
   /**
-   * Learn from a batch that is back.
+   * Learn from a batch that has come back.
    *
-   * @returns true when edge or link were found to have changed for good
+   * @returns true when the edge or its link was found to have changed for good
    */
   ended({ id, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs } = times ?? {};
@@ -122,12 +132,12 @@ export class EdgeSchedule {
     return this.#service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 
-  /** When to look again although nothing happens: something under way is overdue then. */
+  /** When to look again although nothing has happened: a batch in flight is overdue then. */
   get doubtAtMs(): number {
     return this.#doubtAtMs;
   }
 
-  /** Begin a forecast at `nowMs` with what is under way; `reserve` then adds what could follow. */
+  /** Start a forecast at `nowMs` with the batches in flight; `reserve` then adds batches that may follow. */
   start(nowMs: number): void {
     this.#startedAtMs = nowMs;
     this.#doubtAtMs = Infinity;
@@ -150,7 +160,7 @@ export class EdgeSchedule {
     this.#firstVariance.set(this.#variance);
   }
 
-  /** Forget what was reserved since `start`. */
+  /** Drop everything that was reserved since `start`. */
   reset(): void {
     this.#sendAtMs = this.#firstSendAtMs;
     this.#freeAtMs.set(this.#firstFreeAtMs);
@@ -166,12 +176,12 @@ export class EdgeSchedule {
     return soonest;
   }
 
-  /** When a batch of that many rows must leave to reach the replica just when it is free. */
+  /** When a batch of that many rows must be sent to reach the replica just as it becomes free. */
   dueAtMs(replica: number, rows: number): number {
     return (this.#freeAtMs[replica] as number) - this.#uploadMs(rows) - this.#edge.link.rttMs / 2;
   }
 
-  /** How many requests from `first` on the replica could serve in time for the first one's deadline. */
+  /** As many requests from index `first` on, up to `maxRows` rows, as fit before the first one's deadline. */
   fit(line: LineView, replica: number, first: number, maxRows: number): EdgeBatch {
     const { deadlineAtMs } = line.at(first);
     if (line.rows === line.length) {
@@ -195,7 +205,7 @@ export class EdgeSchedule {
     return { first, count, rows };
   }
 
-  /** Count on a batch as if it were sent as soon as it makes sense. */
+  /** Occupy the replica and the uplink with a batch, as if it were sent just in time for the replica. */
   reserve(replica: number, rows: number): void {
     this.#sendAtMs = Math.max(this.#sendAtMs, this.dueAtMs(replica, rows)) + this.#uploadMs(rows);
     const reachMs = this.#sendAtMs + this.#edge.link.rttMs / 2;
@@ -228,8 +238,8 @@ export class EdgeSchedule {
   }
 
   /**
-   * A batch that should have been answered by now has a longer time before it, the longer it is overdue: it is
-   * expected to take as long again as it is over. So is what follows it, until an answer tells better.
+   * The longer a batch is overdue, the longer it will probably still take: it is expected to take as long
+   * again as it is overdue. Until an answer says otherwise, the batches behind it are expected to be as slow.
    */
   #stretchOverdue(replica: number, startMs: number, meanMs: number, seenUntilMs: number): void {
     const freeAtMs = this.#freeAtMs[replica] as number;

@@ -1,4 +1,4 @@
-/** One edge as the policy uses it: which batch it takes now, until when it waits, and how it is probed after a failure. */
+/** One edge as the policy uses it: which batch it takes, until when it waits, and how it is probed. */
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
 import type { Decision, LineView, QueueView, ReleaseReason, WaitDecision } from "../policy.ts";
 import { EdgeChoice } from "./edge-choice.ts";
@@ -6,11 +6,11 @@ import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import { giveUp, patienceMs, probePatienceMs } from "./rescue.ts";
 
-/** One batch in service and one on its way to follow it, for each replica. */
+/** For each replica, one batch in service and one on its way behind it. */
 const batchesPerReplica = 2;
 
 export class EdgeSide {
-  /** Among the queue's targets. */
+  /** Index among the queue's targets. */
   readonly index: number;
   readonly schedule: EdgeSchedule;
   choice: EdgeChoice;
@@ -25,7 +25,7 @@ export class EdgeSide {
     this.#sloMs = sloMs;
   }
 
-  /** Take what was learned of the edge into account when batches are chosen. */
+  /** Update the choice of batches with what was learned about the edge. */
   refreshChoice(): void {
     this.choice = choiceOf(this.schedule);
   }
@@ -38,13 +38,17 @@ export class EdgeSide {
     return this.targetIn(view).health(view.nowMs).kind === "healthy";
   }
 
-  /** Whether one more batch may be on its way. */
+  /** Whether one more batch may be sent to the edge. */
   hasPlace(view: QueueView): boolean {
     const { inFlight, maxInFlight } = this.targetIn(view);
     return inFlight < Math.min(maxInFlight, batchesPerReplica * this.schedule.profile.replicas);
   }
 
-  /** @param canSkip as `EdgeChoice.choose` takes it */
+  /**
+   * The batch to send now, or until when to wait.
+   *
+   * @param canSkip as in `EdgeChoice.choose`
+   */
   fill(view: QueueView, canSkip: ((first: number, count: number) => boolean) | undefined): Decision {
     const { nowMs, line } = view;
     const { schedule } = this;
@@ -58,7 +62,7 @@ export class EdgeSide {
     return this.take(line, batch, replica, nowMs, "deadline");
   }
 
-  /** @param cause why the batch leaves unless it is full */
+  /** @param cause the reason to report unless the batch is full */
   take(
     line: LineView,
     { first, count, rows }: EdgeBatch,
@@ -74,7 +78,7 @@ export class EdgeSide {
     return { kind: "dispatch", first, count, target: this.index, plannedRows, reason, ...givenUp };
   }
 
-  /** An edge that failed is tried with a request that has time to go elsewhere afterwards. */
+  /** A failed edge is probed with one request that still has time to go elsewhere afterwards. */
   probe(view: QueueView): Decision {
     const { nowMs, line } = view;
     const target = this.targetIn(view);
@@ -93,7 +97,7 @@ function choiceOf(schedule: EdgeSchedule): EdgeChoice {
   return new EdgeChoice(schedule.profile, serviceMs, uplinkRowsPerMs);
 }
 
-/** Of the requests that were sent least often, the one with the latest deadline. */
+/** Of the requests with the fewest attempts, the one with the latest deadline. */
 export function leastTried(line: LineView): number {
   let least = line.length - 1;
   for (let index = least - 1; index >= 0 && line.at(least).attempts > 0; index--) {
@@ -106,5 +110,5 @@ export function waitUntil(untilMs: number): WaitDecision {
   return { kind: "wait", untilMs };
 }
 
-/** Until something happens. */
+/** Wait until something happens. */
 export const forever: WaitDecision = { kind: "wait", untilMs: Infinity };

@@ -1,12 +1,12 @@
 /**
- * Which requests a call of functions should take: the overflow, and beside it those that cost less in this call than
- * they are expected to cost later.
+ * Chooses the requests of a function call: the overflow, and beside it the requests that cost less in this
+ * call than they are expected to cost later.
  */
 import type { LineView } from "../policy.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { LineOverflow } from "./overflow.ts";
 
-/** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
+/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
 
 export interface FunctionCall {
@@ -17,7 +17,16 @@ export interface FunctionCall {
   readonly leaveAtMs: number;
 }
 
-/** @param callAtMs when the call's upload could begin */
+/**
+ * Chooses a call of that size.
+ *
+ * @param callAtMs when the call's upload could begin
+ *
+ * @example Requests due at 100, 120 and 140 ms, two of them overflow, and a call costs as much as it serves:
+ * 20 ms for the first row and 5 ms for each further one. So the third request is cheaper now than in a call
+ * of its own later.
+ * chooseCall(line, { first: 0, count: 2 }, size, 0); // { first: 0, count: 3, rows: 3, leaveAtMs: 63 }
+ */
 export function chooseCall(
   line: LineView,
   overflow: LineOverflow,
@@ -37,7 +46,7 @@ export function chooseCall(
     needed = callOf(first, needed.count - 1);
   }
   let chosen = needed;
-  // A request that stays will need a function later with the chance that one of this line needs one now.
+  // A request that stays will need a function later with the same probability as those of this line now.
   const laterCost = ((overflow.count / line.length) * size.costOf(maxRows)) / maxRows;
   for (let count = needed.count + 1; count <= Math.min(maxRows, line.length); count++) {
     const larger = callOf(Math.min(first, line.length - count), count);
@@ -56,8 +65,8 @@ function rowsIn(line: LineView, first: number, count: number): number {
 }
 
 /**
- * Where a call begins. What counts for the edge is how many go, not who: when enough overflow for a full
- * call, but the first of them has no time for one, the call takes younger requests that have.
+ * Index of the call's first request. For the edge it matters only how many requests leave, not which ones. So
+ * when enough overflow for a full call but the first of them has no time for one, the call takes later ones.
  */
 function startOfCall(line: LineView, overflow: LineOverflow, size: FunctionModel, callAtMs: number): number {
   const { maxRows } = size;

@@ -1,4 +1,4 @@
-/** The menu of function sizes: which of them the overflow goes to, and which is still in time. One uplink for all. */
+/** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
 import type { LearnedFunctions } from "../../targets/learned-functions.ts";
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
@@ -8,13 +8,13 @@ import { FunctionModel } from "./function-model.ts";
 import type { Without } from "./learned-service.ts";
 
 export interface FunctionMenuOptions {
-  /** All targets of the queue; those that are functions are on the menu. */
+  /** All targets of the queue; the functions among them are on the menu. */
   readonly targets: readonly TargetProfile[];
   /** Shared by the menus of all models. */
   readonly functions: LearnedFunctions;
-  /** The quantile of the service times that is reserved. */
+  /** The quantile of the service time that is reserved for a call. */
   readonly quantile: number;
-  /** Share of the calls with late answers that is allowed. */
+  /** Allowed share of calls with late answers. */
   readonly lateShare: number;
   readonly sloMs: number;
   readonly without: Without;
@@ -22,10 +22,10 @@ export interface FunctionMenuOptions {
 
 export class FunctionMenu {
   readonly sizes: readonly FunctionModel[];
-  /** Those that may be called: without those that are unwell, as long as there are others. */
+  /** The sizes that may be called: without sizes that are unhealthy on their own, while others remain. */
   #well: readonly FunctionModel[];
   readonly #functions: LearnedFunctions;
-  /** The link's time of one unit of work when the tables were made. */
+  /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
 
   constructor({ targets, functions, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
@@ -39,7 +39,7 @@ export class FunctionMenu {
     this.#well = this.sizes;
   }
 
-  /** See which sizes are well; while none is, the one whose pause ends first has to do. */
+  /** Update which sizes are healthy. When none is, the size whose pause ends first is used. */
   refreshHealth({ nowMs, targets }: QueueView): void {
     this.#well = this.sizes;
     for (const { target } of this.sizes) {
@@ -62,7 +62,7 @@ export class FunctionMenu {
     return this.sizes.filter((size) => backAtMs(size) === firstAtMs);
   }
 
-  /** An unwell size that can be probed while others do its work; mostly there is none. */
+  /** An unhealthy size that can be probed while others take its calls; mostly there is none. */
   toProbe({ nowMs, targets }: QueueView): FunctionModel | undefined {
     if (this.#well.length === this.sizes.length) return undefined;
     return this.sizes.find((size) => {
@@ -72,20 +72,20 @@ export class FunctionMenu {
     });
   }
 
-  /** When the uplink will have sent all that it was given. */
+  /** When the uplink will have sent everything that it was given. */
   get freeAtMs(): number {
     return this.sizes.length === 0 ? -Infinity : this.#functions.link.freeAtMs;
   }
 
-  /** How long the upload of one row takes. */
+  /** Upload time of one row. */
   get rowUploadMs(): number {
     const [size] = this.sizes;
     return size === undefined ? 0 : this.#functions.link.uploadMs(size.uploadWork(1));
   }
 
   /**
-   * The size given when it answers a call of that many rows within `slackMs`, else the cheapest that does, else
-   * none. A size without a warm instance is not counted on, unless no other is in time.
+   * `preferred` when it answers a call of that many rows within `slackMs`, else the cheapest size that does,
+   * else undefined. A size without a warm instance counts with its cold start, unless then no size is left.
    */
   within(slackMs: number, rows: number, preferred: FunctionModel, nowMs: number): FunctionModel | undefined {
     return this.#within(slackMs, rows, preferred, nowMs) ?? this.#within(slackMs, rows, preferred, undefined);
@@ -128,7 +128,10 @@ export class FunctionMenu {
     return index;
   }
 
-  /** Says whether some size could answer that many requests in time, each in a call, one upload after another. */
+  /**
+   * A function that says whether some size could answer `count` requests from index `first` on in time, each
+   * in a call of its own, one upload after another.
+   */
   servable(line: LineView, callAtMs: number): (first: number, count: number) => boolean {
     const uploadMs = this.rowUploadMs;
     return (first, count) => {
@@ -138,8 +141,8 @@ export class FunctionMenu {
   }
 
   /**
-   * The first of these sizes (indices on the menu) that is ready for a full call; when none is, the one that
-   * serves a row cheapest in a call of as many as it still answers in time after a cold start.
+   * The first of these sizes (indices on the menu) that is ready for a full call. When none is, the size with
+   * the lowest cost per row in a call that is as large as it can be in time after a cold start.
    */
   ready(preference: readonly number[], nowMs: number): FunctionModel | undefined {
     let cheapest: FunctionModel | undefined;
@@ -157,9 +160,9 @@ export class FunctionMenu {
   }
 
   /**
-   * How long before a deadline a batch must be given up elsewhere to be saved by a call: twice as long as the call
-   * is reckoned with, because those who must be saved are many at once; and what an instance needs that would have
-   * to start at `startAtMs`, unless that is undefined.
+   * How long before a deadline a batch must be given up elsewhere so that a call can still save it: twice the
+   * time that is reserved for the call, because many requests need saving at once. It includes the cold start
+   * of an instance that would have to start at `startAtMs`, unless that is undefined.
    */
   rescueMs(rows: number, startAtMs: number | undefined): number {
     let leastMs = Infinity;
@@ -170,7 +173,7 @@ export class FunctionMenu {
     return leastMs;
   }
 
-  /** The size that answers a call of one row soonest. */
+  /** The size that answers a call of one row soonest; undefined when the menu is empty. */
   fastest(): FunctionModel | undefined {
     let fastest = this.#well[0];
     for (const size of this.#well) {
@@ -179,7 +182,6 @@ export class FunctionMenu {
     return fastest;
   }
 
-  /** A call leaves now. */
   sent({ id, target, rows, formedAtMs }: SentBatch): void {
     const size = this.#sizeOf(target);
     size.called(formedAtMs);
@@ -187,13 +189,13 @@ export class FunctionMenu {
   }
 
   /**
-   * Learn from a call that has ended.
+   * Learn from a call that has come back.
    *
-   * @returns true when a size or the link were found to have changed for good
+   * @returns true when a size or the link was found to have changed for good
    */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
-    // A start of unknown length hides how long the upload took, and a first run is no measure of the next.
+    // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;
     const hasLinkDrifted = this.#functions.ended(id, reachedMs);

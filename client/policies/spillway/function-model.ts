@@ -1,4 +1,4 @@
-/** One size of function as the policy reckons with it: how long a call takes until its answer, and what it costs. */
+/** One size of function as the policy plans with it: how long a call takes, and what it costs. */
 import { ConformalMargin } from "../../../algorithms/latency/conformal-margin.ts";
 import type { ServiceModel } from "../../../algorithms/latency/service-model.ts";
 import type { LinkModel } from "../../../algorithms/network/link-model.ts";
@@ -7,15 +7,15 @@ import type { TargetProfile } from "../target-profile.ts";
 import type { WarmInstances } from "../../targets/warm-instances.ts";
 import { serviceModel, type Without } from "./learned-service.ts";
 
-/** How far one late call moves the margin, as a part of the SLO. */
+/** By how much one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
-/** The margin is at most this part of the SLO. */
+/** The largest margin, as a part of the SLO. */
 const mostMargin = 0.25;
 
-/** Times that have changed by less than this part leave the tables as they are. */
+/** The tables stay as they are while the service times differ from them by less than this part. */
 const worthRefreshing = 0.02;
 
-/** A size that has become slower is believed to be so for this time after its last call. */
+/** A size that has become slower is believed to be slow for this long after its last call. */
 const trustMs = 300_000;
 
 export interface FunctionModelOptions {
@@ -27,7 +27,7 @@ export interface FunctionModelOptions {
   readonly sloMs: number;
   /** The quantile of the service time that is reserved. */
   readonly quantile: number;
-  /** Share of the calls with late answers that is allowed. */
+  /** Allowed share of calls with late answers. */
   readonly lateShare: number;
   readonly without: Without;
 }
@@ -38,9 +38,9 @@ export class FunctionModel {
   readonly #options: FunctionModelOptions;
   readonly #service: ServiceModel;
   readonly #margin: ConformalMargin;
-  /** That the tables were made with. */
+  /** The slowness that the tables were made with. */
   #slowness = 1;
-  /** What a cold start adds; 0 where not even a call of one row can afford one. */
+  /** What a cold start adds; 0 when even a call of one row has no time for one. */
   #coldStartMs = 0;
   #option: FunctionOption;
   #maxRows = 1;
@@ -61,50 +61,52 @@ export class FunctionModel {
     this.#option = this.#makeOption();
   }
 
-  /** Tables by rows for planning. */
+  /** Tables by rows, for the planner. */
   get option(): FunctionOption {
     const { marginMs } = this.#margin;
     const latencyMs = this.#option.latencyMs.map((ms) => ms + marginMs);
     return { ...this.#option, latencyMs };
   }
 
-  /** The most rows of a call that is answered within the SLO even if it leaves at once; at least 1. */
+  /** Most rows of a call that is answered within the SLO when it is sent at once; at least 1. */
   get maxRows(): number {
     return this.#maxRows;
   }
 
-  /** Reserved time of a call from its sending until its answer; more rows than the size takes count as its largest. */
+  /**
+   * Time that is reserved for a call from its sending until its answer. A call with more rows than the size
+   * takes counts as its largest.
+   */
   latencyMs(rows: number): number {
     const reservedMs = this.#option.latencyMs[Math.min(rows, this.profile.maxBatchRows)] as number;
     return reservedMs + this.#margin.marginMs;
   }
 
-  /** What has to be reserved beside it for a call that is sent now, because no instance seems to be warm. */
+  /** Time to reserve for the cold start of a call sent now; 0 when an instance seems to be warm. */
   startMs(nowMs: number): number {
     return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
   }
 
-  /** Whether a full call that is sent now can be in time: an instance is warm, or the SLO leaves time to start one. */
+  /** Whether a full call sent now can be in time: an instance is warm, or there is time to start one. */
   isReady(nowMs: number): boolean {
     return this.startMs(nowMs) + this.latencyMs(this.#maxRows) <= this.#options.sloMs;
   }
 
-  /** What a row costs in a call of as many as are in time after a cold start. */
+  /** Cost per row of the largest call that is in time after a cold start. */
   get coldRowCost(): number {
     return this.#coldRowCost;
   }
 
-  /** A call is sent. */
   called(nowMs: number): void {
     this.#options.instances.called(nowMs);
   }
 
-  /** What a call of that many rows costs on average. */
+  /** Mean cost of a call of that many rows. */
   costOf(rows: number): number {
     return this.#option.cost[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
 
-  /** How long the upload of that many rows takes by the profile, which is what the link counts in. */
+  /** Upload time of that many rows according to the profile, which is the link model's unit. */
   uploadWork(rows: number): number {
     return this.profile.uploadMs[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
@@ -112,7 +114,7 @@ export class FunctionModel {
   /**
    * Learn from a call that was answered.
    *
-   * @param isLate whether an answer was late, and not because of a cold start
+   * @param isLate whether an answer was late for another reason than a cold start
    * @returns true when the size was found to have become slower or faster for good
    */
   answered(rows: number, serviceMs: number, isLate: boolean, nowMs: number): boolean {
@@ -126,14 +128,14 @@ export class FunctionModel {
     return hasDrifted;
   }
 
-  /** What was found out by calls that lie long back may be over by now: a size that is not used cannot tell. */
+  /** Drop a slowdown that was found long ago. It may be over, and without calls that would never be seen. */
   forget(nowMs: number): void {
     if (this.#service.slowness === 1 || nowMs - this.#answeredAtMs < trustMs) return;
     this.#service.forgetDrift();
     this.refresh();
   }
 
-  /** Make the tables anew from what the models say now. */
+  /** Make the tables anew from what the models know now. */
   refresh(): void {
     this.#option = this.#makeOption();
   }
@@ -159,7 +161,7 @@ export class FunctionModel {
   }
 }
 
-/** The most rows that are answered within a time; at least 1. */
+/** Most rows that are answered within `withinMs`; at least 1. */
 function rowsWithin({ latencyMs }: FunctionOption, withinMs: number): number {
   let rows = 1;
   while (rows + 1 < latencyMs.length && (latencyMs[rows + 1] as number) <= withinMs) rows++;

@@ -1,19 +1,19 @@
-/** How long batches of one model take at an edge, by rows, as measured and as learned since. */
+/** The service times of one model at an edge, by rows, as measured and as learned since. */
 import { ServiceModel } from "../../../algorithms/latency/service-model.ts";
 import type { ExpectedService } from "../../targets/learned-edge.ts";
 import type { LearningPart } from "../policy-inputs.ts";
 import type { TargetProfile } from "../target-profile.ts";
 
-/** Which parts of the learning are switched off. */
+/** The parts of the learning that are switched off. */
 export type Without = ReadonlySet<LearningPart>;
 
-/** Points of a measured distribution that the model begins with: a power of two. */
+/** Points of a measured distribution that the model starts with; a power of two. */
 const seeds = 128;
 
-/** The bound of a normal distribution that a share of 0.95 stays below, by which deviations are read off quantiles. */
+/** The 0.95 quantile of the standard normal distribution, which turns a quantile into a deviation. */
 const deviations95 = 1.645;
 
-/** In an order in which the points that are left are evenly spread however many were forgotten (van der Corput). */
+/** In van der Corput order: the points that remain are evenly spread however many were forgotten. */
 const seedQuantiles = Array.from({ length: seeds }, (_, index) => {
   let reversed = 0;
   for (let bit = 1; bit < seeds; bit *= 2) reversed = 2 * reversed + ((index & bit) === 0 ? 0 : 1);

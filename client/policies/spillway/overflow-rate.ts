@@ -1,24 +1,29 @@
 /**
- * How fast requests overflow to functions while they do. Below its capacity an edge overflows only now and then, and
- * what counts for a call is how many others overflow beside it, not how few do on average over the day.
+ * The rate at which requests overflow to functions, while they do. An edge below its capacity overflows in
+ * bursts, so a call is sized by the overflow rate during a burst, not by the average.
+ *
+ * @example
+ * const rate = new OverflowRate(100);
+ * rate.sent(10, 0);
+ * rate.perMs; // 0.1: ten rows within 100 ms
  */
 
-/** Rows over which the rate is averaged, exponentially. */
+/** Rows over which the exponential average is taken. */
 const memoryRows = 256;
 
 export class OverflowRate {
   readonly #windowMs: number;
-  /** Calls of the last window, the oldest first. */
+  /** Calls of the last window, oldest first. */
   readonly #calls: { readonly atMs: number; readonly rows: number }[] = [];
   #rowsInWindow = 0;
   #perMs: number | undefined;
 
-  /** @param windowMs the time over which rows count as overflowing together, above 0 */
+  /** @param windowMs time within which rows count as one burst, above 0 */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
-  /** Rows a millisecond, as the rows that overflowed saw it on average; undefined before the first. */
+  /** Mean rate in rows per millisecond, weighted by the rows that overflow; undefined before the first. */
   get perMs(): number | undefined {
     return this.#perMs;
   }

@@ -1,6 +1,6 @@
 /**
- * The requests of a line that the edges, played forward, cannot serve in time: they have to go to functions sooner or
- * later, and the first of them says when.
+ * Finds the overflow of a line: the requests that the edges, according to their forecasts, cannot serve in
+ * time. They must go to functions sooner or later, and the first of them determines when.
  */
 import type { LineView } from "../policy.ts";
 import type { EdgeChoice } from "./edge-choice.ts";
@@ -12,7 +12,7 @@ export interface LineOverflow {
   readonly first: number;
 }
 
-/** An edge whose forecast was started at this moment. */
+/** An edge whose forecast was started for this decision. */
 export interface PlannedEdge {
   readonly schedule: EdgeSchedule;
   readonly choice: EdgeChoice;
@@ -21,10 +21,15 @@ export interface PlannedEdge {
 type CanSkip = ((first: number, count: number) => boolean) | undefined;
 
 /**
- * The edges are given the line's requests batch by batch until they can serve no more in time.
+ * Fills the edges' schedules with the line's requests, batch by batch, until no more can be served in time;
+ * the others are the overflow.
  *
- * @param edges whose schedules are filled with the line's batches
- * @param canSkip as `EdgeChoice.choose` takes it
+ * @param edges whose schedules receive the batches as reservations
+ * @param canSkip as in `EdgeChoice.choose`
+ *
+ * @example With the edge of `EdgeSchedule`'s example and ten requests due at 50 ms, of which it can serve
+ * six:
+ * findOverflow(line, [edge], undefined); // { count: 4, first: 6 }
  */
 export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canSkip: CanSkip): LineOverflow {
   let first = line.length;

@@ -1,31 +1,30 @@
 /**
- * Decides when to plan anew and whether a new plan is worth having: at the start, when the arrival rate or a
- * target has changed for good, and now and then in any case. What it plans is which size of function takes the
- * overflow.
+ * Decides when to plan and whether to adopt a new plan. A plan says which function size takes the overflow.
+ * Plans are made at the start, at a heartbeat, and when the arrival rate or a target has changed for good.
  */
 import { formatPlan, makePlan, type Plan, type PlanInput } from "../../../algorithms/plan/plan.ts";
 import type { PlanCause, PlanChange } from "../policy-inputs.ts";
 
-/** A size other than the present one must be predicted to save this part of its cost. */
+/** A size other than the present one must promise to save at least this part of its cost. */
 const worthChanging = 0.005;
 /**
- * A plan is made in any case after this time. A rate that has just changed is known from a few seconds only, so
- * the first plans after a change follow each other closely, each after twice the time of the one before.
+ * A plan is made after this time at the latest. A rate that has just changed is known from a few seconds
+ * only, so plans follow each other closely after a change, each after twice the time of the one before.
  */
 const shortestHeartbeatMs = 1_000;
 const longestHeartbeatMs = 300_000;
 
 export interface PlannerOptions {
-  /** Its functions in the order of the menu; made anew for each plan, because models learn. */
+  /** The planner's input, with the functions in the order of the menu; asked anew because models learn. */
   readonly situation: () => Omit<PlanInput, "arrivalsPerMs">;
   readonly onPlan: (change: PlanChange) => void;
 }
 
 export class Planner {
   readonly #options: PlannerOptions;
-  /** The function sizes that can take the overflow, the planned one first, then by cost: indices on the menu. */
+  /** The sizes that can take the overflow, as indices on the menu: the planned size first, then by cost. */
   sizes: readonly number[] = [];
-  /** The rate that was planned for last, in rows a millisecond. */
+  /** The rate of the last plan, in rows per millisecond. */
   arrivalsPerMs = 0;
   #isStarted = false;
   #heartbeatMs = shortestHeartbeatMs;
@@ -36,12 +35,11 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Plan anew at the next opportunity. */
+  /** Make a new plan at the next opportunity. */
   request(cause: "changepoint" | "drift"): void {
     this.#cause = cause;
   }
 
-  /** True when a plan is due. */
   isDue(nowMs: number): boolean {
     return this.#cause !== undefined || nowMs >= this.#heartbeatAtMs;
   }

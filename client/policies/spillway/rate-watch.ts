@@ -1,11 +1,11 @@
 /**
- * How many requests arrive: for plans the rate since its last lasting change, from counts in bins of 1 s; for the
- * moment an exponential average.
+ * Watches the arrival rate: for plans the rate since its last lasting change, from counts in bins of 1 s; for
+ * the present an exponential average.
  */
 import { RateDetector } from "../../../algorithms/changepoint/change-detectors.ts";
 
 const binMs = 1_000;
-/** After so many empty bins more of them tell nothing new. */
+/** Empty bins beyond this number tell nothing new. */
 const mostEmptyBins = 1_200;
 
 export class RateWatch {
@@ -14,29 +14,28 @@ export class RateWatch {
   #binEndMs = 0;
   #count = 0;
   readonly #momentMs: number;
-  /** Rows a millisecond, at `#recentAtMs`. */
+  /** Rows per millisecond, at `#recentAtMs`. */
   #recent = 0;
   #recentAtMs = 0;
 
   readonly #detects: boolean;
-  /** Of the bins that are over, since the start. */
+  /** Rows in the bins that are over, since the start. */
   #total = 0;
 
   /**
-   * @param momentMs how long a moment is: what the exponential average is taken over
-   * @param detects false: no change is looked for, the rate for plans is the mean since the start
+   * @param momentMs time constant of the exponential average
+   * @param detects false: changes are not looked for, and the rate for plans is the mean since the start
    */
   constructor(momentMs: number, detects = true) {
     this.#momentMs = momentMs;
     this.#detects = detects;
   }
 
-  /** Rows a millisecond at the moment. */
+  /** The present rate, in rows per millisecond. */
   recentPerMs(nowMs: number): number {
     return this.#recent * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
   }
 
-  /** Rows have arrived. */
   arrived(rows: number, nowMs: number): void {
     this.#recent = this.recentPerMs(nowMs) + rows / this.#momentMs;
     this.#recentAtMs = nowMs;
@@ -48,7 +47,7 @@ export class RateWatch {
   }
 
   /**
-   * Close the bins that are over. To be called before `arrived` at that moment.
+   * Close the bins that are over. Call it before `arrived` of the same moment.
    *
    * @returns true when the rate was found to have changed for good
    */
@@ -65,7 +64,7 @@ export class RateWatch {
     return hasChanged && this.#detects;
   }
 
-  /** Rows a millisecond since the last change; before the first bin is over, since the first arrival. */
+  /** The rate for plans, in rows per millisecond, since the last change or else since the first arrival. */
   perMs(nowMs: number): number {
     const level = this.#detector.level;
     if (level !== undefined && this.#detects) return level.mean / binMs;

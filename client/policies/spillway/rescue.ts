@@ -1,13 +1,17 @@
-/** When a batch is to be given up on an edge that hangs: while functions can still save it, and not before it hangs. */
+/** When to give up a batch on an edge: not before the edge hangs, but while functions can still save it. */
 import type { FunctionMenu } from "./function-menu.ts";
 
-/** An edge hangs when a batch takes that many times as long as expected, and that part of the SLO at least. */
+/** An edge hangs when a batch takes this many times its expected time, and at least this part of the SLO. */
 const patienceTimes = 4;
 const leastPatience = 0.25;
-/** The part of the SLO that an edge gets that had failed and is only tried again. */
+/** The part of the SLO within which a failed edge must answer a probe. */
 const probePatience = 0.05;
 
-/** @param expectedMs from now until the batch's answer, as the books promise it */
+/**
+ * How long a batch may take before its edge counts as hanging.
+ *
+ * @param expectedMs from now until the batch's answer, as the schedule forecasts it
+ */
 export function patienceMs(expectedMs: number, sloMs: number): number {
   return Math.max(patienceTimes * expectedMs, leastPatience * sloMs);
 }
@@ -16,15 +20,19 @@ export function probePatienceMs(sloMs: number): number {
   return probePatience * sloMs;
 }
 
-/** What a batch for the edge holds, and when its first request has to be answered. */
+/** A batch for an edge: its rows, and the deadline of its first request. */
 export interface Rescued {
   readonly rows: number;
   readonly deadlineAtMs: number;
 }
 
 /**
- * The last moment at which functions could still save the batch: with time to start an instance where that leaves
- * the edge its patience, else without; undefined where even that does not.
+ * The last moment at which functions could still save the batch. It leaves time for a cold start if the edge
+ * then still gets its patience, else it does not. Undefined when the edge gets too little time even so.
+ *
+ * @example A warm function that answers one row in 25 ms; twice that time is reserved to save a batch:
+ * giveUp(menu, { rows: 1, deadlineAtMs: 500 }, 0, 250); // { giveUpAtMs: 450 }
+ * giveUp(menu, { rows: 1, deadlineAtMs: 200 }, 0, 250); // undefined
  */
 export function giveUp(
   menu: FunctionMenu,

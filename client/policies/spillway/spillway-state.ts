@@ -1,6 +1,6 @@
 /**
- * What the spillway policy has learned: how its edges and functions work, how many requests arrive and overflow, and
- * the plan that was made of it. Events change it; decisions read it.
+ * What the spillway policy has learned: how its edges and functions behave, how many requests arrive and
+ * overflow, and the plan made from that. Events change it; decisions only read it.
  */
 import { probit } from "simple-statistics";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
@@ -14,9 +14,9 @@ import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
 import { RateWatch } from "./rate-watch.ts";
 
-/** Whether the edges' time is scarce is a matter of the last so many SLOs. */
+/** The arrival rate that tells whether edges are overloaded is averaged over this many SLOs. */
 const recentSlos = 2;
-/** An SLO of everything leaves the margins this share of late batches to learn from. */
+/** Share of late batches that the margins learn from when every request must meet the SLO. */
 const leastLateShare = 1e-3;
 
 export class SpillwayState {
@@ -37,7 +37,7 @@ export class SpillwayState {
     this.#learned = inputs.learned ?? learnedTargets(inputs);
     const without = new Set(inputs.without);
     const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
-    // Twice the SLO's allowance: only what leaves at its last moment is late when its call takes longer than reserved.
+    // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const { functions } = this.#learned;
     this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs, without });
@@ -53,14 +53,14 @@ export class SpillwayState {
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
   }
 
-  /** Counts whatever changes when an edge, or the uplink to functions, will be free. */
+  /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
   get version(): number {
     let { version } = this.#learned.functions;
     for (const edge of this.edges) version += edge.schedule.version;
     return version;
   }
 
-  /** Whether more has arrived lately than the edges can take. */
+  /** Whether the recent arrival rate is above the capacity of the edges. */
   isOverloaded(nowMs: number): boolean {
     let capacityPerMs = 0;
     for (const { choice } of this.edges) capacityPerMs += choice.capacityPerMs;
@@ -72,7 +72,11 @@ export class SpillwayState {
     this.#rate.arrived(rows, nowMs);
   }
 
-  /** Make a plan if one is due. */
+  /**
+   * Make a plan if one is due.
+   *
+   * @returns true when one was made
+   */
   plan(nowMs: number): boolean {
     if (!this.planner.isDue(nowMs)) return false;
     this.#rate.advance(nowMs);
@@ -93,7 +97,7 @@ export class SpillwayState {
     if (!isProbe) this.#overflowRate.sent(batch.rows, batch.formedAtMs);
   }
 
-  /** @returns whether the batch was an edge's */
+  /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
     const edge = this.edges.find(({ index }) => index === batch.target);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.schedule.ended(batch);
@@ -116,8 +120,8 @@ export class SpillwayState {
 }
 
 /**
- * All edges as one: the one that serves most, with so many replicas that it serves as much as all do together.
- * Undefined when there is none.
+ * All edges as one: the edge with the highest throughput, with as many replicas (perhaps a fraction) as give
+ * the throughput of all edges together. Undefined when there is none.
  */
 function pooled(edges: readonly EdgeSide[]): EdgeOption | undefined {
   const [first, ...others] = edges;

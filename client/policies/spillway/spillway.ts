@@ -1,11 +1,11 @@
 /**
- * The `spillway` policy: the edges fill first, and what they cannot take in time overflows to functions, as late and
- * as well batched as the deadline allows. Deadline-aware deferral with overflow.
+ * The `spillway` policy: edges fill first, and what they cannot serve in time overflows to functions, as late
+ * and in as large batches as the deadlines allow. In other words: deadline-aware deferral with overflow.
  *
- * A request is overflow when the edges, played forward, cannot serve it in time. LineOverflow waits until the oldest of it
- * reaches its last moment on the functions' side; then it goes in one call, together with those behind it that cost
- * less in this call than they are expected to cost later. A longest wait, where one is given, makes the oldest request
- * leave although it would still be in time later.
+ * A request is overflow when the edges, according to their forecasts, cannot serve it in time. Overflow waits
+ * until the last moment at which a function can still answer its first request in time. Then it leaves in one
+ * call, together with requests that cost less in this call than they are expected to cost later. When a
+ * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
 import type {
@@ -27,20 +27,29 @@ import { findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
-/** Keeps "exactly at the last moment" on the good side of rounding, in milliseconds. */
+/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
 
-/** @throws RangeError when the targets hold neither an edge nor a function */
+/**
+ * @throws RangeError when the targets hold neither an edge nor a function
+ *
+ * @example With an idle edge that takes batches of up to 8 rows, and 20 waiting requests with time to spare:
+ * const targets = [edge, small]; // profiles, in the order of the queue's targets
+ * const onPlan = () => {};
+ * const policy = spillwayPolicy({ targets, sloMs: 1_000, sloQuantile: 0.99, currency: "USD", onPlan });
+ * policy.plan?.("", 0);
+ * policy.decide(view); // { kind: "dispatch", first: 0, count: 8, target: 0, reason: "full", ... }
+ */
 export function spillwayPolicy(inputs: PolicyInputs): Policy {
   return new Spillway(inputs);
 }
 
-/** A decision, and what the policy will know once the queue has carried it out. */
+/** A decision, and what the policy knows once the queue has carried it out. */
 interface Considered {
   decision: Decision;
-  /** True when more comes than the edges can take: then their time has a price. */
+  /** True when more requests arrive than the edges can take, so that edge time is scarce. */
   isScarce: boolean;
-  /** True when something waits for a place among the calls of functions. */
+  /** True when requests wait for a place among the function calls in flight. */
   awaitsRoom: boolean;
   /** True when the decision only probes a function. */
   isProbe: boolean;
@@ -60,7 +69,7 @@ class Spillway implements Policy {
     isProbe: false,
   };
   #standing: StandingDecision | undefined;
-  /** The last decision that was worked out; it changes nothing until it is carried out. */
+  /** The last decision that was worked out. It changes nothing until it is carried out. */
   #considered: Readonly<Considered> | undefined;
 
   constructor(inputs: PolicyInputs) {
@@ -101,7 +110,7 @@ class Spillway implements Policy {
 
   ended(batch: EndedBatch): void {
     const isEdge = this.#state.ended(batch);
-    // A call that was answered changes nothing for those that wait, unless they wait for its place.
+    // An answered call changes nothing for the waiting requests, unless they wait for its place.
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing = undefined;
   }
 
@@ -127,8 +136,8 @@ class Spillway implements Policy {
   }
 
   /**
-   * Edges that failed are not counted on: without a healthy one everything is overflow. While the edges' time is not
-   * scarce nobody is passed over, unless that leaves some over.
+   * Failed edges are not counted on: without a healthy one everything is overflow. While edge time is not
+   * scarce no request is skipped, unless that leaves overflow.
    */
   #overflow(context: DecisionContext, isScarce: boolean): LineOverflow {
     const { healthy } = context;
@@ -142,12 +151,12 @@ class Spillway implements Policy {
     return findOverflow(line, healthy, this.#canSkip(context));
   }
 
-  /** LineOverflow goes to functions at its last moment, or when it fills a call. */
+  /** Overflow goes to functions at its last moment, or when it fills a call. */
   #spill(context: DecisionContext, overflow: LineOverflow, notes: Considered): Decision {
     const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line, draining } = view;
     if (overflow.count === 0) return forever;
-    // Requests that functions never take wait for an edge that failed, if need be until their deadlines.
+    // Requests that may not go to functions wait for a failed edge, until their deadlines if necessary.
     if (healthy.length < this.#edges.length && blockedUntilMs === Infinity) return forever;
     const probe = blockedUntilMs > nowMs ? undefined : this.#probeFunction(view, callAtMs);
     if (probe !== undefined) {
@@ -157,7 +166,7 @@ class Spillway implements Policy {
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
     if (first > overflow.first && overflow.first === 0 && this.#menu.sizes.length > 0) return refuseFirst;
     if (first === line.length) return forever;
-    // Those that no function can serve any more must not keep the others waiting: an edge may still take them.
+    // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
     const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
     if (size === undefined) return forever;
@@ -168,7 +177,7 @@ class Spillway implements Policy {
     return this.#call(view, size, call, "deadline", notes);
   }
 
-  /** An unwell size is probed with a request that has time to go to another one afterwards. */
+  /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
   #probeFunction(view: QueueView, callAtMs: number): Decision | undefined {
     const size = this.#menu.toProbe(view);
     if (size === undefined) return undefined;
@@ -181,8 +190,9 @@ class Spillway implements Policy {
   }
 
   /**
-   * Once the oldest request has waited as long as it may, it leaves: for an edge, to wait there, when it is in time
-   * there; else in a call of functions, with all that have waited as long, and as many as overflow.
+   * Once the oldest request has waited for the longest wait, it leaves. It goes to an edge, and waits there,
+   * when it is in time there. Else it goes to functions in a call that takes all requests that have waited as
+   * long, or as many as overflow if these are more.
    */
   #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
     const { view, healthy, callAtMs, blockedUntilMs } = context;
@@ -209,7 +219,7 @@ class Spillway implements Policy {
     return this.#call(view, size, call, "timeout", notes);
   }
 
-  /** The planned size, or what is in time for that request; undefined when no size is. */
+  /** The planned size, or another one that is in time for that request; undefined when none is. */
   #sizeFor(
     { rows, deadlineAtMs }: WaitingRequest,
     nowMs: number,
@@ -220,7 +230,7 @@ class Spillway implements Policy {
     return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
   }
 
-  /** @param cause why it leaves unless it is full */
+  /** @param cause the reason to report unless the call is full */
   #call(
     { targets }: QueueView,
     size: FunctionModel,
@@ -238,8 +248,8 @@ class Spillway implements Policy {
   }
 
   /**
-   * Requests may be passed over as long as some function could still serve them in time; and while functions are
-   * paused, because then some are lost in any case, the fewer the faster the edges are.
+   * Requests may be skipped as long as some function could still serve them in time. While functions are
+   * paused, any request may be skipped: some are lost in any case, and fast edges lose fewer.
    */
   #canSkip({
     view: { nowMs, line, targets },

@@ -1,10 +1,10 @@
 /**
- * A decision to wait, and for how long it need not be made again: while nothing happens but that a few more
- * requests join the end of a long line. It keeps the work for each arrival small when many wait.
+ * A decision to wait that stays valid while nothing happens but a few requests joining the end of a long
+ * line. It keeps the work for each arrival small when many requests wait.
  */
 import type { QueueView, WaitDecision } from "../policy.ts";
 
-/** A line may grow by this part before what it waits for is worked out anew. */
+/** A line may grow by this part before the decision is made anew. */
 const growth = 1 / 32;
 
 export class StandingDecision {
@@ -15,7 +15,7 @@ export class StandingDecision {
   readonly #draining: boolean;
   readonly #version: number;
 
-  /** @param version of what has been learned of the targets, which batches of other lines change too */
+  /** @param version counts changes to what is known of the targets, which batches of other lines cause too */
   constructor({ line, targets, draining }: QueueView, decision: WaitDecision, version: number) {
     this.decision = decision;
     this.#key = line.key;
@@ -30,9 +30,9 @@ export class StandingDecision {
     if (nowMs >= this.decision.untilMs || length < this.#length || length > this.#length * (1 + growth))
       return false;
     if (version !== this.#version) return false;
-    // The requests of a key that may not go everywhere are a line of their own.
+    // Requests of the same key with other eligible targets are another line.
     if (line.key !== this.#key || targets !== this.#targets || draining !== this.#draining) return false;
-    // A request that joined with an earlier deadline than others may be in a hurry.
+    // A new request that is not at the end has an earlier deadline than others and may be urgent.
     return length === this.#length || line.at(length - 1).arrivedAtMs === nowMs;
   }
 }

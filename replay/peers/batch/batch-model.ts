@@ -1,15 +1,15 @@
 /**
- * BATCH's analytic model of a buffer that leaves with `maxRows` requests or `timeoutMs` after the first: how large
- * batches get, and the share of requests that are answered within a time. Service times are deterministic.
+ * BATCH's analytic model of a buffer that is sent with `maxRows` requests or `timeoutMs` after the first:
+ * batch sizes, and the share of requests that are answered within a time. Service times are deterministic.
  *
  * Source: Ali et al., SC 2020, and rickypinci/BATCH, `solver.py` (`batchProbState`, `reqProbState`,
  * `getPercentileBatchSize`, `latencyCdfDetService`), for an arrival process of one phase, which is Poisson.
  */
 
 /**
- * Chances of batches of k requests, by k up to `maxRows`; index 0 is 0.
+ * Probabilities of batches of k requests, by k up to `maxRows`; index 0 is 0.
  *
- * @param tails chances that at least k requests come within the timeout, the first included, by k
+ * @param tails probabilities that at least k requests arrive within the timeout, including the first, by k
  */
 export function batchSizeChances(tails: ArrayLike<number>, maxRows: number): Float64Array {
   return Float64Array.from({ length: maxRows + 1 }, (_, rows) =>
@@ -17,14 +17,14 @@ export function batchSizeChances(tails: ArrayLike<number>, maxRows: number): Flo
   );
 }
 
-/** Chances that a request is in a batch of k, by k. */
+/** Probabilities that a request is in a batch of k, by k. */
 export function requestSizeChances(batches: Float64Array): Float64Array {
   const weights = batches.map((chance, rows) => chance * rows);
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
 }
 
-/** That quantile of the batch size; the model's cost of a request is that of a batch of this size. */
+/** The given quantile of the batch size. The model takes a request's cost from a batch of this size. */
 export function quantileRows(batches: Float64Array, quantile: number): number {
   let sum = 0;
   for (let rows = 1; rows < batches.length; rows++) {
@@ -35,17 +35,17 @@ export function quantileRows(batches: Float64Array, quantile: number): number {
 }
 
 export interface BufferModel {
-  /** Chances that a request is in a batch of k, by k. */
+  /** Probabilities that a request is in a batch of k, by k. */
   readonly requests: Float64Array;
-  /** From sending a batch until its answer, by rows; increasing. */
+  /** Time from sending a batch until its answer, by rows; increasing. */
   readonly latencyMs: ArrayLike<number>;
   readonly timeoutMs: number;
   readonly arrivalsPerMs: number;
 }
 
 /**
- * Share of the requests that are answered within `withinMs`. Requests of one batch size are taken to wait for a
- * time that is uniform up to the timeout; in full batches, up to the mean time that they take to fill.
+ * Share of the requests that are answered within `withinMs`. The wait of a request is assumed to be uniform
+ * up to the timeout, or in full batches up to their mean time to fill.
  */
 export function shareWithin(
   withinMs: number,

@@ -1,6 +1,6 @@
 /**
- * BATCH's choice of function size, batch size and timeout: an exhaustive search over its model for the cheapest that
- * answers the wanted share of requests in time.
+ * BATCH's choice of function size, batch size and timeout: an exhaustive search over its model for the
+ * cheapest plan that answers the wanted share of requests in time.
  *
  * Source: rickypinci/BATCH, `solver.py` (`solveOptimizationProblem`, `minimizeCost`).
  */
@@ -8,9 +8,9 @@ import { batchSizeTails } from "../../../algorithms/plan/batch-size-law.ts";
 import { batchSizeChances, quantileRows, requestSizeChances, shareWithin } from "./batch-model.ts";
 
 export interface SizeModel {
-  /** From sending a batch until its answer, by rows, on average. */
+  /** Mean time from sending a batch until its answer, by rows. */
   readonly latencyMs: readonly number[];
-  /** What a call costs, by rows. */
+  /** Cost of a call, by rows. */
   readonly costs: readonly number[];
 }
 
@@ -21,7 +21,7 @@ export interface BatchPlan {
   readonly timeoutMs: number;
 }
 
-/** Timeouts that are tried: this many, evenly up to just below the SLO. */
+/** Number of timeouts that are tried, evenly spaced up to just below the SLO. */
 const timeoutSteps = 49;
 
 /** @returns undefined when no plan answers that share in time */
@@ -37,7 +37,7 @@ export function planBatch(
   let best: (BatchPlan & { readonly cost: number }) | undefined;
   for (let step = 1; step <= timeoutSteps; step++) {
     const timeoutMs = (step * sloMs) / (timeoutSteps + 1);
-    // A batch takes what comes within the timeout, whatever its size: the law of spans that do not shrink.
+    // A batch takes what arrives within the timeout, whatever its size, so the law's spans are constant.
     const tails = batchSizeTails([{ arrivalsPerMs, sloMs: timeoutMs }], new Float64Array(mostRows + 1));
     for (let maxRows = 1; maxRows <= mostRows; maxRows++) {
       const batches = batchSizeChances(tails, maxRows);

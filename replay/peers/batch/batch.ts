@@ -1,12 +1,14 @@
 /**
- * BATCH: functions alone, of one size at a time, behind one buffer that leaves with B requests or T after its first.
- * Size, B and T are the cheapest on a grid by an analytic model, found again periodically for the observed rate.
+ * BATCH: functions alone, of one size at a time, behind one buffer that is sent with B requests or T after
+ * its first one. Size, B and T are the cheapest ones on a grid according to an analytic model. They are
+ * searched again periodically for the observed rate.
  *
- * Source: Ali, Pinciroli, Yan, Smirni, SC 2020, and rickypinci/BATCH, `solver.py`, `buffer.py`. Differences: arrivals
- * are Poisson at the rate of the last period, where the original fits an MMPP(2) to each hour; service times are the
- * measured means and latencies include the network of an empty uplink, where the original has a polynomial; T is
- * tried in fiftieths of the SLO instead of steps of 10 ms and B from 1 to the largest batch instead of 20. Where
- * no plan meets the quantile, the size that is fastest alone serves single requests.
+ * Source: Ali, Pinciroli, Yan, Smirni, SC 2020, and rickypinci/BATCH, `solver.py`, `buffer.py`. Differences:
+ * arrivals are Poisson at the rate of the last period, where the original fits an MMPP(2) to each hour;
+ * service times are the measured means, and latencies include the network with an empty uplink, where the
+ * original has a polynomial; T is tried in fiftieths of the SLO instead of steps of 10 ms, and B from 1 to
+ * the largest batch instead of 20. When no plan meets the quantile, requests are sent singly to the size that
+ * is fastest.
  */
 import { type Policy, requestsWithin } from "../../../client/policies/policy.ts";
 import { releaseOf } from "../function-buffer.ts";
@@ -17,9 +19,9 @@ import { cheapestWithin, functionsAmong } from "../../../client/policies/target-
 import { type BatchPlan, planBatch } from "./batch-plan.ts";
 
 export const batchParameters = {
-  /** The SLO that the model is given, as a part of the real one: the rest is reserved for what it leaves out. */
+  /** The SLO given to the model, as a part of the real one; the rest is for what the model ignores. */
   targetPart: { default: 1, candidates: [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] },
-  /** Seconds after which a plan is made anew. */
+  /** Seconds between two plans. */
   periodS: { default: 60, candidates: [5, 15, 60, 300, 3_600] },
 } as const satisfies ParameterGrid;
 

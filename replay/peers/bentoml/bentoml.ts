@@ -1,13 +1,13 @@
 /**
- * BentoML's adaptive dispatcher: it keeps a batch open while the expected gain of waiting is below a falling share
- * of the wait that calls have had so far, and cancels the oldest request when the whole queue, sent now, would
- * come back after `max_latency_ms`. It starts with some calls that it learns from. The edge alone, one batch under
- * way to each replica.
+ * BentoML's adaptive dispatcher. It keeps a batch open while the cost of waiting, over all its requests, is
+ * below a decaying share of the mean wait of earlier calls. It cancels the oldest request when the whole
+ * queue, sent now, would come back after `max_latency_ms`. It starts with some calls for training. It uses
+ * the edge alone, with one batch in flight per replica.
  *
- * Source: bentoml/BentoML 1.4, `CorkDispatcher` in `src/bentoml/_internal/marshal/dispatcher.py`. Differences: it
- * decides at the very moment instead of polling each millisecond (which stays in the formula); a call lasts from the
- * sending to the answer, over the edge's link; requests of several rows are not split; requests are in order of
- * their deadlines, which is the order of arrival when all have one SLO.
+ * Source: bentoml/BentoML 1.4, `CorkDispatcher` in `src/bentoml/_internal/marshal/dispatcher.py`.
+ * Differences: it decides at the exact moment instead of polling every millisecond (the interval stays in the
+ * formula); a call lasts from its sending to its answer, over the edge's link; requests of several rows are
+ * not split; requests are in order of their deadlines, which is the order of arrival when all have one SLO.
  */
 import {
   type Decision,
@@ -30,7 +30,7 @@ export const bentomlParameters = {
 
 /** The dispatcher's polling interval. */
 const tickMs = 1;
-/** How fast the wait falls. */
+/** Factor by which the wait decays. */
 const decay = 0.95;
 
 interface Sent {
@@ -84,7 +84,7 @@ export function bentomlPolicy(
 }
 
 /**
- * What the dispatcher does once it is trained.
+ * What the dispatcher does after its training.
  *
  * @param freeAtMs when a replica can take a batch
  */

@@ -1,12 +1,12 @@
 /**
- * What BentoML's dispatcher learns from its calls: a call of n requests lasts `perRequestMs * n + fixedMs`, by
- * ordinary least squares over the last 50 calls, and their first requests waited `waitMs` on average.
+ * What BentoML's dispatcher learns from its calls. A call of n requests lasts `perRequestMs * n + fixedMs`,
+ * by ordinary least squares over the last 50 calls. Their first requests waited `waitMs` on average.
  *
  * Source: bentoml/BentoML 1.4, `Optimizer` in `src/bentoml/_internal/marshal/dispatcher.py`.
  */
 
 const keptCalls = 50;
-/** Calls at the start that are not learned from. */
+/** Calls at the start that are ignored. */
 const skippedCalls = 2;
 const refreshMs = 5_000;
 const leastPerRequestMs = 1e-3;
@@ -30,7 +30,7 @@ export class CorkOptimizer {
     this.fixedMs = Math.min(1_000, maxLatencyMs / 30);
   }
 
-  /** A call has come back. The figures change every 5 s at most. */
+  /** A call has come back. The figures are updated every 5 s at most. */
   ended(call: Call, nowMs: number): void {
     if (++this.#ended <= skippedCalls) return;
     if (this.#calls.push(call) > keptCalls) this.#calls.shift();
@@ -48,7 +48,7 @@ export class CorkOptimizer {
     const meanMs = mean(({ durationMs }) => durationMs);
     const variance = mean(({ requests }) => (requests - meanRequests) ** 2);
     const covariance = mean(({ requests, durationMs }) => (requests - meanRequests) * (durationMs - meanMs));
-    // Calls of one size do not say what is fixed: then it is the solution of least norm, as in the original.
+    // Calls of one size do not determine the fixed part; then the least-norm solution is used, as there.
     const slope =
       variance > 0 ? covariance / variance : (meanMs * meanRequests) / (meanRequests * meanRequests + 1);
     this.perRequestMs = Math.max(leastPerRequestMs, slope);

@@ -1,13 +1,14 @@
 /**
- * The calls with which BentoML's dispatcher starts, before it knows how long one lasts: eight and one of whatever
- * waits, then one that waits for 2 requests and one that waits for 3.
+ * The training calls of BentoML's dispatcher, before it knows how long a call lasts: eight calls and one more
+ * with whatever waits, then one that waits for 2 requests and one that waits for 3.
  *
- * Source: `train_optimizer` and `controller`, as in `bentoml.ts`. As there, a training call takes all that wait.
+ * Source: `train_optimizer` and `controller`, as in `bentoml.ts`. There too a training call takes all
+ * requests.
  */
 import type { Decision, QueueView } from "../../../client/policies/policy.ts";
 import type { CorkOptimizer } from "./cork-optimizer.ts";
 
-/** Requests are cancelled only when more wait than are needed for what is left of the training. */
+/** A request is cancelled only when more requests wait than the rest of the training needs. */
 const steps = [
   { needed: 2, calls: 8, requests: 1 },
   { needed: 6, calls: 1, requests: 1 },
@@ -52,7 +53,7 @@ export class CorkTraining {
     return callAtMs > nowMs ? { kind: "wait", untilMs: Math.min(callAtMs, cancelAtMs) } : "call";
   }
 
-  /** A call of the training was sent. */
+  /** A training call was sent. */
   called(): void {
     this.#calls++;
     if (this.#calls < this.#current().calls) return;

@@ -1,8 +1,8 @@
-/** The applications of a queue: its requests told apart by their SLO, each with its share of the recent ones. */
+/** The applications of a queue: its requests grouped by SLO, each group with its share of recent requests. */
 import type { RequestClass } from "../../../algorithms/plan/batch-size-law.ts";
 import type { WaitingRequest } from "../../../client/policies/policy.ts";
 
-/** Time from arrival to deadline, to the microsecond: their difference is not always the SLO to the last bit. */
+/** Time from arrival to deadline, rounded to microseconds: the difference is not always exactly the SLO. */
 export function sloOf({ arrivedAtMs, deadlineAtMs }: WaitingRequest): number {
   return Math.round((deadlineAtMs - arrivedAtMs) * 1_000) / 1_000;
 }
@@ -14,10 +14,10 @@ export interface Application extends RequestClass {
 
 export class Applications {
   readonly #defaultSloMs: number;
-  /** Rows sent since the last rates, by SLO. */
+  /** Rows sent since the last call of `atRate`, by SLO. */
   readonly #sent = new Map<number, number>();
 
-  /** @param defaultSloMs of all requests until some were sent */
+  /** @param defaultSloMs the SLO of all requests until some were sent */
   constructor(defaultSloMs: number) {
     this.#defaultSloMs = defaultSloMs;
   }
@@ -28,7 +28,7 @@ export class Applications {
     this.#sent.set(sloMs, (this.#sent.get(sloMs) ?? 0) + request.rows);
   }
 
-  /** That rate, shared as the rows sent since this was asked last. */
+  /** The applications at this total rate, which is split by the rows that were sent since the last call. */
   atRate(arrivalsPerMs: number): Application[] {
     const sent = this.#sent.size === 0 ? [[this.#defaultSloMs, 1] as const] : [...this.#sent];
     const rows = sent.reduce((sum, [, count]) => sum + count, 0);

@@ -1,11 +1,12 @@
 /**
- * HarmonyBatch's planning: which applications of one model share a function, which function that is, the batch size
- * at which its buffer leaves, and each application's timeout.
+ * HarmonyBatch's planning: which applications of one model share a function, which function that is, the
+ * batch size at which its buffer is sent, and each application's timeout.
  *
  * Source: Chen et al., IWQoS 2024 (arXiv 2405.05633), and icloud-ecnu/HarmonyBatch, `harmony.py`
- * (`equivalent_timeout_multi`, `CPUConfig`, `GPUConfig`). Differences: of all sizes and batches the cheapest is found by trying
- * each, where the original searches by bisection and by derivative; and all partitions into neighbours by SLO are weighed
- * (`cheapestPartition`), where the original merges in two stages, so no grouping of its own is cheaper.
+ * (`equivalent_timeout_multi`, `CPUConfig`, `GPUConfig`). Differences: every size and batch is tried to find
+ * the cheapest, where the original searches by bisection and by derivative; all partitions into neighbours by
+ * SLO are compared (`cheapestPartition`), where the original merges in two stages and may miss a cheaper
+ * grouping.
  */
 import { cheapestPartition } from "./partition.ts";
 import type { Application } from "./applications.ts";
@@ -13,7 +14,7 @@ import type { Application } from "./applications.ts";
 export interface HarmonyFunction {
   /** The longest time from sending a batch until its answer, by rows. */
   readonly latencyMs: ArrayLike<number>;
-  /** What a call costs on average, by rows. */
+  /** Mean cost of a call, by rows. */
   readonly cost: ArrayLike<number>;
 }
 
@@ -23,7 +24,7 @@ export interface HarmonyGroup {
   /** Index of the function. */
   readonly index: number;
   readonly maxRows: number;
-  /** By application: the longest wait of its requests in the buffer. */
+  /** By application: longest wait of its requests in the buffer. */
   readonly timeoutMs: readonly number[];
   readonly costPerRequest: number;
   readonly costPerS: number;
@@ -40,10 +41,15 @@ export function planHarmony(
 }
 
 /**
- * The timeout that would let a buffer of one application grow as large as these do, each application with a timeout
- * of its own: that of the first request on average, when those that come later may only shorten it.
+ * The timeout of a buffer with one application that would grow as large as this buffer, in which each
+ * application has a timeout of its own: the first request's mean timeout, which later requests can only
+ * shorten.
  *
  * @param timeoutsMs ascending
+ *
+ * @example
+ * equivalentTimeoutMs([100, 100], [0.5, 1]); // 100
+ * equivalentTimeoutMs([100, 200], [0.01, 0.01]); // about 131.6
  */
 export function equivalentTimeoutMs(timeoutsMs: readonly number[], arrivalsPerMs: readonly number[]): number {
   let timeoutMs = timeoutsMs[0] as number;
@@ -57,7 +63,7 @@ export function equivalentTimeoutMs(timeoutsMs: readonly number[], arrivalsPerMs
   return timeoutMs;
 }
 
-/** The function and batch size that serve these applications together at the least cost. */
+/** The function and batch size that serve these applications together at the lowest cost. */
 function cheapestGroup(
   applications: readonly Application[],
   functions: readonly HarmonyFunction[],
@@ -69,7 +75,7 @@ function cheapestGroup(
     for (let rows = 1; rows < cost.length; rows++) {
       const timeoutMs = applications.map(({ sloMs }) => sloMs - (latencyMs[rows] as number));
       if ((timeoutMs[0] as number) < 0) break;
-      // So many come on average until the buffer's time is over.
+      // On average this many requests must arrive before the buffer's timeout.
       if (rows > 1 && Math.floor(perMs * equivalentTimeoutMs(timeoutMs, rates) + 1) < rows) break;
       const costPerRequest = (cost[rows] as number) / rows;
       if (best !== undefined && costPerRequest >= best.costPerRequest) continue;

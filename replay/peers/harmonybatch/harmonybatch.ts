@@ -1,13 +1,14 @@
 /**
- * HarmonyBatch: functions alone. Applications, which are requests of one SLO, are grouped; each group has a function
- * and a buffer that leaves with b requests or when a request of it has waited for its application's timeout, which
- * is its SLO less the longest latency of a full batch. Where all have one SLO, there is one group.
+ * HarmonyBatch: functions alone. Requests of one SLO form an application, and applications are grouped. Each
+ * group has a function and a buffer that is sent with b requests or when one of them has waited for its
+ * application's timeout, which is its SLO less the longest latency of a full batch. When all requests have
+ * one SLO, there is one group.
  *
- * Source: Chen et al., IWQoS 2024 (arXiv 2405.05633), sections III and IV; the planning is in `harmony-plan.ts`.
- * Differences: CPU and GPU functions are the scenario's sizes; the longest latency, there the largest of 100 runs, is
- * the 0.99 quantile with the network of an empty uplink; plans are made periodically for the observed rate. A queue's
- * line is in order of deadlines, so with several groups a batch is a run of neighbours of one group and may be smaller
- * than the buffer.
+ * Source: Chen et al., IWQoS 2024 (arXiv 2405.05633), sections III and IV; the planning is in
+ * `harmony-plan.ts`. Differences: CPU and GPU functions are the scenario's sizes; the longest latency, in the
+ * original the largest of 100 runs, is the 0.99 quantile with the network of an empty uplink; plans are made
+ * periodically for the observed rate. A queue's line is in order of deadlines, so with several groups a batch
+ * is a run of neighbours of one group and may be smaller than the buffer.
  */
 import type { LineView, Policy } from "../../../client/policies/policy.ts";
 import { releaseOf } from "../function-buffer.ts";
@@ -19,14 +20,14 @@ import { Applications, sloOf } from "./applications.ts";
 import { planHarmony } from "./harmony-plan.ts";
 
 export const harmonybatchParameters = {
-  /** Seconds after which a plan is made anew. */
+  /** Seconds between two plans. */
   periodS: { default: 60, candidates: [5, 15, 60, 300, 3_600] },
 } as const satisfies ParameterGrid;
 
 const longestQuantile = 0.99;
 
 interface Buffer {
-  /** The group's shortest SLO; it holds the applications from that on up to the next group's. */
+  /** The group's shortest SLO. The group has the applications from this SLO up to the next group's. */
   readonly fromSloMs: number;
   /** Index among the functions. */
   readonly index: number;
@@ -106,11 +107,11 @@ export function harmonybatchPolicy(
 }
 
 interface Members {
-  /** Index of the first that waits; its timeout is over first. */
+  /** Index of the first waiting member, whose timeout is over first. */
   readonly first: number;
-  /** How many from there on may leave as one batch. */
+  /** Number of members from there on that can be sent as one batch. */
   readonly count: number;
-  /** Rows of all members that wait. */
+  /** Rows of all waiting members. */
   readonly rows: number;
 }
 

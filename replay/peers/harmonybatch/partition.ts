@@ -5,7 +5,13 @@ export type Partition<Group> =
   /** No run that ends with the item at that index has a group. */
   | { readonly kind: "none"; readonly index: number };
 
-/** @param groupOf the group of a run; undefined when there is none */
+/**
+ * @param groupOf the group of a run; undefined when there is none
+ *
+ * @example When a run of n items costs n²:
+ * const partition = cheapestPartition(["a", "b"], (run) => ({ run, costPerS: run.length ** 2 }));
+ * // { kind: "found", costPerS: 2, groups: [{ run: ["a"], costPerS: 1 }, { run: ["b"], costPerS: 1 }] }
+ */
 export function cheapestPartition<Item, Group extends { readonly costPerS: number }>(
   items: readonly Item[],
   groupOf: (run: readonly Item[]) => Group | undefined,
