@@ -1,21 +1,5 @@
-import { readFileSync } from "node:fs";
-import { embeddedPath } from "../edge/models/embedded-ocr.ts";
 import { describe, expect, it } from "vitest";
-import { decodeCtc, readDictionary } from "./ctc-decode.ts";
-
-describe("readDictionary", () => {
-  it("puts the blank before and the space after the file's characters", () => {
-    expect(readDictionary("a\nb")).toEqual(["", "a", "b", " "]);
-    expect(readDictionary("a\r\nb\r\n")).toEqual(["", "a", "b", " "]);
-  });
-
-  it("makes one entry for each of the model's 6,625 classes", () => {
-    const keys = readFileSync(embeddedPath("dictionary"), "utf8");
-    const dictionary = readDictionary(keys);
-    expect(dictionary).toHaveLength(6_625);
-    expect(dictionary.slice(1, -1).every((character) => character.length > 0)).toBe(true);
-  });
-});
+import { decodeCtc } from "./ctc-decode.ts";
 
 describe("decodeCtc", () => {
   const dictionary = ["", "a", "b", " "];

@@ -3,17 +3,6 @@
  * server that reads pictures and for clients that get the raw scores.
  */
 
-/**
- * Makes the dictionary of a PP-OCR reader from its key file: class 0 is the CTC blank, then one class a line, last the
- * space. Example: `readDictionary("a\nb\n")` is `["", "a", "b", " "]`.
- *
- * @param keys text of the key file (`ppocr_keys_v1.txt`, 6,623 lines), one character a line
- * @returns one string a class (6,625 for that file); the blank is the empty string
- */
-export function readDictionary(keys: string): string[] {
-  return ["", ...keys.replace(/\r?\n$/, "").split(/\r?\n/), " "];
-}
-
 export interface CtcText {
   readonly text: string;
   /** Mean score of the characters, 0..1 where scores are probabilities. */
@@ -29,7 +18,7 @@ export interface CtcText {
  * @param scores steps x classes values, logits or probabilities, step by step
  * @param steps number of time steps, a positive integer (an eighth of the picture's width)
  * @param classes number of classes; must be the dictionary's length
- * @param dictionary one string a class, the blank first, as from {@link readDictionary}
+ * @param dictionary one string a class, the CTC blank first
  * @returns the text, empty when every step is blank, and the mean score of its characters, 0 when there is none
  * @throws RangeError if the lengths do not match
  */

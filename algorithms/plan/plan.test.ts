@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { LatencyModel } from "../latency/latency-model.ts";
-import { callCost, type GbSecondPriceSheet } from "../../serverless/prices/price.ts";
+import { callCost } from "../../serverless/prices/price.ts";
+import type { GbSecondPriceSheet } from "../../serverless/prices/price-sheet.ts";
 import { batchSizeTails, cheapestCap } from "./batch-size-law.ts";
 import { type EdgeOption, planEdge } from "./edge-plan.ts";
 import { functionOption, type FunctionOption } from "./function-option.ts";

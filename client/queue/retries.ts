@@ -34,13 +34,14 @@ export class Retries<In, Out> {
    */
   notAdmitted(
     line: RequestLine<QueuedRequest<In, Out>>,
-    { state, parts }: Batch<In, Out>,
+    { id, state, parts }: Batch<In, Out>,
     refusal: SpillwayError,
     nowMs: number,
   ): RequestLine<QueuedRequest<In, Out>>[] {
     const { observe } = this.#options;
     if (refusal.code !== "retry_budget_spent") {
-      observe?.({ kind: "refusal", atMs: nowMs, target: state.name, key: line.key, ...errorFacts(refusal) });
+      const facts = { target: state.name, key: line.key, ...errorFacts(refusal) };
+      observe?.({ kind: "refusal", batch: id, atMs: nowMs, ...facts });
       return [];
     }
     const moved = new Set<RequestLine<QueuedRequest<In, Out>>>();

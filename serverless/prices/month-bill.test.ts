@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { monthBill } from "./month-bill.ts";
-import { callCost, type CuPriceSheet, type GbSecondPriceSheet } from "./price.ts";
+import { callCost, type CuPriceSheet } from "./price.ts";
+import type { GbSecondPriceSheet } from "./price-sheet.ts";
 
 const sheet: CuPriceSheet = {
   name: "cu",

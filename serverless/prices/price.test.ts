@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { cuSheet } from "../../test/support/cu-sheet.ts";
-import { callCost, type GbSecondPriceSheet } from "./price.ts";
+import { callCost } from "./price.ts";
+import type { GbSecondPriceSheet } from "./price-sheet.ts";
 
 const lambda: GbSecondPriceSheet = {
   name: "gb-s",

@@ -4,7 +4,7 @@
  */
 import type { CuPriceSheet, PriceSheet } from "./price-sheet.ts";
 
-export type { CuPriceSheet, GbSecondPriceSheet, PriceSheet } from "./price-sheet.ts";
+export type { CuPriceSheet, PriceSheet } from "./price-sheet.ts";
 
 /** The resources of one function instance. */
 export interface FunctionSize {

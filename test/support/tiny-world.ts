@@ -1,5 +1,5 @@
 /** A scenario and a price sheet with figures that are easy to add up, for tests of the replay. */
-import type { GbSecondPriceSheet } from "../../serverless/prices/price.ts";
+import type { GbSecondPriceSheet } from "../../serverless/prices/price-sheet.ts";
 import { parseScenario, type Scenario } from "../../replay/world/scenario.ts";
 
 /** 0.5 a call, and 1 for each second with 1 GiB. */
