@@ -68,7 +68,6 @@ export type { InferRequest, InferResponse } from "./protocol/message.ts";
 export { type Tensor, tensorFromNumbers, tensorToNumbers } from "./protocol/tensor.ts";
 
 export { readWorld, type World } from "./replay/command/replay-world.ts";
-export { textFile } from "./replay/files.ts";
 export { policyWith } from "./replay/peers/registry.ts";
 export { type ReplayOptions, replayTrace } from "./replay/run.ts";
 export type { ReplaySummary } from "./replay/summary.ts";

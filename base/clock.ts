@@ -18,7 +18,13 @@ export interface Timer {
 /** The longest delay that `setTimeout` takes, in milliseconds; the owner of a longer wait sets its timer again. */
 const longestDelayMs = 2 ** 31 - 1;
 
-/** A clock that counts milliseconds since the process started and is never set back. */
+/**
+ * A clock that counts milliseconds since the process started and is never set back.
+ *
+ * @example
+ * const clock = monotonicClock();
+ * clock.createTimer(() => console.log("a second later")).setAt(clock.nowMs() + 1_000);
+ */
 export function monotonicClock(): Clock {
   return {
     nowMs: () => performance.now(),

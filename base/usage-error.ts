@@ -1,5 +1,5 @@
 /**
- * Bad usage or bad input: the message names the place, the value and what is allowed. Exit status 2.
+ * An error in how a program was called. The message names the place, the value and what is allowed; exit status 2.
  *
  * @example
  * throw new UsageError("--slo is 0; allowed: a number above 0");

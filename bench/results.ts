@@ -1,5 +1,5 @@
 /**
- * Writes `docs/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a user
+ * Writes `docs/reference/results.md`: every policy on every pairing of a trace and a scenario, replayed by the program as a user
  * runs it. Policies with parameters get the best ones for each trace, in hindsight. Without the traces and scenarios
  * beside the repository, nothing is written.
  */

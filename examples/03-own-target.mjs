@@ -24,9 +24,9 @@ const squares = {
 
 const queue = new VirtualQueue({
   clock: monotonicClock(),
-  policy: fixedPolicy({ batchRows: [3], timeoutMs: 50 }),
+  policy: fixedPolicy({ batchRows: [3], timeoutMs: 500 }),
   targets: [squares],
-  sloMs: 1_000,
+  sloMs: 5_000,
 });
 
 await Promise.all(

@@ -7,11 +7,10 @@
  * Prints for each policy what a thousand requests cost, and how many were answered within the SLO.
  */
 import { fileURLToPath } from "node:url";
-import { hasRoom, policyWith, readWorld, replayTrace, textFile } from "spillway";
+import { hasRoom, policyWith, readWorld, replayTrace } from "spillway";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-const { scenario, sheet } = readWorld(path("world.json"));
-const trace = textFile(path("trace.csv"));
+const { trace, scenario, sheet } = readWorld(path("trace.csv"), path("world.json"));
 
 /** To the first target that takes a batch now: the edge, else functions, one request at a time. */
 const firstFree = () => ({

@@ -78,8 +78,7 @@ export function checkTensor(tensor: Tensor, place = placeOf(tensor.name)): void 
  * A tensor of numbers (0 and 1 for BOOL), copied. FP32 is rounded to nearest; NaN and the infinities are kept. Throws a
  * ProtocolError for values outside the datatype, 64-bit integers beyond 2^53, a wrong count, FP16 and BYTES.
  *
- * @example
- * tensorFromNumbers("x", "FP32", [1, 3], [0.5, 1, 2]);
+ * @example tensorFromNumbers("x", "INT32", [2, 1], [5, 6])
  */
 export function tensorFromNumbers(
   name: string,
@@ -98,11 +97,9 @@ export function tensorFromNumbers(
 }
 
 /**
- * The elements as numbers, row-major; BOOL gives 0 and 1. May share memory with the tensor: read only. BYTES, FP16 and
- * 64-bit integers beyond 2^53 are a ProtocolError.
+ * The elements as numbers, for reading only. ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53.
  *
- * @example
- * Array.from(tensorToNumbers(tensorFromNumbers("x", "INT32", [2], [3, 4]))); // [3, 4]
+ * @example Array.from(tensorToNumbers(tensorFromNumbers("x", "INT32", [2], [3, 4]))) // [3, 4]
  */
 export function tensorToNumbers(tensor: Tensor): ArrayLike<number> & Iterable<number> {
   const { datatype, data } = tensor;

@@ -47,10 +47,9 @@ export interface ReplayOptions extends ArrivalOptions {
  * Replays a trace under one policy. The same options give the same log, to the last byte, on every machine.
  *
  * @example
- * const { scenario, sheet } = readWorld("world.json");
+ * const world = readWorld("trace.csv", "world.json");
  * const range = { seed: 1, fromS: 0, toS: Infinity, scale: 1 };
- * const options = { trace: textFile("trace.csv"), scenario, sheet, policy: policyWith("spillway"), ...range };
- * (await replayTrace(options)).inSloShare; // 0.998
+ * (await replayTrace({ ...world, policy: policyWith("spillway"), ...range })).inSloShare; // 0.998
  *
  * @throws InputError when the trace is malformed or holds a request that no target can take
  */

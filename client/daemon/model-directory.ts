@@ -3,6 +3,7 @@
  * cannot be reached, because functions serve the same models.
  */
 import { z } from "zod";
+import { Lru } from "../../base/lru.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
@@ -30,7 +31,7 @@ export class ModelDirectory {
   readonly #edges: readonly DirectoryEdge[];
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
-  readonly #metadata = new Map<string, Uint8Array>();
+  readonly #metadata = new Lru<string, Uint8Array>(maxDescribed);
   #askedAtMs = -Infinity;
 
   /**
@@ -99,7 +100,7 @@ export class ModelDirectory {
     for (const question of asked) {
       const { reply, failure } = await question;
       if (reply?.status === 200) {
-        this.#keep(model, reply.body);
+        this.#metadata.set(model, reply.body);
         return reply;
       }
       if (reply === undefined || reply.status >= 500) haveAllAnswered = false;
@@ -140,15 +141,8 @@ export class ModelDirectory {
     const kept = this.#metadata.get(model);
     if (kept !== undefined) return { status: 200, body: kept };
     const reply = await this.#functions.of(modelPath(model));
-    if (reply !== undefined) this.#keep(model, reply.body);
+    if (reply !== undefined) this.#metadata.set(model, reply.body);
     return reply;
-  }
-
-  #keep(model: string, body: Uint8Array): void {
-    this.#metadata.set(model, body);
-    if (this.#metadata.size > maxDescribed) {
-      this.#metadata.delete(this.#metadata.keys().next().value as string);
-    }
   }
 }
 

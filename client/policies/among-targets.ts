@@ -22,6 +22,9 @@ export function amongTargets(policy: Policy, indices: readonly number[]): Policy
     },
     took: (view, decision) => policy.took?.(shown(view), decision),
     sent: (batch) => policy.sent?.({ ...batch, target: indices.indexOf(batch.target) }),
-    ended: (batch) => policy.ended?.({ ...batch, target: indices.indexOf(batch.target) }),
+    ended: (batch) => {
+      const target = indices.indexOf(batch.target);
+      if (target !== -1) policy.ended?.({ ...batch, target });
+    },
   });
 }

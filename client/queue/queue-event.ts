@@ -37,7 +37,7 @@ export type QueueInput =
   /** A target did not admit the batch that the policy wanted to send to it. */
   | (ErrorFacts & {
       readonly kind: "refusal";
-      /** The number that the batch would have had; the next batch that leaves has it. */
+      /** The id that the batch would have had; the next batch has it. */
       readonly batch: number;
       readonly atMs: number;
       readonly target: string;

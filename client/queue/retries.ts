@@ -40,8 +40,14 @@ export class Retries<In, Out> {
   ): RequestLine<QueuedRequest<In, Out>>[] {
     const { observe } = this.#options;
     if (refusal.code !== "retry_budget_spent") {
-      const facts = { target: state.name, key: line.key, ...errorFacts(refusal) };
-      observe?.({ kind: "refusal", batch: id, atMs: nowMs, ...facts });
+      observe?.({
+        kind: "refusal",
+        batch: id,
+        atMs: nowMs,
+        target: state.name,
+        key: line.key,
+        ...errorFacts(refusal),
+      });
       return [];
     }
     const moved = new Set<RequestLine<QueuedRequest<In, Out>>>();

@@ -3,6 +3,7 @@
  * well. It is also the one place that is asked whether a batch may leave: breaker, call window, retry budget and what
  * the target itself says. It reacts to the queue's events alone, so that a record replays to the same decisions.
  */
+import { Lru } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
 import { SlidingQuantile } from "../../base/quantile.ts";
 import { CallWindow } from "./call-window.ts";
@@ -24,7 +25,7 @@ export class TargetState<In, Out> implements TargetView {
   readonly underWay: UnderWay[] = [];
   readonly #breaker: CircuitBreaker;
   readonly #window: CallWindow;
-  readonly #latencyByKey = new Map<string, SlidingQuantile>();
+  readonly #latencyByKey = new Lru<string, SlidingQuantile>(maxRememberedKeys);
   /** The entry that was used last, because the next batch mostly has the same key. */
   #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
 
@@ -126,12 +127,7 @@ export class TargetState<In, Out> implements TargetView {
     if (this.#latest?.key === key) return this.#latest.latency;
     const latency = this.#latencyByKey.get(key) ?? new SlidingQuantile(latencyWindow, latencyQuantile);
     this.#latest = { key, latency };
-    // Deleted first, so that the map stays in the order of use.
-    this.#latencyByKey.delete(key);
     this.#latencyByKey.set(key, latency);
-    if (this.#latencyByKey.size > maxRememberedKeys) {
-      this.#latencyByKey.delete(this.#latencyByKey.keys().next().value as string);
-    }
     return latency;
   }
 }

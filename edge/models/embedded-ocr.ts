@@ -45,9 +45,8 @@ export function embeddedPath(file: keyof typeof files): string {
 }
 
 export function embeddedOcr(): ModelFile[] {
-  const labels = readFileSync(embeddedPath("dictionary"), "utf8")
-    .replace(/\r?\n$/, "")
-    .split(/\r?\n/);
+  const dictionary = readFileSync(embeddedPath("dictionary"), "utf8").replace(/\r?\n$/, "");
+  const labels = dictionary.split(/\r?\n/);
   return [
     model("ocr-det", "4", embeddedPath("detection"), { handler: "text-detection" }),
     model("ocr-orient", "2", embeddedPath("classifier"), orient),

@@ -21,7 +21,14 @@ export interface World {
   readonly profiles: readonly TargetProfile[];
 }
 
-/** @throws InputError that names the scenario's file and field */
+/**
+ * A trace and the world that a scenario describes.
+ *
+ * @example
+ * readWorld("trace.csv", "world.json").scenario.sloMs; // 1000
+ *
+ * @throws InputError that names the scenario's file and field
+ */
 export function readWorld(trace: string, scenarioPath: string): World {
   const scenario = parseScenario(textOf(scenarioPath), scenarioPath, warn);
   const sheet = sheetOf(scenario, scenarioPath);

@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import { version } from "../../base/program/version.ts";
+import { checkInstalled } from "../../base/optional-package.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
@@ -11,7 +12,6 @@ import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts"
 import type { ParameterValues } from "../../client/policies/parameters.ts";
 import { type ReplayPolicyName, replayPolicyNames, policyWith } from "../peers/registry.ts";
 import type { ReportRun } from "../report/chart.ts";
-import { checkInstalled } from "../../base/optional-package.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
 import { Timeline } from "../timeline.ts";
@@ -35,9 +35,9 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
   const policies = policiesOf(options);
   const without = learningPartsOf(options.without, policies);
   if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
+  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
-  if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const page = options.report === undefined ? undefined : createPageFile(options.report);
   const progress = createReplayProgress(process.stderr);
   try {

@@ -97,15 +97,15 @@ export function replayRecord(
   const outputs: RecordedDecision[] = [];
   const underWay = new Map<number, (result: BatchResult<undefined>) => void>();
   const tickets: Ticket[] = [];
-  const refusals = inputs.filter((input): input is Refusal => input.kind === "refusal");
-  let refused = 0;
+  /** Refusals of targets that came of the event that is fed in now. */
+  let refusals: Refusal[] = [];
   const targets = header.targets.map((target): Target<undefined, undefined> => {
     return {
       ...target,
       admit: ({ id }) => {
-        const next = refusals[refused];
+        const [next] = refusals;
         if (next?.target !== target.name || next.batch !== id) return undefined;
-        refused++;
+        refusals = refusals.slice(1);
         return errorOf(next);
       },
       send: (batch, done) => void underWay.set(batch.id, done),
@@ -134,8 +134,9 @@ export function replayRecord(
       observer.onEvent?.(event);
     },
   });
-  for (const input of inputs) {
+  for (const [index, input] of inputs.entries()) {
     if (input.kind === "refusal") continue;
+    refusals = refusalsAfter(inputs, index);
     clock.atMs = input.atMs;
     switch (input.kind) {
       case "arrival": {
@@ -165,6 +166,12 @@ export function replayRecord(
 }
 
 type Refusal = QueueInput & { readonly kind: "refusal" };
+
+function refusalsAfter(inputs: readonly QueueInput[], index: number): Refusal[] {
+  const refusals: Refusal[] = [];
+  for (let at = index + 1; inputs[at]?.kind === "refusal"; at++) refusals.push(inputs[at] as Refusal);
+  return refusals;
+}
 
 function resultOf(input: QueueInput & { kind: "result" }, requests: number): BatchResult<undefined> {
   const { unanswered: failed = [], cost } = input;

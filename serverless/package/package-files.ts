@@ -48,7 +48,7 @@ export async function packageFiles(root: string, models: string | undefined): Pr
     ...Object.entries(native).flatMap(([name, pattern]) =>
       packageFilesOf(root, name, (path) => pattern.test(path)),
     ),
-    // The function imports the module that knows where the embedded models are, whatever models it serves.
+    // By this module the function finds where the embedded models are.
     ...packageFilesOf(root, ocrModels, (path) => /^(package\.json|node\.js)$/.test(path)),
     ...packed.files,
   ];

@@ -132,7 +132,8 @@ export function scheduleOf(
   learned?: LearnedEdge,
 ): EdgeSchedule {
   const sloMs = 1_000;
-  const edge = learned ?? learnedTargets({ targets: [profile], sloMs, without }).edges.get(0)!;
+  const own = learnedTargets({ targets: [profile], sloMs, without }).edges.get(0);
+  const edge = (learned ?? own) as LearnedEdge;
   return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01, without: new Set(without) });
 }
 

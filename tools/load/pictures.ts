@@ -7,8 +7,6 @@ import type { DescribedInput } from "../../client/daemon/profile/example-input.t
 import type { InferRequest } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 
-const sharp = () => loadPackage("sharp", "a load of pictures");
-
 const pictureName = /\.(jpe?g|png|webp)$/i;
 /** Of a larger folder, the first ones by name are used. */
 const mostPictures = 64;
@@ -29,6 +27,8 @@ export async function readPictures(folder: string, seed: number): Promise<readon
   const random = seededRandom(seed);
   return Promise.all(Array.from({ length: generated.count }, () => generatedPicture(random)));
 }
+
+const sharp = () => loadPackage("sharp", "a load of pictures");
 
 /** A JPEG of coarse coloured noise, which compresses about like a photograph. */
 async function generatedPicture(random: () => number): Promise<Uint8Array> {

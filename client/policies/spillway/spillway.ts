@@ -79,6 +79,7 @@ class Spillway implements Policy {
   }
 
   decide(view: QueueView): Decision {
+    this.#considered = undefined;
     if (this.#standing?.isStillValid(view, this.#state.version) === true) return this.#standing.decision;
     const { isScarce } = this.#known;
     const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
@@ -88,7 +89,7 @@ class Spillway implements Policy {
   }
 
   took(view: QueueView, decision: Decision): void {
-    if (decision === this.#standing?.decision || decision !== this.#considered?.decision) return;
+    if (this.#considered === undefined) return;
     this.#known = this.#considered;
     this.#standing =
       decision.kind === "wait" ? new StandingDecision(view, decision, this.#state.version) : undefined;

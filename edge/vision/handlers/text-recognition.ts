@@ -1,6 +1,6 @@
 /** Built-in handler: pictures of lines of text in, texts out, for readers trained with CTC such as PP-OCR's. */
 import { z } from "zod";
-import { decodeCtc } from "../../../algorithms/ctc-decode.ts";
+import { decodeCtc } from "./ctc-decode.ts";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
 import { decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";

@@ -18,7 +18,7 @@ export interface CtcText {
  * @param scores steps x classes values, logits or probabilities, step by step
  * @param steps number of time steps, a positive integer (an eighth of the picture's width)
  * @param classes number of classes; must be the dictionary's length
- * @param dictionary one string a class, the CTC blank first
+ * @param dictionary one string a class, the blank first
  * @returns the text, empty when every step is blank, and the mean score of its characters, 0 when there is none
  * @throws RangeError if the lengths do not match
  */
