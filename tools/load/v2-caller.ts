@@ -4,6 +4,7 @@
  * measures.
  */
 import { Pool } from "undici";
+import { Lru } from "../../base/lru.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, WireBody } from "../../protocol/message.ts";
 import { stackRequests } from "../../protocol/stack.ts";
@@ -68,14 +69,14 @@ export function createV2Caller({ url, model, connections }: V2CallerOptions): V2
   };
 }
 
-/** Bodies of this many larger sizes are kept. */
+/** Most larger bodies that are kept, one of each size. */
 const mostSizes = 64;
 
 /** The bodies that a load sends, in turn. */
 export class BodyCycle {
   readonly #requests: readonly InferRequest[];
   readonly #bodies: readonly WireBody[];
-  readonly #larger = new Map<number, WireBody>();
+  readonly #larger = new Lru<number, WireBody>(mostSizes);
   #next = 0;
 
   /** @param requests one or more, each of one row, that may share a batch */
@@ -103,7 +104,6 @@ export class BodyCycle {
     if (kept !== undefined) return kept;
     const parts = Array.from({ length: rows }, (_, row) => this.#requests[row % this.#requests.length]);
     const body = encodeInferRequest(stackRequests(parts as InferRequest[]), { binary: true });
-    if (this.#larger.size >= mostSizes) this.#larger.clear();
     this.#larger.set(rows, body);
     return body;
   }
