@@ -3,14 +3,16 @@
  * runs it. Policies with parameters get the best ones for each trace, in hindsight. Without the traces and scenarios
  * beside the repository, nothing is written.
  */
-import { writeFileSync } from "node:fs";
-import { ablations, ablationSection } from "./ablations.ts";
+import { readFileSync, writeFileSync } from "node:fs";
 import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
 import { wrapProse } from "../docs/prose.ts";
 
 /** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";
+
+/** The last section of the page was measured by an earlier version and stays as it is. */
+const measuredBeforeHeading = "## What each part of the learning is worth\n";
 
 const pairings = readPairings();
 if (pairings === undefined) {
@@ -27,6 +29,7 @@ if (pairings === undefined) {
     results.push({ pairing, sloMs, sloQuantile, results: compared, reservedRatio, references: reference });
     console.log(`${pairing.name}: replayed`);
   }
-  const page = `${resultsPage(results)}\n${ablationSection(await ablations(pairings))}`;
-  writeFileSync(new URL("../../docs/reference/results.md", import.meta.url), wrapProse(page));
+  const file = new URL("../../docs/reference/results.md", import.meta.url);
+  const [, measuredBefore = ""] = readFileSync(file, "utf8").split(measuredBeforeHeading);
+  writeFileSync(file, wrapProse(`${resultsPage(results)}\n${measuredBeforeHeading}${measuredBefore}`));
 }

@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import type { PriceSheet } from "../serverless/prices/price.ts";
 import type { Policy } from "../client/policies/policy.ts";
-import type { LearningPart, PolicyInputs } from "../client/policies/policy-inputs.ts";
+import type { PolicyInputs } from "../client/policies/policy-inputs.ts";
 import type { End } from "../client/queue/request.ts";
 import { VirtualQueue } from "../client/queue/virtual-queue.ts";
 import { type ArrivalOptions, readArrivals } from "./traces/arrivals.ts";
@@ -34,8 +34,6 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly sheet: PriceSheet;
   /** Makes the policy from its inputs. */
   readonly policy: (inputs: PolicyInputs) => Policy;
-  /** Parts of the policy's learning that are switched off. Default: none. */
-  readonly without?: readonly LearningPart[] | undefined;
   readonly log?: LogSink | undefined;
   /** Collects what happened over time, for charts. */
   readonly timeline?: Timeline | undefined;
@@ -65,7 +63,6 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
     sloMs,
     sloQuantile,
     currency: sheet.currency,
-    without: options.without,
     onPlan: (change) => {
       timeline?.planned(change);
       decisions?.plan(change);

@@ -91,22 +91,6 @@ it("can forget that a target was found to be slower, and notice that it still is
   expect(model.slowness).toBe(1);
 });
 
-it("only renews its tables when it is not to look for changes", () => {
-  const model = modelOf({ followsDrift: false });
-  observe(model, 100, 1, 10);
-  expect(observe(model, 256, 1, 30)).toBeUndefined();
-  expect(model.slowness).toBe(1);
-  expect(model.meanTable()[1]).toBeGreaterThan(20);
-});
-
-it("only looks for changes when it is not to renew its tables", () => {
-  const model = modelOf({ refits: false });
-  observe(model, 300, 1, 11);
-  expect([model.version, model.meanTable()[1]]).toEqual([0, 10]);
-  expect(observe(model, 10, 1, 33)).toBeDefined();
-  expect(model.slowness).toBeCloseTo(3.3, 1);
-});
-
 it("learns nothing from a batch of more rows than were measured, and takes a time of 0", () => {
   const model = modelOf();
   expect(observe(model, 100, 5, 1_000)).toBeUndefined();

@@ -8,10 +8,6 @@ import { LatencyModel } from "./latency-model.ts";
 export interface ServiceModelOptions {
   /** Measured service times in milliseconds, each above 0: of batches of one row, of two, and so on. No list is empty. */
   readonly measured: readonly (readonly number[])[];
-  /** Whether real batches renew the measured times. Default true. */
-  readonly refits?: boolean;
-  /** Whether a lasting change of the target as a whole is looked for. Default true. */
-  readonly followsDrift?: boolean;
 }
 
 /** How many of the last times count, for each batch size. */
@@ -39,8 +35,6 @@ const leastTellingMs = 1e-3;
  */
 export class ServiceModel {
   readonly #model: LatencyModel;
-  readonly #refits: boolean;
-  readonly #followsDrift: boolean;
   readonly #measured: readonly (readonly number[])[];
   #drift: DriftDetector;
   /** Geometric mean by rows, as measured: the base of the factor. */
@@ -51,7 +45,7 @@ export class ServiceModel {
   #version = 0;
 
   /** @throws RangeError when an option is outside its range */
-  constructor({ measured, refits = true, followsDrift = true }: ServiceModelOptions) {
+  constructor({ measured }: ServiceModelOptions) {
     this.#model = new LatencyModel({ maxRows: measured.length, samplesPerSize });
     for (const [index, samplesMs] of measured.entries()) {
       for (const serviceMs of samplesMs) this.#model.observe(index + 1, serviceMs);
@@ -59,8 +53,6 @@ export class ServiceModel {
     this.#measured = measured;
     this.#measuredMs = measured.map(geometricMean);
     this.#drift = this.#asMeasured();
-    this.#refits = refits;
-    this.#followsDrift = followsDrift;
   }
 
   /** How many times slower than measured the target is now, above 0. The tables do not include this factor. */
@@ -93,10 +85,10 @@ export class ServiceModel {
     const measuredMs = this.#measuredMs[rows - 1];
     if (measuredMs === undefined) return false;
     const alarm = this.#drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
-    if (alarm !== undefined && this.#followsDrift) this.#hasDrifted = true;
+    if (alarm !== undefined) this.#hasDrifted = true;
     if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.level?.mean ?? 0);
     this.#learn(rows, serviceMs / this.#slowness);
-    return alarm !== undefined && this.#followsDrift;
+    return alarm !== undefined;
   }
 
   /** Go back to the target as it was measured: for one that was not used for long. */
@@ -117,7 +109,6 @@ export class ServiceModel {
   }
 
   #learn(rows: number, serviceMs: number): void {
-    if (!this.#refits) return;
     this.#model.observe(rows, serviceMs);
     if (++this.#sinceFit < refitEvery) return;
     this.#sinceFit = 0;

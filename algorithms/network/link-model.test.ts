@@ -72,19 +72,6 @@ it("notices within 8 uploads that the link has become four times slower, and for
   expect(drifts.at(-1)).toBeLessThan(108);
 });
 
-it("follows no drift when it is told not to, and keeps to the assumption without a window", () => {
-  for (const options of [{ followsDrift: false }, { window: 0 }]) {
-    let now = 1_000;
-    const { link, send, answer } = linkOf({ ...options, assumedRttMs: 10 }, 10, () => now);
-    for (let index = 0; index < 110; index++) {
-      if (index === 100) now = 250;
-      send(300_000, index * 1_000);
-      expect(answer(index)).toBe(false);
-    }
-    expect(mbps(link)).toBeCloseTo(1_000, 0);
-  }
-});
-
 it("keeps the assumed round trip when all uploads have one size", () => {
   const { link, send, answer } = linkOf({}, 40, () => 100);
   for (let index = 0; index < 20; index++) {

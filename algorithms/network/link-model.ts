@@ -11,14 +11,12 @@ export interface LinkModelOptions {
   readonly assumedRttMs: number;
   /** Upload time a byte until there is an estimate, in milliseconds, at least 0. */
   readonly assumedMsPerByte: number;
-  /** Uploads that the estimate rests on, an integer from 1 to 512; with 0 the assumption stays. Default 64. */
+  /** Uploads that the estimate rests on, an integer from 1 to 512. Default 64. */
   readonly window?: number;
   /** Quantile of the bandwidth that is used, in [0, 1]. Default 0.25. */
   readonly bandwidthQuantile?: number;
   /** Differences of this size tell nothing about the link, in milliseconds, at least 0. Default 0. */
   readonly jitterMs?: number;
-  /** Whether uploads before a lasting change of the link are forgotten. Default true. */
-  readonly followsDrift?: boolean;
 }
 
 /** An upload that was given to the link. */
@@ -76,26 +74,19 @@ export class LinkModel {
 
   /** @throws RangeError when an option is outside its range */
   constructor(options: LinkModelOptions) {
-    const {
-      assumedRttMs,
-      assumedMsPerByte,
-      window = 64,
-      bandwidthQuantile = 0.25,
-      jitterMs = 0,
-      followsDrift = true,
-    } = options;
+    const { assumedRttMs, assumedMsPerByte, window = 64, bandwidthQuantile = 0.25, jitterMs = 0 } = options;
     checkRange("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
     checkRange("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
-    const isWindow = Number.isInteger(window) && window >= 0 && window <= 512;
+    const isWindow = Number.isInteger(window) && window >= 1 && window <= 512;
     checkRange("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
-    checkRange("window", window, isWindow, "an integer from 0 to 512");
+    checkRange("window", window, isWindow, "an integer from 1 to 512");
     checkRange(
       "bandwidthQuantile",
       bandwidthQuantile,
       bandwidthQuantile >= 0 && bandwidthQuantile <= 1,
       "[0, 1]",
     );
-    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, jitterMs, followsDrift };
+    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, jitterMs };
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
 
@@ -183,7 +174,7 @@ export class LinkModel {
   #learn(timed: TimedUpload): boolean {
     const { window } = this.#options;
     const assumedMs = timed.bytes * this.#options.assumedMsPerByte;
-    if (window === 0 || !(timed.tookMs > 0) || assumedMs < leastTellingMs) return false;
+    if (!(timed.tookMs > 0) || assumedMs < leastTellingMs) return false;
     this.#timed.push(timed);
     if (this.#timed.length > window) this.#timed.shift();
     this.#timedInAll++;
@@ -199,7 +190,7 @@ export class LinkModel {
     const { jitterMs } = this.#options;
     const ratio = (uploadMs + jitterMs) / (assumedMs + jitterMs);
     const alarm = this.#drift.observe(Math.max(leastRatio, ratio));
-    if (alarm === undefined || !this.#options.followsDrift) return false;
+    if (alarm === undefined) return false;
     const since = alarm.atIndex - alarm.startIndex + 1;
     this.#timed.splice(0, Math.max(0, this.#timed.length - since));
     // As at first, the estimate is renewed after each upload until there are enough.

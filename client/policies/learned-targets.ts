@@ -1,7 +1,11 @@
 /** What is learned about the targets of a queue, shared by the policies of all its models. */
+import { LinkModel } from "../../algorithms/network/link-model.ts";
 import { LearnedEdge } from "../targets/learned-edge.ts";
 import { LearnedFunctions } from "../targets/learned-functions.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
+
+/** Differences between upload times below this part of the SLO are taken for jitter. */
+const jitterPart = 1e-3;
 
 export interface LearnedTargets {
   /** By target index. */
@@ -17,17 +21,10 @@ export interface LearnedTargets {
  * edges.get(0)?.link.rttMs; // 4
  * functions.link.freeAtMs; // -Infinity: nothing was sent yet
  */
-export function learnedTargets({
-  targets,
-  sloMs,
-  without = [],
-}: Pick<PolicyInputs, "targets" | "sloMs" | "without">): LearnedTargets {
-  const linkOf = (rttMs: number) => ({
-    rttMs,
-    sloMs,
-    refits: !without.includes("refit"),
-    followsDrift: !without.includes("drift"),
-  });
+export function learnedTargets({ targets, sloMs }: Pick<PolicyInputs, "targets" | "sloMs">): LearnedTargets {
+  // Uploads are measured in milliseconds that they take by the profile, so a unit takes 1 ms at first.
+  const linkOf = (assumedRttMs: number) =>
+    new LinkModel({ assumedRttMs, assumedMsPerByte: 1, jitterMs: jitterPart * sloMs });
   const edges = new Map<number, LearnedEdge>();
   for (const [index, { kind, replicas, rttMs }] of targets.entries()) {
     if (kind === "edge") edges.set(index, new LearnedEdge(replicas, linkOf(rttMs)));

@@ -8,10 +8,6 @@ import type { TargetProfile } from "./target-profile.ts";
  */
 export type PlanCause = "start" | "changepoint" | "drift" | "heartbeat";
 
-/** The parts of a policy's learning. Each can be switched off to see what it is worth. */
-export const learningParts = ["detector", "refit", "margin", "drift"] as const;
-export type LearningPart = (typeof learningParts)[number];
-
 /** A plan was made. */
 export interface PlanChange {
   readonly atMs: number;
@@ -41,6 +37,4 @@ export interface PolicyInputs {
   readonly maxWaitMs?: number | undefined;
   /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
-  /** Parts of the learning that are switched off. Default: none. */
-  readonly without?: readonly LearningPart[] | undefined;
 }

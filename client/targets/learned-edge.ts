@@ -3,7 +3,6 @@
  * to a policy, because all models share the uplink and the replicas of an edge.
  */
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
-import { learnedLink, type LinkOptions } from "./learned-link.ts";
 
 /** The service times of one model's batches, as known now. */
 export interface ExpectedService {
@@ -33,8 +32,8 @@ export class LearnedEdge {
   /** Increases whenever the time changes at which the edge will be free. */
   version = 0;
 
-  constructor(replicas: number, link: LinkOptions) {
-    this.link = learnedLink(link);
+  constructor(replicas: number, link: LinkModel) {
+    this.link = link;
     this.replicas = replicas;
     this.backAtMs = new Float64Array(replicas).fill(-Infinity);
   }

@@ -3,7 +3,6 @@
  * warm. This belongs to the functions and not to a policy, because all models share both.
  */
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
-import { learnedLink, type LinkOptions } from "./learned-link.ts";
 import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {
@@ -15,8 +14,8 @@ export class LearnedFunctions {
   /** Increases with every call that is sent. */
   version = 0;
 
-  constructor(link: LinkOptions) {
-    this.link = learnedLink(link);
+  constructor(link: LinkModel) {
+    this.link = link;
   }
 
   /** @param idleMs time without a call after which the platform stops an instance */

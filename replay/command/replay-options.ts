@@ -1,7 +1,6 @@
 /** The options of `spillway replay`, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { UsageError } from "../../base/usage-error.ts";
-import { learningParts } from "../../client/policies/policy-inputs.ts";
 import { replayPolicyNames } from "../peers/registry.ts";
 
 const file = z.string().min(1).optional();
@@ -39,14 +38,6 @@ export const replayOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("find each policy's best parameters for this trace, in hindsight; spillway has none"),
-  without: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "switch off parts of spillway's learning, to see what each is worth:" +
-        ` names with commas between, of ${learningParts.join(", ")}`,
-    ),
   seed: z
     .number()
     .int()

@@ -6,7 +6,6 @@ import { basename } from "node:path";
 import { version } from "../../base/program/version.ts";
 import { checkInstalled } from "../../base/optional-package.ts";
 import { UsageError } from "../../base/usage-error.ts";
-import { type LearningPart, learningParts } from "../../client/policies/policy-inputs.ts";
 import { createLogFile, createPageFile } from "../files.ts";
 import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
@@ -33,7 +32,6 @@ interface Preview {
 /** Prints the result. Throws UsageError and InputError, whose messages name the flag, or the file and the place. */
 export async function replayUnderPolicies(options: ReplayCommandOptions): Promise<void> {
   const policies = policiesOf(options);
-  const without = learningPartsOf(options.without, policies);
   if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
   if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
@@ -45,7 +43,7 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
     const runs: ReportRun[] = [];
     for (const policy of policies) {
       progress.begin(policy, preview);
-      runs.push(await runPolicy({ options, arrivals, world, policy, without, progress }));
+      runs.push(await runPolicy({ options, arrivals, world, policy, progress }));
     }
     progress.end();
     checkRange(options, world, runs[0] as ReportRun);
@@ -73,17 +71,6 @@ function policiesOf({ compare, policy, log }: ReplayCommandOptions): readonly Re
     throw new UsageError(
       `--compare names "${name}"; allowed: all, or some of ${replayPolicyNames.join(", ")}`,
     );
-  });
-}
-
-function learningPartsOf(without: string | undefined, policies: readonly ReplayPolicyName[]): LearningPart[] {
-  if (without === undefined) return [];
-  if (!policies.includes("spillway"))
-    throw new UsageError(`--without is for the policy spillway; given: ${policies.join(", ")}`);
-  return namesIn(without).map((name) => {
-    const part = learningParts.find((candidate) => candidate === name);
-    if (part !== undefined) return part;
-    throw new UsageError(`--without names "${name}"; allowed: some of ${learningParts.join(", ")}`);
   });
 }
 
@@ -128,7 +115,6 @@ interface PolicyRun {
   readonly arrivals: ArrivalOptions;
   readonly world: World;
   readonly policy: ReplayPolicyName;
-  readonly without: readonly LearningPart[];
   readonly progress: ReplayProgress;
 }
 
@@ -146,7 +132,7 @@ async function runPolicy(run: PolicyRun): Promise<ReportRun> {
 }
 
 async function replay(
-  { options, arrivals, world, policy, without, progress }: PolicyRun,
+  { options, arrivals, world, policy, progress }: PolicyRun,
   parameters?: ParameterValues,
 ): Promise<ReportRun> {
   const { trace, scenario, sheet, profiles } = world;
@@ -161,7 +147,6 @@ async function replay(
       trace,
       policy: policyWith(policy, parameters),
       log,
-      without,
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,
     });

@@ -83,7 +83,6 @@ describe("replay --compare", () => {
       ["--policy", "spillway", "--tune"],
       "--tune with --policy spillway, which has no parameters; allowed: fixed",
     ],
-    [["--policy", "fixed", "--without", "drift"], "--without is of the policy spillway; asked is fixed"],
     [["--from", "1000000"], "has no request from 1000000 s"],
   ])("ends with status 2 and one clear line for %j", (flags, message) => {
     const { status, stdout, stderr } = replay(...flags);

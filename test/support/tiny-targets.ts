@@ -2,7 +2,6 @@
 import { learnedTargets } from "../../client/policies/learned-targets.ts";
 import type { EndedBatch, LineView, SentBatch } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
-import type { LearningPart } from "../../client/policies/policy-inputs.ts";
 import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
 import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
@@ -125,16 +124,11 @@ function byRows(maxRows: number, of: (rows: number) => number): number[] {
 }
 
 /** The schedule of an edge of which nothing is learned unless it is given, with no reserve unless one is given. */
-export function scheduleOf(
-  profile: TargetProfile,
-  reserve = 0,
-  without: readonly LearningPart[] = [],
-  learned?: LearnedEdge,
-): EdgeSchedule {
+export function scheduleOf(profile: TargetProfile, reserve = 0, learned?: LearnedEdge): EdgeSchedule {
   const sloMs = 1_000;
-  const own = learnedTargets({ targets: [profile], sloMs, without }).edges.get(0);
+  const own = learnedTargets({ targets: [profile], sloMs }).edges.get(0);
   const edge = (learned ?? own) as LearnedEdge;
-  return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01, without: new Set(without) });
+  return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01 });
 }
 
 /** The menu of these sizes, with nothing reserved for slow calls unless a quantile is given. */
@@ -143,21 +137,13 @@ export function menuOf(
   facts: {
     readonly sloMs?: number;
     readonly quantile?: number;
-    readonly without?: readonly LearningPart[];
     readonly functions?: LearnedFunctions;
   } = {},
 ): FunctionMenu {
-  const { sloMs = 1_000, quantile = 0, without = [] } = facts;
+  const { sloMs = 1_000, quantile = 0 } = facts;
   const targets = [tinyEdge(), ...profiles];
-  const functions = facts.functions ?? learnedTargets({ targets, sloMs, without }).functions;
-  return new FunctionMenu({
-    targets,
-    functions,
-    quantile,
-    lateShare: 0.01,
-    sloMs,
-    without: new Set(without),
-  });
+  const functions = facts.functions ?? learnedTargets({ targets, sloMs }).functions;
+  return new FunctionMenu({ targets, functions, quantile, lateShare: 0.01, sloMs });
 }
 
 /** The choice of an edge that is as it was profiled. */

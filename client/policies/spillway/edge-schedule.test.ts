@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { ended, promisedAtMs, scheduleOf, send, tinyEdge } from "../../../test/support/tiny-targets.ts";
 import type { LearnedEdge } from "../../targets/learned-edge.ts";
 import { learnedTargets } from "../learned-targets.ts";
-import type { LearningPart } from "../policy-inputs.ts";
 import type { EdgeSchedule } from "./edge-schedule.ts";
 
 /**
@@ -144,7 +143,7 @@ describe("the schedule of an edge", () => {
   it("knows of the batches of another model that the edge has, by that model's own times", () => {
     const [first, other] = [tinyEdge(), tinyEdge({ meanMs: () => 100, rowUploadMs: 7 })];
     const edge = learnedTargets({ targets: [first], sloMs: 1_000 }).edges.get(0) as LearnedEdge;
-    const [schedule, ofOther] = [scheduleOf(first, 0, [], edge), scheduleOf(other, 0, [], edge)];
+    const [schedule, ofOther] = [scheduleOf(first, 0, edge), scheduleOf(other, 0, edge)];
     const batch = send(ofOther, 2, 0);
     schedule.start(0);
     // The other model's two rows are there at 16 and served until 116; this one's row waits for both.
@@ -208,18 +207,9 @@ describe("the schedule of an edge", () => {
     expect(promisedAfter(8, 10)).toBeCloseTo(5 + 10, 5);
   });
 
-  it("do not learn that it has become slower without that part of the learning, only to renew its tables", () => {
-    const schedule = scheduleOf(tinyEdge(), 0, ["drift"]);
-    serveAlone(schedule, 100, 10, 0);
-    serveAlone(schedule, 300, 30, 10_000);
-    expect(schedule.serviceMs[1]).toBeGreaterThan(20);
-    // No more than that a larger batch is not faster.
-    expect(schedule.serviceMs[8]).toBeCloseTo(45, 5);
-  });
-
   it("keep a margin that grows with batches that had late answers, up to a quarter of the SLO", () => {
-    const promisedAfter = (late: number, batches: number, without: readonly LearningPart[] = []): number => {
-      const schedule = scheduleOf(tinyEdge(), 0, without);
+    const promisedAfter = (late: number, batches: number): number => {
+      const schedule = scheduleOf(tinyEdge());
       const nowMs = serveAlone(schedule, batches, 10, 0, late);
       schedule.start(nowMs);
       return promisedAtMs(schedule, 0, 1) - nowMs;
@@ -228,7 +218,6 @@ describe("the schedule of an edge", () => {
     expect(promisedAfter(1, 3)).toBeCloseTo(15 + 3 * 10 * 0.99, 5);
     expect(promisedAfter(0, 3)).toBeCloseTo(15, 5);
     expect(promisedAfter(1, 100)).toBeCloseTo(15 + 250, 5);
-    expect(promisedAfter(1, 100, ["margin"])).toBeCloseTo(15, 5);
   });
 
   it("learn nothing from a batch that failed, or whose service time nobody told", () => {

@@ -8,7 +8,7 @@ import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import type { ExpectedService, LearnedEdge } from "../../targets/learned-edge.ts";
 import type { EndedBatch, LineView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import { LearnedService, type Without } from "./learned-service.ts";
+import { LearnedService } from "./learned-service.ts";
 
 /**
  * Standard deviation of a forecast's error, as a part of how far it looks ahead. Without it the schedule
@@ -39,7 +39,6 @@ export interface EdgeScheduleOptions {
   readonly sloMs: number;
   /** Allowed share of batches with late answers. */
   readonly lateShare: number;
-  readonly without: Without;
 }
 
 /**
@@ -73,11 +72,11 @@ export class EdgeSchedule {
   #sendAtMs = 0;
 
   constructor(options: EdgeScheduleOptions) {
-    const { profile, edge, sloMs, lateShare, without } = options;
+    const { profile, edge, sloMs, lateShare } = options;
     this.profile = profile;
     this.#options = options;
     this.#edge = edge;
-    this.#service = new LearnedService(profile, without);
+    this.#service = new LearnedService(profile);
     this.#margin = new ConformalMargin({
       lateShare,
       stepMs: marginStep * sloMs,
@@ -128,7 +127,7 @@ export class EdgeSchedule {
     const reachedMs = isReachKnown ? endedAtMs - serviceMs - serverQueuedMs : undefined;
     const hasLinkDrifted = this.#edge.ended(id, endedAtMs, reachedMs);
     if (serviceMs === undefined) return hasLinkDrifted;
-    if (!this.#options.without.has("margin")) this.#margin.observe(late > 0);
+    this.#margin.observe(late > 0);
     return this.#service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 

@@ -5,7 +5,6 @@ import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { isAloneUnwell } from "./decision-context.ts";
 import { FunctionModel } from "./function-model.ts";
-import type { Without } from "./learned-service.ts";
 
 export interface FunctionMenuOptions {
   /** All targets of the queue; the functions among them are on the menu. */
@@ -17,7 +16,6 @@ export interface FunctionMenuOptions {
   /** Allowed share of calls with late answers. */
   readonly lateShare: number;
   readonly sloMs: number;
-  readonly without: Without;
 }
 
 export class FunctionMenu {
@@ -28,13 +26,13 @@ export class FunctionMenu {
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
 
-  constructor({ targets, functions, quantile, lateShare, sloMs, without }: FunctionMenuOptions) {
+  constructor({ targets, functions, quantile, lateShare, sloMs }: FunctionMenuOptions) {
     this.#functions = functions;
     this.sizes = targets.flatMap((profile, target) => {
       if (profile.kind !== "serverless") return [];
       const instances = functions.instancesOf(target, profile.idleMs);
       const { link } = functions;
-      return [new FunctionModel({ target, profile, link, instances, sloMs, quantile, lateShare, without })];
+      return [new FunctionModel({ target, profile, link, instances, sloMs, quantile, lateShare })];
     });
     this.#well = this.sizes;
   }

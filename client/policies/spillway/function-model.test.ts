@@ -2,14 +2,10 @@ import { describe, expect, it } from "vitest";
 import { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
 import { WarmInstances } from "../../targets/warm-instances.ts";
-import type { LearningPart } from "../policy-inputs.ts";
 import { FunctionModel } from "./function-model.ts";
 
-function sizeOf(
-  facts: SizeFacts = {},
-  options: { readonly sloMs?: number; readonly without?: readonly LearningPart[] } = {},
-): FunctionModel {
-  const { sloMs = 1_000, without = [] } = options;
+function sizeOf(facts: SizeFacts = {}, options: { readonly sloMs?: number } = {}): FunctionModel {
+  const { sloMs = 1_000 } = options;
   const link = new LinkModel({ assumedRttMs: 4, assumedMsPerByte: 1 });
   const profile = tinySize(facts);
   return new FunctionModel({
@@ -20,7 +16,6 @@ function sizeOf(
     sloMs,
     quantile: 0,
     lateShare: 0.01,
-    without: new Set(without),
   });
 }
 
@@ -57,12 +52,6 @@ describe("a size of function", () => {
     expect(reserved()).toBeCloseTo(25 + 20 * 0.98, 9);
     for (let nth = 0; nth < 200; nth++) size.answered(1, 20, true, 100 + nth);
     expect(reserved()).toBeCloseTo(25 + 250, 9);
-  });
-
-  it("keeps no margin without that part of the learning", () => {
-    const size = sizeOf({}, { without: ["margin"] });
-    size.answered(1, 20, true, 0);
-    expect(size.latencyMs(1)).toBeCloseTo(25, 9);
   });
 
   it("reserves a cold start until a call was answered, and again once instances are gone", () => {

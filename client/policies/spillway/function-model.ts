@@ -5,7 +5,7 @@ import type { LinkModel } from "../../../algorithms/network/link-model.ts";
 import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import type { WarmInstances } from "../../targets/warm-instances.ts";
-import { serviceModel, type Without } from "./learned-service.ts";
+import { serviceModel } from "./learned-service.ts";
 
 /** By how much one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -29,7 +29,6 @@ export interface FunctionModelOptions {
   readonly quantile: number;
   /** Allowed share of calls with late answers. */
   readonly lateShare: number;
-  readonly without: Without;
 }
 
 export class FunctionModel {
@@ -48,11 +47,11 @@ export class FunctionModel {
   #coldRowCost = Infinity;
 
   constructor(options: FunctionModelOptions) {
-    const { target, profile, sloMs, lateShare, without } = options;
+    const { target, profile, sloMs, lateShare } = options;
     this.target = target;
     this.profile = profile;
     this.#options = options;
-    this.#service = serviceModel(profile, without);
+    this.#service = serviceModel(profile);
     this.#margin = new ConformalMargin({
       lateShare,
       stepMs: marginStep * sloMs,
@@ -121,7 +120,7 @@ export class FunctionModel {
     this.#options.instances.answered(nowMs);
     this.#answeredAtMs = nowMs;
     const { version } = this.#service;
-    if (!this.#options.without.has("margin")) this.#margin.observe(isLate);
+    this.#margin.observe(isLate);
     const hasDrifted = this.#service.observe(rows, serviceMs);
     const isOff = Math.abs(this.#service.slowness / this.#slowness - 1) > worthRefreshing;
     if (isOff || this.#service.version !== version) this.refresh();

@@ -1,11 +1,7 @@
 /** The service times of one model at an edge, by rows, as measured and as learned since. */
 import { ServiceModel } from "../../../algorithms/latency/service-model.ts";
 import type { ExpectedService } from "../../targets/learned-edge.ts";
-import type { LearningPart } from "../policy-inputs.ts";
 import type { TargetProfile } from "../target-profile.ts";
-
-/** The parts of the learning that are switched off. */
-export type Without = ReadonlySet<LearningPart>;
 
 /** Points of a measured distribution that the model starts with; a power of two. */
 const seeds = 128;
@@ -20,14 +16,12 @@ const seedQuantiles = Array.from({ length: seeds }, (_, index) => {
   return (reversed + 0.5) / seeds;
 });
 
-export function serviceModel(profile: TargetProfile, without: Without): ServiceModel {
+export function serviceModel(profile: TargetProfile): ServiceModel {
   const tables = seedQuantiles.map((quantile) => profile.serviceMs(quantile));
   return new ServiceModel({
     measured: Array.from({ length: profile.maxBatchRows }, (_, index) =>
       tables.map((table) => table[index + 1] as number),
     ),
-    refits: !without.has("refit"),
-    followsDrift: !without.has("drift"),
   });
 }
 
@@ -36,8 +30,8 @@ export class LearnedService implements ExpectedService {
   meanMs: Float64Array = new Float64Array();
   variance: Float64Array = new Float64Array();
 
-  constructor(profile: TargetProfile, without: Without) {
-    this.#service = serviceModel(profile, without);
+  constructor(profile: TargetProfile) {
+    this.#service = serviceModel(profile);
     this.#read();
   }
 

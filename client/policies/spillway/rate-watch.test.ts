@@ -56,13 +56,6 @@ describe("the watch of the arrival rate", () => {
     expect(watch.perMs(yearsMs + 20_000)).toBeCloseTo(0.05, 3);
   });
 
-  it("looks for no change without its detector: the rate is the mean since the start", () => {
-    const watch = new RateWatch(1_000, false);
-    expect(feed(watch, 0, 100_000, 20)).toBe(false);
-    expect(feed(watch, 100_000, 200_000, 5)).toBe(false);
-    expect(watch.perMs(200_000)).toBeCloseTo((0.05 + 0.2) / 2, 6);
-  });
-
   it("averages the moment exponentially", () => {
     const watch = new RateWatch(400);
     feed(watch, 0, 10_000, 5);

@@ -18,17 +18,12 @@ export class RateWatch {
   #recent = 0;
   #recentAtMs = 0;
 
-  readonly #detects: boolean;
   /** Rows in the bins that are over, since the start. */
   #total = 0;
 
-  /**
-   * @param momentMs time constant of the exponential average
-   * @param detects false: changes are not looked for, and the rate for plans is the mean since the start
-   */
-  constructor(momentMs: number, detects = true) {
+  /** @param momentMs time constant of the exponential average */
+  constructor(momentMs: number) {
     this.#momentMs = momentMs;
-    this.#detects = detects;
   }
 
   /** The present rate, in rows per millisecond. */
@@ -61,13 +56,13 @@ export class RateWatch {
       if (this.#detector.observe(0) !== undefined) hasChanged = true;
     }
     this.#count = 0;
-    return hasChanged && this.#detects;
+    return hasChanged;
   }
 
   /** The rate for plans, in rows per millisecond, since the last change or else since the first arrival. */
   perMs(nowMs: number): number {
     const level = this.#detector.level;
-    if (level !== undefined && this.#detects) return level.mean / binMs;
+    if (level !== undefined) return level.mean / binMs;
     return (this.#total + this.#count) / Math.max(binMs, nowMs - (this.#startedAtMs ?? nowMs));
   }
 }

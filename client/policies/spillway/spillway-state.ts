@@ -35,20 +35,19 @@ export class SpillwayState {
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
     this.#learned = inputs.learned ?? learnedTargets(inputs);
-    const without = new Set(inputs.without);
     const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
     // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const { functions } = this.#learned;
-    this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs, without });
+    this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs });
     const reserve = Math.max(0, probit(sloQuantile));
     this.edges = targets.flatMap((profile, index) => {
       const edge = this.#learned.edges.get(index);
       if (edge === undefined) return [];
-      const schedule = new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare, without });
+      const schedule = new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare });
       return [new EdgeSide(index, schedule, this.menu, sloMs)];
     });
-    this.#rate = new RateWatch(recentSlos * sloMs, !without.has("detector"));
+    this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
   }
