@@ -5,16 +5,7 @@
 import type { QueueEvent } from "../client/queue/queue-event.ts";
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
 import type { BatchSent, FailureCause } from "./world/batch-sent.ts";
-import type { LogSummary } from "./summary.ts";
-
-/** What a replay was run with. */
-export interface LogHeader {
-  readonly trace: string;
-  readonly scenario: string;
-  readonly policy: string;
-  readonly seed: number;
-  readonly sloMs: number;
-}
+import type { ReplaySummary } from "./summary.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   deadline_passed: "late",
@@ -26,14 +17,14 @@ export class DecisionLog {
   readonly #write: (line: string) => void;
   /** Why the batches in flight that will fail do so, by batch id. */
   readonly #causes = new Map<number, FailureCause>();
-
   readonly #namesEdges: boolean;
 
   /**
+   * @param header what the replay was run with
    * @param edges number of edges in the scenario
    * @param write takes one line with its line feed
    */
-  constructor(header: LogHeader, edges: number, write: (line: string) => void) {
+  constructor(header: object, edges: number, write: (line: string) => void) {
     this.#write = write;
     this.#namesEdges = edges > 1;
     this.#put({ kind: "header", format: "spillway-log/1", ...header });
@@ -79,7 +70,7 @@ export class DecisionLog {
     this.#put({ kind: "plan", atMs, cause, ratePerS, plan: { isAdopted, text, ...plan } });
   }
 
-  summary(summary: LogSummary): void {
+  summary(summary: ReplaySummary): void {
     const { requests, served, inSlo, cost, currency } = summary;
     this.#put({ kind: "summary", requests, served, inSlo, cost, currency });
   }

@@ -4,17 +4,6 @@ import type { End } from "../client/queue/request.ts";
 import { type BatchSent, targetOf, type TraceRequest } from "./world/batch-sent.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
 
-/** What the decision log's last line holds. */
-export interface LogSummary {
-  readonly requests: number;
-  /** Answered, in time or late. */
-  readonly served: number;
-  /** Answered at most the SLO after their arrival. */
-  readonly inSlo: number;
-  readonly cost: number;
-  readonly currency: string;
-}
-
 /** The part of one target in a replay. */
 export interface TargetSummary {
   readonly kind: TargetKind;
@@ -29,8 +18,15 @@ export interface TargetSummary {
   readonly cost: number;
 }
 
-export interface ReplaySummary extends LogSummary {
+export interface ReplaySummary {
   readonly kind: "summary";
+  readonly requests: number;
+  /** Answered, in time or late. */
+  readonly served: number;
+  /** Answered at most the SLO after their arrival. */
+  readonly inSlo: number;
+  readonly cost: number;
+  readonly currency: string;
   /** Null when nothing arrived, like the other ratios. */
   readonly inSloShare: number | null;
   readonly costPer1000: number | null;

@@ -22,6 +22,19 @@ export class RateDetector extends ShiftDetector {
 }
 
 /**
+ * Options of a drift detector for targets and links, in logarithms. Service times and uploads are many and skewed, and a
+ * target that is falsely believed to be slow may never be used again. So the detector asks for high odds, and the bound
+ * keeps a short run of slow batches from deciding. Smaller changes are left to the renewal of tables and estimates.
+ */
+export const targetDrift = {
+  leastShift: 0.2,
+  hazard: 100_000,
+  threshold: 0.99,
+  boundDeviations: 2.5,
+  window: 64,
+};
+
+/**
  * Watches a positive quantity that varies by factors, such as a latency. Shifts in the options, and the level, are of
  * the natural logarithm: 0.1 is about 10 %.
  * Example: `const d = new DriftDetector(); d.observe(1); d.level.mean` is `0`.

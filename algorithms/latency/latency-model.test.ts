@@ -15,9 +15,9 @@ it("has the type-7 quantiles of R", () => {
 it("reads sizes with enough samples as they are and draws straight lines between", () => {
   const model = new LatencyModel({ maxRows: 8, enoughSamples: 3 });
   for (const [rows, times] of [[2, [10, 12, 20]] as const, [6, [30, 36, 60]] as const]) {
-    model.observeAll(times.map((serviceMs) => ({ rows, serviceMs })));
+    for (const serviceMs of times) model.observe(rows, serviceMs);
   }
-  expect([...model.table(0.5, 6)]).toEqual([0, 12, 12, 18, 24, 30, 36]);
+  expect([...model.table(0.5)].slice(0, 7)).toEqual([0, 12, 12, 18, 24, 30, 36]);
   expect(model.table(1)[6]).toBe(60);
   expect(model.meanTable()[2]).toBe(14);
 });
@@ -52,14 +52,13 @@ it("knows one size only and then assumes that batching gains nothing", () => {
 it("forgets the oldest samples of a size", () => {
   const model = new LatencyModel({ maxRows: 2, samplesPerSize: 4 });
   for (let i = 0; i < 10; i++) model.observe(1, i < 6 ? 100 : 10);
-  model.observe(2, 16);
-  expect(model.sampleCount).toBe(5);
+  expect(model.meanTable()[1]).toBe(10);
 });
 
 it("gives the same table until new data comes", () => {
   const model = new LatencyModel({ maxRows: 4 });
   model.observe(1, 5);
-  expect(model.table(0.9).buffer).toBe(model.table(0.9, 2).buffer);
+  expect(model.table(0.9)).toBe(model.table(0.9));
   const before = model.table(0.9);
   model.observe(1, 50);
   expect(model.table(0.9)[1]).toBeGreaterThan(before[1] as number);
@@ -76,7 +75,7 @@ it("never falls with rows nor with the quantile, whatever it saw", () => {
   fc.assert(
     fc.property(samples, fc.integer({ min: 0, max: 10 }), (batches, enoughSamples) => {
       const model = new LatencyModel({ maxRows: 16, enoughSamples });
-      model.observeAll(batches);
+      for (const { rows, serviceMs } of batches) model.observe(rows, serviceMs);
       const tables = [model.table(0.5), model.table(0.9), model.meanTable()];
       for (const table of tables) {
         for (let rows = 1; rows <= 16; rows++) {

@@ -16,12 +16,6 @@ export interface LatencyModelOptions {
   readonly enoughSamples?: number;
 }
 
-/** One observed batch. */
-export interface LatencySample {
-  readonly rows: number;
-  readonly serviceMs: number;
-}
-
 /** By rows, ascending. */
 type Sizes = readonly (readonly [number, SampleWindow])[];
 
@@ -59,7 +53,6 @@ export class LatencyModel {
   readonly #tables = new Map<number | "mean", Float64Array>();
   #fit: AffineFit | undefined;
   #sinceFit = 0;
-  #version = 0;
 
   /** @throws RangeError when an option is outside its range */
   constructor({ maxRows, samplesPerSize = 128, enoughSamples = 20 }: LatencyModelOptions) {
@@ -69,18 +62,6 @@ export class LatencyModel {
     this.maxRows = maxRows;
     this.#samplesPerSize = samplesPerSize;
     this.#enoughSamples = enoughSamples;
-  }
-
-  /** Rises with every change of the model. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** How many samples the windows hold. At 0 there is no table yet. */
-  get sampleCount(): number {
-    let count = 0;
-    for (const window of this.#windows.values()) count += window.count;
-    return count;
   }
 
   /**
@@ -102,12 +83,7 @@ export class LatencyModel {
     }
     window.add(serviceMs);
     this.#sinceFit++;
-    this.#changed();
-  }
-
-  /** Observe many batches, such as a measured profile. */
-  observeAll(samples: Iterable<LatencySample>): void {
-    for (const { rows, serviceMs } of samples) this.observe(rows, serviceMs);
+    this.#tables.clear();
   }
 
   /**
@@ -115,33 +91,26 @@ export class LatencyModel {
    * is shared until new data comes, so do not write to it.
    *
    * @param quantile in [0, 1]
-   * @param maxRows last index of the table, at most the model's `maxRows` (the default)
-   * @throws RangeError when an argument is outside its range, or nothing was observed yet
+   * @throws RangeError when the quantile is outside its range, or nothing was observed yet
    */
-  table(quantile: number, maxRows = this.maxRows): Float64Array {
+  table(quantile: number): Float64Array {
     checkRange("quantile", quantile, quantile >= 0 && quantile <= 1, "[0, 1]");
-    return this.#table(quantile, maxRows);
+    return this.#table(quantile);
   }
 
   /** As `table`, with the mean instead of a quantile: what throughput and prices follow. */
-  meanTable(maxRows = this.maxRows): Float64Array {
-    return this.#table("mean", maxRows);
+  meanTable(): Float64Array {
+    return this.#table("mean");
   }
 
-  #changed(): void {
-    this.#version++;
-    this.#tables.clear();
-  }
-
-  #table(statistic: number | "mean", maxRows: number): Float64Array {
-    checkInteger("maxRows", maxRows, 1, this.maxRows);
+  #table(statistic: number | "mean"): Float64Array {
     let table = this.#tables.get(statistic);
     if (table === undefined) {
       table = this.#build(statistic);
       if (this.#tables.size >= mostTables) this.#tables.clear();
       this.#tables.set(statistic, table);
     }
-    return table.subarray(0, maxRows + 1);
+    return table;
   }
 
   #build(statistic: number | "mean"): Float64Array {

@@ -2,7 +2,7 @@
  * How long a target works on a batch at present: its measured times, renewed by those of real batches, and a factor
  * for the target as a whole, which may have become slower or faster since.
  */
-import { DriftDetector } from "../changepoint/change-detectors.ts";
+import { DriftDetector, targetDrift } from "../changepoint/change-detectors.ts";
 import { LatencyModel } from "./latency-model.ts";
 
 export interface ServiceModelOptions {
@@ -12,12 +12,6 @@ export interface ServiceModelOptions {
 
 /** How many of the last times count, for each batch size. */
 const samplesPerSize = 256;
-/**
- * In logarithms. Smaller changes are left to the renewal of the tables. Service times are many and skewed, and a
- * target that is falsely believed to be slow may never be used again. So the detector asks for high odds, and the
- * bound keeps a short run of slow batches from deciding.
- */
-const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
 /** How many measured times prime the drift detector. */
 const primingBatches = 32;
 /** The tables are renewed after this many real batches. */
@@ -100,7 +94,7 @@ export class ServiceModel {
 
   /** A detector that knows the measured level, so that it notices a target that is slow from its first batch on. */
   #asMeasured(): DriftDetector {
-    const drift = new DriftDetector(driftOptions);
+    const drift = new DriftDetector(targetDrift);
     const [measuredMs = 1] = this.#measuredMs;
     for (const serviceMs of this.#measured[0]?.slice(0, primingBatches) ?? []) {
       drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);

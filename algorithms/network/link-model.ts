@@ -2,7 +2,7 @@
  * One link to a class of targets: how long an upload takes and when the link will be free. Uploads go one after another,
  * in the order they were sent.
  */
-import { DriftDetector } from "../changepoint/change-detectors.ts";
+import { DriftDetector, targetDrift } from "../changepoint/change-detectors.ts";
 import { checkRange } from "../../base/check-range.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
@@ -11,10 +11,6 @@ export interface LinkModelOptions {
   readonly assumedRttMs: number;
   /** Upload time a byte until there is an estimate, in milliseconds, at least 0. */
   readonly assumedMsPerByte: number;
-  /** Uploads that the estimate rests on, an integer from 1 to 512. Default 64. */
-  readonly window?: number;
-  /** Quantile of the bandwidth that is used, in [0, 1]. Default 0.25. */
-  readonly bandwidthQuantile?: number;
   /** Differences of this size tell nothing about the link, in milliseconds, at least 0. Default 0. */
   readonly jitterMs?: number;
 }
@@ -39,8 +35,10 @@ interface PendingUpload extends LinkUpload {
   previousNetworkEndMs: number | undefined;
 }
 
-/** Smaller changes are left to the renewal of the estimate. Uploads are many and jitter, so the odds are high. */
-const driftOptions = { leastShift: 0.2, hazard: 100_000, threshold: 0.99, boundDeviations: 2.5, window: 64 };
+/** Uploads that the estimate rests on. */
+const window = 64;
+/** Quantile of the bandwidth that is used. */
+const bandwidthQuantile = 0.25;
 /** The estimate is renewed after this many new uploads, and after each of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
@@ -64,7 +62,7 @@ export class LinkModel {
   readonly #pending: PendingUpload[] = [];
   /** The last ones that were timed, the oldest first. */
   readonly #timed: TimedUpload[] = [];
-  readonly #drift = new DriftDetector(driftOptions);
+  readonly #drift = new DriftDetector(targetDrift);
   #sequence = 0;
   #sinceFit = 0;
   #timedInAll = 0;
@@ -74,19 +72,11 @@ export class LinkModel {
 
   /** @throws RangeError when an option is outside its range */
   constructor(options: LinkModelOptions) {
-    const { assumedRttMs, assumedMsPerByte, window = 64, bandwidthQuantile = 0.25, jitterMs = 0 } = options;
+    const { assumedRttMs, assumedMsPerByte, jitterMs = 0 } = options;
     checkRange("assumedRttMs", assumedRttMs, assumedRttMs >= 0, "at least 0");
     checkRange("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
-    const isWindow = Number.isInteger(window) && window >= 1 && window <= 512;
     checkRange("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
-    checkRange("window", window, isWindow, "an integer from 1 to 512");
-    checkRange(
-      "bandwidthQuantile",
-      bandwidthQuantile,
-      bandwidthQuantile >= 0 && bandwidthQuantile <= 1,
-      "[0, 1]",
-    );
-    this.#options = { assumedRttMs, assumedMsPerByte, window, bandwidthQuantile, jitterMs };
+    this.#options = { assumedRttMs, assumedMsPerByte, jitterMs };
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
 
@@ -172,7 +162,6 @@ export class LinkModel {
   }
 
   #learn(timed: TimedUpload): boolean {
-    const { window } = this.#options;
     const assumedMs = timed.bytes * this.#options.assumedMsPerByte;
     if (!(timed.tookMs > 0) || assumedMs < leastTellingMs) return false;
     this.#timed.push(timed);
@@ -200,7 +189,7 @@ export class LinkModel {
 
   #refit(): void {
     this.#sinceFit = 0;
-    this.#estimate = estimateLink(this.#timed, this.rttMs, this.#options.bandwidthQuantile);
+    this.#estimate = estimateLink(this.#timed, this.rttMs, bandwidthQuantile);
   }
 
   #expectAgainFrom(at: number): void {

@@ -124,13 +124,6 @@ export interface BatchCost {
   readonly meanServiceMs: number;
 }
 
-export interface BatchCostTables {
-  /** Expected cost of a call by rows; index 0 unused. */
-  readonly cost: ArrayLike<number>;
-  /** Mean service time by rows, in milliseconds; index 0 unused. */
-  readonly serviceMs: ArrayLike<number>;
-}
-
 /**
  * The batch cap with the least expected cost a request: E[c(K)] / E[K], by renewal. Every cap is tried, because
  * rounding makes the cost of a call a step function. Of equal costs the smaller cap wins.
@@ -138,12 +131,13 @@ export interface BatchCostTables {
  * Example: `cheapestCap([1, 1, 1], { cost: [0, 3, 4], serviceMs: [0, 10, 15] })` is `{ maxRows: 2, meanRows: 2,
  * costPerRequest: 2, meanServiceMs: 15 }`.
  *
+ * @param costs tables by rows: the expected cost of a call and its mean service time; index 0 unused
  * @param tails chances that a batch gets at least k requests, from `batchSizeTails`
  * @returns undefined when not even a batch of one is in time
  */
 export function cheapestCap(
   tails: ArrayLike<number>,
-  { cost, serviceMs }: BatchCostTables,
+  { cost, serviceMs }: Readonly<Record<"cost" | "serviceMs", ArrayLike<number>>>,
 ): BatchCost | undefined {
   let best: BatchCost | undefined;
   // Sums over the batches below the cap; all others have the size of the cap.

@@ -80,7 +80,7 @@ function mostThroughput(
 /**
  * Requests a millisecond that a server does not take although its mean rate suffices, because arrivals come in clumps.
  * Model: a queue whose work is a Brownian motion between an empty and a full waiting room. With drift m = arrivals -
- * capacity, variance s^2 and room W, the full room turns away m / (1 - exp(-2 m W / s^2)) (Harrison 1985, Brownian
+ * capacity, variance s^2 (of Poisson arrivals) and room W, the full room turns away m / (1 - exp(-2 m W / s^2)) (Harrison 1985, Brownian
  * Motion and Stochastic Flow Systems). Far below capacity that is almost 0, far above it is arrivals - capacity.
  *
  * Example: `overflow(0.1, 0.1, 5)` is `0.01`.
@@ -88,17 +88,11 @@ function mostThroughput(
  * @param arrivalsPerMs at least 0
  * @param capacityPerMs at least 0
  * @param waitingRoom how many requests may wait, above 0
- * @param dispersion variance over mean of the counts, above 0; 1 for Poisson arrivals
  */
-export function overflow(
-  arrivalsPerMs: number,
-  capacityPerMs: number,
-  waitingRoom: number,
-  dispersion = 1,
-): number {
+export function overflow(arrivalsPerMs: number, capacityPerMs: number, waitingRoom: number): number {
   if (arrivalsPerMs === 0) return 0;
   const drift = arrivalsPerMs - capacityPerMs;
-  const scale = (2 * waitingRoom) / (dispersion * arrivalsPerMs);
+  const scale = (2 * waitingRoom) / arrivalsPerMs;
   const x = scale * drift;
   if (Math.abs(x) < 1e-4) return (1 + x / 2) / scale;
   if (x < -500) return 0;

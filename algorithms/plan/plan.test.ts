@@ -72,8 +72,6 @@ it("says why there is no plan: latency when nothing is in time, capacity when to
     reason: "capacity",
     serverless: { name: expect.any(String) },
   });
-  const thin = makePlan({ ...world, edge: undefined, functionUplinkRowsPerMs: 0.01 });
-  expect(thin).toMatchObject({ kind: "infeasible", reason: "capacity" });
   expect(() => makePlan({ ...world, sloMs: 0 })).toThrow(/sloMs is 0/);
 });
 

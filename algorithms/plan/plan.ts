@@ -10,8 +10,6 @@ import type { FunctionOption } from "./function-option.ts";
 export interface PlanInput {
   /** Mean rate, in requests of one row a millisecond, at least 0. */
   readonly arrivalsPerMs: number;
-  /** Variance over mean of the arrival counts, above 0. Default 1: a Poisson process. */
-  readonly dispersion?: number;
   /** Longest time from arrival to answer, in milliseconds, above 0. */
   readonly sloMs: number;
   /** Share of requests that must be in SLO, in (0, 1). Default 0.99. */
@@ -23,8 +21,6 @@ export interface PlanInput {
   readonly overflowPerMs?: number | undefined;
   /** Most instances over all sizes. Default Infinity. */
   readonly maxInstances?: number;
-  /** Rows a millisecond that the functions' uplink carries. Default Infinity. */
-  readonly functionUplinkRowsPerMs?: number;
   readonly currency: string;
 }
 
@@ -80,10 +76,10 @@ const edgeOnlyShare = 0.001;
  */
 export function makePlan(input: PlanInput): Plan {
   checkInput(input);
-  const { arrivalsPerMs, sloMs, dispersion = 1, sloQuantile = 0.99, currency } = input;
+  const { arrivalsPerMs, sloMs, sloQuantile = 0.99, currency } = input;
   const edge = input.edge === undefined ? undefined : planEdge(input.edge, arrivalsPerMs, sloMs);
   const residualPerMs = edgeOverflow(input, edge);
-  const clumpPerMs = edge === undefined ? 0 : Math.sqrt((dispersion * arrivalsPerMs) / sloMs);
+  const clumpPerMs = edge === undefined ? 0 : Math.sqrt(arrivalsPerMs / sloMs);
   const { overflowPerMs = clumpPerMs } = input;
   const choices = priceFunctions(input, Math.max(residualPerMs, overflowPerMs), residualPerMs);
   const able = choices.filter(({ busyInstances }) => busyInstances <= (input.maxInstances ?? Infinity));
@@ -107,13 +103,10 @@ export function makePlan(input: PlanInput): Plan {
   return { kind: "feasible", use, ...figures };
 }
 
-function edgeOverflow(
-  { arrivalsPerMs, sloMs, dispersion, edge: option }: PlanInput,
-  edge: EdgePlan | undefined,
-): number {
+function edgeOverflow({ arrivalsPerMs, sloMs, edge: option }: PlanInput, edge: EdgePlan | undefined): number {
   if (edge === undefined || option === undefined) return arrivalsPerMs;
   const waitMs = sloMs - (option.latencyMs[edge.rows] as number);
-  return overflow(arrivalsPerMs, edge.perMs, Math.max(1, edge.perMs * waitMs), dispersion);
+  return overflow(arrivalsPerMs, edge.perMs, Math.max(1, edge.perMs * waitMs));
 }
 
 /** Every function that can answer a single request in time, with its best batch cap. */
@@ -133,7 +126,7 @@ function priceFunctions(
 }
 
 function whyNot(
-  { arrivalsPerMs, maxInstances, functionUplinkRowsPerMs, sloMs }: PlanInput,
+  { arrivalsPerMs, maxInstances, sloMs }: PlanInput,
   { edge, serverless, residualPerMs }: PlanFigures,
   hasInstances: boolean,
 ): { readonly reason: "latency" | "capacity"; readonly message: string } | undefined {
@@ -151,17 +144,12 @@ function whyNot(
       message: `${perS(residualPerMs)} need ${needed} instances of ${serverless.name}; allowed: ${maxInstances}`,
     };
   }
-  if (residualPerMs > (functionUplinkRowsPerMs ?? Infinity)) {
-    const message = `the functions' uplink carries ${perS(functionUplinkRowsPerMs ?? 0)} of ${perS(residualPerMs)}`;
-    return { reason: "capacity", message };
-  }
   return undefined;
 }
 
-function checkInput({ arrivalsPerMs, dispersion = 1, sloMs, sloQuantile = 0.99 }: PlanInput): void {
+function checkInput({ arrivalsPerMs, sloMs, sloQuantile = 0.99 }: PlanInput): void {
   const rateIsAllowed = arrivalsPerMs >= 0 && arrivalsPerMs < Infinity;
   checkRange("arrivalsPerMs", arrivalsPerMs, rateIsAllowed, "a finite number of at least 0");
-  checkRange("dispersion", dispersion, dispersion > 0 && dispersion < Infinity, "a finite number above 0");
   checkRange("sloMs", sloMs, sloMs > 0 && sloMs < Infinity, "a finite number above 0");
   checkRange("sloQuantile", sloQuantile, sloQuantile > 0 && sloQuantile < 1, "between 0 and 1");
 }

@@ -16,16 +16,6 @@ export interface Batch<In, Out> extends SentBatch {
   readonly parts: readonly QueuedPart<In, Out>[];
 }
 
-/**
- * Turns the requests that a policy chose into the parts of a batch. A request is never split, and a whole
- * request is its own part.
- */
-export function partsOf<In, Out>(
-  requests: readonly QueuedRequest<In, Out>[],
-): readonly QueuedPart<In, Out>[] {
-  return requests;
-}
-
 /** The batch in the form in which its target gets it. */
 export function outgoing<In, Out>(
   { id, key, rows, parts }: Omit<Batch<In, Out>, "state">,

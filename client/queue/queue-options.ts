@@ -27,12 +27,7 @@ export interface VirtualQueueOptions<In, Out> {
 }
 
 /** The bounds of a queue, with the defaults filled in. */
-export interface QueueBounds {
-  readonly sloMs: number;
-  readonly maxQueuedRows: number;
-  readonly maxBytes: number;
-  readonly maxAttempts: number;
-}
+export type QueueBounds = Readonly<Record<"sloMs" | "maxQueuedRows" | "maxBytes" | "maxAttempts", number>>;
 
 /** @throws RangeError when a bound is not above 0 or there is no target */
 export function checkedBounds<In, Out>(options: VirtualQueueOptions<In, Out>): QueueBounds {

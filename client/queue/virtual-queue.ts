@@ -3,7 +3,7 @@
  * requests until its policy sends them in batches. It reads its clock once for each event and does no I/O, so
  * it runs the same in the daemon, in replay and in a test.
  */
-import { type Batch, checkedResult, endedBatch, outgoing, partsOf, resultEvent } from "./batch.ts";
+import { type Batch, checkedResult, endedBatch, outgoing, resultEvent } from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -242,7 +242,8 @@ export class VirtualQueue<In, Out> {
       isRetry ||= request.failedAtFunctions;
     }
     const { key } = line;
-    const parts = partsOf(requests);
+    // A request is never split, so a whole request is its own part.
+    const parts = requests;
     const batch = { id: this.#batchesFormed, target: index, key, rows, formedAtMs: nowMs, state, parts };
     // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);

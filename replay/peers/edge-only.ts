@@ -10,6 +10,7 @@
  */
 import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
 import { readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
+import { batchFromFront } from "./batch-from-front.ts";
 import { edgeAmong } from "./edge-alone.ts";
 import { EdgeForecast, type EdgeOutlook } from "./edge-forecast.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
@@ -43,7 +44,11 @@ function decide(view: QueueView, index: number, profile: TargetProfile, forecast
   if (readyMs > nowMs) return { kind: "wait", untilMs: readyMs };
   const most = Math.min(edge.maxInFlight, batchesPerReplica * profile.replicas);
   if (edge.inFlight >= most) return { kind: "wait", untilMs: Infinity };
-  const { count, rows } = batchInTime(line, outlook, forecast, profile.maxBatchRows);
+  const { count, rows } = batchFromFront(
+    line,
+    profile.maxBatchRows,
+    (more) => forecast.answerAtMs(outlook, more) <= line.at(0).deadlineAtMs,
+  );
   const dueAtMs = outlook.meanFreeAtMs - (profile.uploadMs[rows] as number) - profile.rttMs / 2;
   if (edge.inFlight >= profile.replicas && dueAtMs > nowMs) return { kind: "wait", untilMs: dueAtMs };
   const reason = rows === profile.maxBatchRows ? "full" : "deadline";
@@ -58,22 +63,4 @@ function countHopeless(line: LineView, outlook: EdgeOutlook, forecast: EdgeForec
     if (forecast.answerAtMs(outlook, rows) <= deadlineAtMs) break;
   }
   return count;
-}
-
-/** As many requests from the front as the first one's deadline allows. */
-function batchInTime(
-  line: LineView,
-  outlook: EdgeOutlook,
-  forecast: EdgeForecast,
-  maxRows: number,
-): { readonly count: number; readonly rows: number } {
-  const first = line.at(0);
-  let { rows } = first;
-  let count = 1;
-  for (; count < line.length; count++) {
-    const more = rows + line.at(count).rows;
-    if (more > maxRows || forecast.answerAtMs(outlook, more) > first.deadlineAtMs) break;
-    rows = more;
-  }
-  return { count, rows };
 }

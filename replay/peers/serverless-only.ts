@@ -10,6 +10,7 @@
  */
 import type { Decision, LineView, Policy, QueueView } from "../../client/policies/policy.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../../client/targets/target-view.ts";
+import { batchFromFront } from "./batch-from-front.ts";
 import { ArrivalRate } from "./arrival-rate.ts";
 import type { PolicyInputs } from "../../client/policies/policy-inputs.ts";
 import { functionsAmong, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
@@ -66,7 +67,11 @@ function decide(view: QueueView, sizes: readonly Size[], rowsPerMs: number, send
   const isFull = line.rows >= profile.maxBatchRows;
   if (!isFull && !view.draining && spareMs > 2 * tieMs)
     return { kind: "wait", untilMs: nowMs + spareMs - tieMs };
-  const { count, rows } = batchInTime(line, size, slackMs);
+  const { count, rows } = batchFromFront(
+    line,
+    profile.maxBatchRows,
+    (more) => (latencyMs[more] as number) <= slackMs,
+  );
   const reason = view.draining ? "drain" : isFull ? "full" : "deadline";
   return { kind: "dispatch", count, target: index, plannedRows: rows, reason };
 }
@@ -111,20 +116,4 @@ function rowsAtLast(
     rows++;
   }
   return rows;
-}
-
-/** As many requests from the front as the first one's deadline allows. */
-function batchInTime(
-  line: LineView,
-  { latencyMs, profile }: Size,
-  slackMs: number,
-): { readonly count: number; readonly rows: number } {
-  let { rows } = line.at(0);
-  let count = 1;
-  for (; count < line.length; count++) {
-    const more = rows + line.at(count).rows;
-    if (more > profile.maxBatchRows || (latencyMs[more] as number) > slackMs) break;
-    rows = more;
-  }
-  return { count, rows };
 }

@@ -1,5 +1,5 @@
 /** Colours, sizes and axes that all charts of a report share. */
-import type { Fault } from "../world/faults.ts";
+import type { Fault } from "../world/scenario.ts";
 
 /** Width of every chart, in pixels. */
 export const chartWidth = 1_080;

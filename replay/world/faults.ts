@@ -3,28 +3,7 @@
  * answers and errors.
  */
 
-/** In force in [fromMs, toMs) of replay time. */
-interface Span {
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-export type LinkName = "edge" | "serverless";
-
-/** A fault affects the named edge, or all edges. */
-interface AtEdge {
-  readonly edge?: string | undefined;
-}
-
-export type Fault =
-  /** Service times at the edge are multiplied. */
-  | (Span & AtEdge & { readonly kind: "edge-slow"; readonly factor: number })
-  /** Every batch at the edge gets an error. */
-  | (Span & AtEdge & { readonly kind: "edge-down" })
-  /** The uplink's rate is divided. */
-  | (Span & AtEdge & { readonly kind: "link-slow"; readonly target: LinkName; readonly factor: number })
-  /** Every call of a function is refused. */
-  | (Span & { readonly kind: "throttle" });
+import type { Fault } from "./scenario.ts";
 
 /** A scenario's faults, as the simulation asks about them. */
 export class Faults {
@@ -44,7 +23,7 @@ export class Faults {
   }
 
   /** Factor on the time of an upload that starts at `atMs`. */
-  linkSlowFactor(link: LinkName, atMs: number, edge = ""): number {
+  linkSlowFactor(link: "edge" | "serverless", atMs: number, edge = ""): number {
     let factor = 1;
     for (const fault of this.#faults) {
       if (fault.kind !== "link-slow" || fault.target !== link) continue;
@@ -71,10 +50,10 @@ export class Faults {
   }
 }
 
-function isInForce({ fromMs, toMs }: Span, atMs: number): boolean {
+function isInForce({ fromMs, toMs }: Fault, atMs: number): boolean {
   return atMs >= fromMs && atMs < toMs;
 }
 
-function isAt(fault: AtEdge, edge: string): boolean {
+function isAt(fault: Fault, edge: string): boolean {
   return fault.edge === undefined || fault.edge === edge;
 }

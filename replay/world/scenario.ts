@@ -4,7 +4,6 @@
  */
 import { z } from "zod";
 import type { FunctionSize } from "../../serverless/prices/price.ts";
-import type { Fault } from "./faults.ts";
 import { InputError } from "../../base/input-error.ts";
 import { misspeltKeys } from "./scenario-keys.ts";
 import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
@@ -68,13 +67,18 @@ const size = batches.extend({
 });
 const edge = batches.extend({ replicas: z.number().int().min(1), link });
 const edgeName = z.string().min(1);
+/** In force in [fromMs, toMs) of replay time. */
 const span = { fromMs: z.number(), toMs: z.number() };
+/** A fault affects the named edge, or all edges. */
 const atEdge = { edge: edgeName.optional() };
 const factor = z.number().positive();
 const fault = z
   .discriminatedUnion("kind", [
+    // Service times at the edge are multiplied.
     z.object({ ...span, ...atEdge, kind: z.literal("edge-slow"), factor }),
+    // Every batch at the edge gets an error.
     z.object({ ...span, ...atEdge, kind: z.literal("edge-down") }),
+    // The uplink's rate is divided.
     z.object({
       ...span,
       ...atEdge,
@@ -82,6 +86,7 @@ const fault = z
       target: z.enum(["edge", "serverless"]),
       factor,
     }),
+    // Every call of a function is refused.
     z.object({
       ...span,
       kind: z.literal("throttle"),
@@ -96,6 +101,8 @@ const fault = z
       message: `${toMs} is not above fromMs, which is ${fromMs}`,
     });
   });
+export type Fault = Readonly<z.output<typeof fault>>;
+
 const scenario = z.object({
   name: z.string().min(1),
   sloMs: z.number().positive(),

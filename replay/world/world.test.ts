@@ -3,7 +3,7 @@ import type { PriceSheet } from "../../serverless/prices/price.ts";
 import type { BatchResult } from "../../client/targets/target.ts";
 import { tinySheet, tinyWorld } from "../../test/support/tiny-world.ts";
 import type { BatchSent, TraceRequest } from "./batch-sent.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./scenario.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { worldTargets } from "./world.ts";
 

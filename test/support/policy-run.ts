@@ -7,10 +7,9 @@ import type { Outcome } from "../../client/queue/queue-event.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import type { TargetKind } from "../../client/targets/target.ts";
 import type { BatchSent, TraceRequest } from "../../replay/world/batch-sent.ts";
-import type { Fault } from "../../replay/world/faults.ts";
 import { profileTargets } from "../../replay/world/profile.ts";
 import { exponential, randomStream } from "../../replay/traces/random-stream.ts";
-import { parseScenario, type Scenario } from "../../replay/world/scenario.ts";
+import { type Fault, parseScenario, type Scenario } from "../../replay/world/scenario.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";
 import { worldTargets } from "../../replay/world/world.ts";
 

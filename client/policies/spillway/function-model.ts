@@ -57,7 +57,7 @@ export class FunctionModel {
       stepMs: marginStep * sloMs,
       maxMs: mostMargin * sloMs,
     });
-    this.#option = this.#makeOption();
+    this.#option = this.refresh();
   }
 
   /** Tables by rows, for the planner. */
@@ -135,11 +135,7 @@ export class FunctionModel {
   }
 
   /** Make the tables anew from what the models know now. */
-  refresh(): void {
-    this.#option = this.#makeOption();
-  }
-
-  #makeOption(): FunctionOption {
+  refresh(): FunctionOption {
     const { profile, link, quantile, sloMs } = this.#options;
     this.#slowness = this.#service.slowness;
     const option = functionOption({
@@ -156,6 +152,7 @@ export class FunctionModel {
     this.#maxRows = rowsWithin(option, sloMs);
     const coldRows = rowsWithin(option, sloMs - this.#coldStartMs);
     this.#coldRowCost = (option.cost[coldRows] as number) / coldRows;
+    this.#option = option;
     return option;
   }
 }

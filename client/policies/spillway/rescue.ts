@@ -1,4 +1,5 @@
 /** When to give up a batch on an edge: not before the edge hangs, but while functions can still save it. */
+import type { WaitingRequest } from "../policy.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 
 /** An edge hangs when a batch takes this many times its expected time, and at least this part of the SLO. */
@@ -20,15 +21,9 @@ export function probePatienceMs(sloMs: number): number {
   return probePatience * sloMs;
 }
 
-/** A batch for an edge: its rows, and the deadline of its first request. */
-export interface Rescued {
-  readonly rows: number;
-  readonly deadlineAtMs: number;
-}
-
 /**
  * The last moment at which functions could still save the batch. It leaves time for a cold start if the edge
- * then still gets its patience, else it does not. Undefined when the edge gets too little time even so.
+ * then still gets its patience, else it does not. The batch has the deadline of its first request. Undefined when the edge gets too little time even so.
  *
  * @example A warm function that answers one row in 25 ms; twice that time is reserved to save a batch:
  * giveUp(menu, { rows: 1, deadlineAtMs: 500 }, 0, 250); // { giveUpAtMs: 450 }
@@ -36,7 +31,7 @@ export interface Rescued {
  */
 export function giveUp(
   menu: FunctionMenu,
-  { rows, deadlineAtMs }: Rescued,
+  { rows, deadlineAtMs }: Pick<WaitingRequest, "rows" | "deadlineAtMs">,
   nowMs: number,
   patience: number,
 ): { readonly giveUpAtMs: number } | undefined {

@@ -1,6 +1,6 @@
 /** Spillway with several edges, with functions alone, and with several models at one edge. */
 import { describe, expect, it } from "vitest";
-import type { Fault } from "../../../replay/world/faults.ts";
+import type { Fault } from "../../../replay/world/scenario.ts";
 import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { brokenRules } from "../../../test/support/policy-rules.ts";
 import { poisson, runPolicy, smallSheet, smallWorld } from "../../../test/support/policy-run.ts";

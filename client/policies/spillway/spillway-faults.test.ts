@@ -1,7 +1,7 @@
 // @module-tag slow
 import { describe, expect, it } from "vitest";
 import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
-import type { Fault } from "../../../replay/world/faults.ts";
+import type { Fault } from "../../../replay/world/scenario.ts";
 import type { BatchSent } from "../../../replay/world/batch-sent.ts";
 
 describe("spillway, when something fails", () => {

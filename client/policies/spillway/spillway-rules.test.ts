@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BatchSent } from "../../../replay/world/batch-sent.ts";
-import type { Fault } from "../../../replay/world/faults.ts";
+import type { Fault } from "../../../replay/world/scenario.ts";
 import { brokenRules, needlesslyLost } from "../../../test/support/policy-rules.ts";
 import { type Ended, poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
 import type { Policy } from "../policy.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Fault } from "../../../replay/world/faults.ts";
+import type { Fault } from "../../../replay/world/scenario.ts";
 import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
 import { tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
 import { spillwayPolicy } from "./spillway.ts";

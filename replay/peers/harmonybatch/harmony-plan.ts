@@ -8,7 +8,6 @@
  * SLO are compared (`cheapestPartition`), where the original merges in two stages and may miss a cheaper
  * grouping.
  */
-import { cheapestPartition } from "./partition.ts";
 import type { Application } from "./applications.ts";
 
 export interface HarmonyFunction {
@@ -36,8 +35,7 @@ export function planHarmony(
   functions: readonly HarmonyFunction[],
 ): readonly HarmonyGroup[] | undefined {
   const sorted = [...applications].sort((a, b) => a.sloMs - b.sloMs);
-  const partition = cheapestPartition(sorted, (run) => cheapestGroup(run, functions));
-  return partition.kind === "found" ? partition.groups : undefined;
+  return cheapestPartition(sorted, (run) => cheapestGroup(run, functions));
 }
 
 /**
@@ -84,4 +82,39 @@ function cheapestGroup(
     }
   }
   return best;
+}
+
+/**
+ * The cheapest way to cut a sequence into runs of neighbours, by dynamic programming over its prefixes; undefined when
+ * no run that ends with some item has a group.
+ *
+ * @example When a run of n items costs n²:
+ * cheapestPartition(["a", "b"], (run) => ({ run, costPerS: run.length ** 2 }));
+ * // [{ run: ["a"], costPerS: 1 }, { run: ["b"], costPerS: 1 }]
+ */
+function cheapestPartition<Item, Group extends { readonly costPerS: number }>(
+  items: readonly Item[],
+  groupOf: (run: readonly Item[]) => Group | undefined,
+): readonly Group[] | undefined {
+  interface Prefix {
+    readonly costPerS: number;
+    readonly groups: readonly Group[];
+  }
+  // best[i]: the cheapest groups of the first i items.
+  const best: Prefix[] = [{ costPerS: 0, groups: [] }];
+  for (let end = 1; end <= items.length; end++) {
+    let cheapest: Prefix | undefined;
+    for (let start = 0; start < end; start++) {
+      const group = groupOf(items.slice(start, end));
+      const before = best[start];
+      if (group === undefined || before === undefined) continue;
+      const costPerS = before.costPerS + group.costPerS;
+      if (cheapest === undefined || costPerS < cheapest.costPerS) {
+        cheapest = { costPerS, groups: [...before.groups, group] };
+      }
+    }
+    if (cheapest === undefined) return undefined;
+    best.push(cheapest);
+  }
+  return best[items.length]?.groups;
 }
