@@ -8,12 +8,7 @@ import { InputError } from "../base/input-error.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "../base/text-lines.ts";
 
-/**
- * A file that is read as text when it is needed, packed or not.
- *
- * @example
- * textFile("trace.csv").name; // "trace.csv"
- */
+/** A file that is read as text when it is needed, packed or not. */
 export function textFile(path: string): TextFile {
   return { name: path, open: () => createReadStream(path) };
 }

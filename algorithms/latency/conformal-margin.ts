@@ -46,8 +46,6 @@ export class ConformalMargin {
   }
 
   /**
-   * Observe an answer.
-   *
    * @param isLate whether it took longer than predicted with the margin
    * @returns the new margin
    */

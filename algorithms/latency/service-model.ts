@@ -70,8 +70,6 @@ export class ServiceModel {
   }
 
   /**
-   * Observe a real batch.
-   *
    * @param serviceMs without cold start, network and queueing
    * @returns true when the target has just been found to have changed for good
    */

@@ -102,8 +102,6 @@ export class LinkModel {
   }
 
   /**
-   * Give an upload to the link.
-   *
    * @param bytes at least 0
    * @param atMs not before the moment of an earlier upload
    * @returns the upload, for `ended`; its `endAtMs` changes with what becomes known
@@ -124,8 +122,6 @@ export class LinkModel {
   }
 
   /**
-   * Note that the upload has ended.
-   *
    * @param networkEndMs the moment of its answer, less the time that the target worked on it or let it wait: the
    * upload's end plus a round trip. Undefined when unknown, because the answer was an error.
    * @returns true when the link has just been found to have changed for good

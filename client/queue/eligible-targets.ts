@@ -3,8 +3,7 @@
  * for which there is no retry budget may go to edges only. Requests share a line only when their eligible
  * targets are the same. The policy sees every other target as excluded, so it needs no rule for this.
  */
-import type { TargetKind } from "../targets/target.ts";
-import type { TargetHealth, TargetView, UnderWay } from "../targets/target-view.ts";
+import type { TargetHealth, TargetView } from "../targets/target-view.ts";
 
 /**
  * @example With an edge as target 0 and a function as target 1:
@@ -30,7 +29,7 @@ export class EligibleTargets {
     this.targets =
       excluded.size === 0
         ? all
-        : all.map((target, index) => (excluded.has(index) ? new ExcludedTarget(target) : target));
+        : all.map((target, index) => (excluded.has(index) ? excludedView(target) : target));
     this.size = all.length - excluded.size;
     this.#all = all;
     this.#excluded = excluded;
@@ -67,38 +66,19 @@ export class EligibleTargets {
 
 const excluded: TargetHealth = { kind: "excluded" };
 
-class ExcludedTarget implements TargetView {
-  readonly #target: TargetView;
-
-  constructor(target: TargetView) {
-    this.#target = target;
-  }
-
-  get name(): string {
-    return this.#target.name;
-  }
-
-  get kind(): TargetKind {
-    return this.#target.kind;
-  }
-
-  get inFlight(): number {
-    return this.#target.inFlight;
-  }
-
-  get underWay(): readonly UnderWay[] {
-    return this.#target.underWay;
-  }
-
-  get maxInFlight(): number {
-    return this.#target.maxInFlight;
-  }
-
-  health(): TargetHealth {
-    return excluded;
-  }
-
-  latencyMs(key: string): number {
-    return this.#target.latencyMs(key);
-  }
+function excludedView(target: TargetView): TargetView {
+  const { name, kind, underWay } = target;
+  return {
+    name,
+    kind,
+    underWay,
+    get inFlight() {
+      return target.inFlight;
+    },
+    get maxInFlight() {
+      return target.maxInFlight;
+    },
+    health: () => excluded,
+    latencyMs: (key) => target.latencyMs(key),
+  };
 }

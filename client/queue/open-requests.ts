@@ -60,15 +60,8 @@ export class OpenRequests<In, Out> {
     this.counts[request.inFlight ? "inFlight" : "waiting"]--;
     this.counts[end.outcome]++;
     this.bytes -= request.bytes;
-    if (this.#observe !== undefined) {
-      const { id } = request;
-      const { outcome } = end;
-      this.#observe(
-        "error" in end
-          ? { kind: "end", id, atMs: nowMs, outcome, code: end.error.code }
-          : { kind: "end", id, atMs: nowMs, outcome },
-      );
-    }
+    const code = "error" in end ? { code: end.error.code } : {};
+    this.#observe?.({ kind: "end", id: request.id, atMs: nowMs, outcome: end.outcome, ...code });
     this.#ended.push(request);
   }
 

@@ -40,12 +40,7 @@ export interface TargetView {
   latencyMs(key: string): number;
 }
 
-/**
- * The earliest time at which the target's health allows a batch: -Infinity for at once, Infinity for never.
- *
- * @example
- * readyAtMs({ kind: "paused", untilMs: 500, isShared: false }); // 500
- */
+/** The earliest time at which the target's health allows a batch: -Infinity for at once, Infinity for never. */
 export function readyAtMs(health: TargetHealth): number {
   switch (health.kind) {
     case "healthy":

@@ -65,16 +65,10 @@ export type BatchResult<Out> =
 export type TargetKind = "edge" | "serverless";
 
 /**
- * @example A target that answers after 10 ms with what it was sent:
- * const echo: Target<string, string> = {
- *   name: "echo",
- *   kind: "edge",
- *   maxInFlight: 1,
- *   assumedLatencyMs: 10,
- *   send: ({ parts }, done) => {
- *     const answers = parts.map(({ payload }) => payload);
- *     setTimeout(() => done({ ok: true, answers, serviceMs: 10, coldStartMs: 0, cost: 0 }), 10);
- *   },
+ * @example How a target answers after 10 ms with what it was sent:
+ * const send: Target<string, string>["send"] = ({ parts }, done) => {
+ *   const answers = parts.map(({ payload }) => payload);
+ *   setTimeout(() => done({ ok: true, answers, serviceMs: 10, coldStartMs: 0, cost: 0 }), 10);
  * };
  */
 export interface Target<In, Out> {

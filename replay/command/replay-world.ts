@@ -24,9 +24,6 @@ export interface World {
 /**
  * A trace and the world that a scenario describes.
  *
- * @example
- * readWorld("trace.csv", "world.json").scenario.sloMs; // 1000
- *
  * @throws InputError that names the scenario's file and field
  */
 export function readWorld(trace: string, scenarioPath: string): World {

@@ -9,7 +9,7 @@ import { UsageError } from "../../base/usage-error.ts";
 import { createLogFile, createPageFile } from "../files.ts";
 import { type LimitOfArrivals, scenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
-import { type ReplayPolicyName, replayPolicyNames, policyWith } from "../peers/registry.ts";
+import { policyWith, replayParameters, type ReplayPolicyName, replayPolicyNames } from "../peers/registry.ts";
 import type { ReportRun } from "../report/chart.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
@@ -20,7 +20,7 @@ import type { ReplayCommandOptions } from "./replay-options.ts";
 import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts";
 import { readRecordedWorld, readWorld, type World } from "./replay-world.ts";
 import { formatResult } from "./summary-text.ts";
-import { checkTunable, tunedParameters } from "./tune.ts";
+import { checkTunable, tune } from "./tune.ts";
 
 /** What is known before the replays begin: where they end, and the limit if it is asked for. */
 interface Preview {
@@ -120,15 +120,16 @@ interface PolicyRun {
 
 /** With the best parameters if these are asked for; then only the replay with them is logged and drawn. */
 async function runPolicy(run: PolicyRun): Promise<ReportRun> {
-  if (!run.options.tune) return replay(run);
+  const grid = replayParameters[run.policy];
+  if (!run.options.tune || grid === undefined) return replay(run);
   const bare = { ...run, options: { ...run.options, log: undefined, report: undefined } };
   const { sloQuantile } = run.world.scenario;
-  const parameters = await tunedParameters(run.policy, sloQuantile, async (candidate) => {
+  const { parameters } = await tune(grid, sloQuantile, async (candidate) => {
     const { summary } = await replay(bare, candidate);
     return summary;
   });
   const best = await replay(run, parameters);
-  return parameters === undefined ? best : { ...best, summary: { ...best.summary, parameters } };
+  return { ...best, summary: { ...best.summary, parameters } };
 }
 
 async function replay(

@@ -14,8 +14,6 @@ interface PolicySummary {
 }
 
 /**
- * What the command prints.
- *
  * @param runs at least one
  * @param limit undefined when it was not asked for; always there for a comparison
  */
@@ -85,7 +83,6 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
   return [inColumns([head, ...rows]), ...tuned].join("");
 }
 
-/** One line. */
 function formatLimit(limit: ScenarioLimit, currency: string): string {
   const { quantile, cost, costPer1000, serverlessOnlyCost, absence } = limit;
   switch (absence) {

@@ -7,13 +7,13 @@ import { defaultValues, type ParameterGrid, type ParameterValues } from "../../c
 import { type ReplayPolicyName, replayParameters } from "../peers/registry.ts";
 import type { ReplaySummary } from "../summary.ts";
 
-export interface Tuned<Summary> {
-  readonly parameters: ParameterValues;
-  readonly summary: Summary;
-}
-
 /** What is compared. */
 type Outcome = Pick<ReplaySummary, "inSloShare" | "cost">;
+
+interface Tuned {
+  readonly parameters: ParameterValues;
+  readonly summary: Outcome;
+}
 
 /** Most replays, whatever the grid. */
 const maxReplays = 40;
@@ -25,28 +25,18 @@ export function checkTunable(policy: ReplayPolicyName): void {
   throw new UsageError(`--tune with --policy ${policy}, which has no parameters; allowed: ${names}`);
 }
 
-/** The policy's best parameters; undefined when it has none. */
-export async function tunedParameters(
-  policy: ReplayPolicyName,
-  sloQuantile: number,
-  replay: (parameters: ParameterValues) => Promise<ReplaySummary>,
-): Promise<ParameterValues | undefined> {
-  const grid = replayParameters[policy];
-  return grid === undefined ? undefined : (await tune(grid, sloQuantile, replay)).parameters;
-}
-
 /**
  * Sets one parameter after another to its best candidate, until none makes a difference or 40 replays are done.
  *
  * @param replay what the policy comes to with these parameters
  */
-export async function tune<Summary extends Outcome>(
+export async function tune(
   grid: ParameterGrid,
   sloQuantile: number,
-  replay: (parameters: ParameterValues) => Promise<Summary>,
-): Promise<Tuned<Summary>> {
+  replay: (parameters: ParameterValues) => Promise<Outcome>,
+): Promise<Tuned> {
   const tried = new Set<string>();
-  const tryOut = async (parameters: ParameterValues): Promise<Tuned<Summary>> => {
+  const tryOut = async (parameters: ParameterValues): Promise<Tuned> => {
     tried.add(JSON.stringify(parameters));
     return { parameters, summary: await replay(parameters) };
   };

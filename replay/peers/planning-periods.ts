@@ -17,11 +17,7 @@ export class PlanningPeriods {
     this.#longestMs = longestMs;
   }
 
-  /**
-   * Rows have arrived.
-   *
-   * @returns rows per millisecond to plan for when a period has ended, 0 at the first arrival, else undefined
-   */
+  /** @returns rows per millisecond to plan for when a period has ended, 0 at the first arrival, else undefined */
   arrived(rows: number, nowMs: number): number | undefined {
     const elapsedMs = nowMs - this.#startedAtMs;
     if (elapsedMs < this.#periodMs) {

@@ -42,12 +42,7 @@ export const replayParameters: Partial<Record<ReplayPolicyName, ParameterGrid>> 
   bentoml: bentomlParameters,
 };
 
-/**
- * Makes a policy with these values, one for each parameter of its grid; undefined: the defaults.
- *
- * @example
- * policyWith("fixed", { edgeRows: 8, functionRows: 2, timeoutPart: 0.2 });
- */
+/** Makes a policy with these values, one for each parameter of its grid; undefined: the defaults. */
 export function policyWith(
   name: ReplayPolicyName,
   values?: ParameterValues,

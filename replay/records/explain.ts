@@ -69,7 +69,7 @@ export class StoryCollector implements ReplayObserver {
   readonly #planByKey = new Map<string, PlanRecord>();
   #after: AskedStep["after"] = { kind: "start" };
 
-  /** @param wanted ids of the requests */
+  /** @param wanted ids */
   constructor(wanted: Iterable<number>) {
     this.#wanted = new Set(wanted);
   }

@@ -33,12 +33,7 @@ export interface ReplayObserver {
   watch?(policy: Policy): Policy;
 }
 
-/**
- * Reads a record.
- *
- * @param file name of the record, for messages
- * @throws Error that names file and line when a line is not JSON or the header is missing
- */
+/** @throws Error that names file and line when a line is not JSON or the header is missing */
 export function parseRecord(text: string, file: string): RecordedRun {
   const lines = text.trimEnd().split("\n");
   const [header, ...events] = lines.map((line, index) => {

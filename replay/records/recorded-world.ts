@@ -21,12 +21,7 @@ export interface RecordedWorld {
 /** Samples that a batch size needs to be used when it was not measured before the run. */
 const enoughSamples = 5;
 
-/**
- * Makes the world of a record.
- *
- * @param file name of the record, for messages
- * @throws InputError when the record has no request, no profile or no function
- */
+/** @throws InputError that names the file when the record has no request, no profile or no function */
 export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const { policy, sloMs, targets } = run.header;
   if (policy.name === "fixed") throw new InputError(file, "1", `a record of ${policy.name} has no profile`);
@@ -104,10 +99,6 @@ function servedBy(target: string, model: string, { inputs, outputs }: RecordedRu
 
 /** Cold starts of the profile and of the run. */
 function coldStarts(targets: readonly ProfiledTarget[], { inputs }: RecordedRun): number[] {
-  const seen = targets.flatMap(({ coldStartMs }) => coldStartMs);
-  for (const input of inputs) {
-    if (input.kind === "result" && input.ok && (input.coldStartMs ?? 0) > 0)
-      seen.push(input.coldStartMs as number);
-  }
-  return seen;
+  const ofRun = inputs.map((input) => (input.kind === "result" && input.ok && input.coldStartMs) || 0);
+  return [...targets.flatMap(({ coldStartMs }) => coldStartMs), ...ofRun.filter((ms) => ms > 0)];
 }

@@ -42,12 +42,7 @@ export function profileTargets(
   ];
 }
 
-/**
- * Check that the sheet prices every size of the scenario.
- *
- * @param file name of the scenario, for messages
- * @throws InputError when the sheet has no price for one of the scenario's sizes
- */
+/** @throws InputError that names the file when the sheet has no price for one of the scenario's sizes */
 export function checkPrices({ serverless }: Scenario, sheet: PriceSheet, file: string): void {
   for (const [index, size] of serverless.sizes.entries()) {
     const why = unpriced(size, sheet);

@@ -7,11 +7,11 @@
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { Random } from "../../base/random.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
-import type { BatchResult, OutgoingBatch, Target } from "../../client/targets/target.ts";
+import type { Target } from "../../client/targets/target.ts";
 import { EdgeReplicas } from "./edge-replicas.ts";
 import { Faults } from "./faults.ts";
 import { FunctionInstances } from "./function-instances.ts";
-import { Link } from "./link.ts";
+import { type BatchUpload, Link } from "./link.ts";
 import { randomStream } from "../traces/random-stream.ts";
 import type { EdgeSpec, Scenario, SizeSpec } from "./scenario.ts";
 import type { BatchSent, FailureCause, BatchOutcome, TraceRequest } from "./batch-sent.ts";
@@ -49,7 +49,7 @@ export function worldTargets(options: WorldOptions): WorldTarget[] {
 }
 
 function edgeTarget(options: WorldOptions, edge: EdgeSpec, faults: Faults, random: Random): WorldTarget {
-  const { scenario, clock } = options;
+  const { scenario } = options;
   const { name } = edge;
   const link = new Link({ ...edge.link, rowBytes: scenario.requestBytes }, (atMs) =>
     faults.linkSlowFactor("edge", atMs, name),
@@ -60,12 +60,9 @@ function edgeTarget(options: WorldOptions, edge: EdgeSpec, faults: Faults, rando
     kind: "edge",
     maxInFlight: maxInFlightPerReplica * edge.replicas,
     assumedLatencyMs: edge.link.rttMs + edge.service.quantileMs(1, 0.5),
-    send: (batch, done) => {
-      const formedAtMs = clock.nowMs();
-      const u = random();
-      const upload = link.upload(formedAtMs, batch.rows);
-      const served = replicas.serve(upload.reachMs, batch.rows, u);
-      const { replica } = served;
+    send: sendOver(link, random, options, ({ reachMs }, rows, u) => {
+      const served = replicas.serve(reachMs, rows, u);
+      const place = { target: "edge", edge: name, replica: served.replica } as const;
       const end: BatchOutcome =
         "failedAtMs" in served
           ? { ok: false, cause: "edge-down", seenAtMs: served.failedAtMs + link.oneWayMs }
@@ -75,15 +72,10 @@ function edgeTarget(options: WorldOptions, edge: EdgeSpec, faults: Faults, rando
               endMs: served.endMs,
               seenAtMs: served.endMs + link.oneWayMs,
               serviceMs: served.serviceMs,
-              serverQueuedMs: served.startMs - upload.reachMs,
+              serverQueuedMs: served.startMs - reachMs,
             };
-      follow(
-        options,
-        batch,
-        { batch, formedAtMs, upload, place: { target: "edge", edge: name, replica }, end },
-        done,
-      );
-    },
+      return { place, end };
+    }),
   };
 }
 
@@ -123,39 +115,39 @@ function functionTargets(options: WorldOptions, faults: Faults, random: Random):
     kind: "serverless",
     maxInFlight: serverless.maxInstances,
     assumedLatencyMs: serverless.link.rttMs + size.service.quantileMs(1, 0.5),
-    send: (batch, done) => {
-      const formedAtMs = options.clock.nowMs();
-      const u = random();
-      const upload = link.upload(formedAtMs, batch.rows);
-      const end = call(size, upload.reachMs, batch.rows, u);
-      const place = { target: "serverless", size: size.name } as const;
-      follow(options, batch, { batch, formedAtMs, upload, place, end }, done);
-    },
+    send: sendOver(link, random, options, ({ reachMs }, rows, u) => ({
+      place: { target: "serverless", size: size.name },
+      end: call(size, reachMs, rows, u),
+    })),
   }));
 }
 
-/** Report the batch, and deliver its result at its time. */
-function follow(
+/**
+ * Sends batches over a link, reports each, and delivers its result at its time.
+ *
+ * @param endOf where the batch is served and how it ends; `u` is the quantile of the service time that it takes
+ */
+function sendOver(
+  link: Link,
+  random: Random,
   { clock, onBatch }: WorldOptions,
-  batch: OutgoingBatch<TraceRequest>,
-  sent: BatchSent,
-  done: (result: BatchResult<TraceRequest>) => void,
-): void {
-  onBatch(sent);
-  const { end } = sent;
-  clock.schedule(end.seenAtMs, () => {
-    if (!end.ok) done({ ok: false, error: new SpillwayError(codes[end.cause]) });
-    else {
+  endOf: (upload: BatchUpload, rows: number, u: number) => Pick<BatchSent, "place" | "end">,
+): WorldTarget["send"] {
+  return (batch, done) => {
+    const formedAtMs = clock.nowMs();
+    const u = random();
+    const upload = link.upload(formedAtMs, batch.rows);
+    const { place, end } = endOf(upload, batch.rows, u);
+    onBatch({ batch, formedAtMs, upload, place, end });
+    clock.schedule(end.seenAtMs, () => {
+      if (!end.ok) {
+        done({ ok: false, error: new SpillwayError(codes[end.cause]) });
+        return;
+      }
+      const answers = batch.parts.map(({ payload }) => payload);
       const { serviceMs, serverQueuedMs, call } = end;
       const { coldStartMs = 0, cost = 0 } = call ?? {};
-      done({
-        ok: true,
-        answers: batch.parts.map(({ payload }) => payload),
-        serviceMs,
-        serverQueuedMs,
-        coldStartMs,
-        cost,
-      });
-    }
-  });
+      done({ ok: true, answers, serviceMs, serverQueuedMs, coldStartMs, cost });
+    });
+  };
 }

@@ -48,8 +48,6 @@ export interface EdgeScheduleOptions {
  * schedule.fit(line, 0, 0, 8); // { first: 0, count: 6, rows: 6 } for 20 requests of one row due at 50
  * schedule.reserve(0, 2); // the replica is now busy until 19, the uplink until 2
  * schedule.dueAtMs(0, 2); // 15: two more rows sent then reach the replica at 19
- * schedule.answerAtMs(0, 2); // 36
- * schedule.reset(); // back to what `start` forecast
  */
 export class EdgeSchedule {
   readonly profile: TargetProfile;
@@ -116,11 +114,7 @@ export class EdgeSchedule {
     this.#edge.sent(id, rows, this.#service, this.profile.uploadMs[rows] as number, formedAtMs);
   }
 
-  /**
-   * Learn from a batch that has come back.
-   *
-   * @returns true when the edge or its link was found to have changed for good
-   */
+  /** @returns true when the edge or its link was found to have changed for good */
   ended({ id, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs } = times ?? {};
     const isReachKnown = serviceMs !== undefined && serverQueuedMs !== undefined;

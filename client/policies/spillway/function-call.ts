@@ -18,8 +18,6 @@ export interface FunctionCall {
 }
 
 /**
- * Chooses a call of that size.
- *
  * @param callAtMs when the call's upload could begin
  *
  * @example Requests due at 100, 120 and 140 ms, two of them overflow, and a call costs as much as it serves:

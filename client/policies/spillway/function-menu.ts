@@ -186,11 +186,7 @@ export class FunctionMenu {
     this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
   }
 
-  /**
-   * Learn from a call that has come back.
-   *
-   * @returns true when a size or the link was found to have changed for good
-   */
+  /** @returns true when a size or the link was found to have changed for good */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.

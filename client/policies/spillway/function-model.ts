@@ -111,8 +111,6 @@ export class FunctionModel {
   }
 
   /**
-   * Learn from a call that was answered.
-   *
    * @param isLate whether an answer was late for another reason than a cold start
    * @returns true when the size was found to have become slower or faster for good
    */

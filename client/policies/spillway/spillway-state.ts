@@ -71,11 +71,7 @@ export class SpillwayState {
     this.#rate.arrived(rows, nowMs);
   }
 
-  /**
-   * Make a plan if one is due.
-   *
-   * @returns true when one was made
-   */
+  /** @returns true when a plan was due and was made */
   plan(nowMs: number): boolean {
     if (!this.planner.isDue(nowMs)) return false;
     this.#rate.advance(nowMs);
