@@ -111,7 +111,8 @@ export class EdgeSchedule {
   }
 
   sent({ id, rows, formedAtMs }: SentBatch): void {
-    this.#edge.sent(id, rows, this.#service, this.profile.uploadMs[rows] as number, formedAtMs);
+    const known = Math.min(rows, this.profile.maxBatchRows);
+    this.#edge.sent(id, known, this.#service, this.profile.uploadMs[known] as number, formedAtMs);
   }
 
   /** @returns true when the edge or its link was found to have changed for good */
@@ -122,6 +123,7 @@ export class EdgeSchedule {
     const hasLinkDrifted = this.#edge.ended(id, endedAtMs, reachedMs);
     if (serviceMs === undefined) return hasLinkDrifted;
     this.#margin.observe(late > 0);
+    if (rows > this.profile.maxBatchRows) return hasLinkDrifted;
     return this.#service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 
