@@ -77,13 +77,13 @@ describe("replay --compare", () => {
       `--compare names "cheapest"; allowed: all, or some of fixed, edge-only`,
     ],
     [["--compare", "fixed,"], `--compare names ""`],
-    [["--compare", "all", "--log", join(folder, "log")], "--log is of one policy"],
+    [["--compare", "all", "--log", join(folder, "log")], "--log is for one policy"],
     [["--compare", "--policy", "fixed"], "--policy is fixed, but --compare names the policies"],
     [
       ["--policy", "spillway", "--tune"],
       "--tune with --policy spillway, which has no parameters; allowed: fixed",
     ],
-    [["--policy", "fixed", "--without", "drift"], "--without is of the policy spillway; asked is fixed"],
+    [["--policy", "fixed", "--without", "drift"], "--without is for the policy spillway; given: fixed"],
     [["--from", "1000000"], "has no request from 1000000 s"],
   ])("ends with status 2 and one clear line for %j", (flags, message) => {
     const { status, stdout, stderr } = replay(...flags);
