@@ -39,7 +39,7 @@ the name of a sheet or the path of a file of your own.
 \`\`\`sh
 npx spillway prices
 npx spillway prices --sheet alibaba-fc-cn-2026 --functions small=0.5x1024,large=2x4096 --duration 0.1 --batch 8
-npx spillway prices --sheet alibaba-fc-cn-2026 --vcpu 1 --memory 2048 --duration 0.2 --calls 1000000000
+npx spillway prices --sheet alibaba-fc-cn-2026 --functions only=1x2048 --duration 0.2 --calls 1000000000
 npx spillway prices --sheet alibaba-fc-cn-2026 --gpu ada:16 --duration 0.051 --rate 100 --hours 720 --json
 \`\`\`
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { policyNames } from "../policies/registry.ts";
 import { functionName } from "../../serverless/prices/fc-limits.ts";
-import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
+import { defaultFunctions, functionMenu } from "../../serverless/prices/function-menu.ts";
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 
@@ -93,24 +93,15 @@ export const daemonOptions = z.strictObject({
   edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
-    .optional()
+    .prefault(defaultFunctions)
     .describe(
-      "functions of several sizes: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
+      "functions by name and size: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
     ),
-  function: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("name of the only function in Function Compute (default: spillway)"),
   fcEndpoint: z
     .string()
     .min(1)
     .default("http://127.0.0.1:9000")
     .describe("Function Compute: ACCOUNT.REGION.fc.aliyuncs.com, or the local function host"),
-  functionUrl: z
-    .url()
-    .optional()
-    .describe("reach the only function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
   functionAuth: z
     .enum(["none", "bearer", "acs3"])
     .default("none")
@@ -119,8 +110,6 @@ export const daemonOptions = z.strictObject({
         " FUNCTION_BEARER_TOKEN; acs3: signed with the access key of Alibaba Cloud (HTTP trigger)",
     ),
   serverlessCalls: z.number().int().min(1).default(100).describe("most calls of a function at once"),
-  memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
   prices: z
     .string()
     .default("alibaba-fc-cn-2026")

@@ -1,7 +1,7 @@
 /** The options of the function host. */
 import { z } from "zod";
 import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
-import { functionMenu, functionSize } from "../prices/function-menu.ts";
+import { defaultFunctions, functionMenu } from "../prices/function-menu.ts";
 import type { ColdStart } from "./instances/cold-start.ts";
 import { defaultScaling } from "./instances/scaling.ts";
 
@@ -23,10 +23,7 @@ const positive = (max: number): z.ZodNumber => z.number().positive().max(max);
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
-  functions: functionMenu.optional().describe("functions of several sizes: NAME=VCPUxMIB,..."),
-  function: z.string().min(1).optional().describe("name of the single function (default: spillway)"),
-  memory: functionSize.memory.optional().describe("memory of the single function, in MiB (default: 1024)"),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the single function (default: 0.5)"),
+  functions: functionMenu.prefault(defaultFunctions).describe("functions to run: NAME=VCPUxMIB,..."),
   functionTimeout: positive(maxTimeoutS.call).default(60).describe("longest time of one call, in seconds"),
   maxInstances: whole(1, 64)
     .default(4)
