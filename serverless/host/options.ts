@@ -1,5 +1,6 @@
 /** The options of the function host. */
 import { z } from "zod";
+import { positive, priceSheet, whole } from "../../base/program/option-fields.ts";
 import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
 import { defaultFunctions, functionMenu } from "../prices/function-menu.ts";
 import type { ColdStart } from "./instances/cold-start.ts";
@@ -16,9 +17,6 @@ const coldStartText = z.string().transform((given, context): ColdStart => {
   context.addIssue("MS, or MEDIAN,P99 with 0 < MEDIAN <= P99; at most 600000 ms");
   return z.NEVER;
 });
-
-const whole = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
-const positive = (max: number): z.ZodNumber => z.number().positive().max(max);
 
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
@@ -68,10 +66,7 @@ export const functionHostOptions = z.strictObject({
     .string()
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
-  prices: z
-    .string()
-    .default("alibaba-fc-cn-2026")
-    .describe("price sheet: a name, or the path of a JSON file"),
+  prices: priceSheet.describe("price sheet: a name, or the path of a JSON file"),
 });
 
 export type FunctionHostProgramOptions = z.output<typeof functionHostOptions>;
