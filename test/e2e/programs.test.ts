@@ -99,7 +99,7 @@ describe("the command line", () => {
     [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
     [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
     [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
-    [["functions", "--functions", "a=1x512", "--vcpu", "1"], /--vcpu applies to a single function/],
+    [["functions", "--vcpu", "1"], /unknown option '--vcpu'/],
   ])("ends with status 2 and one clear line for %j", async (flags, message) => {
     const { status, stderr } = await run(...flags);
     expect(status).toBe(2);
