@@ -12,7 +12,7 @@ export interface RequestedOutput {
 }
 
 export interface InferRequest {
-  id?: string;
+  id?: string | undefined;
   parameters: Parameters;
   /** One or more, with different names. */
   inputs: Tensor[];
@@ -22,9 +22,9 @@ export interface InferRequest {
 
 export interface InferResponse {
   modelName: string;
-  modelVersion?: string;
+  modelVersion?: string | undefined;
   /** The id of the request, if it had one. */
-  id?: string;
+  id?: string | undefined;
   parameters: Parameters;
   outputs: Tensor[];
 }

@@ -17,9 +17,7 @@ const known = ["config", "spillway_zip", "spillway_sha256", "spillway_md5"];
 
 /**
  * The change in the parameters of a load request: `config` and `file:VERSION/NAME` as Triton has them, and
- * `spillway_zip` with `spillway_sha256` or `spillway_md5`.
- *
- * @throws ProtocolError that names the parameter
+ * `spillway_zip` with `spillway_sha256` or `spillway_md5`. Throws a ProtocolError that names the parameter.
  */
 export function readChange(parameters: Parameters): ModelChange {
   const files = new Map<string, Buffer>();

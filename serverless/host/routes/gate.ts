@@ -78,12 +78,7 @@ export class Gate {
     });
   }
 
-  /**
-   * For routes that check who asks themselves.
-   *
-   * @param checkHead is called before the body is read
-   * @param checkBody is called after it
-   */
+  /** For routes that check who asks themselves: the head before the body is read, and the body after. */
   checked(maxBytes: number, checkHead: Check = () => {}, checkBody: Check = () => {}): Middleware {
     return createMiddleware<HostEnv>(async (context, next) => {
       checkHeadSize(context.req.raw);
