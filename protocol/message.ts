@@ -4,8 +4,6 @@ import { ProtocolError } from "./errors.ts";
 import { showValue } from "../base/error-text.ts";
 import type { Parameters, Tensor } from "./tensor.ts";
 
-export type { Parameters } from "./tensor.ts";
-
 export interface RequestedOutput {
   name: string;
   parameters?: Parameters;

@@ -1,6 +1,6 @@
 /** What a V2 load request asks for beyond loading what the repository has: other settings, files, or a zip. */
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { Parameters } from "../../protocol/message.ts";
+import type { Parameters } from "../../protocol/tensor.ts";
 import { type ModelConfig, readModelConfig } from "../models/model-config.ts";
 import { type Digest, readDigest } from "./fetch-zip.ts";
 
