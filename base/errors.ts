@@ -105,6 +105,9 @@ export const errorKinds = {
 
 export type ErrorCode = keyof typeof errorKinds;
 
+/** Errors of calls that were not made, because this side does not allow them now. */
+export const refusals: ReadonlySet<ErrorCode> = new Set(["spend_cap_reached", "calls_open"]);
+
 /**
  * The one error class at promise and HTTP borders. Test `code`, never the message.
  *
@@ -149,5 +152,6 @@ export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefi
 
 function weight({ code, retryable }: SpillwayError): number {
   if (!retryable) return 0;
-  return code === "target_throttled" ? 2 : 1;
+  if (refusals.has(code)) return 1;
+  return code === "target_throttled" ? 3 : 2;
 }

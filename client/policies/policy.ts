@@ -67,7 +67,8 @@ export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
 export type Decision =
   /**
-   * Send `count` requests, starting at index `first` (default 0), to the target with that index.
+   * Send `count` requests, starting at index `first` (default 0), to the target with that index. It must
+   * have room (`hasRoom`): to send to a target that is full, or paused because it refuses, is a RangeError.
    * `plannedRows`: the batch size that was aimed at. `giveUpAtMs`: when to give the call up at the latest,
    * unless the target's own time limit for a call comes first; its requests then wait in line again.
    */

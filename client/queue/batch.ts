@@ -13,6 +13,8 @@ export interface QueuedPart<In, Out> extends BatchPart<In> {
 
 export interface Batch<In, Out> extends SentBatch {
   readonly state: TargetState<In, Out>;
+  /** Whether a call of functions with one of its requests failed before. */
+  readonly isRetry: boolean;
   readonly parts: readonly QueuedPart<In, Out>[];
 }
 
@@ -28,7 +30,7 @@ export function partsOf<In, Out>(
 
 /** The batch in the form in which its target gets it. */
 export function outgoing<In, Out>(
-  { id, key, rows, parts }: Omit<Batch<In, Out>, "state">,
+  { id, key, rows, parts }: Omit<Batch<In, Out>, "state" | "isRetry">,
   giveUpAtMs: number | undefined,
 ): OutgoingBatch<In> {
   const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;

@@ -1,16 +1,10 @@
 /** Explains to the caller why a request was refused at its deadline. */
 import { SpillwayError } from "../../base/errors.ts";
 
-/** What kept a request from being served in time. */
-export interface Obstacles {
-  /** How often it was sent. */
+/** How often a request was sent, and why the last attempt failed. */
+interface Attempted {
   readonly attempts: number;
-  /** Why the last attempt failed. */
   readonly lastFailure: SpillwayError | undefined;
-  /** Why the request may no longer go to functions, or why a target refuses batches now. */
-  readonly refusal: SpillwayError | undefined;
-  /** Why a target is paused now. */
-  readonly pause: SpillwayError | undefined;
 }
 
 /**
@@ -19,10 +13,17 @@ export interface Obstacles {
  *
  * @example
  * const lastFailure = new SpillwayError("target_fault", "it broke");
- * deadlineRefusal({ attempts: 2, lastFailure, refusal: undefined, pause: undefined }).message;
+ * deadlineRefusal({ attempts: 2, lastFailure }, undefined, undefined).message;
  * // "Sent 2 times and failed (it broke); its deadline came before another try."
+ *
+ * @param refusal why the request may no longer go to functions, or why a target does not admit it
+ * @param pause why a target is paused now
  */
-export function deadlineRefusal({ attempts, lastFailure, refusal, pause }: Obstacles): SpillwayError {
+export function deadlineRefusal(
+  { attempts, lastFailure }: Attempted,
+  refusal: SpillwayError | undefined,
+  pause: SpillwayError | undefined,
+): SpillwayError {
   if (lastFailure !== undefined) {
     const times = attempts === 1 ? "once" : `${attempts} times`;
     const then =

@@ -63,6 +63,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   lastFailure: SpillwayError | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
   barredFor: SpillwayError | undefined = undefined;
+  /** Why a target did not admit it last; undefined once it was sent. */
+  notAdmittedFor: SpillwayError | undefined = undefined;
   /** True when a function call that carried it has failed. */
   failedAtFunctions = false;
   inFlight = false;
@@ -110,6 +112,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /** A batch that carried it failed at the target with that index. */
   failed(error: SpillwayError, target: number): void {
     this.lastFailure = error;
+    this.notAdmittedFor = undefined;
     this.failedAtFunctions ||= this.eligible.targets[target]?.kind === "serverless";
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
   }

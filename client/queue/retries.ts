@@ -2,7 +2,7 @@
  * Decides what happens to requests that a target did not answer or did not admit: they wait again, possibly
  * with fewer eligible targets, or they end.
  */
-import { SpillwayError } from "../../base/errors.ts";
+import { refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
 import type { OpenRequests } from "./open-requests.ts";
@@ -40,6 +40,7 @@ export class Retries<In, Out> {
   ): RequestLine<QueuedRequest<In, Out>>[] {
     const { observe } = this.#options;
     if (refusal.code !== "retry_budget_spent") {
+      for (const { request } of parts) request.notAdmittedFor = refusal;
       observe?.({
         kind: "refusal",
         batch: id,
@@ -89,7 +90,8 @@ export class Retries<In, Out> {
   #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
-    request.failed(error, target);
+    if (refusals.has(error.code)) request.notAdmittedFor = error;
+    else request.failed(error, target);
     const { eligible, attempts, deadlineAtMs } = request;
     const mayTry = error.retryable && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);

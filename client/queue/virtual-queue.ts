@@ -18,7 +18,7 @@ import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { Retries } from "./retries.ts";
 import { deadlineRefusal } from "./refusal.ts";
-import type { BatchResult } from "../targets/target.ts";
+import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import { TargetState } from "../targets/target-state.ts";
 import { readyAtMs } from "../targets/target-view.ts";
@@ -209,9 +209,8 @@ export class VirtualQueue<In, Out> {
     const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
     const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs) ?? []);
     for (const request of line.take(count)) {
-      const { attempts, lastFailure, barredFor } = request;
-      const obstacles = { attempts, lastFailure, refusal: barredFor ?? refusal, pause };
-      this.#refuse(request, deadlineRefusal(obstacles), nowMs);
+      const reason = request.barredFor ?? refusal ?? request.notAdmittedFor;
+      this.#refuse(request, deadlineRefusal(request, reason, pause), nowMs);
     }
   }
 
@@ -243,7 +242,8 @@ export class VirtualQueue<In, Out> {
     }
     const { key } = line;
     const parts = partsOf(requests);
-    const batch = { id: this.#batchesFormed, target: index, key, rows, formedAtMs: nowMs, state, parts };
+    const id = this.#batchesFormed;
+    const batch = { id, target: index, key, rows, formedAtMs: nowMs, state, parts, isRetry };
     // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
     const refusal = state.admit(sent, isRetry, nowMs);
@@ -256,11 +256,19 @@ export class VirtualQueue<In, Out> {
     const waitedMs = nowMs - line.oldestArrivalMs();
     line.drop(requests, first);
     for (const request of requests) this.#open.sent(request);
-    state.sent(batch, isRetry);
-    this.#observeBatch(batch, decision, waitedMs);
-    this.#policy.sent?.(batch);
+    state.sent(batch);
+    try {
+      this.#observeBatch(batch, decision, waitedMs);
+      this.#policy.sent?.(batch);
+    } finally {
+      // The batch has left the line: if an observer or the policy throws, it must still be answered.
+      this.#send(batch, sent);
+    }
+  }
+
+  #send(batch: Batch<In, Out>, outgoingBatch: OutgoingBatch<In>): void {
     let ended = false;
-    state.target.send(sent, (result) => {
+    batch.state.target.send(outgoingBatch, (result) => {
       if (ended) return;
       ended = true;
       this.#events.on((endedAtMs) => this.#batchEnded(batch, result, endedAtMs));

@@ -68,8 +68,10 @@ it("waits out a refusal, whatever succeeds meanwhile, and takes it for no failur
   expect(breaker.isFailing).toBe(false);
   expect(breaker.health(99)).toEqual({ kind: "paused", untilMs: 100, isShared: true });
   expect(breaker.health(100)).toEqual({ kind: "healthy" });
-  expect([breaker.refusal(99), breaker.refusal(100)]).toEqual([capped, undefined]);
-  expect([breaker.pauseReason(99), breaker.pauseReason(100)]).toEqual([capped, undefined]);
+  // It says how long it still lasts.
+  const left = new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 1 });
+  expect([breaker.refusal(99), breaker.refusal(100)]).toEqual([left, undefined]);
+  expect([breaker.pauseReason(99), breaker.pauseReason(100)]).toEqual([left, undefined]);
 });
 
 it("pauses for 1 ms after a refusal that says no time, and for the longest of several", () => {
@@ -92,5 +94,6 @@ it("gives a failure as the reason of a pause only while it lasts, and a refusal 
   ]);
   const capped = new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 20 });
   breaker.refused(capped, 10);
-  expect([breaker.pauseReason(20), breaker.pauseReason(40)]).toEqual([capped, broken]);
+  const left = new SpillwayError("spend_cap_reached", "spent", { retryAfterMs: 10 });
+  expect([breaker.pauseReason(20), breaker.pauseReason(40)]).toEqual([left, broken]);
 });

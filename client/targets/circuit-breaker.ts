@@ -9,7 +9,7 @@
  * breaker.health(110).kind; // "probing"
  */
 import type { Random } from "../../base/random.ts";
-import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
+import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { TargetHealth } from "./target-view.ts";
 
 const firstPauseMs = 100;
@@ -66,7 +66,9 @@ export class CircuitBreaker {
 
   /** The refusal that is in force; undefined when there is none. */
   refusal(nowMs: number): SpillwayError | undefined {
-    return this.#refusedUntilMs > nowMs ? this.#refusal : undefined;
+    if (this.#refusal === undefined || this.#refusedUntilMs <= nowMs) return undefined;
+    const { code, message } = this.#refusal;
+    return new SpillwayError(code, message, { retryAfterMs: this.#refusedUntilMs - nowMs });
   }
 
   succeeded(): void {

@@ -12,8 +12,10 @@ export class LearnedFunctions {
   readonly #uploads = new Map<number, LinkUpload>();
   /** By target index. */
   readonly #instances = new Map<number, WarmInstances>();
-  /** Increases with every call that is sent. */
+  /** Grows with each call that is sent or fails. */
   version = 0;
+  /** Each call that ends makes room for another one. */
+  callsEnded = 0;
 
   constructor(link: LinkOptions) {
     this.link = learnedLink(link);
@@ -42,6 +44,8 @@ export class LearnedFunctions {
     const upload = this.#uploads.get(id);
     if (upload === undefined) return false;
     this.#uploads.delete(id);
+    this.callsEnded++;
+    if (reachedMs === undefined) this.version++;
     return this.link.ended(upload, reachedMs);
   }
 }

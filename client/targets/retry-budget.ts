@@ -33,4 +33,9 @@ export class RetryBudget {
   pay(): void {
     this.#balance -= 1;
   }
+
+  /** A call that left did not reach the functions. */
+  undo(isRetry: boolean): void {
+    this.#balance = Math.min(most, this.#balance + (isRetry ? 1 : -earnedByCall));
+  }
 }

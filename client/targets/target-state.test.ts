@@ -12,8 +12,8 @@ it("stays paused when a batch of before comes back that was throttled in part", 
     () => 0,
     new RetryBudget(),
   );
-  const batches = [0, 5].map((formedAtMs) => ({ key: "k", rows: 2, formedAtMs }));
-  for (const batch of batches) state.sent(batch, false);
+  const batches = [0, 5].map((formedAtMs) => ({ key: "k", rows: 2, formedAtMs, isRetry: false }));
+  for (const batch of batches) state.sent(batch);
   const [first, second] = batches as [(typeof batches)[0], (typeof batches)[0]];
   const error = new SpillwayError("target_throttled");
   state.ended(first, { ok: false, error }, 20);

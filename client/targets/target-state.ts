@@ -9,7 +9,7 @@ import type { Random } from "../../base/random.ts";
 import { SlidingQuantile } from "../../base/quantile.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
-import { SpillwayError, worstOf } from "../../base/errors.ts";
+import { refusals, SpillwayError, worstOf } from "../../base/errors.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
@@ -17,6 +17,9 @@ import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 /** How many round trips the predicted latency is based on, and which quantile of them it is. */
 const latencyWindow = 64;
 const latencyQuantile = 0.95;
+/** A batch under way, as the target is told of it. */
+type SentUnderWay = UnderWay & { readonly key: string; readonly isRetry: boolean };
+
 /** Keys whose round trips are remembered; the least recently used key is forgotten beyond that. */
 const maxRememberedKeys = 256;
 
@@ -93,19 +96,25 @@ export class TargetState<In, Out> implements TargetView {
     return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
   }
 
-  sent(batch: UnderWay, isRetry: boolean): void {
+  sent(batch: SentUnderWay): void {
     this.underWay.push(batch);
-    if (isRetry) this.#retries?.pay();
+    if (batch.isRetry) this.#retries?.pay();
     else this.#retries?.earn();
   }
 
   /** A batch has come back. When it was answered only in part, the worst error of the rest counts. */
-  ended(batch: UnderWay & { readonly key: string }, result: BatchResult<Out>, nowMs: number): void {
+  ended(batch: SentUnderWay, result: BatchResult<Out>, nowMs: number): void {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
-    const hasFailed = fault?.retryable === true;
+    // The first call of a split batch was admitted; the calls of its halves may still be refused.
+    const isRefused = fault !== undefined && refusals.has(fault.code);
+    const hasFailed = fault?.retryable === true && !isRefused;
+    if (isRefused) this.#breaker.refused(fault, nowMs);
     if (result.ok && !hasFailed) this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
-    if (hasFailed) this.#failed(fault, batch.formedAtMs, nowMs);
+    if (!hasFailed) return;
+    // A call that found no connection put no load on the functions.
+    if (fault.code === "target_unreachable") this.#retries?.undo(batch.isRetry);
+    this.#failed(fault, batch.formedAtMs, nowMs);
   }
 
   /** The next call starts warm, so a cold start is subtracted; if it is unknown, the latency is not used. */

@@ -12,8 +12,8 @@ it("predicts from warm round trips: without what a cold start took, and without 
   );
   const assumedMs = state.latencyMs("k");
   const answer = (latencyMs: number, coldStartMs: number | undefined): void => {
-    const batch = { key: "k", rows: 1, formedAtMs: 0 };
-    state.sent(batch, false);
+    const batch = { key: "k", rows: 1, formedAtMs: 0, isRetry: false };
+    state.sent(batch);
     state.ended(batch, { ok: true, answers: [1], serviceMs: 5, coldStartMs, cost: 0 }, latencyMs);
   };
   answer(5_000, undefined);

@@ -58,6 +58,9 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     maxInFlight,
     assumedLatencyMs,
     admit: () => {
+      // Left over when something failed between the last batch's admission and its sending.
+      permit?.release();
+      permit = undefined;
       const answer = transport.admit?.();
       if (answer instanceof SpillwayError) return answer;
       permit = answer;
@@ -86,8 +89,10 @@ async function sendBatch(
     unused = undefined;
     try {
       const timeoutMs = untilMs - clock.nowMs();
-      if (timeoutMs <= 0)
+      if (timeoutMs <= 0) {
+        own?.release();
         throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
+      }
       return await sendCall(transport, some, timeoutMs, own);
     } catch (error) {
       const billed = error instanceof BilledFailure ? { cost: error.cost } : {};

@@ -81,7 +81,7 @@ it("decides otherwise where the refusals are not told", () => {
 
 it("cannot be read without a header of the format that the queue writes now", () => {
   expect(() => parseRecord('{"kind":"header","format":"spillway-record/1"}', "old.ndjson")).toThrow(
-    "old.ndjson:1: no header of format spillway-record/2",
+    "old.ndjson:1: format is spillway-record/1; allowed: spillway-record/2",
   );
   expect(() => parseRecord('{"kind":"timer"\n', "cut.ndjson")).toThrow(/^cut\.ndjson:1: /);
 });

@@ -13,6 +13,8 @@ import type { Ticket } from "../../client/queue/request.ts";
 import type { BatchResult, Target } from "../../client/targets/target.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 
+const recordFormat = "spillway-record/2";
+
 /** What the queue and its policy decided. */
 export type RecordedDecision = QueueOutput | PlanRecord;
 
@@ -52,9 +54,9 @@ export function parseRecord(text: string, file: string): RecordedRun {
       throw new Error(`${file}:${index + 1}: not an event of a record: ${line.slice(0, 80)}`);
     return value as RecordHeader | QueueEvent | PlanRecord;
   });
-  if (header?.kind !== "header" || header.format !== "spillway-record/2") {
-    throw new Error(`${file}:1: no header of format spillway-record/2`);
-  }
+  if (header?.kind !== "header") throw new Error(`${file}:1: no header of format ${recordFormat}`);
+  if (header.format !== recordFormat)
+    throw new Error(`${file}:1: format is ${String(header.format)}; allowed: ${recordFormat}`);
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];

@@ -249,3 +249,16 @@ describe("the schedule of an edge", () => {
     expect(scheduleOf(tinyEdge({ rowUploadMs: 0 })).option.uplinkRowsPerMs).toBe(Infinity);
   });
 });
+
+it("takes a batch of more rows than were measured for the largest one that was", () => {
+  const schedule = scheduleOf(tinyEdge());
+  const { maxBatchRows } = schedule.profile;
+  const batch = { id: 0, target: 0, key: "", rows: maxBatchRows + 3, formedAtMs: 0 };
+  schedule.sent(batch);
+  schedule.start(1);
+  const withLarger = schedule.answerAtMs(0, 1);
+  const other = scheduleOf(tinyEdge());
+  other.sent({ ...batch, rows: maxBatchRows });
+  other.start(1);
+  expect(withLarger).toBe(other.answerAtMs(0, 1));
+});

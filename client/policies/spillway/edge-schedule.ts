@@ -114,7 +114,8 @@ export class EdgeSchedule {
   }
 
   sent({ id, rows, formedAtMs }: SentBatch): void {
-    this.#edge.sent(id, rows, this.#service, this.profile.uploadMs[rows] as number, formedAtMs);
+    const known = Math.min(rows, this.profile.maxBatchRows);
+    this.#edge.sent(id, known, this.#service, this.profile.uploadMs[known] as number, formedAtMs);
   }
 
   /**
@@ -129,6 +130,7 @@ export class EdgeSchedule {
     const hasLinkDrifted = this.#edge.ended(id, endedAtMs, reachedMs);
     if (serviceMs === undefined) return hasLinkDrifted;
     if (!this.#options.without.has("margin")) this.#margin.observe(late > 0);
+    if (rows > this.profile.maxBatchRows) return hasLinkDrifted;
     return this.#service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 

@@ -185,3 +185,34 @@ describe("two models at one edge", () => {
     ).toEqual(["served by edge", "served by edge"]);
   });
 });
+
+it("lets a request leave when the call of another model makes room at the functions", () => {
+  const clock = new VirtualClock();
+  const f = new ScriptedTarget(clock, { name: "f", kind: "serverless", maxInFlight: 1, latencyMs: 240 });
+  const target: ProfiledTarget = {
+    name: "f",
+    kind: "serverless",
+    vcpu: 1,
+    memoryMib: 1_024,
+    replicas: 1,
+    link: { rttMs: 0, uplinkMbps: 1_000 },
+    coldStartMs: [],
+    models: Object.fromEntries(
+      ["a", "b"].map((model) => [model, { requestBytes: 1, maxBatch: 1, serviceMs: { "1": [240] } }]),
+    ),
+  };
+  const policy = makePolicy(
+    { name: "spillway", sloQuantile: 0.99, maxWaitMs: 50, targets: [target], prices: smallSheet },
+    1_000,
+    { onPlan: () => {} },
+  );
+  const queue = new VirtualQueue<number, number>({ clock, policy, targets: [f], sloMs: 1_000 });
+  const endedAtMs: Record<string, number> = {};
+  const submit = (key: string): unknown =>
+    queue.submit({ payload: 0, key }, () => (endedAtMs[key] = clock.nowMs()));
+  submit("b []");
+  clock.advanceTo(60);
+  submit("a []");
+  clock.runAll();
+  expect(endedAtMs["a []"]).toBeLessThan((endedAtMs["b []"] as number) + 300);
+});

@@ -54,8 +54,9 @@ export class SpillwayState {
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
-  get version(): number {
+  version(awaitsRoom: boolean): number {
     let { version } = this.#learned.functions;
+    if (awaitsRoom) version += this.#learned.functions.callsEnded;
     for (const edge of this.edges) version += edge.schedule.version;
     return version;
   }

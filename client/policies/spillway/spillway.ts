@@ -89,7 +89,7 @@ class Spillway implements Policy {
 
   decide(view: QueueView): Decision {
     this.#considered = undefined;
-    if (this.#standing?.isStillValid(view, this.#state.version) === true) return this.#standing.decision;
+    if (this.#standing?.isStillValid(view, this.#version) === true) return this.#standing.decision;
     const { isScarce } = this.#known;
     const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
     considered.decision = this.#consider(view, considered);
@@ -101,7 +101,11 @@ class Spillway implements Policy {
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
     this.#standing =
-      decision.kind === "wait" ? new StandingDecision(view, decision, this.#state.version) : undefined;
+      decision.kind === "wait" ? new StandingDecision(view, decision, this.#version) : undefined;
+  }
+
+  get #version(): number {
+    return this.#state.version(this.#known.awaitsRoom);
   }
 
   sent(batch: SentBatch): void {
