@@ -1,7 +1,4 @@
-/**
- * The menu of function sizes as people write it. The same text or list tells the queue which functions to call, and the
- * local host which ones to run.
- */
+/** The menu of function sizes as people write it: for the queue, which calls them, and the host, which runs them. */
 import { z } from "zod";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
@@ -48,10 +45,7 @@ function entriesOf(text: string): unknown[] {
   });
 }
 
-/**
- * `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }`: at least one function, and
- * different names.
- */
+/** `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }` with different names. */
 export const functionMenu = z
   .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly FunctionVariant[] => {
