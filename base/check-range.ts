@@ -3,6 +3,11 @@ export function checkRange(name: string, value: number, isAllowed: boolean, allo
   if (!isAllowed) throw new RangeError(`${name} is ${value}; allowed: ${allowed}`);
 }
 
+/** @throws RangeError unless the value is a finite number that is not negative */
+export function checkAmount(name: string, value: number): void {
+  checkRange(name, value, value >= 0 && value < Infinity, "a finite number of at least 0");
+}
+
 /** @throws RangeError unless the value is an integer from `low` to `high` */
 export function checkInteger(name: string, value: number, low: number, high = Infinity): void {
   const allowed = `an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`;

@@ -12,96 +12,58 @@ interface ErrorKind {
   readonly meaning: string;
 }
 
+/** The same request may succeed on another try or another target. */
+const passing = (status: number, meaning: string): ErrorKind => ({ status, retryable: true, meaning });
+const final = (status: number, meaning: string): ErrorKind => ({ status, retryable: false, meaning });
+
 export const errorKinds = {
-  queue_full: {
-    status: 503,
-    retryable: true,
-    meaning: "The queue holds as many rows or bytes as it may. Retry-After says when to come back.",
-  },
-  queue_starting: {
-    status: 503,
-    retryable: true,
-    meaning: "The queue is measuring its targets and takes nothing yet. Retry-After says when to come back.",
-  },
-  queue_closed: {
-    status: 503,
-    retryable: true,
-    meaning: "The queue is shutting down and takes nothing new.",
-  },
-  deadline_passed: {
-    status: 504,
-    retryable: false,
-    meaning: "The request was still waiting when its deadline came; it was not sent.",
-  },
-  cancelled: { status: 499, retryable: false, meaning: "The caller went away before the answer." },
-  request_rejected: {
-    status: 400,
-    retryable: false,
-    meaning: "The target refused the input (4xx). Sending it again cannot help.",
-  },
-  request_too_large: {
-    status: 413,
-    retryable: false,
-    meaning:
-      "The target takes no body as large as that of this request alone; batches are sent in halves before.",
-  },
-  model_not_found: { status: 404, retryable: false, meaning: "No target knows the model." },
-  target_unreachable: {
-    status: 502,
-    retryable: true,
-    meaning: "No connection to the target, or it was reset.",
-  },
-  target_timeout: {
-    status: 504,
-    retryable: true,
-    meaning: "The target did not answer within the call's time.",
-  },
-  target_throttled: {
-    status: 503,
-    retryable: true,
-    meaning: "The target takes no more calls now (429, or 503 with a throttling code).",
-  },
-  target_unavailable: {
-    status: 503,
-    retryable: true,
-    meaning: "The target answers but cannot serve now (503, or a replica died).",
-  },
-  target_denied: {
-    status: 502,
-    retryable: true,
-    meaning: "The target refused our credentials, or does not know the function; another target may serve.",
-  },
-  target_broken: {
-    status: 502,
-    retryable: true,
-    meaning:
-      "The function does not start, or its process ends during calls (412). Its other sizes may be well.",
-  },
-  answer_rejected: {
-    status: 502,
-    retryable: false,
-    meaning: "The platform refused the function's answer, such as one that is too large (502 BadResponse).",
-  },
-  target_fault: { status: 502, retryable: true, meaning: "The target failed, or its answer made no sense." },
-  spend_cap_reached: {
-    status: 503,
-    retryable: true,
-    meaning:
-      "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
-  },
-  calls_open: {
-    status: 503,
-    retryable: true,
-    meaning:
-      "The function was not called, because as many calls as it may have are open; given-up ones are until they end.",
-  },
-  retry_budget_spent: {
-    status: 503,
-    retryable: true,
-    meaning:
-      "A call of functions failed and was not repeated, because too many were of late; no edge could take it.",
-  },
-} as const satisfies Record<string, ErrorKind>;
+  queue_full: passing(
+    503,
+    "The queue holds as many rows or bytes as it may. Retry-After says when to come back.",
+  ),
+  queue_starting: passing(
+    503,
+    "The queue is measuring its targets and takes nothing yet. Retry-After says when to come back.",
+  ),
+  queue_closed: passing(503, "The queue is shutting down and takes nothing new."),
+  deadline_passed: final(504, "The request was still waiting when its deadline came; it was not sent."),
+  cancelled: final(499, "The caller went away before the answer."),
+  request_rejected: final(400, "The target refused the input (4xx). Sending it again cannot help."),
+  request_too_large: final(
+    413,
+    "The target takes no body as large as that of this request alone; batches are sent in halves before.",
+  ),
+  model_not_found: final(404, "No target knows the model."),
+  target_unreachable: passing(502, "No connection to the target, or it was reset."),
+  target_timeout: passing(504, "The target did not answer within the call's time."),
+  target_throttled: passing(503, "The target takes no more calls now (429, or 503 with a throttling code)."),
+  target_unavailable: passing(503, "The target answers but cannot serve now (503, or a replica died)."),
+  target_denied: passing(
+    502,
+    "The target refused our credentials, or does not know the function; another target may serve.",
+  ),
+  target_broken: passing(
+    502,
+    "The function does not start, or its process ends during calls (412). Its other sizes may be well.",
+  ),
+  answer_rejected: final(
+    502,
+    "The platform refused the function's answer, such as one that is too large (502 BadResponse).",
+  ),
+  target_fault: passing(502, "The target failed, or its answer made no sense."),
+  spend_cap_reached: passing(
+    503,
+    "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
+  ),
+  calls_open: passing(
+    503,
+    "The function was not called, because as many calls as it may have are open; given-up ones are until they end.",
+  ),
+  retry_budget_spent: passing(
+    503,
+    "A call of functions failed and was not repeated, because too many were of late; no edge could take it.",
+  ),
+} satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;
 

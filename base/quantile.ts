@@ -1,4 +1,5 @@
 /** Quantiles: of sorted samples, and of the most recent observations. */
+import { checkInteger, checkRange } from "./check-range.ts";
 
 /**
  * The type-7 quantile, linear between order statistics (Hyndman and Fan 1996, definition 7): the default of R and NumPy.
@@ -10,7 +11,7 @@
  */
 export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): number {
   if (sorted.length === 0) throw new RangeError("there is no sample; at least one is needed");
-  if (!(quantile >= 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: [0, 1]`);
+  checkRange("quantile", quantile, quantile >= 0 && quantile <= 1, "[0, 1]");
   const position = (sorted.length - 1) * quantile;
   const below = Math.floor(position);
   const low = sorted[below] as number;
@@ -41,9 +42,8 @@ export class SlidingQuantile {
    * @throws RangeError when an argument is outside its range
    */
   constructor(window: number, quantile: number) {
-    if (!Number.isInteger(window) || window < 1)
-      throw new RangeError(`window is ${window}; allowed: 1 or more`);
-    if (!(quantile > 0 && quantile <= 1)) throw new RangeError(`quantile is ${quantile}; allowed: (0, 1]`);
+    checkInteger("window", window, 1);
+    checkRange("quantile", quantile, quantile > 0 && quantile <= 1, "(0, 1]");
     this.#window = window;
     this.#quantile = quantile;
     this.#recent = new Float64Array(2 * window);

@@ -1,4 +1,5 @@
 /** Seeded uniform random numbers: the same seed gives the same numbers on every machine. */
+import { checkInteger } from "./check-range.ts";
 
 /** Uniform numbers in [0, 1). */
 export type Random = () => number;
@@ -10,8 +11,7 @@ export type Random = () => number;
  * @throws RangeError when the seed is outside its range
  */
 export function seededRandom(seed: number): Random {
-  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff)
-    throw new RangeError(`seed is ${seed}; allowed: an integer from 0 to 4294967295`);
+  checkInteger("seed", seed, 0, 0xffff_ffff);
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

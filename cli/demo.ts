@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkInstalled } from "../base/optional-package.ts";
-import { throwUsage } from "../base/usage-error.ts";
 import { stopOnSignal } from "../base/program/progress.ts";
 import { embeddedModels } from "../edge/models/repository.ts";
 import { runPrograms } from "../tools/demo/demo-run.ts";
@@ -13,7 +12,7 @@ import { describeDevices, writeDeviceModel } from "../tools/demo/device.ts";
 import type { DemoOptions } from "../tools/demo/options.ts";
 import { say } from "../tools/demo/play-acts.ts";
 import { closingSentence, formatReport, makeReport } from "../tools/demo/report.ts";
-import { createPageFile, type PageFile } from "../replay/files.ts";
+import { createPageFile } from "../replay/files.ts";
 
 /** Tells whether a line of text is upside down. */
 const model = "ocr-cls";
@@ -33,7 +32,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const [models, logPath] = [join(folder, "models"), join(folder, "demo.log")];
   const record = options.record ?? join(folder, "record.ndjson");
   const reportPath = options.report ?? join(folder, "report.html");
-  const page = openPage(reportPath);
+  const page = createPageFile(reportPath);
   const onnxPath = embeddedModels().find(({ name }) => name === model)?.path as string;
   writeDeviceModel(models, { name: model, onnxPath, handlerPath });
   say(`${describeDevices()}\nstarting edge, functions and queue; they log to ${logPath}`);
@@ -60,13 +59,4 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     for (const path of leftovers) rmSync(path, { recursive: true });
   }
   return isRight ? 0 : 1;
-}
-
-/** @throws UsageError when the file cannot be written */
-function openPage(path: string): PageFile {
-  try {
-    return createPageFile(path);
-  } catch (error) {
-    return throwUsage(error);
-  }
 }

@@ -1,10 +1,9 @@
 /** `spillway detect`: finds the change points of a recorded series. */
-import { readFileSync } from "node:fs";
 import { RateDetector } from "../algorithms/changepoint/change-detectors.ts";
 import type { Alarm } from "../algorithms/changepoint/shift-detector.ts";
 import type { DetectOptions } from "../tools/detect/options.ts";
-import { whyUnreadable } from "../base/error-text.ts";
-import { throwUsage, UsageError } from "../base/usage-error.ts";
+import { readTextFile } from "../base/files.ts";
+import { UsageError } from "../base/usage-error.ts";
 import { mapSegmentation } from "../tools/detect/map-segmentation.ts";
 import { parseSeries } from "../tools/detect/series.ts";
 
@@ -17,7 +16,11 @@ interface Detection {
 
 export async function runDetect(options: DetectOptions): Promise<number> {
   const detect = detectorOf(options);
-  const series = readSeries(options);
+  const series = parseSeries(
+    readTextFile(options.series),
+    options.series,
+    options.model === "counts" ? 0 : undefined,
+  );
   const startedNs = process.hrtime.bigint();
   const detection = detect(series);
   const nsPerStep = Number(process.hrtime.bigint() - startedNs) / series.length;
@@ -39,20 +42,6 @@ function watch(counts: readonly number[], detector: RateDetector): Detection {
   const alarms = counts.flatMap((count) => detector.observe(count) ?? []);
   const starts = new Set(alarms.map(({ startIndex }) => startIndex).filter((start) => start > 0));
   return { changepoints: [...starts].sort((a, b) => a - b), alarms };
-}
-
-function readSeries({ series: path, model }: DetectOptions): number[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
-  }
-  try {
-    return parseSeries(text, path, model === "counts" ? 0 : undefined);
-  } catch (error) {
-    throwUsage(error);
-  }
 }
 
 function formatReport(report: Detection & { readonly steps: number; readonly nsPerStep: number }): string {

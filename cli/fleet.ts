@@ -3,13 +3,13 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { logOptions } from "../base/program/log.ts";
 import { stopOnSignal } from "../base/program/progress.ts";
-import { throwUsage, UsageError } from "../base/usage-error.ts";
+import { UsageError } from "../base/usage-error.ts";
 import { daemonOptions } from "../client/daemon/options.ts";
 import { edgeOptions } from "../edge/server/options.ts";
 import { functionHostOptions } from "../serverless/host/options.ts";
 import { fleetStatus, formatStatus, startFleet, stopFleet } from "../tools/fleet/fleet.ts";
 import { readFleetFile } from "../tools/fleet/fleet-file.ts";
-import { FleetFolder, type FleetState } from "../tools/fleet/fleet-state.ts";
+import { FleetFolder } from "../tools/fleet/fleet-state.ts";
 import type { DownOptions, StatusOptions, UpOptions } from "../tools/fleet/options.ts";
 import { isRunning } from "../tools/fleet/processes.ts";
 
@@ -59,7 +59,7 @@ export async function runUp({ file, state, wait }: UpOptions): Promise<number> {
 
 /** Exit status 0 when all are ready, else 1. */
 export async function runStatus({ state, json }: StatusOptions): Promise<number> {
-  const found = stateOf(new FleetFolder(state));
+  const found = new FleetFolder(state).read();
   const statuses = found === undefined ? [] : await fleetStatus(found, Date.now());
   if (json) process.stdout.write(`${JSON.stringify(statuses)}\n`);
   else process.stdout.write(statuses.length === 0 ? "nothing is running\n" : formatStatus(statuses));
@@ -67,15 +67,13 @@ export async function runStatus({ state, json }: StatusOptions): Promise<number>
 }
 
 export async function runDown({ state }: DownOptions): Promise<number> {
-  const folder = new FleetFolder(state);
-  stateOf(folder);
-  if ((await stopFleet(folder, say)) === 0) say("nothing was running");
+  if ((await stopFleet(new FleetFolder(state), say)) === 0) say("nothing was running");
   return 0;
 }
 
 /** Also removes the state of a fleet whose programs have all ended. */
 function refuseSecondUp(folder: FleetFolder): void {
-  const state = stateOf(folder);
+  const state = folder.read();
   if (state === undefined) return;
   if (state.starting !== null && isRunning(state.starting)) {
     throw new UsageError(`another up (pid ${state.starting.pid}) is starting this fleet`);
@@ -86,12 +84,4 @@ function refuseSecondUp(folder: FleetFolder): void {
     throw new UsageError(`already running: ${names}; spillway down stops them`);
   }
   folder.remove();
-}
-
-function stateOf(folder: FleetFolder): FleetState | undefined {
-  try {
-    return folder.read();
-  } catch (error) {
-    throwUsage(error);
-  }
 }

@@ -1,6 +1,6 @@
 /** Runs the local function host. The instances of its functions run the command `function` of this program. */
 import { fileURLToPath } from "node:url";
-import { chosenFunctions, type FunctionVariant } from "../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../serverless/prices/function-menu.ts";
 import { coldStarts } from "../serverless/host/instances/cold-start.ts";
 import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
@@ -20,7 +20,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
   const host = hostOf({
-    functions: chosenFunctions(options).map((chosen) => hostedFunction(chosen, options)),
+    functions: options.functions.map((chosen) => hostedFunction(chosen, options)),
     burst: options.burst,
     growthPerMin: options.growth,
     ...(options.coldStart && { coldStartMs: coldStarts(options.coldStart, options.seed) }),

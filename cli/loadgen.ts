@@ -1,9 +1,6 @@
 /** `spillway loadgen`: sends bodies that suit the model on a schedule or from callers, and prints what came of it. */
-import { writeFileSync } from "node:fs";
-import { whyUnwritable } from "../base/error-text.ts";
-import { InputError } from "../base/input-error.ts";
-import { createProgress, type Progress, progressBar } from "../base/program/progress.ts";
-import { stopOnSignal } from "../base/program/progress.ts";
+import { writeTextFile } from "../base/files.ts";
+import { createProgress, type Progress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { textFile } from "../replay/files.ts";
 import { formatCeiling, measureCeiling } from "../tools/load/ceiling.ts";
@@ -26,11 +23,7 @@ const ceilingSeconds = 5;
 /** Exit status 0 when anything was answered, else 1. Throws UsageError for flags that contradict each other. */
 export async function runLoadgen(options: LoadgenOptions): Promise<number> {
   const stop = stopOnSignal("waiting for the answers that are under way");
-  try {
-    return options.calibrate ? await calibrate(options, stop) : await load(options, stop);
-  } catch (error) {
-    throw error instanceof InputError ? new UsageError(error.message) : error;
-  }
+  return options.calibrate ? calibrate(options, stop) : load(options, stop);
 }
 
 async function calibrate(options: LoadgenOptions, stop: AbortSignal): Promise<number> {
@@ -48,7 +41,7 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   if (model === undefined) throw new UsageError("--model is missing: name of the model");
   const planned = loadOf(options);
   const bodies = await loadBodies({ ...options, url, model });
-  if (histogram !== undefined) write(histogram, "");
+  if (histogram !== undefined) writeTextFile(histogram, "", `--histogram: ${histogram}`);
   const caller = createV2Caller({ url, model, connections: concurrency });
   const first = await caller.send(bodies.next(1));
   if (first.kind === "failed") throw new UsageError(`${url} does not answer for ${model}: ${first.why}`);
@@ -60,7 +53,8 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   await caller.close();
   const result = loadResult(figures, quantile, stop.aborted);
   if (histogram !== undefined) {
-    write(histogram, (histogram.endsWith(".json") ? histogramJson : histogramText)(figures.latency));
+    const text = (histogram.endsWith(".json") ? histogramJson : histogramText)(figures.latency);
+    writeTextFile(histogram, text, `--histogram: ${histogram}`);
   }
   const printed = { url, model, load: planned.kind, ...result };
   process.stdout.write(options.json ? `${JSON.stringify(printed)}\n` : formatLoadResult(result));
@@ -100,12 +94,4 @@ function showProgress(
       const p99 = (latency.quantile(0.99) ?? 0).toFixed(1);
       return `${bar}${answered} answered, ${failed} failed, ${underWay} under way, p99 ${p99} ms`;
     });
-}
-
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UsageError(`--histogram: ${path}: ${whyUnwritable(error)}`);
-  }
 }

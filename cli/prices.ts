@@ -1,6 +1,6 @@
 /** Runs the command `prices`: selects sheets and functions, and prints their prices. */
 import type { FunctionSize } from "../serverless/prices/price.ts";
-import { chosenFunctions } from "../serverless/prices/function-menu.ts";
+import { defaultFunctions, functionMenu } from "../serverless/prices/function-menu.ts";
 import { throwUsage, UsageError } from "../base/usage-error.ts";
 import {
   formatPrices,
@@ -19,8 +19,8 @@ export async function runPrices(options: PricesOptions): Promise<number> {
 }
 
 function listing(options: PricesOptions): string {
-  const { functions, vcpu, memory, gpu, batch, calls, rate, hours } = options;
-  const ofCalls = { functions, vcpu, memory, gpu, batch, calls, rate, hours };
+  const { functions, gpu, batch, calls, rate, hours } = options;
+  const ofCalls = { functions, gpu, batch, calls, rate, hours };
   for (const [flag, value] of Object.entries(ofCalls)) {
     if (value !== undefined) throw new UsageError(`--${flag} needs --duration: the time of a call`);
   }
@@ -32,8 +32,8 @@ function priced(options: PricesOptions): string {
   if (options.sheet === undefined)
     throw new UsageError("--sheet is missing: price sheet by which calls are priced");
   const sheet = readPriceSheet(options.sheet);
-  const { gpu } = options;
-  const functions = chosenFunctions(options).map(({ name, vcpu, memoryMib }) => {
+  const { gpu, functions: menu = functionMenu.parse(defaultFunctions) } = options;
+  const functions = menu.map(({ name, vcpu, memoryMib }) => {
     const size: FunctionSize = gpu === undefined ? { vcpu, memoryMib } : { vcpu, memoryMib, gpu };
     return { name, size };
   });

@@ -1,21 +1,15 @@
 /** `spillway replay`: replays a trace or a record under policies, or checks a record against the queue of today. */
-import { InputError } from "../base/input-error.ts";
-import { UsageError } from "../base/usage-error.ts";
 import { checkRecordFile } from "../replay/command/check-command.ts";
 import { checkSource, type ReplayCommandOptions } from "../replay/command/replay-options.ts";
 import { replayUnderPolicies } from "../replay/command/run-replay.ts";
 
 /** Exit status 0, or 1 when a record does not replay as recorded. Throws UsageError for bad input. */
 export async function runReplay(options: ReplayCommandOptions): Promise<number> {
-  try {
-    checkSource(options);
-    const { record, policy, compare } = options;
-    if (record === undefined || policy !== undefined || compare !== undefined) {
-      await replayUnderPolicies(options);
-      return 0;
-    }
+  checkSource(options);
+  const { record, policy, compare } = options;
+  if (record !== undefined && policy === undefined && compare === undefined) {
     return checkRecordFile({ ...options, record });
-  } catch (error) {
-    throw error instanceof InputError ? new UsageError(error.message) : error;
   }
+  await replayUnderPolicies(options);
+  return 0;
 }

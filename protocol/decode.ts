@@ -19,7 +19,7 @@ export function decodeInferRequest(body: Uint8Array, headerBytes?: number): Infe
   fields.checkFlag(parameters, "binary_data_output", "parameters");
   const id = fields.readOptionalText(json["id"], "id");
   const outputs = readRequestedOutputs(json["outputs"]);
-  return { ...(id !== undefined && { id }), parameters, inputs, ...(outputs.length > 0 && { outputs }) };
+  return { id, parameters, inputs, ...(outputs && { outputs }) };
 }
 
 /** The response in a body; see decodeInferRequest for the parameters and for who owns the memory. */
@@ -30,13 +30,7 @@ export function decodeInferResponse(body: Uint8Array, headerBytes?: number): Inf
   const id = fields.readOptionalText(json["id"], "id");
   const parameters = fields.readParameters(json["parameters"], "parameters");
   const outputs = readTensors(json["outputs"], "outputs", binary);
-  return {
-    modelName,
-    ...(modelVersion !== undefined && { modelVersion }),
-    ...(id !== undefined && { id }),
-    parameters,
-    outputs,
-  };
+  return { modelName, modelVersion, id, parameters, outputs };
 }
 
 /** The JSON of a body, and what follows it; undefined when the body is all JSON. */
@@ -124,8 +118,8 @@ function readShape(value: unknown, place: string): number[] {
   return shape;
 }
 
-function readRequestedOutputs(value: unknown): RequestedOutput[] {
-  if (value === undefined || value === null) return [];
+function readRequestedOutputs(value: unknown): RequestedOutput[] | undefined {
+  if (value === undefined || value === null) return undefined;
   const outputs = readItems(value, "outputs").map((output, index): RequestedOutput => {
     const place = `outputs[${index}]`;
     const json = fields.readObject(output, place);
@@ -135,7 +129,7 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] {
     return Object.keys(parameters).length > 0 ? { name, parameters } : { name };
   });
   checkNames(outputs, "outputs");
-  return outputs;
+  return outputs.length === 0 ? undefined : outputs;
 }
 
 function readItems(value: unknown, place: string): readonly unknown[] {

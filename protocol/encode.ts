@@ -14,11 +14,6 @@ const alignmentBytes = 8;
 /**
  * The body of a request. With `binary`, inputs are sent as binary data and outputs are requested as binary data, unless an
  * output's own binary_data parameter says otherwise. Without it, inputs that JSON cannot state are a ProtocolError.
- *
- * @example
- *   const x = tensorFromNumbers("x", "FP32", [1, 2], [0.5, 1]);
- *   const wire = encodeInferRequest({ parameters: {}, inputs: [x] }, { binary: true });
- *   await fetch(`${url}/v2/models/m/infer`, { method: "POST", headers: wireHeaders(wire), body: wire.body });
  */
 export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
   const parameters = options.binary

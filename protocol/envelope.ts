@@ -14,7 +14,7 @@ export interface EnvelopeCall {
   /** Not empty. */
   model: string;
   /** Default: the server chooses. */
-  version?: string;
+  version?: string | undefined;
   wire: WireBody;
 }
 
@@ -34,11 +34,7 @@ export function packCall(call: EnvelopeCall): Uint8Array {
 export function unpackCall(bytes: Uint8Array): EnvelopeCall {
   const { head, wire } = unpack("call", bytes);
   const version = readOptionalText(head["version"], "call head.version");
-  return {
-    model: readName(head["model"], "call head.model"),
-    ...(version !== undefined && { version }),
-    wire,
-  };
+  return { model: readName(head["model"], "call head.model"), version, wire };
 }
 
 /** Throws a ProtocolError when a field is out of range. */

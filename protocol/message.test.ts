@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type InferRequest, type Parameters, priorityOf, timeoutUsOf } from "./message.ts";
+import { type InferRequest, priorityOf, timeoutUsOf } from "./message.ts";
+import type { Parameters } from "./tensor.ts";
 
 const request = (parameters: Parameters): InferRequest => ({ parameters, inputs: [] });
 

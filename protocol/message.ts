@@ -4,15 +4,13 @@ import { ProtocolError } from "./errors.ts";
 import { showValue } from "../base/error-text.ts";
 import type { Parameters, Tensor } from "./tensor.ts";
 
-export type { Parameters } from "./tensor.ts";
-
 export interface RequestedOutput {
   name: string;
   parameters?: Parameters;
 }
 
 export interface InferRequest {
-  id?: string;
+  id?: string | undefined;
   parameters: Parameters;
   /** One or more, with different names. */
   inputs: Tensor[];
@@ -22,9 +20,9 @@ export interface InferRequest {
 
 export interface InferResponse {
   modelName: string;
-  modelVersion?: string;
+  modelVersion?: string | undefined;
   /** The id of the request, if it had one. */
-  id?: string;
+  id?: string | undefined;
   parameters: Parameters;
   outputs: Tensor[];
 }

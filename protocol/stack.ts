@@ -49,13 +49,9 @@ export function stackKey(request: InferRequest): string {
 }
 
 /**
- * One request with the rows of all, in order. Inputs are in the order of the first request. It has no id, and only the
+ * One request with the rows of all, in order; inputs are in the order of the first request. It has no id, and only the
  * shared parameters. Requests that may not be stacked are a ProtocolError that names both. The data of a single request
  * is not copied.
- *
- * @example
- *   const batch = stackRequests([a, b]); // a has 1 row, b has 2
- *   const [answerToA, answerToB] = splitResponse(await send(batch), [1, 2], [a.id, b.id]);
  */
 export function stackRequests(requests: readonly InferRequest[]): InferRequest {
   const [first] = requests;
@@ -88,16 +84,10 @@ export function splitResponse(
       `splitResponse: rows has ${rows.length} entries and ids ${ids.length}; they must agree`,
     );
   }
-  const wrong = rows.find((count) => !Number.isSafeInteger(count) || count < 1);
-  if (wrong !== undefined)
-    throw new RangeError(`splitResponse: rows has ${wrong}; allowed: positive integers`);
-  const { id: _, ...shared } = response;
-  const outputs = response.outputs.map((output) => splitTensor(output, rows));
-  return ids.map((id, part) => ({
-    ...shared,
-    ...(id !== undefined && { id }),
-    outputs: outputs.flatMap((parts) => parts[part] ?? []),
-  }));
+  const { modelName, modelVersion, parameters } = response;
+  return cutRows(response.outputs, rows).map((outputs, part) => {
+    return { modelName, modelVersion, id: ids[part], parameters, outputs };
+  });
 }
 
 function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
@@ -133,10 +123,10 @@ export function joinRows(parts: readonly (readonly Tensor[])[]): Tensor[] {
 
 /** Tensors cut along the first dimension: part i has rows[i] rows of each. Throws like splitResponse. */
 export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Tensor[][] {
-  const ids = rows.map(() => undefined);
-  return splitResponse({ modelName: "", parameters: {}, outputs: [...tensors] }, rows, ids).map(
-    ({ outputs }) => outputs,
-  );
+  const wrong = rows.find((count) => !Number.isSafeInteger(count) || count < 1);
+  if (wrong !== undefined) throw new RangeError(`cutRows: rows has ${wrong}; allowed: positive integers`);
+  const parts = tensors.map((tensor) => splitTensor(tensor, rows));
+  return rows.map((_, part) => parts.flatMap((each) => each[part] ?? []));
 }
 
 /**

@@ -77,8 +77,6 @@ export function checkTensor(tensor: Tensor, place = placeOf(tensor.name)): void 
 /**
  * A tensor of numbers (0 and 1 for BOOL), copied. FP32 is rounded to nearest; NaN and the infinities are kept. Throws a
  * ProtocolError for values outside the datatype, 64-bit integers beyond 2^53, a wrong count, FP16 and BYTES.
- *
- * @example tensorFromNumbers("x", "INT32", [2, 1], [5, 6])
  */
 export function tensorFromNumbers(
   name: string,
@@ -96,11 +94,7 @@ export function tensorFromNumbers(
   return { name, datatype, shape, data };
 }
 
-/**
- * The elements as numbers, for reading only. ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53.
- *
- * @example Array.from(tensorToNumbers(tensorFromNumbers("x", "INT32", [2], [3, 4]))) // [3, 4]
- */
+/** The elements as numbers, for reading only. ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53. */
 export function tensorToNumbers(tensor: Tensor): ArrayLike<number> & Iterable<number> {
   const { datatype, data } = tensor;
   const place = placeOf(tensor.name);

@@ -15,11 +15,7 @@ interface StatusError extends Error {
   readonly retryAfterS?: number;
 }
 
-/**
- * An empty app that answers its errors the V2 way.
- *
- * @param onFault called with every error that is our own fault (status 500)
- */
+/** An empty app that answers errors the V2 way; `onFault` gets every error that is our own fault (status 500). */
 export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
   const app = new Hono({ strict: false });
   app.use(boundedBody(maxBodyBytes));
@@ -51,12 +47,7 @@ function boundedBody(maxBytes: number): MiddlewareHandler {
   };
 }
 
-/**
- * An inference request or answer as it came.
- *
- * @param header value of `inference-header-content-length`; undefined or null when there is none
- * @throws ProtocolError when the header is not a number of bytes
- */
+/** An inference body with its `inference-header-content-length`. Throws a ProtocolError unless that is a number. */
 export function toWireBody(header: string | string[] | null | undefined, body: ArrayBuffer): WireBody {
   const bytes = new Uint8Array(body);
   if (header === undefined || header === null) return { body: bytes };

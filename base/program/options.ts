@@ -6,13 +6,11 @@
  *
  *     z.enum(["spillway", "fixed"]).default("spillway").meta({ alias: "plan" })
  */
-import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { UsageError } from "../usage-error.ts";
 import { didYouMean } from "../error-text.ts";
-import { whyUnreadable } from "../error-text.ts";
+import { readYamlFile } from "../files.ts";
 
 /** Key of a schema's metadata: the value of its flag when none follows it. */
 const bareValue = "bareValue";
@@ -243,12 +241,7 @@ function parseText(text: string, type: ScalarType): unknown {
 }
 
 function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> {
-  let content: unknown;
-  try {
-    content = parseYaml(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
-  }
+  const content = readYamlFile(path);
   if (content === null) return {};
   if (typeof content !== "object" || Array.isArray(content)) {
     throw new UsageError(`${path}: holds no options; expected lines such as "port: 8000"`);

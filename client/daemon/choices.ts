@@ -1,7 +1,7 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
 import type { Logger } from "pino";
 import { UsageError } from "../../base/usage-error.ts";
-import { chosenFunctions, type FunctionVariant } from "../../serverless/prices/function-menu.ts";
+import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { type DaemonOptions, edgeIn } from "./options.ts";
 
 export type ChosenPolicy =
@@ -53,8 +53,8 @@ export function usedFunctions(
   policy: ChosenPolicy,
   log: Logger,
 ): readonly FunctionVariant[] {
-  const chosen = chosenFunctions(options);
-  if (!options.serverless) return [];
+  const { functions: chosen, serverless } = options;
+  if (!serverless) return [];
   if (policy.name === "spillway" || chosen.length === 1) return chosen;
   log.warn({ function: chosen[0]?.name }, "--policy fixed uses the first function only");
   return chosen.slice(0, 1);

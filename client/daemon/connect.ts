@@ -56,29 +56,18 @@ export function connectTargets(
     servers.push(cappedGet(server, limit));
     return cappedTransport(server, limit);
   });
-  const targets = [
-    ...addresses.map(({ name }, index) =>
-      modelTarget({
-        name,
-        kind: "edge",
-        transport: edges[index] as Transport,
-        maxInFlight: options.edgeCalls,
-        assumedLatencyMs: assumedLatencyMs.edge,
-        callTimeoutMs,
-      }),
-    ),
-    ...functions.map(({ name }, index) =>
-      modelTarget({
-        name,
-        kind: "serverless",
-        transport: capped[index] as Transport,
-        maxInFlight: options.serverlessCalls,
-        assumedLatencyMs: assumedLatencyMs.serverless,
-        callTimeoutMs,
-      }),
-    ),
-  ];
   const all = [...edges, ...capped];
+  const targets = [...addresses, ...functions].map(({ name }, index) => {
+    const kind = index < edges.length ? "edge" : "serverless";
+    return modelTarget({
+      name,
+      kind,
+      transport: all[index] as Transport,
+      maxInFlight: kind === "edge" ? options.edgeCalls : options.serverlessCalls,
+      assumedLatencyMs: assumedLatencyMs[kind],
+      callTimeoutMs,
+    });
+  });
   return {
     edges,
     servers,

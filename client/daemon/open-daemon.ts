@@ -2,11 +2,10 @@
  * Makes a daemon from its options: opens its files, connects its targets, and says how the queue is made once the
  * targets are measured. Everything that touches the world is chosen here.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import type { Logger } from "pino";
-import { whyUnwritable } from "../../base/error-text.ts";
 import { monotonicClock } from "../../base/clock.ts";
-import { UsageError } from "../../base/usage-error.ts";
+import { openToWrite } from "../../base/files.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
@@ -119,10 +118,6 @@ function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => stri
 /** The file of the record. Lines are written at once, so a record is whole up to the moment of a crash. */
 function openRecord(path: string | undefined): { write(line: string): void; close(): void } | undefined {
   if (path === undefined) return undefined;
-  try {
-    const file = openSync(path, "w");
-    return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
-  }
+  const file = openToWrite(path);
+  return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
 }

@@ -1,28 +1,39 @@
 /** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import {
+  optionalText,
+  port,
+  positive,
+  priceSheet,
+  serverUrl,
+  text,
+  whole,
+} from "../../base/program/option-fields.ts";
 import { policyNames } from "../policies/registry.ts";
 import { functionName } from "../../serverless/prices/fc-limits.ts";
-import { functionMenu, functionSize } from "../../serverless/prices/function-menu.ts";
-
-const httpUrl = z.url({ protocol: /^https?$/ });
+import { defaultFunctions, functionMenu } from "../../serverless/prices/function-menu.ts";
 
 /** The parts of `URL` or `NAME=URL`; the names of edges have the same form as those of functions. */
-export function edgeIn(text: string): { readonly name: string | undefined; readonly url: string } {
-  const end = text.indexOf("=");
-  const name = text.slice(0, Math.max(0, end));
-  return functionName.test(name) ? { name, url: text.slice(end + 1) } : { name: undefined, url: text };
+export function edgeIn(given: string): { readonly name: string | undefined; readonly url: string } {
+  const end = given.indexOf("=");
+  const name = given.slice(0, Math.max(0, end));
+  return functionName.test(name) ? { name, url: given.slice(end + 1) } : { name: undefined, url: given };
 }
+
+const edgeAddress = z
+  .string()
+  .refine(
+    (given) => serverUrl.safeParse(edgeIn(given).url).success,
+    "a URL or NAME=URL, such as http://127.0.0.1:8000",
+  );
 
 export const daemonOptions = z.strictObject({
   host: z
     .string()
     .default("127.0.0.1")
     .describe("address to listen on; 0.0.0.0 opens the daemon to the network"),
-  port: z.number().int().min(0).max(65_535).default(8_080).describe("port to listen on; 0 takes a free one"),
-  slo: z
-    .number()
-    .positive()
-    .max(86_400)
+  port: port.default(8_080).describe("port to listen on; 0 takes a free one"),
+  slo: positive(86_400)
     .default(1)
     .describe("service level objective: the longest time from a request's arrival to its answer, in seconds"),
   sloQuantile: z
@@ -45,26 +56,16 @@ export const daemonOptions = z.strictObject({
       "longest time that a request waits to be joined with others, in seconds from its arrival" +
         " (default: as its deadline allows; with --policy fixed: 0.4)",
     ),
-  edgeBatch: z
-    .number()
-    .int()
-    .min(1)
+  edgeBatch: whole(1)
     .optional()
     .describe("rows that a batch for an edge aims at; with --policy fixed only (default: 20)"),
-  serverlessBatch: z
-    .number()
-    .int()
-    .min(1)
+  serverlessBatch: whole(1)
     .optional()
     .describe("rows that a batch for a function aims at; with --policy fixed only (default: 2)"),
-  profile: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "JSON file of measured latencies, as --save-profile writes it; then nothing is measured at start",
-    ),
-  saveProfile: z.string().min(1).optional().describe("file to which what was measured at start is written"),
+  profile: optionalText.describe(
+    "JSON file of measured latencies, as --save-profile writes it; then nothing is measured at start",
+  ),
+  saveProfile: optionalText.describe("file to which what was measured at start is written"),
   calibrate: z
     .number()
     .min(0)
@@ -73,44 +74,22 @@ export const daemonOptions = z.strictObject({
     .describe(
       "longest time that measuring at start takes, in seconds; 0: assume latencies, learn while serving",
     ),
-  models: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("models to measure, with commas between (default: all that the edges list)"),
+  models: optionalText.describe("models to measure, with commas between (default: all that the edges list)"),
   edge: z
-    .array(
-      z
-        .string()
-        .refine(
-          (text) => httpUrl.safeParse(edgeIn(text).url).success,
-          "a URL or NAME=URL, such as http://127.0.0.1:8000",
-        ),
-    )
+    .array(edgeAddress)
     .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
     .describe("URL of an edge server (any V2 server), or NAME=URL"),
-  edgeCalls: z.number().int().min(1).default(16).describe("most batches under way to an edge at once"),
+  edgeCalls: whole(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
-    .optional()
+    .prefault(defaultFunctions)
     .describe(
-      "functions of several sizes: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
+      "functions by name and size: NAME=VCPUxMIB,... and @URL after one that is reached as a V2 server",
     ),
-  function: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("name of the only function in Function Compute (default: spillway)"),
-  fcEndpoint: z
-    .string()
-    .min(1)
+  fcEndpoint: text
     .default("http://127.0.0.1:9000")
     .describe("Function Compute: ACCOUNT.REGION.fc.aliyuncs.com, or the local function host"),
-  functionUrl: z
-    .url()
-    .optional()
-    .describe("reach the only function as a V2 server at this URL (HTTP trigger, Knative, ...) instead"),
   functionAuth: z
     .enum(["none", "bearer", "acs3"])
     .default("none")
@@ -118,62 +97,35 @@ export const daemonOptions = z.strictObject({
       "how calls of functions with a URL prove who sends them; bearer: by the token in" +
         " FUNCTION_BEARER_TOKEN; acs3: signed with the access key of Alibaba Cloud (HTTP trigger)",
     ),
-  serverlessCalls: z.number().int().min(1).default(100).describe("most calls of a function at once"),
-  memory: functionSize.memory.optional().describe("memory of the only function, in MiB (default: 1024)"),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the only function (default: 0.5)"),
-  prices: z
-    .string()
-    .default("alibaba-fc-cn-2026")
-    .describe("price sheet: a name, or the path of a JSON file"),
-  functionTimeout: z
-    .number()
-    .positive()
-    .max(86_400)
+  serverlessCalls: whole(1).default(100).describe("most calls of a function at once"),
+  prices: priceSheet.describe("price sheet: a name, or the path of a JSON file"),
+  functionTimeout: positive(86_400)
     .default(60)
     .describe(
       "time limit that the functions are deployed with, in seconds: a call that was given up may run and cost so long",
     ),
-  maxSpendPerHour: z
-    .number()
-    .positive()
+  maxSpendPerHour: positive()
     .optional()
     .describe(
       "most money that functions may cost in any hour, in the price sheet's currency (default: no limit)",
     ),
-  maxSpendPerDay: z
-    .number()
-    .positive()
+  maxSpendPerDay: positive()
     .optional()
     .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
-  spendFile: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("file that keeps the money spent, so that the limits hold over restarts"),
-  adminToken: z
-    .string()
+  spendFile: optionalText.describe("file that keeps the money spent, so that the limits hold over restarts"),
+  adminToken: text
     .min(16)
     .optional()
     .describe(
       "bearer token for /admin/spend and /metrics (default: only programs on this machine may ask them)",
     ),
-  callTimeout: z
-    .number()
-    .positive()
-    .max(3_600)
+  callTimeout: positive(3_600)
     .default(10)
     .describe("longest time that one batch may take at its target, in seconds from when it is sent"),
-  maxRows: z.number().int().min(1).default(10_000).describe("most rows that wait; more are refused with 503"),
-  maxMib: z
-    .number()
-    .positive()
-    .default(1_024)
-    .describe("most MiB of requests held; more are refused with 503"),
-  maxBodyMib: z.number().positive().max(2_048).default(64).describe("largest request body taken, in MiB"),
-  record: z
-    .string()
-    .optional()
-    .describe("file to which every event and decision is written, as lines of JSON"),
+  maxRows: whole(1).default(10_000).describe("most rows that wait; more are refused with 503"),
+  maxMib: positive().default(1_024).describe("most MiB of requests held; more are refused with 503"),
+  maxBodyMib: positive(2_048).default(64).describe("largest request body taken, in MiB"),
+  record: optionalText.describe("file to which every event and decision is written, as lines of JSON"),
 });
 
 export type DaemonOptions = z.output<typeof daemonOptions>;

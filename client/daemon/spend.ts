@@ -5,11 +5,12 @@
  * stops calling functions.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { whyUnreadable, whyUnwritable } from "../../base/error-text.ts";
+import { whyUnwritable } from "../../base/error-text.ts";
+import { readIfThere } from "../../base/files.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { DaemonOptions } from "./options.ts";
 import { type SavedSpend, SpendCap } from "../targets/spend-cap.ts";
@@ -111,13 +112,8 @@ export function openSpendFile(path: string, currency: string, onTaken: () => voi
 }
 
 function read(path: string): z.output<typeof spendFileSchema> | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new UsageError(`--spend-file: ${path}: ${whyUnreadable(error)}`);
-  }
+  const text = readIfThere(path, `--spend-file: ${path}`);
+  if (text === undefined) return undefined;
   try {
     return spendFileSchema.parse(JSON.parse(text));
   } catch {

@@ -3,6 +3,7 @@
  * oldest request has waited for the timeout, or when the earliest deadline leaves no more time. It plans
  * nothing, so it is the baseline against which better policies are measured.
  */
+import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, type ReleaseReason, requestsWithin } from "./policy.ts";
 
@@ -23,12 +24,8 @@ export interface FixedPlan {
  * policy.decide(view); // { kind: "dispatch", count: 20, target: 0, plannedRows: 20, reason: "full" }
  */
 export function fixedPolicy(plan: FixedPlan): Policy {
-  for (const rows of plan.batchRows) {
-    if (!Number.isInteger(rows) || rows < 1) {
-      throw new RangeError(`batchRows holds ${rows}; allowed: integers of at least 1`);
-    }
-  }
-  if (!(plan.timeoutMs >= 0)) throw new RangeError(`timeoutMs is ${plan.timeoutMs}; allowed: 0 or more`);
+  for (const rows of plan.batchRows) checkInteger("batchRows", rows, 1);
+  checkRange("timeoutMs", plan.timeoutMs, plan.timeoutMs >= 0, "0 or more");
   let batchesSent = 0;
   return {
     name: "fixed",

@@ -92,14 +92,7 @@ export type Decision =
  * same decisions. `decide` is pure: asked twice, it answers the same twice. Only the other methods change
  * anything.
  *
- * @example A policy that sends each request alone to the first target:
- * const first: Policy = {
- *   name: "first",
- *   decide: ({ nowMs, targets: [target] }) =>
- *     target !== undefined && hasRoom(target, nowMs)
- *       ? { kind: "dispatch", count: 1, target: 0, plannedRows: 1, reason: "full" }
- *       : { kind: "wait", untilMs: nowMs + 10 },
- * };
+ * `examples/02-own-policy.mjs` is a policy that runs.
  */
 export interface Policy {
   readonly name: string;

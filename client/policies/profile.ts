@@ -3,6 +3,7 @@
  * header, and a policy's inputs are made from it. Its times have the form that a scenario of a replay has.
  */
 import { z } from "zod";
+import { InputError } from "../../base/input-error.ts";
 
 const ms = z.number().min(0);
 
@@ -61,19 +62,19 @@ export type ProfiledTarget = Profile["targets"][number];
  * targets[0].models["ocr-cls"].maxBatch; // 16
  *
  * @param file name of the profile, for messages
- * @throws Error that names the file and the field, or says why the text is not JSON
+ * @throws InputError that names the file and the field, or says why the text is not JSON
  */
 export function parseProfile(text: string, file: string): Profile {
   let content: unknown;
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
+    throw new InputError(file, "", (error as Error).message);
   }
   const result = profile.safeParse(content);
   if (result.success) return result.data;
   const [{ path, message } = { path: [], message: "" }] = result.error.issues;
-  throw new Error(`${file}: ${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
+  throw new InputError(file, "", `${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What the headers of a function's reply tell: how long the call ran, what is billed, whether it was a cold start. */
+import { Lru } from "../../base/lru.ts";
 
 /** By names in lower case. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -8,15 +9,13 @@ const maxInstances = 4_096;
 
 /** Tells whether an instance was seen before. Forgets the one that was not seen for longest. */
 export class SeenInstances {
-  readonly #ids = new Set<string>();
+  readonly #known = new Lru<string, true>(maxInstances);
 
   /** Notes an instance. Returns true when it was not known. */
   isNew(id: string): boolean {
-    // Deleted first, so that the set stays in the order of use.
-    const wasKnown = this.#ids.delete(id);
-    this.#ids.add(id);
-    if (this.#ids.size > maxInstances) this.#ids.delete(this.#ids.values().next().value as string);
-    return !wasKnown;
+    const isNew = this.#known.get(id) === undefined;
+    this.#known.set(id, true);
+    return isNew;
   }
 }
 

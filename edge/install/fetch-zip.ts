@@ -1,13 +1,12 @@
 /** Fetches a zip from a path or a URL into a file: bounded, guarded, and checked against its digest as it comes. */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, statSync } from "node:fs";
-import { get as httpGet, type IncomingMessage } from "node:http";
-import { get as httpsGet } from "node:https";
+import { createReadStream, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { Agent, request } from "undici";
 import { isPrivateAddress, publicLookup } from "./guarded-address.ts";
+import { writeBounded } from "./unpack-zip.ts";
 
 export interface FetchLimits {
   /** Hosts that may have private addresses and may be asked without TLS. */
@@ -26,10 +25,7 @@ const digestBytes = { sha256: 32, md5: 16 } as const;
 /** Longest time that a host may send nothing. */
 const idleTimeoutMs = 30_000;
 
-/**
- * @param text hexadecimal or base64
- * @throws Error when it is neither, or has another length than the algorithm's digests
- */
+/** A digest in hexadecimal or base64. Throws an Error when it is neither, or has another length. */
 export function readDigest(algorithm: Digest["algorithm"], text: string): Digest {
   const length = digestBytes[algorithm];
   const isHex = new RegExp(`^[0-9a-f]{${2 * length}}$`, "i").test(text);
@@ -39,10 +35,7 @@ export function readDigest(algorithm: Digest["algorithm"], text: string): Digest
   throw new Error(`${algorithm} is "${shown}"; allowed: ${length} bytes in hexadecimal or base64`);
 }
 
-/**
- * @param source an absolute path, or a URL, which needs a digest
- * @throws Error that names the source and what is wrong or allowed
- */
+/** Takes an absolute path, or a URL with a digest. Throws an Error that names the source and what is wrong. */
 export async function fetchZip(
   source: string,
   digest: Digest | undefined,
@@ -53,17 +46,8 @@ export async function fetchZip(
     throw new Error(`${source}: a URL needs a sha256 or md5 of the zip`);
   const bytes = isAbsolute(source) ? openFile(source) : await download(source, limits);
   const hash = digest && createHash(digest.algorithm);
-  let count = 0;
-  const checked = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-    for await (const chunk of chunks) {
-      count += chunk.length;
-      if (count > limits.maxBytes)
-        throw new Error(`${source} is too large; allowed: at most ${limits.maxBytes} bytes`);
-      hash?.update(chunk);
-      yield chunk;
-    }
-  };
-  await pipeline(bytes, checked, createWriteStream(into, { flags: "wx" }));
+  const tooMuch = `${source} is too large; allowed: at most ${limits.maxBytes} bytes`;
+  await writeBounded(bytes, into, limits.maxBytes, tooMuch, hash);
   const found = hash?.digest();
   if (digest === undefined || found?.equals(digest.bytes) === true) return;
   const [got, wanted] = [found?.toString("hex"), digest.bytes.toString("hex")];
@@ -76,7 +60,7 @@ function openFile(path: string): Readable {
   throw new Error(`${path} is not a file`);
 }
 
-function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Promise<Readable> {
+async function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Promise<Readable> {
   const url = URL.canParse(source) ? new URL(source) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new Error(
@@ -90,24 +74,20 @@ function download(source: string, { allowedHosts, maxBytes }: FetchLimits): Prom
   // A name is checked when it is looked up for the connection; an address is never looked up.
   if (!isAllowed && isIP(host) !== 0 && isPrivateAddress(host))
     throw new Error(`${source}: ${host} is not public; --model-hosts allows hosts by name`);
-  return new Promise((resolve, reject) => {
-    const options = { timeout: idleTimeoutMs, ...(!isAllowed && { lookup: publicLookup }) };
-    const get = url.protocol === "https:" ? httpsGet : httpGet;
-    const request = get(url, options, (answer: IncomingMessage) => {
-      const length = Number(answer.headers["content-length"] ?? 0);
-      if (answer.statusCode === 200 && length <= maxBytes) {
-        resolve(answer);
-        return;
-      }
-      request.destroy();
-      // Redirects are not followed, because nobody has checked where they lead.
-      const why =
-        answer.statusCode === 200
-          ? `the zip has ${length} bytes; allowed: at most ${maxBytes}`
-          : `the host answered with status ${answer.statusCode}; allowed: 200`;
-      reject(new Error(`${source}: ${why}`));
-    });
-    request.on("timeout", () => request.destroy(new Error(`nothing came for ${idleTimeoutMs / 1_000} s`)));
-    request.on("error", (error) => reject(new Error(`${source}: ${error.message}`, { cause: error })));
+  const timeouts = { headersTimeout: idleTimeoutMs, bodyTimeout: idleTimeoutMs };
+  const connect = { timeout: idleTimeoutMs, ...(!isAllowed && { lookup: publicLookup }) };
+  const { statusCode, headers, body } = await request(url, {
+    dispatcher: new Agent({ connect, ...timeouts }),
+  }).catch((error: Error) => {
+    throw new Error(`${source}: ${error.message}`, { cause: error });
   });
+  const length = Number(headers["content-length"] ?? 0);
+  if (statusCode === 200 && length <= maxBytes) return body;
+  body.on("error", () => {}).destroy();
+  // Redirects are not followed, because nobody has checked where they lead.
+  const why =
+    statusCode === 200
+      ? `the zip has ${length} bytes; allowed: at most ${maxBytes}`
+      : `the host answered with status ${statusCode}; allowed: 200`;
+  throw new Error(`${source}: ${why}`);
 }

@@ -1,6 +1,6 @@
 /** What a V2 load request asks for beyond loading what the repository has: other settings, files, or a zip. */
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { Parameters } from "../../protocol/message.ts";
+import type { Parameters } from "../../protocol/tensor.ts";
 import { type ModelConfig, readModelConfig } from "../models/model-config.ts";
 import { type Digest, readDigest } from "./fetch-zip.ts";
 
@@ -17,9 +17,7 @@ const known = ["config", "spillway_zip", "spillway_sha256", "spillway_md5"];
 
 /**
  * The change in the parameters of a load request: `config` and `file:VERSION/NAME` as Triton has them, and
- * `spillway_zip` with `spillway_sha256` or `spillway_md5`.
- *
- * @throws ProtocolError that names the parameter
+ * `spillway_zip` with `spillway_sha256` or `spillway_md5`. Throws a ProtocolError that names the parameter.
  */
 export function readChange(parameters: Parameters): ModelChange {
   const files = new Map<string, Buffer>();

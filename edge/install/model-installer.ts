@@ -104,7 +104,7 @@ function stagedModel(
 ): ModelFile {
   const [onnx, module] = [join(from, "model.onnx"), handlerIn(from)];
   if (existsSync(onnx)) return onnxModel(name, version, onnx, module, config);
-  return { name, version, path: module as string, ...(config !== undefined && { config }) };
+  return { name, version, path: module as string, config };
 }
 
 interface VersionFolder {
@@ -114,11 +114,7 @@ interface VersionFolder {
   readonly version: number;
 }
 
-/**
- * The version in unpacked files. People zip a model's folder, its content, or the content of a version's folder.
- *
- * @throws Error when there is no model in any of these places
- */
+/** The version in unpacked files: people zip a model's folder, its content, or the content of a version's folder. */
 async function versionFolderIn(files: string): Promise<VersionFolder> {
   const top = topOf(files);
   if (holdsModel(top)) return { from: top, version: 0 };

@@ -1,4 +1,5 @@
 /** Unpacks a zip from a stranger: nothing outside its folder, no links, and no more bytes than allowed. */
+import type { Hash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
@@ -40,8 +41,8 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
       }
       const allowed = Math.min(bytesLeft, Math.max(anyRatioBytes, entry.compressedSize * highestRatio));
       await mkdir(dirname(path), { recursive: true });
-      const stream = await zip.openReadStreamPromise(entry);
-      bytesLeft -= await writeBounded(stream, path, allowed, entry.fileName);
+      const tooMuch = `"${entry.fileName}" in the zip unpacks to too much; allowed: at most ${allowed} bytes`;
+      bytesLeft -= await writeBounded(await zip.openReadStreamPromise(entry), path, allowed, tooMuch);
       if (limits.keepExecutable === true && ((entry.externalFileAttributes >>> 16) & ownerMayRun) !== 0) {
         await chmod(path, 0o755);
       }
@@ -66,13 +67,20 @@ function pathOf(entry: Entry, folder: string): string {
   return path;
 }
 
-async function writeBounded(stream: Readable, path: string, maxBytes: number, name: string): Promise<number> {
+/** Writes a new file and returns how many bytes it has; more than allowed are an Error with the message `tooMuch`. */
+export async function writeBounded(
+  stream: Readable,
+  path: string,
+  maxBytes: number,
+  tooMuch: string,
+  hash?: Hash,
+): Promise<number> {
   let bytes = 0;
   const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     for await (const chunk of chunks) {
       bytes += chunk.length;
-      if (bytes > maxBytes)
-        throw new Error(`"${name}" in the zip unpacks to too much; allowed: at most ${maxBytes} bytes`);
+      if (bytes > maxBytes) throw new Error(tooMuch);
+      hash?.update(chunk);
       yield chunk;
     }
   };

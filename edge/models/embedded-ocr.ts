@@ -61,5 +61,5 @@ export function embeddedOcr(): ModelFile[] {
 
 function model(name: string, version: string, path: string, settings: object): ModelFile {
   const config = readModelConfig(settings, `embedded model ${name}`);
-  return { name, version, path, config, ...(config.handler !== undefined && { handler: config.handler }) };
+  return { name, version, path, config, handler: config.handler };
 }

@@ -57,12 +57,7 @@ export const modelConfig = z.strictObject({
 
 export type ModelConfig = Readonly<z.output<typeof modelConfig>>;
 
-/**
- * The settings in a parsed document, with defaults.
- *
- * @param place where it comes from, such as the path of the file; every message begins with it
- * @throws Error with a line for each fault
- */
+/** The settings in a document from `place`, with defaults. Throws an Error with a line for each fault. */
 export function readModelConfig(document: unknown, place: string): ModelConfig {
   return Object.freeze(parseSettings(modelConfig, document, place));
 }

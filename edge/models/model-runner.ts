@@ -12,11 +12,11 @@ export interface ModelFile {
   /** Path of the ONNX file, or of the handler module or `config.yaml` of a model without one. */
   readonly path: string;
   /** The name of a built-in handler, or the path of a handler module. */
-  readonly handler?: string;
+  readonly handler?: string | undefined;
   /** By input: a shape of one row that suits the model where it leaves dimensions open. */
   readonly exampleShapes?: Readonly<Record<string, readonly number[]>>;
   /** Its `config.yaml`; absent for the defaults. */
-  readonly config?: ModelConfig;
+  readonly config?: ModelConfig | undefined;
 }
 
 /** What a run gave. */
@@ -60,11 +60,7 @@ export interface ModelRunner {
   readonly metadata: ModelMetadata | undefined;
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
   ready(): Promise<void>;
-  /**
-   * Called before a body of that many bytes is read.
-   *
-   * @throws ProtocolError when `run` would reject it, because the queue is full or nothing can run it
-   */
+  /** Called before a body is read. Throws a ProtocolError when `run` would: the queue is full, or nothing runs. */
   checkRoom(bytes: number): void;
   /**
    * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot run now but
@@ -117,11 +113,7 @@ export interface ModelStatus {
   readonly events: readonly ModelEvent[];
 }
 
-/**
- * Checked before a request waits with others.
- *
- * @throws ProtocolError when an input is missing, unknown, or of another type or shape than the model's
- */
+/** Throws a ProtocolError when an input is missing, unknown, or of another type or shape than the model's. */
 export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]): void {
   for (const { name } of inputs) {
     if (metadata.inputs.some((wanted) => wanted.name === name)) continue;

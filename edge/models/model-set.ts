@@ -88,10 +88,8 @@ export class ModelSet implements Iterable<ServedModel> {
   }
 
   /**
-   * Load a model, or load it anew.
-   *
-   * @param prepare finds or makes the model to load. Default: what the repository now has under that name
-   * @throws ProtocolError: 404 when there is no such model, 400 when it cannot be loaded; the served version then goes on
+   * Load a model, or load it anew: the one that `prepare` makes, or what the repository now has. Throws a ProtocolError:
+   * 404 when there is no such model, 400 when it cannot be loaded; the served version then goes on.
    */
   load(name: string, prepare?: () => Promise<Candidate>): Promise<void> {
     const fromRepository = async (): Promise<Candidate> => ({ model: this.#options.repository.read(name) });

@@ -9,26 +9,22 @@ import { openHandler } from "../vision/handlers/open-handler.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { openSession, type Session } from "./session.ts";
 
-/**
- * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is not a model, or a handler is missing, wrong, or fails to load
- */
+/** Throws an Error when the file or the handler is missing, wrong, or fails to load. `threads`: of one operator. */
 export async function openModel(model: ModelFile, threads: number): Promise<Session> {
   const onnx = extname(model.path) === ".onnx" ? await openSession(model, threads) : undefined;
   const source = model.handler ?? (onnx === undefined ? model.path : undefined);
   if (source === undefined) return onnx as Session;
-  const handler = await openHandler(source);
+  const { name, version } = model;
   const { labels, settings = {} } = model.config ?? {};
-  await handler.load?.({
-    name: model.name,
-    version: model.version,
+  const handler = await openHandler(source, {
+    name,
+    version,
     folder: dirname(model.path),
     settings,
     labels: typeof labels === "string" ? undefined : labels,
     inputs: onnx?.metadata.inputs ?? [],
     outputs: onnx?.metadata.outputs ?? [],
   });
-  const { name, version } = model;
   const metadata: ModelMetadata = {
     ...onnx?.metadata,
     name,
@@ -47,9 +43,7 @@ function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadat
 
 function predictOf(handler: Handler, onnx: Session | undefined): Predict {
   const run: Predict = onnx === undefined ? (inputs) => inputs : (inputs) => runOnnx(onnx, inputs);
-  return handler.predict === undefined
-    ? run
-    : (inputs) => (handler.predict as NonNullable<Handler["predict"]>)(inputs, run);
+  return (inputs) => (handler.predict === undefined ? run(inputs) : handler.predict(inputs, run));
 }
 
 /** A model that takes one row at a time gets the rows of a batch one after another. */

@@ -2,18 +2,13 @@
 import { z } from "zod";
 import { didYouMean } from "../../base/error-text.ts";
 
-/**
- * The settings in a parsed document, with defaults.
- *
- * @param place where the document comes from, such as the path of its file; every message begins with it
- * @throws Error with a line for each fault, such as `config.yaml: replicas is 0; allowed: 1 or more`
- */
+/** With defaults. Throws an Error with a line for each fault: `config.yaml: replicas is 0; allowed: 1 or more`. */
 export function parseSettings<S extends z.ZodObject>(
   schema: S,
   document: unknown,
   place: string,
 ): z.output<S> {
-  const result = schema.safeParse(document ?? {});
+  const result = schema.safeParse(document ?? {}, { reportInput: true });
   if (result.success) return result.data;
   const faults = result.error.issues.flatMap((issue) => {
     if (issue.code === "custom") return [`${place}: ${[...issue.path, issue.message].join(": ")}`];
@@ -22,11 +17,7 @@ export function parseSettings<S extends z.ZodObject>(
       return issue.keys.map((key) => `${place}: unknown key "${key}"${didYouMean(key, known)}`);
     }
     const where = issue.path.length === 0 ? place : `${place}: ${issue.path.join(".")}`;
-    const value = issue.path.reduce<unknown>(
-      (within, key) => (within as Record<PropertyKey, unknown>)?.[key],
-      document,
-    );
-    return [`${where} is ${JSON.stringify(value)}; ${allowed(issue)}`];
+    return [`${where} is ${JSON.stringify(issue.input)}; ${allowed(issue)}`];
   });
   throw new Error(faults.join("\n"));
 }

@@ -54,10 +54,8 @@ export function folderRepository(folder: string): Repository {
 }
 
 /**
- * The models of a repository folder that are not disabled, each in its highest version.
- *
- * @throws Error that names the folder or file when it cannot be read, there is no model, a model has no numbered version,
- * or a `config.yaml` is wrong
+ * The models of a folder that are not disabled, each in its highest version. Throws an Error that names the folder or
+ * file when there is no model, one has no version, or a `config.yaml` is wrong.
  */
 export function findModels(folder: string): ModelFile[] {
   const repository = folderRepository(folder);
@@ -69,12 +67,7 @@ export function findModels(folder: string): ModelFile[] {
   throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed: one model`);
 }
 
-/**
- * The models to load when a server starts: those with the given names, and the stages of their pipelines.
- *
- * @param names with commas between; undefined for all
- * @throws Error when there is no model of a name
- */
+/** The models with the given names (commas between; undefined for all), and the stages of their pipelines. */
 export function modelsAtStart(models: readonly ModelFile[], names: string | undefined): readonly ModelFile[] {
   if (names === undefined) return models;
   const byName = new Map(models.map((model) => [model.name, model]));
@@ -115,11 +108,10 @@ function readModel(folder: string, name: string): ModelFile {
   const filesFrom = base === undefined ? own : join(folder, base);
   const version = versionsOf(filesFrom).at(-1);
   const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
-  const settings = config === undefined ? {} : { config };
   if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx")))
     return onnxModel(name, version, join(filesFrom, version, "model.onnx"), module, config);
   const path = (version && handlerIn(join(filesFrom, version))) ?? module;
-  if (path !== undefined) return { name, version: version ?? "1", path, ...settings };
+  if (path !== undefined) return { name, version: version ?? "1", path, config };
   throw new Error(`${filesFrom}: no VERSION/model.onnx in it, where VERSION is a number, and no handler.js`);
 }
 
@@ -131,14 +123,7 @@ export function onnxModel(
   module: string | undefined,
   config: ModelConfig | undefined,
 ): ModelFile {
-  const handler = config?.handler ?? module;
-  return {
-    name,
-    version,
-    path,
-    ...(handler !== undefined && { handler }),
-    ...(config !== undefined && { config }),
-  };
+  return { name, version, path, handler: config?.handler ?? module, config };
 }
 
 /** What the `config.yaml` of a folder says; undefined when it has none. */

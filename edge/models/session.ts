@@ -39,19 +39,13 @@ function datatypeOf(type: string): Datatype {
 
 export interface Session {
   readonly metadata: ModelMetadata;
-  /**
-   * Run inputs that `checkInputs` has accepted. Rejects with a ProtocolError (500) when the model failed.
-   *
-   * @param rows of each request whose rows the inputs are, in order
-   */
+  /** Run inputs that `checkInputs` has accepted, with the rows of each request. ProtocolError (500) on failure. */
   run(inputs: readonly Tensor[], rows: readonly number[]): Promise<InferenceResult>;
 }
 
 /**
- * Load a model and warm it up.
- *
- * @param threads threads of one operator, an integer from 1
- * @throws Error when the file is missing or is not an ONNX model, an execution provider is missing, or a warm-up fails
+ * Load a model and warm it up. Throws an Error when the file is not an ONNX model, an execution provider is missing, or
+ * a warm-up fails.
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
   const { session, providers, missing } = await openOnProviders(model, threads);
@@ -70,19 +64,14 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
   return { metadata, run: (inputs) => run(session, metadata, inputs) };
 }
 
-interface OpenedSession {
-  readonly session: ort.InferenceSession;
-  /** Providers it runs on, the preferred first. */
-  readonly providers: readonly string[];
-  /** Providers that were left out, each with the reason. */
-  readonly missing: readonly string[];
-}
-
-/** Only making a session shows which execution providers are there. Those before a missing one are not tried again. */
-async function openOnProviders(model: ModelFile, threads: number): Promise<OpenedSession> {
+/**
+ * Only making a session shows which execution providers are there. Those before a missing one are not tried again.
+ * Returns the providers that the session runs on, the preferred first, and those left out, each with the reason.
+ */
+async function openOnProviders(model: ModelFile, threads: number) {
   const wanted = model.config?.executionProviders ?? ["cpu"];
   const missing: string[] = [];
-  const open = async (providers: string[]): Promise<OpenedSession> => {
+  const open = async (providers: string[]) => {
     const session = await onnxRuntime.InferenceSession.create(model.path, {
       executionProviders: providers,
       intraOpNumThreads: threads,
@@ -108,11 +97,7 @@ async function openOnProviders(model: ModelFile, threads: number): Promise<Opene
   return open(["cpu"]);
 }
 
-/**
- * The inputs of a warm-up run: zeros of the given shapes, and empty texts for BYTES.
- *
- * @throws Error when the model has no input of that name and rank
- */
+/** The inputs of a warm-up run: zeros of the given shapes, and empty texts for BYTES. */
 function zeros(metadata: ModelMetadata, shapes: Readonly<Record<string, readonly number[]>>): Tensor[] {
   return Object.entries(shapes).map(([name, shape]) => {
     const input = metadata.inputs.find((each) => each.name === name);

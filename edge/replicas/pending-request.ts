@@ -23,10 +23,7 @@ export class PendingRequest implements QueueItem {
   #resolve: (result: RequestResult) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
-  /**
-   * @param onHungUp called when the caller goes away before the request has ended
-   * @throws ProtocolError when the caller is gone or the deadline has passed already
-   */
+  /** Throws a ProtocolError when the caller is gone or the deadline has passed already. */
   constructor(
     request: InferRequest,
     rows: number,
@@ -83,11 +80,7 @@ export function joinInputs(requests: readonly PendingRequest[]): readonly Tensor
   return joinRows(requests.map(({ request }) => request.inputs));
 }
 
-/**
- * The outputs of each request.
- *
- * @throws ProtocolError when several requests ran and an output has another number of rows than they have together
- */
+/** The outputs of each request. Throws a ProtocolError when an output has another number of rows. */
 export function cutOutputs(
   outputs: readonly Tensor[],
   requests: readonly PendingRequest[],

@@ -273,19 +273,13 @@ describe("a model", () => {
     expect(pool.isReady).toBe(true);
   });
 
-  it("that is retired is not ready, but serves on", async () => {
-    const pool = await up();
-    pool.retire();
-    expect(pool.isReady).toBe(false);
-    expect(pool.status().state).toBe("stopping");
-    expect(outputNumbers(await pool.run(rowsRequest(5)), "y")).toEqual([5]);
-  });
-
   it("answers what it accepted before it closes, also when a replica dies meanwhile", async () => {
     const pool = await up();
     const [pid] = pidsOf(pool);
     const accepted = [occupy(pool, 100), pool.run(rowsRequest(1)), pool.run(rowsRequest(2))];
     const closed = pool.close();
+    expect(pool.isReady).toBe(false);
+    expect(pool.status().state).toBe("stopping");
     await expect(pool.run(rowsRequest(3))).rejects.toMatchObject({ status: 503, message: /shutting down/ });
     process.kill(pid as number, "SIGKILL");
     await expect(Promise.all(accepted)).resolves.toHaveLength(3);

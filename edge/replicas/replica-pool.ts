@@ -53,7 +53,6 @@ export class ReplicaPool implements ModelRunner {
   #lastReplica = -1;
   /** Why a replica last ended or could not be started; undefined once one is up. */
   #downReason: string | undefined;
-  #isRetired = false;
   #isClosing = false;
 
   /** Begins to start the replicas. */
@@ -78,7 +77,7 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get isReady(): boolean {
-    return !this.#isRetired && this.#upCount > 0;
+    return !this.#isClosing && this.#upCount > 0;
   }
 
   async ready(): Promise<void> {
@@ -107,17 +106,12 @@ export class ReplicaPool implements ModelRunner {
     return pending.result;
   }
 
-  /** Say from now on that the model is not ready, and still serve it. */
-  retire(): void {
-    this.#isRetired = true;
-  }
-
   status(): ModelStatus {
     const down = this.#isUnhealthy ? "unhealthy" : this.metadata === undefined ? "loading" : "down";
     return {
       name: this.model.name,
       version: this.model.version,
-      state: this.#isRetired ? "stopping" : this.#upCount > 0 ? "ready" : down,
+      state: this.#isClosing ? "stopping" : this.#upCount > 0 ? "ready" : down,
       queueRows: this.#queue.rows,
       queueBytes: this.#queue.bytes,
       openRequests: this.#queue.size,
@@ -128,7 +122,6 @@ export class ReplicaPool implements ModelRunner {
   }
 
   async close(): Promise<void> {
-    this.#isRetired = true;
     this.#isClosing = true;
     while (this.#queue.size > 0 && !this.#isUnhealthy) await once(this.#changes, "change");
     this.#failWaiting("the server is shutting down");

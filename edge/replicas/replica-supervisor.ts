@@ -56,12 +56,7 @@ export class ReplicaSupervisor {
     return Math.max(0, this.#startsAtMs - performance.now());
   }
 
-  /**
-   * Run a batch. Call it only when `isFree`.
-   *
-   * @param rows of each request whose rows the inputs are
-   * @param limitMs longest time that it may run
-   */
+  /** Run a batch, with the rows of each request, for at most `limitMs`. Call it only when `isFree`. */
   async run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd> {
     const replica = this.#replica as Replica;
     const sum = rows.reduce((total, each) => total + each, 0);

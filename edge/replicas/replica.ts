@@ -151,10 +151,8 @@ function faultOf(reply: ReplicaReply): ProtocolError {
 }
 
 /**
- * The cores and the environment that a replica's process is started with.
- *
- * @param index which replica of the model, from 0; when a setting is a list, replicas take its entries in turn
- * @throws Error when cores are set, but there is no `taskset` or this machine has no such core
+ * The cores and the environment of a replica's process; when a setting is a list, replicas take its entries in turn.
+ * Throws an Error when cores are set, but there is no `taskset` or this machine has no such core.
  */
 export function launchOptions(
   config: ModelConfig | undefined,

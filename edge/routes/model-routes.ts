@@ -31,11 +31,7 @@ export function addModelRoutes(
   );
 }
 
-/**
- * The metadata with what a client needs to measure the model: how many batches run at once, and inputs that suit it.
- *
- * @throws ProtocolError with 503 until the model was loaded once
- */
+/** With what a client needs to measure the model: how many batches run at once, and inputs that suit it. */
 function metadataOf({ model, metadata, replicas }: ModelRunner): ModelMetadata {
   if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
   const inputs = metadata.inputs.map((input) => {

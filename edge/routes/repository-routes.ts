@@ -2,7 +2,7 @@
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type JsonObject, parseJson, readObject, readParameters } from "../../protocol/fields.ts";
-import type { Parameters } from "../../protocol/message.ts";
+import type { Parameters } from "../../protocol/tensor.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";

@@ -18,11 +18,7 @@ export function modelPaths(what: string): string[] {
   return [`/v2/models/:model${what}`, `/v2/models/:model/versions/:version${what}`];
 }
 
-/**
- * The model that the path names, or the default one.
- *
- * @throws ProtocolError with 404 when it is not served, in that version or at all
- */
+/** The model that the path names, or the default one. Throws a ProtocolError (404) when it is not served. */
 export function requestedModel<R extends ModelRunner>(models: Iterable<R>, { req }: Context): R {
   const [name, version] = [req.param("model"), req.param("version")];
   const all = [...models];

@@ -24,10 +24,7 @@ export interface EdgeAppOptions {
   readonly extensions?: readonly string[];
 }
 
-/**
- * The app. Its answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and
- * `spillway_replica`, the replica that ran them.
- */
+/** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
   const { models, log, maxBodyBytes, statistics, extensions = [] } = options;
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));

@@ -40,10 +40,8 @@ export interface EdgeServer {
 }
 
 /**
- * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called.
- *
- * @param shutdown begins to end the program, as a SIGTERM does
- * @throws Error that names the folder or file when it holds no models or their settings are wrong; nothing is left running
+ * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `shutdown` begins
+ * to end the program. Throws an Error that names the folder or file when it holds no models or their settings are wrong.
  */
 export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: () => void): EdgeServer {
   const { models: folder } = options;

@@ -41,7 +41,7 @@ export async function infer(
   return {
     modelName: name,
     modelVersion: version,
-    ...(request.id === undefined ? {} : { id: request.id }),
+    id: request.id,
     parameters: {
       spillway_service_ms: serviceMs,
       spillway_queued_ms: queuedMs,

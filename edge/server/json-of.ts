@@ -3,11 +3,7 @@ import { Buffer, isUtf8 } from "node:buffer";
 import { elementsOfBytes } from "../../protocol/bytes-elements.ts";
 import { elementCount, type Tensor, tensorToNumbers } from "../../protocol/tensor.ts";
 
-/**
- * @param tensor of one row
- * @param content `json` when its elements are JSON documents
- * @returns the element, or nested lists of elements when the row has dimensions; bytes that are not text in base64
- */
+/** The element, or nested lists of them when the row has dimensions; bytes that are not text in base64. */
 export function jsonOf({ tensor, content }: { readonly tensor: Tensor; readonly content?: string }): unknown {
   const { datatype, data, shape, name } = tensor;
   const elements: unknown[] =

@@ -12,10 +12,7 @@ import {
 } from "../../protocol/message.ts";
 import { checkTensor, elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
 
-/**
- * @param metadata of the model that is asked; undefined while it is not known
- * @throws ProtocolError when the body is not a request, or a parameter of the protocol is out of range
- */
+/** Throws a ProtocolError when the body is not a request, or a parameter of the protocol is out of range. */
 export function readRequest(
   { body, headerBytes }: WireBody,
   metadata: ModelMetadata | undefined,

@@ -50,8 +50,8 @@ export function parseRecord(text: string, file: string): RecordedRun {
     return value as RecordHeader | QueueEvent | PlanRecord;
   });
   if (header?.kind !== "header") throw new Error(`${file}:1: no header of format ${recordFormat}`);
-  if (header.format !== recordFormat)
-    throw new Error(`${file}:1: format is ${String(header.format)}; allowed: ${recordFormat}`);
+  const { format }: { readonly format: string } = header;
+  if (format !== recordFormat) throw new Error(`${file}:1: format is ${format}; allowed: ${recordFormat}`);
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];

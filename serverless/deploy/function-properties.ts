@@ -1,6 +1,6 @@
 /**
- * What `props` of a function in s.yaml may hold. It is stricter than the schema of the component fc3, which accepts misspelt
- * keys, vCPU between the steps, and memory that does not fit the vCPU; the platform refuses these, some only late.
+ * What `props` of a function in s.yaml may hold. It is stricter than the component fc3, which accepts misspelt keys,
+ * vCPU between the steps, and memory that does not fit the vCPU; the platform refuses these, some only late.
  */
 import { z } from "zod";
 import {

@@ -20,10 +20,7 @@ export interface ControlPlane {
 /** Long, because the answer comes after the code was unpacked. */
 const timeoutMs = 60_000;
 
-/**
- * @param zip the function's package
- * @returns what was done, and the URLs of the function's HTTP triggers
- */
+/** Returns what was done, and the URLs of the function's HTTP triggers. `zip` is its package. */
 export async function installFunction(
   plane: ControlPlane,
   properties: FunctionProperties,

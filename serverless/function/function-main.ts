@@ -1,7 +1,4 @@
-/**
- * The function as a program of its own, for the package that is deployed. It has no other commands, because a cold start
- * loads every module that is imported. The default models are those that are packed beside this file.
- */
+/** The function as a program of its own, for the package that is deployed: a cold start loads all that is imported. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";

@@ -27,11 +27,9 @@ export interface Acs3Request extends Omit<Acs3Parts, "signedHeaders" | "contentS
 }
 
 /**
- * Check the head of a signed request: it has the needed headers, the key is known, the date is close to `nowUnixMs`,
- * everything that must be signed is signed, and the signature is right. Still to be checked are the body, by
- * `hasAnnouncedBody`, and that the nonce is new.
+ * Check the head of a signed request: needed headers, a known key, a date close to `nowUnixMs`, what must be signed, and
+ * the signature. Still to be checked are the body, by `hasAnnouncedBody`, and that the nonce is new. Returns the key.
  *
- * @returns the id of the access key
  * @throws FcRefusal MissingRequiredHeader, InvalidAccessKeyID, SignatureNotMatch
  */
 export function verifyAcs3(request: Acs3Request): string {

@@ -11,9 +11,8 @@ export class BodyRoom {
   }
 
   /**
-   * Read a body and hold it until `use` has ended.
-   *
-   * @throws FcRefusal EntityTooLarge beyond `maxBytes` (the rest is not read), ResourceExhausted without room
+   * Read a body and hold it until `use` has ended. Throws an FcRefusal: EntityTooLarge beyond `maxBytes` (the rest is
+   * not read), ResourceExhausted without room.
    */
   async hold(request: Request, maxBytes: number, use: (body: Uint8Array) => Promise<void>): Promise<void> {
     const chunks: Uint8Array[] = [];

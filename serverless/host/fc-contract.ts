@@ -1,7 +1,4 @@
-/**
- * Function Compute's contract with a function: its settings, the environment of its process, and the headers of
- * requests and replies.
- */
+/** Function Compute's contract with a function: settings, environment, and headers of requests and replies. */
 import { randomBytes } from "node:crypto";
 import type { TriggerAuth } from "../prices/fc-limits.ts";
 

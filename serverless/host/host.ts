@@ -1,9 +1,7 @@
-/**
- * The function host: stands in for Alibaba Function Compute 3.0 with processes on this machine, so that everything runs
- * without an account. It is a Hono app, which the caller serves.
- */
+/** The function host: stands in for Alibaba Function Compute 3.0 with processes on this machine. It is a Hono app. */
 import { Hono } from "hono";
 import type { Logger } from "pino";
+import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { adminGuard } from "../../base/program/admin-guard.ts";
 import { seededRandom } from "../../base/random.ts";
 import { functionName } from "../prices/fc-limits.ts";
@@ -54,11 +52,7 @@ export interface FunctionHost {
   bill(): Bill;
 }
 
-/**
- * A function host without instances; the first call of a function starts one.
- *
- * @throws RangeError when a function or a bound is not usable, or a size is not in the price sheet
- */
+/** Throws a RangeError when a function or a bound is not usable, or a size is not in the price sheet. */
 export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const { functions, accessKeys, prices, log } = options;
   const { burst, growthPerMin, maxInstances, idleMs } = { ...defaultScaling, maxInstances: 4, ...options };
@@ -121,9 +115,7 @@ function checkFunctions(
   idleMs: number,
   prices: PriceSheet,
 ): void {
-  if (!(Number.isInteger(maxInstances) && maxInstances >= 1)) {
-    throw new RangeError(`maxInstances is ${maxInstances}; allowed: an integer of at least 1`);
-  }
+  checkInteger("maxInstances", maxInstances, 1);
   checkMs("idleMs", idleMs);
   const names = new Set<string>();
   for (const { name, command, timeoutMs, vcpu, memoryMib } of functions) {
@@ -144,5 +136,5 @@ function checkFunctions(
 
 /** Timers of Node take at most 2^31 - 1 ms and fire at once beyond it. */
 function checkMs(name: string, ms: number): void {
-  if (!(ms >= 1 && ms < 2 ** 31)) throw new RangeError(`${name} is ${ms}; allowed: 1 to ${2 ** 31 - 1}`);
+  checkRange(name, ms, ms >= 1 && ms < 2 ** 31, `1 to ${2 ** 31 - 1}`);
 }

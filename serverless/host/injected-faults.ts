@@ -1,7 +1,4 @@
-/**
- * Faults that are injected into calls on request: each hits a share of the calls, drawn with a seed, and ends after a
- * time by the given clock.
- */
+/** Faults that are injected on request: each hits a share of the calls, drawn with a seed, and ends after a time. */
 import type { Random } from "../../base/random.ts";
 
 export interface InjectedFault {

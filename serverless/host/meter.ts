@@ -84,10 +84,7 @@ export class Meter {
     this.#used.delete(name);
   }
 
-  /**
-   * An instance is ready. ASSUMED: an initializer is billed for its duration without the fee of a call. Where cold starts
-   * are billed, it is already part of them.
-   */
+  /** An instance is ready. ASSUMED: an initializer is billed for its duration only, or as part of billed cold starts. */
   started(instance: string, start: InstanceStart, nowMs: number): void {
     const { name, size, coldStartMs, initializeMs } = start;
     this.#instances.set(instance, { start, calls: 0, busySinceMs: nowMs, coldStartMs });

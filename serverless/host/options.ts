@@ -1,7 +1,8 @@
 /** The options of the function host. */
 import { z } from "zod";
+import { positive, priceSheet, whole } from "../../base/program/option-fields.ts";
 import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
-import { functionMenu, functionSize } from "../prices/function-menu.ts";
+import { defaultFunctions, functionMenu } from "../prices/function-menu.ts";
 import type { ColdStart } from "./instances/cold-start.ts";
 import { defaultScaling } from "./instances/scaling.ts";
 
@@ -17,16 +18,10 @@ const coldStartText = z.string().transform((given, context): ColdStart => {
   return z.NEVER;
 });
 
-const whole = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
-const positive = (max: number): z.ZodNumber => z.number().positive().max(max);
-
 export const functionHostOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
   port: whole(0, 65_535).default(9_000).describe("port to listen on; 0 takes a free one"),
-  functions: functionMenu.optional().describe("functions of several sizes: NAME=VCPUxMIB,..."),
-  function: z.string().min(1).optional().describe("name of the single function (default: spillway)"),
-  memory: functionSize.memory.optional().describe("memory of the single function, in MiB (default: 1024)"),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the single function (default: 0.5)"),
+  functions: functionMenu.prefault(defaultFunctions).describe("functions to run: NAME=VCPUxMIB,..."),
   functionTimeout: positive(maxTimeoutS.call).default(60).describe("longest time of one call, in seconds"),
   maxInstances: whole(1, 64)
     .default(4)
@@ -71,10 +66,7 @@ export const functionHostOptions = z.strictObject({
     .string()
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
-  prices: z
-    .string()
-    .default("alibaba-fc-cn-2026")
-    .describe("price sheet: a name, or the path of a JSON file"),
+  prices: priceSheet.describe("price sheet: a name, or the path of a JSON file"),
 });
 
 export type FunctionHostProgramOptions = z.output<typeof functionHostOptions>;

@@ -1,7 +1,4 @@
-/**
- * `npm run build:function`: makes the package of a function, as a folder and as a zip, and prints its size and the
- * platform's limits.
- */
+/** `npm run build:function`: makes the package of a function, a folder and a zip, and prints its size. */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";

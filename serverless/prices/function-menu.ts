@@ -1,9 +1,5 @@
-/**
- * The menu of function sizes as people write it. The same text or list tells the queue which functions to call, and the
- * local host which ones to run.
- */
+/** The menu of function sizes as people write it: for the queue, which calls them, and the host, which runs them. */
 import { z } from "zod";
-import { UsageError } from "../../base/usage-error.ts";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
@@ -21,12 +17,6 @@ const menuName = z
   .regex(functionName, "a name has letters, digits, - and _, and begins with a letter or _")
   .refine((text) => text !== "edge", 'no function may be called "edge"');
 
-/** A function's size as an option of its own: vCPU and memory in MiB. */
-export const functionSize = {
-  vcpu: z.number().min(sizeLimits.vcpu.min).max(sizeLimits.vcpu.max),
-  memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
-};
-
 /** A GPU as text, `CARD:GIB`: a card that price sheets name, and GiB of its memory. */
 export const functionGpu = z.string().transform((given, context) => {
   const [, card = "", gib] = /^([^:]+):(\d+(?:\.\d+)?)$/.exec(given) ?? [];
@@ -36,7 +26,12 @@ export const functionGpu = z.string().transform((given, context) => {
   return z.NEVER;
 });
 
-const entry = z.strictObject({ name: menuName, ...functionSize, url: z.url().optional() });
+const entry = z.strictObject({
+  name: menuName,
+  vcpu: z.number().min(sizeLimits.vcpu.min).max(sizeLimits.vcpu.max),
+  memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
+  url: z.url().optional(),
+});
 
 /** `NAME=VCPUxMIB`, or `NAME=VCPUxMIB@URL`. */
 const entryText = /^([^=]+)=([0-9.]+)x([0-9]+)(?:@(.+))?$/;
@@ -50,10 +45,7 @@ function entriesOf(text: string): unknown[] {
   });
 }
 
-/**
- * `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }`: at least one function, and
- * different names.
- */
+/** `small=0.5x1024,large=2x4096@https://…`, or a list of `{ name, vcpu, memory, url }` with different names. */
 export const functionMenu = z
   .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly FunctionVariant[] => {
@@ -74,31 +66,10 @@ export const functionMenu = z
     return listed.data.map(({ name, vcpu, memory, url }) => ({ name, vcpu, memoryMib: memory, url }));
   });
 
+/** The functions of a command that is given none. */
+export const defaultFunctions = "spillway=0.5x1024";
+
 function describeIssue({ issues }: z.ZodError): string {
   const [{ path, message } = { path: [], message: "" }] = issues;
   return `function ${Number(path[0] ?? 0) + 1}${path[1] === undefined ? "" : `, ${String(path[1])}`}: ${message}`;
-}
-
-/** The options by which a command takes functions: a menu, or a single function. */
-interface FunctionFlags {
-  readonly functions?: readonly FunctionVariant[] | undefined;
-  readonly function?: string | undefined;
-  readonly vcpu?: number | undefined;
-  readonly memory?: number | undefined;
-  readonly functionUrl?: string | undefined;
-}
-
-/** @throws UsageError when a menu is given together with an option of a single function */
-export function chosenFunctions({ functions, ...only }: FunctionFlags): readonly FunctionVariant[] {
-  const { function: name = "spillway", vcpu = 0.5, memory: memoryMib = 1_024, functionUrl: url } = only;
-  if (functions === undefined) {
-    if (name === "edge") throw new UsageError('--function is "edge"; allowed: any other name');
-    return [{ name, vcpu, memoryMib, ...(url !== undefined && { url }) }];
-  }
-  const flags = { function: only.function, vcpu: only.vcpu, memory: only.memory, "function-url": url };
-  for (const [flag, value] of Object.entries(flags)) {
-    if (value === undefined) continue;
-    throw new UsageError(`--${flag} applies to a single function; with --functions, set it there`);
-  }
-  return functions;
 }

@@ -2,16 +2,14 @@
  * What a month of calls costs: prices fall with the month's use, and an hour may have a least price. A single call is
  * priced by `callCost` at the first tier, because it is unknown then what the month will use.
  */
+import { checkAmount } from "../../base/check-range.ts";
 import { type CuPriceSheet, type FunctionSize, type PriceSheet, unitsPerS, wholeUnits } from "./price.ts";
 
 /** What one function used in a month. */
 export interface MonthUsage {
   readonly size: FunctionSize;
   readonly calls: number;
-  /**
-   * Billed milliseconds of all its instances, already rounded as the sheet says. Calls that overlap on an instance share
-   * its time.
-   */
+  /** Billed milliseconds of all its instances, already rounded; calls that overlap on an instance share its time. */
   readonly billedMs: number;
   /** Hours in which it was called, evenly; default: the least price of an hour is left out. */
   readonly hours?: number;
@@ -24,13 +22,10 @@ export interface MonthBill {
   readonly cost: number;
 }
 
-/**
- * The bill of all functions together, which share the tiers.
- *
- * @throws RangeError when a number is negative or not finite, or the sheet has no price for a size's GPU card
- */
+/** The bill of functions that share the tiers. Throws a RangeError for a wrong number or a GPU without a price. */
 export function monthBill(sheet: PriceSheet, functions: readonly MonthUsage[]): MonthBill {
-  for (const usage of functions) checkUsage(usage);
+  for (const { calls, billedMs, hours = 0 } of functions)
+    for (const [name, value] of Object.entries({ calls, billedMs, hours })) checkAmount(name, value);
   if (sheet.kind === "gb-second") {
     const units = sum(functions, ({ size, billedMs }) => (unitsPerS(sheet, size) * billedMs) / 1000);
     const calls = sum(functions, (usage) => usage.calls);
@@ -61,13 +56,6 @@ function tieredCost(firstPrice: number, tiers: PriceSheet["tiers"] = [], units: 
     const end = Math.min(units, all[index + 1]?.above ?? Infinity);
     return Math.max(0, end - above) * price;
   });
-}
-
-function checkUsage({ calls, billedMs, hours = 0 }: MonthUsage): void {
-  for (const [name, value] of Object.entries({ calls, billedMs, hours })) {
-    if (value >= 0 && value < Infinity) continue;
-    throw new RangeError(`${name} is ${value}; allowed: a finite number of at least 0`);
-  }
 }
 
 function sum<T>(list: readonly T[], valueOf: (item: T, index: number) => number): number {

@@ -8,13 +8,8 @@ import { UsageError } from "../../base/usage-error.ts";
 const folder = new URL("../../../serverless/prices/", import.meta.url);
 
 /**
- * A sheet by its name, such as `alibaba-fc-cn-2026`, or by a path that ends in `.json`. Warns on stderr when the sheet is
- * not valid today.
- *
- * @example
- * readPriceSheet("aws-lambda-us-east-1-x86").currency; // "USD"
- *
- * @throws UsageError when there is no such sheet, or the file does not hold one
+ * A sheet by its name, such as `alibaba-fc-cn-2026`, or by a path that ends in `.json`. Warns on stderr when it is not
+ * valid today. Throws a UsageError when there is no such sheet, or the file does not hold one.
  */
 export function readPriceSheet(nameOrPath: string): PriceSheet {
   const sheet = readSheetFile(nameOrPath);
@@ -23,12 +18,7 @@ export function readPriceSheet(nameOrPath: string): PriceSheet {
   return sheet;
 }
 
-/**
- * The sheets that come with the program, by name.
- *
- * @example
- * readShippedSheets().map(({ name }) => name); // ["alibaba-fc-cn-2026", ...]
- */
+/** The sheets that come with the program, by name. */
 export function readShippedSheets(): PriceSheet[] {
   return shippedNames().map(readSheetFile);
 }

@@ -15,7 +15,7 @@ const tiers = z
       const before = list[index - 1]?.above ?? 0;
       if (above > before) continue;
       const message = `a number above ${before}, that of the tier before`;
-      context.addIssue({ code: "custom", path: [index, "above"], message });
+      context.addIssue({ code: "custom", path: [index, "above"], message, input: above });
     }
   })
   .readonly();
@@ -83,28 +83,20 @@ export function sheetFields(kind: Kind): { name: string; meaning: string; option
   });
 }
 
-/**
- * @param document parsed JSON
- * @param file its name, for the messages
- * @throws Error with a line for each problem: the file, the field, its value and what is allowed
- */
+/** Throws an Error with a line for each problem of parsed JSON: the file, the field, its value and what is allowed. */
 export function checkPriceSheet(document: unknown, file: string): PriceSheet {
   const { kind } = (document ?? {}) as { kind?: unknown };
   if (kind !== "cu" && kind !== "gb-second") {
     throw new Error(`${file}: kind is ${showValue(kind)}; allowed: "cu" or "gb-second"`);
   }
-  const result = sheetKinds[kind].safeParse(document);
+  const result = sheetKinds[kind].safeParse(document, { reportInput: true });
   if (result.success) return result.data;
   const known = Object.keys(sheetKinds[kind].shape);
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, document, known));
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, known));
   throw new Error(problems.map((problem) => `${file}: ${problem}`).join("\n"));
 }
 
-/**
- * Why a sheet may not have the prices of a day; undefined when it is valid on it.
- *
- * @param day such as `2026-01-31`
- */
+/** Why a sheet may not have the prices of a day such as `2026-01-31`; undefined when it is valid on it. */
 export function validityProblem(
   { name, validFrom, validUntil }: PriceSheet,
   day: string,
@@ -114,7 +106,7 @@ export function validityProblem(
   return `price sheet ${name} was valid until ${validUntil}; prices may have changed`;
 }
 
-function problemsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly string[]): string[] {
+function problemsOf(issue: z.core.$ZodIssue, known: readonly string[]): string[] {
   const place = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
@@ -122,9 +114,5 @@ function problemsOf(issue: z.core.$ZodIssue, document: unknown, known: readonly 
       return `unknown field "${key}"${didYouMean(key, known)}`;
     });
   }
-  const value = issue.path.reduce<unknown>(
-    (within, key) => (within as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key],
-    document,
-  );
-  return [`${place} is ${showValue(value)}; allowed: ${issue.message}`];
+  return [`${place} is ${showValue(issue.input)}; allowed: ${issue.message}`];
 }

@@ -30,11 +30,7 @@ export function sheetPrices(sheet: PriceSheet) {
 
 type PricedLoad = ReturnType<typeof priceFunctions>;
 
-/**
- * What each function costs if it takes the whole load, in the sheet's currency. `perMonth` counts the sheet's tiers.
- *
- * @throws RangeError when the sheet cannot price a size
- */
+/** What each function costs if it takes the whole load, in the sheet's currency. `perMonth` counts the tiers. */
 export function priceFunctions(
   sheet: PriceSheet,
   functions: readonly { readonly name: string; readonly size: FunctionSize }[],

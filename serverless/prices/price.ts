@@ -1,7 +1,5 @@
-/**
- * What a serverless call costs. This is the only place that rounds as the provider does: the meter of the function host,
- * the client's targets and the replay all price a call here.
- */
+/** What a serverless call costs. No other place rounds as the provider does: all others price calls here. */
+import { checkAmount } from "../../base/check-range.ts";
 import type { CuPriceSheet, PriceSheet } from "./price-sheet.ts";
 
 export type { CuPriceSheet, PriceSheet } from "./price-sheet.ts";
@@ -20,14 +18,8 @@ export interface CallCost {
 }
 
 /**
- * Price one call of a function.
- *
- * @example
- * callCost(readPriceSheet("alibaba-fc-cn-2026"), { vcpu: 1, memoryMib: 2048 }, 120.4).billedMs; // 121: whole milliseconds
- *
- * @param durationMs service time of the call, >= 0
- * @param coldStartMs the cold start before it, >= 0; counted only where the sheet bills it
- * @throws RangeError when a time is negative or not finite, or the sheet has no price for the size's GPU card
+ * Price one call of a function; the cold start before it counts only where the sheet bills it. Throws a RangeError when
+ * a time is negative or not finite, or the sheet has no price for the size's GPU card.
  */
 export function callCost(
   sheet: PriceSheet,
@@ -35,9 +27,10 @@ export function callCost(
   durationMs: number,
   coldStartMs = 0,
 ): CallCost {
-  checkTime("durationMs", durationMs);
-  checkTime("coldStartMs", coldStartMs);
-  const granularityMs = granularityOf(sheet, size);
+  checkAmount("durationMs", durationMs);
+  checkAmount("coldStartMs", coldStartMs);
+  const { cpu, gpu = cpu } = sheet.granularityMs;
+  const granularityMs = size.gpu === undefined ? cpu : gpu;
   const chargedMs = durationMs + (sheet.coldStartBilled === true ? coldStartMs : 0);
   const billedMs = wholeUnits(chargedMs / granularityMs) * granularityMs;
   const perS = unitsPerS(sheet, size);
@@ -48,11 +41,7 @@ export function callCost(
   return { billedMs, cost };
 }
 
-/**
- * What an instance uses in a second: CU, or GB-seconds where the sheet prices those.
- *
- * @throws RangeError when the sheet has no price for the size's GPU card
- */
+/** What an instance uses in a second: CU, or GB-seconds. Throws a RangeError for a GPU card without a price. */
 export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
   const memoryGib = size.memoryMib / 1024;
   if (sheet.kind === "cu") {
@@ -65,15 +54,6 @@ export function unitsPerS(sheet: PriceSheet, size: FunctionSize): number {
 /** An amount rounded up to whole units. Amounts such as 1723.0000000000002 are rounding errors and not one unit more. */
 export function wholeUnits(amount: number): number {
   return Math.ceil(amount - 1e-9);
-}
-
-function checkTime(name: string, ms: number): void {
-  if (ms >= 0 && ms < Infinity) return;
-  throw new RangeError(`${name} is ${ms}; allowed: a finite number of at least 0`);
-}
-
-function granularityOf({ granularityMs: { cpu, gpu = cpu } }: PriceSheet, size: FunctionSize): number {
-  return size.gpu === undefined ? cpu : gpu;
 }
 
 function gpuCuPerS({ name, cuPerGpuGibS = {} }: CuPriceSheet, { gpu }: FunctionSize): number {

@@ -1,6 +1,6 @@
 /** The options of the command `prices`. */
 import { z } from "zod";
-import { functionGpu, functionMenu, functionSize } from "./function-menu.ts";
+import { defaultFunctions, functionGpu, functionMenu } from "./function-menu.ts";
 
 export const pricesOptions = z.strictObject({
   sheet: z
@@ -10,9 +10,9 @@ export const pricesOptions = z.strictObject({
     .describe(
       "price sheet: a name, or the path of a JSON file; without it the sheets that come with the program",
     ),
-  functions: functionMenu.optional().describe("functions to price: NAME=VCPUxMIB,..."),
-  vcpu: functionSize.vcpu.optional().describe("vCPU of the single function (default: 0.5)"),
-  memory: functionSize.memory.optional().describe("memory of the single function, in MiB (default: 1024)"),
+  functions: functionMenu
+    .optional()
+    .describe(`functions to price: NAME=VCPUxMIB,... (default: ${defaultFunctions})`),
   gpu: functionGpu
     .optional()
     .describe("GPU of every function: a card that the sheet prices, and its memory in GiB, such as ada:16"),

@@ -77,7 +77,7 @@ describe("replay --compare", () => {
       `--compare names "cheapest"; allowed: all, or some of fixed, edge-only`,
     ],
     [["--compare", "fixed,"], `--compare names ""`],
-    [["--compare", "all", "--log", join(folder, "log")], "--log is of one policy"],
+    [["--compare", "all", "--log", join(folder, "log")], "--log is for one policy"],
     [["--compare", "--policy", "fixed"], "--policy is fixed, but --compare names the policies"],
     [
       ["--policy", "spillway", "--tune"],

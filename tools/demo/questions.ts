@@ -67,8 +67,8 @@ export function decodeAnswer(wire: WireBody): InferResponse {
 /**
  * Whether the line is upside down, by one row of ocr-cls.
  *
- * @param probabilities two values: of 0 degrees, of 180 degrees
- * @throws RangeError if there are not two values, or one is not a number
+ * @param probabilities of 0 degrees and of 180 degrees
+ * @throws RangeError when there are not two numbers
  */
 export function readDirection(probabilities: ArrayLike<number>): boolean {
   const [upright = Number.NaN, turned = Number.NaN] = Array.from(probabilities);

@@ -21,15 +21,11 @@ const MARGIN_PX = 8;
 const WHITE = 255;
 
 /**
- * Draws one line, left-aligned and centred vertically, on white.
+ * Draws one line, left-aligned and centred vertically, on white. A line that is upside down is turned before it is
+ * padded on the right, because the classifier of PP-OCR was trained on such pictures.
  *
- * A line that is upside down is turned BEFORE it is padded on the right, as PP-OCR does it: its classifier was trained
- * on turned text with the padding still on the right.
- *
- * @param line the text and whether it is turned by 180 degrees
- * @param options.widthPx width of the picture in pixels
  * @returns {@link LINE_HEIGHT_PX} x widthPx grey values, row by row from the top, 0 black to 255 white
- * @throws RangeError if the line does not fit (rejects)
+ * @throws RangeError when the line does not fit (rejects)
  */
 export async function renderLine(line: TextLine, { widthPx }: { widthPx: number }): Promise<Uint8Array> {
   const sharp = loadPackage("sharp", USER);
@@ -59,13 +55,9 @@ export async function renderLine(line: TextLine, { widthPx }: { widthPx: number 
 }
 
 /**
- * Turns a picture into one row of a model's input: three equal planes (the models want colour; grey has all three
- * alike, so BGR or RGB makes no difference), each value (pixel / 255 - 0.5) / 0.5.
+ * Turns a grey picture into one row of a model's input: three equal planes of values from -1 (black) to 1 (white).
  *
- * @param pixels {@link LINE_HEIGHT_PX} x widthPx grey values, as from {@link renderLine}
- * @param widthPx width of the picture in pixels
- * @returns 3 x {@link LINE_HEIGHT_PX} x widthPx values in -1 (black) .. 1 (white)
- * @throws RangeError if the number of pixels does not match the width
+ * @throws RangeError when the number of pixels does not match the width
  */
 export function toModelInput(pixels: Uint8Array, widthPx: number): Float32Array {
   if (pixels.length !== LINE_HEIGHT_PX * widthPx) {

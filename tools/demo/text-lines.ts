@@ -2,7 +2,7 @@
  * The texts the demo sends, made from a seed: part numbers such as `4735-RAF`. They stand apart from rendering
  * because what a model reads without fail is a matter of its alphabet: chosen here, measured, and not to be widened lightly.
  */
-
+import { checkInteger } from "../../base/check-range.ts";
 import { seededRandom } from "../../base/random.ts";
 
 /** One line of text whose right answers are known before any model sees it. */
@@ -26,17 +26,12 @@ export const MAX_LINES = 50_000;
  * Makes `count` lines with different texts, of which floor(count / 2), at seeded places, are upside down.
  * The same count and seed always give the same lines; other seeds may share texts.
  *
- * @param count number of lines, an integer in 0..{@link MAX_LINES}
- * @param seed an integer in 0..4294967295
- * @throws RangeError if an argument is not in its range
+ * @param count 0 to {@link MAX_LINES}
+ * @param seed an integer from 0 to 4294967295
+ * @throws RangeError when an argument is outside its range
  */
 export function createLines(count: number, seed: number): TextLine[] {
-  if (!Number.isInteger(count) || count < 0 || count > MAX_LINES) {
-    throw new RangeError(`count must be an integer in 0..${MAX_LINES}, got ${count}`);
-  }
-  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
-    throw new RangeError(`seed must be an integer in 0..4294967295, got ${seed}`);
-  }
+  checkInteger("count", count, 0, MAX_LINES);
   const random = seededRandom(seed);
   const texts = new Set<string>();
   while (texts.size < count) texts.add(`${draw(DIGITS, 4, random)}-${draw(LETTERS, 3, random)}`);

@@ -1,5 +1,6 @@
 /** The options of the change-point detector, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { flag } from "../../base/program/option-fields.ts";
 
 export const detectOptions = z.strictObject({
   series: z.string().describe("CSV file with a column `value`, one line a step"),
@@ -21,7 +22,7 @@ export const detectOptions = z.strictObject({
     .gt(1)
     .optional()
     .describe("expected number of steps between two changes (default: 100 for gaussian, 3000 for counts)"),
-  json: z.boolean().default(false).describe("print the result as one JSON document on stdout"),
+  json: flag.describe("print the result as one JSON document on stdout"),
 });
 
 export type DetectOptions = z.output<typeof detectOptions>;

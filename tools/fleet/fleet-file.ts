@@ -1,9 +1,8 @@
 /** Reads a fleet file: the commands to run, each with options that its own schema has checked. */
-import { readFileSync } from "node:fs";
-import { parse as parseYaml, stringify } from "yaml";
+import { stringify } from "yaml";
 import { z } from "zod";
 import type { PlannedProgram } from "./start-program.ts";
-import { whyUnreadable } from "../../base/error-text.ts";
+import { readYamlFile } from "../../base/files.ts";
 import { checkValues, refuseUnknown } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
@@ -26,7 +25,7 @@ function fleetOf(commands: FleetCommands) {
 
 /** @throws UsageError that names the file and the place in it */
 export function readFleetFile(path: string, commands: FleetCommands): PlannedProgram[] {
-  const result = fleetOf(commands).safeParse(contentOf(path));
+  const result = fleetOf(commands).safeParse(readYamlFile(path));
   if (!result.success) {
     const problems = result.error.issues.map((issue) => {
       const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
@@ -64,12 +63,4 @@ function planOf(
     );
   }
   return { name, command, optionsText: stringify(options), host, port, readyPath };
-}
-
-function contentOf(path: string): unknown {
-  try {
-    return parseYaml(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
-  }
 }

@@ -1,7 +1,9 @@
 /** The file that says what `up` has started. It is written after every start, so it is right if `up` is interrupted. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { readIfThere } from "../../base/files.ts";
+import { UsageError } from "../../base/usage-error.ts";
 
 const identity = { pid: z.number().int().positive(), started: z.string() };
 
@@ -48,20 +50,15 @@ export class FleetFolder {
   /**
    * The state; undefined when nothing was started from here, or all of it was stopped.
    *
-   * @throws Error that names the file when `up` did not write it
+   * @throws UsageError that names the file when `up` did not write it
    */
   read(): FleetState | undefined {
-    let text: string;
-    try {
-      text = readFileSync(this.#file, "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
+    const text = readIfThere(this.#file);
+    if (text === undefined) return undefined;
     const result = fleetState.safeParse(jsonOf(text));
     if (result.success) return result.data;
     const [{ path, message } = { path: [], message: "" }] = result.error.issues;
-    throw new Error(`${this.#file}: ${path.join(".")}: ${message}; spillway up did not write this`);
+    throw new UsageError(`${this.#file}: ${path.join(".")}: ${message}; spillway up did not write this`);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What a V2 server says about a model, completed by the shapes that the user gives. */
 import { type DescribedModel, describedModel } from "../../client/daemon/profile/example-input.ts";
-import { SpillwayError } from "../../base/errors.ts";
+import { throwUsage, UsageError } from "../../base/usage-error.ts";
 import { httpTransport } from "../../client/transports/http-transport.ts";
 
 /** Longest time until the server describes the model, in milliseconds. */
@@ -11,14 +11,16 @@ export type InputShapes = ReadonlyMap<string, readonly number[]>;
 
 /**
  * @param text such as `x=1x3x48x192,y=1x5`
- * @throws Error that names the part that does not have this form
+ * @throws UsageError that names the part that does not have this form
  */
 export function parseShapes(text: string): InputShapes {
   return new Map(
     text.split(",").map((part) => {
       const [, name, sizes] = /^\s*([^=]+)=([1-9]\d*(?:x[1-9]\d*)*)\s*$/.exec(part) ?? [];
       if (name === undefined || sizes === undefined) {
-        throw new Error(`"${part}" is not a shape; allowed: NAME=1xSIZExSIZE, such as x=1x3x48x192`);
+        throw new UsageError(
+          `--shapes: "${part}" is not a shape; allowed: NAME=1xSIZExSIZE, such as x=1x3x48x192`,
+        );
       }
       return [name, sizes.split("x").map(Number)] as const;
     }),
@@ -28,7 +30,7 @@ export function parseShapes(text: string): InputShapes {
 /**
  * Asks the server for the model's inputs.
  *
- * @throws Error that says why there is no usable description (rejects)
+ * @throws UsageError that says why there is no usable description (rejects)
  */
 export async function describeModel(
   url: string,
@@ -42,8 +44,7 @@ export async function describeModel(
     if (status !== 200) throw new Error(`${url} answers status ${status}: ${text.slice(0, 300)}`);
     return describedWith(model, withShapes(text, shapes));
   } catch (error) {
-    if (error instanceof SpillwayError) throw new Error(error.message, { cause: error });
-    throw error;
+    throwUsage(error);
   } finally {
     await transport.close();
   }

@@ -47,7 +47,7 @@ export function plainBodies(): BodyCycle {
 }
 
 function described({ url, model, shapes }: AskedModel): Promise<DescribedModel> {
-  return describeModel(url, model, shapesOf(shapes)).catch(throwUsage);
+  return describeModel(url, model, shapes === undefined ? new Map() : parseShapes(shapes));
 }
 
 function zerosOf(model: DescribedModel): ExampleModel {
@@ -91,14 +91,4 @@ function onlyInput({ inputs }: DescribedModel): DescribedInput {
   const [input, ...others] = inputs;
   if (input !== undefined && others.length === 0) return input;
   throw new UsageError(`the model has ${inputs.length} inputs; text and images need a model with one`);
-}
-
-/** @throws UsageError when `--shapes` is malformed */
-function shapesOf(text: string | undefined): ReturnType<typeof parseShapes> {
-  if (text === undefined) return new Map();
-  try {
-    return parseShapes(text);
-  } catch (error) {
-    throw new UsageError(`--shapes: ${(error as Error).message}`);
-  }
 }

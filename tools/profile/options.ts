@@ -1,13 +1,19 @@
 /** The options of `profile`, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import {
+  flag,
+  optionalText,
+  positive,
+  priceSheet,
+  serverUrl,
+  text,
+} from "../../base/program/option-fields.ts";
 import { payload } from "../load/options.ts";
 import { functionMenu } from "../../serverless/prices/function-menu.ts";
 
 export const profileOptions = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/, error: "an http(s) URL, such as http://127.0.0.1:8000" })
-    .describe("the V2 server to measure: an edge, a function, Triton, KServe, ..."),
-  model: z.string().min(1).describe("name of the model"),
+  url: serverUrl.describe("the V2 server to measure: an edge, a function, Triton, KServe, ..."),
+  model: text.describe("name of the model"),
   batches: z
     .string()
     .regex(/^\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*$/, "rows with commas between, such as 1,2,4")
@@ -19,42 +25,27 @@ export const profileOptions = z.strictObject({
     .max(0.999)
     .default(0.99)
     .describe("quantile of the service time to determine; it sets how often each batch is repeated"),
-  seconds: z
-    .number()
-    .positive()
-    .max(86_400)
+  seconds: positive(86_400)
     .default(60)
     .describe("longest time for measuring, in seconds; what is missing then is printed"),
   ...payload,
   function: functionMenu
     .optional()
     .describe("the server is this function, NAME=VCPUxMIB (default: the edge)"),
-  save: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("profile file for vqueue --profile; other targets and models in it are kept"),
-  scenario: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("file for a scenario with the profile's edge and functions, for replay --scenario"),
+  save: optionalText.describe("profile file for vqueue --profile; other targets and models in it are kept"),
+  scenario: optionalText.describe(
+    "file for a scenario with the profile's edge and functions, for replay --scenario",
+  ),
   functions: functionMenu
     .optional()
     .describe(
       "further functions of the scenario, NAME=VCPUxMIB,...; their times follow from the edge's and their vCPU",
     ),
-  prices: z
-    .string()
-    .default("alibaba-fc-cn-2026")
-    .describe("price sheet of the scenario: a name, or the path of a JSON file"),
-  slo: z
-    .number()
-    .positive()
-    .max(86_400)
+  prices: priceSheet.describe("price sheet of the scenario: a name, or the path of a JSON file"),
+  slo: positive(86_400)
     .default(1)
     .describe("SLO of the scenario: longest time from a request's arrival to its answer, in seconds"),
-  json: z.boolean().default(false).describe("print the result as one JSON document on stdout"),
+  json: flag.describe("print the result as one JSON document on stdout"),
 });
 
 export type ProfileOptions = z.output<typeof profileOptions>;

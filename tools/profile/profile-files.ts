@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { readProfileFile } from "../../client/daemon/profile/profile-file.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../client/policies/profile.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
-import { InputError } from "../../base/input-error.ts";
 import { profiledScenario } from "../../replay/world/profiled-scenario.ts";
 import { parseScenario } from "../../replay/world/scenario.ts";
 import { UsageError } from "../../base/usage-error.ts";
@@ -53,22 +52,18 @@ export function scenarioOf({ targets }: Profile, request: ScenarioRequest): obje
       sizes.push(assumedFunction(each, edge, model, edgeTimes));
   }
   const seen = sizes.flatMap(({ coldStartMs }) => coldStartMs);
-  try {
-    const scenario = profiledScenario({
-      name: model,
-      sloMs,
-      sloQuantile,
-      targets: [edge, ...sizes],
-      timesOf: ({ models }) => models[model] as ModelTimes,
-      maxInstances,
-      coldStartMs: seen.length === 0 ? [assumedColdStartMs] : seen,
-      prices,
-    });
-    parseScenario(JSON.stringify(scenario), path);
-    return scenario;
-  } catch (error) {
-    throw error instanceof InputError ? new UsageError(error.message) : error;
-  }
+  const scenario = profiledScenario({
+    name: model,
+    sloMs,
+    sloQuantile,
+    targets: [edge, ...sizes],
+    timesOf: ({ models }) => models[model] as ModelTimes,
+    maxInstances,
+    coldStartMs: seen.length === 0 ? [assumedColdStartMs] : seen,
+    prices,
+  });
+  parseScenario(JSON.stringify(scenario), path);
+  return scenario;
 }
 
 function assumedFunction(

@@ -35,10 +35,14 @@ export class QueueLog implements QueueObserver {
   }
 
   #refused({ target, code, message: error, atMs }: QueueEvent & { readonly kind: "refusal" }): void {
-    const leftOut = this.#failures.pass(`${code} ${target}`, atMs);
+    this.#warn({ target, code, error }, "batch not sent", atMs);
+  }
+
+  /** A failure or a refusal, unless another of its kind was logged a moment ago. */
+  #warn(facts: { target: string; code: string; error: string }, message: string, atMs: number): void {
+    const leftOut = this.#failures.pass(`${facts.code} ${facts.target}`, atMs);
     if (leftOut === undefined) return;
-    const alike = leftOut === 0 ? {} : { alikeLeftOut: leftOut };
-    this.#log.warn({ target, code, error, ...alike }, "batch not sent");
+    this.#log.warn({ ...facts, ...(leftOut > 0 && { alikeLeftOut: leftOut }) }, message);
   }
 
   #ended(event: BatchEnded): void {
@@ -61,10 +65,8 @@ export class QueueLog implements QueueObserver {
       return;
     }
     const { code, message: error, cost = 0 } = event;
-    const leftOut = this.#failures.pass(`${code} ${batch.target}`, event.atMs);
-    if (leftOut === undefined) return;
-    const alike = leftOut === 0 ? {} : { alikeLeftOut: leftOut };
-    this.#log.warn({ ...facts, code, error, cost, ...alike }, "batch failed");
+    const failure = { ...facts, code, error, cost };
+    this.#warn(failure, "batch failed", event.atMs);
   }
 
   #planned({ cause, ratePerS, isAdopted, text }: PlanRecord): void {

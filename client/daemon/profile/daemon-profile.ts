@@ -42,12 +42,7 @@ export function readProfile(
   const { profile: path, saveProfile } = source.options;
   checkFolder("--save-profile", saveProfile);
   if (path === undefined) return undefined;
-  let read: Profile;
-  try {
-    read = readProfileFile(path);
-  } catch (error) {
-    throw new UsageError(`--profile: ${(error as Error).message}`);
-  }
+  const read = readProfileFile(path, `--profile: ${path}`);
   const { format, targets } = unmeasured(source);
   return { format, targets: targets.map((target) => profiledIn(read, target, path)) };
 }

@@ -1,23 +1,14 @@
 /** Reads and writes the files of profiles, and other files of JSON that commands write. */
-import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
-import { whyUnreadable, whyUnwritable } from "../../../base/error-text.ts";
-import { throwUsage, UsageError } from "../../../base/usage-error.ts";
+import { whyUnwritable } from "../../../base/error-text.ts";
+import { readTextFile, writeTextFile } from "../../../base/files.ts";
+import { UsageError } from "../../../base/usage-error.ts";
 import { parseProfile, type Profile } from "../../policies/profile.ts";
 
-/** @throws UsageError that names the file */
-export function readProfileFile(path: string): Profile {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnreadable(error)}`);
-  }
-  try {
-    return parseProfile(text, path);
-  } catch (error) {
-    throwUsage(error);
-  }
+/** @throws UsageError that names the place, such as `--profile: p.json` */
+export function readProfileFile(path: string, place = path): Profile {
+  return parseProfile(readTextFile(path, place), place);
 }
 
 /**
@@ -36,9 +27,5 @@ export function checkFolder(flag: string, path: string | undefined): void {
 
 /** @throws UsageError that names the flag when the file cannot be written */
 export function writeJson(flag: string, path: string, content: object): void {
-  try {
-    writeFileSync(path, `${JSON.stringify(content, undefined, 1)}\n`);
-  } catch (error) {
-    throw new UsageError(`${flag}: ${path}: ${whyUnwritable(error)}`);
-  }
+  writeTextFile(path, `${JSON.stringify(content, undefined, 1)}\n`, `${flag}: ${path}`);
 }

@@ -1,7 +1,4 @@
-/**
- * From the scores of a text reader to the text: greedy decoding of connectionist temporal classification (CTC). For the
- * server that reads pictures and for clients that get the raw scores.
- */
+/** From the scores of a text reader to the text, for the server and for clients that get the raw scores. */
 
 export interface CtcText {
   readonly text: string;
@@ -10,17 +7,11 @@ export interface CtcText {
 }
 
 /**
- * Reads a text from the scores of one line: the likeliest class of each step, repeats merged, blanks dropped
- * (greedy CTC decoding: Graves et al. 2006, section 3.2, "best path").
- *
- * Example: `decodeCtc(Float32Array.of(0, 1, 0, 0.5, 1, 0), 3, 2, ["", "a"])` is `{ text: "a", confidence: 1 }`.
+ * Greedy decoding of connectionist temporal classification (Graves et al. 2006, section 3.2): the likeliest class of
+ * each step, repeats merged, blanks dropped. Throws a RangeError if the lengths do not match.
  *
  * @param scores steps x classes values, logits or probabilities, step by step
- * @param steps number of time steps, a positive integer (an eighth of the picture's width)
- * @param classes number of classes; must be the dictionary's length
  * @param dictionary one string a class, the blank first
- * @returns the text, empty when every step is blank, and the mean score of its characters, 0 when there is none
- * @throws RangeError if the lengths do not match
  */
 export function decodeCtc(
   scores: Float32Array,
@@ -51,15 +42,11 @@ export function decodeCtc(
   return { text, confidence: characters === 0 ? 0 : sum / characters };
 }
 
-function indexOfMax(values: Float32Array): number {
+/** The first of the largest values; 0 when there is none. */
+export function indexOfMax(values: Float32Array): number {
   let best = 0;
-  let bestValue = Number.NEGATIVE_INFINITY;
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] ?? Number.NaN;
-    if (value > bestValue) {
-      best = index;
-      bestValue = value;
-    }
+  for (let index = 1; index < values.length; index++) {
+    if ((values[index] as number) > (values[best] as number)) best = index;
   }
   return best;
 }

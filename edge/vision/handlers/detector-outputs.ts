@@ -1,6 +1,7 @@
 /** Turns the outputs of detectors into boxes in pixels of their frame; each family of models has its own form. */
 import { shapeText } from "../../../protocol/tensor.ts";
 import type { ScoredBox } from "../pictures/boxes.ts";
+import { indexOfMax } from "./ctc-decode.ts";
 
 /** The output for one picture, without its first dimension. */
 export interface RowOutput {
@@ -17,11 +18,7 @@ export interface OutputSettings {
   readonly background: boolean;
 }
 
-/**
- * The boxes of one picture whose score reaches the threshold, each with its likeliest class.
- *
- * @throws Error when the outputs do not have the shapes of the family
- */
+/** The boxes of one picture whose score reaches the threshold. Throws an Error when outputs have other shapes. */
 export function readOutputs(outputs: readonly RowOutput[], settings: OutputSettings): ScoredBox[] {
   const [first] = outputs;
   if (first === undefined) throw new Error("the model has no output");
@@ -118,9 +115,6 @@ function ssdBoxes(outputs: readonly RowOutput[], settings: OutputSettings): Scor
 }
 
 function likeliest(scores: Float32Array): { readonly score: number; readonly classIndex: number } {
-  let classIndex = 0;
-  for (let index = 1; index < scores.length; index++) {
-    if ((scores[index] as number) > (scores[classIndex] as number)) classIndex = index;
-  }
+  const classIndex = indexOfMax(scores);
   return { score: scores[classIndex] ?? Number.NaN, classIndex };
 }

@@ -35,15 +35,7 @@ export type Predict = (inputs: readonly Tensor[]) => Maybe<readonly Tensor[]>;
 
 /**
  * All parts are optional. When a part throws, the answer is 500 or the `status` of the error. What `preprocess` and
- * `postprocess` throw fails their own request only.
- *
- * @example
- *   // models/halve/handler.js, beside 1/model.onnx: clients send bytes, the model takes them as floats in 0..1
- *   export const inputs = [{ name: "x", datatype: "UINT8", shape: [-1, 4] }];
- *   export function preprocess([x]) {
- *     const floats = Float32Array.from(x.data, (byte) => byte / 255);
- *     return { inputs: [{ ...x, datatype: "FP32", data: new Uint8Array(floats.buffer) }] };
- *   }
+ * `postprocess` throw fails their own request only. `docs/guide/handlers.md` has examples.
  */
 export interface Handler {
   /** What clients send and get. Default: those of the ONNX file. First dimensions of -1 let requests share runs. */
@@ -53,11 +45,7 @@ export interface Handler {
   load?(model: HandlerModel): Maybe<void>;
   /** For each request: from its inputs to those of the model. Default: unchanged. */
   preprocess?(inputs: readonly Tensor[]): Maybe<Prepared>;
-  /**
-   * For each batch: prepared requests of equal datatypes and shapes, joined along their first dimension.
-   *
-   * @param run runs the ONNX file, which is the default
-   */
+  /** For each batch: prepared requests of equal shapes, joined along rows. Default: `run`, the ONNX file. */
   predict?(inputs: readonly Tensor[], run: Predict): Maybe<readonly Tensor[]>;
   /** For each request: from the model's outputs to its own, with as many rows as it has. Default: unchanged. */
   postprocess?(outputs: readonly Tensor[], note: unknown): Maybe<readonly Tensor[]>;

@@ -29,25 +29,17 @@ const schema = z.strictObject({
 
 type Settings = z.output<typeof schema>;
 
-export function imageClassification(): Handler {
-  let settings: Settings;
-  let model: HandlerModel;
-  let top = 0;
+export function imageClassification(model: HandlerModel): Handler {
+  const settings = parseSettings(schema, model.settings, "settings");
+  // The model may have fewer classes than are asked for.
+  const known = model.outputs[0]?.shape.slice(1).find((size) => size > 1);
+  const top = Math.min(settings.top, known ?? model.labels?.length ?? settings.top);
   return {
     inputs: [pictureInput],
-    get outputs() {
-      return [
-        { name: "label", datatype: "BYTES" as const, shape: [-1, top] },
-        { name: "score", datatype: "FP32" as const, shape: [-1, top] },
-      ];
-    },
-    load(loaded) {
-      model = loaded;
-      settings = parseSettings(schema, model.settings, "settings");
-      // The model may have fewer classes than are asked for.
-      const classes = model.outputs[0]?.shape.slice(1).find((size) => size > 1);
-      top = Math.min(settings.top, classes ?? model.labels?.length ?? settings.top);
-    },
+    outputs: [
+      { name: "label", datatype: "BYTES", shape: [-1, top] },
+      { name: "score", datatype: "FP32", shape: [-1, top] },
+    ],
     async preprocess(inputs) {
       const pictures = await Promise.all(
         picturesOf(inputs).map(async (file) => fitted(await decodePicture(file), settings)),

@@ -41,17 +41,11 @@ interface Placed {
   readonly placement: PicturePlacement;
 }
 
-export function objectDetection(): Handler {
-  let settings: z.output<typeof schema>;
-  let model: HandlerModel;
-
+export function objectDetection(model: HandlerModel): Handler {
+  const settings = parseSettings(schema, model.settings, "settings");
   return {
     inputs: [pictureInput],
     outputs: [{ name: "objects", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
-    load(loaded) {
-      model = loaded;
-      settings = parseSettings(schema, model.settings, "settings");
-    },
     async preprocess(inputs) {
       const { width, height, fit, kernel, pad } = settings;
       const frame = { width, height };

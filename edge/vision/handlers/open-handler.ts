@@ -2,26 +2,26 @@
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Handler } from "./handler.ts";
+import type { Handler, HandlerModel } from "./handler.ts";
 
 /** Imported when they are needed, because most models need none of them. */
-const builtIn: Readonly<Record<string, () => Promise<Handler>>> = {
-  "image-classification": async () => (await import("./image-classification.ts")).imageClassification(),
-  "object-detection": async () => (await import("./object-detection.ts")).objectDetection(),
-  "text-detection": async () => (await import("./text-detection.ts")).textDetection(),
-  "text-recognition": async () => (await import("./text-recognition.ts")).textRecognition(),
-  "picture-steps": async () => (await import("../pipelines/picture-steps.ts")).pictureSteps(),
+const builtIn: Readonly<Record<string, () => Promise<(model: HandlerModel) => Handler>>> = {
+  "image-classification": async () => (await import("./image-classification.ts")).imageClassification,
+  "object-detection": async () => (await import("./object-detection.ts")).objectDetection,
+  "text-detection": async () => (await import("./text-detection.ts")).textDetection,
+  "text-recognition": async () => (await import("./text-recognition.ts")).textRecognition,
+  "picture-steps": async () => (await import("../pipelines/picture-steps.ts")).pictureSteps,
 };
 
 const parts = ["load", "preprocess", "predict", "postprocess"] as const;
 
 /**
  * @param source name of a built-in handler, or path of a module
- * @throws Error when there is none, or the module exports no part of a handler
+ * @throws Error when there is none, the module exports no part of a handler, or it fails to load
  */
-export async function openHandler(source: string): Promise<Handler> {
-  const make = Object.hasOwn(builtIn, source) ? builtIn[source] : undefined;
-  if (make !== undefined) return make();
+export async function openHandler(source: string, model: HandlerModel): Promise<Handler> {
+  const make = Object.hasOwn(builtIn, source) ? await builtIn[source]?.() : undefined;
+  if (make !== undefined) return make(model);
   if (extname(source) === ".ts" && !canRunTypeScript()) {
     throw new Error(`${source}: this Node runs no TypeScript; use 22.18 or later, or handler.js`);
   }
@@ -32,6 +32,7 @@ export async function openHandler(source: string): Promise<Handler> {
   }
   if (parts.every((part) => module[part] === undefined))
     throw new Error(`${source}: exports none of ${parts.join(", ")}`);
+  await module.load?.(model);
   return module;
 }
 

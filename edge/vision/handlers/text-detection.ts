@@ -30,9 +30,8 @@ interface Page {
 
 const white = 255;
 
-export function textDetection(): Handler {
-  let settings: z.output<typeof schema>;
-  let model: HandlerModel;
+export function textDetection(model: HandlerModel): Handler {
+  const settings = parseSettings(schema, model.settings, "settings");
 
   async function pageOf(file: Uint8Array): Promise<Page> {
     const picture = await decodePicture(file);
@@ -44,10 +43,6 @@ export function textDetection(): Handler {
   return {
     inputs: [pictureInput],
     outputs: [{ name: "boxes", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
-    load(loaded) {
-      model = loaded;
-      settings = parseSettings(schema, model.settings, "settings");
-    },
     async preprocess(inputs) {
       const pages = await Promise.all(picturesOf(inputs).map(pageOf));
       const width = Math.max(...pages.map(({ resized }) => resized.width));

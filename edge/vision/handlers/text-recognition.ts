@@ -23,9 +23,11 @@ const schema = z.strictObject({
   pad: grey.default(128).describe("grey to the right of a line"),
 });
 
-export function textRecognition(): Handler {
-  let settings: z.output<typeof schema>;
-  let model: HandlerModel;
+export function textRecognition(model: HandlerModel): Handler {
+  const settings = parseSettings(schema, model.settings, "settings");
+  const { labels } = model;
+  if (labels === undefined)
+    throw new Error("labels must list the characters in the model's order, without the blank");
   let dictionary: readonly string[] | undefined;
 
   async function lineOf(file: Uint8Array): Promise<Pixels> {
@@ -40,12 +42,6 @@ export function textRecognition(): Handler {
       { name: "text", datatype: "BYTES", shape: [-1] },
       { name: "confidence", datatype: "FP32", shape: [-1] },
     ],
-    load(loaded) {
-      model = loaded;
-      settings = parseSettings(schema, model.settings, "settings");
-      if (model.labels === undefined)
-        throw new Error("labels must list the characters in the model's order, without the blank");
-    },
     async preprocess(inputs) {
       const lines = await Promise.all(picturesOf(inputs).map(lineOf));
       const { height, pad } = settings;
@@ -56,16 +52,19 @@ export function textRecognition(): Handler {
     postprocess([output]) {
       const [rows = 0, steps = 0, classes = 0] = output?.shape ?? [];
       if (output === undefined) throw new Error("the model has no output");
-      const known = (dictionary ??= dictionaryOf(model.labels ?? [], classes));
+      const known = (dictionary ??= dictionaryOf(labels, classes));
       const scores = Float32Array.from(tensorToNumbers(output));
       const read = Array.from({ length: rows }, (_, row) => {
         const own = scores.subarray(row * steps * classes, (row + 1) * steps * classes);
         return decodeCtc(own, steps, classes, known);
       });
-      const texts = read.map(({ text }) => text);
       const confidences = read.map(({ confidence }) => confidence);
       return [
-        tensorFromStrings("text", [rows], texts),
+        tensorFromStrings(
+          "text",
+          [rows],
+          read.map(({ text }) => text),
+        ),
         tensorFromNumbers("confidence", "FP32", [rows], confidences),
       ];
     },

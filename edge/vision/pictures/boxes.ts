@@ -28,9 +28,8 @@ function area({ left, top, right, bottom }: Box): number {
 }
 
 /**
- * Greedy non-maximum suppression within each class: of boxes that overlap by more than `most`, the best one is kept.
- *
- * @param limit most boxes that are kept
+ * Greedy non-maximum suppression within each class: of boxes that overlap by more than `most`, the best one is kept, and
+ * at most `limit` in all.
  */
 export function suppress(boxes: readonly ScoredBox[], most: number, limit: number): ScoredBox[] {
   const kept: ScoredBox[] = [];

@@ -5,10 +5,7 @@ import type { Pixels } from "./picture.ts";
 /** A line this many times as high as wide stands on its side, as in PP-OCR. */
 const standingRatio = 1.5;
 
-/**
- * @param quad corners in pixels of the picture: left top, right top, right bottom, left bottom
- * @returns the part, at least 1 x 1; one that stands on its side is turned by a quarter to the left
- */
+/** The part within corners from the left top on; one that stands on its side is turned a quarter to the left. */
 export function cutQuad(picture: Pixels, quad: readonly Point[]): Pixels {
   const [leftTop, rightTop, rightBottom, leftBottom] = quad as readonly [Point, Point, Point, Point];
   const across = Math.max(distance(leftTop, rightTop), distance(leftBottom, rightBottom));

@@ -50,10 +50,7 @@ export interface PixelNumbers {
   readonly layout: "NCHW" | "NHWC";
 }
 
-/**
- * @param pixels red, green and blue byte of each pixel, row by row
- * @returns as many numbers as there are bytes
- */
+/** As many numbers as there are bytes: red, green and blue of each pixel, row by row. */
 export function normalisePixels(pixels: Uint8Array, numbers: PixelNumbers): Float32Array {
   const { mean, std, scale, channels, layout } = numbers;
   const count = pixels.length / 3;

@@ -15,9 +15,8 @@ export interface Pixels extends Size {
 const mostPixels = 50_000_000;
 
 /**
- * The pixels of a file, turned upright by its EXIF data, on white where it is transparent.
- *
- * @throws ProtocolError with 400 when the file is not a picture, or too large
+ * The pixels of a file, turned upright by its EXIF data, on white where it is transparent. Throws a ProtocolError (400)
+ * when the file is not a picture, or too large.
  */
 export async function decodePicture(file: Uint8Array): Promise<Pixels> {
   if (file.length === 0) throw new ProtocolError("the picture is empty");

@@ -32,11 +32,7 @@ interface Start {
   replica: number;
 }
 
-/**
- * A pipeline with the replicas of its steps; undefined when the model is not a pipeline.
- *
- * @param openPool begins to load a model in replicas of its own
- */
+/** A pipeline with the replicas of its steps, which `openPool` begins to load; undefined for other models. */
 export function openPipeline(
   model: ModelFile,
   openPool: (model: ModelFile) => ModelRunner,

@@ -1,4 +1,5 @@
 /** Takes one row through the stages of a pipeline, without knowing processes or queues. */
+import { Semaphore } from "../../../base/semaphore.ts";
 import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type Tensor, tensorFromStrings, tensorToStrings } from "../../../protocol/tensor.ts";
@@ -26,10 +27,11 @@ export async function runStages(stages: readonly Stage[], row: Values, call: Sta
   for (const [index, stage] of stages.entries()) {
     if ("spread" in stage) {
       const rest = stages.slice(index + 1);
-      const items = await eachBounded(spread(stage, values), (item) =>
-        runStages(rest, new Map([...values, ...item]), call),
+      const places = new Semaphore(mostAtOnce);
+      const items = spread(stage, values).map((item) =>
+        places.run(() => runStages(rest, new Map([...values, ...item]), call)),
       );
-      return items.flat();
+      return (await Promise.all(items)).flat();
     }
     if (!isNeeded(stage, values)) continue;
     for (const [name, value] of await call(stage, values)) values.set(`${stage.name}.${name}`, value);
@@ -111,17 +113,4 @@ function listed(data: Uint8Array): Uint8Array[] {
     items.push(data.subarray(at + 4, at + 4 + view.getUint32(at, true)));
   }
   return items;
-}
-
-async function eachBounded<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await run(items[index] as T);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(mostAtOnce, items.length) }, worker));
-  return results;
 }

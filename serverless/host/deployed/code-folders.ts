@@ -1,7 +1,4 @@
-/**
- * The code of deployed functions: checks and unpacks zips into folders below one temporary folder of the host, and
- * removes them. An error while removing is logged and does not stop the host.
- */
+/** The code of deployed functions: unpacks zips into folders below a temporary folder of the host, and removes them. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +32,6 @@ export class CodeFolders {
 
   /**
    * Unpack a function's code into a new folder. Nothing of it remains when this fails.
-   *
    * @throws FcRefusal InvalidArgument that says what is wrong with the zip, EntityTooLarge
    */
   async unpack(name: string, { zipFile, checksum }: CodeInput): Promise<CodePackage> {
@@ -69,10 +65,7 @@ export class CodeFolders {
     return join(this.#root, `${name}-${(this.#made += 1)}`);
   }
 
-  /**
-   * Never rejects: a process that left its instance's process group may still write to the folder, so that it cannot be
-   * removed. `removeAll` tries once more.
-   */
+  /** Never rejects: a process may still write to the folder, so that `removeAll` has to try once more. */
   async remove(path: string): Promise<void> {
     try {
       await rm(path, { recursive: true, force: true });

@@ -1,7 +1,4 @@
-/**
- * CRC-64 (ECMA-182, reflected), which Function Compute uses as the checksum of a code package. It works on halves of 32
- * bits because BigInt is slow.
- */
+/** CRC-64 (ECMA-182, reflected), the checksum of code packages, on halves of 32 bits because BigInt is slow. */
 
 /** The polynomial with its bits reversed: the upper half, then the lower. */
 const polynomial = [0xc96c5795, 0xd7870f42] as const;

@@ -1,7 +1,4 @@
-/**
- * The functions of a host: those it was started with, and those that were deployed to it. It defines them in the instance
- * pool and keeps the code of deployed functions.
- */
+/** The functions of a host, started with it or deployed to it: defines them in the instance pool, keeps their code. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { FunctionConfig } from "../fc-contract.ts";
@@ -52,10 +49,7 @@ export class FunctionStore {
     }
   }
 
-  /**
-   * @param qualifier a version or alias; the local host has LATEST only
-   * @throws FcRefusal FunctionNotFound, VersionNotFound, AliasNotFound
-   */
+  /** `qualifier` is a version or alias. Throws an FcRefusal FunctionNotFound, VersionNotFound or AliasNotFound. */
   get(name: string, qualifier = "LATEST"): StoredFunction {
     const stored = this.#functions.get(name);
     if (stored === undefined) throw new FcRefusal("FunctionNotFound", `function ${name} does not exist`);
@@ -87,11 +81,7 @@ export class FunctionStore {
     });
   }
 
-  /**
-   * Running calls end on the instances that they have.
-   *
-   * @param body UpdateFunctionInput as JSON
-   */
+  /** By UpdateFunctionInput as JSON. Running calls end on the instances that they have. */
   update(name: string, body: Uint8Array): Promise<StoredFunction> {
     return this.#inTurn(async () => {
       const old = this.get(name);

@@ -41,19 +41,13 @@ export function newTrigger(
   return { id: randomUUID(), name: "http", methods: triggerMethods, ...times, ...given };
 }
 
-/**
- * @param body CreateTriggerInput as JSON
- * @throws FcRefusal InvalidArgument that names field, value and what is allowed
- */
+/** From CreateTriggerInput as JSON. Throws an FcRefusal InvalidArgument. */
 export function readTrigger(body: Uint8Array, nowUnixMs: number): HttpTrigger {
   const { triggerName: name, triggerConfig } = readInput(createInput, body);
   return newTrigger({ name, ...readTriggerConfig(triggerConfig) }, nowUnixMs);
 }
 
-/**
- * @param body UpdateTriggerInput as JSON
- * @throws FcRefusal InvalidArgument that names field, value and what is allowed
- */
+/** From UpdateTriggerInput as JSON. Throws an FcRefusal InvalidArgument. */
 export function readTriggerUpdate(body: Uint8Array, old: HttpTrigger, nowUnixMs: number): HttpTrigger {
   const { triggerConfig } = readInput(updateInput, body);
   const config = triggerConfig === undefined ? {} : readTriggerConfig(triggerConfig);

@@ -1,7 +1,4 @@
-/**
- * Finds out whether this machine lets us bound processes by control groups: it looks for places where groups may be made,
- * and tries each with a process.
- */
+/** Finds out whether this machine lets us bound processes by control groups: tries each place with a process. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { Logger } from "pino";
@@ -79,12 +76,7 @@ export async function probeCgroups(): Promise<CgroupProbe> {
   return { possible: false, why: problems.join("; ") || "no tree of control groups is mounted" };
 }
 
-/**
- * Where this process may have groups made.
- *
- * @param groups text of `/proc/self/cgroup`
- * @param mounts text of `/proc/self/mountinfo`
- */
+/** Where this process may have groups made, by the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`. */
 export function cgroupPlaces(groups: string, mounts: string): CgroupPlaces {
   const own = groups.split("\n").map((line) => /^\d+:([^:]*):(.*)$/.exec(line)?.slice(1) ?? []);
   const mounted = mounts.split("\n").map((line) => {

@@ -1,7 +1,4 @@
-/**
- * Bounds the processor share and the memory of processes by Linux control groups (versions 1 and 2). A group is removed
- * together with its process.
- */
+/** Bounds the vCPU and memory of processes by Linux control groups (versions 1 and 2), removed with their process. */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

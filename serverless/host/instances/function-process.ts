@@ -96,10 +96,7 @@ export class FunctionProcess {
     return this.#child.exit !== undefined;
   }
 
-  /**
-   * Wait until the port answers, then run the initializer. Fulfilled with the initializer's duration in milliseconds (0
-   * without one), or with why the start failed. Never rejects.
-   */
+  /** Fulfilled with the initializer's duration in milliseconds (0 without one), or with why the start failed. */
   async start(): Promise<number | FcRefusal> {
     return (await this.#waitForPort()) ?? (await this.#initialize());
   }
@@ -109,11 +106,7 @@ export class FunctionProcess {
     this.#child.kill();
   }
 
-  /**
-   * End the process and remove its control group.
-   *
-   * @param gracefully GET /pre-stop, then SIGTERM, and SIGKILL after a bound; else SIGKILL at once
-   */
+  /** Gracefully: GET /pre-stop, then SIGTERM, and SIGKILL after a bound; else SIGKILL at once. */
   async end(gracefully: boolean): Promise<void> {
     const { instanceId: id, cgroup, log, limits } = this.#options;
     if (gracefully && !this.hasEnded) {

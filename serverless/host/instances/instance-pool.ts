@@ -61,11 +61,7 @@ export class InstancePool {
     if (!this.#configs.has(name)) this.#options.meter.remove(name);
   }
 
-  /**
-   * Run one call on an instance with room, or on a new one.
-   *
-   * @throws FcRefusal when the call gets no instance
-   */
+  /** Run one call on an instance with room, or on a new one. Throws an FcRefusal when it gets no instance. */
   async call(name: string, call: Omit<InstanceCall, "fault">): Promise<CallEnd> {
     const { meter, faults } = this.#options;
     const config = this.#configs.get(name);

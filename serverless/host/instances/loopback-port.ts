@@ -2,10 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 
-/**
- * A free port, which is added to `taken`; ports in `taken` are never returned. Another program can still take the port
- * before the child listens; then the child fails to start.
- */
+/** A free port, added to `taken`. If another program takes it before the child listens, the child fails to start. */
 export async function reservePort(taken: Set<number>): Promise<number> {
   for (let attempt = 0; attempt < 32; attempt += 1) {
     const port = await freePort();

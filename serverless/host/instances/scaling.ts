@@ -2,6 +2,7 @@
  * The rules by which Function Compute scales: which instance takes a call, when a new one starts, when a call is refused,
  * and when an idle one stops. It knows neither clocks nor processes, so tests run hundreds of instances in virtual time.
  */
+import { checkAmount } from "../../../base/check-range.ts";
 
 /** Limits of an account's instances in a region, over all functions. */
 export interface ScalingRules {
@@ -63,11 +64,7 @@ export class Scaling {
     return this.#instances.size;
   }
 
-  /**
-   * Place a call on an existing instance with room, else on a new one.
-   *
-   * @param concurrency most calls at a time on an instance that starts now
-   */
+  /** Place a call on an instance with room, else on a new one, which takes `concurrency` calls at a time. */
   place(name: string, concurrency: number, nowMs: number): InstancePlacement {
     const existing = this.#withRoom(name);
     if (existing !== undefined) {
@@ -189,10 +186,8 @@ export class GrowthAllowance {
 
   /** @throws RangeError when a figure is negative or not finite */
   constructor(burst: number, perMin: number) {
-    for (const [name, value] of Object.entries({ burst, perMin })) {
-      if (value >= 0 && value < Infinity) continue;
-      throw new RangeError(`${name} is ${value}; allowed: a finite number of at least 0`);
-    }
+    checkAmount("burst", burst);
+    checkAmount("perMin", perMin);
     this.#burst = burst;
     this.#perMs = perMin / 60_000;
     this.#left = burst;

@@ -1,7 +1,4 @@
-/**
- * The answer to a call that reached an instance: Function Compute's status, headers and body for each way in which a call
- * can end.
- */
+/** The answer to a call that reached an instance: Function Compute's status, headers and body for each end. */
 import { forbiddenHeader, functionFailed, isFunctionHeader, type FunctionConfig } from "../fc-contract.ts";
 import { FcRefusal } from "../fc-refusal.ts";
 import type { FunctionReply } from "../instances/function-server.ts";

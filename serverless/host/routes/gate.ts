@@ -64,10 +64,7 @@ export class Gate {
     });
   }
 
-  /**
-   * For routes that put code on this machine: takes signed requests of this machine only. The local host's access key is
-   * public, so a signature does not prove who asks.
-   */
+  /** Takes signed requests of this machine only: the host's key is public, so a signature does not prove who asks. */
   deploys(maxBytes: number): Middleware {
     const signed = this.signed(maxBytes);
     return createMiddleware<HostEnv>(async (context, next) => {
@@ -78,12 +75,7 @@ export class Gate {
     });
   }
 
-  /**
-   * For routes that check who asks themselves.
-   *
-   * @param checkHead is called before the body is read
-   * @param checkBody is called after it
-   */
+  /** For routes that check who asks themselves: the head before the body is read, and the body after. */
   checked(maxBytes: number, checkHead: Check = () => {}, checkBody: Check = () => {}): Middleware {
     return createMiddleware<HostEnv>(async (context, next) => {
       checkHeadSize(context.req.raw);

@@ -1,0 +1,105 @@
+/** Fills the tables of the reference with what the code knows. Run `node dist/docs/write-reference.js` after a build. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { Command } from "commander";
+import { errorKinds } from "../base/errors.ts";
+import { addOptions } from "../base/program/options.ts";
+import { commands } from "../cli/commands.ts";
+import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
+import { modelConfigSchema } from "../edge/models/model-config.ts";
+import { Metrics } from "../edge/observe/metrics.ts";
+import { StatisticsBook } from "../edge/observe/model-statistics.ts";
+import type { PriceSheet } from "../serverless/prices/price.ts";
+import { readShippedSheets } from "../serverless/prices/price-sheet-files.ts";
+import { sheetFields } from "../serverless/prices/price-sheet.ts";
+import { plainNumber } from "../serverless/prices/price-table.ts";
+
+type Rows = readonly (readonly string[])[];
+
+const placeOf = (file: string): URL => new URL(`../../docs/reference/${file}`, import.meta.url);
+const tablePattern = /^(\|.*\n\|[-|]+\|\n)(?:\|.*\n)*/gm;
+
+/** Replaces the rows of a page's tables, in their order; heads and prose stay. */
+function fillTables(file: string, ...tables: readonly Rows[]): void {
+  const left = [...tables];
+  const page = readFileSync(placeOf(file), "utf8");
+  writeFileSync(
+    placeOf(file),
+    page.replace(tablePattern, (_, head: string) => head + textOf(left.shift() ?? [])),
+  );
+}
+
+function textOf(rows: Rows): string {
+  return rows.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+function errorRows(): Rows {
+  return Object.entries(errorKinds).map(([code, { status, retryable, meaning }]) => {
+    return [`\`${code}\``, String(status), retryable ? "yes" : "no", meaning];
+  });
+}
+
+/** From a scrape without samples, which has the meaning and the type of each metric. */
+function metricRows(scrape: string): Rows {
+  const found = scrape.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm);
+  return Array.from(found, ([, name, meaning = "", type = ""]) => [`\`${name}\``, type, meaning]);
+}
+
+function optionsOf({ name, description, schema }: (typeof commands)[number]): string {
+  const { options } = addOptions(new Command(name), schema);
+  const rows = options
+    .filter(({ hidden }) => !hidden)
+    .map(({ flags, description }) => [`\`${flags}\``, description.replaceAll("|", "\\|")]);
+  const sentence = `${description[0]?.toUpperCase()}${description.slice(1)}.`;
+  return `## ${name}\n\n${sentence}\n\n| option | meaning |\n|---|---|\n${textOf(rows)}`;
+}
+
+function sheetRow(sheet: PriceSheet): string[] {
+  const { name, currency, validFrom, granularityMs, tiers = [], source } = sheet;
+  const [first, unit] = sheet.kind === "cu" ? [sheet.perCu, "CU"] : [sheet.perGbS, "GB-s"];
+  const prices = [`${plainNumber(first)} a ${unit}`];
+  for (const { above, price } of tiers)
+    prices.push(`${plainNumber(price)} above ${plainNumber(above / 1e6)} M`);
+  const { cpu, gpu } = granularityMs;
+  const rounding = `${cpu} ms${gpu === undefined ? "" : `, GPU ${gpu} ms`}`;
+  return [`\`${name}\``, currency, validFrom, prices.join("; "), rounding, source];
+}
+
+function fieldRows(kind: PriceSheet["kind"]): Rows {
+  const isOwn = (name: string): boolean =>
+    name === "kind" || kind === "cu" || sheetFields("cu").every((field) => field.name !== name);
+  return sheetFields(kind)
+    .filter(({ name }) => isOwn(name))
+    .map(({ name, meaning, optional }) => {
+      const value = name === "kind" ? `\`"${kind}"\`: ` : "";
+      return [`\`${name}\``, `${value}${meaning}`, optional ? "" : "yes"];
+    });
+}
+
+interface Setting {
+  readonly description: string;
+  readonly default?: unknown;
+}
+
+function settingRows(settings: Readonly<Record<string, Setting>>): Rows {
+  return Object.entries(settings).map(([name, { description, default: value }]) => {
+    return [`\`${name}\``, description, value === undefined ? "" : `\`${JSON.stringify(value)}\``];
+  });
+}
+
+fillTables("errors.md", errorRows());
+
+const nothing = { spent: 0, limit: null };
+const spend = { currency: "CNY", isReached: false, reserved: 0, hour: nothing, day: nothing };
+const queue = await new QueueMetrics(() => spend).text();
+const edge = await new Metrics([], new StatisticsBook()).text();
+fillTables("metrics.md", metricRows(queue), metricRows(edge));
+
+fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
+
+const schema = modelConfigSchema() as { readonly properties: Readonly<Record<string, Setting>> };
+fillTables("model-config.md", settingRows(schema.properties));
+writeFileSync(placeOf("model-config.schema.json"), `${JSON.stringify(schema, null, 2)}\n`);
+
+// Which commands there are is in the table of commands, so their headings are made as well.
+const [introduction] = readFileSync(placeOf("options.md"), "utf8").split("\n## ", 1);
+writeFileSync(placeOf("options.md"), `${introduction}\n${commands.map(optionsOf).join("\n")}`);
