@@ -250,7 +250,7 @@ describe("edge, functions and queue together", () => {
     const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
     const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
     const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
-    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "2");
+    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "5");
     const url = await listening(queue.child);
     const ask = async (): Promise<unknown> => {
       const reply = await fetch(`${url}/v2/models/ocr-rec/infer`, { method: "POST", body: body() });
