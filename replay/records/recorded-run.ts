@@ -56,7 +56,7 @@ export function parseRecord(text: string, file: string): RecordedRun {
   });
   if (header?.kind !== "header") throw new Error(`${file}:1: no header of format ${recordFormat}`);
   if (header.format !== recordFormat)
-    throw new Error(`${file}:1: format is ${String(header.format)}; allowed: ${recordFormat}`);
+    throw new Error(`${file}:1: format is ${header.format}; allowed: ${recordFormat}`);
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];
