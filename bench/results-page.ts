@@ -2,7 +2,7 @@
 import { replayPolicyNames } from "../replay/peers/registry.ts";
 import { figure, percent } from "../base/figures.ts";
 import { meanRowsOf, type ReplaySummary } from "../replay/summary.ts";
-import { type Pairing, type PolicyResult, type Reference, seed } from "./pairings.ts";
+import { type Pairing, type PolicyResult, type Reference, resultsSeed } from "./pairings.ts";
 
 export interface PairingResult {
   readonly pairing: Pairing;
@@ -28,7 +28,7 @@ export function resultsPage(pairings: readonly PairingResult[]): string {
   return `# Results
 
 What each policy of this repository comes to on recorded and made-up traces, replayed under virtual time with
-seed ${seed}. Made by \`npm run results\`, which reads traces and scenarios from \`shared/data\` beside the
+seed ${resultsSeed}. Made by \`npm run results\`, which reads traces and scenarios from \`shared/data\` beside the
 repository and writes this page; every figure is computed, none is typed in, and the same seed gives the same
 figures on every machine. A policy meets the SLO quantile when at least that share of all requests, with those
 that were refused or failed among them, was answered within the SLO. Only functions cost money. Latencies are

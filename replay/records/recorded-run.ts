@@ -13,7 +13,7 @@ import type { Ticket } from "../../client/queue/request.ts";
 import type { BatchResult, Target } from "../../client/targets/target.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 
-const recordFormat = "spillway-record/2";
+const recordFormat: string = "spillway-record/2";
 
 /** What the queue and its policy decided. */
 export type RecordedDecision = QueueOutput | PlanRecord;
