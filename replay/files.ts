@@ -1,10 +1,9 @@
 /** The files of a replay: traces that are read, logs and pages that are written. The only place in `replay/` that opens one. */
 import { once } from "node:events";
-import { closeSync, createReadStream, createWriteStream, openSync, writeFileSync } from "node:fs";
+import { closeSync, createReadStream, createWriteStream, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { whyUnwritable } from "../base/error-text.ts";
-import { InputError } from "../base/input-error.ts";
+import { openToWrite } from "../base/files.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "../base/text-lines.ts";
 
@@ -21,10 +20,10 @@ export interface LogFile extends LogSink {
 /**
  * A file for a decision log, packed when its name ends in `.gz`.
  *
- * @throws InputError when the file cannot be opened
+ * @throws UsageError when the file cannot be opened
  */
 export function createLogFile(path: string): LogFile {
-  const file = createWriteStream(path, { fd: opened(path) });
+  const file = createWriteStream(path, { fd: openToWrite(path) });
   const packed = path.endsWith(".gz") ? createGzip({ level: 1 }) : undefined;
   const written = packed === undefined ? finished(file) : pipeline(packed, file);
   // A failure is thrown where the log is flushed or closed; here it only must not count as unhandled.
@@ -58,22 +57,14 @@ export interface PageFile {
 /**
  * A file for a page, opened at once, so that a long replay does not end in vain.
  *
- * @throws InputError when the file cannot be opened
+ * @throws UsageError when the file cannot be opened
  */
 export function createPageFile(path: string): PageFile {
-  const file = opened(path);
+  const file = openToWrite(path);
   return {
     write: (text) => {
       writeFileSync(file, text);
       closeSync(file);
     },
   };
-}
-
-function opened(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new InputError(path, "", whyUnwritable(error));
-  }
 }

@@ -4,9 +4,6 @@ import { stackKey } from "../../protocol/stack.ts";
 
 /**
  * The key of a request: equal for requests that may share a batch.
- *
- * @example
- * queueKey("ocr-cls", request) === queueKey("ocr-cls", requestOfTheSameShape); // true
  */
 export function queueKey(model: string, request: InferRequest): string {
   return `${encodeURIComponent(model)} ${stackKey(request)}`;

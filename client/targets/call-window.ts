@@ -3,11 +3,6 @@
  * decrease. It follows what the platform takes without being told the platform's limit.
  *
  * Source: Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance", 1989.
- *
- * @example
- * const window = new CallWindow(100);
- * window.throttled(40, 0, 10); // a call sent at 0, one of 40 in flight, was throttled at 10
- * window.limit; // 20
  */
 
 export class CallWindow {

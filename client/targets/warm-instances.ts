@@ -1,10 +1,5 @@
 /**
  * Tells from a function's own calls whether the next call would find a warm instance.
- *
- * @example
- * const instances = new WarmInstances(60_000);
- * instances.answered(0);
- * [instances.isWarm(59_999), instances.isWarm(60_000)]; // [true, false]
  */
 export class WarmInstances {
   readonly #idleMs: number;

@@ -1,13 +1,12 @@
 /** The options of the edge server. */
 import { z } from "zod";
+import { port, positive, whole } from "../../base/program/option-fields.ts";
 
-const integer = (least: number, most = Number.MAX_SAFE_INTEGER) => z.number().int().min(least).max(most);
-const amount = () => z.number().positive();
 const text = z.string();
 
 export const edgeOptions = z.strictObject({
   host: text.default("127.0.0.1").describe("address to listen on; 0.0.0.0 opens the server to the network"),
-  port: integer(0, 65_535).default(8_000).describe("port to listen on; 0 takes a free one"),
+  port: port.default(8_000).describe("port to listen on; 0 takes a free one"),
   models: text
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),
@@ -15,24 +14,25 @@ export const edgeOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("models to load at the start, with commas between; others can be loaded later (default: all)"),
-  replicas: integer(1, 64).default(1).describe("processes for each model"),
-  threads: integer(1, 256)
+  replicas: whole(1, 64).default(1).describe("processes for each model"),
+  threads: whole(1, 256)
     .optional()
     .describe("threads that one run of a model uses (default: the cores divided by the replicas)"),
-  maxBodyMib: amount().max(2_048).default(64).describe("largest request body, in MiB"),
-  maxBatchRows: integer(1, 4_096)
+  maxBodyMib: positive(2_048).default(64).describe("largest request body, in MiB"),
+  maxBatchRows: whole(1, 4_096)
     .default(32)
     .describe("most rows of different requests that run together; a request with more runs alone"),
-  maxQueueRows: integer(1)
+  maxQueueRows: whole(1)
     .default(1_024)
     .describe("most rows that wait for one model; more are refused with 503 and Retry-After"),
-  maxQueueMib: amount().default(256).describe("most input data that waits for one model, in MiB; see above"),
+  maxQueueMib: positive()
+    .default(256)
+    .describe("most input data that waits for one model, in MiB; see above"),
   balance: z
     .enum(["least-work", "round-robin"])
     .default("least-work")
     .describe("which free replica gets a batch: least-work takes the first, round-robin the next in turn"),
-  runTimeout: amount()
-    .max(3_600)
+  runTimeout: positive(3_600)
     .default(30)
     .describe("longest time one batch may run, in seconds from its start; then its replica is killed"),
   lameDuck: z
@@ -52,8 +52,7 @@ export const edgeOptions = z.strictObject({
   modelHosts: text
     .default("")
     .describe("hosts, with commas between, from which models may be loaded although private or without TLS"),
-  maxModelMib: amount()
-    .max(65_536)
+  maxModelMib: positive(65_536)
     .default(2_048)
     .describe("largest model that is loaded from a zip, in MiB, packed and unpacked"),
 });

@@ -1,9 +1,8 @@
 /** The options of `spillway replay`, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { optionalText as file } from "../../base/program/option-fields.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { replayPolicyNames } from "../peers/registry.ts";
-
-const file = z.string().min(1).optional();
 
 export const replayOptions = z.strictObject({
   trace: file.describe(

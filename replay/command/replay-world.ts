@@ -1,6 +1,5 @@
 /** What a replay runs on, read from files: a trace and a scenario, or the record of a daemon. */
-import { readFileSync } from "node:fs";
-import { whyUnreadable } from "../../base/error-text.ts";
+import { readTextFile } from "../../base/files.ts";
 import { InputError } from "../../base/input-error.ts";
 import type { TextFile } from "../../base/text-lines.ts";
 import { UsageError } from "../../base/usage-error.ts";
@@ -27,7 +26,7 @@ export interface World {
  * @throws InputError that names the scenario's file and field
  */
 export function readWorld(trace: string, scenarioPath: string): World {
-  const scenario = parseScenario(textOf(scenarioPath), scenarioPath, warn);
+  const scenario = parseScenario(readTextFile(scenarioPath), scenarioPath, warn);
   const sheet = sheetOf(scenario, scenarioPath);
   checkPrices(scenario, sheet, scenarioPath);
   return { trace: textFile(trace), scenario, sheet, profiles: profileTargets(scenario, sheet) };
@@ -49,7 +48,7 @@ export function readRecordedWorld(path: string): World {
  * @throws UsageError that names file and line
  */
 export function readRecord(path: string): RecordedRun {
-  const text = textOf(path);
+  const text = readTextFile(path);
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   if (whole !== text) warn(`${path}:${whole.split("\n").length}: the line is cut; it is left out`);
   try {
@@ -61,14 +60,6 @@ export function readRecord(path: string): RecordedRun {
 
 function warn(message: string): void {
   process.stderr.write(`spillway: ${message}\n`);
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new InputError(path, "", whyUnreadable(error));
-  }
 }
 
 function sheetOf({ serverless }: Scenario, path: string): PriceSheet {

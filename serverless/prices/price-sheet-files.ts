@@ -1,7 +1,7 @@
 /** Reads price sheets from files: those that come with the program by name, a user's own by path. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { PriceSheet } from "./price.ts";
-import { whyUnreadable } from "../../base/error-text.ts";
+import { readTextFile } from "../../base/files.ts";
 import { checkPriceSheet, validityProblem } from "./price-sheet.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
@@ -31,17 +31,12 @@ function readSheetFile(nameOrPath: string): PriceSheet {
       `no price sheet "${nameOrPath}"; allowed: ${shippedNames().join(", ")}, or the path of a .json file`,
     );
   }
-  let document: unknown;
+  const text = isPath ? readTextFile(nameOrPath) : readFileSync(path, "utf8");
   try {
-    document = JSON.parse(readFileSync(path, "utf8"));
+    return checkPriceSheet(JSON.parse(text), nameOrPath);
   } catch (error) {
-    const why = error instanceof SyntaxError ? `not JSON: ${error.message}` : whyUnreadable(error);
-    throw new UsageError(`${nameOrPath}: ${why}`);
-  }
-  try {
-    return checkPriceSheet(document, nameOrPath);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { message } = error as Error;
+    throw new UsageError(error instanceof SyntaxError ? `${nameOrPath}: not JSON: ${message}` : message);
   }
 }
 

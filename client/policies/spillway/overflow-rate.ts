@@ -1,11 +1,6 @@
 /**
  * The rate at which requests overflow to functions, while they do. An edge below its capacity overflows in
  * bursts, so a call is sized by the overflow rate during a burst, not by the average.
- *
- * @example
- * const rate = new OverflowRate(100);
- * rate.sent(10, 0);
- * rate.perMs; // 0.1: ten rows within 100 ms
  */
 
 /** Rows over which the exponential average is taken. */
