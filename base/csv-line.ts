@@ -1,5 +1,5 @@
 /** One line of CSV: its cells, and the column of each for messages. */
-import { InputError } from "./input-error.ts";
+import { InputError } from "./usage-error.ts";
 
 /** The place of a line. */
 export interface LinePlace {

@@ -2,7 +2,7 @@
 import { Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { whyUnreadable } from "./error-text.ts";
-import { InputError } from "./input-error.ts";
+import { InputError } from "./usage-error.ts";
 
 /** A file that is read from its start as often as it is opened. */
 export interface TextFile {

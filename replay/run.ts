@@ -11,7 +11,7 @@ import { VirtualQueue } from "../client/queue/virtual-queue.ts";
 import { type ArrivalOptions, readArrivals } from "./traces/arrivals.ts";
 import type { TraceRequest } from "./world/batch-sent.ts";
 import { DecisionLog } from "./decision-log.ts";
-import { InputError } from "../base/input-error.ts";
+import { InputError } from "../base/usage-error.ts";
 import { profileTargets } from "./world/profile.ts";
 import type { Scenario } from "./world/scenario.ts";
 import { type ReplaySummary, Tally } from "./summary.ts";

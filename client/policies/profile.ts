@@ -3,7 +3,7 @@
  * header, and a policy's inputs are made from it. Its times have the form that a scenario of a replay has.
  */
 import { z } from "zod";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 
 const ms = z.number().min(0);
 

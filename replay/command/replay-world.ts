@@ -1,8 +1,7 @@
 /** What a replay runs on, read from files: a trace and a scenario, or the record of a daemon. */
 import { readTextFile } from "../../base/files.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError, UsageError } from "../../base/usage-error.ts";
 import type { TextFile } from "../../base/text-lines.ts";
-import { UsageError } from "../../base/usage-error.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Decision, Policy, QueueView } from "../../client/policies/policy.ts";
 import { amongTargets } from "../../client/policies/among-targets.ts";
-import { ArrivalRate } from "./arrival-rate.ts";
+import { ArrivalRate, serverlessOnlyPolicy } from "./serverless-only.ts";
 import { edgeOnlyPolicy } from "./edge-only.ts";
 import { greedyPolicy } from "./greedy.ts";
 import { replayPolicies } from "./registry.ts";
-import { serverlessOnlyPolicy } from "./serverless-only.ts";
 import { ask, pausedUntil, shownTarget } from "../../test/support/asked-policy.ts";
 import type { TargetView, UnderWay } from "../../client/targets/target-view.ts";
 import { cheapestWithin, latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";

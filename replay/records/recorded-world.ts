@@ -6,7 +6,7 @@
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { type ModelTimes, type ProfiledTarget, timesOf } from "../../client/policies/profile.ts";
 import { modelOfKey } from "../../client/policies/queue-key.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 import { profiledScenario } from "../world/profiled-scenario.ts";
 import type { RecordedRun } from "./recorded-run.ts";
 import { parseScenario, type Scenario } from "../world/scenario.ts";

@@ -1,6 +1,6 @@
 /** The lines of a trace: a header that tells the form, then one request or one bin a line. It knows nothing of files. */
 import { badCell, type Cell, type LinePlace, numberIn, splitCells } from "../../base/csv-line.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 import { type IsoTime, parseIsoTime } from "../../base/iso-time.ts";
 
 /** The form of a trace, told by its header line: its columns, and the place of those that matter. */

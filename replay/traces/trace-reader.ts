@@ -1,5 +1,5 @@
 /** Reads a trace of any form as a stream. A line that cannot be read is an error that names its place. */
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 import { readLines, type TextFile } from "../../base/text-lines.ts";
 import { type Arrival, ArrivalLines, type Bin, BinLines, readForm, type TraceForm } from "./trace-lines.ts";
 

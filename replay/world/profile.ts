@@ -3,7 +3,7 @@ import { quantileOfSorted } from "../../base/quantile.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import { targetProfile } from "../../client/policies/measured-target.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 import type { Scenario, SizeSpec } from "./scenario.ts";
 
 /** The quantile of the cold starts that a profile holds. */

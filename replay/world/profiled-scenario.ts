@@ -1,6 +1,6 @@
 /** Makes a scenario from measured targets, in the form of the file that a replay reads. */
 import type { ModelTimes, ProfiledTarget } from "../../client/policies/profile.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 
 export interface ProfiledWorld {
   readonly name: string;

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { FunctionSize } from "../../serverless/prices/price.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 import { misspeltKeys } from "./scenario-keys.ts";
 import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 

@@ -1,6 +1,6 @@
 /** Reads a recorded series: a CSV with a header, one line a step, and the values in the column `value`. */
 import { badCell, type Cell, numberIn, splitCells } from "../../base/csv-line.ts";
-import { InputError } from "../../base/input-error.ts";
+import { InputError } from "../../base/usage-error.ts";
 
 /**
  * @param file name of the series, for messages
