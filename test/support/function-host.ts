@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A real function. A body that starts with "!" is an order; any other is sent back. */
 const program = join(folder, "program.mjs");
 export const programText = `import { spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 let initialized = 0;
 if (process.env.STUBBORN) process.on("SIGTERM", () => {});
 process.on("disconnect", () => process.exit());
