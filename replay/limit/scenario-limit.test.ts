@@ -59,6 +59,14 @@ it("is what the functions cost at least beyond what the edge can do, and 0 where
   expect(besideLimit(summary(5), calm).limitRatio).toBeNull();
 });
 
+it("takes several edges for one with the replicas of all", () => {
+  const edges = [target("edge"), { ...target("edge"), name: "other", meanServiceMs: [0, 15, 15] }];
+  // Ten at once within 20 ms: the edges serve eight at most, functions the other two in one call.
+  const arrivals = survey(...Array.from({ length: 10 }, () => 0));
+  const { limit } = scenarioLimit(arrivals, [...edges, target("serverless")], 20, 0.5);
+  expect(limit).toMatchObject({ cost: 6, serverlessOnlyCost: 30, absence: null });
+});
+
 it("is absent where no function is in time, and where there are too many arrivals", () => {
   const infeasible = scenarioLimit(survey(0), targets, 9, 0.5);
   expect(infeasible.limit).toMatchObject({ cost: null, absence: "infeasible" });

@@ -1,5 +1,5 @@
 /** The physical limit of a scenario for the arrivals of a replay, and the ratio of a policy's cost to it. */
-import { lowerBound } from "./lower-bound.ts";
+import { type LimitEdge, lowerBound } from "./lower-bound.ts";
 import { latenciesMs, type TargetProfile } from "../../client/policies/target-profile.ts";
 import type { ArrivalSurvey } from "../traces/arrival-survey.ts";
 import type { ReplaySummary } from "../summary.ts";
@@ -33,31 +33,28 @@ export interface LimitOfArrivals {
 const relativeRounding = 1e-9;
 
 /**
- * A request of several rows counts as that many requests, and all models as one. Both allow more batches than there
- * are, so the limit stays below what can be reached.
+ * A request of several rows counts as that many requests, all models as one, and all edges as one edge with the
+ * replicas of all, each as fast as the fastest. All of this allows more than there is, so the limit stays below what
+ * can be reached; with edges of very different speed it is loose.
  *
- * @param profiles the edge, then each function size
+ * @param profiles the edges and function sizes
  * @param quantile of the service times, 0 to 1
  */
 export function scenarioLimit(
   { requests, momentsMs }: ArrivalSurvey,
-  [edge, ...sizes]: readonly TargetProfile[],
+  profiles: readonly TargetProfile[],
   sloMs: number,
   quantile: number,
 ): LimitOfArrivals {
   const none = { quantile, cost: null, serverlessOnlyCost: null, costPer1000: null };
   if (momentsMs === undefined) return { limit: { ...none, absence: "too many arrivals" }, rows: undefined };
+  const edges = profiles.filter(({ kind }) => kind === "edge");
+  const functions = profiles.filter(({ kind }) => kind === "serverless");
   const bound = lowerBound({
     arrivalsMs: momentsMs,
     sloMs,
-    functions: sizes.map((size) => ({ latencyMs: latenciesMs(size, quantile), cost: size.costs })),
-    edge: edge && {
-      replicas: edge.replicas,
-      latencyMs: latenciesMs(edge, quantile),
-      serviceMs: edge.meanServiceMs,
-      rttMs: edge.rttMs,
-      uploadMsPerRow: edge.uploadMs[1] as number,
-    },
+    functions: functions.map((size) => ({ latencyMs: latenciesMs(size, quantile), cost: size.costs })),
+    edge: edges.length === 0 ? undefined : pooledEdge(edges, quantile),
   });
   if (bound.kind === "infeasible") return { limit: { ...none, absence: "infeasible" }, rows: undefined };
   const { serverlessOnlyCost, shares } = bound;
@@ -67,6 +64,23 @@ export function scenarioLimit(
     limit: { quantile, cost, serverlessOnlyCost, costPer1000, absence: null },
     rows: { momentsMs, shares },
   };
+}
+
+function pooledEdge(edges: readonly TargetProfile[], quantile: number): LimitEdge {
+  const rowsPerMs = edges.reduce((sum, { uploadMs }) => sum + 1 / (uploadMs[1] as number), 0);
+  return {
+    replicas: edges.reduce((sum, { replicas }) => sum + replicas, 0),
+    latencyMs: fastest(edges.map((edge) => latenciesMs(edge, quantile))),
+    serviceMs: fastest(edges.map(({ meanServiceMs }) => meanServiceMs)),
+    rttMs: Math.min(...edges.map(({ rttMs }) => rttMs)),
+    uploadMsPerRow: edges.length === 1 ? (edges[0]?.uploadMs[1] as number) : 1 / rowsPerMs,
+  };
+}
+
+/** By rows, the least of all edges that take so many. */
+function fastest(tables: readonly (readonly number[])[]): number[] {
+  const rows = Math.max(...tables.map(({ length }) => length));
+  return Array.from({ length: rows }, (_, at) => Math.min(...tables.map((table) => table[at] ?? Infinity)));
 }
 
 /** The summary with the limit of its arrivals. */

@@ -49,7 +49,8 @@ export function parseRecord(text: string, file: string): RecordedRun {
       throw new Error(`${file}:${index + 1}: not an event of a record: ${line.slice(0, 80)}`);
     return value as RecordHeader | QueueEvent | PlanRecord;
   });
-  if (header?.kind !== "header") throw new Error(`${file}:1: no header of format ${recordFormat}`);
+  if (header?.kind !== "header" || header.format === undefined)
+    throw new Error(`${file}:1: no header of format ${recordFormat}`);
   const { format }: { readonly format: string } = header;
   if (format !== recordFormat) throw new Error(`${file}:1: format is ${format}; allowed: ${recordFormat}`);
   const inputs: QueueInput[] = [];
