@@ -109,7 +109,7 @@ describe.skipIf(!existsSync(shared))("the referee (skipped where ../shared is ab
     replayPolicyNames.map((name) => [name, pairing, 300] as const),
   );
   const ofTwoEdges = [
-    ...(["spillway", "fixed", "edge-only"] as const).map((name) => [name, "two-edges", 60] as const),
+    ...(["spillway", "fixed", "edge-only"] as const).map((name) => [name, "two-edges", 20] as const),
     // An edge goes down after 300 s.
     ["spillway", "two-edges-fault", 330] as const,
   ];

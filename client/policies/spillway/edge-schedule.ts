@@ -64,6 +64,8 @@ export class EdgeSchedule {
   #firstSendAtMs = 0;
   /** Factor by which work in flight takes longer than measured at least, as overdue batches show. */
   #overdueSlowness = 0;
+  /** How much longer than measured a batch of this model takes, as of `start`. */
+  #slowness = 1;
   #startedAtMs = 0;
   #doubtAtMs = Infinity;
   /** When the next upload to the edge can begin. */
@@ -149,6 +151,7 @@ export class EdgeSchedule {
       this.#occupy(replica, startMs, rows, expected);
       this.#stretchOverdue(replica, startMs, expected.meanMs[rows] as number, nowMs - oneWayMs);
     }
+    this.#slowness = Math.max(this.#service.slowness, this.#overdueSlowness);
     this.#sendAtMs = Math.max(nowMs, link.freeAtMs);
     this.#firstSendAtMs = this.#sendAtMs;
     this.#firstFreeAtMs.set(this.#freeAtMs);
@@ -213,7 +216,7 @@ export class EdgeSchedule {
     const oneWayMs = this.#edge.link.rttMs / 2;
     const freeAtMs = this.#freeAtMs[replica] as number;
     const reachMs = this.#sendAtMs + this.#uploadMs(rows) + oneWayMs;
-    const slowness = Math.max(this.#service.slowness, this.#overdueSlowness);
+    const slowness = this.#slowness;
     const endMs = Math.max(reachMs, freeAtMs) + (this.#service.meanMs[rows] as number) * slowness;
     const errorMs = forecastError * Math.max(0, freeAtMs - this.#startedAtMs);
     const ownVariance = (this.#service.variance[rows] as number) * slowness * slowness;
