@@ -137,14 +137,18 @@ class Measuring {
     return stop?.aborted !== true && performance.now() + factor * lastMs < untilMs;
   }
 
-  /** Makes a call. When it fails, keeps the fault and resolves with undefined. */
+  /**
+   * Makes a call. When it fails, keeps the fault and resolves with undefined. The end of the time is a fault only when
+   * nothing was measured until then.
+   */
   async #tried(rows: number): Promise<Call | undefined> {
     try {
       return await this.#call(rows);
     } catch (error) {
       if (!(error instanceof SpillwayError)) throw error;
       const isOver = error.code === "target_timeout" && performance.now() >= this.#options.untilMs - 1;
-      this.#fault = isOver ? new SpillwayError("target_timeout", "the time for measuring was over") : error;
+      if (!isOver) this.#fault = error;
+      else if (this.#calls.size === 0) this.#fault = timeIsOver();
       return undefined;
     }
   }
@@ -155,7 +159,7 @@ class Measuring {
     const wire = this.#wireOf(rows);
     const startedAtMs = performance.now();
     const timeoutMs = untilMs - startedAtMs;
-    if (timeoutMs <= 0) throw new SpillwayError("target_timeout", "the time for measuring was over");
+    if (timeoutMs <= 0) throw timeIsOver();
     const reply = await transport.call(model.name, wire, timeoutMs);
     const elapsedMs = performance.now() - startedAtMs;
     this.#cost += reply.cost;
@@ -181,4 +185,8 @@ class Measuring {
     }
     return wire;
   }
+}
+
+function timeIsOver(): SpillwayError {
+  return new SpillwayError("target_timeout", "the time for measuring was over");
 }
