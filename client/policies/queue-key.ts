@@ -1,21 +1,43 @@
-/** The keys of the daemon's queue: requests share a batch when they have the same model and stack key. */
+/**
+ * The keys of the daemon's queue. Requests share a batch when they have the same model and stack key. A key also says
+ * how many rows its batches may have, so that policies and replays of a record obey it.
+ */
 import type { InferRequest } from "../../protocol/message.ts";
 import { stackKey } from "../../protocol/stack.ts";
 
 /**
  * The key of a request: equal for requests that may share a batch.
+ *
+ * @param mostRows most rows of one batch, an integer from 1 or Infinity; 1 means that every request is sent alone
+ *
+ * @example
+ * queueKey("resnet/50", request); // "resnet%2F50 [[[\"x\",\"FP32\",[3],[]]],null,[]]"
+ * queueKey("lstm", request, 1); // "lstm@1"
  */
-export function queueKey(model: string, request: InferRequest): string {
-  return `${encodeURIComponent(model)} ${stackKey(request)}`;
+export function queueKey(model: string, request: InferRequest, mostRows = Infinity): string {
+  const name = encodeURIComponent(model);
+  // Requests that never share a batch may wait in one line, whatever their shapes.
+  if (mostRows === 1) return `${name}@1`;
+  const bound = mostRows === Infinity ? "" : `@${mostRows}`;
+  return `${name}${bound} ${stackKey(request)}`;
 }
 
 /**
  * The model of a key.
  *
  * @example
- * modelOfKey("resnet%2F50 ..."); // "resnet/50"
+ * modelOfKey("resnet%2F50@8 ..."); // "resnet/50"
  */
 export function modelOfKey(key: string): string {
-  const end = key.indexOf(" ");
-  return decodeURIComponent(end === -1 ? key : key.slice(0, end));
+  return decodeURIComponent(/^[^ @]*/.exec(key)?.[0] ?? "");
+}
+
+/**
+ * Most rows of a batch of that key; Infinity when the key sets no bound.
+ *
+ * @example
+ * mostRowsOfKey("resnet%2F50@8 ..."); // 8
+ */
+export function mostRowsOfKey(key: string): number {
+  return Number(/^[^ @]*@([0-9]+)/.exec(key)?.[1] ?? Infinity);
 }

@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { tensorDifference } from "./tensor-difference.ts";
+import { tensorFromNumbers, tensorFromStrings } from "./tensor.ts";
+
+const y = (...values: number[]) => [tensorFromNumbers("y", "FP32", [values.length], values)];
+
+it("is the largest difference as a part of the largest magnitude", () => {
+  expect(tensorDifference(y(1, -4), y(1, -4))).toEqual({ difference: 0, where: "" });
+  const { difference, where } = tensorDifference(y(1, -4), y(1.04, -4));
+  expect(difference).toBeCloseTo(0.01, 6);
+  expect(where).toBe("output y differs by 1.0 %");
+});
+
+it("takes NaN for equal to NaN and not to a number", () => {
+  expect(tensorDifference(y(1, Number.NaN), y(1, Number.NaN)).difference).toBe(0);
+  expect(tensorDifference(y(1, Number.NaN), y(1, 2))).toMatchObject({ difference: Infinity });
+});
+
+it("is infinite for other shapes, types, names, integers and texts", () => {
+  const one = y(1, 2);
+  const others = [
+    [],
+    [tensorFromNumbers("y", "FP32", [2, 1], [1, 2])],
+    [tensorFromNumbers("y", "FP64", [2], [1, 2])],
+  ];
+  for (const other of others) expect(tensorDifference(one, other).difference).toBe(Infinity);
+  const integers = [1, 2].map((value) => [tensorFromNumbers("y", "INT32", [1], [value])]);
+  expect(tensorDifference(integers[0] ?? [], integers[1] ?? []).where).toBe("output y has other values");
+  const texts = ["a", "b"].map((value) => [tensorFromStrings("y", [1], [value])]);
+  expect(tensorDifference(texts[0] ?? [], texts[1] ?? []).difference).toBe(Infinity);
+});
+
+it("compares halves by their values", () => {
+  const half = (bits: number) => [
+    {
+      name: "y",
+      datatype: "FP16" as const,
+      shape: [1],
+      data: new Uint8Array(new Uint16Array([bits]).buffer),
+    },
+  ];
+  expect(tensorDifference(half(0x3c00), half(0x3c01)).difference).toBeCloseTo(2 ** -10, 9);
+  expect(tensorDifference(half(0x3c00), half(0x7c00)).difference).toBe(Infinity);
+});
