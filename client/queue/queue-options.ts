@@ -9,6 +9,8 @@ export interface VirtualQueueOptions<In, Out> {
   readonly policy: Policy;
   /** At least one. Policies refer to targets by their index in this list. */
   readonly targets: readonly Target<In, Out>[];
+  /** The model of a key: a target's health is known for each model. Default: the key is the model. */
+  readonly modelOf?: ((key: string) => string) | undefined;
   /** Time from arrival to deadline for requests that name none, in milliseconds, above 0. */
   readonly sloMs: number;
   /** Most rows that wait at once; further requests are refused. Default: 10,000. */

@@ -3,6 +3,7 @@ import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
+import type { Blame } from "../targets/target-state.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
 /** One request as its owner submits it. */
@@ -68,6 +69,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /** True when a function call that carried it has failed. */
   failedAtFunctions = false;
   inFlight = false;
+  /** The targets that it has again if it turns out not to be to blame; undefined while it is not suspect. */
+  #acquitted: EligibleTargets | undefined = undefined;
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;
 
@@ -109,17 +112,33 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     return this.rows;
   }
 
-  /** A batch that carried it failed at the target with that index. */
-  failed(error: SpillwayError, target: number): void {
+  /**
+   * A batch that carried it failed at the target with that index. Blamed itself for the first time, it may be tried once
+   * more, but not at the cost of functions if an edge has shown that it is to blame.
+   */
+  failed(error: SpillwayError, target: number, blame: Blame | undefined): void {
     this.lastFailure = error;
     this.notAdmittedFor = undefined;
-    this.failedAtFunctions ||= this.eligible.targets[target]?.kind === "serverless";
+    const isFunction = this.eligible.targets[target]?.kind === "serverless";
+    this.failedAtFunctions ||= isFunction;
+    if (blame === "request") {
+      this.#acquitted = this.eligible;
+      this.eligible = (isFunction ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
+      return;
+    }
+    this.eligible = this.#acquitted ?? this.eligible;
+    this.#acquitted = undefined;
+    if (blame === "model") this.eligible = this.eligible.as("failed");
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
+    // A larger target may have the memory; the last one that is left may have it later.
+    if (error.code === "out_of_memory" && this.eligible.size > 1)
+      this.eligible = this.eligible.without(target);
   }
 
   /** From now on it may not be sent to functions. */
   barFunctions(error: SpillwayError): void {
     this.barredFor = error;
     this.eligible = this.eligible.withoutFunctions();
+    this.#acquitted = this.#acquitted?.withoutFunctions();
   }
 }

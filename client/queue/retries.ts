@@ -5,6 +5,7 @@
 import { refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
+import type { Blame } from "../targets/target-state.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import type { QueuedRequest, Served } from "./request.ts";
@@ -17,6 +18,16 @@ export interface RetriesOptions<In, Out> {
   /** Most attempts to send a request. */
   readonly maxAttempts: number;
   readonly observe: ((event: QueueEvent) => void) | undefined;
+}
+
+/** How a request failed. */
+interface Failure {
+  readonly error: SpillwayError;
+  /** Index of the target. */
+  readonly target: number;
+  readonly blame: Blame | undefined;
+  /** Whether others of its batch were answered, and it failed alone. */
+  readonly isOwn: boolean;
 }
 
 export class Retries<In, Out> {
@@ -61,15 +72,25 @@ export class Retries<In, Out> {
     return [...moved];
   }
 
-  /** A batch has come back: each of its requests ends or waits again. */
-  batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, nowMs: number): void {
+  /**
+   * A batch has come back: each of its requests ends or waits again.
+   *
+   * @param blame what its failure speaks against; undefined when it was answered, or refused
+   */
+  batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, blame: Blame | undefined, nowMs: number): void {
     const { parts, target } = batch;
     let answered = 0;
     for (let index = 0; index < parts.length; index++) {
       const { request } = parts[index] as QueuedPart<In, Out>;
       const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
       if (!result.ok || error !== undefined) {
-        this.#unanswered(request, error as SpillwayError, target, nowMs);
+        const failure = {
+          error: error as SpillwayError,
+          target,
+          blame,
+          isOwn: isOwnFault(batch, result, error),
+        };
+        this.#unanswered(request, failure, nowMs);
         continue;
       }
       const answer = result.answers[answered++] as Out;
@@ -87,13 +108,19 @@ export class Retries<In, Out> {
   }
 
   /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
-  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
+  #unanswered(
+    request: QueuedRequest<In, Out>,
+    { error, target, blame, isOwn }: Failure,
+    nowMs: number,
+  ): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
+    const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
-    else request.failed(error, target);
+    else request.failed(error, target, blame);
     const { eligible, attempts, deadlineAtMs } = request;
-    const mayTry = error.retryable && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
+    const isFinal = !error.retryable || isOwn || isAgain;
+    const mayTry = !isFinal && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
     else open.end(request, { outcome: "failed", error }, nowMs);
   }
@@ -115,4 +142,13 @@ export class Retries<In, Out> {
     open.end(request, { outcome: "failed", error }, nowMs);
     return undefined;
   }
+}
+
+/** A target that answers the rest of a batch has told of the requests that it failed one by one. */
+function isOwnFault<In, Out>(
+  { isAlone }: Batch<In, Out>,
+  result: BatchResult<Out>,
+  error: SpillwayError | undefined,
+): boolean {
+  return !isAlone && result.ok && error?.code === "target_fault" && !error.isOfTarget;
 }

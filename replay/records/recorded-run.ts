@@ -185,6 +185,6 @@ function resultOf(input: QueueInput & { kind: "result" }, requests: number): Bat
   return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost: input.cost };
 }
 
-function errorOf({ code, message, retryAfterMs }: ErrorFacts): SpillwayError {
-  return new SpillwayError(code, message, { retryAfterMs });
+function errorOf({ code, message, retryAfterMs, isOfTarget }: ErrorFacts): SpillwayError {
+  return new SpillwayError(code, message, { retryAfterMs, isOfTarget });
 }
