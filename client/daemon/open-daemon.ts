@@ -9,6 +9,7 @@ import { openToWrite } from "../../base/files.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
+import { modelOfKey } from "../policies/queue-key.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
@@ -75,6 +76,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       clock,
       policy: makePolicy(policy, limits.sloMs, listener),
       targets,
+      modelOf: modelOfKey,
       ...limits,
       observe: (event) => observers.observe(event),
     });

@@ -73,7 +73,14 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
     events.push(event);
     recorder.observe(event);
   };
-  const queue = new VirtualQueue<number, number>({ clock, policy, targets, ...limits, observe });
+  const queue = new VirtualQueue<number, number>({
+    clock,
+    policy,
+    targets,
+    modelOf: modelOfKey,
+    ...limits,
+    observe,
+  });
   const endsByRequest = new Map<number, number>();
   const tickets: Ticket[] = [];
   let atMs = 0;
