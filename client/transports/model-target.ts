@@ -38,6 +38,8 @@ export interface ModelTargetOptions {
   readonly assumedLatencyMs: number;
   /** Longest time that a call may take. */
   readonly callTimeoutMs: number;
+  /** The queue's clock, by which calls are given up. Default: `monotonicClock`. */
+  readonly nowMs?: () => number;
   /** Told that the target refused a batch and then answered all its requests in calls of at most `mostRows` rows. */
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   /** Told why an answer to several requests could not be cut; they were sent again singly. */
@@ -47,7 +49,7 @@ export interface ModelTargetOptions {
 /** Most calls at once for the parts of a batch. An edge has been paid for; functions would start instances for them. */
 const callsAtOnce: Readonly<Record<TargetKind, number>> = { edge: 4, serverless: 1 };
 
-const clock = monotonicClock();
+const { nowMs: monotonicMs } = monotonicClock();
 
 /**
  * A target of the queue over a transport.
@@ -55,8 +57,7 @@ const clock = monotonicClock();
  * @example
  * modelTarget({ name: "edge", kind: "edge", transport, maxInFlight: 4, assumedLatencyMs: 100, callTimeoutMs: 10_000 });
  *
- * Requests of one batch must be for the same model; the queue's key has to make sure of that. The moment at which a
- * call is given up is one of `monotonicClock`.
+ * Requests of one batch must be for the same model; the queue's key has to make sure of that.
  */
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
   const { name, kind, maxInFlight, assumedLatencyMs, transport } = options;
@@ -86,12 +87,12 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
 }
 
 async function sendBatch(
-  { name, kind, transport, callTimeoutMs, onMixedRows }: ModelTargetOptions,
+  { name, kind, transport, callTimeoutMs, onMixedRows, nowMs = monotonicMs }: ModelTargetOptions,
   limits: RowLimits,
   { parts, rows, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
   permit: Permit | undefined,
 ): Promise<BatchResult<InferResponse>> {
-  const startedAtMs = clock.nowMs();
+  const startedAtMs = nowMs();
   const untilMs = Math.max(startedAtMs + 1, Math.min(startedAtMs + callTimeoutMs, giveUpAtMs));
   const payloads = parts.map(({ payload }) => payload);
   const { model } = payloads[0] as ModelCall;
@@ -106,7 +107,7 @@ async function sendBatch(
     unused = undefined;
     const isFirst = some.length === payloads.length;
     try {
-      const timeoutMs = untilMs - clock.nowMs();
+      const timeoutMs = untilMs - nowMs();
       if (timeoutMs <= 0) {
         own?.release();
         throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
