@@ -5,7 +5,7 @@
 import { refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
-import type { Blame } from "../targets/target-state.ts";
+import type { Blame, TargetState } from "../targets/target-state.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import type { QueuedRequest, Served } from "./request.ts";
@@ -15,6 +15,7 @@ import type { RequestLines } from "./request-lines.ts";
 export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
+  readonly targets: readonly TargetState<In, Out>[];
   /** Most attempts to send a request. */
   readonly maxAttempts: number;
   readonly observe: ((event: QueueEvent) => void) | undefined;
@@ -28,6 +29,8 @@ interface Failure {
   readonly blame: Blame | undefined;
   /** Whether others of its batch were answered, and it failed alone. */
   readonly isOwn: boolean;
+  /** Whether the model does not work at any other target either. */
+  readonly isHopeless: boolean;
 }
 
 export class Retries<In, Out> {
@@ -85,6 +88,7 @@ export class Retries<In, Out> {
       const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
       if (!result.ok || error !== undefined) {
         const failure = {
+          isHopeless: this.#isHopeless(batch, blame, nowMs),
           error: error as SpillwayError,
           target,
           blame,
@@ -107,10 +111,22 @@ export class Retries<In, Out> {
     }
   }
 
+  /** A request that failed alone is not sent on, at the cost of a call, to where its model has answered nobody of late. */
+  #isHopeless(
+    { isAlone, state, parts, key, target }: Batch<In, Out>,
+    blame: Blame | undefined,
+    nowMs: number,
+  ): boolean {
+    if (blame !== "model" || !isAlone || state.hasAnswered(key, nowMs)) return false;
+    const { eligible } = (parts[0] as QueuedPart<In, Out>).request;
+    const others = this.#options.targets.filter((_, index) => index !== target && eligible.has(index));
+    return others.length > 0 && others.every((other) => other.isHopeless(key, nowMs));
+  }
+
   /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
   #unanswered(
     request: QueuedRequest<In, Out>,
-    { error, target, blame, isOwn }: Failure,
+    { error, target, blame, isOwn, isHopeless }: Failure,
     nowMs: number,
   ): void {
     if (request.end !== undefined) return;
@@ -119,7 +135,7 @@ export class Retries<In, Out> {
     if (refusals.has(error.code)) request.notAdmittedFor = error;
     else request.failed(error, target, blame);
     const { eligible, attempts, deadlineAtMs } = request;
-    const isFinal = !error.retryable || isOwn || isAgain;
+    const isFinal = !error.retryable || isOwn || isAgain || isHopeless;
     const mayTry = !isFinal && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
     else open.end(request, { outcome: "failed", error }, nowMs);

@@ -85,6 +85,7 @@ export class VirtualQueue<In, Out> {
     this.#retries = new Retries({
       open: this.#open,
       lines: this.#lines,
+      targets: this.#targets,
       maxAttempts: this.#bounds.maxAttempts,
       observe: options.observe,
     });

@@ -25,8 +25,11 @@ const maxModels = 64;
 export type Standing = "usual" | "failed" | "suspect";
 
 interface FailingModel {
-  /** Failed batches since its last answer, without those of requests that had failed before. */
+  /** Failed batches since its last answer. */
+  all: number;
+  /** Those of requests that had not failed before. */
   failures: number;
+  lastAtMs: number;
   /** Paused for all. */
   readonly forAll: CircuitBreaker;
   /** Paused for the requests that failed. */
@@ -59,6 +62,12 @@ export class ModelHealth {
     return this.#failing.has(model);
   }
 
+  /** When the model failed last, if it has failed several times since its last answer; -Infinity: it has not. */
+  failingAtMs(model: string): number {
+    const failing = this.#failing.get(model);
+    return failing !== undefined && failing.all >= failuresOfModel ? failing.lastAtMs : -Infinity;
+  }
+
   /** Whether the model takes one batch at a time of requests with that standing, until one is answered. */
   isOnTrial(model: string, standing: Standing): boolean {
     return this.#breakersOf(model, standing).some((breaker) => breaker.isFailing);
@@ -77,8 +86,10 @@ export class ModelHealth {
    * @param standing of the batch's requests
    * @returns failed batches since the model's last answer, with other requests
    */
-  failed(model: string, standing: Standing): number {
+  failed(model: string, standing: Standing, nowMs: number): number {
     const failing = this.#failing.get(model) ?? this.#add(model);
+    failing.all++;
+    failing.lastAtMs = nowMs;
     if (standing === "usual") failing.failures++;
     if (!this.isTargetFailing) this.#sinceAnswer.add(model);
     return failing.failures;
@@ -107,7 +118,7 @@ export class ModelHealth {
     const [oldest] = this.#failing.keys();
     if (oldest !== undefined && this.#failing.size >= maxModels) this.#failing.delete(oldest);
     const [forAll, forFailed] = [new CircuitBreaker(this.#random), new CircuitBreaker(this.#random)];
-    const failing = { failures: 0, forAll, forFailed };
+    const failing = { all: 0, failures: 0, lastAtMs: -Infinity, forAll, forFailed };
     this.#failing.set(model, failing);
     return failing;
   }

@@ -14,7 +14,7 @@ import type { RetryBudget } from "./retry-budget.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 
-/** A model that answered within this time is taken to be well. */
+/** What a model did within this time, it is taken to do again: to answer, or to fail. */
 const lateAnswerMs = 10_000;
 /** A target that answered for other models within this time is taken to be alive. */
 const livelyMs = 1_000;
@@ -129,6 +129,17 @@ export class TargetState<In, Out> implements TargetView {
     return refusal;
   }
 
+  /** Whether it has answered for the key's model of late. */
+  hasAnswered(key: string, nowMs: number): boolean {
+    return this.#answers.latestMs(this.#modelOf(key)) >= nowMs - lateAnswerMs;
+  }
+
+  /** Whether it has failed for the key's model several times of late, and answered nobody. */
+  isHopeless(key: string, nowMs: number): boolean {
+    const isFailing = this.models.failingAtMs(this.#modelOf(key)) >= nowMs - lateAnswerMs;
+    return isFailing && !this.hasAnswered(key, nowMs);
+  }
+
   latencyMs(key: string): number {
     return this.#answers.latencyMs(key) ?? this.target.assumedLatencyMs;
   }
@@ -192,8 +203,8 @@ export class TargetState<In, Out> implements TargetView {
   #modelFailed(fault: SpillwayError, batch: SentUnderWay, nowMs: number): Blame {
     const { key, formedAtMs, isAlone = true, standing = "usual" } = batch;
     const model = this.#modelOf(key);
-    const failures = this.models.failed(model, standing);
-    const isWell = failures <= 1 && this.#answers.latestMs(model) >= nowMs - lateAnswerMs;
+    const failures = this.models.failed(model, standing, nowMs);
+    const isWell = failures <= 1 && this.hasAnswered(key, nowMs);
     // It answered, if only to say that it failed, so it is back.
     if (!this.models.isTargetFailing && ofServer.has(fault.code)) this.#breaker.succeeded();
     if (isAlone && isWell && fault.code === "target_fault") return "request";

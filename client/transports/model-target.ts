@@ -49,7 +49,7 @@ export interface ModelTargetOptions {
 /** Most calls at once for the parts of a batch. An edge has been paid for; functions would start instances for them. */
 const callsAtOnce: Readonly<Record<TargetKind, number>> = { edge: 4, serverless: 1 };
 
-const { nowMs: monotonicMs } = monotonicClock();
+const clock = monotonicClock();
 
 /**
  * A target of the queue over a transport.
@@ -87,7 +87,7 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
 }
 
 async function sendBatch(
-  { name, kind, transport, callTimeoutMs, onMixedRows, nowMs = monotonicMs }: ModelTargetOptions,
+  { name, kind, transport, callTimeoutMs, onMixedRows, nowMs = () => clock.nowMs() }: ModelTargetOptions,
   limits: RowLimits,
   { parts, rows, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
   permit: Permit | undefined,
