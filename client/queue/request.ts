@@ -60,6 +60,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly done: (end: End<Out>) => void;
   eligible: EligibleTargets;
   attempts = 0;
+  /** Indices of the targets that failed it; undefined while none has. */
+  #failedAt: Set<number> | undefined = undefined;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
@@ -119,6 +121,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   failed(error: SpillwayError, target: number, blame: Blame | undefined): void {
     this.lastFailure = error;
     this.notAdmittedFor = undefined;
+    (this.#failedAt ??= new Set()).add(target);
     const isFunction = this.eligible.targets[target]?.kind === "serverless";
     this.failedAtFunctions ||= isFunction;
     if (blame === "request") {
@@ -133,6 +136,11 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     // A larger target may have the memory; the last one that is left may have it later.
     if (error.code === "out_of_memory" && this.eligible.size > 1)
       this.eligible = this.eligible.without(target);
+  }
+
+  /** All its attempts are used up: it may go only where it was not tried yet. */
+  onlyToUntried(): void {
+    for (const target of this.#failedAt ?? []) this.eligible = this.eligible.without(target);
   }
 
   /** From now on it may not be sent to functions. */

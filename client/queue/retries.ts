@@ -16,7 +16,7 @@ export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
   readonly targets: readonly TargetState<In, Out>[];
-  /** Most attempts to send a request. */
+  /** Most attempts to send a request, but for one at each target that has not failed it yet. */
   readonly maxAttempts: number;
   readonly observe: ((event: QueueEvent) => void) | undefined;
 }
@@ -134,9 +134,9 @@ export class Retries<In, Out> {
     const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
     else request.failed(error, target, blame);
-    const { eligible, attempts, deadlineAtMs } = request;
     const isFinal = !error.retryable || isOwn || isAgain || isHopeless;
-    const mayTry = !isFinal && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
+    if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();
+    const mayTry = !isFinal && request.eligible.size > 0 && nowMs < request.deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
     else open.end(request, { outcome: "failed", error }, nowMs);
   }
