@@ -133,6 +133,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     this.#acquitted = undefined;
     if (blame === "model") this.eligible = this.eligible.as("failed");
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
+    // Another edge may have the model. To ask functions would cost money for each misspelt name.
+    if (error.code === "model_not_found") this.eligible = this.eligible.withoutFunctions().without(target);
     // A larger target may have the memory; the last one that is left may have it later.
     if (error.code === "out_of_memory" && this.eligible.size > 1)
       this.eligible = this.eligible.without(target);

@@ -134,7 +134,8 @@ export class Retries<In, Out> {
     const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
     else request.failed(error, target, blame);
-    const isFinal = !error.retryable || isOwn || isAgain || isHopeless;
+    const mayPass = error.retryable || error.code === "model_not_found";
+    const isFinal = !mayPass || isOwn || isAgain || isHopeless;
     if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();
     const mayTry = !isFinal && request.eligible.size > 0 && nowMs < request.deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);

@@ -203,3 +203,36 @@ it("tells a caller that waited in vain for a model that others' calls failed, no
     },
   });
 });
+
+describe("a model that an edge does not know", () => {
+  it("is served by another edge that has it", () => {
+    const { clock, submit, ends } = testQueue((virtual) => ({
+      policy: eager,
+      targets: [
+        new ScriptedTarget(virtual, { name: "one", answer: () => failed("model_not_found", "no model") }),
+        new ScriptedTarget(virtual, { name: "f", kind: "serverless" }),
+        new ScriptedTarget(virtual, { name: "two" }),
+      ],
+    }));
+    submit(1);
+    clock.runAll();
+    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "two" });
+  });
+
+  it("is not asked for in functions, which would cost money", () => {
+    const { clock, submit, ends, targets } = testQueue((virtual) => ({
+      policy: eager,
+      targets: [
+        new ScriptedTarget(virtual, { name: "one", answer: () => failed("model_not_found", "no model") }),
+        new ScriptedTarget(virtual, { name: "f", kind: "serverless" }),
+      ],
+    }));
+    submit(1);
+    clock.runAll();
+    expect(ends.get(1)).toMatchObject({
+      outcome: "failed",
+      error: { code: "model_not_found", message: "no model" },
+    });
+    expect(targets[1]?.sent).toEqual([]);
+  });
+});
