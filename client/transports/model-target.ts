@@ -13,7 +13,7 @@ import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
 import { RowLimits } from "./row-limits.ts";
-import { type CallEnd, sendSplit } from "./split-batch.ts";
+import { type PartEnd, sendSplit } from "./split-batch.ts";
 import {
   BilledFailure,
   NotSentFailure,
@@ -102,7 +102,7 @@ async function sendBatch(
   let mixed: string | undefined;
   let mostAnswered = 0;
 
-  const send = async (some: readonly ModelCall[]): Promise<CallEnd<InferResponse>> => {
+  const send = async (some: readonly ModelCall[]): Promise<PartEnd<InferResponse>> => {
     const own = unused;
     unused = undefined;
     const isFirst = some.length === payloads.length;
@@ -149,7 +149,7 @@ async function sendCall(
   payloads: readonly ModelCall[],
   timeoutMs: number,
   permit: Permit | undefined,
-): Promise<CallEnd<InferResponse>> {
+): Promise<PartEnd<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
   let wire: WireBody;
   try {

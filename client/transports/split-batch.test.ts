@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { BatchResult } from "../targets/target.ts";
-import { type CallEnd, sendSplit } from "./split-batch.ts";
+import { type PartEnd, sendSplit } from "./split-batch.ts";
 
 function failed(code: ErrorCode): BatchResult<string> {
   return { ok: false, error: new SpillwayError(code) };
@@ -16,7 +16,7 @@ function answered(payloads: readonly string[]): BatchResult<string> {
 /** Sends the letters of a batch, and notes the calls in their order. */
 async function split(
   letters: string,
-  endOf: (call: string, payloads: readonly string[]) => BatchResult<string> | CallEnd<string>,
+  endOf: (call: string, payloads: readonly string[]) => BatchResult<string> | PartEnd<string>,
   atOnce = 1,
 ): Promise<{ result: BatchResult<string>; calls: string[]; mostAtOnce: number }> {
   const calls: string[] = [];
@@ -134,7 +134,7 @@ it("answers every innocent, gives each poison its own error, and takes at most t
         let calls = 0;
         const result = await sendSplit([...kinds.keys()], {
           atOnce,
-          send: async (some): Promise<CallEnd<number>> => {
+          send: async (some): Promise<PartEnd<number>> => {
             calls++;
             await Promise.resolve();
             const own = new Set(some.map((index) => kinds[index]));

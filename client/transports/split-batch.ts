@@ -8,7 +8,7 @@ import { Semaphore } from "../../base/semaphore.ts";
 import type { BatchResult } from "../targets/target.ts";
 
 /** How one call ended. */
-export interface CallEnd<Out> {
+export interface PartEnd<Out> {
   readonly result: BatchResult<Out>;
   /** Why the answer cannot be cut into one for each request; then they are sent singly. */
   readonly mixed?: string;
@@ -16,7 +16,7 @@ export interface CallEnd<Out> {
 
 export interface SplitOptions<In, Out> {
   /** Sends some of the payloads as one call. */
-  readonly send: (payloads: readonly In[]) => Promise<CallEnd<Out>>;
+  readonly send: (payloads: readonly In[]) => Promise<PartEnd<Out>>;
   /** Most calls at once, an integer from 1. */
   readonly atOnce: number;
 }
@@ -36,7 +36,7 @@ export async function sendSplit<In, Out>(
   let ofTarget: SpillwayError | undefined;
 
   async function partsOf(some: readonly In[]): Promise<Part<Out>[]> {
-    const { result, mixed } = await places.run(async (): Promise<CallEnd<Out>> => {
+    const { result, mixed } = await places.run(async (): Promise<PartEnd<Out>> => {
       // The target takes nothing now, whatever it is sent.
       if (ofTarget !== undefined) return { result: { ok: false, error: ofTarget } };
       const end = await send(some);
