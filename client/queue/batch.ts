@@ -57,6 +57,20 @@ export function batchOf<In, Out>({
   };
 }
 
+/** How many of `count` requests from index `first` on may share a batch: some failed in larger ones before. */
+export function withCompany<In, Out>(
+  line: RequestLine<QueuedRequest<In, Out>>,
+  first: number,
+  count: number,
+): number {
+  let most = Infinity;
+  for (let index = 0; index < count; index++) {
+    most = Math.min(most, line.at(first + index).mostRequests);
+    if (index >= most) return Math.max(1, index);
+  }
+  return count;
+}
+
 export function batchEvent<In, Out>(
   { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
   { plannedRows, reason }: Decision & { kind: "dispatch" },

@@ -1,5 +1,5 @@
 /** A request in the virtual queue: what its owner submits, its state, and how it ends. */
-import type { SpillwayError } from "../../base/errors.ts";
+import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
@@ -47,6 +47,13 @@ export interface Ticket {
   readonly id: number;
 }
 
+/** Failures that one request of a batch may have caused, by hanging or ending the process that ran it. */
+const mayBeSpoilt: ReadonlySet<ErrorCode> = new Set([
+  "target_timeout",
+  "target_unreachable",
+  "target_broken",
+]);
+
 /** The queue's own record of a request. It is also the batch part that holds the whole request. */
 export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
   readonly id: number;
@@ -62,6 +69,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   attempts = 0;
   /** Indices of the targets that failed it; undefined while none has. */
   #failedAt: Set<number> | undefined = undefined;
+  /** Requests of the largest batch that it may be in now. */
+  mostRequests = Infinity;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
@@ -117,15 +126,19 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /**
    * A batch that carried it failed at the target with that index. Blamed itself for the first time, it may be tried once
    * more, but not at the cost of functions if an edge has shown that it is to blame.
+   *
+   * @param requests of that batch
    */
-  failed(error: SpillwayError, target: number, blame: Blame | undefined): void {
+  failed(error: SpillwayError, target: number, blame: Blame | undefined, requests: number): void {
     this.lastFailure = error;
+    this.mostRequests = mayBeSpoilt.has(error.code) ? Math.ceil(requests / 2) : Infinity;
     this.notAdmittedFor = undefined;
     (this.#failedAt ??= new Set()).add(target);
     const isFunction = this.eligible.targets[target]?.kind === "serverless";
     this.failedAtFunctions ||= isFunction;
     if (blame === "request") {
       this.#acquitted = this.eligible;
+      this.mostRequests = 1;
       this.eligible = (isFunction ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
       return;
     }

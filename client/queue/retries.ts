@@ -27,6 +27,8 @@ interface Failure {
   /** Index of the target. */
   readonly target: number;
   readonly blame: Blame | undefined;
+  /** Of the batch. */
+  readonly requests: number;
   /** Whether others of its batch were answered, and it failed alone. */
   readonly isOwn: boolean;
   /** Whether the model does not work at any other target either. */
@@ -89,6 +91,7 @@ export class Retries<In, Out> {
       if (!result.ok || error !== undefined) {
         const failure = {
           isHopeless: this.#isHopeless(batch, blame, nowMs),
+          requests: parts.length,
           error: error as SpillwayError,
           target,
           blame,
@@ -126,14 +129,14 @@ export class Retries<In, Out> {
   /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
   #unanswered(
     request: QueuedRequest<In, Out>,
-    { error, target, blame, isOwn, isHopeless }: Failure,
+    { error, target, blame, requests, isOwn, isHopeless }: Failure,
     nowMs: number,
   ): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
     const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
-    else request.failed(error, target, blame);
+    else request.failed(error, target, blame, requests);
     const mayPass = error.retryable || error.code === "model_not_found";
     const isFinal = !mayPass || isOwn || isAgain || isHopeless;
     if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();

@@ -236,3 +236,25 @@ describe("a model that an edge does not know", () => {
     expect(targets[1]?.sent).toEqual([]);
   });
 });
+
+it.each(["target_timeout", "target_unreachable", "target_broken"] as const)(
+  "parts from its company a request with which calls end in %s again and again",
+  (code) => {
+    const { clock, submit, ends, targets } = testQueue((virtual) => ({
+      sloMs: 60_000,
+      targets: [
+        new ScriptedTarget(virtual, {
+          name: "edge",
+          answer: (batch) => (payloadsOf(batch).includes(poison) ? failed(code) : answered(batch)),
+        }),
+      ],
+    }));
+    for (let id = 0; id < 16; id++) submit(id === 11 ? poison : id);
+    clock.runAll();
+    expect(ends.get(poison)).toMatchObject({ outcome: "failed", error: { code } });
+    for (const [id, end] of ends)
+      if (id !== poison) expect(end).toMatchObject({ outcome: "served", answer: id });
+    const withPoison = targets[0]?.sent.filter(({ payloads }) => payloads.includes(poison)) ?? [];
+    expect(withPoison.map(({ payloads }) => payloads.length)).toEqual([16, 8, 4, 2, 1]);
+  },
+);

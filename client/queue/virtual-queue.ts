@@ -11,6 +11,7 @@ import {
   endedBatch,
   outgoing,
   resultEvent,
+  withCompany,
 } from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
@@ -244,9 +245,7 @@ export class VirtualQueue<In, Out> {
   ): void {
     const { nowMs } = view;
     const { first = 0, target: index, giveUpAtMs } = decision;
-    const { standing } = line.eligible;
-    // Who is suspected to spoil batches is sent alone.
-    const count = standing === "suspect" ? 1 : decision.count;
+    const count = withCompany(line, first, decision.count);
     const state = this.#targets[index];
     if (state === undefined || state.inFlight >= state.maxInFlight || !line.eligible.has(index)) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);

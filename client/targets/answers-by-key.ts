@@ -19,15 +19,25 @@ export class AnswersByKey {
   readonly #byKey = new Lru<string, Answers>(maxKeys);
   /** The entry that was used last, because the next batch mostly has the same key. */
   #latest: Answers | undefined;
+  #latestFormedMs = -Infinity;
 
   /** @param modelOf the model of a key; it is asked only when something fails */
   constructor(modelOf: (key: string) => string) {
     this.#modelOf = modelOf;
   }
 
-  /** @param latencyMs undefined when it is not known */
-  add(key: string, atMs: number, latencyMs: number | undefined): void {
+  /** When the latest batch was sent that has been answered. */
+  get latestFormedMs(): number {
+    return this.#latestFormedMs;
+  }
+
+  /**
+   * @param formedAtMs when the batch was sent that was answered at `atMs`
+   * @param latencyMs undefined when it is not known
+   */
+  add(key: string, formedAtMs: number, atMs: number, latencyMs: number | undefined): void {
     const answers = this.#answersOf(key);
+    this.#latestFormedMs = Math.max(this.#latestFormedMs, formedAtMs);
     answers.atMs = atMs;
     if (latencyMs !== undefined) answers.latency.observe(latencyMs);
   }

@@ -136,7 +136,15 @@ describe("the health of a model at a target", () => {
     expect(state.health(101).kind).toBe("paused");
   });
 
-  it.each(["target_timeout", "target_unavailable", "target_throttled"] as const)(
+  it("is to blame for a timeout when the target answered what was sent later", () => {
+    const { call, state } = worked();
+    call("b", 95);
+    expect(call("a", 94, "target_timeout")).toBe("model");
+    expect(state.health(100).kind).toBe("healthy");
+    expect(call("a", 120, "target_timeout")).toBe("target");
+  });
+
+  it.each(["target_unavailable", "target_throttled"] as const)(
     "is to blame for %s where others are answered at that time",
     (code) => {
       const { call, state } = worked();

@@ -181,23 +181,19 @@ export class TargetState<In, Out> implements TargetView {
     this.#window.answered();
     if (this.models.size > 0) this.models.answered(this.#modelOf(key));
     const latencyMs = coldStartMs === undefined ? undefined : Math.max(0, nowMs - formedAtMs - coldStartMs);
-    this.#answers.add(key, nowMs, latencyMs);
+    this.#answers.add(key, formedAtMs, nowMs, latencyMs);
   }
 
   /**
-   * Whether a failure speaks against a model only. A target that answered for others of late lives: one that has no
-   * place for a model or does not finish with it says nothing of the others. All functions share one limit.
+   * Whether a failure speaks against a model only. A target that answered what was sent later lives, and so does one that
+   * answered for other models of late: that it has no place for this one says nothing of them. All functions share a limit.
    */
   #isOfModel({ code, isOfTarget }: SpillwayError, batch: SentUnderWay, nowMs: number): boolean {
     if (!isOfTarget) return true;
-    const isOfMoment =
-      code === "target_timeout" ||
-      code === "target_unavailable" ||
-      (code === "target_throttled" && this.kind === "edge");
-    if (!isOfMoment) return false;
+    if (code === "target_timeout") return this.#answers.latestFormedMs > batch.formedAtMs;
+    if (code !== "target_unavailable" && (code !== "target_throttled" || this.kind !== "edge")) return false;
     const othersAtMs = this.#answers.latestOfOthersMs(this.#modelOf(batch.key));
-    const fromMs = code === "target_timeout" ? batch.formedAtMs : nowMs - livelyMs;
-    return othersAtMs > this.#failedAtMs && othersAtMs >= fromMs;
+    return othersAtMs > this.#failedAtMs && othersAtMs >= nowMs - livelyMs;
   }
 
   #modelFailed(fault: SpillwayError, batch: SentUnderWay, nowMs: number): Blame {
