@@ -19,6 +19,8 @@ export interface Batch<In, Out> extends SentBatch {
   readonly isRetry: boolean;
   /** Whether it has a single request. */
   readonly isAlone: boolean;
+  /** Whether its target has not failed one of its requests before. */
+  readonly isNews: boolean;
   /** Of its requests. */
   readonly standing: Standing;
   readonly parts: readonly QueuedPart<In, Out>[];
@@ -39,9 +41,11 @@ export function batchOf<In, Out>({
 }): Batch<In, Out> {
   let rows = 0;
   let isRetry = false;
+  let isNews = false;
   for (const request of requests) {
     rows += request.rows;
     isRetry ||= request.failedAtFunctions;
+    isNews ||= !request.hasFailedAt(target);
   }
   return {
     id,
@@ -53,6 +57,7 @@ export function batchOf<In, Out>({
     parts: requests,
     isRetry,
     isAlone: requests.length === 1,
+    isNews,
     standing: line.eligible.standing,
   };
 }

@@ -153,6 +153,10 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
       this.eligible = this.eligible.without(target);
   }
 
+  hasFailedAt(target: number): boolean {
+    return this.#failedAt?.has(target) === true;
+  }
+
   /** All its attempts are used up: it may go only where it was not tried yet. */
   onlyToUntried(): void {
     for (const target of this.#failedAt ?? []) this.eligible = this.eligible.without(target);

@@ -25,9 +25,7 @@ const maxModels = 64;
 export type Standing = "usual" | "failed" | "suspect";
 
 interface FailingModel {
-  /** Failed batches since its last answer. */
-  all: number;
-  /** Those of requests that had not failed before. */
+  /** Failed batches since its last answer, without those of requests that it had failed before. */
   failures: number;
   lastAtMs: number;
   /** Paused for all. */
@@ -65,7 +63,7 @@ export class ModelHealth {
   /** When the model failed last, if it has failed several times since its last answer; -Infinity: it has not. */
   failingAtMs(model: string): number {
     const failing = this.#failing.get(model);
-    return failing !== undefined && failing.all >= failuresOfModel ? failing.lastAtMs : -Infinity;
+    return failing !== undefined && failing.failures >= failuresOfModel ? failing.lastAtMs : -Infinity;
   }
 
   /** Whether the model takes one batch at a time of requests with that standing, until one is answered. */
@@ -83,14 +81,13 @@ export class ModelHealth {
   /**
    * A batch failed, and so far that speaks against its model rather than against the target.
    *
-   * @param standing of the batch's requests
+   * @param isNews whether it has a request that the target had not failed before
    * @returns failed batches since the model's last answer, with other requests
    */
-  failed(model: string, standing: Standing, nowMs: number): number {
+  failed(model: string, isNews: boolean, nowMs: number): number {
     const failing = this.#failing.get(model) ?? this.#add(model);
-    failing.all++;
     failing.lastAtMs = nowMs;
-    if (standing === "usual") failing.failures++;
+    if (isNews) failing.failures++;
     if (!this.isTargetFailing) this.#sinceAnswer.add(model);
     return failing.failures;
   }
@@ -118,7 +115,7 @@ export class ModelHealth {
     const [oldest] = this.#failing.keys();
     if (oldest !== undefined && this.#failing.size >= maxModels) this.#failing.delete(oldest);
     const [forAll, forFailed] = [new CircuitBreaker(this.#random), new CircuitBreaker(this.#random)];
-    const failing = { all: 0, failures: 0, lastAtMs: -Infinity, forAll, forFailed };
+    const failing = { failures: 0, lastAtMs: -Infinity, forAll, forFailed };
     this.#failing.set(model, failing);
     return failing;
   }

@@ -41,7 +41,7 @@ describe("the health of a model at a target", () => {
       key: string,
       endedAtMs: number,
       code?: ErrorCode,
-      options: { isAlone?: boolean; standing?: Standing; isOfTarget?: boolean } = {},
+      options: { isAlone?: boolean; standing?: Standing; isNews?: boolean; isOfTarget?: boolean } = {},
     ): Blame | undefined => {
       const { isOfTarget, ...facts } = options;
       const batch = { key, rows: 1, formedAtMs: endedAtMs - 10, isRetry: false, ...facts };
@@ -63,7 +63,7 @@ describe("the health of a model at a target", () => {
       ["usual", "failed", "suspect"].map((standing) => healthOf("a", 201, standing as Standing)),
     ).toEqual(["healthy", "healthy", "healthy"]);
     // Sent once more, alone.
-    expect(call("a [2]", 220, "target_fault", { standing: "suspect" })).toBe("request");
+    expect(call("a [2]", 220, "target_fault", { standing: "suspect", isNews: false })).toBe("request");
     expect(state.models.has("a")).toBe(true);
     call("a [1]", 240);
     expect(state.models.size).toBe(0);
@@ -87,7 +87,8 @@ describe("the health of a model at a target", () => {
     call("b", 0);
     expect(call("a", 100, "target_fault")).toBe("request");
     expect(call("a", 120, "target_fault")).toBe("model");
-    for (const atMs of [130, 140, 150]) call("a", atMs, "target_fault", { standing: "failed" });
+    for (const atMs of [130, 140, 150])
+      call("a", atMs, "target_fault", { standing: "failed", isNews: false });
     expect(healthOf("a", 151)).toBe("healthy");
     call("a", 160, "target_fault");
     expect(healthOf("a", 161)).toBe("paused");

@@ -30,6 +30,8 @@ type SentUnderWay = UnderWay & {
   readonly isAlone?: boolean;
   /** Default: usual. */
   readonly standing?: Standing;
+  /** Whether it has a request that this target has not failed before. Default: true. */
+  readonly isNews?: boolean;
 };
 
 /**
@@ -197,9 +199,9 @@ export class TargetState<In, Out> implements TargetView {
   }
 
   #modelFailed(fault: SpillwayError, batch: SentUnderWay, nowMs: number): Blame {
-    const { key, formedAtMs, isAlone = true, standing = "usual" } = batch;
+    const { key, formedAtMs, isAlone = true, isNews = true } = batch;
     const model = this.#modelOf(key);
-    const failures = this.models.failed(model, standing, nowMs);
+    const failures = this.models.failed(model, isNews, nowMs);
     const isWell = failures <= 1 && this.hasAnswered(key, nowMs);
     // It answered, if only to say that it failed, so it is back.
     if (!this.models.isTargetFailing && ofServer.has(fault.code)) this.#breaker.succeeded();
