@@ -1,5 +1,5 @@
 /** A request in the virtual queue: what its owner submits, its state, and how it ends. */
-import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
+import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
@@ -47,13 +47,6 @@ export interface Ticket {
   readonly id: number;
 }
 
-/** Failures that one request of a batch may have caused, by hanging or ending the process that ran it. */
-const mayBeSpoilt: ReadonlySet<ErrorCode> = new Set([
-  "target_timeout",
-  "target_unreachable",
-  "target_broken",
-]);
-
 /** The queue's own record of a request. It is also the batch part that holds the whole request. */
 export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
   readonly id: number;
@@ -69,6 +62,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   attempts = 0;
   /** Indices of the targets that failed it; undefined while none has. */
   #failedAt: Set<number> | undefined = undefined;
+  /** Calls with it that hung, or were cut off. */
+  #lostCalls = 0;
   /** Requests of the largest batch that it may be in now. */
   mostRequests = Infinity;
   /** Why the last attempt failed. */
@@ -127,11 +122,13 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
    * A batch that carried it failed at the target with that index. Blamed itself for the first time, it may be tried once
    * more, but not at the cost of functions if an edge has shown that it is to blame.
    *
-   * @param requests of that batch
+   * @param company requests of the batch, if one of them may have hung its call or ended its process; else 0
    */
-  failed(error: SpillwayError, target: number, blame: Blame | undefined, requests: number): void {
+  failed(error: SpillwayError, target: number, blame: Blame | undefined, company: number): void {
     this.lastFailure = error;
-    this.mostRequests = mayBeSpoilt.has(error.code) ? Math.ceil(requests / 2) : Infinity;
+    if (company > 0) this.#lostCalls++;
+    // A target that is gone ends a call once for everybody.
+    this.mostRequests = company > 0 && this.#lostCalls > 1 ? Math.ceil(company / 4) : Infinity;
     this.notAdmittedFor = undefined;
     (this.#failedAt ??= new Set()).add(target);
     const isFunction = this.eligible.targets[target]?.kind === "serverless";

@@ -2,7 +2,7 @@
  * Decides what happens to requests that a target did not answer or did not admit: they wait again, possibly
  * with fewer eligible targets, or they end.
  */
-import { refusals, SpillwayError } from "../../base/errors.ts";
+import { type ErrorCode, refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
 import type { Blame, TargetState } from "../targets/target-state.ts";
@@ -27,8 +27,8 @@ interface Failure {
   /** Index of the target. */
   readonly target: number;
   readonly blame: Blame | undefined;
-  /** Of the batch. */
-  readonly requests: number;
+  /** How many requests may have caused it, by hanging or ending the call; 0: none. */
+  readonly company: number;
   /** Whether others of its batch were answered, and it failed alone. */
   readonly isOwn: boolean;
   /** Whether the model does not work at any other target either. */
@@ -91,7 +91,7 @@ export class Retries<In, Out> {
       if (!result.ok || error !== undefined) {
         const failure = {
           isHopeless: this.#isHopeless(batch, blame, nowMs),
-          requests: parts.length,
+          company: suspectsAmong(batch, result),
           error: error as SpillwayError,
           target,
           blame,
@@ -129,14 +129,14 @@ export class Retries<In, Out> {
   /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
   #unanswered(
     request: QueuedRequest<In, Out>,
-    { error, target, blame, requests, isOwn, isHopeless }: Failure,
+    { error, target, blame, company, isOwn, isHopeless }: Failure,
     nowMs: number,
   ): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
     const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
-    else request.failed(error, target, blame, requests);
+    else request.failed(error, target, blame, company);
     const mayPass = error.retryable || error.code === "model_not_found";
     const isFinal = !mayPass || isOwn || isAgain || isHopeless;
     if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();
@@ -171,4 +171,17 @@ function isOwnFault<In, Out>(
   error: SpillwayError | undefined,
 ): boolean {
   return !isAlone && result.ok && error?.code === "target_fault" && !error.isOfTarget;
+}
+
+/** Failures that one request of a batch may have caused, by hanging the call or ending the process that ran it. */
+const mayBeSpoilt: ReadonlySet<ErrorCode> = new Set([
+  "target_timeout",
+  "target_unreachable",
+  "target_broken",
+]);
+
+/** How many requests may have caused a failure of all. A call that was never made costs nothing for sure. */
+function suspectsAmong<In, Out>({ parts }: Batch<In, Out>, result: BatchResult<Out>): number {
+  if (result.ok || !mayBeSpoilt.has(result.error.code)) return 0;
+  return result.error.code === "target_unreachable" && result.cost === 0 ? 0 : parts.length;
 }
