@@ -19,6 +19,7 @@ export interface InferRequest {
 }
 
 export interface InferResponse {
+  /** Empty when the server did not say. */
   modelName: string;
   modelVersion?: string | undefined;
   /** The id of the request, if it had one. */
@@ -67,4 +68,20 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   if (timeoutUs === undefined) return undefined;
   if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
   throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (µs)`);
+}
+
+/**
+ * Refuse a step of a sequence: its steps would have to run in order on one instance of the model, which nothing here
+ * does. A `sequence_id` of 0 or "" and flags that are false mean that there is no sequence, as in Triton.
+ *
+ * @throws ProtocolError that names the parameter
+ */
+export function checkNoSequence({ parameters }: InferRequest): void {
+  for (const name of ["sequence_id", "sequence_start", "sequence_end"]) {
+    const value = parameters[name];
+    if (value === undefined || value === 0 || value === "" || value === false) continue;
+    throw new ProtocolError(
+      `parameters.${name} is ${showValue(value)}; sequences are not served here, allowed: requests that stand alone`,
+    );
+  }
 }

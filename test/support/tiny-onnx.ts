@@ -30,6 +30,7 @@ const elementTypes: Readonly<Record<Datatype, number>> = {
   FP64: 11,
   UINT32: 12,
   UINT64: 13,
+  BF16: 16,
 };
 
 const opset = 17;

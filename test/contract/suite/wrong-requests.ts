@@ -40,7 +40,6 @@ export function wrongRequests(call: Call): void {
       },
     ],
     ["rows that differ", { inputs: [input("INPUT0", [...count, ...count], [2, 16]), inputs[1]] }],
-    ["no rows", { inputs: [input("INPUT0", [], [0, 16]), input("INPUT1", [], [0, 16])] }],
     ["an unknown output", { inputs, outputs: [{ name: "OUTPUT9" }] }],
     ["an output twice", { inputs, outputs: [{ name: "OUTPUT0" }, { name: "OUTPUT0" }] }],
     ["an id that is no text", { inputs, id: 42 }],
@@ -61,10 +60,25 @@ export function wrongRequests(call: Call): void {
     },
   );
 
-  it("answers 400 to a 64-bit integer that JSON numbers cannot state", async () => {
-    const body = `{"inputs":[{"name":"IN_INT64","datatype":"INT64","shape":[1,2],"data":[9007199254740993,1]}]}`;
-    expect((await call("/v2/models/types/infer", body)).status).toBe(400);
-  });
+  it.each(["9223372036854775808", "-9223372036854775809", "1e19", '"1"', "1.5"])(
+    "answers 400 to %s, which is no INT64",
+    async (value) => {
+      const body = `{"inputs":[{"name":"IN_INT64","datatype":"INT64","shape":[1,2],"data":[${value},1]}]}`;
+      const answer = await call("/v2/models/types/infer", body);
+      expect(answer).toMatchObject({ status: 400, json: { error: expect.stringContaining("INT64 allows") } });
+    },
+  );
+
+  it.each(["NaN", "Infinity", "-Infinity"])(
+    "answers 400 to %s in JSON, and says what to do",
+    async (value) => {
+      const body = `{"inputs":[{"name":"IN_FP32","datatype":"FP32","shape":[1,2],"data":[${value},1]}]}`;
+      expect(await call("/v2/models/types/infer", body)).toMatchObject({
+        status: 400,
+        json: { error: expect.stringMatching(/not valid JSON: (NaN|Infinity) at byte .*binary_data_size/) },
+      });
+    },
+  );
 
   it("answers more rows than the model takes with 400", async () => {
     const data = Array.from({ length: 65 * 16 }, () => 1);
