@@ -154,9 +154,9 @@ function parametersText(parameters: Parameters | undefined): string | undefined 
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
 function parameterText(value: Parameter): string {
   if (typeof value === "bigint") return String(value);
-  return Number.isInteger(value) && Math.abs(value as number) < 1e21 && !Object.is(value, -0)
-    ? String(BigInt(value as number))
-    : JSON.stringify(value);
+  if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
+    return JSON.stringify(value);
+  return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 
 function optionalText(text: string | undefined): string | undefined {

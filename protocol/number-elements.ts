@@ -124,14 +124,15 @@ function packWideIntegers(
   options: PackOptions,
 ): Uint8Array {
   const [min, max] = integerRange(datatype) ?? [0, 0];
-  const bits = datatype === "INT64" ? BigInt.asIntN : BigInt.asUintN;
+  const isSigned = datatype === "INT64";
   const out = newElements(datatype, count);
   let at = 0;
   for (const row of rows) {
     for (let index = 0; index < row.length; index++, at++) {
       const value = row[index];
       if (typeof value === "bigint") {
-        if (bits(64, value) !== value) throw unsuitable(datatype, value, at, options);
+        if ((isSigned ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) !== value)
+          throw unsuitable(datatype, value, at, options);
         out[at] = value;
         continue;
       }

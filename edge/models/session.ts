@@ -1,17 +1,14 @@
 /** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
+import { Buffer, isUtf8 } from "node:buffer";
 import type * as ort from "onnxruntime-node";
 import { loadPackage } from "../../base/optional-package.ts";
+import { elementsOfBytes } from "../../protocol/bytes-elements.ts";
 import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import {
-  elementCount,
-  shapeText,
-  type Tensor,
-  tensorFromStrings,
-  tensorToStrings,
-} from "../../protocol/tensor.ts";
+import { elementCount, shapeText, type Tensor, tensorFromStrings } from "../../protocol/tensor.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { runFault } from "./run-fault.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
@@ -85,6 +82,11 @@ async function openOnProviders(model: ModelFile, threads: number) {
     try {
       return await open(wanted.slice(index));
     } catch (error) {
+      // The binding's number for bfloat16.
+      if (/^Unsupported data type: 16$/.test((error as Error).message))
+        throw new Error("an input or output is BF16, which ONNX Runtime for Node does not take", {
+          cause: error,
+        });
       if (provider === "cpu") throw error;
       const reason = `execution provider ${provider}: ${(error as Error).message.trim()}`;
       if (model.config?.providerFallback !== true) {
@@ -129,7 +131,7 @@ async function run(
   try {
     results = await session.run(feeds);
   } catch (error) {
-    throw new ProtocolError(`model ${metadata.name} failed: ${(error as Error).message}`, 500);
+    throw runFault(metadata.name, (error as Error).message);
   }
   const serviceMs = performance.now() - startedAtMs;
   const outputs = metadata.outputs.map(({ name }) => fromOrt(name, results[name] as ort.Tensor));
@@ -138,8 +140,22 @@ async function run(
 
 function toOrt(tensor: Tensor): ort.Tensor {
   const { datatype, data, shape } = tensor;
-  const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
+  const elements = datatype === "BYTES" ? textsOf(tensor) : rawView(datatype, data);
   return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
+}
+
+/** The elements of BYTES, as far as the binding can carry them: it takes text, and each only up to a NUL. */
+function textsOf({ name, data, shape }: Tensor): string[] {
+  return elementsOfBytes(data, elementCount(shape), `input "${name}"`).map((element, index) => {
+    const place = `input "${name}": element ${index}`;
+    const nul = element.indexOf(0);
+    if (nul >= 0)
+      throw new ProtocolError(
+        `${place} has a NUL at byte ${nul}; ONNX Runtime takes strings without NUL only`,
+      );
+    if (isUtf8(element)) return Buffer.from(element.buffer, element.byteOffset, element.length).toString();
+    throw new ProtocolError(`${place} is not UTF-8 text; ONNX Runtime takes strings in UTF-8 only`);
+  });
 }
 
 function fromOrt(name: string, tensor: ort.Tensor): Tensor {

@@ -4,9 +4,10 @@ import type { Context } from "hono";
 import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
-import { rowsOf } from "../../protocol/stack.ts";
+import { commonRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import type { ModelRunner, RunLimits } from "../models/model-runner.ts";
+import type { ModelFile, ModelRunner, RunLimits } from "../models/model-runner.ts";
+import { classesWanted, classify } from "./classification.ts";
 
 /** Only a few refused bodies are read at once, so that a flood of them leaves room for accepted ones. */
 const discarding = new Semaphore(4);
@@ -33,7 +34,10 @@ export async function infer(
   limits: RunLimits,
 ): Promise<InferResponse> {
   const { name, version, config } = runner.model;
-  const rows = rowsOf(request);
+  // Before the run, which would be for nothing.
+  checkOutputs(request, runner);
+  // Inputs without common rows, as a state beside the samples, have nothing to count.
+  const rows = commonRows(request.inputs) ?? 1;
   const most = config?.maxBatchRows ?? Infinity;
   if (rows > most)
     throw new ProtocolError(`the request has ${rows} rows; allowed: at most ${most} for model "${name}"`);
@@ -47,7 +51,7 @@ export async function infer(
       spillway_queued_ms: queuedMs,
       spillway_replica: replica,
     },
-    outputs: wantedOutputs(request, outputs),
+    outputs: wantedOutputs(request, outputs, runner),
   };
 }
 
@@ -57,12 +61,36 @@ export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: Abo
   return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
-/** @throws ProtocolError when the request asks for an output that the model does not have */
-function wantedOutputs(request: InferRequest, outputs: readonly Tensor[]): Tensor[] {
+/** @throws ProtocolError when the request asks for what the model does not have */
+function checkOutputs({ outputs = [] }: InferRequest, { metadata }: ModelRunner): void {
+  for (const output of outputs) {
+    classesWanted(output);
+    const known = metadata?.outputs;
+    if (known === undefined || known.some(({ name }) => name === output.name)) continue;
+    throw unknownOutput(output.name, known);
+  }
+}
+
+function wantedOutputs(
+  request: InferRequest,
+  outputs: readonly Tensor[],
+  { model, metadata }: ModelRunner,
+): Tensor[] {
   if (request.outputs === undefined) return [...outputs];
-  return request.outputs.map(({ name }) => {
-    const output = outputs.find((candidate) => candidate.name === name);
-    if (output !== undefined) return output;
-    throw new ProtocolError(`no output "${name}"; allowed: ${outputs.map((each) => each.name).join(", ")}`);
+  return request.outputs.map((wanted) => {
+    const output = outputs.find(({ name }) => name === wanted.name);
+    if (output === undefined) throw unknownOutput(wanted.name, outputs);
+    const classes = classesWanted(wanted);
+    if (classes === undefined) return output;
+    const hasRows = metadata?.outputs.find(({ name }) => name === wanted.name)?.shape[0] === -1;
+    return classify(output, classes, { labels: labelsOf(model), hasRows });
   });
+}
+
+function unknownOutput(name: string, known: readonly { readonly name: string }[]): ProtocolError {
+  return new ProtocolError(`no output "${name}"; allowed: ${known.map((each) => each.name).join(", ")}`);
+}
+
+function labelsOf({ config }: ModelFile): readonly string[] | undefined {
+  return typeof config?.labels === "string" ? undefined : config?.labels;
 }
