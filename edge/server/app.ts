@@ -33,6 +33,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
   addModelRoutes(app, models, [
     "binary_tensor_data",
+    "classification",
     "model_configuration",
     ...(statistics === undefined ? [] : ["statistics"]),
     ...extensions,

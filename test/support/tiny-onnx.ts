@@ -5,8 +5,8 @@ import type { Datatype } from "../../protocol/datatype.ts";
 export interface TinyTensor {
   readonly name: string;
   readonly datatype: Datatype;
-  /** -1 for a dimension that may vary. */
-  readonly shape: readonly number[];
+  /** -1 for a dimension that may vary; undefined when even their number may. */
+  readonly shape: readonly number[] | undefined;
 }
 
 export interface TinyNode {
@@ -56,8 +56,9 @@ function nodeProto({ op, inputs, output }: TinyNode): Buffer {
 }
 
 function valueInfo({ name, datatype, shape }: TinyTensor): Buffer {
-  const dims = shape.map((size, axis) => bytes(1, size === -1 ? text(2, `n${axis}`) : integer(1, size)));
-  const tensor = Buffer.concat([integer(1, elementTypes[datatype]), bytes(2, Buffer.concat(dims))]);
+  const dims = shape?.map((size, axis) => bytes(1, size === -1 ? text(2, `n${axis}`) : integer(1, size)));
+  const shapeProto = dims === undefined ? [] : [bytes(2, Buffer.concat(dims))];
+  const tensor = Buffer.concat([integer(1, elementTypes[datatype]), ...shapeProto]);
   return Buffer.concat([text(1, name), bytes(2, bytes(1, tensor))]);
 }
 

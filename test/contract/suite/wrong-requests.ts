@@ -80,6 +80,28 @@ export function wrongRequests(call: Call): void {
     },
   );
 
+  it.each([{ sequence_id: 7 }, { sequence_id: "a" }, { sequence_start: true }, { sequence_end: true }])(
+    "answers 400 to the step of a sequence: %o",
+    async (parameters) => {
+      expect(await call(infer, { ...simple, parameters })).toMatchObject({
+        status: 400,
+        json: { error: expect.stringContaining("sequences are not served here") },
+      });
+    },
+  );
+
+  it("serves a request whose parameters say that it is of no sequence", async () => {
+    const parameters = { sequence_id: 0, sequence_start: false, sequence_end: false, other: null };
+    expect((await call(infer, { ...simple, parameters })).status).toBe(200);
+  });
+
+  it("answers 400 to a parameter that is a list, and names it", async () => {
+    expect(await call(infer, { ...simple, parameters: { tags: ["a"] } })).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining('parameters["tags"] is an array of 1') },
+    });
+  });
+
   it("answers more rows than the model takes with 400", async () => {
     const data = Array.from({ length: 65 * 16 }, () => 1);
     const many = { inputs: [input("INPUT0", data, [65, 16]), input("INPUT1", data, [65, 16])] };
