@@ -1,13 +1,13 @@
 /** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
-import { Buffer, isUtf8 } from "node:buffer";
 import type * as ort from "onnxruntime-node";
 import { loadPackage } from "../../base/optional-package.ts";
-import { elementsOfBytes } from "../../protocol/bytes-elements.ts";
-import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
+import { elementBytes } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import { elementCount, shapeText, type Tensor, tensorFromStrings } from "../../protocol/tensor.ts";
+import { elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
+import { type ExactResults, ExactSession } from "./exact-strings.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { datatypeOf, fromOrt, toOrt } from "./ort-tensors.ts";
 import { runFault } from "./run-fault.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
@@ -18,21 +18,6 @@ const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
 // Where Node has Float16Array (24 and later), ONNX Runtime makes one of every float16, which its native part takes for
 // empty. Without it the bits go through as they are. Nothing else in a replica needs it.
 Reflect.deleteProperty(globalThis, "Float16Array");
-
-/** ONNX Runtime's name for each datatype: ours in lower case, except for a few. */
-const ortTypes = {
-  ...Object.fromEntries(datatypes.map((datatype) => [datatype, datatype.toLowerCase()])),
-  FP16: "float16",
-  FP32: "float32",
-  FP64: "float64",
-  BYTES: "string",
-} as Readonly<Record<Datatype, ort.Tensor.Type>>;
-
-function datatypeOf(type: string): Datatype {
-  const datatype = datatypes.find((each) => ortTypes[each] === type);
-  if (datatype !== undefined) return datatype;
-  throw new ProtocolError(`the model uses tensors of type ${type}, which the protocol does not have`, 501);
-}
 
 export interface Session {
   readonly metadata: ModelMetadata;
@@ -69,13 +54,17 @@ async function openOnProviders(model: ModelFile, threads: number) {
   const wanted = model.config?.executionProviders ?? ["cpu"];
   const missing: string[] = [];
   const open = async (providers: string[]) => {
-    const session = await onnxRuntime.InferenceSession.create(model.path, {
+    const options: ort.InferenceSession.SessionOptions = {
       executionProviders: providers,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       // 3: errors only, without warnings about graphs that work.
       logSeverityLevel: 3,
-    });
+    };
+    const plain = await onnxRuntime.InferenceSession.create(model.path, options);
+    const session = new ExactSession(plain, model, (bytes) =>
+      onnxRuntime.InferenceSession.create(bytes, options),
+    );
     return { session, providers, missing };
   };
   for (const [index, provider] of wanted.entries()) {
@@ -121,46 +110,23 @@ function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetada
 }
 
 async function run(
-  session: ort.InferenceSession,
+  session: ExactSession,
   metadata: ModelMetadata,
   inputs: readonly Tensor[],
 ): Promise<InferenceResult> {
-  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(input)]));
+  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(onnxRuntime.Tensor, input)]));
   const startedAtMs = performance.now();
-  let results: ort.InferenceSession.OnnxValueMapType;
+  let ran: ExactResults;
   try {
-    results = await session.run(feeds);
+    ran = await session.run(feeds);
   } catch (error) {
+    if (error instanceof ProtocolError) throw error;
     throw runFault(metadata.name, (error as Error).message);
   }
   const serviceMs = performance.now() - startedAtMs;
-  const outputs = metadata.outputs.map(({ name }) => fromOrt(name, results[name] as ort.Tensor));
+  const { results, strings } = ran;
+  const outputs = metadata.outputs.map(({ name }) =>
+    fromOrt(name, results[name] as ort.Tensor, strings.get(name)),
+  );
   return { outputs, serviceMs };
-}
-
-function toOrt(tensor: Tensor): ort.Tensor {
-  const { datatype, data, shape } = tensor;
-  const elements = datatype === "BYTES" ? textsOf(tensor) : rawView(datatype, data);
-  return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
-}
-
-/** The elements of BYTES, as far as the binding can carry them: it takes text, and each only up to a NUL. */
-function textsOf({ name, data, shape }: Tensor): string[] {
-  return elementsOfBytes(data, elementCount(shape), `input "${name}"`).map((element, index) => {
-    const place = `input "${name}": element ${index}`;
-    const nul = element.indexOf(0);
-    if (nul >= 0)
-      throw new ProtocolError(
-        `${place} has a NUL at byte ${nul}; ONNX Runtime takes strings without NUL only`,
-      );
-    if (isUtf8(element)) return Buffer.from(element.buffer, element.byteOffset, element.length).toString();
-    throw new ProtocolError(`${place} is not UTF-8 text; ONNX Runtime takes strings in UTF-8 only`);
-  });
-}
-
-function fromOrt(name: string, tensor: ort.Tensor): Tensor {
-  const shape = [...tensor.dims];
-  if (tensor.type === "string") return tensorFromStrings(name, shape, tensor.data as string[]);
-  const data = rawBytes(tensor.data as Exclude<ort.Tensor.DataType, string[]>);
-  return { name, datatype: datatypeOf(tensor.type), shape, data };
 }

@@ -33,17 +33,25 @@ const elementTypes: Readonly<Record<Datatype, number>> = {
   BF16: 16,
 };
 
-const opset = 17;
+export interface TinyOptions {
+  /** Version of ONNX's operators. Default: 17. */
+  readonly opset?: number;
+  /** Constants of strings, one dimension each, by their names. */
+  readonly strings?: Readonly<Record<string, readonly Uint8Array[]>>;
+}
+
 const irVersion = 8;
 
 export function tinyOnnx(
   inputs: readonly TinyTensor[],
   nodes: readonly TinyNode[],
   outputs: readonly TinyTensor[],
+  { opset = 17, strings = {} }: TinyOptions = {},
 ): Buffer {
   const graph = Buffer.concat([
     ...nodes.map((node) => bytes(1, nodeProto(node))),
     text(2, "graph"),
+    ...Object.entries(strings).map(([name, elements]) => bytes(5, stringsProto(name, elements))),
     ...inputs.map((tensor) => bytes(11, valueInfo(tensor))),
     ...outputs.map((tensor) => bytes(12, valueInfo(tensor))),
   ]);
@@ -53,6 +61,11 @@ export function tinyOnnx(
 
 function nodeProto({ op, inputs, output }: TinyNode): Buffer {
   return Buffer.concat([...inputs.map((name) => text(1, name)), text(2, output), text(4, op)]);
+}
+
+function stringsProto(name: string, elements: readonly Uint8Array[]): Buffer {
+  const data = elements.map((element) => bytes(6, Buffer.from(element)));
+  return Buffer.concat([integer(1, elements.length), integer(2, elementTypes.BYTES), ...data, text(8, name)]);
 }
 
 function valueInfo({ name, datatype, shape }: TinyTensor): Buffer {
