@@ -1,8 +1,5 @@
 /** Numbers of 16 bits (IEEE 754 binary16) to JavaScript numbers and back: Node 20 has no Float16Array. */
 
-/** The largest finite half. */
-export const largestHalf = 65_504;
-
 /** The value of the bits of a half, exactly. */
 export function fromHalf(bits: number): number {
   const sign = bits >= 0x8000 ? -1 : 1;

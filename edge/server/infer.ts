@@ -91,6 +91,7 @@ function unknownOutput(name: string, known: readonly { readonly name: string }[]
   return new ProtocolError(`no output "${name}"; allowed: ${known.map((each) => each.name).join(", ")}`);
 }
 
-function labelsOf({ config }: ModelFile): readonly string[] | undefined {
-  return typeof config?.labels === "string" ? undefined : config?.labels;
+/** The labels of a model without a handler, which has made them part of its outputs. */
+function labelsOf({ config, handler }: ModelFile): readonly string[] | undefined {
+  return typeof config?.labels === "string" || handler !== undefined ? undefined : config?.labels;
 }
