@@ -79,6 +79,14 @@ test.each([
   [{ inputs: [{ ...input, data: undefined }] }, 'inputs[0] ("x").data is missing'],
   [{ inputs: [{ ...input, data: [1, 200] }] }, 'inputs[0] ("x"): element 1 is 200; INT8 allows'],
   [{ inputs: [{ ...input, parameters: { a: [] } }] }, 'inputs[0].parameters["a"] is an array of 0'],
+  [
+    { inputs: [{ ...input, data: undefined, parameters: { shared_memory_region: "a" } }] },
+    'inputs[0].parameters.shared_memory_region is "a"; shared memory is not served here',
+  ],
+  [
+    { inputs: [input], outputs: [{ name: "y", parameters: { shared_memory_region: "a" } }] },
+    'outputs[0].parameters.shared_memory_region is "a"; shared memory is not served here',
+  ],
   [{ inputs: [binaryInput] }, "there is no Inference-Header-Content-Length"],
   [{ inputs: [input], id: 7 }, "id is 7"],
   [{ inputs: [input], parameters: { binary_data_output: 1 } }, "parameters.binary_data_output is 1"],

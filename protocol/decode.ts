@@ -5,7 +5,7 @@ import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, elementCount, maxElements, type Tensor } from "./tensor.ts";
+import { checkTensor, elementCount, maxElements, type Parameters, type Tensor } from "./tensor.ts";
 
 /** The most tensors in a message. */
 const maxTensors = 1024;
@@ -114,6 +114,7 @@ function readTensor(
     throw new ProtocolError(`${place}.datatype is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
   const shape = readShape(json["shape"], `${place}.shape`);
   const all = fields.readParameters(json["parameters"], `${place}.parameters`, isLenient);
+  checkNoSharedMemory(all, `${place}.parameters`);
   const { binary_data_size: binarySize, ...parameters } = all;
   const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
   const named = `${place} (${showValue(name)})`;
@@ -145,11 +146,21 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] | undefined {
     const json = fields.readObject(output, place);
     const parameters = fields.readParameters(json["parameters"], `${place}.parameters`);
     fields.checkFlag(parameters, "binary_data", `${place}.parameters`);
+    checkNoSharedMemory(parameters, `${place}.parameters`);
     const name = fields.readName(json["name"], `${place}.name`);
     return Object.keys(parameters).length > 0 ? { name, parameters } : { name };
   });
   checkNames(outputs, "outputs");
   return outputs.length === 0 ? undefined : outputs;
+}
+
+/** Memory that caller and model share does not exist between machines: whoever asked for it would read old data there. */
+function checkNoSharedMemory(parameters: Parameters, place: string): void {
+  const region = parameters["shared_memory_region"];
+  if (region === undefined) return;
+  throw new ProtocolError(
+    `${place}.shared_memory_region is ${showValue(region)}; shared memory is not served here, send tensors in the body`,
+  );
 }
 
 function readItems(value: unknown, place: string): readonly unknown[] {

@@ -1,13 +1,16 @@
 /**
  * Runs a model once more when its strings came out of ONNX Runtime's binding with U+FFFD, which stands for that character
- * or for bytes that are not UTF-8: the same model with nodes that tell the bytes. It is opened at the first such run.
+ * or for bytes that are not UTF-8: the same model with nodes that tell the bytes.
  */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { Buffer } from "node:buffer";
 import type * as ort from "onnxruntime-node";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { OnnxFragment } from "./onnx-fragment.ts";
 import { addSplits, joinSplits, type SplitNames, splittingOpset } from "./string-bytes.ts";
+
+/** A larger model is not held in memory a second time. */
+const largestMib = 256;
 
 type Values = Readonly<Record<string, ort.Tensor>>;
 type Open = (model: Uint8Array) => Promise<ort.InferenceSession>;
@@ -51,6 +54,19 @@ export class ExactSession {
     return this.#session.outputMetadata;
   }
 
+  /**
+   * Open the model a second time if it gives strings: in a run it would take so long that the replica seems to hang. When
+   * that fails, runs say why if it matters.
+   */
+  async prepare(): Promise<void> {
+    const strings = this.outputMetadata.flatMap((output) =>
+      output.isTensor && output.type === "string" ? [output.name] : [],
+    );
+    if (strings.length === 0) return;
+    this.#splitting = this.#openSplitting(strings);
+    await this.#splitting.catch(() => {});
+  }
+
   /** Rejects with what ONNX Runtime says, or with a ProtocolError (500) when the bytes of a string cannot be told. */
   async run(feeds: Values): Promise<ExactResults> {
     const results = (await this.#session.run(feeds)) as Values;
@@ -68,7 +84,7 @@ export class ExactSession {
   }
 
   async #runAgain(feeds: Values, before: Values): Promise<ExactResults> {
-    this.#splitting ??= this.#openSplitting();
+    if (this.#splitting === undefined) throw new Error("the model was not prepared for that");
     const { session, splits, isRaised } = await this.#splitting;
     const after = (await session.run(feeds)) as Values;
     const strings = new Map([...splits].map(([name, names]) => [name, bytesOf(after, names)]));
@@ -77,15 +93,16 @@ export class ExactSession {
     return { results: after, strings };
   }
 
-  async #openSplitting(): Promise<SplittingSession> {
-    const outputs = this.outputMetadata.flatMap((output) =>
-      output.isTensor && output.type === "string" ? [output.name] : [],
-    );
+  async #openSplitting(outputs: readonly string[]): Promise<SplittingSession> {
+    const { path } = this.#model;
+    const sizeMib = (await stat(path)).size / 2 ** 20;
+    if (sizeMib > largestMib)
+      throw new Error(`the model has ${Math.ceil(sizeMib)} MiB; allowed: at most ${largestMib}`);
     const fragment = new OnnxFragment();
     const splits = new Map(
       outputs.map((name, index) => [name, addSplits(fragment, name, `spillway/bytes/${index}`)]),
     );
-    const model = await readFile(this.#model.path);
+    const model = await readFile(path);
     const opened = (session: ort.InferenceSession, isRaised: boolean) => ({ session, splits, isRaised });
     try {
       return opened(await this.#open(Buffer.concat([model, fragment.toBytes()])), false);

@@ -65,6 +65,7 @@ async function openOnProviders(model: ModelFile, threads: number) {
     const session = new ExactSession(plain, model, (bytes) =>
       onnxRuntime.InferenceSession.create(bytes, options),
     );
+    await session.prepare();
     return { session, providers, missing };
   };
   for (const [index, provider] of wanted.entries()) {
