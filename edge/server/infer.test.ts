@@ -156,6 +156,8 @@ it("counts the rows of inputs that have them for the limit of the settings", asy
   const app = appOf(add([2, -1], [-1]), { maxBatchRows: 1 });
   const state = { inputs: [input("FP32", [2, 1], [1, 2]), input("FP32", [1], [10], "b")] };
   expect((await inJson(app, state)).status).toBe(200);
+  const many = { inputs: [input("FP32", [2, 1], [1, 2]), input("FP32", [2], [1, 2], "b")] };
+  expect(await inJson(app, many)).toMatchObject({ status: 400, error: expect.stringContaining("2 rows") });
   const rows = { inputs: [input("FP32", [2], [1, 2])] };
   expect(await inJson(appOf(identity("FP32", [-1]), { maxBatchRows: 1 }), rows)).toMatchObject({
     status: 400,

@@ -36,8 +36,7 @@ export async function infer(
   const { name, version, config } = runner.model;
   // Before the run, which would be for nothing.
   checkOutputs(request, runner);
-  // Inputs without common rows, as a state beside the samples, have nothing to count.
-  const rows = commonRows(request.inputs) ?? 1;
+  const rows = rowsOfRun(request, runner);
   const most = config?.maxBatchRows ?? Infinity;
   if (rows > most)
     throw new ProtocolError(`the request has ${rows} rows; allowed: at most ${most} for model "${name}"`);
@@ -59,6 +58,15 @@ export async function infer(
 export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: AbortSignal): RunLimits {
   const timeoutUs = timeoutUsOf(request);
   return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
+}
+
+/** The most rows of an input that has rows: a state of a fixed size beside the samples, or a scalar, has none. */
+function rowsOfRun({ inputs }: InferRequest, { metadata }: ModelRunner): number {
+  if (metadata === undefined) return commonRows(inputs) ?? 0;
+  const withRows = inputs.filter((input) =>
+    metadata.inputs.some(({ name, shape }) => name === input.name && shape[0] === -1),
+  );
+  return Math.max(0, ...withRows.map(({ shape }) => shape[0] ?? 0));
 }
 
 /** @throws ProtocolError when the request asks for what the model does not have */
