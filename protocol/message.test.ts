@@ -35,7 +35,7 @@ test.each([
 });
 
 test.each([
-  [{ sequence_id: 7 }, "parameters.sequence_id is 7; sequences are not served here"],
+  [{ sequence_id: 7 }, "parameters.sequence_id is 7; sequences are not supported"],
   [{ sequence_id: "camera" }, 'parameters.sequence_id is "camera"'],
   [{ sequence_id: 18446744073709551615n }, "parameters.sequence_id is 18446744073709551615"],
   [{ sequence_start: true }, "parameters.sequence_start is true"],

@@ -71,17 +71,14 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
 }
 
 /**
- * Refuse a step of a sequence: its steps would have to run in order on one instance of the model, which nothing here
- * does. A `sequence_id` of 0 or "" and flags that are false mean that there is no sequence, as in Triton.
+ * Refuses a step of a sequence: its state would have to stay with one server.
  *
- * @throws ProtocolError that names the parameter
+ * @throws ProtocolError that says so
  */
-export function checkNoSequence({ parameters }: InferRequest): void {
+export function checkNoSequence(request: InferRequest): void {
   for (const name of ["sequence_id", "sequence_start", "sequence_end"]) {
-    const value = parameters[name];
+    const value = request.parameters[name];
     if (value === undefined || value === 0 || value === "" || value === false) continue;
-    throw new ProtocolError(
-      `parameters.${name} is ${showValue(value)}; sequences are not served here, allowed: requests that stand alone`,
-    );
+    throw new ProtocolError(`parameters.${name} is ${showValue(value)}; sequences are not supported`);
   }
 }

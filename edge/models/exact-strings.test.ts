@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { bytesOfElements, elementsOfBytes } from "../../protocol/bytes-elements.ts";
 import { type Tensor, tensorFromNumbers } from "../../protocol/tensor.ts";
+import { withOpset, withStrings } from "../../test/support/odd-onnx.ts";
 import { type TinyNode, type TinyTensor, tinyOnnx } from "../../test/support/tiny-onnx.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -29,7 +30,7 @@ function table(strings: readonly Uint8Array[], opset: number): Buffer {
     shape: [-1, -1],
   });
   const outputs = [tensor("text", "BYTES"), tensor("double", "INT64")];
-  return tinyOnnx([tensor("i", "INT64")], nodes, outputs, { opset, strings: { table: strings } });
+  return withOpset(withStrings(tinyOnnx([tensor("i", "INT64")], nodes, outputs), "table", strings), opset);
 }
 
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -101,7 +102,8 @@ it("says which element may be wrong when the model cannot be asked for its bytes
     { name: "text", datatype: "BYTES", shape: [-1] },
     { name: "y", datatype: "FP32", shape: [-1] },
   ];
-  const session = await openBytes(tinyOnnx(inputs, nodes, outputs, { opset: 10, strings: { table: odd } }));
+  const model = withStrings(tinyOnnx(inputs, nodes, outputs), "table", odd);
+  const session = await openBytes(withOpset(model, 10));
   const x = tensorFromNumbers("x", "FP32", [2], [5, 6]);
   await expect(session.run([indices([2], [0, 1]), x], [2])).rejects.toMatchObject({
     status: 500,

@@ -4,7 +4,6 @@ import { decodeInferRequest } from "../../protocol/decode.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import {
-  checkNoSequence,
   type InferRequest,
   type ModelMetadata,
   priorityOf,
@@ -22,7 +21,6 @@ export function readRequest(
   const request = decodeInferRequest(body, headerBytes);
   priorityOf(request);
   timeoutUsOf(request);
-  checkNoSequence(request);
   return request;
 }
 

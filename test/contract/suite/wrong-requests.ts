@@ -85,7 +85,7 @@ export function wrongRequests(call: Call): void {
     async (parameters) => {
       expect(await call(infer, { ...simple, parameters })).toMatchObject({
         status: 400,
-        json: { error: expect.stringContaining("sequences are not served here") },
+        json: { error: expect.stringContaining("sequences are not supported") },
       });
     },
   );
