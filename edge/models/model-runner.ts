@@ -123,21 +123,18 @@ export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]):
   for (const { name, datatype, shape } of metadata.inputs) {
     const input = inputs.find((each) => each.name === name);
     if (input === undefined) throw new ProtocolError(`input "${name}" of model ${metadata.name} is missing`);
-    if (input.datatype === datatype && isFitting(input.shape, shape)) continue;
+    // ONNX Runtime says [] for a scalar as well as for any number of dimensions; the run refuses what does not fit.
+    if (input.datatype === datatype && shape.length === 0) continue;
+    const isFitting =
+      input.datatype === datatype &&
+      input.shape.length === shape.length &&
+      shape.every((size, axis) => size === -1 || size === input.shape[axis]);
+    if (isFitting) continue;
     throw new ProtocolError(
       `input "${name}" is ${input.datatype}${shapeText(input.shape)}; ` +
         `model ${metadata.name} takes ${datatype}${shapeText(shape)} (-1: any size)`,
     );
   }
-}
-
-/**
- * ONNX Runtime says [] for a scalar as well as for an input whose rank is open, so such an input takes any shape, and
- * what does not suit the model is refused when it runs.
- */
-function isFitting(shape: readonly number[], wanted: readonly number[]): boolean {
-  if (wanted.length === 0) return true;
-  return shape.length === wanted.length && wanted.every((size, axis) => size === -1 || size === shape[axis]);
 }
 
 /** Whether rows of different requests may run together: the first dimension of every tensor may vary. */
