@@ -159,6 +159,13 @@ it("counts the rows of inputs that have them for the limit of the settings", asy
   expect((await inJson(app, state)).status).toBe(200);
   const many = { inputs: [input("FP32", [2, 1], [1, 2]), input("FP32", [2], [1, 2], "b")] };
   expect(await inJson(app, many)).toMatchObject({ status: 400, error: expect.stringContaining("2 rows") });
+  const alike = appOf(add([-1], [-1]), { maxBatchRows: 4 });
+  const broadcast = { inputs: [input("FP32", [2], [1, 2]), input("FP32", [1], [1], "b")] };
+  await inJson(alike, { inputs: [input("FP32", [1], [1]), input("FP32", [1], [1], "b")] });
+  expect(await inJson(alike, broadcast)).toMatchObject({
+    status: 400,
+    error: 'input "x" has 2 rows and input "b" has 1; all inputs of model "m" must have as many rows',
+  });
   const rows = { inputs: [input("FP32", [2], [1, 2])] };
   expect(await inJson(appOf(identity("FP32", [-1]), { maxBatchRows: 1 }), rows)).toMatchObject({
     status: 400,

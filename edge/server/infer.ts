@@ -36,10 +36,8 @@ export async function infer(
   const { name, version, config } = runner.model;
   // Before the run, which would be for nothing.
   checkOutputs(request, runner);
-  const rows = rowsOfRun(request, runner);
-  const most = config?.maxBatchRows ?? Infinity;
-  if (rows > most)
-    throw new ProtocolError(`the request has ${rows} rows; allowed: at most ${most} for model "${name}"`);
+  const most = config?.maxBatchRows;
+  if (most !== undefined) checkRows(request, runner, most);
   const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,
@@ -60,13 +58,31 @@ export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: Abo
   return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
-/** The most rows of an input that has rows: a state of a fixed size beside the samples, or a scalar, has none. */
-function rowsOfRun({ inputs }: InferRequest, { metadata }: ModelRunner): number {
-  if (metadata === undefined) return commonRows(inputs) ?? 0;
-  const withRows = inputs.filter((input) =>
-    metadata.inputs.some(({ name, shape }) => name === input.name && shape[0] === -1),
+/**
+ * The inputs that have rows must have as many, and not too many. A state of a fixed size beside the samples, or a scalar,
+ * has none.
+ *
+ * @throws ProtocolError
+ */
+function checkRows({ inputs }: InferRequest, { model, metadata }: ModelRunner, most: number): void {
+  // Before the first call of a function has loaded its model, rows are what all inputs have in common.
+  const isCommon = metadata === undefined && commonRows(inputs) !== undefined;
+  const withRows = inputs.filter(
+    (input) => isCommon || metadata?.inputs.find(({ name }) => name === input.name)?.shape[0] === -1,
   );
-  return Math.max(0, ...withRows.map(({ shape }) => shape[0] ?? 0));
+  const [first] = withRows;
+  if (first === undefined) return;
+  const rows = first.shape[0] ?? 0;
+  const other = withRows.find(({ shape }) => shape[0] !== rows);
+  if (other !== undefined)
+    throw new ProtocolError(
+      `input "${first.name}" has ${rows} rows and input "${other.name}" has ${other.shape[0] ?? "none"}; ` +
+        `all inputs of model "${model.name}" must have as many rows`,
+    );
+  if (rows > most)
+    throw new ProtocolError(
+      `the request has ${rows} rows; allowed: at most ${most} for model "${model.name}"`,
+    );
 }
 
 /** @throws ProtocolError when the request asks for what the model does not have */
