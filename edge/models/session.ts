@@ -58,8 +58,8 @@ async function openOnProviders(model: ModelFile, threads: number) {
       executionProviders: providers,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      // 3: errors only, without warnings about graphs that work.
-      logSeverityLevel: 3,
+      // 4: nothing about graphs that work, nor about runs that fail, whose reason is thrown.
+      logSeverityLevel: 4,
     };
     const plain = await onnxRuntime.InferenceSession.create(model.path, options);
     const session = new ExactSession(plain, model, (bytes) =>
