@@ -6,7 +6,7 @@ import { maxJsonBytes } from "./fields.ts";
 import type { InferRequest, InferResponse, WireBody } from "./message.ts";
 import { rawBytes } from "./datatype.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, type Parameter, type Parameters, shapeText, type Tensor } from "./tensor.ts";
+import { checkTensor, type ParameterValue, type Parameters, shapeText, type Tensor } from "./tensor.ts";
 
 /** Binary data starts at a multiple of this, so that readers can use 64-bit elements in place. */
 const alignmentBytes = 8;
@@ -152,7 +152,7 @@ function parametersText(parameters: Parameters | undefined): string | undefined 
 }
 
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
-function parameterText(value: Parameter): string {
+function parameterText(value: ParameterValue): string {
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
     return JSON.stringify(value);

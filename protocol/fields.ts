@@ -4,7 +4,7 @@ import { showValue } from "../base/error-text.ts";
 import { ProtocolError } from "./errors.ts";
 import { parseExactJson } from "./exact-json.ts";
 import { scanJson } from "./scan-json.ts";
-import type { Parameter, Parameters } from "./tensor.ts";
+import type { ParameterValue, Parameters } from "./tensor.ts";
 
 /** The longest JSON text that is read or made: 64 MiB, which as parsed values may take ten times as much memory. */
 export const maxJsonBytes = 64 * 2 ** 20;
@@ -100,13 +100,13 @@ export function readParameters(value: unknown, place: string, isLenient = false)
   return Object.fromEntries(entries);
 }
 
-function isParameter(value: unknown): value is Parameter {
+function isParameter(value: unknown): value is ParameterValue {
   if (typeof value === "number") return Number.isFinite(value);
   return typeof value === "string" || typeof value === "boolean" || typeof value === "bigint";
 }
 
 /** A number instead of a bigint where it states the same integer. */
-function plain(parameter: Parameter): Parameter {
+function plain(parameter: ParameterValue): ParameterValue {
   return typeof parameter === "bigint" && BigInt(Number(parameter)) === parameter
     ? Number(parameter)
     : parameter;

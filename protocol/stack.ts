@@ -8,7 +8,7 @@ import { showValue } from "../base/error-text.ts";
 import {
   checkTensor,
   elementCount,
-  type Parameter,
+  type ParameterValue,
   type Parameters,
   shapeText,
   type Tensor,
@@ -146,7 +146,7 @@ export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Te
  * The parameters that the requests of a batch must have in common, sorted by name. A parameter that nobody here knows may
  * change what a model does, so it counts; those of transport and scheduling never reach the model.
  */
-export function sharedEntries(parameters: Parameters | undefined): [string, Parameter][] {
+export function sharedEntries(parameters: Parameters | undefined): [string, ParameterValue][] {
   return Object.entries(parameters ?? {})
     .filter(([name]) => !/^(priority$|timeout$|binary_data|spillway_)/.test(name))
     .toSorted(byName);

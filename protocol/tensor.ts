@@ -6,9 +6,9 @@ import { ProtocolError } from "./errors.ts";
 import { packNumbers } from "./number-elements.ts";
 
 /** Numbers are finite; an integer that a number cannot state is a bigint. */
-export type Parameter = string | number | boolean | bigint;
+export type ParameterValue = string | number | boolean | bigint;
 /** The name/value pairs that requests, tensors and responses carry. */
-export type Parameters = Record<string, Parameter>;
+export type Parameters = Record<string, ParameterValue>;
 
 /** For example `{ name: "x", datatype: "FP32", shape: [2, 3], data: new Uint8Array(24) }`: two rows of three. */
 export interface Tensor {
