@@ -81,7 +81,7 @@ function joinBody(
   const binary: Uint8Array[] = [];
   const texts = tensors.map((tensor) => {
     if (!isBinary(tensor.name))
-      return tensorText(tensor, parametersText(tensor.parameters), jsonOf(tensor, dialect));
+      return tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
     checkTensor(tensor);
     binary.push(tensor.data);
     const parameters = { ...tensor.parameters, binary_data_size: tensor.data.length };
@@ -97,15 +97,6 @@ function joinBody(
   // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
   const json = `{${members({ ...head, [key]: `[${texts.join(",")}]` })}}`;
   return binary.length === 0 ? { body: rawBytes(Buffer.from(json)) } : withBinary(json, binary);
-}
-
-function jsonOf(tensor: Tensor, dialect: JsonDialect): string {
-  try {
-    return jsonFromRaw(tensor, dialect);
-  } catch (error) {
-    if (dialect.isLenient !== true || !(error instanceof ProtocolError)) throw error;
-    throw new ProtocolError(`the server takes tensors in JSON only; ${error.message}`, error.status);
-  }
 }
 
 function withBinary(json: string, binary: readonly Uint8Array[]): WireBody {
