@@ -165,7 +165,7 @@ async function sendCall(
   if (reply.status !== 200) return { result: { ok: false, error: replyFault(reply), cost } };
   let response: InferResponse;
   try {
-    response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
+    response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes, model);
   } catch (error) {
     return { result: { ok: false, error: answerFault(error), cost } };
   }
