@@ -12,6 +12,9 @@ const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.strin
 const cores = z.string().regex(/^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$/, "allowed: cores such as 0,2-3");
 const shapesByInput = z.record(z.string(), z.array(z.number().int().min(1)).max(32));
 
+/** Without settings, such as those of a model that has none. */
+export const defaultJoinTolerance = 0.005;
+
 export const modelConfig = z.strictObject({
   replicas: count(64).describe("processes that hold this model (default: --replicas of the server)"),
   threads: count(256).describe("threads that one run uses (default: --threads of the server)"),
@@ -22,6 +25,18 @@ export const modelConfig = z.strictObject({
     .describe("what runs the model, the preferred first; a missing one is an error when the model is loaded"),
   providerFallback: flag.describe("leave out missing execution providers, down to the CPU, and report it"),
   maxBatchRows: count(65_536).describe("most rows of one run; a request with more is refused"),
+  joinRows: z
+    .boolean()
+    .optional()
+    .describe("whether rows of several requests may run together (default: the server proves it)"),
+  joinTolerance: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(defaultJoinTolerance)
+    .describe(
+      "largest difference of an answer in company that is taken for rounding, as a part of the output's largest magnitude",
+    ),
   warmUp: z
     .array(shapesByInput)
     .max(64)

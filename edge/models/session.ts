@@ -11,6 +11,8 @@ import {
   tensorFromStrings,
   tensorToStrings,
 } from "../../protocol/tensor.ts";
+import { runByRows } from "../joining/fixed-rows.ts";
+import { type DimensionNames, rowStructure } from "../joining/row-structure.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
@@ -39,7 +41,12 @@ function datatypeOf(type: string): Datatype {
 
 export interface Session {
   readonly metadata: ModelMetadata;
-  /** Run inputs that `checkInputs` has accepted, with the rows of each request. ProtocolError (500) on failure. */
+  /** Absent when the inputs or outputs are not those of an ONNX file. */
+  readonly dimensions?: DimensionNames | undefined;
+  /**
+   * Run inputs that `checkInputs` has accepted, with the rows of each request. A model whose batch is fixed at N runs any
+   * number of rows, by N. ProtocolError (500) on failure.
+   */
   run(inputs: readonly Tensor[], rows: readonly number[]): Promise<InferenceResult>;
 }
 
@@ -61,7 +68,17 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
     },
   };
   for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
-  return { metadata, run: (inputs) => run(session, metadata, inputs) };
+  const dimensions = {
+    inputs: session.inputMetadata.map(dimensionNames),
+    outputs: session.outputMetadata.map(dimensionNames),
+  };
+  const { fixedRows } = rowStructure(metadata);
+  const runOnce = (inputs: readonly Tensor[]): Promise<InferenceResult> => run(session, metadata, inputs);
+  return {
+    metadata,
+    dimensions,
+    run: fixedRows === undefined ? runOnce : (inputs) => runByRows(fixedRows, inputs, runOnce),
+  };
 }
 
 /**
@@ -116,6 +133,10 @@ function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetada
   if (!value.isTensor) throw new ProtocolError(`"${value.name}" of the model is not a tensor`, 501);
   const shape = value.shape.map((size) => (typeof size === "number" ? size : -1));
   return { name: value.name, datatype: datatypeOf(value.type), shape };
+}
+
+function dimensionNames(value: ort.InferenceSession.ValueMetadata): string[] {
+  return value.isTensor ? value.shape.map((size) => (typeof size === "string" ? size : "")) : [];
 }
 
 async function run(

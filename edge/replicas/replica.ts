@@ -10,6 +10,7 @@ import { forEachLine } from "../../base/text-lines.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
+import type { DimensionNames } from "../joining/row-structure.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
 
@@ -22,10 +23,17 @@ export type ReplicaRequest =
 
 /** Replica to server: one reply to each request. */
 export type ReplicaReply =
-  | { readonly kind: "loaded"; readonly metadata: ModelMetadata }
+  | { readonly kind: "loaded"; readonly loaded: LoadedModel }
   | { readonly kind: "pong" }
   | { readonly kind: "result"; readonly result: InferenceResult }
   | { readonly kind: "error"; readonly message: string; readonly status: number };
+
+/** What is known of a model once it is loaded. */
+export interface LoadedModel {
+  readonly metadata: ModelMetadata;
+  /** Absent when the inputs or outputs are not those of an ONNX file. */
+  readonly dimensions?: DimensionNames | undefined;
+}
 
 export interface ReplicaOptions {
   readonly model: ModelFile;
@@ -82,10 +90,10 @@ export class Replica {
   }
 
   /** Load the model. Rejects with a ProtocolError when it cannot be loaded. */
-  async load(): Promise<ModelMetadata> {
+  async load(): Promise<LoadedModel> {
     const { model, threads, loadTimeoutMs } = this.#options;
     const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
-    if (reply?.kind === "loaded") return reply.metadata;
+    if (reply?.kind === "loaded") return reply.loaded;
     if (reply !== undefined) throw faultOf(reply);
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }

@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import { crossRow, fp32, rowWise, weights, writeModel } from "../../test/support/row-models.ts";
+import { tinyOnnx } from "../../test/support/tiny-onnx.ts";
+import { openSession } from "../models/session.ts";
+import type { LoadProof } from "./joining.ts";
+import { type LoadProofOptions, ProofStopped, proveAtLoad } from "./prove-at-load.ts";
+import { rowStructure } from "./row-structure.ts";
+
+async function proofOf(onnx: Uint8Array, options: Partial<LoadProofOptions> = {}): Promise<LoadProof> {
+  const model = { name: "m", version: "1", path: writeModel(onnx) };
+  const { metadata, dimensions, run } = await openSession(model, 1);
+  return proveAtLoad({
+    metadata,
+    dimensions,
+    known: [],
+    fixedRows: rowStructure(metadata).fixedRows,
+    tolerance: 0.005,
+    mostRows: 32,
+    run: async (inputs, rows) => (await run(inputs, rows)).outputs,
+    nowMs: () => 0,
+    withinMs: 1,
+    ...options,
+  });
+}
+
+describe("a model that treats rows apart", () => {
+  it.each(Object.entries(rowWise))("is proved: %s", async (_, make) => {
+    const proof = await proofOf(make());
+    expect(proof).toMatchObject({ state: "proved", proofs: 4, keys: [expect.any(String)] });
+    expect(proof.largestDifference).toBeLessThan(1e-5);
+  });
+
+  it("is proved within the rows that one run may have", async () => {
+    const rows: number[] = [];
+    const proof = await proofOf((rowWise["a dense layer"] as () => Buffer)(), {
+      mostRows: 3,
+      run: async (inputs, each) => {
+        rows.push(each.reduce((sum, one) => sum + one, 0));
+        return inputs.map((tensor) => ({ ...tensor, name: "y" }));
+      },
+    });
+    expect(proof.state).toBe("proved");
+    expect(Math.max(...rows)).toBe(3);
+  });
+
+  it("is proved for each of the shapes that are known to suit it", async () => {
+    const onnx = (rowWise["a convolution of pictures"] as () => Buffer)();
+    const proof = await proofOf(onnx, { known: [{ x: [1, 3, 8, 8] }, { x: [2, 3, 16, 24] }] });
+    expect(proof.keys.map((key) => JSON.parse(key)[0])).toEqual([
+      [["x", "FP32", [3, 8, 8], []]],
+      [["x", "FP32", [3, 16, 24], []]],
+    ]);
+  });
+});
+
+describe("a model that mixes rows", () => {
+  it.each(Object.entries(crossRow))("is disproved: %s", async (_, make) => {
+    const { state, reason } = await proofOf(make());
+    expect(state, reason).toBe("disproved");
+  });
+});
+
+describe("a batch fixed at several rows", () => {
+  it.each([
+    ["proved when a row's output stays with it", "Softmax", 1, "proved"],
+    ["disproved when it depends on the other rows", "Softmax", 0, "disproved"],
+  ] as const)("is %s", async (_, op, axis, state) => {
+    const nodes = [{ op, inputs: ["x"], output: "y", attributes: { axis } }];
+    expect(await proofOf(tinyOnnx([fp32("x", 8, 4)], nodes, [fp32("y", 8, 4)]))).toMatchObject({ state });
+  });
+
+  it("is disproved when a row's output depends on its place", async () => {
+    const nodes = [{ op: "Add", inputs: ["x", "w"], output: "y" }];
+    const onnx = tinyOnnx([fp32("x", 4, 2)], nodes, [fp32("y", 4, 2)], { w: weights(4, 2) });
+    expect(await proofOf(onnx)).toMatchObject({ state: "disproved" });
+  });
+});
+
+describe("a proof says nothing", () => {
+  it("when made-up requests do not suit the model", async () => {
+    const nodes = [{ op: "Gather", inputs: ["w", "x"], output: "y", attributes: { axis: 0 } }];
+    const ids = { name: "x", datatype: "INT64", shape: ["n", 2] } as const;
+    // An index outside of the table fails.
+    const onnx = tinyOnnx([ids], nodes, [fp32("y", "n", 2, 0)], { w: weights(1, 0) });
+    expect(await proofOf(onnx)).toMatchObject({
+      state: "unproved",
+      reason: expect.stringMatching(/^made-up requests fail: /),
+    });
+  });
+
+  it("when all answers are alike, so that a mix would not show", async () => {
+    const nodes = [
+      { op: "Sub", inputs: ["x", "x"], output: "zero" },
+      { op: "Softmax", inputs: ["zero"], output: "y", attributes: { axis: 1 } },
+    ];
+    expect(await proofOf(tinyOnnx([fp32("x", "n", 4)], nodes, [fp32("y", "n", 4)]))).toMatchObject({
+      state: "unproved",
+      reason: "the answers to made-up requests are all alike",
+    });
+  });
+
+  it("when the model is so slow that it would be held back", async () => {
+    let nowMs = 0;
+    let runs = 0;
+    const proof = await proofOf((rowWise["identity"] as () => Buffer)(), {
+      withinMs: 3_000,
+      nowMs: () => nowMs,
+      run: async (inputs) => {
+        runs++;
+        nowMs += 1_500 * (inputs[0]?.shape[0] ?? 1);
+        return inputs.map((tensor) => ({ ...tensor, name: "y" }));
+      },
+    });
+    expect(proof).toMatchObject({ state: "unproved", reason: expect.stringMatching(/takes too long/) });
+    expect(runs).toBeLessThanOrEqual(3);
+  });
+
+  it("when it is stopped, such as when a replica ended", async () => {
+    const run = (): Promise<never> => Promise.reject(new ProofStopped("a replica ended: SIGKILL"));
+    expect(await proofOf((rowWise["identity"] as () => Buffer)(), { run })).toMatchObject({
+      state: "unproved",
+      reason: "a replica ended: SIGKILL",
+    });
+  });
+});

@@ -1,0 +1,148 @@
+/** Runs on a replica what finds out whether requests may share runs: the proof when a model is loaded, and later checks. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Tensor } from "../../protocol/tensor.ts";
+import { cutRows } from "../../protocol/stack.ts";
+import type { JoinCheck } from "../joining/join-check.ts";
+import { type CheckEnd, Joining, type JoinState, type LoadProof } from "../joining/joining.ts";
+import { ProofStopped, proveAtLoad } from "../joining/prove-at-load.ts";
+import { rowStructure } from "../joining/row-structure.ts";
+import { defaultJoinTolerance } from "../models/model-config.ts";
+import type { ModelFile } from "../models/model-runner.ts";
+import type { EventList } from "../observe/events.ts";
+import type { BatchTimes } from "./batch-times.ts";
+import type { ModelBatch } from "./model-queue.ts";
+import type { PendingRequest } from "./pending-request.ts";
+import type { LoadedModel, RunEnd } from "./replica.ts";
+
+/** How long a proof may hold a model back that is loaded, in milliseconds. */
+const longestProofMs = 3_000;
+
+/** The part of a supervisor that proofs need. */
+export interface ProvingReplica {
+  readonly isFree: boolean;
+  readonly state: string;
+  run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd>;
+}
+
+export interface JoinProverOptions {
+  readonly model: ModelFile;
+  readonly maxBatchRows: number;
+  readonly runTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** What is known of a model's rows by its settings and its tensors. Changes are added to the events and to the log. */
+export function joiningOf(
+  { metadata, dimensions }: LoadedModel,
+  { model, maxBatchRows: mostRows, log }: JoinProverOptions,
+  events: EventList,
+): Joining {
+  const { joinRows, joinTolerance: tolerance = defaultJoinTolerance } = model.config ?? {};
+  const onChange = (state: JoinState, reason: string): void => {
+    const isEnd = state === "disproved";
+    const text = isEnd ? "requests run singly from now on" : "requests share runs from now on";
+    events.add(`${text}: ${reason}`);
+    log[isEnd ? "warn" : "info"]({ model: model.name, reason }, text);
+  };
+  const structure = rowStructure(metadata, dimensions);
+  return new Joining({ structure, joinRows, tolerance, mostRows, onChange });
+}
+
+/** Settle what can be known before the model serves. Never rejects; takes at most about three seconds. */
+export async function learnAtLoad(
+  joining: Joining,
+  replica: ProvingReplica,
+  { metadata, dimensions }: LoadedModel,
+  { model, runTimeoutMs, log }: JoinProverOptions,
+  untilChange: () => Promise<unknown>,
+): Promise<void> {
+  if (joining.state !== "unproved" || joining.mostRows < 2) return;
+  const startedAtMs = performance.now();
+  const ended = new AbortController();
+  const run = async (inputs: readonly Tensor[], rows: readonly number[]): Promise<readonly Tensor[]> => {
+    // A ping may be under way.
+    while (!replica.isFree && replica.state === "up" && !ended.signal.aborted) await untilChange();
+    if (!replica.isFree || ended.signal.aborted) throw new ProofStopped("the proof was stopped");
+    const end = await replica.run(inputs, rows, runTimeoutMs);
+    if (end.kind === "died") throw new ProofStopped(`a replica ended: ${end.reason}`);
+    if (end.kind === "failed") throw end.error;
+    const fault = end.result.faults?.find((each) => each !== undefined);
+    if (fault !== undefined) throw new Error(fault.message);
+    return end.result.outputs;
+  };
+  const { warmUp = [] } = model.config ?? {};
+  const proving = proveAtLoad({
+    metadata,
+    dimensions,
+    known: [...warmUp, ...(model.exampleShapes === undefined ? [] : [model.exampleShapes])],
+    fixedRows: rowStructure(metadata).fixedRows,
+    tolerance: joining.tolerance,
+    mostRows: joining.mostRows,
+    run,
+    nowMs: () => performance.now(),
+    withinMs: longestProofMs,
+  }).catch((error: Error) => unproved(error.message));
+  const late = delay(longestProofMs, undefined, { signal: ended.signal }).then(
+    () => unproved("the model takes too long to prove it when it is loaded"),
+    () => unproved("the proof was stopped"),
+  );
+  const found = await Promise.race([proving, late]);
+  ended.abort();
+  const proofMs = performance.now() - startedAtMs;
+  joining.proofAtLoad(found, proofMs);
+  const { state, reason } = joining;
+  log.info({ model: model.name, state, reason, proofMs: Math.round(proofMs) }, "joining of rows");
+}
+
+/** Run a check and tell the model's joining how it ended. */
+export async function runCheck(
+  joining: Joining,
+  check: JoinCheck,
+  replica: ProvingReplica,
+  times: BatchTimes,
+): Promise<void> {
+  const startedAtMs = performance.now();
+  const bytes = check.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
+  const end = await replica.run(check.inputs, check.rows, times.limitMs(bytes));
+  joining.checked(check, checkEnd(end), performance.now() - startedAtMs);
+}
+
+/**
+ * The outputs of each request that a run has served, which the model's joining learns from. A lone request gets them as
+ * they are. Undefined when the run had several and mixed them, or it turned out meanwhile that the model does.
+ */
+export function answersOf(
+  joining: Joining,
+  { requests }: ModelBatch<PendingRequest>,
+  served: readonly PendingRequest[],
+  outputs: readonly Tensor[],
+  ms: number,
+): readonly (readonly Tensor[])[] | undefined {
+  let parts: readonly (readonly Tensor[])[] = [outputs];
+  try {
+    const rows = served.map((each) => each.rows);
+    if (requests.length > 1) parts = rows.length === 0 ? [] : cutRows(outputs, rows);
+  } catch (error) {
+    joining.mixed((error as Error).message);
+  }
+  if (requests.length > 1 && !joining.joinsRows) return undefined;
+  const ran = served.map((each, index) => {
+    return { inputs: each.request.inputs, rows: each.rows, outputs: parts[index] ?? [] };
+  });
+  joining.ran(requests[0]?.key, ran, ms);
+  return parts;
+}
+
+function checkEnd(end: RunEnd): CheckEnd {
+  if (end.kind === "died") return { kind: "died", why: end.reason };
+  if (end.kind === "failed") return { kind: "failed", why: end.error.message };
+  const { outputs, faults } = end.result;
+  return faults?.some((each) => each !== undefined) === true
+    ? { kind: "void" }
+    : { kind: "answered", outputs };
+}
+
+function unproved(reason: string): LoadProof {
+  return { state: "unproved", reason, proofs: 0, largestDifference: 0, keys: [] };
+}
