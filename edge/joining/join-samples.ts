@@ -12,10 +12,13 @@ const mostBytes = 4 * 2 ** 20;
 /** Joined runs from one that is checked afterwards to the next; the first ones are checked more often. */
 const spotEvery = 64;
 
+interface OfKey {
+  readonly key: string;
+  readonly requests: readonly RanRequest[];
+}
+
 export class JoinSamples {
-  readonly #apart = new Lru<string, { readonly key: string; readonly requests: readonly RanRequest[] }>(
-    mostKeys,
-  );
+  #apart = new Lru<string, OfKey>(mostKeys);
   #together: JoinCheck | undefined;
   #joinedRuns = 0;
 
@@ -65,7 +68,7 @@ export class JoinSamples {
   }
 
   clear(): void {
-    for (const { key } of [...this.#apart.values()]) this.#apart.set(key, { key, requests: [] });
+    this.#apart = new Lru<string, OfKey>(mostKeys);
     this.#together = undefined;
   }
 }

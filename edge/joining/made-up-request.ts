@@ -1,7 +1,7 @@
 /** Requests that are made up to try a model: random values of the shapes that are known to suit it, or of small ones. */
 import type { Random } from "../../base/random.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
-import { type Datatype, type FixedDatatype, newElements, rawBytes } from "../../protocol/datatype.ts";
+import { type Datatype, newElements, rawBytes } from "../../protocol/datatype.ts";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import { elementCount, type Tensor } from "../../protocol/tensor.ts";
 import type { DimensionNames } from "./row-structure.ts";
@@ -87,7 +87,7 @@ function madeUpData(
     const text = (): Uint8Array => new TextEncoder().encode(Math.floor(random() * 36 ** 6).toString(36));
     return bytesOfElements(Array.from({ length: count }, text));
   }
-  const elements = newElements(datatype as FixedDatatype, count);
+  const elements = newElements(datatype, count);
   for (let index = 0; index < count; index++) {
     const value = madeUpValue(datatype, values, random);
     elements[index] =

@@ -177,7 +177,7 @@ describe("a load request", () => {
     await load("fresh", { config: '{"maxBatchRows": 5}' });
     expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 5 });
     await load("fresh");
-    expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 0 });
+    expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 32 });
   });
 
   it.each([
