@@ -2,7 +2,7 @@
 import { cutRows, joinRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { InferenceResult } from "../models/model-runner.ts";
-import { commonRows } from "./row-structure.ts";
+import { requestRows } from "./row-structure.ts";
 
 type Run = (inputs: readonly Tensor[]) => Promise<InferenceResult>;
 
@@ -17,7 +17,7 @@ export async function runByRows(
   inputs: readonly Tensor[],
   run: Run,
 ): Promise<InferenceResult> {
-  const rows = commonRows(inputs);
+  const rows = requestRows(inputs);
   if (rows === undefined || rows === fixedRows) return run(inputs);
   const sizes = Array.from({ length: Math.ceil(rows / fixedRows) }, (_, index) =>
     Math.min(fixedRows, rows - index * fixedRows),

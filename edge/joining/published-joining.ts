@@ -4,7 +4,7 @@ import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import { checkInputs } from "../models/model-runner.ts";
-import { commonRows, rowStructure } from "./row-structure.ts";
+import { requestRows, rowStructure } from "./row-structure.ts";
 
 /** The names are those of the parameters. */
 export interface PublishedJoining {
@@ -41,7 +41,7 @@ export function checkRequest(
   { hasSeparateRows, isOff }: { readonly hasSeparateRows: boolean; readonly isOff: boolean },
 ): void {
   const { fixedRows } = rowStructure(metadata);
-  const rows = commonRows(inputs);
+  const rows = requestRows(inputs);
   const hasOtherRows = fixedRows !== undefined && rows !== undefined && rows !== fixedRows;
   checkInputs(metadata, inputs, hasOtherRows);
   if (hasOtherRows && !hasSeparateRows) throw notByRows(metadata.name, rows, fixedRows, isOff);

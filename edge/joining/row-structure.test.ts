@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TensorMetadata } from "../../protocol/message.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
-import { commonRows, rowStructure, type RowStructure } from "./row-structure.ts";
+import { requestRows, rowStructure, type RowStructure } from "./row-structure.ts";
 
 type Shapes = Readonly<Record<string, readonly (number | string)[]>>;
 
@@ -69,9 +69,9 @@ it("inputs have rows in common when they have as many, and some", () => {
     const count = shape.reduce((product, size) => product * size, 1);
     return tensorFromNumbers("x", "FP32", shape, new Float32Array(count));
   };
-  expect(commonRows([tensor(3, 2), tensor(3)])).toBe(3);
-  expect(commonRows([tensor(3, 2), tensor(2, 2)])).toBeUndefined();
-  expect(commonRows([tensor(3), tensor()])).toBeUndefined();
-  expect(commonRows([tensor(0, 3)])).toBeUndefined();
-  expect(commonRows([])).toBeUndefined();
+  expect(requestRows([tensor(3, 2), tensor(3)])).toBe(3);
+  expect(requestRows([tensor(3, 2), tensor(2, 2)])).toBeUndefined();
+  expect(requestRows([tensor(3), tensor()])).toBeUndefined();
+  expect(requestRows([tensor(0, 3)])).toBeUndefined();
+  expect(requestRows([])).toBeUndefined();
 });

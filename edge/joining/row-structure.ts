@@ -49,7 +49,7 @@ export function rowStructure(metadata: ModelMetadata, dimensions?: DimensionName
 }
 
 /** Rows that all inputs have in common, 1 or more; undefined when they have none. */
-export function commonRows(inputs: readonly Tensor[]): number | undefined {
+export function requestRows(inputs: readonly Tensor[]): number | undefined {
   const rows = inputs[0]?.shape[0];
   if (rows === undefined || rows < 1) return undefined;
   return inputs.every(({ shape }) => shape[0] === rows) ? rows : undefined;

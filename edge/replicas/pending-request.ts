@@ -3,7 +3,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
 import { joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import { commonRows } from "../joining/row-structure.ts";
+import { requestRows } from "../joining/row-structure.ts";
 import type { RequestResult, RunLimits } from "../models/model-runner.ts";
 import type { QueueItem } from "./model-queue.ts";
 
@@ -42,7 +42,7 @@ export class PendingRequest implements QueueItem {
     // Without its outputs: every run makes all of them, so they do not count for the key.
     const { parameters, inputs } = request;
     this.request = { parameters, inputs };
-    const rows = commonRows(inputs);
+    const rows = requestRows(inputs);
     this.key = rows === undefined ? undefined : stackKey(this.request);
     this.rows = rows ?? 1;
     this.places = hasRows ? this.rows : 1;
