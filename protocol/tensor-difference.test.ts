@@ -11,6 +11,17 @@ it("is the largest difference as a part of the largest magnitude", () => {
   expect(where).toBe("output y differs by 1.0 %");
 });
 
+it("sees a column of small numbers beside large ones, unless it differs by rounding", () => {
+  const boxes = (...scores: number[]) => [
+    tensorFromNumbers("boxes", "FP32", [2, 3], [600, 120, scores[0] as number, 30, 480, scores[1] as number]),
+  ];
+  const { difference, where } = tensorDifference(boxes(0.8, 0.2), boxes(0.4, 0.1));
+  expect(difference).toBeCloseTo(0.5 / 20, 6);
+  expect(where).toBe("column 2 of output boxes differs by 50 %");
+  expect(tensorDifference(boxes(0.8, 1e-9), boxes(0.801, 2e-9)).difference).toBeLessThan(1e-4);
+  expect(tensorDifference(boxes(1e-9, 1e-9), boxes(2e-9, 2e-9)).difference).toBeLessThan(1e-9);
+});
+
 it("takes NaN for equal to NaN and not to a number", () => {
   expect(tensorDifference(y(1, Number.NaN), y(1, Number.NaN)).difference).toBe(0);
   expect(tensorDifference(y(1, Number.NaN), y(1, 2))).toMatchObject({ difference: Infinity });

@@ -148,6 +148,23 @@ export const crossRow: Readonly<Record<string, () => Buffer>> = {
       [y],
       { zero: ints(0) },
     ),
+  "scores over all rows beside large coordinates": () =>
+    tinyOnnx(
+      [x],
+      [
+        node("Mul", ["x", "pixels"], "box"),
+        node("Slice", ["x", "three", "four", "one"], "last"),
+        node("Softmax", ["last"], "score", { axis: 0 }),
+        node("Concat", ["box", "score"], "y", { axis: 1 }),
+      ],
+      [fp32("y", "n", 5)],
+      {
+        pixels: { shape: [1], data: Float32Array.of(2_000) },
+        one: ints(1),
+        three: ints(3),
+        four: ints(4),
+      },
+    ),
   "an output turned round": () =>
     tinyOnnx([fp32("x", "n", "m")], chain({ op: "Transpose", attributes: { perm: [1, 0] } }), [
       fp32("y", "n", "m"),
