@@ -71,7 +71,9 @@ function ofNumbers(tensor: Tensor, expected: ArrayLike<number>, actual: ArrayLik
   const column = columnDifference(tensor.shape, expected, actual, magnitude);
   if (whole >= column.share / columnsWeight)
     return { difference: whole, where: `output ${tensor.name} differs by ${percent(whole)}` };
-  const where = `column ${column.index} of output ${tensor.name} differs by ${percent(column.share)}`;
+  const how =
+    column.share === Infinity ? "is 0 alone and not together" : `differs by ${percent(column.share)}`;
+  const where = `column ${column.index} of output ${tensor.name} ${how}`;
   return { difference: column.share / columnsWeight, where };
 }
 

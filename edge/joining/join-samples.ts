@@ -24,10 +24,11 @@ export class JoinSamples {
 
   /**
    * Keep a request that ran apart.
+   * @param mostRows most rows of a run; a request with more than half of them is not kept, since few fit beside it
    * @param acceptsAlike whether requests with equal inputs are of use
    */
-  ranApart(key: string, request: RanRequest, acceptsAlike: boolean): void {
-    if (bytesOf(request) > mostBytes) return;
+  ranApart(key: string, request: RanRequest, mostRows: number, acceptsAlike: boolean): void {
+    if (request.rows > mostRows / 2 || bytesOf(request) > mostBytes) return;
     const kept = this.#apart.get(key)?.requests ?? [];
     const isAlike = kept.some(({ inputs }) => allAlike([inputs, request.inputs]));
     if (kept.length >= mostOfCheck || (isAlike && !(acceptsAlike && kept.length < 2))) return;

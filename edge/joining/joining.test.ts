@@ -34,14 +34,14 @@ function joiningOf(options: Partial<JoiningOptions> = {}): { joining: Joining; c
   return { joining, changes };
 }
 
-const found = (keys: string[]): LoadProof => {
-  return { state: "proved", reason: "agreed", proofs: 4, largestDifference: 0, keys };
-};
+const found: LoadProof = { state: "proved", reason: "agreed", proofs: 4, largestDifference: 0, shapes: 1 };
 
-/** A model that was proved at load for shape `a`. */
+/** A model that was proved at load, and then for shape `a`. */
 function provedJoining(options: Partial<JoiningOptions> = {}): ReturnType<typeof joiningOf> {
   const all = joiningOf(options);
-  all.joining.proofAtLoad(found(["a"]), 20);
+  all.joining.proofAtLoad(found, 20);
+  for (const value of [1, 2]) all.joining.ran("a", [ranOf(value)], 1);
+  expect(check(all.joining)).toBe("together");
   return all;
 }
 
@@ -164,6 +164,12 @@ describe("a model that was not proved at load", () => {
 });
 
 describe("a model that is proved", () => {
+  it("compares requests of every shape before they share runs, also of those that were proved at load", () => {
+    const { joining } = joiningOf();
+    joining.proofAtLoad(found, 20);
+    expect([joining.joinsRows, joining.mostRowsOf("a")]).toEqual([true, 1]);
+  });
+
   it("joins its proved shape, and another one once requests of it were compared", () => {
     const { joining } = provedJoining();
     expect([joining.mostRowsOf("a"), joining.mostRowsOf("b")]).toEqual([8, 1]);
@@ -182,8 +188,8 @@ describe("a model that is proved", () => {
 
   it("has a check of no more rows than one run may have", () => {
     const { joining } = provedJoining({ mostRows: 4 });
-    for (const values of [[1, 2, 3], [4, 5], [6]]) joining.ran("b", [ranOf(...values)], 1);
-    expect(joining.nextCheck(true, always)?.rows).toEqual([3, 1]);
+    for (const values of [[1, 2, 3], [4, 5], [6], [7, 8]]) joining.ran("b", [ranOf(...values)], 1);
+    expect(joining.nextCheck(true, always)?.rows).toEqual([2, 1]);
   });
 
   it("is checked again now and then when the replica is idle, and ends joining at once when an answer differs", () => {
@@ -208,7 +214,7 @@ describe("a model that is proved", () => {
     const { joining } = provedJoining();
     joining.ran("a", [ranOf(1), ranOf(2)], 1);
     check(joining, { factor: 10.01 });
-    expect(joining.status()).toMatchObject({ state: "proved", proofs: 5, loadProofMs: 20 });
+    expect(joining.status()).toMatchObject({ state: "proved", proofs: 6, loadProofMs: 20 });
     expect(joining.status().largestDifference).toBeCloseTo(0.001, 5);
   });
 
@@ -246,7 +252,8 @@ describe("what proofs cost", () => {
     const { joining } = provedJoining();
     expect(share(joining, 200, 50)).toBeLessThan(0.02);
     expect(joining.mostRowsOf("never seen")).toBe(8);
-    const { joining: once } = provedJoining();
+    const { joining: once } = joiningOf();
+    once.proofAtLoad(found, 20);
     for (const value of [1, 2]) once.ran("b", [ranOf(value)], 1);
     check(once, { ms: 1_000 });
     expect([once.mostRowsOf("b"), once.mostRowsOf("c")]).toEqual([8, 1]);

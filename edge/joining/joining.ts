@@ -130,14 +130,15 @@ export class Joining {
     return this.joinsRows && this.#isTrusted(key) ? this.mostRows : 1;
   }
 
-  /** What was found before the model was ready. @param keys those of the requests that were compared */
+  /** What was found before the model was ready, in `ms`. */
   proofAtLoad(found: LoadProof, ms: number): void {
     this.#loadProofMs = ms;
     this.#proofs += found.proofs;
     this.#largestDifference = found.largestDifference;
     this.#reason = found.reason;
     if (this.#state === "unproved") this.#state = found.state;
-    for (const key of found.keys) this.#learnShape(key);
+    // Requests of these shapes are still compared before they share a run: theirs is the data that counts.
+    this.#provedShapes = found.shapes;
   }
 
   /**
@@ -157,7 +158,7 @@ export class Joining {
     const stray = strayRows(request);
     if (stray !== undefined) this.mixed(stray);
     else if (!this.#isTrusted(key) || this.#state === "unproved")
-      this.#samples.ranApart(key, request, this.#state === "proved");
+      this.#samples.ranApart(key, request, this.mostRows, this.#state === "proved");
     else if (request.rows > 1) this.#samples.ranTogether(key, [request]);
   }
 
@@ -254,5 +255,6 @@ export interface LoadProof {
   readonly reason: string;
   readonly proofs: number;
   readonly largestDifference: number;
-  readonly keys: readonly string[];
+  /** How many shapes of requests were proved. */
+  readonly shapes: number;
 }

@@ -26,7 +26,7 @@ async function proofOf(onnx: Uint8Array, options: Partial<LoadProofOptions> = {}
 describe("a model that treats rows apart", () => {
   it.each(Object.entries(rowWise))("is proved: %s", async (_, make) => {
     const proof = await proofOf(make());
-    expect(proof).toMatchObject({ state: "proved", proofs: 4, keys: [expect.any(String)] });
+    expect(proof).toMatchObject({ state: "proved", proofs: 4, shapes: 1 });
     expect(proof.largestDifference).toBeLessThan(1e-5);
   });
 
@@ -46,10 +46,7 @@ describe("a model that treats rows apart", () => {
   it("is proved for each of the shapes that are known to suit it", async () => {
     const onnx = (rowWise["a convolution of pictures"] as () => Buffer)();
     const proof = await proofOf(onnx, { known: [{ x: [1, 3, 8, 8] }, { x: [2, 3, 16, 24] }] });
-    expect(proof.keys.map((key) => JSON.parse(key)[0])).toEqual([
-      [["x", "FP32", [3, 8, 8], []]],
-      [["x", "FP32", [3, 16, 24], []]],
-    ]);
+    expect(proof).toMatchObject({ state: "proved", proofs: 8, shapes: 2 });
   });
 });
 

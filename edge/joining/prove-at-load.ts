@@ -102,7 +102,7 @@ class Proof {
 
   #end(state: LoadProof["state"], reason: string): LoadProof {
     const [proofs, largestDifference] = [this.#proofs, this.#largestDifference];
-    return { state, reason, proofs, largestDifference, keys: [...this.#keys] };
+    return { state, reason, proofs, largestDifference, shapes: this.#keys.size };
   }
 
   /** Requests of several row counts, alone and together. Resolves with whether a mix of rows would have shown. */

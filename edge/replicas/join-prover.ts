@@ -144,5 +144,5 @@ function checkEnd(end: RunEnd): CheckEnd {
 }
 
 function unproved(reason: string): LoadProof {
-  return { state: "unproved", reason, proofs: 0, largestDifference: 0, keys: [] };
+  return { state: "unproved", reason, proofs: 0, largestDifference: 0, shapes: 0 };
 }

@@ -15,6 +15,13 @@ export function writeModel(onnx: Uint8Array): string {
   return path;
 }
 
+/** Writes a handler module, a model without an ONNX file. Returns its path. */
+export function writeHandler(source: string): string {
+  const path = join(folder, `${files++}.mjs`);
+  writeFileSync(path, source);
+  return path;
+}
+
 export function fp32(name: string, ...shape: (number | string)[]): TinyTensor {
   return { name, datatype: "FP32", shape };
 }
