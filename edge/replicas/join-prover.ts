@@ -3,7 +3,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { cutRows } from "../../protocol/stack.ts";
-import type { JoinCheck } from "../joining/join-check.ts";
 import { type CheckEnd, Joining, type JoinState, type LoadProof } from "../joining/joining.ts";
 import { ProofStopped, proveAtLoad } from "../joining/prove-at-load.ts";
 import { rowStructure } from "../joining/row-structure.ts";
@@ -11,12 +10,12 @@ import { defaultJoinTolerance } from "../models/model-config.ts";
 import type { ModelFile } from "../models/model-runner.ts";
 import type { EventList } from "../observe/events.ts";
 import type { BatchTimes } from "./batch-times.ts";
-import type { ModelBatch } from "./model-queue.ts";
+import type { ModelBatch, ModelQueue } from "./model-queue.ts";
 import type { PendingRequest } from "./pending-request.ts";
 import type { LoadedModel, RunEnd } from "./replica.ts";
 
-/** How long a proof may hold a model back that is loaded, in milliseconds. */
-const longestProofMs = 3_000;
+/** How long a proof at load should take, and how long it may hold a model back that is loaded, in milliseconds. */
+const proofMs = { planned: 1_000, longest: 3_000 };
 
 /** The part of a supervisor that proofs need. */
 export interface ProvingReplica {
@@ -81,31 +80,34 @@ export async function learnAtLoad(
     mostRows: joining.mostRows,
     run,
     nowMs: () => performance.now(),
-    withinMs: longestProofMs,
+    withinMs: proofMs.planned,
   }).catch((error: Error) => unproved(error.message));
-  const late = delay(longestProofMs, undefined, { signal: ended.signal }).then(
+  const late = delay(proofMs.longest, undefined, { signal: ended.signal }).then(
     () => unproved("the model takes too long to prove it when it is loaded"),
     () => unproved("the proof was stopped"),
   );
   const found = await Promise.race([proving, late]);
   ended.abort();
-  const proofMs = performance.now() - startedAtMs;
-  joining.proofAtLoad(found, proofMs);
+  const tookMs = performance.now() - startedAtMs;
+  joining.proofAtLoad(found, tookMs);
   const { state, reason } = joining;
-  log.info({ model: model.name, state, reason, proofMs: Math.round(proofMs) }, "joining of rows");
+  log.info({ model: model.name, state, reason, proofMs: Math.round(tookMs) }, "joining of rows");
 }
 
-/** Run a check and tell the model's joining how it ended. */
-export async function runCheck(
+/** Run the check that is due, if one is, and tell the model's joining how it ended. */
+export function runNextCheck(
   joining: Joining,
-  check: JoinCheck,
+  queue: ModelQueue<PendingRequest>,
   replica: ProvingReplica,
   times: BatchTimes,
-): Promise<void> {
+): Promise<void> | undefined {
+  const check = joining.nextCheck(!queue.hasWork, (key) => queue.hasWaiting(key));
+  if (check === undefined) return undefined;
   const startedAtMs = performance.now();
   const bytes = check.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
-  const end = await replica.run(check.inputs, check.rows, times.limitMs(bytes));
-  joining.checked(check, checkEnd(end), performance.now() - startedAtMs);
+  return replica.run(check.inputs, check.rows, times.limitMs(bytes)).then((end) => {
+    joining.checked(check, checkEnd(end), performance.now() - startedAtMs);
+  });
 }
 
 /**

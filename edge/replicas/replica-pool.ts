@@ -16,7 +16,7 @@ import type {
 import { EventList } from "../observe/events.ts";
 import type { BatchEnd } from "../observe/model-statistics.ts";
 import { BatchTimes } from "./batch-times.ts";
-import { answersOf, joiningOf, learnAtLoad, runCheck } from "./join-prover.ts";
+import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type FailureKind, type ModelBatch, ModelQueue, type ModelQueueBounds } from "./model-queue.ts";
 import { deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
 import type { LoadedModel, ReplicaOptions } from "./replica.ts";
@@ -182,9 +182,8 @@ export class ReplicaPool implements ModelRunner {
   async #loaded(loaded: LoadedModel, replica: number): Promise<void> {
     if (this.#joining === undefined) {
       this.#joining = joiningOf(loaded, this.#options, this.#events);
-      const untilChange = (): Promise<unknown> => once(this.#changes, "change");
-      const supervisor = this.#supervisors[replica] as ReplicaSupervisor;
-      await learnAtLoad(this.#joining, supervisor, loaded, this.#options, untilChange);
+      const first = this.#supervisors[replica] as ReplicaSupervisor;
+      await learnAtLoad(this.#joining, first, loaded, this.#options, () => once(this.#changes, "change"));
       this.metadata = loaded.metadata;
     }
     if (this.#upCount > 0) this.#downReason = undefined;
@@ -224,12 +223,10 @@ export class ReplicaPool implements ModelRunner {
 
   /** Whether the replica now compares requests alone and in company instead of running a batch. */
   #beginsCheck(supervisor: ReplicaSupervisor): boolean {
-    const joining = this.#joining;
-    if (this.#isClosing || joining === undefined) return false;
-    const check = joining.nextCheck(!this.#queue.hasWork, (key) => this.#queue.hasWaiting(key));
-    if (check === undefined) return false;
-    void runCheck(joining, check, supervisor, this.#times).then(() => this.#pump());
-    return true;
+    if (this.#isClosing || this.#joining === undefined) return false;
+    const checked = runNextCheck(this.#joining, this.#queue, supervisor, this.#times);
+    void checked?.then(() => this.#pump());
+    return checked !== undefined;
   }
 
   #freeSupervisor(): ReplicaSupervisor | undefined {
@@ -252,8 +249,8 @@ export class ReplicaPool implements ModelRunner {
     } else if (end.kind === "failed") {
       this.#batchFailed(batch, "failed", end.error);
     } else {
-      const message = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
-      this.#batchFailed(batch, "died", new ProtocolError(message, 500));
+      const text = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
+      this.#batchFailed(batch, "died", new ProtocolError(text, 500));
     }
     this.#pump();
   }
@@ -265,19 +262,13 @@ export class ReplicaPool implements ModelRunner {
     startedAtMs: number,
   ): void {
     const { requests, rows } = batch;
-    const oldestMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
-    const times = { inferenceS: seconds(serviceMs), queueingS: seconds(oldestMs) };
-    this.#options.log.info(
-      { model: this.model.name, replica, requests: requests.length, rows, ...times },
-      "batch",
-    );
+    const queueingS = seconds(startedAtMs - (requests[0] as PendingRequest).arrivedAtMs);
+    const facts = { model: this.model.name, replica, requests: requests.length, rows };
+    this.#options.log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS }, "batch");
     const served = requests.filter((_, index) => faults[index] === undefined);
     const joining = this.#joining as Joining;
     const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);
-    if (parts === undefined) {
-      this.#batchFailed(batch, "mixed", new Error(joining.reason));
-      return;
-    }
+    if (parts === undefined) return this.#batchFailed(batch, "mixed", new Error(joining.reason));
     let nextPart = 0;
     for (const [index, isWanted] of this.#queue.batchSucceeded(batch).entries()) {
       const pending = requests[index] as PendingRequest;
