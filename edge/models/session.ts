@@ -148,7 +148,7 @@ async function run(
   const startedAtMs = performance.now();
   let results: ort.InferenceSession.OnnxValueMapType;
   try {
-    results = await session.run(feeds);
+    results = await session.run(feeds, { logSeverityLevel: 4 });
   } catch (error) {
     throw new ProtocolError(`model ${metadata.name} failed: ${(error as Error).message}`, 500);
   }
