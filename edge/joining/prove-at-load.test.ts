@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { crossRow, fp32, rowWise, weights, writeModel } from "../../test/support/row-models.ts";
 import { tinyOnnx } from "../../test/support/tiny-onnx.ts";
@@ -55,6 +56,38 @@ describe("a model that mixes rows", () => {
     const { state, reason } = await proofOf(make());
     expect(state, reason).toBe("disproved");
   });
+});
+
+it("random models are proved when all their steps treat rows apart, and disproved when the last one does not", async () => {
+  const apart = ["Tanh", "Neg", "Abs", "MatMul", "Sigmoid"] as const;
+  const across = ["softmax", "sum", "mean", "largest"] as const;
+  const steps = fc.array(fc.constantFrom(...apart), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(steps, fc.constantFrom("none", ...across), async (ops, last) => {
+      const constants = { w: weights(4, 4), axis: { shape: [], data: BigInt64Array.of(0n) } };
+      const nodes = ["Identity", ...ops].map((op, index) => ({
+        op,
+        inputs: [index === 0 ? "x" : `t${index - 1}`, ...(op === "MatMul" ? ["w"] : [])],
+        output: `t${index}`,
+      }));
+      const x = `t${ops.length}`;
+      const reduced = { op: "ReduceMean", inputs: [x], output: "r", attributes: { axes: [0], keepdims: 1 } };
+      const ends = {
+        none: [{ op: "Identity", inputs: [x], output: "y" }],
+        softmax: [{ op: "Softmax", inputs: [x], output: "y", attributes: { axis: 0 } }],
+        sum: [{ op: "CumSum", inputs: [x, "axis"], output: "y" }],
+        mean: [reduced, { op: "Sub", inputs: [x, "r"], output: "y" }],
+        largest: [
+          { ...reduced, op: "ReduceMax" },
+          { op: "Sub", inputs: [x, "r"], output: "y" },
+        ],
+      };
+      const [given, got] = [fp32("x", "n", 4), fp32("y", "n", 4)];
+      const { state } = await proofOf(tinyOnnx([given], [...nodes, ...ends[last]], [got], constants));
+      expect(state).toBe(last === "none" ? "proved" : "disproved");
+    }),
+    { numRuns: 60 },
+  );
 });
 
 describe("a batch fixed at several rows", () => {

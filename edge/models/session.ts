@@ -93,8 +93,8 @@ async function openOnProviders(model: ModelFile, threads: number) {
       executionProviders: providers,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      // 3: errors only, without warnings about graphs that work.
-      logSeverityLevel: 3,
+      // 4: nothing about graphs that work, nor about runs that fail, whose reason is thrown.
+      logSeverityLevel: 4,
     });
     return { session, providers, missing };
   };
@@ -148,7 +148,7 @@ async function run(
   const startedAtMs = performance.now();
   let results: ort.InferenceSession.OnnxValueMapType;
   try {
-    results = await session.run(feeds, { logSeverityLevel: 4 });
+    results = await session.run(feeds);
   } catch (error) {
     throw new ProtocolError(`model ${metadata.name} failed: ${(error as Error).message}`, 500);
   }

@@ -48,13 +48,19 @@ export function joiningOf(
   return new Joining({ structure, joinRows, tolerance, mostRows, onChange });
 }
 
-/** Settle what can be known before the model serves. Never rejects; takes at most about three seconds. */
+/**
+ * Settle what can be known before the model serves. Never rejects; takes at most about three seconds.
+ *
+ * @param untilChange resolves when the replica may be free
+ * @param onFree called when a run ends that took longer than that
+ */
 export async function learnAtLoad(
   joining: Joining,
   replica: ProvingReplica,
   { metadata, dimensions }: LoadedModel,
   { model, runTimeoutMs, log }: JoinProverOptions,
   untilChange: () => Promise<unknown>,
+  onFree: () => void,
 ): Promise<void> {
   if (joining.state !== "unproved" || joining.mostRows < 2) return;
   const startedAtMs = performance.now();
@@ -64,6 +70,7 @@ export async function learnAtLoad(
     while (!replica.isFree && replica.state === "up" && !ended.signal.aborted) await untilChange();
     if (!replica.isFree || ended.signal.aborted) throw new ProofStopped("the proof was stopped");
     const end = await replica.run(inputs, rows, runTimeoutMs);
+    if (ended.signal.aborted) onFree();
     if (end.kind === "died") throw new ProofStopped(`a replica ended: ${end.reason}`);
     if (end.kind === "failed") throw end.error;
     const fault = end.result.faults?.find((each) => each !== undefined);

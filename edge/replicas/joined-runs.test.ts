@@ -233,6 +233,24 @@ it("a replica that dies of made-up requests costs the proof, not the model", asy
   ]);
 });
 
+it("a model that takes very long is ready before its proof has ended, and answers then", async () => {
+  const path = writeHandler(`
+    import { setTimeout as delay } from "node:timers/promises";
+    export const inputs = [{ name: "x", datatype: "FP32", shape: [-1, 4] }], outputs = inputs;
+    let runs = 0;
+    export const predict = async ([x]) => {
+      if (runs++ === 0) await delay(5_000);
+      return [x];
+    };
+  `);
+  const pool = await poolOf(path);
+  expect(pool.status().joining).toMatchObject({
+    state: "unproved",
+    reason: expect.stringMatching(/too long/),
+  });
+  expect((await pool.run(requestOf("x", 2, 4))).outputs[0]?.shape).toEqual([2, 4]);
+});
+
 it("a model whose made-up requests fail is proved by requests that come, which never wait for it in company", async () => {
   const path = writeHandler(`
     export const inputs = [{ name: "x", datatype: "FP32", shape: [-1, 4] }], outputs = inputs;

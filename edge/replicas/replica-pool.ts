@@ -183,7 +183,8 @@ export class ReplicaPool implements ModelRunner {
     if (this.#joining === undefined) {
       this.#joining = joiningOf(loaded, this.#options, this.#events);
       const first = this.#supervisors[replica] as ReplicaSupervisor;
-      await learnAtLoad(this.#joining, first, loaded, this.#options, () => once(this.#changes, "change"));
+      const untilChange = (): Promise<unknown> => once(this.#changes, "change");
+      await learnAtLoad(this.#joining, first, loaded, this.#options, untilChange, () => this.#pump());
       this.metadata = loaded.metadata;
     }
     if (this.#upCount > 0) this.#downReason = undefined;
