@@ -13,13 +13,23 @@ it("is the largest difference as a part of the largest magnitude", () => {
 
 it("sees a column of small numbers beside large ones, unless it differs by rounding", () => {
   const boxes = (...scores: number[]) => [
-    tensorFromNumbers("boxes", "FP32", [2, 3], [600, 120, scores[0] as number, 30, 480, scores[1] as number]),
+    tensorFromNumbers(
+      "boxes",
+      "FP32",
+      [scores.length, 3],
+      scores.flatMap((score) => [600, -120, score]),
+    ),
   ];
-  const { difference, where } = tensorDifference(boxes(0.8, 0.2), boxes(0.4, 0.1));
+  const { difference, where } = tensorDifference(boxes(0.8, 0.2, 0.4, 0.6), boxes(0.4, 0.1, 0.2, 0.3));
   expect(difference).toBeCloseTo(0.5 / 20, 6);
   expect(where).toBe("column 2 of output boxes differs by 50 %");
-  expect(tensorDifference(boxes(0.8, 1e-9), boxes(0.801, 2e-9)).difference).toBeLessThan(1e-4);
-  expect(tensorDifference(boxes(1e-9, 1e-9), boxes(2e-9, 2e-9)).difference).toBeLessThan(1e-9);
+  const tiny = (factor: number) => boxes(...[1, 2, 3, 4].map((score) => 1e-9 * factor * score));
+  expect(tensorDifference(tiny(1), tiny(2)).difference).toBeLessThan(1e-9);
+});
+
+it("does not look at columns of so few numbers that all may be near 0", () => {
+  const rows = (last: number) => [tensorFromNumbers("y", "FP32", [1, 2], [1, last])];
+  expect(tensorDifference(rows(0.001), rows(0.003)).difference).toBeCloseTo(0.002, 6);
 });
 
 it("takes NaN for equal to NaN and not to a number", () => {

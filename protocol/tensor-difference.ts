@@ -16,6 +16,8 @@ export interface TensorDifference {
 
 /** Columns are looked at one by one where there are at most so many: those of features are too many, and often nearly 0. */
 const mostColumns = 32;
+/** A column of fewer numbers may be near 0 as a whole. */
+const leastOfColumn = 4;
 /** A column may differ by this many times as much as the tensor as a whole. */
 const columnsWeight = 20;
 /** A difference up to this part of the largest magnitude is rounding, even in a column that is nearly 0. */
@@ -86,7 +88,7 @@ function columnDifference(
 ): { readonly index: number; readonly share: number } {
   const columns = shape.length < 2 ? Infinity : (shape.at(-1) as number);
   let most = { index: 0, share: 0 };
-  if (columns > mostColumns) return most;
+  if (columns > mostColumns || expected.length < columns * leastOfColumn) return most;
   for (let index = 0; index < columns; index++) {
     let [off, sum, largest] = [0, 0, 0];
     for (let at = index; at < expected.length; at += columns) {

@@ -51,9 +51,14 @@ export function differenceOf({ rows, expected }: JoinCheck, outputs: readonly Te
   } catch (error) {
     return { difference: Infinity, where: (error as Error).message };
   }
-  return expected
-    .map((each, index) => tensorDifference(each, parts[index] ?? []))
-    .reduce((most, each) => (each.difference > most.difference ? each : most));
+  const most = expected.map((each, index) => tensorDifference(each, parts[index] ?? [])).reduce(larger);
+  if (most.difference === Infinity || parts.length === 1) return most;
+  // All rows at once show what a few do not, such as a small column.
+  return larger(most, tensorDifference(joinRows(expected), outputs));
+}
+
+function larger(one: TensorDifference, other: TensorDifference): TensorDifference {
+  return other.difference > one.difference ? other : one;
 }
 
 /** The first output that has another number of rows than its request, in words; undefined when all agree. */

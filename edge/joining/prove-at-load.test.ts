@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crossRow, fp32, rowWise, weights, writeModel } from "../../test/support/row-models.ts";
+import { crossRow, fp32, quantised, rowWise, weights, writeModel } from "../../test/support/row-models.ts";
 import { tinyOnnx } from "../../test/support/tiny-onnx.ts";
 import { openSession } from "../models/session.ts";
 import type { LoadProof } from "./joining.ts";
@@ -48,6 +48,16 @@ describe("a model that treats rows apart", () => {
     const onnx = (rowWise["a convolution of pictures"] as () => Buffer)();
     const proof = await proofOf(onnx, { known: [{ x: [1, 3, 8, 8] }, { x: [2, 3, 16, 24] }] });
     expect(proof).toMatchObject({ state: "proved", proofs: 8, shapes: 2 });
+  });
+});
+
+it("a model that quantises dynamically, whose answers change a little in company, is proved within a tolerance", async () => {
+  const { state, largestDifference } = await proofOf(quantised(), { tolerance: 0.05 });
+  expect(state).toBe("proved");
+  expect(largestDifference).toBeGreaterThan(1e-3);
+  expect(await proofOf(quantised(), { tolerance: 1e-4 })).toMatchObject({
+    state: "disproved",
+    reason: expect.stringMatching(/in company than alone: .*output y differs by/),
   });
 });
 

@@ -6,7 +6,6 @@ const place = "models/m/config.yaml";
 it("takes an empty document for the defaults", () => {
   expect(readModelConfig(null, place)).toEqual({
     executionProviders: ["cpu"],
-    joinTolerance: 0.005,
     providerFallback: false,
     warmUp: [],
     default: false,

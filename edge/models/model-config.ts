@@ -12,9 +12,6 @@ const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.strin
 const cores = z.string().regex(/^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$/, "allowed: cores such as 0,2-3");
 const shapesByInput = z.record(z.string(), z.array(z.number().int().min(1)).max(32));
 
-/** Without settings, such as those of a model that has none. */
-export const defaultJoinTolerance = 0.005;
-
 export const modelConfig = z.strictObject({
   replicas: count(64).describe("processes that hold this model (default: --replicas of the server)"),
   threads: count(256).describe("threads that one run uses (default: --threads of the server)"),
@@ -33,9 +30,10 @@ export const modelConfig = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .default(defaultJoinTolerance)
+    .optional()
     .describe(
-      "largest difference of an answer in company that is taken for rounding, as a part of the output's largest magnitude",
+      "largest difference of an answer in company that is taken for rounding, as a part of the output's largest magnitude " +
+        "(default: 0.005; 0.05 for a model that quantises dynamically)",
     ),
   warmUp: z
     .array(shapesByInput)

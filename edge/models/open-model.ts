@@ -39,7 +39,8 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
     predictOf(handler, onnx, model.config?.joinRows === true),
   );
   const areOnnx = handler.inputs === undefined && handler.outputs === undefined;
-  return areOnnx ? { ...session, dimensions: onnx?.dimensions } : session;
+  const known = { ...session, quantisesDynamically: onnx?.quantisesDynamically };
+  return areOnnx ? { ...known, dimensions: onnx?.dimensions } : known;
 }
 
 function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadata[] {

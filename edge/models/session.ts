@@ -14,6 +14,7 @@ import {
 import { runByRows } from "../joining/fixed-rows.ts";
 import { type DimensionNames, rowStructure } from "../joining/row-structure.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { quantisesDynamically } from "./quantised-file.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
@@ -43,6 +44,8 @@ export interface Session {
   readonly metadata: ModelMetadata;
   /** Absent when the inputs or outputs are not those of an ONNX file. */
   readonly dimensions?: DimensionNames | undefined;
+  /** Whether company changes answers a little, because the model quantises by the range of its inputs. */
+  readonly quantisesDynamically?: boolean | undefined;
   /**
    * Run inputs that `checkInputs` has accepted, with the rows of each request. A model whose batch is fixed at N runs any
    * number of rows, by N. ProtocolError (500) on failure.
@@ -77,6 +80,7 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
   return {
     metadata,
     dimensions,
+    quantisesDynamically: quantisesDynamically(model.path),
     run: fixedRows === undefined ? runOnce : (inputs) => runByRows(fixedRows, inputs, runOnce),
   };
 }

@@ -6,7 +6,6 @@ import { cutRows } from "../../protocol/stack.ts";
 import { type CheckEnd, Joining, type JoinState, type LoadProof } from "../joining/joining.ts";
 import { ProofStopped, proveAtLoad } from "../joining/prove-at-load.ts";
 import { rowStructure } from "../joining/row-structure.ts";
-import { defaultJoinTolerance } from "../models/model-config.ts";
 import type { ModelFile } from "../models/model-runner.ts";
 import type { EventList } from "../observe/events.ts";
 import type { BatchTimes } from "./batch-times.ts";
@@ -16,6 +15,9 @@ import type { LoadedModel, RunEnd } from "./replica.ts";
 
 /** How long a proof at load should take, and how long it may hold a model back that is loaded, in milliseconds. */
 const proofMs = { planned: 1_000, longest: 3_000 };
+
+/** `joinTolerance` where the settings do not say. Scales that follow the batch change answers by about a hundredth. */
+const usualTolerance = { others: 0.005, quantised: 0.05 };
 
 /** The part of a supervisor that proofs need. */
 export interface ProvingReplica {
@@ -33,11 +35,13 @@ export interface JoinProverOptions {
 
 /** What is known of a model's rows by its settings and its tensors. Changes are added to the events and to the log. */
 export function joiningOf(
-  { metadata, dimensions }: LoadedModel,
+  { metadata, dimensions, quantisesDynamically = false }: LoadedModel,
   { model, maxBatchRows: mostRows, log }: JoinProverOptions,
   events: EventList,
 ): Joining {
-  const { joinRows, joinTolerance: tolerance = defaultJoinTolerance } = model.config ?? {};
+  const { joinRows, joinTolerance } = model.config ?? {};
+  const tolerance =
+    joinTolerance ?? (quantisesDynamically ? usualTolerance.quantised : usualTolerance.others);
   const onChange = (state: JoinState, reason: string): void => {
     const isEnd = state === "disproved";
     const text = isEnd ? "requests run singly from now on" : "requests share runs from now on";

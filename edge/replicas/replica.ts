@@ -8,11 +8,10 @@ import type { Readable } from "node:stream";
 import type { Logger } from "pino";
 import { forEachLine } from "../../base/text-lines.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import type { DimensionNames } from "../joining/row-structure.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
+import type { Session } from "../models/session.ts";
 
 /** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
 export type ReplicaRequest =
@@ -29,11 +28,7 @@ export type ReplicaReply =
   | { readonly kind: "error"; readonly message: string; readonly status: number };
 
 /** What is known of a model once it is loaded. */
-export interface LoadedModel {
-  readonly metadata: ModelMetadata;
-  /** Absent when the inputs or outputs are not those of an ONNX file. */
-  readonly dimensions?: DimensionNames | undefined;
-}
+export type LoadedModel = Omit<Session, "run">;
 
 export interface ReplicaOptions {
   readonly model: ModelFile;

@@ -111,6 +111,22 @@ export const rowWise: Readonly<Record<string, () => Buffer>> = {
     tinyOnnx([fp32("x", "unk__5", 4)], chain({ op: "Relu" }), [fp32("y", "unk__9", 4)]),
 };
 
+/** A layer that is quantised by the range of the whole batch, so that answers change a little in company. */
+export function quantised(): Buffer {
+  const width = 64;
+  const bytes = BigInt64Array.from({ length: width * 8 }, () => BigInt(Math.floor(random() * 256)));
+  const nodes = [
+    node("DynamicQuantizeLinear", ["x"], "q,scale,zero"),
+    node("Cast", ["w"], "wq", { to: 2 }),
+    node("MatMulInteger", ["q", "wq", "zero"], "sums"),
+    node("Cast", ["sums"], "numbers", { to: 1 }),
+    node("Mul", ["numbers", "scale"], "y"),
+  ];
+  return tinyOnnx([fp32("x", "n", width)], nodes, [fp32("y", "n", 8)], {
+    w: { shape: [width, 8], data: bytes },
+  });
+}
+
 /** Rows of one request are mixed, or would be mixed with those of others. */
 export const crossRow: Readonly<Record<string, () => Buffer>> = {
   "attention over the first dimension": () =>
