@@ -39,7 +39,13 @@ it("inputs without common rows run as they are", async () => {
   expect(result.outputs).toBe(inputs);
 });
 
-it("an output that is not of the batch is refused", async () => {
+it("an output that has not the rows of a run, whatever the file says, makes other rows a refusal", async () => {
   const run = async () => ({ outputs: rowsOf([1, 2, 3]), serviceMs: 0 });
-  await expect(runByRows(2, rowsOf([1]), run)).rejects.toThrow(/the batch has 2 rows/);
+  await expect(runByRows(1, rowsOf([1, 2]), run)).rejects.toMatchObject({
+    status: 400,
+    message:
+      'the request has 2 rows; the batch of the model is fixed at 1, and its output "x" is [3,1], ' +
+      "which has not the rows of a run; allowed: 1 rows",
+  });
+  expect((await runByRows(1, rowsOf([1]), run)).outputs).toEqual(rowsOf([1, 2, 3]));
 });

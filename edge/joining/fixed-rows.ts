@@ -1,6 +1,7 @@
 /** A model whose batch is fixed at N rows, run on any number of rows: cut by N, the last run padded with its last row. */
+import { ProtocolError } from "../../protocol/errors.ts";
 import { cutRows, joinRows } from "../../protocol/stack.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import type { InferenceResult } from "../models/model-runner.ts";
 import { requestRows } from "./row-structure.ts";
 
@@ -27,11 +28,22 @@ export async function runByRows(
   for (const [index, part] of cutRows(inputs, sizes).entries()) {
     const size = sizes[index] as number;
     const result = await run(padded(part, size, fixedRows));
+    checkRows(result.outputs, rows, fixedRows);
     serviceMs += result.serviceMs;
     const kept = size === fixedRows ? [size] : [size, fixedRows - size];
     outputs.push(cutRows(result.outputs, kept)[0] as Tensor[]);
   }
   return { outputs: outputs.length === 1 ? (outputs[0] as Tensor[]) : joinRows(outputs), serviceMs };
+}
+
+/** What a file says of its outputs is not always so. */
+function checkRows(outputs: readonly Tensor[], rows: number, fixedRows: number): void {
+  const stray = outputs.find(({ shape }) => shape[0] !== fixedRows);
+  if (stray === undefined) return;
+  throw new ProtocolError(
+    `the request has ${rows} rows; the batch of the model is fixed at ${fixedRows}, and its output "${stray.name}" is ` +
+      `${shapeText(stray.shape)}, which has not the rows of a run; allowed: ${fixedRows} rows`,
+  );
 }
 
 function padded(part: readonly Tensor[], rows: number, wanted: number): readonly Tensor[] {
