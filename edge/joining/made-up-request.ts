@@ -106,6 +106,8 @@ function madeUpValue(datatype: Datatype, values: RequestForm["values"], random: 
     case "FP16":
       // The bits of a half from 0.5 to 1, with either sign.
       return 0x3800 + Math.floor(random() * 1_024) + (isWide && random() < 0.5 ? 0x8000 : 0);
+    case "BF16":
+      return 0x3f00 + Math.floor(random() * 128) + (isWide && random() < 0.5 ? 0x8000 : 0);
     case "UINT8":
       return Math.floor(random() * (isWide ? 256 : 2));
     case "BOOL":

@@ -1,5 +1,6 @@
 /** What the tensors of a model say about rows: whether their first dimension can be that of a batch, and its fixed size. */
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import { commonRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 
 /** For each tensor the names of its dimensions, as the model's file has them; "" where a dimension has none. */
@@ -48,11 +49,9 @@ export function rowStructure(metadata: ModelMetadata, dimensions?: DimensionName
   return obstacle === undefined ? {} : { obstacle };
 }
 
-/** Rows that all inputs have in common, 1 or more; undefined when they have none. */
+/** Rows that all inputs have in common, 1 or more; undefined when they have none, and the request runs alone. */
 export function requestRows(inputs: readonly Tensor[]): number | undefined {
-  const rows = inputs[0]?.shape[0];
-  if (rows === undefined || rows < 1) return undefined;
-  return inputs.every(({ shape }) => shape[0] === rows) ? rows : undefined;
+  return commonRows(inputs) || undefined;
 }
 
 function placed(kind: string, tensor: TensorMetadata, names: readonly string[] = []): Placed {
