@@ -11,6 +11,27 @@ it("is the largest difference as a part of the largest magnitude", () => {
   expect(where).toBe("output y differs by 1.0 %");
 });
 
+it("sees a column of small numbers beside large ones, unless it differs by rounding", () => {
+  const boxes = (...scores: number[]) => [
+    tensorFromNumbers(
+      "boxes",
+      "FP32",
+      [scores.length, 3],
+      scores.flatMap((score) => [600, -120, score]),
+    ),
+  ];
+  const { difference, where } = tensorDifference(boxes(0.8, 0.2, 0.4, 0.6), boxes(0.4, 0.1, 0.2, 0.3));
+  expect(difference).toBeCloseTo(0.5 / 20, 6);
+  expect(where).toBe("column 2 of output boxes differs by 50 %");
+  const tiny = (factor: number) => boxes(...[1, 2, 3, 4].map((score) => 1e-9 * factor * score));
+  expect(tensorDifference(tiny(1), tiny(2)).difference).toBeLessThan(1e-9);
+});
+
+it("does not look at columns of so few numbers that all may be near 0", () => {
+  const rows = (last: number) => [tensorFromNumbers("y", "FP32", [1, 2], [1, last])];
+  expect(tensorDifference(rows(0.001), rows(0.003)).difference).toBeCloseTo(0.002, 6);
+});
+
 it("takes NaN for equal to NaN and not to a number", () => {
   expect(tensorDifference(y(1, Number.NaN), y(1, Number.NaN)).difference).toBe(0);
   expect(tensorDifference(y(1, Number.NaN), y(1, 2))).toMatchObject({ difference: Infinity });

@@ -5,13 +5,23 @@ import { shapeText, type Tensor } from "./tensor.ts";
 
 export interface TensorDifference {
   /**
-   * The largest difference of two elements, as a part of the largest magnitude in the expected tensor. 0 for equal
-   * tensors; Infinity when they cannot be compared, or differ in what is no floating-point number.
+   * The largest difference of two elements, as a part of the largest magnitude in the expected tensor; or, when that is
+   * more, a twentieth of how much one of its few columns differs as a whole, because a score beside coordinates is small.
+   * 0 for equal tensors; Infinity when they cannot be compared, or differ in what is no floating-point number.
    */
   readonly difference: number;
   /** Which output differs most, and how; empty when nothing differs. */
   readonly where: string;
 }
+
+/** Columns are looked at one by one where there are at most so many: those of features are too many, and often nearly 0. */
+const mostColumns = 32;
+/** A column of fewer numbers may be near 0 as a whole. */
+const leastOfColumn = 4;
+/** A column may differ by this many times as much as the tensor as a whole. */
+const columnsWeight = 20;
+/** A difference up to this part of the largest magnitude is rounding, even in a column that is nearly 0. */
+const rounding = 1e-5;
 
 const equal: TensorDifference = { difference: 0, where: "" };
 
@@ -59,8 +69,42 @@ function ofNumbers(tensor: Tensor, expected: ArrayLike<number>, actual: ArrayLik
     largest = Math.max(largest, Math.abs(one - other));
   }
   if (largest === 0) return equal;
-  const difference = magnitude === 0 ? Infinity : largest / magnitude;
-  return { difference, where: `output ${tensor.name} differs by ${(100 * difference).toPrecision(2)} %` };
+  const whole = magnitude === 0 ? Infinity : largest / magnitude;
+  const column = columnDifference(tensor.shape, expected, actual, magnitude);
+  if (whole >= column.share / columnsWeight)
+    return { difference: whole, where: `output ${tensor.name} differs by ${percent(whole)}` };
+  const how =
+    column.share === Infinity ? "is 0 alone and not together" : `differs by ${percent(column.share)}`;
+  const where = `column ${column.index} of output ${tensor.name} ${how}`;
+  return { difference: column.share / columnsWeight, where };
+}
+
+/** How much the column that differs most does so: the sum of its differences over that of its magnitudes. */
+function columnDifference(
+  shape: readonly number[],
+  expected: ArrayLike<number>,
+  actual: ArrayLike<number>,
+  magnitude: number,
+): { readonly index: number; readonly share: number } {
+  const columns = shape.length < 2 ? Infinity : (shape.at(-1) as number);
+  let most = { index: 0, share: 0 };
+  if (columns > mostColumns || expected.length < columns * leastOfColumn) return most;
+  for (let index = 0; index < columns; index++) {
+    let [off, sum, largest] = [0, 0, 0];
+    for (let at = index; at < expected.length; at += columns) {
+      const [one, other] = [expected[at] as number, actual[at] as number];
+      if (!Number.isFinite(one)) continue;
+      off += Math.abs(one - other);
+      sum += Math.abs(one);
+      largest = Math.max(largest, Math.abs(one - other));
+    }
+    if (largest > rounding * magnitude && off > most.share * sum) most = { index, share: off / sum };
+  }
+  return most;
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toPrecision(2)} %`;
 }
 
 function halves(bits: Uint16Array): Float64Array {

@@ -60,6 +60,8 @@ export function embeddedOcr(): ModelFile[] {
 }
 
 function model(name: string, version: string, path: string, settings: object): ModelFile {
-  const config = readModelConfig(settings, `embedded model ${name}`);
+  // The networks keep rows apart, so nothing needs to be proved.
+  const joinRows = "pipeline" in settings ? {} : { joinRows: true };
+  const config = readModelConfig({ ...joinRows, ...settings }, `embedded model ${name}`);
   return { name, version, path, config, handler: config.handler };
 }

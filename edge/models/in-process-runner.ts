@@ -1,6 +1,11 @@
-/** A model that runs in this very process, as in a function, whose instance serves one call at a time. */
+/**
+ * A model that runs in this very process, as in a function, whose instance serves one call at a time. It proves nothing
+ * about rows: only the settings, or a batch that is fixed at one row, let it run them apart.
+ */
 import { ProtocolError } from "../../protocol/errors.ts";
-import { checkInputs, type ModelFile, type ModelRunner } from "./model-runner.ts";
+import { checkRequest, publishedJoining } from "../joining/published-joining.ts";
+import { rowStructure } from "../joining/row-structure.ts";
+import type { ModelFile, ModelRunner } from "./model-runner.ts";
 import { openModel } from "./open-model.ts";
 import type { Session } from "./session.ts";
 
@@ -20,6 +25,9 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
     get metadata() {
       return session?.metadata;
     },
+    get joining() {
+      return session && publishedJoining(session.metadata, model.config, model.config?.joinRows === true);
+    },
     ready: () => loading,
     checkRoom: () => {},
     run: async ({ inputs }) => {
@@ -29,7 +37,10 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       });
       const queuedMs = performance.now() - calledAtMs;
       const opened = session as Session;
-      checkInputs(opened.metadata, inputs);
+      const { joinRows } = model.config ?? {};
+      const { fixedRows } = rowStructure(opened.metadata);
+      const hasSeparateRows = joinRows ?? fixedRows === 1;
+      checkRequest(opened.metadata, inputs, { hasSeparateRows, isOff: joinRows === false });
       const result = await opened.run(inputs, [inputs[0]?.shape[0] ?? 1]);
       const fault = result.faults?.[0];
       if (fault !== undefined) throw new ProtocolError(fault.message, fault.status);

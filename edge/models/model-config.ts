@@ -22,6 +22,19 @@ export const modelConfig = z.strictObject({
     .describe("what runs the model, the preferred first; a missing one is an error when the model is loaded"),
   providerFallback: flag.describe("leave out missing execution providers, down to the CPU, and report it"),
   maxBatchRows: count(65_536).describe("most rows of one run; a request with more is refused"),
+  joinRows: z
+    .boolean()
+    .optional()
+    .describe("whether rows of several requests may run together (default: the server proves it)"),
+  joinTolerance: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe(
+      "largest difference of an answer in company that is taken for rounding, as a part of the output's largest magnitude " +
+        "(default: 0.005; 0.05 for a model that quantises dynamically)",
+    ),
   warmUp: z
     .array(shapesByInput)
     .max(64)

@@ -2,6 +2,8 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import { shapeText, type Tensor } from "../../protocol/tensor.ts";
+import type { JoiningStatus } from "../joining/joining.ts";
+import type { PublishedJoining } from "../joining/published-joining.ts";
 import type { ModelEvent } from "../observe/events.ts";
 import type { ModelConfig } from "./model-config.ts";
 
@@ -58,6 +60,8 @@ export interface ModelRunner {
   readonly isReady: boolean;
   /** Names, types and shapes; undefined until the model was loaded once. */
   readonly metadata: ModelMetadata | undefined;
+  /** Whether requests may share runs, for clients that join them; undefined until that is known. */
+  readonly joining?: PublishedJoining | undefined;
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
   ready(): Promise<void>;
   /** Called before a body is read. Throws a ProtocolError when `run` would: the queue is full, or nothing runs. */
@@ -109,12 +113,18 @@ export interface ModelStatus {
   readonly openRequests: number;
   readonly replicas: readonly ReplicaStatus[];
   readonly lastError?: string | undefined;
+  /** Whether its requests share runs, how that is known, and what it costs to know it. Absent until it is loaded. */
+  readonly joining?: JoiningStatus | undefined;
   /** Newest first, a bounded number. */
   readonly events: readonly ModelEvent[];
 }
 
-/** Throws a ProtocolError when an input is missing, unknown, or of another type or shape than the model's. */
-export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]): void {
+/**
+ * Throws a ProtocolError when an input is missing, unknown, or of another type or shape than the model's.
+ *
+ * @param hasAnyRows whether the first dimension may differ from the model's
+ */
+export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[], hasAnyRows = false): void {
   for (const { name } of inputs) {
     if (metadata.inputs.some((wanted) => wanted.name === name)) continue;
     const known = metadata.inputs.map((wanted) => wanted.name).join(", ");
@@ -128,16 +138,11 @@ export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]):
     const isFitting =
       input.datatype === datatype &&
       input.shape.length === shape.length &&
-      shape.every((size, axis) => size === -1 || size === input.shape[axis]);
+      shape.every((size, axis) => size === -1 || size === input.shape[axis] || (axis === 0 && hasAnyRows));
     if (isFitting) continue;
     throw new ProtocolError(
       `input "${name}" is ${input.datatype}${shapeText(input.shape)}; ` +
         `model ${metadata.name} takes ${datatype}${shapeText(shape)} (-1: any size)`,
     );
   }
-}
-
-/** Whether rows of different requests may run together: the first dimension of every tensor may vary. */
-export function joinsRows({ inputs, outputs }: ModelMetadata): boolean {
-  return [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
 }

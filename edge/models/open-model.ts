@@ -1,8 +1,8 @@
 /** Opens a model in the process of a replica: an ONNX file, a handler, or a handler before an ONNX file. */
 import { dirname, extname } from "node:path";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import { cutRows, joinRows } from "../../protocol/stack.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { notByRows } from "../joining/published-joining.ts";
+import { rowStructure } from "../joining/row-structure.ts";
 import { handledSession } from "../vision/handlers/handled-session.ts";
 import type { Handler, Predict } from "../vision/handlers/handler.ts";
 import { openHandler } from "../vision/handlers/open-handler.ts";
@@ -33,7 +33,14 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
     inputs: exported(handler.inputs ?? onnx?.metadata.inputs),
     outputs: exported(handler.outputs ?? onnx?.metadata.outputs),
   };
-  return handledSession(handler, metadata, predictOf(handler, onnx));
+  const session = handledSession(
+    handler,
+    metadata,
+    predictOf(handler, onnx, model.config?.joinRows === true),
+  );
+  const areOnnx = handler.inputs === undefined && handler.outputs === undefined;
+  const known = { ...session, quantisesDynamically: onnx?.quantisesDynamically };
+  return areOnnx ? { ...known, dimensions: onnx?.dimensions } : known;
 }
 
 function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadata[] {
@@ -41,19 +48,15 @@ function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadat
   throw new Error("a handler without an ONNX file must export inputs and outputs");
 }
 
-function predictOf(handler: Handler, onnx: Session | undefined): Predict {
-  const run: Predict = onnx === undefined ? (inputs) => inputs : (inputs) => runOnnx(onnx, inputs);
+/** The rows of a batch that is fixed at several rows run apart only where the settings say that they may. */
+function predictOf(handler: Handler, onnx: Session | undefined, isDeclared: boolean): Predict {
+  const run: Predict = async (inputs) => {
+    if (onnx === undefined) return inputs;
+    const rows = inputs[0]?.shape[0] ?? 1;
+    const { fixedRows = rows } = rowStructure(onnx.metadata);
+    if (fixedRows !== rows && fixedRows !== 1 && !isDeclared)
+      throw notByRows(onnx.metadata.name, rows, fixedRows, false);
+    return (await onnx.run(inputs, [rows])).outputs;
+  };
   return (inputs) => (handler.predict === undefined ? run(inputs) : handler.predict(inputs, run));
-}
-
-/** A model that takes one row at a time gets the rows of a batch one after another. */
-async function runOnnx(onnx: Session, inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
-  const rows = inputs[0]?.shape[0] ?? 1;
-  const takesOneRow = onnx.metadata.inputs.every(({ shape }) => shape[0] === 1);
-  if (!takesOneRow || rows === 1) return (await onnx.run(inputs, [rows])).outputs;
-  const outputs: (readonly Tensor[])[] = [];
-  for (const row of cutRows(inputs, Array<number>(rows).fill(1))) {
-    outputs.push((await onnx.run(row, [1])).outputs);
-  }
-  return joinRows(outputs);
 }

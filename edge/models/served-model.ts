@@ -30,6 +30,10 @@ export class ServedModel implements ModelRunner {
     return this.#current.metadata;
   }
 
+  get joining(): ModelRunner["joining"] {
+    return this.#current.joining;
+  }
+
   ready(): Promise<void> {
     return this.#current.ready();
   }

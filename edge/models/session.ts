@@ -5,9 +5,12 @@ import { elementBytes } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
+import { runByRows } from "../joining/fixed-rows.ts";
+import { type DimensionNames, rowStructure } from "../joining/row-structure.ts";
 import { type ExactResults, ExactSession } from "./exact-strings.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 import { datatypeOf, fromOrt, toOrt } from "./ort-tensors.ts";
+import { quantisesDynamically } from "./quantised-file.ts";
 import { runFault } from "./run-fault.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
@@ -21,7 +24,14 @@ Reflect.deleteProperty(globalThis, "Float16Array");
 
 export interface Session {
   readonly metadata: ModelMetadata;
-  /** Run inputs that `checkInputs` has accepted, with the rows of each request. ProtocolError (500) on failure. */
+  /** Absent when the inputs or outputs are not those of an ONNX file. */
+  readonly dimensions?: DimensionNames | undefined;
+  /** Whether company changes answers a little, because the model quantises by the range of its inputs. */
+  readonly quantisesDynamically?: boolean | undefined;
+  /**
+   * Run inputs that `checkInputs` has accepted, with the rows of each request. A model whose batch is fixed at N runs any
+   * number of rows, by N. ProtocolError (500) on failure.
+   */
   run(inputs: readonly Tensor[], rows: readonly number[]): Promise<InferenceResult>;
 }
 
@@ -43,7 +53,18 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
     },
   };
   for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
-  return { metadata, run: (inputs) => run(session, metadata, inputs) };
+  const dimensions = {
+    inputs: session.inputMetadata.map(dimensionNames),
+    outputs: session.outputMetadata.map(dimensionNames),
+  };
+  const { fixedRows } = rowStructure(metadata);
+  const runOnce = (inputs: readonly Tensor[]): Promise<InferenceResult> => run(session, metadata, inputs);
+  return {
+    metadata,
+    dimensions,
+    quantisesDynamically: quantisesDynamically(model.path),
+    run: fixedRows === undefined ? runOnce : (inputs) => runByRows(fixedRows, inputs, runOnce),
+  };
 }
 
 /**
@@ -108,6 +129,10 @@ function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetada
   if (!value.isTensor) throw new ProtocolError(`"${value.name}" of the model is not a tensor`, 501);
   const shape = value.shape.map((size) => (typeof size === "number" ? size : -1));
   return { name: value.name, datatype: datatypeOf(value.type), shape };
+}
+
+function dimensionNames(value: ort.InferenceSession.ValueMetadata): string[] {
+  return value.isTensor ? value.shape.map((size) => (typeof size === "string" ? size : "")) : [];
 }
 
 async function run(

@@ -15,6 +15,18 @@ const status: ModelStatus = {
     { index: 0, state: "up", pid: process.pid, restarts: 1, batch: { rows: 1, requests: 1, runningMs: 5 } },
     { index: 1, state: "restarting", restarts: 4 },
   ],
+  joining: {
+    state: "disproved",
+    reason: "output y differs by 40 %",
+    joinsRows: false,
+    mostRows: 32,
+    proofs: 7,
+    largestDifference: 0.001,
+    tolerance: 0.005,
+    loadProofMs: 250,
+    proofMs: 40,
+    busyMs: 9_000,
+  },
   events: [],
 };
 
@@ -53,6 +65,13 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
     'spillway_inflight_batches{model="m"} 1',
     'spillway_replicas{model="m",state="restarting"} 1',
     'spillway_replica_restarts{model="m",replica="1"} 4',
+    'spillway_joins_rows{model="m"} 0',
+    'spillway_join_largest_difference{model="m"} 0.001',
+    'spillway_join_proofs_total{model="m"} 7',
+    'spillway_join_proof_seconds_total{model="m",when="load"} 0.25',
+    'spillway_join_proof_seconds_total{model="m",when="serving"} 0.04',
+    'spillway_replica_busy_seconds_total{model="m"} 9',
+    'spillway_joins_ended_total{model="m"} 1',
   ])
     expect(text).toContain(`${line}\n`);
   expect(text).toMatch(/spillway_replica_rss_bytes\{model="m",replica="0"\} [0-9]{7,}/);

@@ -1,6 +1,7 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { JoiningStatus } from "../joining/joining.ts";
 import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
 import type {
   BatchEnd,
@@ -43,6 +44,52 @@ const gauges: readonly Scraped<ModelStatus>[] = [
   ["spillway_replicas", "Replicas by their state", ["state"], (of) => of.replicas.map(stateOf)],
   ["spillway_replica_restarts", "Restarts of replicas", ["replica"], (of) => of.replicas.map(restartsOf)],
   ["spillway_replica_rss_bytes", "Memory of replicas", ["replica"], (of) => of.replicas.flatMap(memoryOf)],
+  [
+    "spillway_joins_rows",
+    "1 when requests of the model may share a run, else 0",
+    [],
+    ofJoining(({ joinsRows }) => Number(joinsRows)),
+  ],
+  [
+    "spillway_join_largest_difference",
+    "Largest difference of an answer in company that was taken for rounding",
+    [],
+    ofJoining(({ largestDifference }) => largestDifference),
+  ],
+];
+
+/** What the models that serve have counted since they were loaded. */
+const joinCounters: readonly Scraped<ModelStatus>[] = [
+  [
+    "spillway_join_proofs_total",
+    "Comparisons of requests alone and in company",
+    [],
+    ofJoining(({ proofs }) => proofs),
+  ],
+  [
+    "spillway_join_proof_seconds_total",
+    "Time of comparisons, before the model was ready (load) and since then (serving)",
+    ["when"],
+    ({ joining }) =>
+      joining === undefined
+        ? []
+        : [
+            [{ when: "load" }, joining.loadProofMs / 1_000],
+            [{ when: "serving" }, joining.proofMs / 1_000],
+          ],
+  ],
+  [
+    "spillway_replica_busy_seconds_total",
+    "Time that replicas spent on requests",
+    [],
+    ofJoining(({ busyMs }) => busyMs / 1_000),
+  ],
+  [
+    "spillway_joins_ended_total",
+    "1 when a comparison or an answer showed that the model mixes rows, so that its requests run singly",
+    [],
+    ofJoining(({ state }) => Number(state === "disproved")),
+  ],
 ];
 
 const outcomes = { REJECTED: "shed", CANCELED: "cancelled", BACKEND: "error", OTHER: "invalid" };
@@ -68,10 +115,15 @@ export class Metrics implements Observer {
         [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),
       );
     }
-    for (const [name, help, labels, of] of gauges) {
-      this.#scrape(Gauge, name, help, labels, () =>
-        [...models].map((runner) => [{ model: runner.model.name }, of(runner.status())]),
-      );
+    for (const [Metric, scraped] of [
+      [Gauge, gauges],
+      [Counter, joinCounters],
+    ] as const) {
+      for (const [name, help, labels, of] of scraped) {
+        this.#scrape(Metric, name, help, labels, () =>
+          [...models].map((runner) => [{ model: runner.model.name }, of(runner.status())]),
+        );
+      }
     }
   }
 
@@ -125,6 +177,10 @@ export class Metrics implements Observer {
     const labelNames = ["model", ...labels];
     const metric = new Metric({ name, help, labelNames, registers: [this.#registry], collect });
   }
+}
+
+function ofJoining(of: (joining: JoiningStatus) => number): (status: ModelStatus) => Sample[] {
+  return ({ joining }) => (joining === undefined ? [] : one(of(joining)));
 }
 
 function one(value: number): Sample[] {

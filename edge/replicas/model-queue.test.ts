@@ -121,6 +121,35 @@ describe("the queue of a model", () => {
     expect(second.id).toBeLessThan(third.id);
   });
 
+  it("joins no more rows than its key may have now, and none of a request without a key", () => {
+    const mostRows = new Map([
+      ["a", 1],
+      ["b", 2],
+    ]);
+    const queue = new ModelQueue<Item>({ ...bounds, mostRowsOf: (key) => mostRows.get(key) ?? 1 });
+    const all = ["a", "a", "b", "b", "b", undefined, undefined].map((key) => item({ key }));
+    for (const each of all) queue.add(each);
+    expect(queue.hasWaiting("b")).toBe(true);
+    mostRows.set("a", 2);
+    const runs = Array.from({ length: 5 }, () => queue.next()?.requests.length);
+    expect(runs).toEqual([2, 2, 1, 1, 1]);
+    expect([queue.next(), queue.hasWaiting("b")]).toEqual([undefined, false]);
+  });
+
+  it("runs each request of a batch singly that was mixed", () => {
+    const [a, b, c] = [item(), item(), item()];
+    const queue = queueOf(a, b, c);
+    expect(queue.batchFailed(queue.next() as ModelBatch<Item>, "mixed")).toEqual([]);
+    expect([queue.next(), queue.next(), queue.next()].map(idsOf)).toEqual([[a.id], [b.id], [c.id]]);
+  });
+
+  it("counts a request by its places for the bound, and by its rows for a run", () => {
+    const queue = queueOf(item({ rows: 5, places: 1 }), item({ rows: 5, places: 1 }), item({ rows: 3 }));
+    expect(queue.rows).toBe(5);
+    expect(queue.next()).toMatchObject({ rows: 8, places: 4 });
+    expect(queue.rows).toBe(1);
+  });
+
   it("does not run again what was cancelled meanwhile", () => {
     const [a, b] = [item(), item()];
     const queue = queueOf(a, b);

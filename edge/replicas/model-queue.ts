@@ -1,10 +1,12 @@
 /** The requests of one model, as a deterministic machine that is given the time: what runs next and together. */
 
 export interface QueueItem {
-  /** Equal for requests whose rows may run together. */
-  readonly key: string;
-  /** Rows of the first dimension, an integer from 1. */
+  /** Equal for requests whose rows may run together; undefined for a request that runs alone. */
+  readonly key: string | undefined;
+  /** Rows of the first dimension, an integer from 1; 1 for a request without rows. */
   readonly rows: number;
+  /** What it counts for in `maxQueueRows`. Default: its rows. */
+  readonly places?: number;
   readonly bytes: number;
   /** Moment by which it must be answered; Infinity for none. */
   readonly deadlineAtMs: number;
@@ -16,6 +18,7 @@ export interface QueueItem {
 export interface ModelBatch<T> {
   readonly requests: readonly T[];
   readonly rows: number;
+  readonly places: number;
   readonly bytes: number;
   /** How many replicas died while they ran it. */
   readonly deaths: number;
@@ -28,15 +31,18 @@ export interface ModelQueueBounds {
   readonly maxQueueBytes: number;
   /** Most rows that run together; a request with more runs alone. */
   readonly maxBatchRows: number;
+  /** Most rows that run together for a key, asked before each run; 1 when its requests run alone. Default: `maxBatchRows`. */
+  readonly mostRowsOf?: (key: string) => number;
 }
 
-/** `failed`: the model refused the batch, its replica lives. `died`: the replica crashed, or hung and was killed. */
-export type FailureKind = "failed" | "died";
+/**
+ * `failed`: the model refused the batch, its replica lives. `died`: the replica crashed, or hung and was killed.
+ * `mixed`: the answers are not those of its requests.
+ */
+export type FailureKind = "failed" | "died" | "mixed";
 
 /** Requests run by rank and arrival, and others of the same key with them. Replicas ask for batches; no timer does. */
 export class ModelQueue<T extends QueueItem> {
-  /** Most rows that run together; set to 1 when the model turns out not to keep rows apart. */
-  maxBatchRows: number;
   readonly #bounds: ModelQueueBounds;
   /** All requests that have not ended, in order of arrival; true while they wait for their first run. */
   readonly #open = new Map<T, boolean>();
@@ -49,7 +55,6 @@ export class ModelQueue<T extends QueueItem> {
 
   constructor(bounds: ModelQueueBounds) {
     this.#bounds = bounds;
-    this.maxBatchRows = bounds.maxBatchRows;
   }
 
   /** Rows that wait for their first run. */
@@ -77,6 +82,12 @@ export class ModelQueue<T extends QueueItem> {
     return this.#nextDeadlineMs;
   }
 
+  /** Whether a request with that key waits for its first run. */
+  hasWaiting(key: string): boolean {
+    for (const [request, isWaiting] of this.#open) if (isWaiting && request.key === key) return true;
+    return false;
+  }
+
   hasRoom(rows: number, bytes: number): boolean {
     const { maxQueueRows, maxQueueBytes } = this.#bounds;
     return this.#rows === 0 || (this.#rows + rows <= maxQueueRows && this.#bytes + bytes <= maxQueueBytes);
@@ -84,9 +95,10 @@ export class ModelQueue<T extends QueueItem> {
 
   /** Add a request. Returns false, and changes nothing, when there is no room. */
   add(request: T): boolean {
-    if (!this.hasRoom(request.rows, request.bytes)) return false;
+    const places = placesOf(request);
+    if (!this.hasRoom(places, request.bytes)) return false;
     this.#open.set(request, true);
-    this.#rows += request.rows;
+    this.#rows += places;
     this.#bytes += request.bytes;
     this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, request.deadlineAtMs);
     return true;
@@ -134,7 +146,8 @@ export class ModelQueue<T extends QueueItem> {
    *
    * When the model failed, the batch runs again in halves, and so on, until the request that fails is alone: at most
    * 2n - 1 runs for n requests. When the replica died, the whole batch runs once more, since a replica may die through no
-   * fault of the requests. At the second death they run singly, since every further death costs a process.
+   * fault of the requests. At the second death they run singly, since every further death costs a process; likewise when
+   * their rows were mixed.
    */
   batchFailed(batch: ModelBatch<T>, kind: FailureKind): T[] {
     const requests = this.#stillOpen(batch);
@@ -147,7 +160,7 @@ export class ModelQueue<T extends QueueItem> {
       for (const request of requests) this.#open.delete(request);
       return requests;
     }
-    const size = kind === "died" ? 1 : Math.ceil(requests.length / 2);
+    const size = kind !== "failed" ? 1 : Math.ceil(requests.length / 2);
     for (let from = 0; from < requests.length; from += size) {
       this.#again.push(batchOf(requests.slice(from, from + size), deaths));
     }
@@ -167,15 +180,21 @@ export class ModelQueue<T extends QueueItem> {
     const first = this.#first();
     if (first === undefined) return [];
     const together = [first];
+    const mostRows = this.#mostRowsOf(first);
     let { rows } = first;
     for (const [request, isWaiting] of this.#open) {
-      if (rows >= this.maxBatchRows) break;
+      if (rows >= mostRows) break;
       if (!isWaiting || request === first || request.key !== first.key) continue;
-      if (rows + request.rows > this.maxBatchRows) continue;
+      if (rows + request.rows > mostRows) continue;
       together.push(request);
       rows += request.rows;
     }
     return together;
+  }
+
+  #mostRowsOf({ key }: T): number {
+    if (key === undefined) return 1;
+    return this.#bounds.mostRowsOf?.(key) ?? this.#bounds.maxBatchRows;
   }
 
   #first(): T | undefined {
@@ -187,7 +206,7 @@ export class ModelQueue<T extends QueueItem> {
   }
 
   #leaveLine(request: T): void {
-    this.#rows -= request.rows;
+    this.#rows -= placesOf(request);
     this.#bytes -= request.bytes;
   }
 
@@ -197,11 +216,15 @@ export class ModelQueue<T extends QueueItem> {
 }
 
 function batchOf<T extends QueueItem>(requests: readonly T[], deaths: number): ModelBatch<T> {
-  let rows = 0;
-  let bytes = 0;
+  let [rows, places, bytes] = [0, 0, 0];
   for (const request of requests) {
     rows += request.rows;
+    places += placesOf(request);
     bytes += request.bytes;
   }
-  return { requests, rows, bytes, deaths };
+  return { requests, rows, places, bytes, deaths };
+}
+
+function placesOf({ rows, places = rows }: QueueItem): number {
+  return places;
 }

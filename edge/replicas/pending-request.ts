@@ -1,8 +1,9 @@
 /** Requests in a model's queue: what the queue must know of each, the promise of its result, and their rows joined and cut. */
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
-import { cutRows, joinRows, stackKey } from "../../protocol/stack.ts";
+import { joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
+import { requestRows } from "../joining/row-structure.ts";
 import type { RequestResult, RunLimits } from "../models/model-runner.ts";
 import type { QueueItem } from "./model-queue.ts";
 
@@ -11,8 +12,9 @@ const defaultPriority = 2;
 
 export class PendingRequest implements QueueItem {
   readonly request: InferRequest;
-  readonly key: string;
+  readonly key: string | undefined;
   readonly rows: number;
+  readonly places: number;
   readonly bytes: number;
   readonly deadlineAtMs: number;
   readonly rank: number;
@@ -23,10 +25,14 @@ export class PendingRequest implements QueueItem {
   #resolve: (result: RequestResult) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
-  /** Throws a ProtocolError when the caller is gone or the deadline has passed already. */
+  /**
+   * Throws a ProtocolError when the caller is gone or the deadline has passed already.
+   *
+   * @param hasRows whether the model is known to have rows, so that they count for the bounds of its queue
+   */
   constructor(
     request: InferRequest,
-    rows: number,
+    hasRows: boolean,
     { deadlineAtMs = Infinity, hungUp }: RunLimits,
     nowMs: number,
     onHungUp: (pending: PendingRequest) => void,
@@ -36,8 +42,10 @@ export class PendingRequest implements QueueItem {
     // Without its outputs: every run makes all of them, so they do not count for the key.
     const { parameters, inputs } = request;
     this.request = { parameters, inputs };
-    this.key = stackKey(this.request);
-    this.rows = rows;
+    const rows = requestRows(inputs);
+    this.key = rows === undefined ? undefined : stackKey(this.request);
+    this.rows = rows ?? 1;
+    this.places = hasRows ? this.rows : 1;
     this.bytes = inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.deadlineAtMs = deadlineAtMs;
     this.rank = priorityOf(request) || defaultPriority;
@@ -78,13 +86,4 @@ export function joinInputs(requests: readonly PendingRequest[]): readonly Tensor
   const [first, second] = requests;
   if (first !== undefined && second === undefined) return first.request.inputs;
   return joinRows(requests.map(({ request }) => request.inputs));
-}
-
-/** The outputs of each request. Throws a ProtocolError when an output has another number of rows. */
-export function cutOutputs(
-  outputs: readonly Tensor[],
-  requests: readonly PendingRequest[],
-): readonly (readonly Tensor[])[] {
-  const rows = requests.map((each) => each.rows);
-  return rows.length <= 1 ? [outputs] : cutRows(outputs, rows);
 }

@@ -3,24 +3,23 @@ import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
 import { ProtocolError, UnavailableError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
-import { rowsOf } from "../../protocol/stack.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
-import {
-  checkInputs,
-  type InferenceResult,
-  joinsRows,
-  type ModelFile,
-  type ModelRunner,
-  type ModelStatus,
-  type RequestResult,
-  type RunLimits,
+import type { Joining } from "../joining/joining.ts";
+import { checkRequest, publishedJoining, type PublishedJoining } from "../joining/published-joining.ts";
+import type {
+  InferenceResult,
+  ModelFile,
+  ModelRunner,
+  ModelStatus,
+  RequestResult,
+  RunLimits,
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
 import type { BatchEnd } from "../observe/model-statistics.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type FailureKind, type ModelBatch, ModelQueue, type ModelQueueBounds } from "./model-queue.ts";
-import { cutOutputs, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
-import type { ReplicaOptions } from "./replica.ts";
+import { deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
+import type { LoadedModel, ReplicaOptions } from "./replica.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
 
 export interface ReplicaPoolOptions extends ReplicaOptions, ModelQueueBounds {
@@ -50,6 +49,8 @@ export class ReplicaPool implements ModelRunner {
   readonly #deadline = monotonicClock().createTimer(() => this.#pump());
   /** Emits `change` when `ready` and `close` should look again. */
   readonly #changes = new EventEmitter().setMaxListeners(0);
+  /** Undefined until the model was loaded once. */
+  #joining: Joining | undefined;
   #lastReplica = -1;
   /** Why a replica last ended or could not be started; undefined once one is up. */
   #downReason: string | undefined;
@@ -59,16 +60,16 @@ export class ReplicaPool implements ModelRunner {
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
     this.#options = options;
-    this.#queue = new ModelQueue(options);
+    this.#queue = new ModelQueue({ ...options, mostRowsOf: (key) => this.#joining?.mostRowsOf(key) ?? 1 });
     this.#times = new BatchTimes(options.runTimeoutMs, options.hangFloorMs);
-    const on = {
-      onFree: () => this.#pump(),
-      onLoaded: (metadata: ModelMetadata) => this.#loaded(metadata),
-      onDown: (reason: string) => this.#down(reason),
-    };
     this.#supervisors = Array.from(
       { length: options.replicas },
-      (_, index) => new ReplicaSupervisor(index, options, this.#events, on),
+      (_, index) =>
+        new ReplicaSupervisor(index, options, this.#events, {
+          onFree: () => this.#pump(),
+          onLoaded: (loaded) => void this.#loaded(loaded, index),
+          onDown: (reason) => this.#down(reason),
+        }),
     );
   }
 
@@ -77,12 +78,18 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get isReady(): boolean {
-    return !this.#isClosing && this.#upCount > 0;
+    return !this.#isClosing && this.#upCount > 0 && this.metadata !== undefined;
+  }
+
+  get joining(): PublishedJoining | undefined {
+    const { metadata, model } = this;
+    return metadata && publishedJoining(metadata, model.config, this.#joining?.joinsRows === true);
   }
 
   async ready(): Promise<void> {
     while (this.metadata === undefined) {
-      if (this.#downReason !== undefined) throw new Error(this.#downReason);
+      // A replica may end during the proof, after the model was loaded.
+      if (this.#downReason !== undefined && this.#joining === undefined) throw new Error(this.#downReason);
       await once(this.#changes, "change");
     }
   }
@@ -94,13 +101,18 @@ export class ReplicaPool implements ModelRunner {
 
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
     const metadata = this.#loadedMetadata();
-    checkInputs(metadata, request.inputs);
-    // A model that does not join rows may have inputs without rows.
-    const rows = joinsRows(metadata) ? rowsOf(request) : 1;
-    const pending = new PendingRequest(request, rows, limits, performance.now(), (gone) => {
-      this.#queue.remove(gone);
-      this.#changes.emit("change");
-    });
+    const joining = this.#joining as Joining;
+    checkRequest(metadata, request.inputs, joining);
+    const pending = new PendingRequest(
+      request,
+      joining.hasSeparateRows,
+      limits,
+      performance.now(),
+      (gone) => {
+        this.#queue.remove(gone);
+        this.#changes.emit("change");
+      },
+    );
     if (this.#queue.add(pending)) this.#pump();
     else pending.fail(this.#full());
     return pending.result;
@@ -111,12 +123,13 @@ export class ReplicaPool implements ModelRunner {
     return {
       name: this.model.name,
       version: this.model.version,
-      state: this.#isClosing ? "stopping" : this.#upCount > 0 ? "ready" : down,
+      state: this.#isClosing ? "stopping" : this.isReady ? "ready" : down,
       queueRows: this.#queue.rows,
       queueBytes: this.#queue.bytes,
       openRequests: this.#queue.size,
       replicas: this.#supervisors.map((supervisor) => supervisor.status()),
       lastError: this.#downReason,
+      joining: this.#joining?.status(),
       events: this.#events.newest,
     };
   }
@@ -166,10 +179,15 @@ export class ReplicaPool implements ModelRunner {
     );
   }
 
-  #loaded(metadata: ModelMetadata): void {
-    this.metadata = metadata;
-    this.#downReason = undefined;
-    if (!joinsRows(metadata)) this.#queue.maxBatchRows = 1;
+  async #loaded(loaded: LoadedModel, replica: number): Promise<void> {
+    if (this.#joining === undefined) {
+      this.#joining = joiningOf(loaded, this.#options, this.#events);
+      const first = this.#supervisors[replica] as ReplicaSupervisor;
+      const untilChange = (): Promise<unknown> => once(this.#changes, "change");
+      await learnAtLoad(this.#joining, first, loaded, this.#options, untilChange, () => this.#pump());
+      this.metadata = loaded.metadata;
+    }
+    if (this.#upCount > 0) this.#downReason = undefined;
     this.#changes.emit("change");
   }
 
@@ -187,8 +205,10 @@ export class ReplicaPool implements ModelRunner {
     for (const expired of this.#queue.expire(performance.now())) expired.fail(deadlinePassed());
     for (;;) {
       const supervisor = this.#freeSupervisor();
-      const batch = supervisor && this.#queue.next();
-      if (supervisor === undefined || batch === undefined) break;
+      if (supervisor === undefined) break;
+      if (this.#beginsCheck(supervisor)) continue;
+      const batch = this.#queue.next();
+      if (batch === undefined) break;
       this.#lastReplica = supervisor.index;
       this.#runBatch(supervisor, batch).catch((error: Error) => {
         this.#options.log.error({ error }, "fault");
@@ -202,6 +222,14 @@ export class ReplicaPool implements ModelRunner {
     this.#changes.emit("change");
   }
 
+  /** Whether the replica now compares requests alone and in company instead of running a batch. */
+  #beginsCheck(supervisor: ReplicaSupervisor): boolean {
+    if (this.#isClosing || this.#joining === undefined) return false;
+    const checked = runNextCheck(this.#joining, this.#queue, supervisor, this.#times);
+    void checked?.then(() => this.#pump());
+    return checked !== undefined;
+  }
+
   #freeSupervisor(): ReplicaSupervisor | undefined {
     const free = this.#supervisors.filter(({ isFree }) => isFree);
     if (this.#options.balance === "least-work") return free[0];
@@ -209,20 +237,21 @@ export class ReplicaPool implements ModelRunner {
   }
 
   async #runBatch(supervisor: ReplicaSupervisor, batch: ModelBatch<PendingRequest>): Promise<void> {
-    const { requests, rows, bytes } = batch;
+    const { requests, places: rows, bytes } = batch;
     const startedAtMs = performance.now();
     const rowsOfEach = requests.map((each) => each.rows);
     const end = await supervisor.run(joinInputs(requests), rowsOfEach, this.#times.limitMs(bytes));
     if (end.kind === "answered") {
       const { serviceMs } = end.result;
       this.#times.observe(rows, bytes, serviceMs);
-      this.#options.onBatch?.({ model: this.model, rows, mostRows: this.#queue.maxBatchRows, serviceMs });
+      const { joinsRows, mostRows } = this.#joining as Joining;
+      this.#options.onBatch?.({ model: this.model, rows, mostRows: joinsRows ? mostRows : 1, serviceMs });
       this.#answer(batch, end.result, supervisor.index, startedAtMs);
     } else if (end.kind === "failed") {
       this.#batchFailed(batch, "failed", end.error);
     } else {
-      const message = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
-      this.#batchFailed(batch, "died", new ProtocolError(message, 500));
+      const text = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
+      this.#batchFailed(batch, "died", new ProtocolError(text, 500));
     }
     this.#pump();
   }
@@ -234,29 +263,19 @@ export class ReplicaPool implements ModelRunner {
     startedAtMs: number,
   ): void {
     const { requests, rows } = batch;
-    const oldestMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
-    const times = { inferenceS: seconds(serviceMs), queueingS: seconds(oldestMs) };
-    this.#options.log.info(
-      { model: this.model.name, replica, requests: requests.length, rows, ...times },
-      "batch",
-    );
+    const queueingS = seconds(startedAtMs - (requests[0] as PendingRequest).arrivedAtMs);
+    const facts = { model: this.model.name, replica, requests: requests.length, rows };
+    this.#options.log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS }, "batch");
     const served = requests.filter((_, index) => faults[index] === undefined);
-    let parts: readonly (readonly Tensor[])[];
-    try {
-      parts = cutOutputs(outputs, served);
-    } catch (error) {
-      // The outputs do not keep the rows apart, whatever the metadata says.
-      this.#queue.maxBatchRows = 1;
-      this.#events.add(`requests run singly from now on: ${(error as Error).message}`);
-      this.#batchFailed(batch, "failed", error as Error);
-      return;
-    }
+    const joining = this.#joining as Joining;
+    const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);
+    if (parts === undefined) return this.#batchFailed(batch, "mixed", new Error(joining.reason));
     let nextPart = 0;
     for (const [index, isWanted] of this.#queue.batchSucceeded(batch).entries()) {
       const pending = requests[index] as PendingRequest;
       const fault = faults[index];
       if (fault === undefined) {
-        const own = parts[nextPart++] as readonly Tensor[];
+        const own = parts[nextPart++] ?? [];
         const queuedMs = startedAtMs - pending.arrivedAtMs;
         if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica });
       } else if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));

@@ -14,7 +14,8 @@ function reply(message: ReplicaReply): void {
 async function answer(request: ReplicaRequest): Promise<ReplicaReply> {
   if (request.kind === "load") {
     session = await openModel(request.model, request.threads);
-    return { kind: "loaded", metadata: session.metadata };
+    const { metadata, dimensions, quantisesDynamically } = session;
+    return { kind: "loaded", loaded: { metadata, dimensions, quantisesDynamically } };
   }
   if (request.kind === "ping") return { kind: "pong" };
   if (session === undefined) throw new ProtocolError("the model is not loaded", 503);

@@ -1,16 +1,15 @@
 /** Keeps one replica of a model up: starts it, hands it batches, and starts another when it dies. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ReplicaState, ReplicaStatus } from "../models/model-runner.ts";
 import type { EventList } from "../observe/events.ts";
 import { BackOff } from "./back-off.ts";
-import { Replica, type ReplicaOptions, type RunEnd } from "./replica.ts";
+import { type LoadedModel, Replica, type ReplicaOptions, type RunEnd } from "./replica.ts";
 
 export interface SupervisorEvents {
   /** The replica can take a batch. */
   onFree(): void;
-  onLoaded(metadata: ModelMetadata): void;
+  onLoaded(loaded: LoadedModel): void;
   /** The replica ended or could not be started; `state` says what comes next. */
   onDown(reason: string): void;
 }
@@ -135,12 +134,12 @@ export class ReplicaSupervisor {
     const replica = new Replica(this.#options, this.index);
     this.#replica = replica;
     try {
-      const metadata = await replica.load();
+      const loaded = await replica.load();
       this.#state = "up";
       this.#events.add("replica ready", { replica: this.index });
       const facts = { model: model.name, version: model.version, replica: this.index, pid: replica.pid };
       log.info(facts, "replica ready");
-      this.#on.onLoaded(metadata);
+      this.#on.onLoaded(loaded);
       this.#on.onFree();
       return await replica.ended;
     } catch (error) {

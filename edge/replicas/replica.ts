@@ -8,10 +8,10 @@ import type { Readable } from "node:stream";
 import type { Logger } from "pino";
 import { forEachLine } from "../../base/text-lines.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
+import type { Session } from "../models/session.ts";
 
 /** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
 export type ReplicaRequest =
@@ -22,10 +22,13 @@ export type ReplicaRequest =
 
 /** Replica to server: one reply to each request. */
 export type ReplicaReply =
-  | { readonly kind: "loaded"; readonly metadata: ModelMetadata }
+  | { readonly kind: "loaded"; readonly loaded: LoadedModel }
   | { readonly kind: "pong" }
   | { readonly kind: "result"; readonly result: InferenceResult }
   | { readonly kind: "error"; readonly message: string; readonly status: number };
+
+/** What is known of a model once it is loaded. */
+export type LoadedModel = Omit<Session, "run">;
 
 export interface ReplicaOptions {
   readonly model: ModelFile;
@@ -82,10 +85,10 @@ export class Replica {
   }
 
   /** Load the model. Rejects with a ProtocolError when it cannot be loaded. */
-  async load(): Promise<ModelMetadata> {
+  async load(): Promise<LoadedModel> {
     const { model, threads, loadTimeoutMs } = this.#options;
     const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
-    if (reply?.kind === "loaded") return reply.metadata;
+    if (reply?.kind === "loaded") return reply.loaded;
     if (reply !== undefined) throw faultOf(reply);
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }

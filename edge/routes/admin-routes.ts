@@ -70,10 +70,11 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
 function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
   const served = models.find(name);
   if (served === undefined) return { name, state, reason };
-  const { version, queueRows, queueBytes, openRequests, replicas, lastError } = served.status();
+  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining } = served.status();
   const queue = { queueRows, queueBytes, openRequests };
   const session = served.metadata?.parameters;
-  return { name, version, state, reason, lastError, session, ...queue, replicas: replicas.map(withMemory) };
+  const known = { name, version, state, reason, lastError, session, joining };
+  return { ...known, ...queue, replicas: replicas.map(withMemory) };
 }
 
 function withMemory(replica: ReplicaStatus): object {

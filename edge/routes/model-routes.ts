@@ -24,27 +24,37 @@ export function addModelRoutes(
   });
   route(app, "GET", modelPaths("/config"), (context) => {
     const runner = requestedModel(models, context);
-    return context.json(modelConfiguration(runner.model, metadataOf(runner)));
+    return context.json(
+      modelConfiguration(runner.model, metadataOf(runner), runner.status().joining?.mostRows ?? 0),
+    );
   });
   route(app, "GET", modelPaths(""), (context: Context) =>
     context.json(metadataOf(requestedModel(models, context))),
   );
 }
 
-/** With what a client needs to measure the model: how many batches run at once, and inputs that suit it. */
-function metadataOf({ model, metadata, replicas }: ModelRunner): ModelMetadata {
+/** With what a client needs to batch for the model and to measure it: whether it joins rows, and inputs that suit it. */
+function metadataOf({ model, metadata, replicas, joining }: ModelRunner): ModelMetadata {
   if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
   const inputs = metadata.inputs.map((input) => {
     const example = model.exampleShapes?.[input.name];
     if (example === undefined) return input;
     return { ...input, parameters: { example_shape: JSON.stringify(example) } };
   });
-  return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas } };
+  return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas, ...joining } };
 }
 
-/** The parts of Triton's ModelConfig that have a meaning here. With `maxBatchRows`, shapes lack the first dimension. */
-function modelConfiguration({ name, config }: ModelFile, metadata: ModelMetadata): object {
-  const maxBatchRows = config?.maxBatchRows ?? 0;
+/**
+ * The parts of Triton's ModelConfig that have a meaning here. `max_batch_size` is the most rows of one run when rows of
+ * several requests run together, whose shapes then lack the first dimension, and else 0.
+ */
+function modelConfiguration(
+  { name, config }: ModelFile,
+  metadata: ModelMetadata,
+  joinedRows: number,
+): object {
+  const { join_rows: joinsRows, max_batch_rows: most = joinedRows } = metadata.parameters ?? {};
+  const maxBatchRows = joinsRows === true ? Number(most) : 0;
   const tensor = ({ name: tensorName, datatype, shape }: TensorMetadata): object => ({
     name: tensorName,
     data_type: datatype === "BYTES" ? "TYPE_STRING" : `TYPE_${datatype}`,

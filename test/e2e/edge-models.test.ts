@@ -11,6 +11,7 @@ import { eventually } from "../support/built.ts";
 import { identityModel, putModel, simpleModel } from "../contract/conformance-models.ts";
 import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
 import { type Answer, caller } from "../contract/v2-caller.ts";
+import { tinyOnnx, type TinyTensor } from "../support/tiny-onnx.ts";
 import { tinyZip } from "../support/tiny-zip.ts";
 
 const models = mkdtempSync(join(tmpdir(), "spillway-models-"));
@@ -23,6 +24,15 @@ putModel(
   simpleModel(),
   'base: id\nenv: [{WHICH: "a"}, {WHICH: "b"}]\nreplicas: 2\ncpuAffinity: "0"\n',
 );
+
+const rowModel = (rows: number, op: string, attributes = {}): Buffer => {
+  const [x, y] = ["x", "y"].map((name) => ({ name, datatype: "FP32" as const, shape: [rows, 2] }));
+  return tinyOnnx([x as TinyTensor], [{ op, inputs: ["x"], output: "y", attributes }], [y as TinyTensor]);
+};
+putModel(models, "apart", "1", rowModel(-1, "Identity"));
+putModel(models, "capped", "1", rowModel(-1, "Identity"), "maxBatchRows: 4\n");
+putModel(models, "mixing", "1", rowModel(-1, "Softmax", { axis: 0 }));
+putModel(models, "fixed", "1", rowModel(1, "Identity"));
 
 let edge: RunningEdge;
 const call = caller(() => edge.url);
@@ -66,6 +76,43 @@ it("starts each replica with the environment and on the cores that its settings 
   });
   for (const pid of pids)
     expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/Cpus_allowed_list:\s+0\n/);
+});
+
+describe("whether requests share runs", () => {
+  it.each([
+    ["apart", { join_rows: true }, 32, [2], "proved"],
+    ["capped", { join_rows: true, max_batch_rows: 4 }, 4, [2], "proved"],
+    ["mixing", { join_rows: false }, 0, [-1, 2], "disproved"],
+    ["fixed", { join_rows: false, max_batch_rows: 1, fixed_rows: 1 }, 0, [1, 2], "obstacle"],
+  ])(
+    "of %s is in its metadata, its configuration, the status and the metrics",
+    async (name, told, most, dims, state) => {
+      const { json: metadata } = await call(`/v2/models/${name}`);
+      const {
+        replicas: _,
+        execution_providers: __,
+        ...parameters
+      } = (metadata as { parameters: Record<string, unknown> }).parameters;
+      expect(parameters).toEqual(told);
+      expect((await call(`/v2/models/${name}/config`)).json).toMatchObject({
+        max_batch_size: most,
+        input: [{ dims }],
+      });
+      const { models: all } = (await call("/admin/status")).json as {
+        models: { name: string; joining: { state: string } }[];
+      };
+      expect(all.find((each) => each.name === name)?.joining.state).toBe(state);
+      const metrics = await (await fetch(`${edge.url}/metrics`)).text();
+      expect(metrics).toContain(`spillway_joins_rows{model="${name}"} ${Number(told.join_rows)}\n`);
+    },
+  );
+
+  it("does not keep a model with a batch of one from answering several rows", async () => {
+    const x = { name: "x", datatype: "FP32", shape: [3, 2], data: [1, 2, 3, 4, 5, 6] };
+    expect((await call("/v2/models/fixed/infer", { inputs: [x] })).json).toMatchObject({
+      outputs: [{ name: "y", shape: [3, 2], data: [1, 2, 3, 4, 5, 6] }],
+    });
+  });
 });
 
 describe("a zip", () => {
@@ -177,7 +224,7 @@ describe("a load request", () => {
     await load("fresh", { config: '{"maxBatchRows": 5}' });
     expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 5 });
     await load("fresh");
-    expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 0 });
+    expect((await call("/v2/models/fresh/config")).json).toMatchObject({ max_batch_size: 32 });
   });
 
   it.each([

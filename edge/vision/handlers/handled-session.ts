@@ -24,7 +24,9 @@ export function handledSession(handler: Handler, metadata: ModelMetadata, predic
   };
   const runEach: Run = async (inputs, rows) => {
     const requests = rows.length === 1 ? [inputs] : cutRows(inputs, rows);
-    const answers = await answerEach(handler, predict, requests, rows);
+    const answers = await answerEach(handler, predict, requests);
+    // A lone request gets its answer as it is. In company it fails, and the pool runs each request alone.
+    if (rows.length > 1) checkRows(answers, rows, metadata.name);
     const good = answers.filter((answer): answer is Tensors => !(answer instanceof Error));
     const outputs = good.length > 1 ? joinRows(good) : (good[0] ?? []);
     if (good.length === answers.length) return { outputs };
@@ -46,7 +48,6 @@ async function answerEach(
   handler: Handler,
   predict: Predict,
   requests: readonly Tensors[],
-  rows: readonly number[],
 ): Promise<Outcome<Tensors>[]> {
   const prepared = await Promise.all(
     requests.map((inputs) =>
@@ -62,9 +63,7 @@ async function answerEach(
       outcomeOf(async () => {
         if (outputs instanceof Error) throw outputs;
         const { note } = prepared[index] as Prepared;
-        const answer = (await handler.postprocess?.(outputs, note)) ?? outputs;
-        checkRows(answer, rows[index] as number);
-        return answer;
+        return (await handler.postprocess?.(outputs, note)) ?? outputs;
       }),
     ),
   );
@@ -108,10 +107,14 @@ async function outcomeOf<T>(call: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
-function checkRows(outputs: Tensors, rows: number): void {
-  const wrong = outputs.find(({ shape }) => shape.length > 0 && shape[0] !== rows);
-  if (wrong === undefined) return;
-  throw new Error(`output "${wrong.name}" is ${shapeText(wrong.shape)} for a request of ${rows} rows`);
+function checkRows(answers: readonly Outcome<Tensors>[], rows: readonly number[], model: string): void {
+  for (const [index, answer] of answers.entries()) {
+    if (answer instanceof Error) continue;
+    const wrong = answer.find(({ shape }) => shape[0] !== rows[index]);
+    if (wrong === undefined) continue;
+    const text = `output "${wrong.name}" is ${shapeText(wrong.shape)} for a request of ${rows[index]} rows`;
+    throw new ProtocolError(`model ${model} failed: ${text}`, 500);
+  }
 }
 
 function faultOf(error: Error, model: string): RequestFault {

@@ -3,6 +3,7 @@ import { ProtocolError, UnavailableError } from "../../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata, TensorMetadata } from "../../../protocol/message.ts";
 import { cutRows, joinRows, rowsOf } from "../../../protocol/stack.ts";
 import { type Tensor, tensorFromStrings } from "../../../protocol/tensor.ts";
+import type { PublishedJoining } from "../../joining/published-joining.ts";
 import type { ModelConfig } from "../../models/model-config.ts";
 import {
   checkInputs,
@@ -42,7 +43,9 @@ export function openPipeline(
   if (pipeline === undefined) return undefined;
   const options = { model, pipeline, find };
   if (!pipeline.stages.some((stage) => "step" in stage)) return new PipelineRunner(options);
-  const steps = openPool({ ...model, handler: "picture-steps", config: config as ModelConfig });
+  // A step treats each picture by itself.
+  const ofSteps = { ...config, joinRows: true } as ModelConfig;
+  const steps = openPool({ ...model, handler: "picture-steps", config: ofSteps });
   return new PipelineRunner({ ...options, steps });
 }
 
@@ -75,6 +78,11 @@ export class PipelineRunner implements ModelRunner {
     if (outputs === undefined) return undefined;
     const { name, version } = this.model;
     return { name, versions: [version], platform: "pipeline", inputs: this.#inputs(), outputs };
+  }
+
+  /** Each row goes through the stages by itself. */
+  get joining(): PublishedJoining {
+    return { join_rows: true };
   }
 
   async ready(): Promise<void> {
