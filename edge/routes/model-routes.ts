@@ -3,7 +3,8 @@ import type { Context, Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import { modelPaths, requestedModel, route } from "./route.ts";
+import { modelPaths, route } from "../../protocol/server/route.ts";
+import { requestedModel } from "./route.ts";
 
 /** @param extensions names of the V2 extensions that are served */
 export function addModelRoutes(
