@@ -36,7 +36,7 @@ export class StatisticsBook implements Observer {
   }
 
   onRequest(end: RequestEnd): void {
-    this.of(end.model).addRequest(end);
+    this.of(end.model).addRequest(end, Date.now());
   }
 
   onBatch(end: BatchEnd): void {

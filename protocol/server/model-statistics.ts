@@ -55,8 +55,9 @@ export class ModelStatistics {
     this.model = model;
   }
 
-  addRequest({ status, totalMs, queuedMs, serviceMs }: RequestTimes): void {
-    this.lastInferenceAtUnixMs = Date.now();
+  /** @param endedAtUnixMs milliseconds since 1970 */
+  addRequest({ status, totalMs, queuedMs, serviceMs }: RequestTimes, endedAtUnixMs: number): void {
+    this.lastInferenceAtUnixMs = endedAtUnixMs;
     if (status !== 200) {
       this.fail.add(totalMs);
       this.failures[reasonOf(status)]++;
