@@ -12,7 +12,7 @@ import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/m
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { chosenEdges, chosenPolicy, type EdgeAddress, usedFunctions } from "./choices.ts";
+import { chosenEdges, chosenPolicy, type EdgeAddress, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type DaemonQueue } from "./daemon.ts";
 import { ModelDirectory } from "./model-directory.ts";
@@ -36,6 +36,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);
   const edges = chosenEdges(options, functions);
+  refuseOwnAddress(options, edges, functions);
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
   const record = openRecord(options.record);

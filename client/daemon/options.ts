@@ -20,12 +20,13 @@ export function edgeIn(given: string): { readonly name: string | undefined; read
   return functionName.test(name) ? { name, url: given.slice(end + 1) } : { name: undefined, url: given };
 }
 
-const edgeAddress = z
-  .string()
-  .refine(
-    (given) => serverUrl.safeParse(edgeIn(given).url).success,
-    "a URL or NAME=URL, such as http://127.0.0.1:8000",
-  );
+const edgeAddress = z.string().transform((given, context): string => {
+  const { name, url } = edgeIn(given);
+  const address = serverUrl.safeParse(url);
+  if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
+  context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
+  return z.NEVER;
+});
 
 export const daemonOptions = z.strictObject({
   host: z
@@ -79,7 +80,7 @@ export const daemonOptions = z.strictObject({
     .array(edgeAddress)
     .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL"),
+    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant"),
   edgeCalls: whole(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu

@@ -4,8 +4,10 @@
  */
 import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
+import { modelPath } from "../../protocol/model-path.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../../base/errors.ts";
+import { serverAddress } from "../../base/program/server-address.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import {
@@ -23,7 +25,7 @@ import { BilledFailure, NotSentFailure, type Transport, wasNeverConnected } from
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
 
 export interface HttpTransportOptions {
-  /** Such as `http://192.168.1.20:8000`; a path before `/v2` is kept. */
+  /** Such as `http://192.168.1.20:8000`; a path before `/v2` is kept, and `/v2` may be at the end. */
   readonly url: string;
   /** Most connections at once. */
   readonly connections: number;
@@ -41,11 +43,13 @@ export interface HttpReply {
 export interface HttpTransport extends Transport {
   /** GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError. */
   get(path: string, timeoutMs: number): Promise<HttpReply>;
-  /** POST an empty JSON object to a V2 path such as `/v2/repository/index`, likewise. */
-  post(path: string, timeoutMs: number): Promise<HttpReply>;
+  /**
+   * POST a JSON object to a V2 path such as `/v2/repository/index`, likewise.
+   *
+   * @param authorization the caller's own proof, where the server is to check it
+   */
+  post(path: string, timeoutMs: number, body?: object, authorization?: string): Promise<HttpReply>;
 }
-
-const emptyObject = new TextEncoder().encode("{}");
 
 /** A reply as it came; secrets are taken out of one with a status other than 200. */
 interface RawReply extends HttpReply {
@@ -65,7 +69,7 @@ interface RawReply extends HttpReply {
  */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, connections, costOf, auth = { kind: "none" } } = options;
-  const { origin, pathname } = new URL(url);
+  const { origin, pathname } = new URL(serverAddress(url));
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
   const seen = new SeenInstances();
@@ -77,6 +81,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     v2Path: string,
     timeoutMs: number,
     wire?: WireBody,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<RawReply> {
     const path = prefix + v2Path;
     const proof = authHeaders(auth, method, path, Date.now());
@@ -88,7 +93,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         ...(wire === undefined
           ? { headers: proof }
-          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof } }),
+          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof, ...more } }),
       });
       const { statusCode: status, headers } = response;
       const body = await response.body.arrayBuffer();
@@ -102,7 +107,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   return {
     call: async (model, wire, timeoutMs) => {
       const startedAtMs = performance.now();
-      const path = `/v2/models/${encodeURIComponent(model)}/infer`;
+      const path = `${modelPath(model)}/infer`;
       const reply = await exchange("POST", path, timeoutMs, wire);
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
@@ -121,7 +126,10 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       };
     },
     get: (path, timeoutMs) => exchange("GET", path, timeoutMs),
-    post: (path, timeoutMs) => exchange("POST", path, timeoutMs, { body: emptyObject }),
+    post: (path, timeoutMs, body = {}, authorization) => {
+      const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
+      return exchange("POST", path, timeoutMs, wire, authorization === undefined ? {} : { authorization });
+    },
     close: () => pool.destroy(),
   };
 }
