@@ -68,3 +68,16 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   if (typeof timeoutUs === "number" && Number.isSafeInteger(timeoutUs) && timeoutUs > 0) return timeoutUs;
   throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (µs)`);
 }
+
+/**
+ * Refuses a step of a sequence: its state would have to stay with one server.
+ *
+ * @throws ProtocolError that says so
+ */
+export function checkNoSequence(request: InferRequest): void {
+  for (const name of ["sequence_id", "sequence_start", "sequence_end"]) {
+    const value = request.parameters[name];
+    if (value === undefined || value === 0 || value === "" || value === false) continue;
+    throw new ProtocolError(`parameters.${name} is ${showValue(value)}; sequences are not supported`);
+  }
+}

@@ -129,5 +129,5 @@ function isOwnHost(host: string, listening: string): boolean {
 }
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host) || /^::ffff:7f/.test(host);
+  return host === "localhost" || host === "::1" || host.startsWith("127.") || host.startsWith("::ffff:7f");
 }

@@ -5,6 +5,7 @@ import type { DaemonOptions } from "./options.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
 import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
+import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { fcTransport } from "../transports/fc-transport.ts";
 import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
@@ -20,7 +21,7 @@ import { spendClockMs } from "./spend.ts";
 const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
-  readonly edges: readonly HttpTransport[];
+  readonly edges: readonly FormedTransport[];
   /** Functions that are V2 servers of their own; they can be asked for metadata of models. */
   readonly servers: readonly Pick<HttpTransport, "get">[];
   /** Of each edge and then of each function, in the order of the options; the targets likewise. */
@@ -38,7 +39,9 @@ export function connectTargets(
   cap: SpendCap,
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edges = addresses.map(({ url }) => httpTransport({ url, connections: options.edgeCalls }));
+  const edges = addresses.map(({ url }) =>
+    withBodyForm(httpTransport({ url, connections: options.edgeCalls }), () => performance.now()),
+  );
   const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);

@@ -28,6 +28,20 @@ const edgeAddress = z.string().transform((given, context): string => {
   return z.NEVER;
 });
 
+const joinedModels = z.array(
+  z.string().regex(/^[^=]+(?:=(?:true|false))?$/, "MODEL, MODEL=true or MODEL=false"),
+);
+
+/** What the user says of joining requests, by model. */
+export function declaredRules(given: readonly string[]): ReadonlyMap<string, boolean> {
+  return new Map(
+    given.map((text) => {
+      const [model = "", joins = "true"] = text.split("=");
+      return [model, joins === "true"];
+    }),
+  );
+}
+
 export const daemonOptions = z.strictObject({
   host: z
     .string()
@@ -81,6 +95,12 @@ export const daemonOptions = z.strictObject({
     .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
     .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant"),
+  joinRows: joinedModels
+    .default([])
+    .describe(
+      "models whose requests may share a batch, or with =false may not: MODEL or MODEL=false" +
+        " (default: as the servers say, else as proofs at the edge show)",
+    ),
   edgeCalls: whole(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu

@@ -5,9 +5,16 @@
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
 import { calibrate } from "./calibrate.ts";
-import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
-import type { Measured } from "./measure.ts";
+import {
+  type DescribedModel,
+  describedModel,
+  type ExampleModel,
+  exampleOfZeros,
+  loneExampleOfZeros,
+} from "./example-input.ts";
+import { type Measured, usualSizes } from "./measure.ts";
 import type { EdgeAddress } from "../choices.ts";
+import type { BatchRules, ModelRule } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { DaemonOptions } from "../options.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
@@ -26,6 +33,7 @@ export interface ProfileSource {
   readonly edges: readonly Pick<EdgeAddress, "name">[];
   readonly functions: readonly FunctionVariant[];
   readonly models: ModelDirectory;
+  readonly rules: Pick<BatchRules, "learn" | "of">;
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
@@ -102,7 +110,7 @@ export async function measuredProfile(
   const { options, transports, log } = source;
   const nothing = unmeasured(source);
   if (options.calibrate === 0) return nothing;
-  const models = examples(replies, log);
+  const models = examples(replies, source);
   log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
   const profile = await calibrate({
     profile: nothing,
@@ -147,7 +155,12 @@ export function assumedTimes(target: ProfiledTarget): ModelTimes {
  *
  * @returns the metadata by name of the models that `--models` names, else of all
  */
-export async function learnModels({ options, models, log }: ProfileSource): Promise<Map<string, HttpReply>> {
+export async function learnModels({
+  options,
+  models,
+  rules,
+  log,
+}: ProfileSource): Promise<Map<string, HttpReply>> {
   const replies = new Map<string, HttpReply>();
   try {
     const listed = await models.list();
@@ -156,7 +169,9 @@ export async function learnModels({ options, models, log }: ProfileSource): Prom
     for (const name of names) {
       const reply = await models.describe(name);
       // A server may also list models that it has not loaded.
-      if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
+      if (reply.status === 404 && options.models === undefined) continue;
+      replies.set(name, reply);
+      await rules.learn(name);
     }
   } catch (error) {
     log.warn(
@@ -175,28 +190,56 @@ async function replicasOfEach(
   const fewest = new Map<string, number>();
   if (edges.length === 1) return fewest;
   for (const { name: model } of examples) {
-    for (const [index, reply] of (await models.describeEach(model)).entries()) {
+    for (const [index, reply] of (await models.eachOf(model)).entries()) {
       const edge = edges[index]?.name;
       if (reply === undefined || edge === undefined) continue;
-      const { replicas } = describedModel(model, reply.body);
+      const replicas = replicasIn(model, reply.body);
       fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
     }
   }
   return fewest;
 }
 
+/** One where the metadata of an edge makes no sense. */
+function replicasIn(model: string, body: Uint8Array): number {
+  try {
+    return describedModel(model, body).replicas;
+  } catch {
+    return 1;
+  }
+}
+
 /** The models that can be measured, each with an input for it. A model that is left out is logged. */
-function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): ExampleModel[] {
+function examples(
+  replies: ReadonlyMap<string, HttpReply>,
+  { rules, log }: Pick<ProfileSource, "rules" | "log">,
+): ExampleModel[] {
   const found: ExampleModel[] = [];
   for (const [model, { status, body }] of replies) {
     try {
       if (status !== 200) throw new Error(new TextDecoder().decode(body.subarray(0, 200)));
-      found.push(exampleOfZeros(describedModel(model, body)));
+      found.push(exampleFor(describedModel(model, body), rules.of(model)));
     } catch (error) {
       log.warn({ model, why: (error as Error).message }, "not measured: no input for it is known");
     }
   }
   return found;
+}
+
+/** An example in the sizes that the queue may send. */
+function exampleFor(model: DescribedModel, { joins, isKnown, mostRows }: ModelRule): ExampleModel {
+  if (isKnown && !joins) return loneExampleOfZeros(model);
+  const example = exampleOfZeros(model);
+  if (mostRows === Infinity) return example;
+  return {
+    ...example,
+    sizes: [
+      ...new Set([
+        ...usualSizes.filter((rows) => rows < mostRows),
+        Math.min(mostRows, usualSizes.at(-1) as number),
+      ]),
+    ],
+  };
 }
 
 function logMeasured(log: Logger, target: string, model: string, measured: Measured): void {

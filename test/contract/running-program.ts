@@ -1,9 +1,9 @@
-/** An edge server as a process on a free port. */
+/** An edge server or a queue as a process on a free port. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { executable } from "../support/built.ts";
 
-export interface RunningEdge {
+export interface RunningProgram {
   readonly url: string;
   readonly child: ChildProcess;
   /** All that it has written to its log. */
@@ -13,8 +13,17 @@ export interface RunningEdge {
 }
 
 /** Resolves when it is ready; rejects with its log when it ends before. */
-export async function startEdge(...flags: string[]): Promise<RunningEdge> {
-  const child = spawn(process.execPath, [executable, "edge", "--port", "0", ...flags], {
+export function startEdge(...flags: string[]): Promise<RunningProgram> {
+  return started("edge", flags);
+}
+
+/** Likewise a queue. */
+export function startQueue(...flags: string[]): Promise<RunningProgram> {
+  return started("vqueue", flags);
+}
+
+async function started(command: string, flags: readonly string[]): Promise<RunningProgram> {
+  const child = spawn(process.execPath, [executable, command, "--port", "0", ...flags], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let log = "";
@@ -23,7 +32,7 @@ export async function startEdge(...flags: string[]): Promise<RunningEdge> {
   const [message] = (await Promise.race([once(child, "message"), ended])) as [
     { url: string } | number | null,
   ];
-  if (typeof message !== "object" || message === null) throw new Error(`the edge server ended: ${log}`);
+  if (typeof message !== "object" || message === null) throw new Error(`the ${command} ended: ${log}`);
   return {
     url: message.url,
     child,
