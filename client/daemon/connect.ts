@@ -30,6 +30,12 @@ export interface Connections {
   close(): Promise<void>;
 }
 
+/** What batches teach about the rows of a model. */
+export interface BatchLessons {
+  readonly onTooManyRows?: (model: string, mostRows: number) => void;
+  readonly onMixedRows?: (model: string, why: string) => void;
+}
+
 /** @throws UsageError when an address is none or the keys of the cloud are missing */
 export function connectTargets(
   options: DaemonOptions,
@@ -37,6 +43,7 @@ export function connectTargets(
   functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   cap: SpendCap,
+  lessons: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edges = addresses.map(({ url }) =>
@@ -69,6 +76,7 @@ export function connectTargets(
       maxInFlight: kind === "edge" ? options.edgeCalls : options.serverlessCalls,
       assumedLatencyMs: assumedLatencyMs[kind],
       callTimeoutMs,
+      ...lessons,
     });
   });
   return {

@@ -49,7 +49,10 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const given = readProfile({ options, edges, functions });
   const record = openRecord(options.record);
   const cap = openSpendCap(options, functions, prices, log);
-  const connections = connectTargets(options, edges, functions, prices, cap);
+  const connections = connectTargets(options, edges, functions, prices, cap, {
+    onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
+    onMixedRows: (model, why) => rules.mixedRows(model, why),
+  });
   const { all: transports, targets } = connections;
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
