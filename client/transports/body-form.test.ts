@@ -75,11 +75,12 @@ it("sends binary data to a server that does not say, and asks it no more", async
 
 it("says clearly what JSON cannot state", async () => {
   const { transport } = await transportTo({ extensions: [] });
-  const half = { name: "x", datatype: "FP16" as const, shape: [1], data: new Uint8Array(2) };
-  const halves = encodeInferRequest({ parameters: {}, inputs: [half] }, { binary: true });
-  await expect(transport.call("m", halves, 5_000)).rejects.toMatchObject({
+  const data = Uint8Array.of(1, 0, 0, 0, 0xff);
+  const noText = { name: "x", datatype: "BYTES" as const, shape: [1], data };
+  const bytes = encodeInferRequest({ parameters: {}, inputs: [noText] }, { binary: true });
+  await expect(transport.call("m", bytes, 5_000)).rejects.toMatchObject({
     code: "request_rejected",
-    message: expect.stringMatching(/takes JSON alone: .*FP16/),
+    message: expect.stringMatching(/takes JSON alone: .*not UTF-8/),
   });
 });
 
