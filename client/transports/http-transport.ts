@@ -2,6 +2,8 @@
  * V2 over plain HTTP: our edge server, Triton, KServe, or a function that has a URL of its own (Function Compute's HTTP
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
@@ -20,6 +22,8 @@ import {
 } from "./reply-facts.ts";
 import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
+
+const gunzipAsync = promisify(gunzip);
 
 /** What a call costs by the time that it took; for servers that are billed. */
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
@@ -50,6 +54,15 @@ export interface HttpTransport extends Transport {
    */
   post(path: string, timeoutMs: number, body?: object, authorization?: string): Promise<HttpReply>;
 }
+
+/** Largest body after decompression. */
+const mostPlainBytes = 2 ** 30;
+const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
+  ["gzip", gunzipAsync],
+  ["x-gzip", gunzipAsync],
+  ["deflate", promisify(inflate)],
+  ["br", promisify(brotliDecompress) as typeof gunzipAsync],
+]);
 
 /** A reply as it came; secrets are taken out of one with a status other than 200. */
 interface RawReply extends HttpReply {
@@ -96,8 +109,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
           : { body: wire.body, headers: { ...wireHeaders(wire), ...proof, ...more } }),
       });
       const { statusCode: status, headers } = response;
-      const body = await response.body.arrayBuffer();
-      const bytes = new Uint8Array(body);
+      const bytes = await plainBody(await response.body.arrayBuffer(), headers, status);
       return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
     } catch (error) {
       throw faultOf(error as Error, origin, timeoutMs);
@@ -135,6 +147,28 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
 }
 
 /**
+ * The body without the compression that some proxies add unasked. Where a server redirects, it is a text that says so,
+ * because calls are not sent to another address than the one that was given.
+ */
+async function plainBody(
+  body: ArrayBuffer,
+  headers: ReplyHeaders,
+  status: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { location, "content-encoding": coding } = headers;
+  if (status >= 300 && status < 400 && typeof location === "string")
+    return new TextEncoder().encode(`redirected to ${location}; give that address where it is right`);
+  const plain =
+    typeof coding === "string" && body.byteLength > 0 ? decoders.get(coding.toLowerCase()) : undefined;
+  if (plain === undefined) return new Uint8Array(body);
+  try {
+    return new Uint8Array(await plain(body, { maxOutputLength: mostPlainBytes }));
+  } catch (error) {
+    throw new SpillwayError("target_fault", `the answer cannot be decompressed: ${(error as Error).message}`);
+  }
+}
+
+/**
  * The cost by the time that the platform bills, else by all the time that we waited: the time that a server measures
  * of its model leaves out the decoding of the call and the start of the instance.
  */
@@ -156,6 +190,7 @@ function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
 
 function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {
   const cause = { cause: error };
+  if (error instanceof SpillwayError) return error;
   if (error.name === "TimeoutError") {
     return new SpillwayError(
       "target_timeout",

@@ -28,8 +28,15 @@ export function addModelRoutes(
     return context.json(modelConfiguration(runner.model, metadataOf(runner)));
   });
   route(app, "GET", modelPaths(""), (context: Context) =>
-    context.json(metadataOf(requestedModel(models, context))),
+    context.json(withDefault(requestedModel(models, context))),
   );
+}
+
+/** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
+function withDefault(runner: ModelRunner): ModelMetadata {
+  const metadata = metadataOf(runner);
+  if (runner.model.config?.default !== true) return metadata;
+  return { ...metadata, parameters: { ...metadata.parameters, default: true } };
 }
 
 /** With what a client needs to measure the model: how many batches run at once, and inputs that suit it. */
