@@ -61,7 +61,7 @@ const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
   ["gzip", gunzipAsync],
   ["x-gzip", gunzipAsync],
   ["deflate", promisify(inflate)],
-  ["br", promisify(brotliDecompress) as typeof gunzipAsync],
+  ["br", promisify(brotliDecompress)],
 ]);
 
 /** A reply as it came; secrets are taken out of one with a status other than 200. */
