@@ -65,7 +65,6 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     seed: Math.floor(Math.random() * 2 ** 32),
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
-  const metrics = new QueueMetrics(spend);
   const statistics = new QueueStatistics();
   const rules = new BatchRules({
     models,
@@ -75,7 +74,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     call: edgeCall(connections.edges, options.callTimeout * 1_000),
     onProof: (proof) => metrics.proofEnded(proof),
   });
-  metrics.countModels(() => rules.all());
+  const metrics = new QueueMetrics(spend, () => rules.all());
 
   const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);

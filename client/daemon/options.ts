@@ -138,7 +138,7 @@ export const daemonOptions = z.strictObject({
     .min(16)
     .optional()
     .describe(
-      "bearer token for /admin/spend and /metrics (default: only programs on this machine may ask them)",
+      "bearer token for /admin, /metrics and to load models (default: only programs on this machine may)",
     ),
   callTimeout: positive(3_600)
     .default(10)

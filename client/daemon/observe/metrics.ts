@@ -63,9 +63,17 @@ export class QueueMetrics implements QueueObserver {
   });
   readonly #spend: () => SpendStatus;
 
-  /** @param spend what functions cost of late, measuring included */
-  constructor(spend: () => SpendStatus) {
+  /**
+   * @param spend what functions cost of late, measuring included
+   * @param rules what is known of each model in use
+   */
+  constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
     this.#spend = spend;
+    this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
+      const counts = { yes: 0, no: 0, unproved: 0 };
+      for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
+      for (const [joins, count] of Object.entries(counts)) gauge.set({ joins }, count);
+    });
     this.#gauge("waiting_requests", "Requests that wait to be sent", [], (gauge) => {
       gauge.set(this.#waiting().length);
     });
@@ -124,15 +132,6 @@ export class QueueMetrics implements QueueObserver {
   proofEnded({ result, tookMs }: ProofEnd): void {
     this.#proofs.inc({ result });
     this.#proofTime.inc(tookMs / 1_000);
-  }
-
-  /** @param rules what is known of each model in use */
-  countModels(rules: () => readonly ModelRule[]): void {
-    this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
-      const counts = { yes: 0, no: 0, unproved: 0 };
-      for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
-      for (const [joins, count] of Object.entries(counts)) gauge.set({ joins }, count);
-    });
   }
 
   /** The text of a scrape. */
