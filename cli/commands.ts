@@ -1,27 +1,15 @@
 /**
- * The commands and their options. The modules of a command are loaded when it is called, because every module makes the
- * cold start of a function longer.
+ * The commands: what each is called and does, and where its options and its work are. Both are loaded for the command
+ * that is called only, because every module makes the start of a program longer.
  */
 import type { z } from "zod";
-import { logOptions } from "../base/program/log.ts";
-import { daemonOptions } from "../client/daemon/options.ts";
-import { detectOptions } from "../tools/detect/options.ts";
-import { pricesOptions } from "../serverless/prices/prices-options.ts";
-import { profileOptions } from "../tools/profile/options.ts";
-import { replayOptions } from "../replay/command/replay-options.ts";
-import { demoOptions } from "../tools/demo/options.ts";
-import { edgeOptions } from "../edge/server/options.ts";
-import { downOptions, statusOptions, upOptions } from "../tools/fleet/options.ts";
-import { loadgenOptions } from "../tools/load/options.ts";
-import { functionOptions } from "../serverless/function/options.ts";
-import { functionHostOptions } from "../serverless/host/options.ts";
 
 export interface ListedCommand {
   readonly name: string;
   /** Earlier names, which still work and are not listed. */
   readonly aliases: readonly string[];
   readonly description: string;
-  readonly schema: z.ZodObject;
+  readonly schema: () => Promise<z.ZodObject>;
   /** @returns the exit status */
   readonly run: (options: object) => Promise<number>;
 }
@@ -30,81 +18,94 @@ export const commands: readonly ListedCommand[] = [
   command(
     "edge",
     "serve ONNX models over the Open Inference Protocol (V2)",
-    edgeOptions.extend(logOptions.shape),
+    async () => withLog((await import("../edge/server/options.ts")).edgeOptions),
     async (options) => (await import("./edge.ts")).runEdge(options),
   ),
   command(
     "vqueue",
     "the daemon: a V2 server that sends requests in batches to the edge and to functions",
-    daemonOptions.extend(logOptions.shape),
+    async () => withLog((await import("../client/daemon/options.ts")).daemonOptions),
     async (options) => (await import("./vqueue.ts")).runVqueue(options),
   ),
   command(
     "function-host",
     "a local function host that behaves as Function Compute does",
-    functionHostOptions.extend(logOptions.shape),
+    async () => withLog((await import("../serverless/host/options.ts")).functionHostOptions),
     async (options) => (await import("./function-host.ts")).runFunctionHost(options),
     ["functions"],
   ),
   command(
     "function",
     "the function itself: what the platform starts as its custom runtime",
-    functionOptions.extend(logOptions.shape),
+    async () => withLog((await import("../serverless/function/options.ts")).functionOptions),
     async (options) => (await import("../serverless/function/run-function.ts")).runFunction(options),
   ),
   command(
     "demo",
     "edge, functions and queue on this machine, a minute of requests, and a report",
-    demoOptions,
+    async () => (await import("../tools/demo/options.ts")).demoOptions,
     async (options) => (await import("./demo.ts")).runDemo(options),
   ),
   command(
     "up",
     "starts edge servers, functions and queues that a file lists, as processes",
-    upOptions,
+    async () => (await import("../tools/fleet/options.ts")).upOptions,
     async (options) => (await import("./fleet.ts")).runUp(options),
   ),
-  command("status", "lists what up has started", statusOptions, async (options) =>
-    (await import("./fleet.ts")).runStatus(options),
+  command(
+    "status",
+    "lists what up has started",
+    async () => (await import("../tools/fleet/options.ts")).statusOptions,
+    async (options) => (await import("./fleet.ts")).runStatus(options),
   ),
-  command("down", "stops what up has started, and nothing else", downOptions, async (options) =>
-    (await import("./fleet.ts")).runDown(options),
+  command(
+    "down",
+    "stops what up has started, and nothing else",
+    async () => (await import("../tools/fleet/options.ts")).downOptions,
+    async (options) => (await import("./fleet.ts")).runDown(options),
   ),
   command(
     "loadgen",
     "sends a load to any V2 server and tells how it was answered",
-    loadgenOptions,
+    async () => (await import("../tools/load/options.ts")).loadgenOptions,
     async (options) => (await import("./loadgen.ts")).runLoadgen(options),
   ),
   command(
     "profile",
     "measures a model on any V2 server by batch size, for the queue and for replays",
-    profileOptions,
+    async () => (await import("../tools/profile/options.ts")).profileOptions,
     async (options) => (await import("./profile.ts")).runProfile(options),
   ),
   command(
     "prices",
     "lists price sheets, or prices functions of given sizes by one of them",
-    pricesOptions,
+    async () => (await import("../serverless/prices/prices-options.ts")).pricesOptions,
     async (options) => (await import("./prices.ts")).runPrices(options),
   ),
   command(
     "replay",
     "replays a trace under any policy in virtual time, or checks and explains a queue's record",
-    replayOptions,
+    async () => (await import("../replay/command/replay-options.ts")).replayOptions,
     async (options) => (await import("./replay.ts")).runReplay(options),
   ),
-  command("detect", "finds the change points of a series", detectOptions, async (options) =>
-    (await import("./detect.ts")).runDetect(options),
+  command(
+    "detect",
+    "finds the change points of a series",
+    async () => (await import("../tools/detect/options.ts")).detectOptions,
+    async (options) => (await import("./detect.ts")).runDetect(options),
   ),
 ];
 
 function command<S extends z.ZodObject>(
   name: string,
   description: string,
-  schema: S,
+  schema: () => Promise<S>,
   run: (options: z.output<S>) => Promise<number>,
   aliases: readonly string[] = [],
 ): ListedCommand {
   return { name, aliases, description, schema, run: (options) => run(options as z.output<S>) };
+}
+
+async function withLog<S extends z.ZodRawShape>(schema: z.ZodObject<S>) {
+  return schema.extend((await import("../base/program/log-options.ts")).logOptions.shape);
 }

@@ -1,6 +1,7 @@
 /** The command `edge`: runs the edge server until a signal. */
 import { checkInstalled } from "../base/optional-package.ts";
-import { createLog, type LogOptions } from "../base/program/log.ts";
+import { createLog } from "../base/program/log.ts";
+import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
 import { throwUsage } from "../base/usage-error.ts";
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";

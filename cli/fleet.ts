@@ -1,7 +1,7 @@
 /** `spillway up`, `status` and `down`: start, list and stop a set of programs on this machine. */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { logOptions } from "../base/program/log.ts";
+import { logOptions } from "../base/program/log-options.ts";
 import { stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { daemonOptions } from "../client/daemon/options.ts";

@@ -1,5 +1,6 @@
 /** Wires the daemon: its V2 ingress on a port. */
-import { createLog, type LogOptions } from "../base/program/log.ts";
+import { createLog } from "../base/program/log.ts";
+import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";

@@ -44,8 +44,8 @@ function metricRows(scrape: string): Rows {
   return Array.from(found, ([, name, meaning = "", type = ""]) => [`\`${name}\``, type, meaning]);
 }
 
-function optionsOf({ name, description, schema }: (typeof commands)[number]): string {
-  const { options } = addOptions(new Command(name), schema);
+async function optionsOf({ name, description, schema }: (typeof commands)[number]): Promise<string> {
+  const { options } = addOptions(new Command(name), await schema());
   const rows = options
     .filter(({ hidden }) => !hidden)
     .map(({ flags, description }) => [`\`${flags}\``, description.replaceAll("|", "\\|")]);
@@ -102,4 +102,7 @@ writeFileSync(placeOf("model-config.schema.json"), `${JSON.stringify(schema, nul
 
 // Which commands there are is in the table of commands, so their headings are made as well.
 const [introduction] = readFileSync(placeOf("options.md"), "utf8").split("\n## ", 1);
-writeFileSync(placeOf("options.md"), `${introduction}\n${commands.map(optionsOf).join("\n")}`);
+writeFileSync(
+  placeOf("options.md"),
+  `${introduction}\n${(await Promise.all(commands.map(optionsOf))).join("\n")}`,
+);

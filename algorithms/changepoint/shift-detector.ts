@@ -141,10 +141,12 @@ export class ShiftDetector {
     for (const { age, starts } of this.#ages) {
       if (age >= count) break;
       const sum = this.#bounded.sum(age);
-      const after = { mean: sum / age, count: age };
-      const before = { mean: (this.#sum - sum) / (count - age), count: count - age };
-      if (Math.abs(after.mean - before.mean) < leastShift * this.#noise.unit(before.mean)) continue;
-      const evidence = logShiftEvidence(this.#noise, before, after, uncertainty);
+      const mean = sum / age;
+      const meanBefore = (this.#sum - sum) / (count - age);
+      // Mostly true, so nothing is made for the evidence before this.
+      if (Math.abs(mean - meanBefore) < leastShift * this.#noise.unit(meanBefore)) continue;
+      const before = { mean: meanBefore, count: count - age };
+      const evidence = logShiftEvidence(this.#noise, before, { mean, count: age }, uncertainty);
       odds += (starts / hazard) * Math.exp(evidence);
       if (evidence <= most) continue;
       most = evidence;

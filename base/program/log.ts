@@ -1,20 +1,7 @@
 /** The log of a program on stderr: JSON lines, or lines for people when stderr is a terminal. */
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
-import { z } from "zod";
-
-export const logOptions = z.strictObject({
-  logLevel: z
-    .enum(["debug", "info", "warn", "error", "silent"])
-    .default("info")
-    .describe("least severe message that is logged, to stderr"),
-  logFormat: z
-    .enum(["auto", "json", "pretty"])
-    .default("auto")
-    .describe("json, pretty, or auto: pretty where stderr is a terminal"),
-});
-
-export type LogOptions = z.output<typeof logOptions>;
+import type { LogOptions } from "./log-options.ts";
 
 /** A logger whose lines carry the program's name. It writes synchronously, so nothing is lost at exit. */
 export function createLog(name: string, options: LogOptions): Logger {

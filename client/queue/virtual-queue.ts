@@ -202,7 +202,9 @@ export class VirtualQueue<In, Out> {
         break;
       }
     }
-    for (const other of this.#undecided.splice(0)) this.#decide(other, nowMs);
+    for (let other = this.#undecided.shift(); other !== undefined; other = this.#undecided.shift()) {
+      this.#decide(other, nowMs);
+    }
   }
 
   #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { logOptions } from "../../base/program/log.ts";
+import { logOptions } from "../../base/program/log-options.ts";
 import { addOptions, readOptions } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { functionOptions } from "./options.ts";

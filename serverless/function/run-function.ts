@@ -1,5 +1,6 @@
 /** Runs a function: loads its models in this process and serves them on the platform's port. */
-import { createLog, type LogOptions } from "../../base/program/log.ts";
+import { createLog } from "../../base/program/log.ts";
+import type { LogOptions } from "../../base/program/log-options.ts";
 import { serve, untimed } from "../../base/program/serve.ts";
 import { throwUsage } from "../../base/usage-error.ts";
 import { inProcessRunner } from "../../edge/models/in-process-runner.ts";

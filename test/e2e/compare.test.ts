@@ -11,8 +11,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("replay --compare", () => {
   it.each([[["--compare", "all"]], [["--compare"]]])(
     "prints a table with one line for every policy (%j)",
-    (flags) => {
-      const { status, stdout, stderr } = replay(...flags);
+    async (flags) => {
+      const { status, stdout, stderr } = await replay(...flags);
       expect(stderr).toBe("");
       expect(status).toBe(0);
       const [table = "", limit] = stdout.split("\n\n");
@@ -35,35 +35,42 @@ describe("replay --compare", () => {
     },
   );
 
-  it("gives each policy, in the order asked for, what it comes to on its own", () => {
-    const { stdout } = replay("--compare", "serverless-only, fixed,serverless-only", "--json", "--seed", "7");
-    const alone = ["serverless-only", "fixed"].map((policy) => {
-      const own = replay("--policy", policy, "--limit", "--json", "--seed", "7");
-      return { policy, ...(JSON.parse(own.stdout) as object) };
-    });
+  it("gives each policy, in the order asked for, what it comes to on its own", async () => {
+    const { stdout } = await replay(
+      "--compare",
+      "serverless-only, fixed,serverless-only",
+      "--json",
+      "--seed",
+      "7",
+    );
+    const alone: object[] = [];
+    for (const policy of ["serverless-only", "fixed"]) {
+      const own = await replay("--policy", policy, "--limit", "--json", "--seed", "7");
+      alone.push({ policy, ...(JSON.parse(own.stdout) as object) });
+    }
     expect(JSON.parse(stdout)).toEqual(alone);
   });
 
-  it("with --tune names the parameters that were found, of those that have some", () => {
-    const { stdout, stderr } = replay("--compare", "triton,greedy", "--tune", "--json", "--scale", "4");
+  it("with --tune names the parameters that were found, of those that have some", async () => {
+    const { stdout, stderr } = await replay("--compare", "triton,greedy", "--tune", "--json", "--scale", "4");
     expect(stderr).toBe("");
     const [triton, greedy] = JSON.parse(stdout) as { inSloShare: number; parameters?: object }[];
     expect(Object.keys(triton?.parameters ?? {})).toEqual(["preferredPart", "queueDelayPart", "timeoutPart"]);
     expect(greedy).not.toHaveProperty("parameters");
-    const untuned = JSON.parse(replay("--policy", "triton", "--json", "--scale", "4").stdout) as {
+    const untuned = JSON.parse((await replay("--policy", "triton", "--json", "--scale", "4")).stdout) as {
       inSloShare: number;
     };
     expect(triton?.inSloShare).toBeGreaterThan(untuned.inSloShare);
-    const table = replay("--compare", "greedy,triton", "--tune").stdout.trimEnd().split("\n");
+    const table = (await replay("--compare", "greedy,triton", "--tune")).stdout.trimEnd().split("\n");
     // The limit comes last, after an empty line.
     expect(table.at(-3)).toMatch(
       /^triton with preferredPart [\d.]+, queueDelayPart [\d.]+, timeoutPart [\d.]+$/,
     );
   });
 
-  it("with --tune logs one policy's replay with what was found, and only that", () => {
+  it("with --tune logs one policy's replay with what was found, and only that", async () => {
     const log = join(folder, "tuned.ndjson");
-    const { stdout } = replay("--policy", "bentoml", "--tune", "--log", log);
+    const { stdout } = await replay("--policy", "bentoml", "--tune", "--log", log);
     expect(stdout).toMatch(/^tuned: maxLatencyPart [\d.]+, maxBatchPart [\d.]+$/m);
     const lines = readFileSync(log, "utf8").trimEnd().split("\n");
     const { inSlo } = JSON.parse(lines.at(-1) ?? "") as { inSlo: number };
@@ -84,8 +91,8 @@ describe("replay --compare", () => {
       "--tune with --policy spillway, which has no parameters; allowed: fixed",
     ],
     [["--from", "1000000"], "has no request from 1000000 s"],
-  ])("ends with status 2 and one clear line for %j", (flags, message) => {
-    const { status, stdout, stderr } = replay(...flags);
+  ])("ends with status 2 and one clear line for %j", async (flags, message) => {
+    const { status, stdout, stderr } = await replay(...flags);
     expect(status).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toContain(message);

@@ -79,11 +79,14 @@ it("loses no request when a replica and then the whole edge are killed, and leav
   expect(existsSync(logPath)).toBe(false);
 }, 120_000);
 
-it.each(["SIGINT", "SIGTERM"] as const)(
-  "answers what is under way after %s, stops its programs, and says that it was cut short",
-  async (signal) => {
+it.each([
+  ["SIGINT", "act 1 of 4"],
+  ["SIGTERM", "act 2 of 4"],
+] as const)(
+  "answers what is under way after %s in %s, stops its programs, and says that it was cut short",
+  async (signal, act) => {
     const demo = startDemo("--seconds", "12");
-    await eventually(() => expect(demo.log()).toContain("act 2 of 4"));
+    await eventually(() => expect(demo.log()).toContain(act));
     demo.child.kill(signal);
     const { status, stdout } = await demo.ended;
     expect(stdout).toMatch(/requests +\d+ of \d+: cut short/);

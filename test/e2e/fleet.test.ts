@@ -206,31 +206,6 @@ it("gives up on a program that is not ready in time", async () => {
   expect(stderr).toMatch(/edge is not ready after 6 s; its log is /);
 });
 
-it.each([
-  ["programs: []", /fleet\.yaml: programs: /],
-  ["program: []", /fleet\.yaml: /],
-  ["programs: [{ command: edje }]", /fleet\.yaml: programs\.0\.command: .*"edge"/],
-  [
-    "programs: [{ command: edge, options: { prot: 1 } }]",
-    /programs\.0\.options: unknown option "prot"; did you mean "port"/,
-  ],
-  [
-    "programs: [{ command: edge, options: { port: 99999 } }]",
-    /programs\.0\.options\.port is 99999; allowed: an integer, 0 to 65535/,
-  ],
-  [
-    "programs: [{ command: edge, options: { port: 0 } }]",
-    /programs\.0\.options\.port is 0; allowed: 1 to 65535/,
-  ],
-  ["programs: [{ command: edge }, { command: edge }]", /programs\.1: the name "edge" is taken/],
-  ["programs: [", /fleet\.yaml: .*line 1/],
-])("names the file and the place of what is wrong in %j", async (text, message) => {
-  const { status, stderr } = await new Fleet(text).up();
-  expect(status).toBe(2);
-  expect(stderr).toMatch(message);
-  expect(stderr).not.toMatch(/\n {4}at /);
-});
-
 it("says that a state is not one of its own, and that there is no fleet file", async () => {
   const fleet = new Fleet("programs: [{ command: edge }]");
   mkdirSync(join(fleet.folder, ".spillway"));

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { executable } from "../support/built.ts";
+import { runInProcess } from "../support/command-line.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-loadgen-"));
 const children: ChildProcess[] = [];
@@ -31,7 +32,7 @@ interface Ended {
 }
 
 function loadgen(...flags: string[]): Promise<Ended> {
-  return run("loadgen", ...flags);
+  return runInProcess("loadgen", ...flags);
 }
 
 async function run(...flags: string[]): Promise<Ended> {
@@ -44,8 +45,21 @@ async function run(...flags: string[]): Promise<Ended> {
 }
 
 beforeAll(async () => {
-  edge = await listening(start("edge", "--port", "0", "--threads", "1"));
-  queue = await listening(start("vqueue", "--port", "0", "--edge", edge, "--no-serverless"));
+  edge = await listening(start("edge", "--port", "0", "--threads", "1", "--load", "ocr-cls,ocr-det"));
+  queue = await listening(
+    start(
+      "vqueue",
+      "--port",
+      "0",
+      "--edge",
+      edge,
+      "--no-serverless",
+      "--models",
+      "ocr-cls",
+      "--calibrate",
+      "2",
+    ),
+  );
 });
 
 afterAll(() => {
@@ -132,7 +146,7 @@ it.each([
   [["--rate", "1", "--histogram", "/no/such/h"], /--histogram: \/no\/such\/h: no such folder/],
 ])("ends with status 2 and one clear line for %j", async (flags, message) => {
   const where = /url is missing/.test(message.source) ? [] : ["--url", edge];
-  const { status, stderr } = await loadgen(...where, ...asked, ...flags);
+  const { status, stderr } = await runInProcess("loadgen", ...where, ...asked, ...flags);
   expect(status).toBe(2);
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/\n {4}at /);

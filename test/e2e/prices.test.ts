@@ -1,10 +1,9 @@
 /** The price list as a user runs it. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { executable } from "../support/built.ts";
+import { type Ended, runInProcess } from "../support/command-line.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-prices-"));
 const sheet = "alibaba-fc-cn-2026";
@@ -12,12 +11,12 @@ const shipped = readdirSync(new URL("../../serverless/prices", import.meta.url))
   file.endsWith(".json"),
 );
 
-function prices(...flags: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [executable, "prices", ...flags], { encoding: "utf8" });
+function prices(...flags: string[]): Promise<Ended> {
+  return runInProcess("prices", ...flags);
 }
 
-it("lists every sheet that comes with the program, with its currency, date, prices and source", () => {
-  const { status, stdout } = prices();
+it("lists every sheet that comes with the program, with its currency, date, prices and source", async () => {
+  const { status, stdout } = await prices();
   expect(status).toBe(0);
   expect(stdout).toMatch(/^sheet +currency +valid from +vCPU-s +GB-s +call\n/);
   expect(stdout).toMatch(/\nalibaba-fc-cn-2026 +CNY +2025-12-13 +0\.00011 +0\.0000165 +0\.000000825\n/);
@@ -27,7 +26,7 @@ it("lists every sheet that comes with the program, with its currency, date, pric
   expect(stdout.match(/^ {4}A.*price/gm)).toHaveLength(shipped.length);
 });
 
-it("prices a load over hours by a user's own sheet, as JSON, and warns of prices that are out of date", () => {
+it("prices a load over hours by a user's own sheet, as JSON, and warns of prices that are out of date", async () => {
   const path = join(folder, "mine.json");
   const mine = {
     name: "mine",
@@ -42,7 +41,14 @@ it("prices a load over hours by a user's own sheet, as JSON, and warns of prices
   };
   writeFileSync(path, JSON.stringify(mine));
   const load = ["--duration", "0.12", "--batch", "4", "--rate", "40", "--hours", "1"];
-  const { status, stdout, stderr } = prices("--sheet", path, "--functions", "f=1x2048", ...load, "--json");
+  const { status, stdout, stderr } = await prices(
+    "--sheet",
+    path,
+    "--functions",
+    "f=1x2048",
+    ...load,
+    "--json",
+  );
   expect(status).toBe(0);
   expect(stderr).toBe("spillway: price sheet mine was valid until 2020-12-31; prices may have changed\n");
   expect(JSON.parse(stdout)).toEqual({
@@ -65,10 +71,10 @@ it("prices a load over hours by a user's own sheet, as JSON, and warns of prices
   });
 });
 
-it("reports each problem of a file on a line of its own, with status 2", () => {
+it("reports each problem of a file on a line of its own, with status 2", async () => {
   const path = join(folder, "wrong.json");
   writeFileSync(path, JSON.stringify({ kind: "gb-second", perGbS: -1 }));
-  const { status, stderr } = prices("--sheet", path);
+  const { status, stderr } = await prices("--sheet", path);
   expect(status).toBe(2);
   expect(stderr).toContain(`wrong.json: perGbS is -1; allowed: a number of at least 0\n`);
 });

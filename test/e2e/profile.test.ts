@@ -8,6 +8,7 @@ import { afterEach, expect, it } from "vitest";
 import { parseProfile } from "../../client/policies/profile.ts";
 import { type EdgeSpec, parseScenario } from "../../replay/world/scenario.ts";
 import { executable } from "../support/built.ts";
+import { runInProcess } from "../support/command-line.ts";
 import { timedServer, type TimedServer } from "../support/timed-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-profile-"));
@@ -123,7 +124,7 @@ it.each([
   [["--scenario", join(folder, "x.json")], /--scenario needs a function/],
   [["--scenario", join(folder, "x.json"), "--prices", "cheap"], /no price sheet "cheap"/],
 ])("ends with status 2 and one clear line for %j", async (flags, message) => {
-  const { status, stderr } = await run("profile", "--url", await server(true), ...quick, ...flags);
+  const { status, stderr } = await runInProcess("profile", "--url", await server(true), ...quick, ...flags);
   expect(status).toBe(2);
   expect(stderr).toMatch(message);
   expect(existsSync(join(folder, "x.json"))).toBe(false);

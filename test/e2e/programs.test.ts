@@ -59,67 +59,7 @@ function pidsIn(log: string): number[] {
   return [...log.matchAll(/"pid":([0-9]+)/g)].map(([, pid]) => Number(pid));
 }
 
-describe("the command line", () => {
-  it("lists every command, and every option with its unit and default", async () => {
-    const { status, stdout } = await run("--help");
-    expect(status).toBe(0);
-    for (const command of ["edge", "vqueue", "function-host", "function", "demo"])
-      expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
-    const help = await run("vqueue", "--help");
-    const text = help.stdout.replaceAll(/\s+/g, " ");
-    expect(text).toContain("--slo <number>");
-    expect(text).toContain("in seconds (above 0, to 86400; default: 1; env: SPILLWAY_SLO)");
-    expect(text).toContain("--policy <string>");
-    expect(text).toMatch(/--no-serverless [^(]*to the edge alone \(env: SPILLWAY_SERVERLESS=false\)/);
-  });
-
-  it.each([
-    [["vqueue", "--slo", "-1"], /--slo is -1/],
-    [["vqueue", "--slo", "soon"], /--slo is "soon"; allowed: a number, above 0, to 86400/],
-    [["vqueue", "--edge", "near"], /--edge is "near"; allowed: a URL/],
-    [["detect"], /--series is missing: CSV file/],
-    [["detect", "--series", "/no/such/file"], /^spillway: \/no\/such\/file: no such file$/m],
-    [["detect", "--series", "/tmp"], /\/tmp: is a folder, not a file/],
-    [["detect", "--log-level", "info"], /unknown option '--log-level'/],
-    [["edge", "--host", "999.1.1.1"], /cannot listen on host 999\.1\.1\.1/],
-    [["edge", "--prot", "1"], /Did you mean --port/],
-    [["edje"], /unknown command 'edje'/],
-    [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
-    [["function", "--models", process.execPath], /node: not a folder/],
-    [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
-    [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
-    [["vqueue", "--record", "/no/such/folder/r"], /\/no\/such\/folder\/r: no such folder/],
-    [["vqueue", "--config", "/no/such/file"], /\/no\/such\/file: no such file/],
-    [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --policy fixed only/],
-    [
-      ["vqueue", "--plan", "fixed", "--profile", "p"],
-      /--profile is "p"; it is allowed with --policy spillway/,
-    ],
-    [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
-    [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
-    [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
-    [["functions", "--vcpu", "1"], /unknown option '--vcpu'/],
-  ])("ends with status 2 and one clear line for %j", async (flags, message) => {
-    const { status, stderr } = await run(...flags);
-    expect(status).toBe(2);
-    expect(stderr).toMatch(message);
-    expect(stderr).not.toMatch(/\n {4}at /);
-  });
-
-  it("refuses a pipeline among a function's models, by its file", async () => {
-    const pipeline = join(folder, "pipelines", "page");
-    mkdirSync(pipeline, { recursive: true });
-    const inputs = "{ x: { datatype: FP32, shape: [-1, 1] } }";
-    const stages = "[{ name: a, model: b, inputs: { x: x } }]";
-    writeFileSync(
-      join(pipeline, "config.yaml"),
-      `pipeline: { inputs: ${inputs}, stages: ${stages}, outputs: { y: a.y } }\n`,
-    );
-    const { status, stderr } = await run("function", "--models", join(folder, "pipelines"));
-    expect(status).toBe(2);
-    expect(stderr).toContain("page/config.yaml: a pipeline; allowed in a function: single models");
-  });
-
+describe("the programs", () => {
   it("says which port is busy, and leaves nothing running", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -153,18 +93,6 @@ describe("the command line", () => {
     ]);
     edge.child.kill("SIGTERM");
     expect((await edge.ended).status).toBe(0);
-  });
-
-  it("knows commands and options by earlier names that no help lists", async () => {
-    const { stdout } = await run("--help");
-    expect(stdout).not.toMatch(/^  functions /m);
-    const [host, earlier, queue] = await Promise.all([
-      run("function-host", "--help"),
-      run("functions", "--help"),
-      run("vqueue", "--help"),
-    ]);
-    expect(earlier.stdout).toBe(host.stdout.replace("spillway function-host", "spillway functions"));
-    expect(queue.stdout).not.toContain("--plan");
   });
 
   it("takes options from a file, refuses unknown ones, and lets a flag win", async () => {
@@ -249,7 +177,8 @@ describe("edge, functions and queue together", () => {
     const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
     const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
     const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
-    const queue = start("vqueue", "--port", "0", ...targets, ...files, "--slo", "5");
+    const settings = ["--slo", "5", "--calibrate", "6"];
+    const queue = start("vqueue", "--port", "0", ...targets, ...files, ...settings);
     const url = await listening(queue.child);
     const ask = async (): Promise<unknown> => {
       const reply = await fetch(`${url}/v2/models/ocr-rec/infer`, { method: "POST", body: body() });

@@ -1,9 +1,8 @@
-/** A small trace in a small world, replayed by the program as a user runs it. */
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+/** A small trace in a small world, replayed by the command as a user gives it. */
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { executable } from "./built.ts";
+import { type Ended, runInProcess } from "./command-line.ts";
 
 const link = { rttMs: 2, uplinkMbps: 100 };
 const size = { name: "small", memoryMib: 1_024, maxBatch: 4, serviceMs: { "1": [40, 50], "4": [90, 120] } };
@@ -34,7 +33,9 @@ export interface SmallReplay {
   /** For files of the test, too. */
   readonly folder: string;
   readonly scenarioPath: string;
-  run(...flags: string[]): SpawnSyncReturns<string>;
+  /** The flags that name trace and scenario. */
+  readonly files: readonly string[];
+  run(...flags: string[]): Promise<Ended>;
 }
 
 /** @param change fields of the scenario that are other than the small world's */
@@ -48,7 +49,7 @@ export function smallReplay(change: object = {}): SmallReplay {
   return {
     folder,
     scenarioPath,
-    run: (...flags) =>
-      spawnSync(process.execPath, [executable, "replay", ...files, ...flags], { encoding: "utf8" }),
+    files,
+    run: (...flags) => runInProcess("replay", ...files, ...flags),
   };
 }

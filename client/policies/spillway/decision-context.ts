@@ -32,7 +32,7 @@ export function contextOf(
  * True when a target is unhealthy for a cause of its own, so that functions of other sizes may be healthy.
  * All functions have one provider: when one is throttled or the money for it is spent, all are affected.
  */
-export function isAloneUnwell(health: TargetHealth): boolean {
+export function hasOwnFault(health: TargetHealth): boolean {
   return health.kind !== "healthy" && (health.kind === "excluded" || !health.isShared);
 }
 

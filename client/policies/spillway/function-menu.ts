@@ -3,7 +3,7 @@ import type { LearnedFunctions } from "../../targets/learned-functions.ts";
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
-import { isAloneUnwell } from "./decision-context.ts";
+import { hasOwnFault } from "./decision-context.ts";
 import { FunctionModel } from "./function-model.ts";
 
 export interface FunctionMenuOptions {
@@ -21,7 +21,7 @@ export interface FunctionMenuOptions {
 export class FunctionMenu {
   readonly sizes: readonly FunctionModel[];
   /** The sizes that may be called: without sizes that are unhealthy on their own, while others remain. */
-  #well: readonly FunctionModel[];
+  #usable: readonly FunctionModel[];
   readonly #functions: LearnedFunctions;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
@@ -34,24 +34,24 @@ export class FunctionMenu {
       const { link } = functions;
       return [new FunctionModel({ target, profile, link, instances, sloMs, quantile, lateShare })];
     });
-    this.#well = this.sizes;
+    this.#usable = this.sizes;
   }
 
   /** Update which sizes are healthy. When none is, the size whose pause ends first is used. */
   refreshHealth({ nowMs, targets }: QueueView): void {
-    this.#well = this.sizes;
+    this.#usable = this.sizes;
     for (const { target } of this.sizes) {
-      if (!isAloneUnwell((targets[target] as TargetView).health(nowMs))) continue;
-      this.#well = this.#wellOf(targets, nowMs);
+      if (!hasOwnFault((targets[target] as TargetView).health(nowMs))) continue;
+      this.#usable = this.#usableOf(targets, nowMs);
       return;
     }
   }
 
-  #wellOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {
+  #usableOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {
     const healthOf = ({ target }: FunctionModel): TargetHealth =>
       (targets[target] as TargetView).health(nowMs);
-    const well = this.sizes.filter((size) => !isAloneUnwell(healthOf(size)));
-    if (well.length > 0) return well;
+    const usable = this.sizes.filter((size) => !hasOwnFault(healthOf(size)));
+    if (usable.length > 0) return usable;
     const backAtMs = (size: FunctionModel): number => {
       const health = healthOf(size);
       return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
@@ -62,11 +62,11 @@ export class FunctionMenu {
 
   /** An unhealthy size that can be probed while others take its calls; mostly there is none. */
   toProbe({ nowMs, targets }: QueueView): FunctionModel | undefined {
-    if (this.#well.length === this.sizes.length) return undefined;
+    if (this.#usable.length === this.sizes.length) return undefined;
     return this.sizes.find((size) => {
       const target = targets[size.target] as TargetView;
       const isReady = readyAtMs(target.health(nowMs)) <= nowMs && target.inFlight === 0;
-      return isReady && !this.#well.includes(size);
+      return isReady && !this.#usable.includes(size);
     });
   }
 
@@ -101,7 +101,7 @@ export class FunctionMenu {
     };
     if (isInTime(preferred)) return preferred;
     let cheapest: FunctionModel | undefined;
-    for (const size of this.#well) {
+    for (const size of this.#usable) {
       if (!isInTime(size)) continue;
       if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
     }
@@ -111,7 +111,7 @@ export class FunctionMenu {
   /** The shortest time in which any size answers a call of that many rows. */
   shortestMs(rows: number): number {
     let shortestMs = Infinity;
-    for (const size of this.#well) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
+    for (const size of this.#usable) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
     return shortestMs;
   }
 
@@ -147,7 +147,7 @@ export class FunctionMenu {
     let leastCost = Infinity;
     for (const index of preference) {
       const size = this.sizes[index] as FunctionModel;
-      if (!this.#well.includes(size)) continue;
+      if (!this.#usable.includes(size)) continue;
       if (size.isReady(nowMs)) return size;
       const cost = size.coldRowCost;
       if (cost >= leastCost) continue;
@@ -164,7 +164,7 @@ export class FunctionMenu {
    */
   rescueMs(rows: number, startAtMs: number | undefined): number {
     let leastMs = Infinity;
-    for (const size of this.#well) {
+    for (const size of this.#usable) {
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
       leastMs = Math.min(leastMs, 2 * size.latencyMs(rows) + startMs);
     }
@@ -173,8 +173,8 @@ export class FunctionMenu {
 
   /** The size that answers a call of one row soonest; undefined when the menu is empty. */
   fastest(): FunctionModel | undefined {
-    let fastest = this.#well[0];
-    for (const size of this.#well) {
+    let fastest = this.#usable[0];
+    for (const size of this.#usable) {
       if (size.latencyMs(1) < (fastest as FunctionModel).latencyMs(1)) fastest = size;
     }
     return fastest;
