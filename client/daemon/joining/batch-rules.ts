@@ -77,21 +77,15 @@ export class BatchRules {
 
   /** What is known of the model as such; one that is not known yet may not be joined. */
   of(model: string): ModelRule {
-    const { stated, mixed, taught } = this.#known(model);
+    const { stated } = this.#known(model);
     const declared = this.#options.declared?.get(model);
-    const against = mixed ?? (declared === undefined ? this.#proofs.whyNot(model) : undefined);
-    const said = declared ?? stated?.joins;
-    const bound = taught.untilMs > this.#options.nowMs() ? taught.mostRows : Infinity;
-    const mostRows = Math.min(stated?.mostRows ?? Infinity, bound);
-    const whyDeclared = `--join-rows says ${String(declared)}`;
+    const { against, ...rule } = this.#verdict(model);
+    const said = declared === undefined ? stated?.why : `--join-rows says ${declared}`;
     return {
       model,
-      joins: against === undefined && said === true && mostRows > 1,
-      mostRows,
-      isKnown: against !== undefined || said !== undefined,
+      ...rule,
       fixedRows: stated?.fixedRows,
-      why:
-        against ?? (declared === undefined ? (stated?.why ?? "no server has described it yet") : whyDeclared),
+      why: against ?? said ?? "no server has described it yet",
       ...this.#proofs.countsOf(model),
     };
   }
@@ -106,7 +100,7 @@ export class BatchRules {
     const known = this.#known(model);
     if (this.#options.nowMs() - known.askedAtMs >= freshForMs) void this.learn(model);
     const rows = commonRows(request);
-    const { joins, isKnown, mostRows } = this.of(model);
+    const { joins, isKnown, mostRows } = this.#verdict(model);
     if (rows === undefined || mostRows <= 1) return { joins: false, mostRows: 1, rows };
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
       return { joins: true, mostRows, rows };
@@ -116,7 +110,7 @@ export class BatchRules {
   /** A request was answered that shared its batch with no other. */
   answeredAlone(model: string, request: InferRequest, answer: InferResponse): void {
     const { unsure } = this.#known(model);
-    if (unsure.length === 0 || this.of(model).isKnown || commonRows(request) === undefined) return;
+    if (unsure.length === 0 || this.#verdict(model).isKnown || commonRows(request) === undefined) return;
     this.#proofs.answered(model, stackKey(request), { request, answer }, unsure);
   }
 
@@ -148,6 +142,18 @@ export class BatchRules {
       )
       .finally(() => (known.asking = undefined));
     return known.asking;
+  }
+
+  /** What the user says, else what the edges say, unless batches or proofs speak against it. */
+  #verdict(model: string): BatchRule & Pick<ModelRule, "isKnown"> & { readonly against: string | undefined } {
+    const { stated, mixed, taught } = this.#known(model);
+    const declared = this.#options.declared?.get(model);
+    const against = mixed ?? (declared === undefined ? this.#proofs.whyNot(model) : undefined);
+    const said = declared ?? stated?.joins;
+    const bound = taught.untilMs > this.#options.nowMs() ? taught.mostRows : Infinity;
+    const mostRows = Math.min(stated?.mostRows ?? Infinity, bound);
+    const isKnown = against !== undefined || said !== undefined;
+    return { joins: against === undefined && said === true && mostRows > 1, mostRows, isKnown, against };
   }
 
   async #ask(model: string, known: KnownModel): Promise<void> {
@@ -194,10 +200,9 @@ export class BatchRules {
     const { joins, isKnown, why, fixedRows } = this.of(model);
     if (joins) return;
     const facts = { model, why, ...(fixedRows !== undefined && { fixedRows }) };
-    this.#options.log.info(
-      facts,
-      isKnown ? "every request of the model is sent alone" : "joined once that is proved",
-    );
+    if (isKnown) this.#options.log.info(facts, "every request of the model is sent alone");
+    else if (known.stated !== undefined) this.#options.log.info(facts, "joined once that is proved");
+    else this.#options.log.warn(facts, "sent alone; --join-rows says that requests may be joined");
   }
 
   #proofEnded(model: string, proof: ProofEnd): void {
