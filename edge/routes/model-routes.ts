@@ -32,13 +32,6 @@ export function addModelRoutes(
   );
 }
 
-/** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
-function withDefault(runner: ModelRunner): ModelMetadata {
-  const metadata = metadataOf(runner);
-  if (runner.model.config?.default !== true) return metadata;
-  return { ...metadata, parameters: { ...metadata.parameters, default: true } };
-}
-
 /** With what a client needs to measure the model: how many batches run at once, and inputs that suit it. */
 function metadataOf({ model, metadata, replicas }: ModelRunner): ModelMetadata {
   if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
@@ -79,4 +72,11 @@ function modelConfiguration({ name, config }: ModelFile, metadata: ModelMetadata
       Object.entries(parameters).map(([key, value]) => [key, { string_value: String(value) }]),
     ),
   };
+}
+
+/** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
+function withDefault(runner: ModelRunner): ModelMetadata {
+  const metadata = metadataOf(runner);
+  if (runner.model.config?.default !== true) return metadata;
+  return { ...metadata, parameters: { ...metadata.parameters, default: true } };
 }

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { conformance } from "./conformance.ts";
 import { conformanceRepository } from "./conformance-models.ts";
-import { type RunningProgram, startEdge } from "./running-program.ts";
+import { type RunningEdge, startEdge } from "./running-edge.ts";
 
-let edge: RunningProgram;
+let edge: RunningEdge;
 beforeAll(async () => {
   edge = await startEdge("--models", conformanceRepository());
 });

@@ -2,13 +2,22 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { conformance } from "./conformance.ts";
 import { conformanceRepository } from "./conformance-models.ts";
-import { type RunningProgram, startEdge, startQueue } from "./running-program.ts";
+import { type RunningEdge, startEdge } from "./running-edge.ts";
+import { type RunningProgram, startProgram } from "./running-program.ts";
 
-let edge: RunningProgram;
+let edge: RunningEdge;
 let queue: RunningProgram;
 beforeAll(async () => {
   edge = await startEdge("--models", conformanceRepository());
-  queue = await startQueue("--edge", edge.url, "--no-serverless", "--calibrate", "0", "--slo", "10");
+  queue = await startProgram("vqueue", [
+    "--edge",
+    edge.url,
+    "--no-serverless",
+    "--calibrate",
+    "0",
+    "--slo",
+    "10",
+  ]);
 });
 afterAll(async () => {
   await queue.stop();

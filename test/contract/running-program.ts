@@ -1,4 +1,4 @@
-/** An edge server or a queue as a process on a free port. */
+/** A server of ours as a process on a free port. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { executable } from "../support/built.ts";
@@ -13,16 +13,7 @@ export interface RunningProgram {
 }
 
 /** Resolves when it is ready; rejects with its log when it ends before. */
-export function startEdge(...flags: string[]): Promise<RunningProgram> {
-  return started("edge", flags);
-}
-
-/** Likewise a queue. */
-export function startQueue(...flags: string[]): Promise<RunningProgram> {
-  return started("vqueue", flags);
-}
-
-async function started(command: string, flags: readonly string[]): Promise<RunningProgram> {
+export async function startProgram(command: string, flags: readonly string[]): Promise<RunningProgram> {
   const child = spawn(process.execPath, [executable, command, "--port", "0", ...flags], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { conformanceRepository } from "./conformance-models.ts";
-import { startEdge } from "./running-program.ts";
+import { startEdge } from "./running-edge.ts";
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("triton_client.py", import.meta.url));

@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import { identityModel, putModel } from "../contract/conformance-models.ts";
-import { type RunningProgram, startEdge } from "../contract/running-program.ts";
+import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
 import { caller } from "../contract/v2-caller.ts";
 
 const token = "only-for-this-test";
 const headers = { authorization: `Bearer ${token}` };
 const row = { inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [2, 2], data: [1, 2, 3, 4] }] };
-let edge: RunningProgram;
+let edge: RunningEdge;
 const call = caller(() => edge.url);
 
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/built.ts";
 import { identityModel, putModel, simpleModel } from "../contract/conformance-models.ts";
-import { type RunningProgram, startEdge } from "../contract/running-program.ts";
+import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
 import { type Answer, caller } from "../contract/v2-caller.ts";
 import { tinyZip } from "../support/tiny-zip.ts";
 
@@ -24,7 +24,7 @@ putModel(
   'base: id\nenv: [{WHICH: "a"}, {WHICH: "b"}]\nreplicas: 2\ncpuAffinity: "0"\n',
 );
 
-let edge: RunningProgram;
+let edge: RunningEdge;
 const call = caller(() => edge.url);
 const row = { inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [1, 2], data: [1, 2] }] };
 const load = (name: string, parameters: object = {}): Promise<Answer> =>

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { processMemoryBytes } from "../../edge/observe/metrics.ts";
 import { identityModel, putModel } from "../contract/conformance-models.ts";
-import { startEdge } from "../contract/running-program.ts";
+import { startEdge } from "../contract/running-edge.ts";
 import { caller } from "../contract/v2-caller.ts";
 import { tinyZip } from "../support/tiny-zip.ts";
 
