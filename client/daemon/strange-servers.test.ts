@@ -114,6 +114,7 @@ it.each<[string, StrangeAnswer]>([
 it.each<[string, Partial<Record<What, StrangeAnswer>>]>([
   ["metadata without shapes", { model: { body: JSON.stringify({ name: "m", inputs: [{ name: "x" }] }) } }],
   ["metadata without inputs", { model: { body: '{"name":"m","inputs":[]}' } }],
+  ["metadata in HTML", { model: { body: "<html>" } }],
   ["metadata that is a list", { model: { body: "[1]" } }],
   [
     "metadata of an endless input",

@@ -4,6 +4,7 @@
  */
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
+import { Semaphore } from "../../../base/semaphore.ts";
 import { calibrate } from "./calibrate.ts";
 import {
   type DescribedModel,
@@ -27,6 +28,8 @@ import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 /** A batch of 1 and of 16 rows on one core, in milliseconds. */
 const assumedMs = { 1: 50, 16: 650 };
 const assumedRequestBytes = 100_000;
+/** Models that the edges are asked about at once. */
+const askedAtOnce = 8;
 
 export interface ProfileSource {
   readonly options: DaemonOptions;
@@ -166,12 +169,25 @@ export async function learnModels({
     const listed = await models.list();
     const names = options.models?.split(",").map((name) => name.trim()) ?? listed ?? [];
     if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
-    for (const name of names) {
-      const reply = await models.describe(name);
+    const few = new Semaphore(askedAtOnce);
+    const described = await Promise.all(
+      names.map((name) =>
+        few.run(async () => {
+          try {
+            const reply = await models.describe(name);
+            if (reply.status === 200) await rules.learn(name);
+            return reply;
+          } catch (error) {
+            log.warn({ model: name, why: (error as Error).message }, "not measured: it is not described");
+            return undefined;
+          }
+        }),
+      ),
+    );
+    for (const [index, reply] of described.entries()) {
       // A server may also list models that it has not loaded.
-      if (reply.status === 404 && options.models === undefined) continue;
-      replies.set(name, reply);
-      await rules.learn(name);
+      if (reply !== undefined && (reply.status !== 404 || options.models !== undefined))
+        replies.set(names[index] as string, reply);
     }
   } catch (error) {
     log.warn(
