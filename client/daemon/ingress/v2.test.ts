@@ -186,7 +186,7 @@ it("says 503, why and when to come back when functions may cost no more, and tel
   });
 });
 
-it.each(["/admin/spend", "/metrics"])(
+it.each(["/admin/spend", "/admin/models", "/metrics"])(
   "tells %s to programs on this machine alone, or to holders of a token",
   async (path) => {
     const daemon = daemonOver(testDirectory().directory);
@@ -202,6 +202,17 @@ it.each(["/admin/spend", "/metrics"])(
     expect(await statusOf(token, { authorization: `Bearer ${token}` })).toBe(200);
   },
 );
+
+it("lets programs on this machine alone, or holders of a token, load models at the edges", async () => {
+  const daemon = daemonOver(testDirectory().directory);
+  const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+    const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+    return (await app.request("/v2/repository/models/m/load", { method: "POST", headers })).status;
+  };
+  expect(await statusOf()).toBe(200);
+  expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+  expect(await statusOf("0123456789abcdef")).toBe(401);
+});
 
 it("passes on what the model server says of bad input", async () => {
   const { app, clock, queue, sent } = await testDaemon();

@@ -44,6 +44,7 @@ function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
   const proofs: ProofEnd[] = [];
   const warnings: object[] = [];
   const calls: { edge: number; rows: number }[] = [];
+  const byFunction = { metadata: undefined as unknown };
   const failing: { error: Error | undefined } = { error: undefined };
   const reply = (json: unknown): HttpReply | undefined =>
     json === undefined ? undefined : { status: 200, body: new TextEncoder().encode(JSON.stringify(json)) };
@@ -51,7 +52,12 @@ function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
     models: {
       eachOf: (_, below) =>
         Promise.resolve(edges.map((edge) => reply(below === "/config" ? edge.config : edge.metadata))),
-      describe: () => Promise.reject(new SpillwayError("target_unreachable")),
+      describe: () => {
+        const known = reply(byFunction.metadata);
+        return known === undefined
+          ? Promise.reject(new SpillwayError("target_unreachable"))
+          : Promise.resolve(known);
+      },
     },
     declared: new Map([
       ["joined", true],
@@ -74,7 +80,7 @@ function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
     }
   };
   const joins = (request: InferRequest): boolean => rules.ruleFor("m", request).joins;
-  return { rules, edges, now, proofs, warnings, calls, failing, answer, joins };
+  return { rules, edges, now, proofs, warnings, calls, failing, byFunction, answer, joins };
 }
 
 const [a, b] = [requestOf([1, 2]), requestOf([3, 5], [4, 4])];
@@ -115,6 +121,18 @@ it("never joins a request whose inputs have no rows in common", async () => {
   expect(rules.ruleFor("m", { ...a, inputs: [tensorFromNumbers("x", "FP32", [0, 2], [])] }).joins).toBe(
     false,
   );
+});
+
+it("follows a function's metadata while no edge has answered, and makes no proofs there", async () => {
+  const { rules, byFunction, calls, answer, joins } = rulesOver(twice, undefined);
+  byFunction.metadata = dynamic;
+  await rules.learn("m");
+  await answer(a, b);
+  expect([joins(a), calls]).toEqual([false, []]);
+  const said = rulesOver(twice, undefined);
+  said.byFunction.metadata = { ...dynamic, parameters: { join_rows: true, max_batch_rows: 4 } };
+  await said.rules.learn("m");
+  expect(said.rules.ruleFor("m", a)).toMatchObject({ joins: true, mostRows: 4 });
 });
 
 it("joins what the user declares, and not what he declares apart", async () => {
