@@ -12,6 +12,7 @@ export function showValue(value: unknown): string {
   if (value === undefined) return "missing";
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (Object.is(value, -0)) return "-0";
+  if (typeof value === "bigint") return String(value);
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

@@ -22,6 +22,7 @@ test("elements have the sizes of the specification", () => {
     ["UINT32", 4],
     ["UINT64", 8],
     ["FP16", 2],
+    ["BF16", 2],
     ["FP32", 4],
     ["FP64", 8],
     ["BYTES", 0],
@@ -30,7 +31,7 @@ test("elements have the sizes of the specification", () => {
 
 test("only the names of datatypes are datatypes, not those every object has", () => {
   expect(isDatatype("FP32")).toBe(true);
-  for (const other of ["fp32", "BF16", "constructor", "__proto__", "", undefined, 1]) {
+  for (const other of ["fp32", "FP8", "constructor", "__proto__", "", undefined, 1]) {
     expect(isDatatype(other)).toBe(false);
   }
 });
@@ -40,6 +41,7 @@ test("integers range over their bits, or over what a number can state exactly", 
   expect(integerRange("UINT64")).toEqual([0, Number.MAX_SAFE_INTEGER]);
   expect(integerRange("FP32")).toBeUndefined();
   expect(allowedValues("UINT8")).toBe("integers from 0 to 255");
+  expect(allowedValues("UINT64")).toBe("integers from 0 to 18446744073709551615");
 });
 
 test("an aligned view shares memory with the bytes", () => {

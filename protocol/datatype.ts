@@ -4,7 +4,7 @@ interface Element {
   readonly bytes: number;
   /** Of integers: the range that a JavaScript number states exactly, which for 64 bits is less than the type's own. */
   readonly range?: readonly [min: number, max: number];
-  /** Of others: what is allowed. Default: finite numbers. */
+  /** What is allowed, in words. Default: the integers of the range, or finite numbers. */
   readonly allowed?: string;
 }
 
@@ -13,12 +13,21 @@ const elements = {
   INT8: { bytes: 1, range: [-128, 127] },
   INT16: { bytes: 2, range: [-32768, 32767] },
   INT32: { bytes: 4, range: [-2147483648, 2147483647] },
-  INT64: { bytes: 8, range: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] },
+  INT64: {
+    bytes: 8,
+    range: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    allowed: "integers from -9223372036854775808 to 9223372036854775807",
+  },
   UINT8: { bytes: 1, range: [0, 255] },
   UINT16: { bytes: 2, range: [0, 65535] },
   UINT32: { bytes: 4, range: [0, 4294967295] },
-  UINT64: { bytes: 8, range: [0, Number.MAX_SAFE_INTEGER] },
+  UINT64: {
+    bytes: 8,
+    range: [0, Number.MAX_SAFE_INTEGER],
+    allowed: "integers from 0 to 18446744073709551615",
+  },
   FP16: { bytes: 2 },
+  BF16: { bytes: 2 },
   FP32: { bytes: 4, allowed: "finite numbers of at most 3.4028235e38 in size" },
   FP64: { bytes: 8 },
   BYTES: { bytes: 0, allowed: "well-formed Unicode strings" },
@@ -49,8 +58,8 @@ export function integerRange(datatype: Datatype): readonly [min: number, max: nu
 
 /** What an element may be when it is given as a JSON value, in words for an error message. */
 export function allowedValues(datatype: Datatype): string {
-  const { range, allowed = "finite numbers" } = elementOf(datatype);
-  return range === undefined ? allowed : `integers from ${range[0]} to ${range[1]}`;
+  const { range, allowed } = elementOf(datatype);
+  return allowed ?? (range === undefined ? "finite numbers" : `integers from ${range[0]} to ${range[1]}`);
 }
 
 /** Raw data is little-endian, as is every platform that Node runs on in practice. */
@@ -64,8 +73,9 @@ const views = {
   UINT16: Uint16Array,
   UINT32: Uint32Array,
   UINT64: BigUint64Array,
-  // The bits of the halves: Node 20 has no Float16Array.
+  // The bits of the halves: Node 20 has no Float16Array, and no Node has one for BF16.
   FP16: Uint16Array,
+  BF16: Uint16Array,
   FP32: Float32Array,
   FP64: Float64Array,
 } as const;

@@ -5,7 +5,7 @@ import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, elementCount, maxElements, type Tensor } from "./tensor.ts";
+import { checkTensor, elementCount, maxElements, type Parameters, type Tensor } from "./tensor.ts";
 
 /** The most tensors in a message. */
 const maxTensors = 1024;
@@ -22,25 +22,43 @@ export function decodeInferRequest(body: Uint8Array, headerBytes?: number): Infe
   return { id, parameters, inputs, ...(outputs && { outputs }) };
 }
 
-/** The response in a body; see decodeInferRequest for the parameters and for who owns the memory. */
-export function decodeInferResponse(body: Uint8Array, headerBytes?: number): InferResponse {
+/**
+ * The response in a body; see decodeInferRequest for the parameters and for who owns the memory. Servers differ, so what
+ * does no harm is passed over: fields that are missing or null beside the outputs, parameters that are lists or objects.
+ *
+ * @param model the name of the model when the server does not say it
+ */
+export function decodeInferResponse(body: Uint8Array, headerBytes?: number, model = ""): InferResponse {
   const { json, binary } = openBody(body, headerBytes, "response");
-  const modelName = fields.readText(json["model_name"], "model_name");
-  const modelVersion = fields.readOptionalText(json["model_version"], "model_version");
-  const id = fields.readOptionalText(json["id"], "id");
-  const parameters = fields.readParameters(json["parameters"], "parameters");
+  if (json["outputs"] === undefined && json["error"] !== undefined)
+    throw new ProtocolError(`the response has an error and no outputs: ${showValue(json["error"])}`);
+  const parameters = fields.readParameters(json["parameters"], "parameters", true);
   const outputs = readTensors(json["outputs"], "outputs", binary);
-  return { modelName, modelVersion, id, parameters, outputs };
+  return {
+    modelName: textOf(json["model_name"]) ?? model,
+    modelVersion: textOf(json["model_version"]),
+    id: textOf(json["id"]),
+    parameters,
+    outputs,
+  };
+}
+
+/** A string, or the digits of a number; undefined for anything else. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "bigint" ? String(value) : undefined;
 }
 
 /** The JSON of a body, and what follows it; undefined when the body is all JSON. */
 function openBody(
   body: Uint8Array,
   headerBytes: number | undefined,
-  what: string,
+  what: "request" | "response",
 ): { readonly json: fields.JsonObject; readonly binary: Uint8Array | undefined } {
+  // Other servers print NaN as Python does; what comes in as a request must be JSON.
+  const options = { nonFinite: what === "response" };
   if (headerBytes === undefined)
-    return { json: fields.readObject(fields.parseJson(body, what), what), binary: undefined };
+    return { json: fields.readObject(fields.parseJson(body, what, options), what), binary: undefined };
   if (headerBytes === 0) {
     throw new ProtocolError(
       "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors in JSON",
@@ -48,7 +66,7 @@ function openBody(
   }
   fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
   const place = `${what} header`;
-  const json = fields.readObject(fields.parseJson(bytesAt(body, 0, headerBytes), place), place);
+  const json = fields.readObject(fields.parseJson(bytesAt(body, 0, headerBytes), place, options), place);
   return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
 }
 
@@ -57,7 +75,7 @@ function bytesAt(bytes: Uint8Array, start: number, length: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
 }
 
-function readTensors(value: unknown, place: string, binary: Uint8Array | undefined): Tensor[] {
+function readTensors(value: unknown, place: "inputs" | "outputs", binary: Uint8Array | undefined): Tensor[] {
   let binaryUsed = 0;
   const takeBinary = (bytes: number, tensorPlace: string): Uint8Array => {
     const left = (binary?.length ?? 0) - binaryUsed;
@@ -74,7 +92,7 @@ function readTensors(value: unknown, place: string, binary: Uint8Array | undefin
   };
 
   const tensors = readItems(value, place).map((tensor, index) =>
-    readTensor(tensor, `${place}[${index}]`, takeBinary),
+    readTensor(tensor, `${place}[${index}]`, takeBinary, place === "outputs"),
   );
   checkNames(tensors, place);
   const unused = (binary?.length ?? 0) - binaryUsed;
@@ -87,6 +105,7 @@ function readTensor(
   value: unknown,
   place: string,
   takeBinary: (bytes: number, place: string) => Uint8Array,
+  isLenient: boolean,
 ): Tensor {
   const json = fields.readObject(value, place);
   const name = fields.readName(json["name"], `${place}.name`);
@@ -94,12 +113,14 @@ function readTensor(
   if (!isDatatype(datatype))
     throw new ProtocolError(`${place}.datatype is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
   const shape = readShape(json["shape"], `${place}.shape`);
-  const all = fields.readParameters(json["parameters"], `${place}.parameters`);
+  const all = fields.readParameters(json["parameters"], `${place}.parameters`, isLenient);
+  checkNoSharedMemory(all, `${place}.parameters`);
   const { binary_data_size: binarySize, ...parameters } = all;
   const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
   const named = `${place} (${showValue(name)})`;
-  if (binarySize === undefined) return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named) };
-  if (json["data"] !== undefined) {
+  if (binarySize === undefined)
+    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named, { isLenient }) };
+  if (json["data"] !== undefined && json["data"] !== null) {
     throw new ProtocolError(`${named} has both data and parameters.binary_data_size; allowed: one`);
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
@@ -125,11 +146,21 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] | undefined {
     const json = fields.readObject(output, place);
     const parameters = fields.readParameters(json["parameters"], `${place}.parameters`);
     fields.checkFlag(parameters, "binary_data", `${place}.parameters`);
+    checkNoSharedMemory(parameters, `${place}.parameters`);
     const name = fields.readName(json["name"], `${place}.name`);
     return Object.keys(parameters).length > 0 ? { name, parameters } : { name };
   });
   checkNames(outputs, "outputs");
   return outputs.length === 0 ? undefined : outputs;
+}
+
+/** Memory that caller and model share does not exist between machines: whoever asked for it would read old data there. */
+function checkNoSharedMemory(parameters: Parameters, place: string): void {
+  const region = parameters["shared_memory_region"];
+  if (region === undefined) return;
+  throw new ProtocolError(
+    `${place}.shared_memory_region is ${showValue(region)}; shared memory is not served here, send tensors in the body`,
+  );
 }
 
 function readItems(value: unknown, place: string): readonly unknown[] {

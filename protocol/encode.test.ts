@@ -84,3 +84,38 @@ test("what cannot be written is refused instead of written wrong", () => {
     'parameter "a" is NaN',
   );
 });
+
+test("a request without binary data says nothing of it, for servers that do not know it", () => {
+  const wire = encodeInferRequest(
+    {
+      parameters: { binary_data_output: true, seed: 2n ** 64n - 1n, part: 2 ** 60, t: 0.5 },
+      inputs: [tensor],
+      outputs: [{ name: "y", parameters: { binary_data: true, classification: 2 } }],
+    },
+    { binary: false },
+  );
+  expect(wire).not.toHaveProperty("headerBytes");
+  expect(Buffer.from(wire.body).toString()).toBe(
+    '{"parameters":{"seed":18446744073709551615,"part":1152921504606846976,"t":0.5},' +
+      '"outputs":[{"name":"y","parameters":{"classification":2}}],' +
+      '"inputs":[{"name":"x","datatype":"INT8","shape":[2],"data":[1,2]}]}',
+  );
+});
+
+test("a server that takes JSON only gets FP16 as numbers; what has no JSON form is refused by name", () => {
+  const inputs = [
+    { name: "x", datatype: "FP16", shape: [3], data: Uint8Array.of(0, 0x3c, 1, 0, 0xff, 0xfb) } as const,
+  ];
+  expect(headOf(encodeInferRequest({ parameters: {}, inputs }, { binary: false }))).toEqual({
+    inputs: [{ name: "x", datatype: "FP16", shape: [3], data: [1, 2 ** -24, -65504] }],
+  });
+  const nan = tensorFromNumbers("x", "FP32", [1], [Number.NaN]);
+  const bytes = { name: "x", datatype: "BYTES", shape: [1], data: Uint8Array.of(1, 0, 0, 0, 0xc0) } as const;
+  const bf16 = { name: "x", datatype: "BF16", shape: [1], data: new Uint8Array(2) } as const;
+  for (const input of [nan, bytes, bf16]) {
+    expect(() => encodeInferRequest({ parameters: {}, inputs: [input] }, { binary: false })).toThrow(
+      /^tensor "x".*(binary tensor data extension|binary data)/,
+    );
+    expect(() => encodeInferRequest({ parameters: {}, inputs: [input] }, { binary: true })).not.toThrow();
+  }
+});

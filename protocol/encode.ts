@@ -1,28 +1,29 @@
 /** Messages to HTTP bodies: plain JSON, or JSON followed by the binary data of tensors. */
 import { Buffer } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
-import { jsonFromRaw } from "./json-data.ts";
+import { type JsonDialect, jsonFromRaw } from "./json-data.ts";
 import { maxJsonBytes } from "./fields.ts";
 import type { InferRequest, InferResponse, WireBody } from "./message.ts";
 import { rawBytes } from "./datatype.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, type Parameters, shapeText, type Tensor } from "./tensor.ts";
+import { checkTensor, type ParameterValue, type Parameters, shapeText, type Tensor } from "./tensor.ts";
 
 /** Binary data starts at a multiple of this, so that readers can use 64-bit elements in place. */
 const alignmentBytes = 8;
 
 /**
  * The body of a request. With `binary`, inputs are sent as binary data and outputs are requested as binary data, unless an
- * output's own binary_data parameter says otherwise. Without it, inputs that JSON cannot state are a ProtocolError.
+ * output's own binary_data parameter says otherwise. Without it, nothing is said of binary data, for servers that do not
+ * know it, and inputs that JSON cannot state are a ProtocolError.
  */
 export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
   const parameters = options.binary
     ? { ...request.parameters, binary_data_output: true }
-    : request.parameters;
-  const outputs = request.outputs?.map(
-    ({ name, parameters: own }) =>
-      `{${members({ name: JSON.stringify(name), parameters: parametersText(own) })}}`,
-  );
+    : withoutBinary(request.parameters);
+  const outputs = request.outputs?.map(({ name, parameters: own }) => {
+    const kept = options.binary ? own : withoutBinary(own);
+    return `{${members({ name: JSON.stringify(name), parameters: parametersText(kept) })}}`;
+  });
   return joinBody(
     {
       id: optionalText(request.id),
@@ -32,7 +33,14 @@ export function encodeInferRequest(request: InferRequest, options: { binary: boo
     "inputs",
     request.inputs,
     () => options.binary,
+    { isLenient: !options.binary },
   );
+}
+
+/** Parameters for a server that may refuse what it does not know. */
+function withoutBinary(parameters: Parameters | undefined): Parameters | undefined {
+  if (parameters === undefined) return undefined;
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.startsWith("binary_data")));
 }
 
 /** The body of a response. `wants` says which outputs are binary; what JSON cannot state must be (ProtocolError). */
@@ -68,11 +76,12 @@ function joinBody(
   key: "inputs" | "outputs",
   tensors: readonly Tensor[],
   isBinary: (name: string) => boolean,
+  dialect: JsonDialect = {},
 ): WireBody {
   const binary: Uint8Array[] = [];
   const texts = tensors.map((tensor) => {
     if (!isBinary(tensor.name))
-      return tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor));
+      return tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
     checkTensor(tensor);
     binary.push(tensor.data);
     const parameters = { ...tensor.parameters, binary_data_size: tensor.data.length };
@@ -129,7 +138,16 @@ function parametersText(parameters: Parameters | undefined): string | undefined 
     if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
   }
-  return entries.length === 0 ? undefined : JSON.stringify(parameters);
+  if (entries.length === 0) return undefined;
+  return `{${members(Object.fromEntries(entries.map(([name, value]) => [name, parameterText(value)])))}}`;
+}
+
+/** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
+function parameterText(value: ParameterValue): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
+    return JSON.stringify(value);
+  return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 
 function optionalText(text: string | undefined): string | undefined {

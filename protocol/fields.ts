@@ -2,17 +2,29 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { showValue } from "../base/error-text.ts";
 import { ProtocolError } from "./errors.ts";
-import type { Parameters } from "./tensor.ts";
+import { parseExactJson } from "./exact-json.ts";
+import { scanJson } from "./scan-json.ts";
+import type { ParameterValue, Parameters } from "./tensor.ts";
 
 /** The longest JSON text that is read or made: 64 MiB, which as parsed values may take ten times as much memory. */
 export const maxJsonBytes = 64 * 2 ** 20;
-/** The deepest nesting: a message has three levels around its data, and a shape has at most 32 dimensions. */
-export const maxJsonDepth = 64;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The value of JSON text in UTF-8. Throws only ProtocolError: 413 if too long, else 400; `what` names the text. */
-export function parseJson(bytes: Uint8Array, what: string): unknown {
+export interface ParseOptions {
+  /** Whether NaN, Infinity and -Infinity are read, which JSON does not have but some servers print. Default: no. */
+  readonly nonFinite?: boolean;
+}
+
+/**
+ * The value of JSON text in UTF-8; integers that a number cannot state are bigints. Throws only ProtocolError: 413 if the
+ * text is too long, else 400; `what` names the text.
+ */
+export function parseJson(
+  bytes: Uint8Array,
+  what: string,
+  { nonFinite = false }: ParseOptions = {},
+): unknown {
   if (bytes.length > maxJsonBytes) {
     throw new ProtocolError(
       `${what} has ${bytes.length} bytes of JSON; allowed: at most ${maxJsonBytes}; use binary data`,
@@ -20,33 +32,25 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
     );
   }
   if (!isUtf8(bytes)) throw new ProtocolError(`${what} is not valid UTF-8`);
-  checkDepth(bytes, what);
+  const { hasLongInteger, nonFiniteAt } = scanJson(bytes, what);
+  const isExact = hasLongInteger || nonFiniteAt !== undefined;
+  let value: unknown;
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+    const text = textOf(bytes);
+    value = isExact ? parseExactJson(text) : JSON.parse(text);
   } catch (error) {
     throw new ProtocolError(`${what} is not valid JSON: ${(error as Error).message}`);
   }
+  if (nonFinite || nonFiniteAt === undefined) return value;
+  const [token] = /^(NaN|Infinity)/.exec(textOf(bytes.subarray(nonFiniteAt, nonFiniteAt + 8))) ?? ["NaN"];
+  throw new ProtocolError(
+    `${what} is not valid JSON: ${token} at byte ${nonFiniteAt}; JSON has no NaN and no infinities, ` +
+      "so send that tensor as binary data (parameters.binary_data_size)",
+  );
 }
 
-/** Before parsing, because a few megabytes of brackets would become a hundred times that in nested arrays. */
-function checkDepth(bytes: Uint8Array, what: string): void {
-  let depth = 0;
-  let isInString = false;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (isInString) {
-      if (byte === 0x5c) at++;
-      else if (byte === 0x22) isInString = false;
-    } else if (byte === 0x22) {
-      isInString = true;
-    } else if (byte === 0x5b || byte === 0x7b) {
-      depth++;
-      if (depth > maxJsonDepth)
-        throw new ProtocolError(`${what} is nested more than ${maxJsonDepth} deep at byte ${at}`);
-    } else if (byte === 0x5d || byte === 0x7d) {
-      depth--;
-    }
-  }
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 }
 
 export function readObject(value: unknown, place: string): JsonObject {
@@ -80,16 +84,32 @@ export function readInteger(value: unknown, place: string, min: number, max: num
   throw refusal(place, value, `an integer from ${min} to ${max}`);
 }
 
-/** Name/value pairs; none if the field is absent. */
-export function readParameters(value: unknown, place: string): Parameters {
+/**
+ * Name/value pairs; none if the field is absent. A parameter that is null is absent, too. A list or an object is a
+ * ProtocolError, or left out when `isLenient`.
+ */
+export function readParameters(value: unknown, place: string, isLenient = false): Parameters {
   if (value === undefined || value === null) return {};
-  const entries = Object.entries(readObject(value, place)).map(([name, parameter]) => {
-    if (typeof parameter === "string" || typeof parameter === "boolean") return [name, parameter] as const;
-    if (typeof parameter === "number" && Number.isFinite(parameter)) return [name, parameter] as const;
+  if (isLenient && (typeof value !== "object" || Array.isArray(value))) return {};
+  const entries = Object.entries(readObject(value, place)).flatMap(([name, parameter]) => {
+    if (isParameter(parameter)) return [[name, plain(parameter)] as const];
+    if (parameter === null || isLenient) return [];
     throw refusal(`${place}[${showValue(name)}]`, parameter, "a string, a finite number or a boolean");
   });
   // fromEntries defines own properties, so a parameter called __proto__ stays a parameter.
   return Object.fromEntries(entries);
+}
+
+function isParameter(value: unknown): value is ParameterValue {
+  if (typeof value === "number") return Number.isFinite(value);
+  return typeof value === "string" || typeof value === "boolean" || typeof value === "bigint";
+}
+
+/** A number instead of a bigint where it states the same integer. */
+function plain(parameter: ParameterValue): ParameterValue {
+  return typeof parameter === "bigint" && BigInt(Number(parameter)) === parameter
+    ? Number(parameter)
+    : parameter;
 }
 
 /** Checks a parameter that must be a boolean if it is there at all. */

@@ -71,10 +71,13 @@ test("booleans are printed as such, and negative zero keeps its sign", () => {
 test("what JSON cannot state is refused with a pointer to binary data", () => {
   const half = { name: "x", datatype: "FP16", shape: [1], data: new Uint8Array(2) } as const;
   expect(() => jsonFromRaw(half)).toThrow("binary tensor data extension");
+  expect(() => jsonFromRaw({ ...half, datatype: "BF16" })).toThrow(
+    'tensor "x": BF16 has no JSON form; use the binary tensor data extension',
+  );
   expect(() => rawFromJson("FP16", [1], [1], "x")).toThrow("binary tensor data extension");
   for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
     expect(() => jsonFromRaw(tensorFromNumbers("x", "FP64", [2], [0, value]))).toThrow(
-      `tensor "x": element 1 is ${value}, which JSON cannot state; ask for binary output`,
+      `tensor "x": element 1 is ${value}, which JSON cannot state; use the binary tensor data extension`,
     );
   }
   const bytes = { name: "x", datatype: "BYTES", shape: [1], data: Uint8Array.of(1, 0, 0, 0, 0xc0) } as const;

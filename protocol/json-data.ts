@@ -2,9 +2,19 @@
 import { bytesFromStrings, stringsFromBytes } from "./bytes-elements.ts";
 import { allowedValues, type Datatype, rawView } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
+import { fromHalf } from "./half.ts";
 import { packNumbers } from "./number-elements.ts";
 import { showValue } from "../base/error-text.ts";
 import { checkTensor, elementCount, maxElements, shapeText, type Tensor } from "./tensor.ts";
+
+/** How strictly JSON data is read and printed. */
+export interface JsonDialect {
+  /**
+   * What other servers do beyond the protocol: FP16 as numbers, and in what they send NaN, Infinity and -Infinity, and a
+   * single element without an array. Default: no.
+   */
+  readonly isLenient?: boolean;
+}
 
 /**
  * Raw bytes of the JSON value `data`, which is nested like `shape` or flat and row-major. Anything else, and every value
@@ -16,10 +26,13 @@ export function rawFromJson(
   shape: readonly number[],
   data: unknown,
   place: string,
+  { isLenient = false }: JsonDialect = {},
 ): Uint8Array {
   const count = elementCount(shape, maxElements, `${place}.shape`);
-  const rows = elementRows(shape, count, data, place);
-  if (datatype !== "BYTES") return packNumbers(datatype, rows, count, { place, finite: true });
+  const isBare = isLenient && count === 1 && data !== undefined && !Array.isArray(data);
+  const rows = elementRows(shape, count, isBare ? [data] : data, place);
+  if (datatype !== "BYTES")
+    return packNumbers(datatype, rows, count, { place, finite: !isLenient, halves: isLenient });
   const strings = rows.flat().map((value, index) => {
     if (typeof value === "string") return value;
     throw new ProtocolError(
@@ -60,14 +73,19 @@ function elementRows(shape: readonly number[], count: number, data: unknown, pla
   throw new ProtocolError(`${place}.data is nested; shape [] takes one flat element`);
 }
 
-/** The data as a flat JSON array. FP16, NaN, infinities and BYTES that are not UTF-8 have none: ProtocolError. */
-export function jsonFromRaw(tensor: Tensor): string {
+/**
+ * The data as a flat JSON array. FP16 (unless `isLenient`), BF16, NaN, infinities and BYTES that are not UTF-8 have none:
+ * ProtocolError.
+ */
+export function jsonFromRaw(tensor: Tensor, { isLenient = false }: JsonDialect = {}): string {
   const { datatype, data } = tensor;
   const place = `tensor ${showValue(tensor.name)}`;
   checkTensor(tensor, place);
-  if (datatype === "FP16") {
+  if (datatype === "FP16" && isLenient)
+    return `[${floatText(Array.from(rawView(datatype, data), fromHalf), place)}]`;
+  if (datatype === "FP16" || datatype === "BF16") {
     throw new ProtocolError(
-      `${place}: FP16 has no JSON form; use the binary tensor data extension (binary_data or binary_data_output)`,
+      `${place}: ${datatype} has no JSON form; use the binary tensor data extension (binary_data or binary_data_output)`,
     );
   }
   if (datatype === "BYTES") return JSON.stringify(stringsFromBytes(data, elementCount(tensor.shape), place));
@@ -76,13 +94,13 @@ export function jsonFromRaw(tensor: Tensor): string {
   return `[${rawView(datatype, data).join(",")}]`;
 }
 
-function floatText(values: Float32Array | Float64Array, place: string): string {
+function floatText(values: Float32Array | Float64Array | number[], place: string): string {
   let hasNegativeZero = false;
   for (let index = 0; index < values.length; index++) {
     const value = values[index] ?? 0;
     if (!Number.isFinite(value)) {
       throw new ProtocolError(
-        `${place}: element ${index} is ${value}, which JSON cannot state; ask for binary output (binary_data_output)`,
+        `${place}: element ${index} is ${value}, which JSON cannot state; use the binary tensor data extension (binary_data or binary_data_output)`,
       );
     }
     if (value === 0 && Object.is(value, -0)) hasNegativeZero = true;

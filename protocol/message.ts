@@ -19,6 +19,7 @@ export interface InferRequest {
 }
 
 export interface InferResponse {
+  /** Empty when the server did not say. */
   modelName: string;
   modelVersion?: string | undefined;
   /** The id of the request, if it had one. */

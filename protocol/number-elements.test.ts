@@ -13,8 +13,8 @@ test.each([
   ["INT32", 1.5, "x: element 1 is 1.5; INT32"],
   ["UINT32", "7", 'x: element 1 is "7"; UINT32'],
   ["INT32", null, "x: element 1 is null"],
-  ["INT64", 2 ** 53, "use binary data for this tensor"],
-  ["UINT64", -1, "UINT64 allows integers from 0 to 9007199254740991"],
+  ["INT64", 2 ** 53, "beyond 2^53, print all digits, without exponent, or use binary data"],
+  ["UINT64", -1, "UINT64 allows integers from 0 to 18446744073709551615"],
   ["BOOL", 2, "BOOL allows true, false, 1 and 0"],
   ["FP32", 1e39, "FP32 allows finite numbers of at most 3.4028235e38 in size"],
   ["FP32", true, "x: element 1 is true"],
@@ -35,6 +35,11 @@ test("NaN and infinities pass where they are not forbidden, but no finite value 
   expect(() => packNumbers("FP32", [[1e39]], 1, raw)).toThrow("element 0 is 1e+39");
 });
 
-test("FP16 is refused with a pointer to binary data", () => {
-  expect(() => packNumbers("FP16", [[1]], 1, json)).toThrow("binary tensor data extension");
+test("FP16 and BF16 are refused with a pointer to binary data", () => {
+  expect(() => packNumbers("FP16", [[1]], 1, json)).toThrow(
+    "x: FP16 has no form in JSON; use the binary tensor",
+  );
+  expect(() => packNumbers("BF16", [[1]], 1, json)).toThrow(
+    "x: BF16 has no form in JSON; use the binary tensor",
+  );
 });

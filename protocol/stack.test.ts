@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { datatypes, elementBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse } from "./message.ts";
-import { rowsOf, sharedEntries, splitResponse, stackKey, stackRequests } from "./stack.ts";
+import { commonRows, rowsOf, sharedEntries, splitResponse, stackKey, stackRequests } from "./stack.ts";
 import { checkTensor, type Tensor, tensorFromNumbers, tensorFromStrings } from "./tensor.ts";
 
 const floats = (name: string, shape: number[]) =>
@@ -204,4 +204,20 @@ test("parameters that steer transport or scheduling need not agree, all others m
     ["z", 1],
   ]);
   expect(sharedEntries(undefined)).toEqual([]);
+});
+
+test("parameters that differ beyond 2^53 or in type only do not share a batch", () => {
+  const keys = [9007199254740993n, 9007199254740995n, "9007199254740993"].map((seed) =>
+    stackKey({ parameters: { seed }, inputs: [] }),
+  );
+  expect(new Set(keys).size).toBe(3);
+});
+
+test("tensors have rows in common when they have the same first dimension, be it none", () => {
+  const rows = (...shapes: number[][]) => commonRows(shapes.map((shape) => floats("x", shape)));
+  expect(rows([3, 2], [3])).toBe(3);
+  expect(rows([0, 2], [0])).toBe(0);
+  expect(rows([3], [2, 3])).toBeUndefined();
+  expect(rows([3], [])).toBeUndefined();
+  expect(rows([])).toBeUndefined();
 });

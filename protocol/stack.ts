@@ -5,7 +5,14 @@ import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, elementCount, type Parameters, shapeText, type Tensor } from "./tensor.ts";
+import {
+  checkTensor,
+  elementCount,
+  type ParameterValue,
+  type Parameters,
+  shapeText,
+  type Tensor,
+} from "./tensor.ts";
 
 /** Rows of a request: the first dimension, which must be 1 or more and the same for all inputs (ProtocolError). */
 export function rowsOf(request: InferRequest): number {
@@ -29,6 +36,12 @@ export function rowsOf(request: InferRequest): number {
   return rows ?? 0;
 }
 
+/** Rows that all the tensors have in common, which may be none; undefined when they have no such dimension. */
+export function commonRows(tensors: readonly Tensor[]): number | undefined {
+  const rows = tensors[0]?.shape[0];
+  return tensors.every(({ shape }) => shape[0] === rows) ? rows : undefined;
+}
+
 /**
  * A key that is equal for requests that may be stacked. They have the same inputs (name, datatype, and shape beyond the
  * first dimension) and requested outputs, both in any order, and the same shared parameters (see `sharedEntries`).
@@ -40,11 +53,11 @@ export function stackKey(request: InferRequest): string {
         name,
         datatype,
         shape.length === 0 ? null : shape.slice(1),
-        sharedEntries(parameters),
+        keyEntries(parameters),
       ])
       .toSorted(byName),
     outputsKey(request),
-    sharedEntries(request.parameters),
+    keyEntries(request.parameters),
   ]);
 }
 
@@ -133,10 +146,22 @@ export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Te
  * The parameters that the requests of a batch must have in common, sorted by name. A parameter that nobody here knows may
  * change what a model does, so it counts; those of transport and scheduling never reach the model.
  */
-export function sharedEntries(parameters: Parameters | undefined): [string, string | number | boolean][] {
+export function sharedEntries(parameters: Parameters | undefined): [string, ParameterValue][] {
   return Object.entries(parameters ?? {})
     .filter(([name]) => !/^(priority$|timeout$|binary_data|spillway_)/.test(name))
     .toSorted(byName);
+}
+
+/** The shared parameters as JSON can state them, so that different ones stay different. */
+function keyEntries(parameters: Parameters | undefined): unknown[] {
+  return sharedEntries(parameters).map(([name, value]) => [
+    name,
+    typeof value === "bigint" ? [String(value)] : value,
+  ]);
+}
+
+function isShared(a: Parameters | undefined, b: Parameters | undefined): boolean {
+  return JSON.stringify(keyEntries(a)) === JSON.stringify(keyEntries(b));
 }
 
 /** Orders entries by their first item, whatever the locale. */
@@ -150,7 +175,7 @@ function sharedOutput({ name, parameters }: RequestedOutput): RequestedOutput {
 }
 
 function outputsKey({ outputs }: InferRequest): unknown {
-  return outputs?.map(({ name, parameters }) => [name, sharedEntries(parameters)]).toSorted(byName) ?? null;
+  return outputs?.map(({ name, parameters }) => [name, keyEntries(parameters)]).toSorted(byName) ?? null;
 }
 
 function checkShared(first: InferRequest, request: InferRequest, index: number): void {
@@ -159,7 +184,7 @@ function checkShared(first: InferRequest, request: InferRequest, index: number):
   if (count !== others) throw new ProtocolError(`cannot stack ${count} inputs with ${others} inputs ${both}`);
   if (JSON.stringify(outputsKey(request)) !== JSON.stringify(outputsKey(first)))
     throw new ProtocolError(`cannot stack requests for different outputs ${both}`);
-  if (JSON.stringify(sharedEntries(request.parameters)) !== JSON.stringify(sharedEntries(first.parameters)))
+  if (!isShared(request.parameters, first.parameters))
     throw new ProtocolError(`cannot stack requests with different parameters ${both}`);
 }
 
@@ -174,7 +199,7 @@ function matchingInput(input: Tensor, first: InferRequest, request: InferRequest
     const [a, b] = [input, found].map(({ datatype, shape }) => `${datatype}${shapeText(shape)}`);
     throw new ProtocolError(`input ${name}: cannot stack ${a} with ${b} ${both}`);
   }
-  if (JSON.stringify(sharedEntries(found.parameters)) !== JSON.stringify(sharedEntries(input.parameters)))
+  if (!isShared(found.parameters, input.parameters))
     throw new ProtocolError(`input ${name}: cannot stack different parameters ${both}`);
   return found;
 }

@@ -5,8 +5,10 @@ import { type Datatype, elementBytes, rawBytes, rawView } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import { packNumbers } from "./number-elements.ts";
 
-/** The name/value pairs that requests, tensors and responses carry; numbers are finite. */
-export type Parameters = Record<string, string | number | boolean>;
+/** Numbers are finite; an integer that a number cannot state is a bigint. */
+export type ParameterValue = string | number | boolean | bigint;
+/** The name/value pairs that requests, tensors and responses carry. */
+export type Parameters = Record<string, ParameterValue>;
 
 /** For example `{ name: "x", datatype: "FP32", shape: [2, 3], data: new Uint8Array(24) }`: two rows of three. */
 export interface Tensor {
@@ -76,7 +78,7 @@ export function checkTensor(tensor: Tensor, place = placeOf(tensor.name)): void 
 
 /**
  * A tensor of numbers (0 and 1 for BOOL), copied. FP32 is rounded to nearest; NaN and the infinities are kept. Throws a
- * ProtocolError for values outside the datatype, 64-bit integers beyond 2^53, a wrong count, FP16 and BYTES.
+ * ProtocolError for values outside the datatype, 64-bit integers beyond 2^53, a wrong count, FP16, BF16 and BYTES.
  */
 export function tensorFromNumbers(
   name: string,
@@ -94,12 +96,12 @@ export function tensorFromNumbers(
   return { name, datatype, shape, data };
 }
 
-/** The elements as numbers, for reading only. ProtocolError for BYTES, FP16 and 64-bit integers beyond 2^53. */
+/** The elements as numbers, for reading only. ProtocolError for BYTES, FP16, BF16 and 64-bit integers beyond 2^53. */
 export function tensorToNumbers(tensor: Tensor): ArrayLike<number> & Iterable<number> {
   const { datatype, data } = tensor;
   const place = placeOf(tensor.name);
   checkTensor(tensor, place);
-  if (datatype === "BYTES" || datatype === "FP16")
+  if (datatype === "BYTES" || datatype === "FP16" || datatype === "BF16")
     throw new ProtocolError(`${place}: ${datatype} elements cannot be read as numbers; read the raw data`);
   if (datatype !== "INT64" && datatype !== "UINT64") return rawView(datatype, data);
   return Array.from(rawView(datatype, data), (value, index) => {

@@ -123,6 +123,8 @@ export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[]):
   for (const { name, datatype, shape } of metadata.inputs) {
     const input = inputs.find((each) => each.name === name);
     if (input === undefined) throw new ProtocolError(`input "${name}" of model ${metadata.name} is missing`);
+    // ONNX Runtime says [] for a scalar as well as for any number of dimensions; the run refuses what does not fit.
+    if (input.datatype === datatype && shape.length === 0) continue;
     const isFitting =
       input.datatype === datatype &&
       input.shape.length === shape.length &&

@@ -1,17 +1,14 @@
 /** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
 import type * as ort from "onnxruntime-node";
 import { loadPackage } from "../../base/optional-package.ts";
-import { type Datatype, datatypes, elementBytes, rawBytes, rawView } from "../../protocol/datatype.ts";
+import { elementBytes } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
-import {
-  elementCount,
-  shapeText,
-  type Tensor,
-  tensorFromStrings,
-  tensorToStrings,
-} from "../../protocol/tensor.ts";
+import { elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
+import { type ExactResults, ExactSession } from "./exact-strings.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { datatypeOf, fromOrt, toOrt } from "./ort-tensors.ts";
+import { runFault } from "./run-fault.ts";
 
 // The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
 process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
@@ -21,21 +18,6 @@ const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
 // Where Node has Float16Array (24 and later), ONNX Runtime makes one of every float16, which its native part takes for
 // empty. Without it the bits go through as they are. Nothing else in a replica needs it.
 Reflect.deleteProperty(globalThis, "Float16Array");
-
-/** ONNX Runtime's name for each datatype: ours in lower case, except for a few. */
-const ortTypes = {
-  ...Object.fromEntries(datatypes.map((datatype) => [datatype, datatype.toLowerCase()])),
-  FP16: "float16",
-  FP32: "float32",
-  FP64: "float64",
-  BYTES: "string",
-} as Readonly<Record<Datatype, ort.Tensor.Type>>;
-
-function datatypeOf(type: string): Datatype {
-  const datatype = datatypes.find((each) => ortTypes[each] === type);
-  if (datatype !== undefined) return datatype;
-  throw new ProtocolError(`the model uses tensors of type ${type}, which the protocol does not have`, 501);
-}
 
 export interface Session {
   readonly metadata: ModelMetadata;
@@ -72,19 +54,29 @@ async function openOnProviders(model: ModelFile, threads: number) {
   const wanted = model.config?.executionProviders ?? ["cpu"];
   const missing: string[] = [];
   const open = async (providers: string[]) => {
-    const session = await onnxRuntime.InferenceSession.create(model.path, {
+    const options: ort.InferenceSession.SessionOptions = {
       executionProviders: providers,
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      // 3: errors only, without warnings about graphs that work.
-      logSeverityLevel: 3,
-    });
+      // 4: nothing about graphs that work, nor about runs that fail, whose reason is thrown.
+      logSeverityLevel: 4,
+    };
+    const plain = await onnxRuntime.InferenceSession.create(model.path, options);
+    const session = new ExactSession(plain, model, (bytes) =>
+      onnxRuntime.InferenceSession.create(bytes, options),
+    );
+    await session.prepare();
     return { session, providers, missing };
   };
   for (const [index, provider] of wanted.entries()) {
     try {
       return await open(wanted.slice(index));
     } catch (error) {
+      // The binding's number for bfloat16.
+      if (/^Unsupported data type: 16$/.test((error as Error).message))
+        throw new Error("an input or output is BF16, which ONNX Runtime for Node does not take", {
+          cause: error,
+        });
       if (provider === "cpu") throw error;
       const reason = `execution provider ${provider}: ${(error as Error).message.trim()}`;
       if (model.config?.providerFallback !== true) {
@@ -119,32 +111,23 @@ function tensorMetadata(value: ort.InferenceSession.ValueMetadata): TensorMetada
 }
 
 async function run(
-  session: ort.InferenceSession,
+  session: ExactSession,
   metadata: ModelMetadata,
   inputs: readonly Tensor[],
 ): Promise<InferenceResult> {
-  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(input)]));
+  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(onnxRuntime.Tensor, input)]));
   const startedAtMs = performance.now();
-  let results: ort.InferenceSession.OnnxValueMapType;
+  let ran: ExactResults;
   try {
-    results = await session.run(feeds);
+    ran = await session.run(feeds);
   } catch (error) {
-    throw new ProtocolError(`model ${metadata.name} failed: ${(error as Error).message}`, 500);
+    if (error instanceof ProtocolError) throw error;
+    throw runFault(metadata.name, (error as Error).message);
   }
   const serviceMs = performance.now() - startedAtMs;
-  const outputs = metadata.outputs.map(({ name }) => fromOrt(name, results[name] as ort.Tensor));
+  const { results, strings } = ran;
+  const outputs = metadata.outputs.map(({ name }) =>
+    fromOrt(name, results[name] as ort.Tensor, strings.get(name)),
+  );
   return { outputs, serviceMs };
-}
-
-function toOrt(tensor: Tensor): ort.Tensor {
-  const { datatype, data, shape } = tensor;
-  const elements = datatype === "BYTES" ? tensorToStrings(tensor) : rawView(datatype, data);
-  return new onnxRuntime.Tensor(ortTypes[datatype], elements, shape);
-}
-
-function fromOrt(name: string, tensor: ort.Tensor): Tensor {
-  const shape = [...tensor.dims];
-  if (tensor.type === "string") return tensorFromStrings(name, shape, tensor.data as string[]);
-  const data = rawBytes(tensor.data as Exclude<ort.Tensor.DataType, string[]>);
-  return { name, datatype: datatypeOf(tensor.type), shape, data };
 }

@@ -47,7 +47,11 @@ describe("a real model behind the V2 app", () => {
     expect(await json("/v2/health/live")).toEqual({ status: 200, body: { live: true } });
     expect(await json("/v2/health/ready")).toEqual({ status: 200, body: { ready: true } });
     expect(await json("/v2/models/ocr-cls/ready")).toMatchObject({ status: 200, body: { name: "ocr-cls" } });
-    expect((await json("/v2/")).body.extensions).toEqual(["binary_tensor_data", "model_configuration"]);
+    expect((await json("/v2/")).body.extensions).toEqual([
+      "binary_tensor_data",
+      "classification",
+      "model_configuration",
+    ]);
     expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
       name: "ocr-cls",
       versions: ["2"],

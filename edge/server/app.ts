@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { binaryWanted, encodeInferResponse } from "../../protocol/encode.ts";
+import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
@@ -34,6 +35,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
   addModelRoutes(app, models, [
     "binary_tensor_data",
+    "classification",
     "model_configuration",
     ...(statistics === undefined ? [] : ["statistics"]),
     ...extensions,
@@ -45,6 +47,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     await refuseEarly(runner, context);
     const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
     const request = readRequest(wire, runner.metadata);
+    checkNoSequence(request);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context.req.raw.signal));
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });

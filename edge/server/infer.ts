@@ -4,9 +4,10 @@ import type { Context } from "hono";
 import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
-import { rowsOf } from "../../protocol/stack.ts";
+import { commonRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
-import type { ModelRunner, RunLimits } from "../models/model-runner.ts";
+import type { ModelFile, ModelRunner, RunLimits } from "../models/model-runner.ts";
+import { classesWanted, classify } from "./classification.ts";
 
 /** Only a few refused bodies are read at once, so that a flood of them leaves room for accepted ones. */
 const discarding = new Semaphore(4);
@@ -33,10 +34,10 @@ export async function infer(
   limits: RunLimits,
 ): Promise<InferResponse> {
   const { name, version, config } = runner.model;
-  const rows = rowsOf(request);
-  const most = config?.maxBatchRows ?? Infinity;
-  if (rows > most)
-    throw new ProtocolError(`the request has ${rows} rows; allowed: at most ${most} for model "${name}"`);
+  // Before the run, which would be for nothing.
+  checkOutputs(request, runner);
+  const most = config?.maxBatchRows;
+  if (most !== undefined) checkRows(request, runner, most);
   const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
   return {
     modelName: name,
@@ -47,7 +48,7 @@ export async function infer(
       spillway_queued_ms: queuedMs,
       spillway_replica: replica,
     },
-    outputs: wantedOutputs(request, outputs),
+    outputs: wantedOutputs(request, outputs, runner),
   };
 }
 
@@ -57,12 +58,64 @@ export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: Abo
   return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
 }
 
-/** @throws ProtocolError when the request asks for an output that the model does not have */
-function wantedOutputs(request: InferRequest, outputs: readonly Tensor[]): Tensor[] {
+/**
+ * The inputs that have rows must have as many, and not too many. A state of a fixed size beside the samples, or a scalar,
+ * has none.
+ *
+ * @throws ProtocolError
+ */
+function checkRows({ inputs }: InferRequest, { model, metadata }: ModelRunner, most: number): void {
+  // Before the first call of a function has loaded its model, rows are what all inputs have in common.
+  const isCommon = metadata === undefined && commonRows(inputs) !== undefined;
+  const withRows = inputs.filter(
+    (input) => isCommon || metadata?.inputs.find(({ name }) => name === input.name)?.shape[0] === -1,
+  );
+  const [first] = withRows;
+  if (first === undefined) return;
+  const rows = first.shape[0] ?? 0;
+  const other = withRows.find(({ shape }) => shape[0] !== rows);
+  if (other !== undefined)
+    throw new ProtocolError(
+      `input "${first.name}" has ${rows} rows and input "${other.name}" has ${other.shape[0] ?? "none"}; ` +
+        `all inputs of model "${model.name}" must have as many rows`,
+    );
+  if (rows > most)
+    throw new ProtocolError(
+      `the request has ${rows} rows; allowed: at most ${most} for model "${model.name}"`,
+    );
+}
+
+/** @throws ProtocolError when the request asks for what the model does not have */
+function checkOutputs({ outputs = [] }: InferRequest, { metadata }: ModelRunner): void {
+  for (const output of outputs) {
+    classesWanted(output);
+    const known = metadata?.outputs;
+    if (known === undefined || known.some(({ name }) => name === output.name)) continue;
+    throw unknownOutput(output.name, known);
+  }
+}
+
+function wantedOutputs(
+  request: InferRequest,
+  outputs: readonly Tensor[],
+  { model, metadata }: ModelRunner,
+): Tensor[] {
   if (request.outputs === undefined) return [...outputs];
-  return request.outputs.map(({ name }) => {
-    const output = outputs.find((candidate) => candidate.name === name);
-    if (output !== undefined) return output;
-    throw new ProtocolError(`no output "${name}"; allowed: ${outputs.map((each) => each.name).join(", ")}`);
+  return request.outputs.map((wanted) => {
+    const output = outputs.find(({ name }) => name === wanted.name);
+    if (output === undefined) throw unknownOutput(wanted.name, outputs);
+    const classes = classesWanted(wanted);
+    if (classes === undefined) return output;
+    const hasRows = metadata?.outputs.find(({ name }) => name === wanted.name)?.shape[0] === -1;
+    return classify(output, classes, { labels: labelsOf(model), hasRows });
   });
+}
+
+function unknownOutput(name: string, known: readonly { readonly name: string }[]): ProtocolError {
+  return new ProtocolError(`no output "${name}"; allowed: ${known.map((each) => each.name).join(", ")}`);
+}
+
+/** The labels of a model without a handler, which has made them part of its outputs. */
+function labelsOf({ config, handler }: ModelFile): readonly string[] | undefined {
+  return typeof config?.labels === "string" || handler !== undefined ? undefined : config?.labels;
 }

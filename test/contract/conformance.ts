@@ -5,6 +5,7 @@
  */
 import { beforeAll, beforeEach, describe } from "vitest";
 import { binaryInference } from "./suite/binary-tensors.ts";
+import { classification } from "./suite/classification.ts";
 import { compression } from "./suite/compressed-bodies.ts";
 import { configuration, repository, schedulePolicy, statistics } from "./suite/extensions.ts";
 import { jsonInference, modelEndpoints, serverEndpoints } from "./suite/required.ts";
@@ -18,6 +19,7 @@ export function conformance(url: () => string): void {
   describe("inference in JSON", () => jsonInference(call));
   describe("requests that are wrong", () => wrongRequests(call));
   extension(call, "binary_tensor_data", () => binaryInference(call, url));
+  extension(call, "classification", () => classification(call));
   extension(call, "model_configuration", () => configuration(call));
   extension(call, "statistics", () => statistics(call));
   extension(call, "model_repository", () => repository(call));

@@ -16,6 +16,7 @@ it("names the extensions that pass the suite, and no others", async () => {
   const { extensions } = (await (await fetch(`${edge.url}/v2`)).json()) as { extensions: string[] };
   expect(extensions).toEqual([
     "binary_tensor_data",
+    "classification",
     "model_configuration",
     "statistics",
     "schedule_policy",

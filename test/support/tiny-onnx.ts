@@ -30,6 +30,7 @@ const elementTypes: Readonly<Record<Datatype, number>> = {
   FP64: 11,
   UINT32: 12,
   UINT64: 13,
+  BF16: 16,
 };
 
 const opset = 17;
@@ -68,14 +69,14 @@ function varint(value: number): Buffer {
   }
 }
 
-function integer(field: number, value: number): Buffer {
+export function integer(field: number, value: number): Buffer {
   return Buffer.concat([varint(field * 8), varint(value)]);
 }
 
-function bytes(field: number, content: Buffer): Buffer {
+export function bytes(field: number, content: Buffer): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(content.length), content]);
 }
 
-function text(field: number, content: string): Buffer {
+export function text(field: number, content: string): Buffer {
   return bytes(field, Buffer.from(content));
 }

@@ -1,13 +1,14 @@
 /** The binary tensor data extension. */
 import { expect, it } from "vitest";
-import { type Datatype, datatypes } from "../../../protocol/datatype.ts";
+import type { Datatype } from "../../../protocol/datatype.ts";
 import { tensorFromNumbers, tensorFromStrings, tensorToStrings } from "../../../protocol/tensor.ts";
 import { headerLength } from "../../../protocol/v2-http.ts";
+import { onnxDatatypes } from "../conformance-models.ts";
 import { type Call, inferBinary } from "../v2-caller.ts";
 import { count, infer, simple } from "./simple-request.ts";
 
 export function binaryInference(call: Call, url: () => string): void {
-  const all = datatypes.map((datatype: Datatype) => {
+  const all = onnxDatatypes.map((datatype: Datatype) => {
     if (datatype === "BYTES") return tensorFromStrings("IN_BYTES", [2, 2], ["", "å", "two", "3"]);
     if (datatype === "FP16") {
       const data = new Uint8Array(Uint16Array.of(0x3c00, 0x7e00, 0xfc00, 0x0001).buffer);
@@ -52,6 +53,16 @@ export function binaryInference(call: Call, url: () => string): void {
   it("refuses FP16 in JSON, which cannot state it", async () => {
     const fp16 = { inputs: [{ name: "IN_FP16", datatype: "FP16", shape: [1, 2], data: [1, 2] }] };
     expect((await call("/v2/models/types/infer", fp16)).status).toBe(400);
+  });
+
+  it("refuses BF16 in JSON by its name", async () => {
+    const bf16 = { inputs: [{ name: "IN_FP16", datatype: "BF16", shape: [1, 2], data: [1, 2] }] };
+    expect(await call("/v2/models/types/infer", bf16)).toMatchObject({
+      status: 400,
+      json: {
+        error: expect.stringContaining("BF16 has no form in JSON; use the binary tensor data extension"),
+      },
+    });
   });
 
   it("refuses bytes that are too few or too many", async () => {

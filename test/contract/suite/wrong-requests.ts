@@ -40,7 +40,6 @@ export function wrongRequests(call: Call): void {
       },
     ],
     ["rows that differ", { inputs: [input("INPUT0", [...count, ...count], [2, 16]), inputs[1]] }],
-    ["no rows", { inputs: [input("INPUT0", [], [0, 16]), input("INPUT1", [], [0, 16])] }],
     ["an unknown output", { inputs, outputs: [{ name: "OUTPUT9" }] }],
     ["an output twice", { inputs, outputs: [{ name: "OUTPUT0" }, { name: "OUTPUT0" }] }],
     ["an id that is no text", { inputs, id: 42 }],
@@ -61,9 +60,46 @@ export function wrongRequests(call: Call): void {
     },
   );
 
-  it("answers 400 to a 64-bit integer that JSON numbers cannot state", async () => {
-    const body = `{"inputs":[{"name":"IN_INT64","datatype":"INT64","shape":[1,2],"data":[9007199254740993,1]}]}`;
-    expect((await call("/v2/models/types/infer", body)).status).toBe(400);
+  it.each(["9223372036854775808", "-9223372036854775809", "1e19", '"1"', "1.5"])(
+    "answers 400 to %s, which is no INT64",
+    async (value) => {
+      const body = `{"inputs":[{"name":"IN_INT64","datatype":"INT64","shape":[1,2],"data":[${value},1]}]}`;
+      const answer = await call("/v2/models/types/infer", body);
+      expect(answer).toMatchObject({ status: 400, json: { error: expect.stringContaining("INT64 allows") } });
+    },
+  );
+
+  it.each(["NaN", "Infinity", "-Infinity"])(
+    "answers 400 to %s in JSON, and says what to do",
+    async (value) => {
+      const body = `{"inputs":[{"name":"IN_FP32","datatype":"FP32","shape":[1,2],"data":[${value},1]}]}`;
+      expect(await call("/v2/models/types/infer", body)).toMatchObject({
+        status: 400,
+        json: { error: expect.stringMatching(/not valid JSON: (NaN|Infinity) at byte .*binary_data_size/) },
+      });
+    },
+  );
+
+  it.each([{ sequence_id: 7 }, { sequence_id: "a" }, { sequence_start: true }, { sequence_end: true }])(
+    "answers 400 to the step of a sequence: %o",
+    async (parameters) => {
+      expect(await call(infer, { ...simple, parameters })).toMatchObject({
+        status: 400,
+        json: { error: expect.stringContaining("sequences are not supported") },
+      });
+    },
+  );
+
+  it("serves a request whose parameters say that it is of no sequence", async () => {
+    const parameters = { sequence_id: 0, sequence_start: false, sequence_end: false, other: null };
+    expect((await call(infer, { ...simple, parameters })).status).toBe(200);
+  });
+
+  it("answers 400 to a parameter that is a list, and names it", async () => {
+    expect(await call(infer, { ...simple, parameters: { tags: ["a"] } })).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining('parameters["tags"] is an array of 1') },
+    });
   });
 
   it("answers more rows than the model takes with 400", async () => {
