@@ -5,7 +5,7 @@
  */
 import { Lru } from "../../../base/lru.ts";
 import type { InferRequest, InferResponse } from "../../../protocol/message.ts";
-import { stackKey } from "../../../protocol/stack.ts";
+import { commonRows, stackKey } from "../../../protocol/stack.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { JoinProofs, type JoinProofsOptions, type ProofEnd } from "./join-proofs.ts";
 import { fingerprint, type StatedRule, statedRule, strictestRule } from "./stated-rule.ts";
@@ -99,7 +99,7 @@ export class BatchRules {
   ruleFor(model: string, request: InferRequest): RequestRule {
     const known = this.#known(model);
     if (this.#options.nowMs() - known.askedAtMs >= freshForMs) void this.learn(model);
-    const rows = rowsInCommon(request);
+    const rows = rowsOfInputs(request);
     const { joins, isKnown, mostRows } = this.#verdict(model);
     if (rows === undefined || mostRows <= 1) return { joins: false, mostRows: 1, rows };
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
@@ -110,7 +110,7 @@ export class BatchRules {
   /** A request was answered that shared its batch with no other. */
   answeredAlone(model: string, request: InferRequest, answer: InferResponse): void {
     const { unsure } = this.#known(model);
-    if (unsure.length === 0 || this.#verdict(model).isKnown || rowsInCommon(request) === undefined) return;
+    if (unsure.length === 0 || this.#verdict(model).isKnown || rowsOfInputs(request) === undefined) return;
     this.#proofs.answered(model, stackKey(request), { request, answer }, unsure);
   }
 
@@ -234,7 +234,6 @@ export class BatchRules {
 }
 
 /** The first dimension that all inputs have in common, 1 or more; undefined when there is none. */
-function rowsInCommon({ inputs }: Pick<InferRequest, "inputs">): number | undefined {
-  const rows = inputs[0]?.shape[0];
-  return rows !== undefined && rows > 0 && inputs.every(({ shape }) => shape[0] === rows) ? rows : undefined;
+function rowsOfInputs({ inputs }: Pick<InferRequest, "inputs">): number | undefined {
+  return commonRows(inputs) || undefined;
 }
