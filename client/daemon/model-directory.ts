@@ -3,6 +3,7 @@
  * cannot be reached, because functions serve the same models.
  */
 import { Lru } from "../../base/lru.ts";
+import { Semaphore } from "../../base/semaphore.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -15,8 +16,8 @@ const answerTimeoutMs = 5_000;
 const loadTimeoutMs = 120_000;
 /** How old an answer may be before it is asked for again: a list on behalf of a model that it lacks, or metadata. */
 const freshForMs = 5_000;
-/** How long a model that no edge served counts as unknown. */
-const unknownForMs = 1_000;
+/** Models that no edge lists, and that are asked for at once all the same. */
+const mostUnlisted = 16;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
 
@@ -31,14 +32,13 @@ export class ModelDirectory {
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata = new Lru<string, Uint8Array>(maxDescribed);
-  /** Metadata as it was asked for last, and when. */
-  readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; readonly atMs: number }>(
-    maxDescribed,
-  );
+  /** Metadata as it was asked for last, and until when it counts. */
+  readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; untilMs: number }>(maxDescribed);
   /** Whether models that no edge lists are served all the same. */
   readonly #unlisted = new Lru<string, { readonly isServed: Promise<boolean>; untilMs: number }>(
     maxDescribed,
   );
+  readonly #few = new Semaphore(mostUnlisted);
   #listing: Promise<readonly unknown[]> | undefined;
   #askedAtMs = -Infinity;
 
@@ -126,13 +126,18 @@ export class ModelDirectory {
     return found;
   }
 
-  /** Like `describe`, with an answer that may be a few seconds old. */
+  /** Like `describe`, with metadata that may be a few seconds old. A question under way is shared. */
   describeLately(model: string): Promise<HttpReply> {
     const recent = this.#recent.get(model);
-    if (recent !== undefined && this.#nowMs() - recent.atMs < freshForMs) return recent.reply;
-    const reply = this.describe(model);
-    this.#recent.set(model, { reply, atMs: this.#nowMs() });
-    return reply;
+    if (recent !== undefined && this.#nowMs() < recent.untilMs) return recent.reply;
+    const entry = { reply: this.describe(model), untilMs: Infinity };
+    this.#recent.set(model, entry);
+    // A model that is not there may come at any time.
+    void entry.reply.then(
+      ({ status }) => (entry.untilMs = status === 200 ? this.#nowMs() + freshForMs : -Infinity),
+      () => (entry.untilMs = -Infinity),
+    );
+    return entry.reply;
   }
 
   /** What each edge answers at a path below the model's, in their order; undefined where it has nothing to say. */
@@ -191,12 +196,13 @@ export class ModelDirectory {
   #isServedUnlisted(model: string): Promise<boolean> {
     const known = this.#unlisted.get(model);
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
-    const isServed = Promise.all(this.#askEach(modelPath(model), () => true)).then((answers) =>
-      answers.some(({ reply }) => reply !== undefined && reply.status !== 404 && reply.status !== 400),
-    );
+    const isServed = this.#few.run(async () => {
+      const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
+      return answers.some(({ reply }) => reply !== undefined && reply.status !== 404 && reply.status !== 400);
+    });
     const entry = { isServed, untilMs: Infinity };
     this.#unlisted.set(model, entry);
-    void isServed.then((served) => (entry.untilMs = this.#nowMs() + (served ? freshForMs : unknownForMs)));
+    void isServed.then((served) => (entry.untilMs = served ? this.#nowMs() + freshForMs : -Infinity));
     return isServed;
   }
 

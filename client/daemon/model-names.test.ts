@@ -79,6 +79,8 @@ it("asks for the model itself before it says that there is none", async () => {
   const reason = expect.objectContaining({ message: 'no model "missing"; there are: a' });
   expect(ends).toEqual(missing.map(() => ({ status: "rejected", reason })));
   expect(asked).toEqual([index, "/v2/models/hidden", "/v2/models/missing"]);
+  server.models["missing"] = { versions: ["1"] };
+  expect(await answered(names.resolve("missing"))).toBe("missing");
   server.isUp = false;
   await expect(answered(names.resolve("other"))).rejects.toMatchObject({ code: "model_not_found" });
 });
@@ -102,7 +104,7 @@ it("understands indexes of other servers", async () => {
 });
 
 it("queues the only version of a model with the model, and one of several by itself", async () => {
-  const { names, directory, answered } = namesOver({
+  const { server, names, directory, answered } = namesOver({
     index: [entry("one"), entry("two")],
     models: {
       one: { versions: ["3"] },
@@ -122,6 +124,8 @@ it("queues the only version of a model with the model, and one of several by its
     code: "model_not_found",
     message: 'no version "9" of model "two"; there is: 1, 2',
   });
+  server.models["two/versions/9"] = { versions: ["9"] };
+  expect(await resolved("two", "9")).toBe("two/versions/9");
   expect([names.versionOf("two"), names.versionOf("two/versions/1"), names.versionOf("none")]).toEqual([
     "2",
     "1",
