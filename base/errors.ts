@@ -9,12 +9,22 @@ interface ErrorKind {
   readonly status: number;
   /** True when the same request may succeed on another try or another target. */
   readonly retryable: boolean;
+  /** True when it tells of a target, whatever it was sent; false: of one request or one model. */
+  readonly isOfTarget: boolean;
   readonly meaning: string;
 }
 
 /** The same request may succeed on another try or another target. */
-const passing = (status: number, meaning: string): ErrorKind => ({ status, retryable: true, meaning });
-const final = (status: number, meaning: string): ErrorKind => ({ status, retryable: false, meaning });
+const passing = (status: number, meaning: string): ErrorKind => {
+  return { status, retryable: true, isOfTarget: false, meaning };
+};
+/** Likewise, and other requests and models fail there as well. */
+const ofTarget = (status: number, meaning: string): ErrorKind => {
+  return { status, retryable: true, isOfTarget: true, meaning };
+};
+const final = (status: number, meaning: string): ErrorKind => {
+  return { status, retryable: false, isOfTarget: false, meaning };
+};
 
 export const errorKinds = {
   queue_full: passing(
@@ -34,15 +44,15 @@ export const errorKinds = {
     "The target takes no body as large as that of this request alone; batches are sent in halves before.",
   ),
   model_not_found: final(404, "No target knows the model."),
-  target_unreachable: passing(502, "No connection to the target, or it was reset."),
-  target_timeout: passing(504, "The target did not answer within the call's time."),
-  target_throttled: passing(503, "The target takes no more calls now (429, or 503 with a throttling code)."),
-  target_unavailable: passing(503, "The target answers but cannot serve now (503, or a replica died)."),
-  target_denied: passing(
+  target_unreachable: ofTarget(502, "No connection to the target, or it was reset."),
+  target_timeout: ofTarget(504, "The target did not answer within the call's time."),
+  target_throttled: ofTarget(503, "The target takes no more calls now (429, or 503 with a throttling code)."),
+  target_unavailable: ofTarget(503, "The target answers but cannot serve now (503, or a replica died)."),
+  target_denied: ofTarget(
     502,
     "The target refused our credentials, or does not know the function; another target may serve.",
   ),
-  target_broken: passing(
+  target_broken: ofTarget(
     502,
     "The function does not start, or its process ends during calls (412). Its other sizes may be well.",
   ),
@@ -50,7 +60,11 @@ export const errorKinds = {
     502,
     "The platform refused the function's answer, such as one that is too large (502 BadResponse).",
   ),
-  target_fault: passing(502, "The target failed, or its answer made no sense."),
+  target_fault: passing(502, "The target failed with this request or model, or its answer made no sense."),
+  out_of_memory: passing(
+    503,
+    "The target had too little memory for this request; a larger target, or the same one later, may serve it.",
+  ),
   spend_cap_reached: passing(
     503,
     "Functions were not called, because the money allowed for them is spent. Retry-After says until when.",
@@ -70,6 +84,12 @@ export type ErrorCode = keyof typeof errorKinds;
 /** Errors of calls that were not made, because this side does not allow them now. */
 export const refusals: ReadonlySet<ErrorCode> = new Set(["spend_cap_reached", "calls_open"]);
 
+interface SpillwayErrorOptions extends ErrorOptions {
+  readonly retryAfterMs?: number | undefined;
+  /** Default: as the table says of the code. */
+  readonly isOfTarget?: boolean | undefined;
+}
+
 /**
  * The one error class at promise and HTTP borders. Test `code`, never the message.
  *
@@ -80,16 +100,19 @@ export class SpillwayError extends Error {
   readonly code: ErrorCode;
   /** It makes no sense to ask again before so many milliseconds have passed, where that is known. */
   readonly retryAfterMs: number | undefined;
+  /** True when it tells of a target, whatever it was sent; false: of one request or one model. */
+  readonly isOfTarget: boolean;
 
   constructor(
     code: ErrorCode,
     message: string = errorKinds[code].meaning,
-    { retryAfterMs, ...options }: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+    { retryAfterMs, isOfTarget = errorKinds[code].isOfTarget, ...options }: SpillwayErrorOptions = {},
   ) {
     super(message, options);
     this.name = "SpillwayError";
     this.code = code;
     this.retryAfterMs = retryAfterMs;
+    this.isOfTarget = isOfTarget;
   }
 
   /** HTTP status with which a server answers this error. */
@@ -103,8 +126,9 @@ export class SpillwayError extends Error {
 }
 
 /**
- * Of the errors that parts of one batch ended with, the one that counts for its target: a passing one before one that
- * is about the request, and throttling first, because it says how many calls are too many. Undefined: there is none.
+ * Of the errors that parts of one batch ended with, the one that counts for its target: one that tells of the
+ * target before one that tells of a request, and throttling first, because it says how many calls are too many.
+ * Undefined: there is none.
  */
 export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefined {
   let worst: SpillwayError | undefined;
@@ -112,8 +136,9 @@ export function worstOf(errors: Iterable<SpillwayError>): SpillwayError | undefi
   return worst;
 }
 
-function weight({ code, retryable }: SpillwayError): number {
+function weight({ code, retryable, isOfTarget }: SpillwayError): number {
   if (!retryable) return 0;
   if (refusals.has(code)) return 1;
-  return code === "target_throttled" ? 3 : 2;
+  if (!isOfTarget) return 2;
+  return code === "target_throttled" ? 4 : 3;
 }

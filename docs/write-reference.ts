@@ -33,8 +33,8 @@ function textOf(rows: Rows): string {
 }
 
 function errorRows(): Rows {
-  return Object.entries(errorKinds).map(([code, { status, retryable, meaning }]) => {
-    return [`\`${code}\``, String(status), retryable ? "yes" : "no", meaning];
+  return Object.entries(errorKinds).map(([code, { status, retryable, isOfTarget, meaning }]) => {
+    return [`\`${code}\``, String(status), retryable ? "yes" : "no", isOfTarget ? "yes" : "no", meaning];
   });
 }
 

@@ -63,15 +63,17 @@ export function stackKey(request: InferRequest): string {
 
 /**
  * One request with the rows of all, in order; inputs are in the order of the first request. It has no id, and only the
- * shared parameters. Requests that may not be stacked are a ProtocolError that names both. The data of a single request
- * is not copied.
+ * shared parameters. Requests that may not be stacked are a ProtocolError that names both. A single request needs no
+ * rows, and its data is not copied.
  */
 export function stackRequests(requests: readonly InferRequest[]): InferRequest {
   const [first] = requests;
   if (first === undefined) throw new RangeError("stackRequests: requests has 0 entries; allowed: 1 or more");
-  const rows = requests.reduce((sum, request) => sum + rowsOf(request), 0);
+  const isSingle = requests.length === 1;
+  const rows = isSingle ? 0 : requests.reduce((sum, request) => sum + rowsOf(request), 0);
   for (const [index, request] of requests.entries()) checkShared(first, request, index);
   const inputs = first.inputs.map((input): Tensor => {
+    if (isSingle) return input;
     const parts = requests.map((request, index) => matchingInput(input, first, request, index).data);
     return { ...input, shape: [rows, ...input.shape.slice(1)], data: concatenate(parts) };
   });

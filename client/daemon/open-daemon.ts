@@ -9,6 +9,7 @@ import { openToWrite } from "../../base/files.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
+import { modelOfKey } from "../policies/queue-key.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
@@ -97,6 +98,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       clock,
       policy: makePolicy(policy, limits.sloMs, listener),
       targets,
+      modelOf: modelOfKey,
       ...limits,
       observe: (event) => observers.observe(event),
     });

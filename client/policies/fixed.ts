@@ -5,10 +5,14 @@
  */
 import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
+import { mostRowsOfKey } from "./queue-key.ts";
 import { type Decision, type Policy, type QueueView, type ReleaseReason, requestsWithin } from "./policy.ts";
 
 export interface FixedPlan {
-  /** Planned rows of a batch by target, in the order of the queue's targets; each an integer from 1. */
+  /**
+   * Planned rows of a batch by target, in the order of the queue's targets; each an integer from 1. A key that allows
+   * fewer rows has these.
+   */
   readonly batchRows: readonly number[];
   /** Longest time that a request waits for others to share its batch, from its arrival, in milliseconds. */
   readonly timeoutMs: number;
@@ -38,7 +42,7 @@ function decide(plan: FixedPlan, view: QueueView, batchesSent: number): Decision
   const target = nextTarget(view, batchesSent);
   if (target === undefined) return { kind: "wait", untilMs: earliestResumeMs(view) };
   const { line, nowMs } = view;
-  const plannedRows = plan.batchRows[target] as number;
+  const plannedRows = Math.min(plan.batchRows[target] as number, mostRowsOfKey(line.key));
   const dispatch = (reason: ReleaseReason): Decision => ({
     kind: "dispatch",
     count: requestsWithin(line, plannedRows),

@@ -8,9 +8,10 @@ import type { Policy } from "./policy.ts";
 import type { PlanChange } from "./policy-inputs.ts";
 import type { ProfiledTarget } from "./profile.ts";
 import { profiledTargets, standInFor } from "./profiled-targets.ts";
-import { modelOfKey } from "./queue-key.ts";
+import { modelOfKey, mostRowsOfKey } from "./queue-key.ts";
 import { policies, type PolicyName } from "./registry.ts";
-import type { TargetProfile } from "./target-profile.ts";
+import { type TargetProfile, withMostRows } from "./target-profile.ts";
+import { withinKeyRows } from "./within-key-rows.ts";
 import { withTimerSlack } from "./with-timer-slack.ts";
 
 export type QueuePolicy =
@@ -33,7 +34,8 @@ export interface PolicyListener {
 
 /**
  * Makes a policy that plans and learns for each key on its own and shares what is learned about the targets.
- * The fixed plan learns nothing and is one policy for all keys.
+ * The fixed plan learns nothing and is one policy for all keys. No batch of several requests has more rows than its key
+ * allows.
  *
  * @example
  * const { targets } = await calibrate(options);
@@ -41,7 +43,7 @@ export interface PolicyListener {
  * makePolicy({ name: "spillway", sloQuantile: 0.99, targets, prices }, 1_000);
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
-  if (from.name === "fixed") return fixedPolicy(from);
+  if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
@@ -51,12 +53,13 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
     return profiles;
   };
   let learned: LearnedTargets | undefined;
-  return byKeyPolicy(name, (key) => {
+  const policy = byKeyPolicy(name, (key) => {
     const model = modelOfKey(key);
     const standIn = standInFor(model, targets);
     if (standIn !== model) listener.onStandIn?.(model, standIn);
-    const profiles = profilesOf(standIn);
-    learned ??= learnedTargets({ targets: profiles, sloMs });
+    const measured = profilesOf(standIn);
+    learned ??= learnedTargets({ targets: measured, sloMs });
+    const profiles = measured.map((profile) => withMostRows(profile, mostRowsOfKey(key)));
     const policy = policies[name]({
       targets: profiles,
       sloMs,
@@ -69,6 +72,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
     return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);
   });
+  return withinKeyRows(policy);
 }
 
 /** How late a timer may fire on a machine that also does other work. */

@@ -27,6 +27,21 @@ export interface TargetProfile {
   serviceMs(quantile: number): readonly number[];
 }
 
+/** The profile for batches of at most so many rows, an integer from 1 or Infinity. */
+export function withMostRows(profile: TargetProfile, mostRows: number): TargetProfile {
+  if (mostRows >= profile.maxBatchRows) return profile;
+  const cut = (byRows: readonly number[]): readonly number[] => byRows.slice(0, mostRows + 1);
+  return {
+    ...profile,
+    maxBatchRows: mostRows,
+    uploadMs: cut(profile.uploadMs),
+    meanServiceMs: cut(profile.meanServiceMs),
+    costs: cut(profile.costs),
+    costOf: (serviceMs) => profile.costOf(serviceMs),
+    serviceMs: (quantile) => cut(profile.serviceMs(quantile)),
+  };
+}
+
 /**
  * The functions among the targets, with their indices.
  *

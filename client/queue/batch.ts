@@ -1,10 +1,12 @@
 /** A batch in flight: its parts, the form in which its target gets it, and the check of its result. */
-import { SpillwayError } from "../../base/errors.ts";
-import type { EndedBatch, SentBatch } from "../policies/policy.ts";
+import { errorKinds, SpillwayError } from "../../base/errors.ts";
+import type { Decision, EndedBatch, SentBatch } from "../policies/policy.ts";
 import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts";
+import type { Standing } from "../targets/model-health.ts";
 import type { TargetState } from "../targets/target-state.ts";
-import type { ErrorFacts, QueueInput, UnansweredRequest } from "./queue-event.ts";
+import type { ErrorFacts, QueueInput, QueueOutput, UnansweredRequest } from "./queue-event.ts";
 import type { QueuedRequest } from "./request.ts";
+import type { RequestLine } from "./request-line.ts";
 
 /** The rows of one request within a batch. */
 export interface QueuedPart<In, Out> extends BatchPart<In> {
@@ -15,12 +17,78 @@ export interface Batch<In, Out> extends SentBatch {
   readonly state: TargetState<In, Out>;
   /** Whether a call of functions with one of its requests failed before. */
   readonly isRetry: boolean;
+  /** Whether it has a single request. */
+  readonly isAlone: boolean;
+  /** Whether its target has not failed one of its requests before. */
+  readonly isNews: boolean;
+  /** Of its requests. */
+  readonly standing: Standing;
   readonly parts: readonly QueuedPart<In, Out>[];
+}
+
+/** The batch of these requests of a line. A request is never split, so a whole request is its own part. */
+export function batchOf<In, Out>({
+  line,
+  requests,
+  nowMs,
+  id,
+  target,
+  state,
+}: Pick<Batch<In, Out>, "id" | "target" | "state"> & {
+  readonly line: RequestLine<QueuedRequest<In, Out>>;
+  readonly requests: readonly QueuedRequest<In, Out>[];
+  readonly nowMs: number;
+}): Batch<In, Out> {
+  let rows = 0;
+  let isRetry = false;
+  let isNews = false;
+  for (const request of requests) {
+    rows += request.rows;
+    isRetry ||= request.failedAtFunctions;
+    isNews ||= !request.hasFailedAt(target);
+  }
+  return {
+    id,
+    target,
+    state,
+    key: line.key,
+    rows,
+    formedAtMs: nowMs,
+    parts: requests,
+    isRetry,
+    isAlone: requests.length === 1,
+    isNews,
+    standing: line.eligible.standing,
+  };
+}
+
+/** How many of `count` requests from index `first` on may share a batch: some failed in larger ones before. */
+export function withCompany<In, Out>(
+  line: RequestLine<QueuedRequest<In, Out>>,
+  first: number,
+  count: number,
+): number {
+  let most = Infinity;
+  for (let index = 0; index < count; index++) {
+    most = Math.min(most, line.at(first + index).mostRequests);
+    if (index >= most) return Math.max(1, index);
+  }
+  return count;
+}
+
+export function batchEvent<In, Out>(
+  { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
+  { plannedRows, reason }: Decision & { kind: "dispatch" },
+  waitedMs: number,
+): QueueOutput & { kind: "batch" } {
+  const facts = { target: state.name, key, plannedRows, rows, reason, waitedMs };
+  const requests = parts.map(({ request }) => request.id);
+  return { kind: "batch", id, atMs, ...facts, requests };
 }
 
 /** The batch in the form in which its target gets it. */
 export function outgoing<In, Out>(
-  { id, key, rows, parts }: Omit<Batch<In, Out>, "state" | "isRetry">,
+  { id, key, rows, parts }: Pick<Batch<In, Out>, "id" | "key" | "rows" | "parts">,
   giveUpAtMs: number | undefined,
 ): OutgoingBatch<In> {
   const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;
@@ -61,8 +129,13 @@ function unansweredIn<Out>({ unanswered }: BatchResult<Out>): { unanswered?: Una
   return { unanswered: Array.from(unanswered, ([index, error]) => ({ index, ...errorFacts(error) })) };
 }
 
-export function errorFacts({ code, message, retryAfterMs }: SpillwayError): ErrorFacts {
-  return retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs };
+export function errorFacts({ code, message, retryAfterMs, isOfTarget }: SpillwayError): ErrorFacts {
+  return {
+    code,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(isOfTarget === errorKinds[code].isOfTarget ? {} : { isOfTarget }),
+  };
 }
 
 /** What the policy is told about a batch that ended. */

@@ -1,8 +1,10 @@
 /**
  * The targets that a request may still be sent to. A target that denied the request is excluded, and a retry
  * for which there is no retry budget may go to edges only. Requests share a line only when their eligible
- * targets are the same. The policy sees every other target as excluded, so it needs no rule for this.
+ * targets are the same, and their standing. The policy sees every other target as excluded, so it needs no rule
+ * for this.
  */
+import type { Standing } from "../targets/model-health.ts";
 import type { TargetHealth, TargetView } from "../targets/target-view.ts";
 
 /**
@@ -16,14 +18,17 @@ export class EligibleTargets {
   readonly targets: readonly TargetView[];
   /** Number of eligible targets. */
   readonly size: number;
+  /** How those fared before that have these targets. */
+  readonly standing: Standing;
   readonly #all: readonly TargetView[];
   readonly #excluded: ReadonlySet<number>;
-  /** All sets of this queue by their excluded targets, so that equal sets are the same object. */
+  /** All sets of this queue by `nameOf`, so that equal sets are the same object. */
   readonly #known: Map<string, EligibleTargets>;
 
   private constructor(
     all: readonly TargetView[],
     excluded: ReadonlySet<number>,
+    standing: Standing,
     known: Map<string, EligibleTargets>,
   ) {
     this.targets =
@@ -33,11 +38,13 @@ export class EligibleTargets {
     this.size = all.length - excluded.size;
     this.#all = all;
     this.#excluded = excluded;
+    this.standing = standing;
     this.#known = known;
+    known.set(nameOf(standing, excluded), this);
   }
 
   static all(targets: readonly TargetView[]): EligibleTargets {
-    return new EligibleTargets(targets, new Set(), new Map());
+    return new EligibleTargets(targets, new Set(), "usual", new Map());
   }
 
   has(target: number): boolean {
@@ -52,16 +59,27 @@ export class EligibleTargets {
     return this.#filtered(({ kind }) => kind !== "serverless");
   }
 
+  /** The same targets for requests with another standing. */
+  as(standing: Standing): EligibleTargets {
+    return standing === this.standing ? this : this.#knownAs(this.#excluded, standing);
+  }
+
   #filtered(isKept: (target: TargetView, index: number) => boolean): EligibleTargets {
     const excluded = new Set<number>();
     for (const [index, target] of this.#all.entries()) {
       if (!this.has(index) || !isKept(target, index)) excluded.add(index);
     }
-    const name = [...excluded].join();
-    const known = this.#known.get(name) ?? new EligibleTargets(this.#all, excluded, this.#known);
-    this.#known.set(name, known);
-    return known;
+    return this.#knownAs(excluded, this.standing);
   }
+
+  #knownAs(excluded: ReadonlySet<number>, standing: Standing): EligibleTargets {
+    const known = this.#known.get(nameOf(standing, excluded));
+    return known ?? new EligibleTargets(this.#all, excluded, standing, this.#known);
+  }
+}
+
+function nameOf(standing: Standing, excluded: ReadonlySet<number>): string {
+  return `${standing} ${[...excluded].join()}`;
 }
 
 const excluded: TargetHealth = { kind: "excluded" };

@@ -11,6 +11,8 @@ export interface ErrorFacts {
   readonly message: string;
   /** How long the target is paused, as in the error. */
   readonly retryAfterMs?: number;
+  /** Whether it tells of the whole target, where that is not as usual for its code. */
+  readonly isOfTarget?: boolean;
 }
 
 /** How one request of a batch failed. */

@@ -9,13 +9,15 @@ export interface VirtualQueueOptions<In, Out> {
   readonly policy: Policy;
   /** At least one. Policies refer to targets by their index in this list. */
   readonly targets: readonly Target<In, Out>[];
+  /** The model of a key: a target's health is known for each model. Default: the key is the model. */
+  readonly modelOf?: ((key: string) => string) | undefined;
   /** Time from arrival to deadline for requests that name none, in milliseconds, above 0. */
   readonly sloMs: number;
   /** Most rows that wait at once; further requests are refused. Default: 10,000. */
   readonly maxQueuedRows?: number;
   /** Most bytes that wait or are in flight at once; further requests are refused. Default: 1 GiB. */
   readonly maxBytes?: number;
-  /** Most attempts to send a request before it fails. Default: 5. */
+  /** Most attempts to send a request before it fails; targets that have not failed it get one beyond that. Default: 5. */
   readonly maxAttempts?: number;
   /**
    * Seed that spreads the pauses after failures, an integer from 0 to 4294967295. The same seed gives the

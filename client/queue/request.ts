@@ -3,6 +3,7 @@ import type { SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
+import type { Blame } from "../targets/target-state.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
 /** One request as its owner submits it. */
@@ -59,6 +60,12 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly done: (end: End<Out>) => void;
   eligible: EligibleTargets;
   attempts = 0;
+  /** Indices of the targets that failed it; undefined while none has. */
+  #failedAt: Set<number> | undefined = undefined;
+  /** Calls with it that hung, or were cut off. */
+  #lostCalls = 0;
+  /** Requests of the largest batch that it may be in now. */
+  mostRequests = Infinity;
   /** Why the last attempt failed. */
   lastFailure: SpillwayError | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
@@ -68,6 +75,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /** True when a function call that carried it has failed. */
   failedAtFunctions = false;
   inFlight = false;
+  /** The targets that it has again if it turns out not to be to blame; undefined while it is not suspect. */
+  #acquitted: EligibleTargets | undefined = undefined;
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;
 
@@ -109,17 +118,51 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     return this.rows;
   }
 
-  /** A batch that carried it failed at the target with that index. */
-  failed(error: SpillwayError, target: number): void {
+  /**
+   * A batch that carried it failed at the target with that index. Blamed itself for the first time, it may be tried once
+   * more, but not at the cost of functions if an edge has shown that it is to blame.
+   *
+   * @param company requests of the batch, if one of them may have hung its call or ended its process; else 0
+   */
+  failed(error: SpillwayError, target: number, blame: Blame | undefined, company: number): void {
     this.lastFailure = error;
+    if (company > 0) this.#lostCalls++;
+    // A target that is gone ends a call once for everybody.
+    this.mostRequests = company > 0 && this.#lostCalls > 1 ? Math.ceil(company / 4) : Infinity;
     this.notAdmittedFor = undefined;
-    this.failedAtFunctions ||= this.eligible.targets[target]?.kind === "serverless";
+    (this.#failedAt ??= new Set()).add(target);
+    const isFunction = this.eligible.targets[target]?.kind === "serverless";
+    this.failedAtFunctions ||= isFunction;
+    if (blame === "request") {
+      this.#acquitted = this.eligible;
+      this.mostRequests = 1;
+      this.eligible = (isFunction ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
+      return;
+    }
+    this.eligible = this.#acquitted ?? this.eligible;
+    this.#acquitted = undefined;
+    if (blame === "model") this.eligible = this.eligible.as("failed");
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
+    // Another edge may have the model. To ask functions would cost money for each misspelt name.
+    if (error.code === "model_not_found") this.eligible = this.eligible.withoutFunctions().without(target);
+    // A larger target may have the memory; the last one that is left may have it later.
+    if (error.code === "out_of_memory" && this.eligible.size > 1)
+      this.eligible = this.eligible.without(target);
+  }
+
+  hasFailedAt(target: number): boolean {
+    return this.#failedAt?.has(target) === true;
+  }
+
+  /** All its attempts are used up: it may go only where it was not tried yet. */
+  onlyToUntried(): void {
+    for (const target of this.#failedAt ?? []) this.eligible = this.eligible.without(target);
   }
 
   /** From now on it may not be sent to functions. */
   barFunctions(error: SpillwayError): void {
     this.barredFor = error;
     this.eligible = this.eligible.withoutFunctions();
+    this.#acquitted = this.#acquitted?.withoutFunctions();
   }
 }

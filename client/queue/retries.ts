@@ -2,9 +2,10 @@
  * Decides what happens to requests that a target did not answer or did not admit: they wait again, possibly
  * with fewer eligible targets, or they end.
  */
-import { refusals, SpillwayError } from "../../base/errors.ts";
+import { type ErrorCode, refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
+import type { Blame, TargetState } from "../targets/target-state.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import type { QueuedRequest, Served } from "./request.ts";
@@ -14,9 +15,24 @@ import type { RequestLines } from "./request-lines.ts";
 export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
-  /** Most attempts to send a request. */
+  readonly targets: readonly TargetState<In, Out>[];
+  /** Most attempts to send a request, but for one at each target that has not failed it yet. */
   readonly maxAttempts: number;
   readonly observe: ((event: QueueEvent) => void) | undefined;
+}
+
+/** How a request failed. */
+interface Failure {
+  readonly error: SpillwayError;
+  /** Index of the target. */
+  readonly target: number;
+  readonly blame: Blame | undefined;
+  /** How many requests may have caused it, by hanging or ending the call; 0: none. */
+  readonly company: number;
+  /** Whether others of its batch were answered, and it failed alone. */
+  readonly isOwn: boolean;
+  /** Whether the model does not work at any other target either. */
+  readonly isHopeless: boolean;
 }
 
 export class Retries<In, Out> {
@@ -61,15 +77,27 @@ export class Retries<In, Out> {
     return [...moved];
   }
 
-  /** A batch has come back: each of its requests ends or waits again. */
-  batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, nowMs: number): void {
+  /**
+   * A batch has come back: each of its requests ends or waits again.
+   *
+   * @param blame what its failure speaks against; undefined when it was answered, or refused
+   */
+  batchEnded(batch: Batch<In, Out>, result: BatchResult<Out>, blame: Blame | undefined, nowMs: number): void {
     const { parts, target } = batch;
     let answered = 0;
     for (let index = 0; index < parts.length; index++) {
       const { request } = parts[index] as QueuedPart<In, Out>;
       const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
       if (!result.ok || error !== undefined) {
-        this.#unanswered(request, error as SpillwayError, target, nowMs);
+        const failure = {
+          isHopeless: this.#isHopeless(batch, blame, nowMs),
+          company: suspectsAmong(batch, result),
+          error: error as SpillwayError,
+          target,
+          blame,
+          isOwn: isOwnFault(batch, result, error),
+        };
+        this.#unanswered(request, failure, nowMs);
         continue;
       }
       const answer = result.answers[answered++] as Out;
@@ -86,14 +114,33 @@ export class Retries<In, Out> {
     }
   }
 
+  /** A request that failed alone is not sent on, at the cost of a call, to where its model has answered nobody of late. */
+  #isHopeless(
+    { isAlone, state, parts, key, target }: Batch<In, Out>,
+    blame: Blame | undefined,
+    nowMs: number,
+  ): boolean {
+    if (blame !== "model" || !isAlone || state.hasAnswered(key, nowMs)) return false;
+    const { eligible } = (parts[0] as QueuedPart<In, Out>).request;
+    const others = this.#options.targets.filter((_, index) => index !== target && eligible.has(index));
+    return others.length > 0 && others.every((other) => other.isHopeless(key, nowMs));
+  }
+
   /** A request that failed waits again if its error is retryable and its attempts and deadline allow it. */
-  #unanswered(request: QueuedRequest<In, Out>, error: SpillwayError, target: number, nowMs: number): void {
+  #unanswered(
+    request: QueuedRequest<In, Out>,
+    { error, target, blame, company, isOwn, isHopeless }: Failure,
+    nowMs: number,
+  ): void {
     if (request.end !== undefined) return;
     const { open, lines, maxAttempts } = this.#options;
+    const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
-    else request.failed(error, target);
-    const { eligible, attempts, deadlineAtMs } = request;
-    const mayTry = error.retryable && eligible.size > 0 && attempts < maxAttempts && nowMs < deadlineAtMs;
+    else request.failed(error, target, blame, company);
+    const mayPass = error.retryable || error.code === "model_not_found";
+    const isFinal = !mayPass || isOwn || isAgain || isHopeless;
+    if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();
+    const mayTry = !isFinal && request.eligible.size > 0 && nowMs < request.deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
     else open.end(request, { outcome: "failed", error }, nowMs);
   }
@@ -115,4 +162,26 @@ export class Retries<In, Out> {
     open.end(request, { outcome: "failed", error }, nowMs);
     return undefined;
   }
+}
+
+/** A target that answers the rest of a batch has told of the requests that it failed one by one. */
+function isOwnFault<In, Out>(
+  { isAlone }: Batch<In, Out>,
+  result: BatchResult<Out>,
+  error: SpillwayError | undefined,
+): boolean {
+  return !isAlone && result.ok && error?.code === "target_fault" && !error.isOfTarget;
+}
+
+/** Failures that one request of a batch may have caused, by hanging the call or ending the process that ran it. */
+const mayBeSpoilt: ReadonlySet<ErrorCode> = new Set([
+  "target_timeout",
+  "target_unreachable",
+  "target_broken",
+]);
+
+/** How many requests may have caused a failure of all. A call that was never made costs nothing for sure. */
+function suspectsAmong<In, Out>({ parts }: Batch<In, Out>, result: BatchResult<Out>): number {
+  if (result.ok || !mayBeSpoilt.has(result.error.code)) return 0;
+  return result.error.code === "target_unreachable" && result.cost === 0 ? 0 : parts.length;
 }

@@ -48,7 +48,7 @@ function withSpentBudget(answers: readonly BatchResult<number>["ok"][]) {
         kind: "serverless",
         answer: (batch, nth) =>
           nth <= budgetAtStart || answers[nth - budgetAtStart - 1] === false
-            ? failed("target_fault", "boom")
+            ? failed("target_unavailable", "boom")
             : answered(batch),
       }),
     ],

@@ -3,12 +3,22 @@
  * requests until its policy sends them in batches. It reads its clock once for each event and does no I/O, so
  * it runs the same in the daemon, in replay and in a test.
  */
-import { type Batch, checkedResult, endedBatch, outgoing, resultEvent } from "./batch.ts";
+import {
+  type Batch,
+  batchEvent,
+  batchOf,
+  checkedResult,
+  endedBatch,
+  outgoing,
+  resultEvent,
+  withCompany,
+} from "./batch.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
+import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
@@ -40,6 +50,8 @@ export class VirtualQueue<In, Out> {
   readonly #policy: Policy;
   readonly #targets: readonly TargetState<In, Out>[];
   readonly #everywhere: EligibleTargets;
+  readonly #shown: LineTargets<In, Out>;
+  readonly #modelOf: (key: string) => string;
   readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
@@ -62,15 +74,19 @@ export class VirtualQueue<In, Out> {
     );
     this.#timer = options.clock.createTimer(() => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
-    const random = seededRandom(options.seed ?? 0);
+    const { seed = 0, modelOf = (key: string) => key } = options;
+    const random = seededRandom(seed);
     const retries = new RetryBudget();
-    this.#targets = options.targets.map((target) => new TargetState(target, random, retries));
+    this.#modelOf = modelOf;
+    this.#targets = options.targets.map((target) => new TargetState(target, random, retries, modelOf));
+    this.#shown = new LineTargets(this.#targets, modelOf);
     this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
     this.#open = new OpenRequests(options.observe);
     this.#retries = new Retries({
       open: this.#open,
       lines: this.#lines,
+      targets: this.#targets,
       maxAttempts: this.#bounds.maxAttempts,
       observe: options.observe,
     });
@@ -185,7 +201,7 @@ export class VirtualQueue<In, Out> {
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
-      const view = { nowMs, line, targets: line.eligible.targets, draining: this.#closed };
+      const view = { nowMs, line, targets: this.#shown.of(line), draining: this.#closed };
       const decision = this.#policy.decide(view);
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
       else if (decision.kind === "refuse") {
@@ -209,7 +225,8 @@ export class VirtualQueue<In, Out> {
 
   #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
     const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
-    const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs) ?? []);
+    const model = this.#modelOf(line.key);
+    const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
     for (const request of line.take(count)) {
       const reason = request.barredFor ?? refusal ?? request.notAdmittedFor;
       this.#refuse(request, deadlineRefusal(request, reason, pause), nowMs);
@@ -227,7 +244,8 @@ export class VirtualQueue<In, Out> {
     view: QueueView,
   ): void {
     const { nowMs } = view;
-    const { first = 0, count, target: index, giveUpAtMs } = decision;
+    const { first = 0, target: index, giveUpAtMs } = decision;
+    const count = withCompany(line, first, decision.count);
     const state = this.#targets[index];
     if (state === undefined || state.inFlight >= state.maxInFlight || !line.eligible.has(index)) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
@@ -236,20 +254,10 @@ export class VirtualQueue<In, Out> {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which refuses for now`);
     }
     const requests = line.peek(count, first);
-    let rows = 0;
-    let isRetry = false;
-    for (const request of requests) {
-      rows += request.rows;
-      isRetry ||= request.failedAtFunctions;
-    }
-    const { key } = line;
-    // A request is never split, so a whole request is its own part.
-    const parts = requests;
-    const id = this.#batchesFormed;
-    const batch = { id, target: index, key, rows, formedAtMs: nowMs, state, parts, isRetry };
+    const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
-    const refusal = state.admit(sent, isRetry, nowMs);
+    const refusal = state.admit(sent, batch.isRetry, nowMs);
     if (refusal !== undefined) {
       this.#undecided.push(...this.#retries.notAdmitted(line, batch, refusal, nowMs));
       return;
@@ -261,7 +269,7 @@ export class VirtualQueue<In, Out> {
     for (const request of requests) this.#open.sent(request);
     state.sent(batch);
     try {
-      this.#observeBatch(batch, decision, waitedMs);
+      this.#observe?.(batchEvent(batch, decision, waitedMs));
       this.#policy.sent?.(batch);
     } finally {
       // The batch has left the line: if an observer or the policy throws, it must still be answered.
@@ -278,22 +286,11 @@ export class VirtualQueue<In, Out> {
     });
   }
 
-  #observeBatch(
-    { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
-    { plannedRows, reason }: Decision & { kind: "dispatch" },
-    waitedMs: number,
-  ): void {
-    if (this.#observe === undefined) return;
-    const facts = { target: state.name, key, plannedRows, rows, reason, waitedMs };
-    const requests = parts.map(({ request }) => request.id);
-    this.#observe({ kind: "batch", id, atMs, ...facts, requests });
-  }
-
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
-    batch.state.ended(batch, result, nowMs);
-    this.#retries.batchEnded(batch, result, nowMs);
+    const blame = batch.state.ended(batch, result, nowMs);
+    this.#retries.batchEnded(batch, result, blame, nowMs);
     this.#policy.ended?.(endedBatch(batch, result, nowMs));
     this.#decideAll(nowMs);
   }

@@ -1,50 +1,76 @@
 /**
  * What the queue knows of one target: the batches in flight, how many there may be, how long answers take,
- * and its health. It also decides whether a batch may be sent, by circuit breaker, call window, retry budget
- * and the target's own word; nothing else does. It reacts only to the queue's events, so a record replays to
- * the same decisions.
+ * and its health, as a whole and for each model. It also decides whether a batch may be sent, by circuit breaker,
+ * call window, retry budget and the target's own word; nothing else does. It reacts only to the queue's events,
+ * so a record replays to the same decisions.
  */
-import { Lru } from "../../base/lru.ts";
 import type { Random } from "../../base/random.ts";
-import { SlidingQuantile } from "../../base/quantile.ts";
+import { AnswersByKey } from "./answers-by-key.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
-import { refusals, SpillwayError, worstOf } from "../../base/errors.ts";
+import { type ErrorCode, refusals, SpillwayError, worstOf } from "../../base/errors.ts";
+import { ModelHealth, type Standing, worse } from "./model-health.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 
-/** How many round trips the predicted latency is based on, and which quantile of them it is. */
-const latencyWindow = 64;
-const latencyQuantile = 0.95;
-/** A batch under way, as the target is told of it. */
-type SentUnderWay = UnderWay & { readonly key: string; readonly isRetry: boolean };
+/** What a model did within this time, it is taken to do again: to answer, or to fail. */
+const lateAnswerMs = 10_000;
+/** A target that answered for other models within this time is taken to be alive. */
+const livelyMs = 1_000;
 
-/** Keys whose round trips are remembered; the least recently used key is forgotten beyond that. */
-const maxRememberedKeys = 256;
+/** Failures of which the server told itself. */
+const ofServer: ReadonlySet<ErrorCode> = new Set(["target_fault", "out_of_memory"]);
+
+/** A batch under way, as the target is told of it. */
+type SentUnderWay = UnderWay & {
+  readonly key: string;
+  readonly isRetry: boolean;
+  /** Default: true. */
+  readonly isAlone?: boolean;
+  /** Default: usual. */
+  readonly standing?: Standing;
+  /** Whether it has a request that this target has not failed before. Default: true. */
+  readonly isNews?: boolean;
+};
+
+/**
+ * What a failed batch speaks against: the whole target; its model there; or its one request, because the model was well
+ * for others and nobody else has failed since.
+ */
+export type Blame = "target" | "model" | "request";
 
 export class TargetState<In, Out> implements TargetView {
   readonly target: Target<In, Out>;
   /** In the order they were sent. Mostly the first one ends first, so a plain list is fast enough. */
-  readonly underWay: UnderWay[] = [];
+  readonly underWay: SentUnderWay[] = [];
+  readonly models: ModelHealth;
   readonly #breaker: CircuitBreaker;
   readonly #window: CallWindow;
-  readonly #latencyByKey = new Lru<string, SlidingQuantile>(maxRememberedKeys);
-  /** The entry that was used last, because the next batch mostly has the same key. */
-  #latest: { readonly key: string; readonly latency: SlidingQuantile } | undefined;
-
+  readonly #answers: AnswersByKey;
+  readonly #modelOf: (key: string) => string;
   readonly #retries: RetryBudget | undefined;
+  #failedAtMs = -Infinity;
 
   /**
    * @param random spreads the pauses of a function, which many clients share; an edge has few clients
    * @param retries shared by all functions, because they share what makes them fail; an edge has no budget
+   * @param modelOf the model of a key
    */
-  constructor(target: Target<In, Out>, random: Random, retries: RetryBudget) {
+  constructor(
+    target: Target<In, Out>,
+    random: Random,
+    retries: RetryBudget,
+    modelOf: (key: string) => string = (key) => key,
+  ) {
     const isEdge = target.kind === "edge";
     this.target = target;
+    this.models = new ModelHealth(isEdge ? unspread : random);
     this.#breaker = new CircuitBreaker(isEdge ? unspread : random);
     this.#window = new CallWindow(target.maxInFlight);
     this.#retries = isEdge ? undefined : retries;
+    this.#modelOf = modelOf;
+    this.#answers = new AnswersByKey(modelOf);
   }
 
   get name(): string {
@@ -65,13 +91,26 @@ export class TargetState<In, Out> implements TargetView {
     return this.#breaker.isFailing ? 1 : this.#window.limit;
   }
 
+  /** Batches in flight of a model, of requests with that standing. */
+  underWayOf(model: string, standing: Standing): number {
+    let count = 0;
+    for (const { key, standing: own = "usual" } of this.underWay)
+      if (own === standing && this.#modelOf(key) === model) count++;
+    return count;
+  }
+
   health(nowMs: number): TargetHealth {
     return this.#breaker.health(nowMs);
   }
 
-  /** The failure or refusal for which the target is paused; undefined when it is not paused. */
-  pauseReason(nowMs: number): SpillwayError | undefined {
-    return this.#breaker.pauseReason(nowMs);
+  /** Its health for requests of a model with that standing. */
+  healthFor(model: string, standing: Standing, nowMs: number): TargetHealth {
+    return worse(this.health(nowMs), this.models.health(model, standing, nowMs));
+  }
+
+  /** The failure or refusal for which the target is paused for that model; undefined when it is not paused. */
+  pauseReason(nowMs: number, model: string): SpillwayError | undefined {
+    return this.#breaker.pauseReason(nowMs) ?? this.models.pauseReason(model, nowMs);
   }
 
   /** Why the target refuses batches now; undefined when it does not. */
@@ -92,8 +131,19 @@ export class TargetState<In, Out> implements TargetView {
     return refusal;
   }
 
+  /** Whether it has answered for the key's model of late. */
+  hasAnswered(key: string, nowMs: number): boolean {
+    return this.#answers.latestMs(this.#modelOf(key)) >= nowMs - lateAnswerMs;
+  }
+
+  /** Whether it has failed for the key's model several times of late, and answered nobody. */
+  isHopeless(key: string, nowMs: number): boolean {
+    const isFailing = this.models.failingAtMs(this.#modelOf(key)) >= nowMs - lateAnswerMs;
+    return isFailing && !this.hasAnswered(key, nowMs);
+  }
+
   latencyMs(key: string): number {
-    return this.#latencyByKey.get(key)?.value() ?? this.target.assumedLatencyMs;
+    return this.#answers.latencyMs(key) ?? this.target.assumedLatencyMs;
   }
 
   sent(batch: SentUnderWay): void {
@@ -102,26 +152,66 @@ export class TargetState<In, Out> implements TargetView {
     else this.#retries?.earn();
   }
 
-  /** A batch has come back. When it was answered only in part, the worst error of the rest counts. */
-  ended(batch: SentUnderWay, result: BatchResult<Out>, nowMs: number): void {
+  /**
+   * A batch has come back. When it was answered only in part, the worst error of the rest counts.
+   *
+   * @returns what a failure of all its requests speaks against; undefined when there was none
+   */
+  ended(batch: SentUnderWay, result: BatchResult<Out>, nowMs: number): Blame | undefined {
     this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
     // The first call of a split batch was admitted; the calls of its halves may still be refused.
-    const isRefused = fault !== undefined && refusals.has(fault.code);
-    const hasFailed = fault?.retryable === true && !isRefused;
-    if (isRefused) this.#breaker.refused(fault, nowMs);
-    if (result.ok && !hasFailed) this.#succeeded(batch.key, nowMs - batch.formedAtMs, result.coldStartMs);
-    if (!hasFailed) return;
+    if (fault !== undefined && refusals.has(fault.code)) {
+      this.#breaker.refused(fault, nowMs);
+      if (result.ok) this.#succeeded(batch, nowMs, result.coldStartMs);
+      return undefined;
+    }
+    if (fault?.retryable !== true || (result.ok && !fault.isOfTarget)) {
+      if (result.ok) this.#succeeded(batch, nowMs, result.coldStartMs);
+      return undefined;
+    }
+    if (!result.ok && this.#isOfModel(fault, batch, nowMs)) return this.#modelFailed(fault, batch, nowMs);
     // A call that found no connection put no load on the functions.
     if (fault.code === "target_unreachable") this.#retries?.undo(batch.isRetry);
     this.#failed(fault, batch.formedAtMs, nowMs);
+    return "target";
   }
 
   /** The next call starts warm, so a cold start is subtracted; if it is unknown, the latency is not used. */
-  #succeeded(key: string, latencyMs: number, coldStartMs: number | undefined): void {
+  #succeeded({ key, formedAtMs }: SentUnderWay, nowMs: number, coldStartMs: number | undefined): void {
     this.#breaker.succeeded();
     this.#window.answered();
-    if (coldStartMs !== undefined) this.#latencyOf(key).observe(Math.max(0, latencyMs - coldStartMs));
+    if (this.models.size > 0) this.models.answered(this.#modelOf(key));
+    const latencyMs = coldStartMs === undefined ? undefined : Math.max(0, nowMs - formedAtMs - coldStartMs);
+    this.#answers.add(key, formedAtMs, nowMs, latencyMs);
+  }
+
+  /**
+   * Whether a failure speaks against a model only. A target that answered what was sent later lives, and so does one that
+   * answered for other models of late: that it has no place for this one says nothing of them. All functions share a limit.
+   */
+  #isOfModel({ code, isOfTarget }: SpillwayError, batch: SentUnderWay, nowMs: number): boolean {
+    if (!isOfTarget) return true;
+    if (code === "target_timeout") return this.#answers.latestFormedMs > batch.formedAtMs;
+    if (code !== "target_unavailable" && (code !== "target_throttled" || this.kind !== "edge")) return false;
+    const othersAtMs = this.#answers.latestOfOthersMs(this.#modelOf(batch.key));
+    return othersAtMs > this.#failedAtMs && othersAtMs >= nowMs - livelyMs;
+  }
+
+  #modelFailed(fault: SpillwayError, batch: SentUnderWay, nowMs: number): Blame {
+    const { key, formedAtMs, isAlone = true, isNews = true } = batch;
+    const model = this.#modelOf(key);
+    const failures = this.models.failed(model, isNews, nowMs);
+    const isWell = failures <= 1 && this.hasAnswered(key, nowMs);
+    // It answered, if only to say that it failed, so it is back.
+    if (!this.models.isTargetFailing && ofServer.has(fault.code)) this.#breaker.succeeded();
+    if (isAlone && isWell && fault.code === "target_fault") return "request";
+    this.models.pause(model, fault, formedAtMs, nowMs);
+    if (this.models.isTargetFailing) {
+      const error = new SpillwayError("target_fault", "calls of several models failed there");
+      this.#failed(error, formedAtMs, nowMs);
+    }
+    return "model";
   }
 
   /** A batch failed with a retryable error. */
@@ -130,14 +220,7 @@ export class TargetState<In, Out> implements TargetView {
     if (error.code === "target_throttled" && !this.#breaker.isFailing)
       this.#window.throttled(this.inFlight + 1, formedAtMs, nowMs);
     this.#breaker.failed(error, formedAtMs, nowMs);
-  }
-
-  #latencyOf(key: string): SlidingQuantile {
-    if (this.#latest?.key === key) return this.#latest.latency;
-    const latency = this.#latencyByKey.get(key) ?? new SlidingQuantile(latencyWindow, latencyQuantile);
-    this.#latest = { key, latency };
-    this.#latencyByKey.set(key, latency);
-    return latency;
+    this.#failedAtMs = nowMs;
   }
 }
 

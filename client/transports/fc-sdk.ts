@@ -113,8 +113,10 @@ export function fcFault(
   if (error instanceof SpillwayError) return error;
   const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
+  // A function would have failed inside its answer: the platform or what is before it failed.
+  const options = { isOfTarget: code === "target_fault" ? true : undefined };
   if (wasNeverConnected(error)) return new NotSentFailure(code, message);
-  return isFree ? new BilledFailure(code, message, 0) : new SpillwayError(code, message);
+  return isFree ? new BilledFailure(code, message, 0, options) : new SpillwayError(code, message, options);
 }
 
 function faultOf(error: SdkError): { code: ErrorCode; text: string; isFree?: boolean } {

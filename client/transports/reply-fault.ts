@@ -15,14 +15,21 @@ export function replyFault({ status, wire }: Pick<TransportReply, "status" | "wi
   const platform = platformErrorIn(body);
   if (platform !== undefined && status >= 400) {
     const message = `${platform.code} (${status}): ${platform.message}`;
-    return new SpillwayError(meaningOf(status, platform), message.slice(0, 500));
+    const code = meaningOf(status, platform);
+    return new SpillwayError(code, message.slice(0, 500), {
+      isOfTarget: code === "target_fault" ? true : undefined,
+    });
   }
   const error = ownErrorIn(body);
-  if (error !== undefined) return new SpillwayError(codeOf(status), error);
-  // Not in the words of a V2 server, so 404 says nothing of the model: a gateway has no function behind it.
-  const code = status === 404 ? "target_denied" : codeOf(status);
+  if (error !== undefined) return new SpillwayError(codeOf(status, error), error);
   const text = new TextDecoder().decode(excerpt).slice(0, 200);
-  return new SpillwayError(code, `status ${status}: ${text}`);
+  const message = `status ${status}: ${text}`;
+  // Not in the words of a V2 server, so 404 says nothing of the model: a gateway has no function behind it.
+  if (status === 404) return new SpillwayError("target_denied", message);
+  const code = codeOf(status, text);
+  // Servers say 500 of a request in words of their own; what is above 500 comes from a gateway that reaches none.
+  const isByGateway = code === "target_fault" && status > 501;
+  return new SpillwayError(code, message, { isOfTarget: isByGateway ? true : undefined });
 }
 
 /**
@@ -61,10 +68,15 @@ function ownErrorIn(body: unknown): string | undefined {
   return typeof error === "string" ? error : undefined;
 }
 
+/** How runtimes say that a request needed more memory than there was. */
+const ofMemory =
+  /out of memory|\bOOM\b|bad_alloc|bad allocation|insufficient memory|(fail\w*|unable) to allocate|(could not|cannot) allocate|RESOURCE_?EXHAUSTED/i;
+
 /** What a V2 server means by a status other than 200. */
-function codeOf(status: number): ErrorCode {
+function codeOf(status: number, text: string): ErrorCode {
   if (status === 404) return "model_not_found";
   if (status === 503) return "target_unavailable";
+  if (status === 507 || (status === 500 && ofMemory.test(text))) return "out_of_memory";
   if (status < 400) return "target_fault";
   return meaningOf(status, { code: "", message: "" });
 }

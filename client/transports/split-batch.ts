@@ -1,36 +1,71 @@
 /**
- * Sends a batch that its target finds too large in halves, and those in halves, down to single requests. One part goes
- * after the other, and there are at most twice as many calls as requests. Only a request that is too large alone fails.
+ * Sends a batch that its target refuses or fails again in halves, and those in halves, down to single requests: what is
+ * wrong with one request is nobody else's matter. So each request gets an answer or an error of its own. There are at
+ * most twice as many calls as requests, the larger parts first.
  */
-import { type SpillwayError, worstOf } from "../../base/errors.ts";
+import { refusals, type SpillwayError, worstOf } from "../../base/errors.ts";
+import { Semaphore } from "../../base/semaphore.ts";
 import type { BatchResult } from "../targets/target.ts";
 
-/** The result of a call, and how many requests it ends: none when they were sent again in halves. */
+/** How one call ended. */
+export interface PartEnd<Out> {
+  readonly result: BatchResult<Out>;
+  /** Why the answer cannot be cut into one for each request; then they are sent singly. */
+  readonly mixed?: string;
+}
+
+export interface SplitOptions<In, Out> {
+  /** Sends some of the payloads as one call. */
+  readonly send: (payloads: readonly In[]) => Promise<PartEnd<Out>>;
+  /** Most calls at once, an integer from 1. */
+  readonly atOnce: number;
+}
+
+/** The result of a call, and how many requests it ends: none when they were sent again in parts. */
 type Part<Out> = { readonly count: number; readonly result: BatchResult<Out> };
 
-/** @param send sends some of the payloads as one call */
+/**
+ * @example What a target that takes two requests at most is sent, of a batch of five:
+ * await sendSplit(["a", "b", "c", "d", "e"], { send, atOnce: 1 }); // abcde, abc, de, ab, c
+ */
 export async function sendSplit<In, Out>(
   payloads: readonly In[],
-  send: (payloads: readonly In[]) => Promise<BatchResult<Out>>,
+  { send, atOnce }: SplitOptions<In, Out>,
 ): Promise<BatchResult<Out>> {
-  const parts = await partsOf(payloads, send);
+  const places = new Semaphore(atOnce);
+  let ofTarget: SpillwayError | undefined;
+
+  async function partsOf(some: readonly In[]): Promise<Part<Out>[]> {
+    const { result, mixed } = await places.run(async (): Promise<PartEnd<Out>> => {
+      // The target takes nothing now, whatever it is sent.
+      if (ofTarget !== undefined) return { result: { ok: false, error: ofTarget } };
+      const end = await send(some);
+      if (!end.result.ok && isOfTarget(end.result.error)) ofTarget = end.result.error;
+      return end;
+    });
+    const whole = { count: some.length, result };
+    if (result.ok) return [whole];
+    const { error } = result;
+    if (some.length === 1 || (mixed === undefined && !isOfRequests(error))) return [whole];
+    const size = mixed === undefined ? Math.ceil(some.length / 2) : 1;
+    const parts: Promise<Part<Out>[]>[] = [];
+    for (let from = 0; from < some.length; from += size) parts.push(partsOf(some.slice(from, from + size)));
+    return [{ count: 0, result }, ...(await Promise.all(parts)).flat()];
+  }
+
+  const parts = await partsOf(payloads);
   const [first] = parts;
   return first !== undefined && parts.length === 1 ? first.result : joined(parts);
 }
 
-async function partsOf<In, Out>(
-  payloads: readonly In[],
-  send: (payloads: readonly In[]) => Promise<BatchResult<Out>>,
-): Promise<Part<Out>[]> {
-  const result = await send(payloads);
-  const isTooLarge = !result.ok && result.error.code === "request_too_large";
-  if (!isTooLarge || payloads.length === 1) return [{ count: payloads.length, result }];
-  const middle = Math.ceil(payloads.length / 2);
-  return [
-    { count: 0, result },
-    ...(await partsOf(payloads.slice(0, middle), send)),
-    ...(await partsOf(payloads.slice(middle), send)),
-  ];
+/** A call that was not made tells nothing. */
+function isOfTarget(error: SpillwayError): boolean {
+  return error.isOfTarget && !refusals.has(error.code);
+}
+
+/** Whether the error may be that of some of the requests only. A call that found no time left says nothing of them. */
+function isOfRequests({ code, isOfTarget }: SpillwayError): boolean {
+  return !isOfTarget && !refusals.has(code) && code !== "target_timeout";
 }
 
 /** Service times of several calls are no measure of one, so they are left out. */
@@ -51,7 +86,10 @@ function joined<Out>(parts: readonly Part<Out>[]): BatchResult<Out> {
     } else for (let index = at; index < at + count; index++) unanswered.set(index, result.error);
     at += count;
   }
-  if (answers.length > 0) return { ok: true, answers, unanswered, serviceMs: undefined, coldStartMs, cost };
+  if (answers.length > 0) {
+    const rest = unanswered.size === 0 ? {} : { unanswered };
+    return { ok: true, answers, ...rest, serviceMs: undefined, coldStartMs, cost };
+  }
   const error = worstOf(unanswered.values()) as SpillwayError;
   return { ok: false, error, unanswered, cost };
 }

@@ -22,25 +22,27 @@ export interface TransportReply {
   readonly cost: number;
 }
 
-interface Pause {
+interface FailureOptions {
   /** No call of the target makes sense before that. */
-  readonly retryAfterMs: number;
+  readonly retryAfterMs?: number;
+  /** As in SpillwayError. */
+  readonly isOfTarget?: boolean | undefined;
 }
 
 /** A call without a V2 answer whose cost is known. It is 0 where the platform does not charge for it. */
 export class BilledFailure extends SpillwayError {
   readonly cost: number;
 
-  constructor(code: ErrorCode, message: string, cost: number, pause?: Pause) {
-    super(code, message, pause);
+  constructor(code: ErrorCode, message: string, cost: number, options?: FailureOptions) {
+    super(code, message, options);
     this.cost = cost;
   }
 }
 
 /** A call that did not reach the server for certain, and costs nothing. */
 export class NotSentFailure extends BilledFailure {
-  constructor(code: ErrorCode, message: string, pause?: Pause) {
-    super(code, message, 0, pause);
+  constructor(code: ErrorCode, message: string, options?: FailureOptions) {
+    super(code, message, 0, options);
   }
 }
 

@@ -7,6 +7,7 @@ import { SpillwayError } from "../../base/errors.ts";
 import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import { makePolicy } from "../../client/policies/make-policy.ts";
+import { modelOfKey } from "../../client/policies/queue-key.ts";
 import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
 import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
@@ -123,6 +124,7 @@ export function replayRecord(
     clock,
     policy: observer.watch?.(policy) ?? policy,
     targets,
+    modelOf: modelOfKey,
     sloMs: header.sloMs,
     maxQueuedRows: header.maxQueuedRows,
     maxBytes: header.maxBytes,
@@ -185,6 +187,6 @@ function resultOf(input: QueueInput & { kind: "result" }, requests: number): Bat
   return { ok: true, answers, unanswered, serviceMs, serverQueuedMs, coldStartMs, cost: input.cost };
 }
 
-function errorOf({ code, message, retryAfterMs }: ErrorFacts): SpillwayError {
-  return new SpillwayError(code, message, { retryAfterMs });
+function errorOf({ code, message, retryAfterMs, isOfTarget }: ErrorFacts): SpillwayError {
+  return new SpillwayError(code, message, { retryAfterMs, isOfTarget });
 }

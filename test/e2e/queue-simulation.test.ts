@@ -7,6 +7,7 @@ import type { PlanChange } from "../../client/policies/policy-inputs.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
 import { makePolicy, type QueuePolicy } from "../../client/policies/make-policy.ts";
+import { modelOfKey } from "../../client/policies/queue-key.ts";
 import { Recorder } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
 import type { OutgoingBatch, Target } from "../../client/targets/target.ts";
@@ -73,7 +74,14 @@ function simulate(seed: number, from: QueuePolicy = fixed, given?: Policy): Run 
     events.push(event);
     recorder.observe(event);
   };
-  const queue = new VirtualQueue<number, number>({ clock, policy, targets, ...limits, observe });
+  const queue = new VirtualQueue<number, number>({
+    clock,
+    policy,
+    targets,
+    modelOf: modelOfKey,
+    ...limits,
+    observe,
+  });
   const endsByRequest = new Map<number, number>();
   const tickets: Ticket[] = [];
   let atMs = 0;
@@ -112,6 +120,8 @@ const failures = [
   "target_throttled",
   "target_broken",
   "target_denied",
+  "target_fault",
+  "out_of_memory",
   "spend_cap_reached",
   "calls_open",
 ] as const;
