@@ -1,5 +1,6 @@
 /** Values that options of several commands have, so that their ranges and messages are the same everywhere. */
 import { z } from "zod";
+import { type AddressError, serverAddress } from "./server-address.ts";
 
 export const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => z.number().int().min(least).max(most);
 export const positive = (most = Number.MAX_SAFE_INTEGER) => z.number().positive().max(most);
@@ -9,7 +10,12 @@ export const port = whole(0, 65_535);
 export const seed = whole(0, 2 ** 32 - 1).default(1);
 export const flag = z.boolean().default(false);
 export const priceSheet = z.string().default("alibaba-fc-cn-2026");
-export const serverUrl = z.url({
-  protocol: /^https?$/,
-  error: "an http(s) URL, such as http://127.0.0.1:8000",
+/** The address of a server in one form, however it is written. */
+export const serverUrl = z.string().transform((given, context): string => {
+  try {
+    return serverAddress(given);
+  } catch (error) {
+    context.addIssue((error as AddressError).message);
+    return z.NEVER;
+  }
 });

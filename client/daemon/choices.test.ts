@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { checkValues } from "../../base/program/options.ts";
-import { chosenEdges } from "./choices.ts";
+import { chosenEdges, refuseOwnAddress } from "./choices.ts";
 import { type DaemonOptions, daemonOptions } from "./options.ts";
 
 const optionsOf = (edge?: unknown): DaemonOptions =>
@@ -14,7 +14,8 @@ function edgesOf(edge?: unknown): string[] {
 
 it("calls the only edge `edge`, whatever its URL", () => {
   expect(edgesOf()).toEqual(["edge http://127.0.0.1:8000"]);
-  expect(edgesOf("http://a:1/x?y=z")).toEqual(["edge http://a:1/x?y=z"]);
+  expect(edgesOf("http://a:1/x")).toEqual(["edge http://a:1/x"]);
+  expect(edgesOf("shop=jetson.local:8000/v2/")).toEqual(["shop http://jetson.local:8000"]);
 });
 
 it("numbers several edges by their place, and takes the names that are given", () => {
@@ -38,7 +39,34 @@ it.each([
   ["near", '--edge is "near"; allowed: a URL or NAME=URL'],
   ["a b=http://a", '--edge is "a b=http://a"; allowed: a URL or NAME=URL'],
   ["a=ftp://a", '--edge is "a=ftp://a"; allowed: a URL or NAME=URL'],
+  ["http://a:1/x?y=z", '--edge is "http://a:1/x?y=z"; allowed: a URL or NAME=URL: a URL without ? and #'],
   [[], "--edge is []; allowed: at least one URL"],
 ])("refuses %j", (edge, message) => {
   expect(() => optionsOf(edge)).toThrow(message);
+});
+
+it.each([
+  ["127.0.0.1", "http://127.0.0.1:8080", true],
+  ["127.0.0.1", "http://localhost:8080", true],
+  ["localhost", "http://127.0.0.1:8080", true],
+  ["127.0.0.1", "http://[::1]:8080", true],
+  ["0.0.0.0", "http://127.0.0.1:8080", true],
+  ["127.0.0.1", "http://0.0.0.0:8080", true],
+  ["::", "http://localhost:8080", true],
+  ["10.0.0.7", "http://10.0.0.7:8080", true],
+  ["127.0.0.1", "http://127.0.0.1:8081", false],
+  ["127.0.0.1", "http://10.0.0.7:8080", false],
+  ["10.0.0.7", "http://127.0.0.1:8080", false],
+])("listening on %s:8080, tells that %s is itself: %s", (host, url, isItself) => {
+  const refuse = (): void => refuseOwnAddress({ host, port: 8_080 }, [{ name: "edge", url }], []);
+  if (isItself) expect(refuse).toThrow(`--edge is the queue itself: ${url}`);
+  else expect(refuse).not.toThrow();
+});
+
+it("tells that a function is itself, and knows no address of its own before it has a port", () => {
+  const functions = [{ ...small, url: "http://localhost:8080" }];
+  expect(() => refuseOwnAddress({ host: "127.0.0.1", port: 8_080 }, [], functions)).toThrow(
+    "--functions: small is the queue itself",
+  );
+  expect(() => refuseOwnAddress({ host: "127.0.0.1", port: 0 }, [], functions)).not.toThrow();
 });

@@ -1,4 +1,5 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
+import { hostname, networkInterfaces } from "node:os";
 import type { Logger } from "pino";
 import { UsageError } from "../../base/usage-error.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
@@ -78,4 +79,55 @@ export function chosenEdges(
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice === undefined) return edges;
   throw new UsageError(`--edge: two targets are called "${twice}"; allowed: a name of its own for each`);
+}
+
+/**
+ * A queue that sends to itself would answer nothing, and its connections would never end.
+ *
+ * @throws UsageError when the address of an edge or a function is the one that the daemon listens on
+ */
+export function refuseOwnAddress(
+  { host, port }: Pick<DaemonOptions, "host" | "port">,
+  edges: readonly EdgeAddress[],
+  functions: readonly FunctionVariant[],
+): void {
+  const isOwn = (url: string): boolean => port !== 0 && portOf(url) === port && isOwnHost(hostOf(url), host);
+  const edge = edges.find(({ url }) => isOwn(url));
+  if (edge !== undefined)
+    throw new UsageError(`--edge is the queue itself: ${edge.url}; allowed: the address of a model server`);
+  const own = functions.find(({ url }) => url !== undefined && isOwn(url));
+  if (own !== undefined)
+    throw new UsageError(
+      `--functions: ${own.name} is the queue itself: ${own.url}; allowed: a function's URL`,
+    );
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+}
+
+function hostOf(url: string): string {
+  return bareHost(new URL(url).hostname);
+}
+
+function bareHost(host: string): string {
+  return host.toLowerCase().replace(/^\[|\]$|\.$/g, "");
+}
+
+const everyAddress = new Set(["0.0.0.0", "::"]);
+
+/** Whether a connection to `host` reaches what listens on `listening`, as far as that can be told without a name server. */
+function isOwnHost(host: string, listening: string): boolean {
+  const own = bareHost(listening);
+  if (host === own) return true;
+  const isLocal = isLoopback(host) || everyAddress.has(host);
+  if (isLocal && (isLoopback(own) || everyAddress.has(own))) return true;
+  if (!everyAddress.has(own)) return false;
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return host === hostname().toLowerCase() || addresses.some(({ address }) => address === host);
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.") || host.startsWith("::ffff:7f");
 }

@@ -5,6 +5,7 @@ import type { DaemonOptions } from "./options.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
 import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
+import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { fcTransport } from "../transports/fc-transport.ts";
 import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
@@ -20,13 +21,19 @@ import { spendClockMs } from "./spend.ts";
 const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
-  readonly edges: readonly HttpTransport[];
+  readonly edges: readonly FormedTransport[];
   /** Functions that are V2 servers of their own; they can be asked for metadata of models. */
   readonly servers: readonly Pick<HttpTransport, "get">[];
   /** Of each edge and then of each function, in the order of the options; the targets likewise. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
   close(): Promise<void>;
+}
+
+/** What batches teach about the rows of a model. */
+export interface BatchLessons {
+  readonly onTooManyRows?: (model: string, mostRows: number) => void;
+  readonly onMixedRows?: (model: string, why: string) => void;
 }
 
 /** @throws UsageError when an address is none or the keys of the cloud are missing */
@@ -36,9 +43,12 @@ export function connectTargets(
   functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   cap: SpendCap,
+  lessons: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edges = addresses.map(({ url }) => httpTransport({ url, connections: options.edgeCalls }));
+  const edges = addresses.map(({ url }) =>
+    withBodyForm(httpTransport({ url, connections: options.edgeCalls }), () => performance.now()),
+  );
   const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
@@ -66,6 +76,7 @@ export function connectTargets(
       maxInFlight: kind === "edge" ? options.edgeCalls : options.serverlessCalls,
       assumedLatencyMs: assumedLatencyMs[kind],
       callTimeoutMs,
+      ...lessons,
     });
   });
   return {

@@ -8,14 +8,16 @@
  */
 import { SpillwayError } from "../../base/errors.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
-import { rowsOf } from "../../protocol/stack.ts";
 import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-target.ts";
+import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
+import { ModelNames } from "./model-names.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
+import type { QueueStatistics } from "./observe/queue-statistics.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
@@ -28,6 +30,11 @@ export interface DaemonParts {
   readonly sloMs: number;
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
+  readonly statistics: QueueStatistics;
+  /** Which requests may share a batch. */
+  readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answeredAlone">;
+  /** Extensions of the protocol that every edge has and that work through the queue. */
+  extensions?(): readonly string[];
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
   startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
@@ -53,14 +60,19 @@ export interface DaemonRequest {
 export class Daemon {
   /** Which models there are and what they take. */
   readonly models: ModelDirectory;
+  /** Under which names they are queued. */
+  readonly names: ModelNames;
   /** For a scrape at any time. */
   readonly metrics: QueueMetrics;
+  readonly statistics: QueueStatistics;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
 
   constructor(parts: DaemonParts) {
     this.models = parts.models;
+    this.names = new ModelNames(parts.models);
     this.metrics = parts.metrics;
+    this.statistics = parts.statistics;
     this.#parts = parts;
   }
 
@@ -80,15 +92,24 @@ export class Daemon {
     return { isReady: this.#queue?.isReady ?? false, spend: this.#parts.spend() };
   }
 
+  /** What is known of joining requests, by model. */
+  get rules(): Pick<BatchRules, "of" | "all"> {
+    return this.#parts.rules;
+  }
+
+  get extensions(): readonly string[] {
+    return this.#parts.extensions?.() ?? [];
+  }
+
   /**
-   * Tells before a request is read whether it makes sense to read it. Rejects with `queue_starting` before the daemon
-   * has started, and with `model_not_found` for a model that no target serves.
+   * Tells before a request is read whether it makes sense to read it, and under which name its model is queued. Rejects
+   * with `queue_starting` before the daemon has started, and with `model_not_found` for a model that no target serves.
+   *
+   * @param model undefined: the default one
    */
-  async checkModel(model: string): Promise<void> {
+  async findModel(model: string | undefined, version?: string): Promise<string> {
     this.#startedQueue();
-    if (!(await this.models.lacks(model))) return;
-    const known = this.models.known.join(", ");
-    throw new SpillwayError("model_not_found", `no model "${model}"; there are: ${known}`);
+    return this.names.resolve(model ?? (await this.names.defaultModel()), version);
   }
 
   /**
@@ -98,15 +119,20 @@ export class Daemon {
    */
   async submit(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
     const queue = this.#startedQueue();
-    const submission = submissionOf(call);
+    const { rules, statistics } = this.#parts;
+    const { model, request } = call;
+    const rule = rules.ruleFor(model, request);
+    const submission = submissionOf(call, rule);
+    statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
         queue.cancel(ticket);
       };
       const ticket = queue.submit(submission, (end) => {
         callerLeft.removeEventListener("abort", cancel);
-        if ("error" in end) reject(this.#withRetryTime(end.error));
-        else resolve(end);
+        if ("error" in end) return reject(this.#withRetryTime(end.error));
+        resolve(end);
+        if (!rule.joins || end.batchRows === rule.rows) rules.answeredAlone(model, request, end.answer);
       });
       callerLeft.addEventListener("abort", cancel);
     });
@@ -124,14 +150,17 @@ export class Daemon {
   }
 }
 
-/** A request's own `timeout` takes the place of the SLO. */
-function submissionOf({ model, request, bytes }: DaemonRequest): Submission<ModelCall> {
-  const rows = rowsOf(request);
+/**
+ * A request's own `timeout` takes the place of the SLO. One that is sent alone counts as one row, because nothing is known
+ * of how its time grows.
+ */
+function submissionOf({ model, request, bytes }: DaemonRequest, rule: RequestRule): Submission<ModelCall> {
+  const { joins, mostRows, rows = 1 } = rule;
   const timeoutUs = timeoutUsOf(request);
   return {
     payload: { model, request, rows },
-    key: queueKey(model, request),
-    rows,
+    key: queueKey(model, request, joins ? mostRows : 1),
+    rows: joins ? rows : 1,
     bytes,
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
   };

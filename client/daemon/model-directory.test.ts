@@ -98,7 +98,7 @@ it("describes a model as the first edge that has it does", async () => {
   expect(await describedBy("a")).toEqual({ edge: 1 });
   expect(await describedBy("b")).toEqual({ edge: 2 });
   expect(await describedBy("c")).toBe(404);
-  const each = await directory.describeEach("b");
+  const each = await directory.eachOf("b");
   expect(each.map((reply) => reply?.status)).toEqual([undefined, 200]);
   first.isUp = false;
   expect(await describedBy("a")).toEqual({ edge: 2 });

@@ -2,29 +2,29 @@
  * Which models there are and what they take, as the edges tell. Their last answers are kept for the time when they
  * cannot be reached, because functions serve the same models.
  */
-import { z } from "zod";
 import { Lru } from "../../base/lru.ts";
+import { Semaphore } from "../../base/semaphore.ts";
+import { modelPath } from "../../protocol/model-path.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
+import { type ListedModel, listedModels } from "./repository-index.ts";
 
-/** Longest time that an edge may take to answer. */
+/** Longest time that an edge may take to answer, and to load a model. */
 const answerTimeoutMs = 5_000;
-/** How old a list may be before it is asked for again on behalf of a model that it lacks. */
-const listedForMs = 5_000;
+const loadTimeoutMs = 120_000;
+/** How old an answer may be before it is asked for again: a list on behalf of a model that it lacks, or metadata. */
+const freshForMs = 5_000;
+/** Models that no edge lists, and that are asked for at once all the same. */
+const mostUnlisted = 16;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
 
-const repositoryIndex = z.array(z.object({ name: z.string().min(1), state: z.string().optional() }));
-
-/** The state of each model, by name. */
-type ModelStates = ReadonlyMap<string, string>;
-
-/** An edge, and the models that it listed last; undefined before it has listed any. */
+/** An edge, and the models that it listed last by name; undefined before it has listed any. */
 interface DirectoryEdge {
   readonly transport: Pick<HttpTransport, "get" | "post">;
-  listed: ModelStates | undefined;
+  listed: ReadonlyMap<string, readonly ListedModel[]> | undefined;
 }
 
 export class ModelDirectory {
@@ -32,6 +32,14 @@ export class ModelDirectory {
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata = new Lru<string, Uint8Array>(maxDescribed);
+  /** Metadata as it was asked for last, and until when it counts. */
+  readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; untilMs: number }>(maxDescribed);
+  /** Whether models that no edge lists are served all the same. */
+  readonly #unlisted = new Lru<string, { readonly isServed: Promise<boolean>; untilMs: number }>(
+    maxDescribed,
+  );
+  readonly #few = new Semaphore(mostUnlisted);
+  #listing: Promise<readonly unknown[]> | undefined;
   #askedAtMs = -Infinity;
 
   /**
@@ -52,8 +60,7 @@ export class ModelDirectory {
    * @throws SpillwayError when no edge was ever reached
    */
   async list(): Promise<readonly string[] | undefined> {
-    this.#askedAtMs = this.#nowMs();
-    const failures = await Promise.all(this.#edges.map(askForList));
+    const failures = await this.#ask();
     if (this.#edges.some(({ listed }) => listed !== undefined)) return this.known;
     if (failures.every((failure) => failure !== undefined)) throw failures[0];
     return undefined;
@@ -64,28 +71,35 @@ export class ModelDirectory {
     return [...new Set(this.#edges.flatMap(({ listed }) => [...(listed?.keys() ?? [])]))];
   }
 
+  /** The versions of a listed model: of the first edge that has it ready, else of the first that has it. */
+  listedVersions(model: string): readonly ListedModel[] {
+    const each = this.#edges.flatMap(({ listed }) => {
+      const versions = listed?.get(model);
+      return versions === undefined ? [] : [versions];
+    });
+    return each.find((versions) => versions.some(({ state }) => state === "READY")) ?? each[0] ?? [];
+  }
+
   /** The state of a listed model in the words of the V2 repository index: `READY` when some edge says so. */
   stateOf(model: string): string | undefined {
-    const states = this.#edges.flatMap(({ listed }) => listed?.get(model) ?? []);
+    const states = this.listedVersions(model).map(({ state }) => state);
     return states.find((state) => state === "READY") ?? states[0];
   }
 
-  /** True when every edge has listed its models and this one is not among them. */
+  /**
+   * True when every edge has listed its models, this one is not among them, and no edge serves it all the same. Requests
+   * for an unknown model wait for a question under way.
+   */
   async lacks(model: string): Promise<boolean> {
-    if (!this.#isListed(model) && this.#nowMs() - this.#askedAtMs > listedForMs) {
-      const asked = this.list().catch(() => undefined);
-      // No request waits for an edge that has not listed anything yet, because functions may serve.
-      if (this.#haveAllListed()) await asked;
+    if (this.#isListed(model)) return false;
+    // No request waits for an edge that has not listed anything yet, because functions may serve.
+    const canWait = this.#haveAllListed();
+    if (this.#listing !== undefined || this.#nowMs() - this.#askedAtMs > freshForMs) {
+      const asked = this.#ask();
+      if (canWait) await asked;
     }
-    return this.#haveAllListed() && !this.#isListed(model);
-  }
-
-  #isListed(model: string): boolean {
-    return this.#edges.some(({ listed }) => listed?.has(model) === true);
-  }
-
-  #haveAllListed(): boolean {
-    return this.#edges.every(({ listed }) => listed !== undefined);
+    if (!this.#haveAllListed() || this.#isListed(model)) return false;
+    return !(await this.#isServedUnlisted(model));
   }
 
   /**
@@ -112,15 +126,34 @@ export class ModelDirectory {
     return found;
   }
 
-  /** A model's metadata by each edge, in their order; undefined where an edge does not have it or does not answer. */
-  async describeEach(model: string): Promise<(HttpReply | undefined)[]> {
-    const answers = await Promise.all(this.#askEach(modelPath(model)));
+  /** Like `describe`, with metadata that may be a few seconds old. A question under way is shared. */
+  describeLately(model: string): Promise<HttpReply> {
+    const recent = this.#recent.get(model);
+    if (recent !== undefined && this.#nowMs() < recent.untilMs) return recent.reply;
+    const entry = { reply: this.describe(model), untilMs: Infinity };
+    this.#recent.set(model, entry);
+    // A model that is not there may come at any time.
+    void entry.reply.then(
+      ({ status }) => (entry.untilMs = status === 200 ? this.#nowMs() + freshForMs : -Infinity),
+      () => (entry.untilMs = -Infinity),
+    );
+    return entry.reply;
+  }
+
+  /** What each edge answers at a path below the model's, in their order; undefined where it has nothing to say. */
+  async eachOf(model: string, below = ""): Promise<(HttpReply | undefined)[]> {
+    const answers = await Promise.all(this.#askEach(`${modelPath(model)}${below}`));
     return answers.map(({ reply }) => (reply?.status === 200 ? reply : undefined));
+  }
+
+  /** A model's metadata as some server gave it last, without a question; undefined when none did. */
+  keptMetadata(model: string): Uint8Array | undefined {
+    return this.#metadata.get(model);
   }
 
   /** Whether some edge serves the model now; undefined when none says so and one of them does not answer. */
   async isReadyAtEdge(model: string): Promise<boolean | undefined> {
-    const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`));
+    const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`, () => true));
     const statuses = answers.map(({ reply }) => reply?.status);
     if (statuses.includes(200)) return true;
     if (statuses.includes(undefined)) return undefined;
@@ -128,10 +161,59 @@ export class ModelDirectory {
     throw new SpillwayError("model_not_found", `no model "${model}" at the edge`);
   }
 
-  #askEach(path: string): Promise<Answer>[] {
+  /**
+   * Has every edge load or unload a model, and lists the models anew.
+   *
+   * @param authorization the caller's own, which the edges check
+   * @returns the first answer that is no 200, else the first
+   * @throws SpillwayError when an edge does not answer
+   */
+  async change(path: string, body: object, authorization: string | undefined): Promise<HttpReply> {
+    const replies = await Promise.all(
+      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, authorization)),
+    );
+    await this.#ask();
+    return (replies.find(({ status }) => status !== 200) ?? replies[0]) as HttpReply;
+  }
+
+  /** One question to every edge, shared by all who ask meanwhile. Never rejects; has the failure of each edge. */
+  #ask(): Promise<readonly unknown[]> {
+    if (this.#listing !== undefined) return this.#listing;
+    this.#askedAtMs = this.#nowMs();
+    this.#listing = Promise.all(this.#edges.map(askForList)).finally(() => (this.#listing = undefined));
+    return this.#listing;
+  }
+
+  #isListed(model: string): boolean {
+    return this.#edges.some(({ listed }) => listed?.has(model) === true);
+  }
+
+  #haveAllListed(): boolean {
+    return this.#edges.every(({ listed }) => listed !== undefined);
+  }
+
+  /** The index is optional, and some servers list the models alone that they have loaded. */
+  #isServedUnlisted(model: string): Promise<boolean> {
+    const known = this.#unlisted.get(model);
+    if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
+    const isServed = this.#few.run(async () => {
+      const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
+      return answers.some(({ reply }) => reply !== undefined && reply.status !== 404 && reply.status !== 400);
+    });
+    const entry = { isServed, untilMs: Infinity };
+    this.#unlisted.set(model, entry);
+    void isServed.then((served) => (entry.untilMs = served ? this.#nowMs() + freshForMs : -Infinity));
+    return isServed;
+  }
+
+  /** @param isUseful says which answers count although they are not JSON; default: those without status 200 */
+  #askEach(path: string, isUseful = isJsonOrError): Promise<Answer>[] {
     return this.#edges.map(({ transport }) =>
       transport.get(path, answerTimeoutMs).then(
-        (reply) => ({ reply }),
+        (reply) => {
+          if (isUseful(reply)) return { reply };
+          return { failure: new SpillwayError("target_fault", `the answer to ${path} is no JSON object`) };
+        },
         (failure: unknown) => ({ failure }),
       ),
     );
@@ -141,7 +223,8 @@ export class ModelDirectory {
     const kept = this.#metadata.get(model);
     if (kept !== undefined) return { status: 200, body: kept };
     const reply = await this.#functions.of(modelPath(model));
-    if (reply !== undefined) this.#metadata.set(model, reply.body);
+    if (reply === undefined || !isJsonOrError(reply)) return undefined;
+    this.#metadata.set(model, reply.body);
     return reply;
   }
 }
@@ -155,16 +238,21 @@ interface Answer {
 /** Notes what the edge lists. Resolves with the error when it did not answer, else with undefined. */
 async function askForList(edge: DirectoryEdge): Promise<unknown> {
   try {
-    const { status, body } = await edge.transport.post("/v2/repository/index", answerTimeoutMs);
-    const index = status === 200 ? repositoryIndex.safeParse(jsonIn(body)) : undefined;
-    if (index?.success === true)
-      edge.listed = new Map(index.data.map(({ name, state = "READY" }) => [name, state]));
+    const models = await listedModels(edge.transport);
+    if (models !== undefined) edge.listed = byName(models);
     return undefined;
   } catch (error) {
     return error;
   }
 }
 
-function modelPath(model: string): string {
-  return `/v2/models/${encodeURIComponent(model)}`;
+function byName(models: readonly ListedModel[]): Map<string, ListedModel[]> {
+  const versions = new Map<string, ListedModel[]>();
+  for (const model of models) versions.set(model.name, [...(versions.get(model.name) ?? []), model]);
+  return versions;
+}
+
+function isJsonOrError({ status, body }: HttpReply): boolean {
+  const json = status === 200 ? jsonIn(body) : {};
+  return typeof json === "object" && !Array.isArray(json);
 }

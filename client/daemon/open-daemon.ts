@@ -11,17 +11,25 @@ import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { modelOfKey } from "../policies/queue-key.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
+import { decodeInferResponse } from "../../protocol/decode.ts";
+import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
+import type { FormedTransport } from "../transports/body-form.ts";
+import { replyFault } from "../transports/reply-fault.ts";
+import type { Transport } from "../transports/transport.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { chosenEdges, chosenPolicy, type EdgeAddress, usedFunctions } from "./choices.ts";
+import { chosenEdges, chosenPolicy, type EdgeAddress, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type DaemonQueue } from "./daemon.ts";
+import { BatchRules } from "./joining/batch-rules.ts";
+import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
+import { QueueStatistics } from "./observe/queue-statistics.ts";
 import { Recorder } from "./observe/recorder.ts";
-import type { DaemonOptions } from "./options.ts";
+import { type DaemonOptions, declaredRules } from "./options.ts";
 import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 
@@ -37,11 +45,15 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);
   const edges = chosenEdges(options, functions);
+  refuseOwnAddress(options, edges, functions);
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
   const record = openRecord(options.record);
   const cap = openSpendCap(options, functions, prices, log);
-  const connections = connectTargets(options, edges, functions, prices, cap);
+  const connections = connectTargets(options, edges, functions, prices, cap, {
+    onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
+    onMixedRows: (model, why) => rules.mixedRows(model, why),
+  });
   const { all: transports, targets } = connections;
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
@@ -54,7 +66,16 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     seed: Math.floor(Math.random() * 2 ** 32),
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
-  const metrics = new QueueMetrics(spend);
+  const statistics = new QueueStatistics();
+  const rules = new BatchRules({
+    models,
+    nowMs,
+    log,
+    declared: declaredRules(options.joinRows),
+    call: edgeCall(connections.edges, options.callTimeout * 1_000),
+    onProof: (proof) => metrics.proofEnded(proof),
+  });
+  const metrics = new QueueMetrics(spend, () => rules.all());
 
   const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
@@ -66,6 +87,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       new QueueLog(log),
       ...(record === undefined ? [] : [new Recorder(header, (line) => record.write(line))]),
       metrics,
+      statistics,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -82,7 +104,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     });
   };
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
-    const source = { options, edges, functions, models, transports, log };
+    const source = { options, edges, functions, models, rules, transports, log };
     const replies = await learnModels(source);
     if (chosen.name === "fixed") {
       const { edgeRows, functionRows } = chosen;
@@ -104,7 +126,23 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     `policy ${name}`,
   );
   const { sloMs } = limits;
-  return new Daemon({ sloMs, models, metrics, startQueue, spend, release });
+  const extensions = (): readonly string[] => sharedExtensions(connections.edges);
+  return new Daemon({ sloMs, models, metrics, statistics, rules, extensions, startQueue, spend, release });
+}
+
+/** A call of one edge that the queue does not know of. */
+function edgeCall(edges: readonly Transport[], timeoutMs: number): JoinProofsOptions["call"] {
+  return async (edge, model, request) => {
+    const wire = encodeInferRequest(request, { binary: true });
+    const reply = await (edges[edge] as Transport).call(model, wire, timeoutMs);
+    if (reply.status !== 200) throw replyFault(reply);
+    return decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
+  };
+}
+
+/** Extensions that need nothing of the queue, where all edges have them. */
+function sharedExtensions(edges: readonly FormedTransport[]): readonly string[] {
+  return ["classification"].filter((name) => edges.every(({ extensions }) => extensions?.includes(name)));
 }
 
 function placesOf(edges: readonly EdgeAddress[]): string {

@@ -20,12 +20,27 @@ export function edgeIn(given: string): { readonly name: string | undefined; read
   return functionName.test(name) ? { name, url: given.slice(end + 1) } : { name: undefined, url: given };
 }
 
-const edgeAddress = z
-  .string()
-  .refine(
-    (given) => serverUrl.safeParse(edgeIn(given).url).success,
-    "a URL or NAME=URL, such as http://127.0.0.1:8000",
+const edgeAddress = z.string().transform((given, context): string => {
+  const { name, url } = edgeIn(given);
+  const address = serverUrl.safeParse(url);
+  if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
+  context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
+  return z.NEVER;
+});
+
+const joinedModels = z.array(
+  z.string().regex(/^[^=]+(?:=(?:true|false))?$/, "MODEL, MODEL=true or MODEL=false"),
+);
+
+/** What the user says of joining requests, by model. */
+export function declaredRules(given: readonly string[]): ReadonlyMap<string, boolean> {
+  return new Map(
+    given.map((text) => {
+      const [model = "", joins = "true"] = text.split("=");
+      return [model, joins === "true"];
+    }),
   );
+}
 
 export const daemonOptions = z.strictObject({
   host: z
@@ -79,7 +94,13 @@ export const daemonOptions = z.strictObject({
     .array(edgeAddress)
     .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL"),
+    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant"),
+  joinRows: joinedModels
+    .default([])
+    .describe(
+      "models whose requests may share a batch, or with =false may not: MODEL or MODEL=false" +
+        " (default: as the servers say, else as proofs at the edge show)",
+    ),
   edgeCalls: whole(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
@@ -117,7 +138,7 @@ export const daemonOptions = z.strictObject({
     .min(16)
     .optional()
     .describe(
-      "bearer token for /admin/spend and /metrics (default: only programs on this machine may ask them)",
+      "bearer token for /admin, /metrics and to load models (default: only programs on this machine may)",
     ),
   callTimeout: positive(3_600)
     .default(10)

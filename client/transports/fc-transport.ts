@@ -3,6 +3,7 @@
  * was given up counts as open until it ends. A function that failed comes back as HTTP 200.
  */
 import type { CallCost } from "../../serverless/prices/price.ts";
+import { versionedModel } from "../../protocol/model-path.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
 import { checkInstalled } from "../../base/optional-package.ts";
@@ -58,7 +59,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   return {
     admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
     call: async (model, request, timeoutMs) => {
-      const payload = packCall({ model, wire: request });
+      const payload = packCall({ ...versionedModel(model), wire: request });
       if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
       const startedAtMs = performance.now();
       const { headers, body } = await within(timeoutMs, functionName, invoke(payload, timeoutMs));

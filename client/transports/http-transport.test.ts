@@ -2,6 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
 import { inspect } from "node:util";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
 import { call, echo, httpTarget, listen, scripted, send } from "../../test/support/wired-targets.ts";
@@ -60,6 +61,42 @@ describe("a V2 server over HTTP", () => {
     const result = await send(httpTarget(short), call("a", 1), call("b", 1));
     expect(result).toMatchObject({ ok: true, answers: [{ id: "a" }, { id: "b" }] });
     expect(calls).toBe(3);
+  });
+
+  it.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["br", brotliCompressSync],
+  ])("reads an answer in %s, which a proxy may make of it unasked", async (coding, compress) => {
+    const answer = compress(
+      JSON.stringify({
+        model_name: "m",
+        outputs: [{ name: "y", datatype: "FP32", shape: [1, 1], data: [7] }],
+      }),
+    );
+    const url = await scripted((_, response) =>
+      response.writeHead(200, { "content-encoding": coding }).end(answer),
+    );
+    const result = await send(httpTarget(url), call("a", 1));
+    expect(result).toMatchObject({ ok: true, answers: [{ outputs: [{ shape: [1, 1] }] }] });
+    const broken = await scripted((_, response) =>
+      response.writeHead(200, { "content-encoding": coding }).end(answer.subarray(0, 9)),
+    );
+    expect(await send(httpTarget(broken), call("a", 1))).toMatchObject({
+      error: { code: "target_fault", message: expect.stringContaining("cannot be decompressed") },
+    });
+  });
+
+  it("says where a server redirects to, and does not go there", async () => {
+    const url = await scripted((_, response) =>
+      response.writeHead(308, { location: "https://elsewhere/v2" }).end(),
+    );
+    expect(await send(httpTarget(url), call("a", 1))).toMatchObject({
+      error: {
+        code: "target_fault",
+        message: "status 308: redirected to https://elsewhere/v2; give that address where it is right",
+      },
+    });
   });
 
   it("is unreachable when nothing listens or the connection breaks, and late when it does not answer", async () => {

@@ -2,10 +2,14 @@
  * V2 over plain HTTP: our edge server, Triton, KServe, or a function that has a URL of its own (Function Compute's HTTP
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
+import { modelPath } from "../../protocol/model-path.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../../base/errors.ts";
+import { serverAddress } from "../../base/program/server-address.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import {
@@ -19,11 +23,13 @@ import {
 import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
 
+const gunzipAsync = promisify(gunzip);
+
 /** What a call costs by the time that it took; for servers that are billed. */
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
 
 export interface HttpTransportOptions {
-  /** Such as `http://192.168.1.20:8000`; a path before `/v2` is kept. */
+  /** Such as `http://192.168.1.20:8000`; a path before `/v2` is kept, and `/v2` may be at the end. */
   readonly url: string;
   /** Most connections at once. */
   readonly connections: number;
@@ -41,11 +47,22 @@ export interface HttpReply {
 export interface HttpTransport extends Transport {
   /** GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError. */
   get(path: string, timeoutMs: number): Promise<HttpReply>;
-  /** POST an empty JSON object to a V2 path such as `/v2/repository/index`, likewise. */
-  post(path: string, timeoutMs: number): Promise<HttpReply>;
+  /**
+   * POST a JSON object to a V2 path such as `/v2/repository/index`, likewise.
+   *
+   * @param authorization the caller's own proof, where the server is to check it
+   */
+  post(path: string, timeoutMs: number, body?: object, authorization?: string): Promise<HttpReply>;
 }
 
-const emptyObject = new TextEncoder().encode("{}");
+/** Largest body after decompression. */
+const mostPlainBytes = 2 ** 30;
+const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
+  ["gzip", gunzipAsync],
+  ["x-gzip", gunzipAsync],
+  ["deflate", promisify(inflate)],
+  ["br", promisify(brotliDecompress)],
+]);
 
 /** A reply as it came; secrets are taken out of one with a status other than 200. */
 interface RawReply extends HttpReply {
@@ -65,7 +82,7 @@ interface RawReply extends HttpReply {
  */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, connections, costOf, auth = { kind: "none" } } = options;
-  const { origin, pathname } = new URL(url);
+  const { origin, pathname } = new URL(serverAddress(url));
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
   const seen = new SeenInstances();
@@ -77,6 +94,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     v2Path: string,
     timeoutMs: number,
     wire?: WireBody,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<RawReply> {
     const path = prefix + v2Path;
     const proof = authHeaders(auth, method, path, Date.now());
@@ -88,11 +106,10 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         ...(wire === undefined
           ? { headers: proof }
-          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof } }),
+          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof, ...more } }),
       });
       const { statusCode: status, headers } = response;
-      const body = await response.body.arrayBuffer();
-      const bytes = new Uint8Array(body);
+      const bytes = await plainBody(await response.body.arrayBuffer(), headers, status);
       return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
     } catch (error) {
       throw faultOf(error as Error, origin, timeoutMs);
@@ -102,7 +119,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   return {
     call: async (model, wire, timeoutMs) => {
       const startedAtMs = performance.now();
-      const path = `/v2/models/${encodeURIComponent(model)}/infer`;
+      const path = `${modelPath(model)}/infer`;
       const reply = await exchange("POST", path, timeoutMs, wire);
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
@@ -121,9 +138,34 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       };
     },
     get: (path, timeoutMs) => exchange("GET", path, timeoutMs),
-    post: (path, timeoutMs) => exchange("POST", path, timeoutMs, { body: emptyObject }),
+    post: (path, timeoutMs, body = {}, authorization) => {
+      const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
+      return exchange("POST", path, timeoutMs, wire, authorization === undefined ? {} : { authorization });
+    },
     close: () => pool.destroy(),
   };
+}
+
+/**
+ * The body without the compression that some proxies add unasked. Where a server redirects, it is a text that says so,
+ * because calls are not sent to another address than the one that was given.
+ */
+async function plainBody(
+  body: ArrayBuffer,
+  headers: ReplyHeaders,
+  status: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { location, "content-encoding": coding } = headers;
+  if (status >= 300 && status < 400 && typeof location === "string")
+    return new TextEncoder().encode(`redirected to ${location}; give that address where it is right`);
+  const plain =
+    typeof coding === "string" && body.byteLength > 0 ? decoders.get(coding.toLowerCase()) : undefined;
+  if (plain === undefined) return new Uint8Array(body);
+  try {
+    return new Uint8Array(await plain(body, { maxOutputLength: mostPlainBytes }));
+  } catch (error) {
+    throw new SpillwayError("target_fault", `the answer cannot be decompressed: ${(error as Error).message}`);
+  }
 }
 
 /**
@@ -148,6 +190,7 @@ function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
 
 function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {
   const cause = { cause: error };
+  if (error instanceof SpillwayError) return error;
   if (error.name === "TimeoutError") {
     return new SpillwayError(
       "target_timeout",

@@ -3,15 +3,8 @@ import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { JoiningStatus } from "../joining/joining.ts";
 import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
-import type {
-  BatchEnd,
-  DurationSum,
-  FailureReason,
-  ModelStatistics,
-  Observer,
-  RequestEnd,
-  StatisticsBook,
-} from "./model-statistics.ts";
+import type { BatchEnd, Observer, RequestEnd, StatisticsBook } from "./model-statistics.ts";
+import type { DurationSum, FailureReason, ModelStatistics } from "../../protocol/server/model-statistics.ts";
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const rowBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256];

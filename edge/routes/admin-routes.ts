@@ -8,7 +8,7 @@ import type { IndexEntry, ModelSet } from "../models/model-set.ts";
 import type { EventList, ModelEvent } from "../observe/events.ts";
 import { type Metrics, processMemoryBytes } from "../observe/metrics.ts";
 import type { RecentLatencies } from "../observe/recent-latencies.ts";
-import { route } from "./route.ts";
+import { route } from "../../protocol/server/route.ts";
 
 export interface EdgeAdminOptions {
   readonly models: ModelSet;

@@ -3,7 +3,8 @@ import type { Context, Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import { modelPaths, requestedModel, route } from "./route.ts";
+import { modelPaths, route } from "../../protocol/server/route.ts";
+import { requestedModel } from "./route.ts";
 
 /** @param extensions names of the V2 extensions that are served */
 export function addModelRoutes(
@@ -29,7 +30,7 @@ export function addModelRoutes(
     );
   });
   route(app, "GET", modelPaths(""), (context: Context) =>
-    context.json(metadataOf(requestedModel(models, context))),
+    context.json(withDefault(requestedModel(models, context))),
   );
 }
 
@@ -81,4 +82,11 @@ function modelConfiguration(
       Object.entries(parameters).map(([key, value]) => [key, { string_value: String(value) }]),
     ),
   };
+}
+
+/** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
+function withDefault(runner: ModelRunner): ModelMetadata {
+  const metadata = metadataOf(runner);
+  if (runner.model.config?.default !== true) return metadata;
+  return { ...metadata, parameters: { ...metadata.parameters, default: true } };
 }

@@ -8,7 +8,8 @@ import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
-import { modelPaths, requestedModel, route } from "./route.ts";
+import { modelPaths, route } from "../../protocol/server/route.ts";
+import { requestedModel } from "./route.ts";
 
 /** `POST …/predict`: a form with one or more files, or the bytes of one file as the body. */
 export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>): void {

@@ -6,7 +6,7 @@ import type { Parameters } from "../../protocol/tensor.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";
-import { route } from "./route.ts";
+import { route } from "../../protocol/server/route.ts";
 
 const modelPath = "/v2/repository/models/:model";
 

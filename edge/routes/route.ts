@@ -1,22 +1,7 @@
-/** Endpoints of the protocol: known paths with one method each (405 for any other), and the model that a path names. */
-import type { Context, Handler, Hono } from "hono";
-import { errorBody, ProtocolError } from "../../protocol/errors.ts";
+/** The model that a path of the protocol names. */
+import type { Context } from "hono";
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
-
-export function route(app: Hono, method: "GET" | "POST", paths: readonly string[], handler: Handler): void {
-  for (const path of paths) {
-    app.on(method, path, handler);
-    app.all(path, (context) => {
-      const message = `${context.req.method} ${context.req.path} is not allowed; allowed: ${method}`;
-      return context.json(errorBody(message), 405, { allow: method });
-    });
-  }
-}
-
-/** The paths of something that concerns a model, with and without the version. */
-export function modelPaths(what: string): string[] {
-  return [`/v2/models/:model${what}`, `/v2/models/:model/versions/:version${what}`];
-}
 
 /** The model that the path names, or the default one. Throws a ProtocolError (404) when it is not served. */
 export function requestedModel<R extends ModelRunner>(models: Iterable<R>, { req }: Context): R {

@@ -6,13 +6,14 @@ import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
-import { contentCoding } from "../routes/content-coding.ts";
+import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
-import { modelPaths, requestedModel, route } from "../routes/route.ts";
+import { modelPaths, route } from "../../protocol/server/route.ts";
+import { requestedModel } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
 import { infer, limitsOf, refuseEarly } from "./infer.ts";
-import { readRequest } from "./read-request.ts";
+import { readRequest } from "../../protocol/server/read-request.ts";
 
 export interface EdgeAppOptions {
   /** The models to serve; may change while the app runs. */

@@ -5,7 +5,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import type { ModelRunner } from "../../edge/models/model-runner.ts";
-import { route } from "../../edge/routes/route.ts";
+import { route } from "../../protocol/server/route.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import { packReply, unpackCall } from "../../protocol/envelope.ts";
 import { errorBody, ProtocolError } from "../../protocol/errors.ts";

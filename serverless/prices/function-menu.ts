@@ -1,5 +1,6 @@
 /** The menu of function sizes as people write it: for the queue, which calls them, and the host, which runs them. */
 import { z } from "zod";
+import { serverUrl } from "../../base/program/option-fields.ts";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
@@ -30,7 +31,7 @@ const entry = z.strictObject({
   name: menuName,
   vcpu: z.number().min(sizeLimits.vcpu.min).max(sizeLimits.vcpu.max),
   memory: z.number().int().min(sizeLimits.memoryMib.min).max(sizeLimits.memoryMib.max),
-  url: z.url().optional(),
+  url: serverUrl.optional(),
 });
 
 /** `NAME=VCPUxMIB`, or `NAME=VCPUxMIB@URL`. */

@@ -27,6 +27,7 @@ const metadata = {
   platform: "test",
   inputs: [{ name: "x", datatype: "FP32", shape: [-1, 256] }],
   outputs: [{ name: "y", datatype: "FP32", shape: [-1, 1] }],
+  parameters: { join_rows: true },
 };
 
 /** A server that listens, with one model. */

@@ -8,7 +8,13 @@ import type { DescribedInput } from "../../client/daemon/profile/example-input.t
 import { checkTensor, type Tensor, tensorToNumbers } from "../../protocol/tensor.ts";
 import { pictureRequest, readPictures } from "./pictures.ts";
 
-const planes: DescribedInput = { name: "x", datatype: "FP32", rowShape: [3, 4, 6], content: undefined };
+const planes: DescribedInput = {
+  name: "x",
+  datatype: "FP32",
+  rowShape: [3, 4, 6],
+  wholeShape: [1, 3, 4, 6],
+  content: undefined,
+};
 const folder = (): string => mkdtempSync(join(tmpdir(), "spillway-pictures-"));
 const red = { width: 8, height: 8, channels: 3, background: "#ff0000" } as const;
 
@@ -30,7 +36,13 @@ it("turns a file into planes of the model's size, or sends it as it is where the
   expect([...tensorToNumbers(tensor as Tensor)]).toEqual(
     Array.from({ length: 72 }, (_, i) => (i < 24 ? 1 : 0)),
   );
-  const bytes: DescribedInput = { name: "b", datatype: "BYTES", rowShape: [], content: "picture" };
+  const bytes: DescribedInput = {
+    name: "b",
+    datatype: "BYTES",
+    rowShape: [],
+    wholeShape: [1],
+    content: "picture",
+  };
   const [whole] = (await pictureRequest(picture, bytes)).inputs;
   checkTensor(whole as Tensor);
   expect(Buffer.from((whole as Tensor).data.subarray(4)).equals(file)).toBe(true);

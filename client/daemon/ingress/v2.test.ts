@@ -4,7 +4,9 @@ import { VirtualClock } from "../../../replay/world/virtual-clock.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
 import { createV2Ingress } from "./v2.ts";
 import { Daemon, type DaemonQueue } from "../daemon.ts";
+import { BatchRules } from "../joining/batch-rules.ts";
 import { QueueMetrics } from "../observe/metrics.ts";
+import { QueueStatistics } from "../observe/queue-statistics.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
 import { fixedPolicy } from "../../policies/fixed.ts";
@@ -65,6 +67,14 @@ function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
     sloMs: 3_000,
     models,
     metrics: new QueueMetrics(() => noLimits.status(0)),
+    statistics: new QueueStatistics(),
+    rules: new BatchRules({
+      models,
+      nowMs: () => 0,
+      declared: new Map(["m", "n"].map((name) => [name, true])),
+      log: { info: () => {}, warn: () => {} },
+      call: () => Promise.reject(new Error("not called")),
+    }),
     startQueue: () => (queue === undefined ? new Promise(() => {}) : Promise.resolve(queue)),
     spend: () => noLimits.status(0),
     release: () => Promise.resolve(),
@@ -176,7 +186,7 @@ it("says 503, why and when to come back when functions may cost no more, and tel
   });
 });
 
-it.each(["/admin/spend", "/metrics"])(
+it.each(["/admin/spend", "/admin/models", "/metrics"])(
   "tells %s to programs on this machine alone, or to holders of a token",
   async (path) => {
     const daemon = daemonOver(testDirectory().directory);
@@ -193,6 +203,17 @@ it.each(["/admin/spend", "/metrics"])(
   },
 );
 
+it("lets programs on this machine alone, or holders of a token, load models at the edges", async () => {
+  const daemon = daemonOver(testDirectory().directory);
+  const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
+    const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+    return (await app.request("/v2/repository/models/m/load", { method: "POST", headers })).status;
+  };
+  expect(await statusOf()).toBe(200);
+  expect(await statusOf(undefined, { host: "device.example:8080" })).toBe(403);
+  expect(await statusOf("0123456789abcdef")).toBe(401);
+});
+
 it("passes on what the model server says of bad input", async () => {
   const { app, clock, queue, sent } = await testDaemon();
   const reply = app.request(infer, { method: "POST", body: body("a", 1) });
@@ -204,7 +225,7 @@ it("passes on what the model server says of bad input", async () => {
 
 it.each([
   ["no JSON", "{"],
-  ["no batch dimension", '{"inputs":[{"name":"x","datatype":"FP32","shape":[],"data":[1]}]}'],
+  ["a step of a sequence", body("a", 1, { sequence_id: 7 })],
   ["a timeout of nothing", body("a", 1, { timeout: 0 })],
 ])("refuses a body with %s at once", async (_, bad) => {
   const { app, queue, faults } = await testDaemon();
@@ -212,6 +233,32 @@ it.each([
   expect(reply.status).toBe(400);
   expect(queue.counts.submitted).toBe(0);
   expect(faults).toEqual([]);
+});
+
+it.each([
+  ["a scalar input", [{ shape: [], data: [1] }]],
+  ["no rows", [{ shape: [0, 3], data: [] }]],
+  [
+    "inputs of different rows",
+    [
+      { shape: [1, 2], data: [1, 2] },
+      { shape: [2, 1], data: [1, 2] },
+    ],
+  ],
+])("sends a request with %s alone, as one row", async (_, tensors) => {
+  const { app, clock, queue, sent } = await testDaemon();
+  const inputs = tensors.map((tensor, index) =>
+    Object.assign({ name: `x${index}`, datatype: "FP32" }, tensor),
+  );
+  const replies = [1, 2].map(() => app.request(infer, { method: "POST", body: JSON.stringify({ inputs }) }));
+  await submitted(queue, 2);
+  clock.advanceTo(100);
+  expect(sent.map(({ batch }) => [batch.rows, batch.parts.length])).toEqual([
+    [1, 1],
+    [1, 1],
+  ]);
+  for (const { batch, done } of sent) done(answer(batch));
+  for (const reply of replies) expect((await reply).status).toBe(200);
 });
 
 it("asks the model server what a model is like", async () => {
@@ -222,13 +269,14 @@ it("asks the model server what a model is like", async () => {
 /** The edge as a directory of models asks it: what it lists can be changed, and it can go away. */
 function testDirectory() {
   const edge = { models: ["m"], isUp: true };
-  const answer = (value: unknown) => {
+  const answer = (value: unknown, status = 200) => {
     if (!edge.isUp) return Promise.reject(new SpillwayError("target_unreachable"));
-    return Promise.resolve({ status: 200, body: new TextEncoder().encode(JSON.stringify(value)) });
+    return Promise.resolve({ status, body: new TextEncoder().encode(JSON.stringify(value)) });
   };
   const transport: HttpTransport = {
     call: () => Promise.reject(new Error("not called")),
-    get: (path) => answer({ path }),
+    get: (path) =>
+      edge.models.some((name) => path.split("/")[3] === name) ? answer({ path }) : answer({}, 404),
     post: () => answer(edge.models.map((name) => ({ name, state: "READY" }))),
     close: () => Promise.resolve(),
   };

@@ -5,12 +5,19 @@
 import type { Hono } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
 import { adminGuard } from "../../../base/program/admin-guard.ts";
-import { decodeInferRequest } from "../../../protocol/decode.ts";
 import { binaryWanted, encodeInferResponse } from "../../../protocol/encode.ts";
-import type { InferResponse } from "../../../protocol/message.ts";
+import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
+import { contentCoding } from "../../../protocol/server/content-coding.ts";
+import { readRequest } from "../../../protocol/server/read-request.ts";
+import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Served } from "../../queue/request.ts";
 import type { Daemon } from "../daemon.ts";
+import type { ModelRule } from "../joining/batch-rules.ts";
+import type { ModelDirectory } from "../model-directory.ts";
+import { metadataIn } from "./known-configuration.ts";
+import { addQueueModels } from "./queue-models.ts";
+import { addQueueRepository } from "./queue-repository.ts";
 
 export interface V2IngressOptions {
   /** Bearer token for /admin and /metrics; undefined: only programs on this machine may ask them. */
@@ -19,55 +26,39 @@ export interface V2IngressOptions {
   readonly onFault: (error: Error) => void;
 }
 
+/** Extensions of the protocol that the queue has whatever its edges have. */
+const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
+
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
   const app = createV2App(options.maxBodyBytes, options.onFault);
-  app.get("/v2", (context) =>
-    context.json({
-      name: "spillway",
-      version: "1",
-      extensions: ["binary_tensor_data", "model_repository"],
-    }),
+  app.use(contentCoding(options.maxBodyBytes));
+  route(app, "GET", ["/v2"], (context) =>
+    context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
   );
-  app.get("/v2/health/live", (context) => context.json({ live: true }));
-  app.get("/v2/health/ready", (context) => {
+  route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
+  route(app, "GET", ["/v2/health/ready"], (context) => {
     const ready = daemon.status().isReady;
     return context.json({ ready }, ready ? 200 : 503);
   });
-  // Both tell what functions cost, which is not everybody's business.
+  // These tell what functions cost and change what is served, which is not everybody's business.
   const guard = adminGuard(options.adminToken);
   app.use("/admin/*", guard);
   app.use("/metrics", guard);
-  app.get("/admin/spend", (context) => context.json(daemon.status().spend));
-  app.get("/metrics", async (context) =>
+  route(app, "GET", ["/admin/spend"], (context) => context.json(daemon.status().spend));
+  route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
+  route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );
-  app.post("/v2/repository/index", async (context) => {
-    const names = await models.list();
-    if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
-    return context.json(names.map((name) => ({ name, state: models.stateOf(name) })));
-  });
-  app.get("/v2/models/:model", async (context) => {
-    const { status, body } = await models.describe(context.req.param("model"));
-    const headers = { "content-type": "application/json" };
-    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
-  });
-  app.get("/v2/models/:model/ready", async (context) => {
-    const name = context.req.param("model");
-    // Where the edge cannot say, a healthy target may serve the model.
-    const ready = daemon.status().isReady && ((await models.isReadyAtEdge(name)) ?? true);
-    return context.json({ name, ready }, ready ? 200 : 503);
-  });
-  app.post("/v2/models/:model/infer", async (context) => {
-    const model = context.req.param("model");
+  addQueueRepository(app, models, guard);
+  addQueueModels(app, daemon);
+  route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
-      await daemon.checkModel(model);
-      const { body, headerBytes } = toWireBody(
-        context.req.header(headerLength),
-        await context.req.arrayBuffer(),
-      );
-      const request = decodeInferRequest(body, headerBytes);
-      const call = { model, request, bytes: body.byteLength };
+      const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
+      const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+      const request = readRequest(wire, wire.headerBytes === 0 ? await metadataOf(models, model) : undefined);
+      checkNoSequence(request);
+      const call = { model, request, bytes: wire.body.byteLength };
       const served = await daemon.submit(call, context.req.raw.signal);
       return answerWire(context, encodeInferResponse(withFacts(served), binaryWanted(request)));
     } catch (error) {
@@ -75,6 +66,17 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     }
   });
   return app;
+}
+
+/** What a body without JSON is read by. */
+async function metadataOf(models: ModelDirectory, model: string): Promise<ModelMetadata | undefined> {
+  const { status, body } = await models.describeLately(model);
+  return status === 200 ? metadataIn(body) : undefined;
+}
+
+/** JSON has no infinity: a bound that is not there is null. */
+function told({ mostRows, ...rule }: ModelRule): object {
+  return { ...rule, mostRows: mostRows === Infinity ? null : mostRows };
 }
 
 /** The error as it is, or one that is sent with a Retry-After header where it says when to come back. */

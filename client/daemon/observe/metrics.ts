@@ -5,6 +5,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../queue/queue-event.ts";
 import type { SpendStatus } from "../../targets/spend-cap.ts";
+import type { ModelRule } from "../joining/batch-rules.ts";
+import type { ProofEnd } from "../joining/join-proofs.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** Stands for the target of a request that was never sent. */
@@ -46,6 +48,12 @@ export class QueueMetrics implements QueueObserver {
   );
   readonly #cost = this.#counter("batch_cost_total", "What batches have cost", ["target", "currency"]);
   readonly #plans = this.#counter("plans_total", "Plans by what caused them", ["cause", "adopted"]);
+  readonly #proofs = this.#counter(
+    "join_proofs_total",
+    "Proofs at edges that the rows of a model may be joined, by their result",
+    ["result"],
+  );
+  readonly #proofTime = this.#counter("join_proof_seconds_total", "Time that such proofs took at edges", []);
   readonly #latency = new Histogram({
     name: "spillway_queue_request_duration_seconds",
     help: "Time from a request's arrival to its end",
@@ -55,9 +63,17 @@ export class QueueMetrics implements QueueObserver {
   });
   readonly #spend: () => SpendStatus;
 
-  /** @param spend what functions cost of late, measuring included */
-  constructor(spend: () => SpendStatus) {
+  /**
+   * @param spend what functions cost of late, measuring included
+   * @param rules what is known of each model in use
+   */
+  constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
     this.#spend = spend;
+    this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
+      const counts = { yes: 0, no: 0, unproved: 0 };
+      for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
+      for (const [joins, count] of Object.entries(counts)) gauge.set({ joins }, count);
+    });
     this.#gauge("waiting_requests", "Requests that wait to be sent", [], (gauge) => {
       gauge.set(this.#waiting().length);
     });
@@ -110,6 +126,12 @@ export class QueueMetrics implements QueueObserver {
       case "close":
         break;
     }
+  }
+
+  /** A proof that rows may be joined is over. */
+  proofEnded({ result, tookMs }: ProofEnd): void {
+    this.#proofs.inc({ result });
+    this.#proofTime.inc(tookMs / 1_000);
   }
 
   /** The text of a scrape. */

@@ -79,9 +79,9 @@ export async function calibrate(options: CalibrationOptions): Promise<Profile> {
 type FirstCall = { readonly coldStartMs: number | undefined; readonly elapsedMs: number } | undefined;
 
 async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: number): Promise<FirstCall> {
-  const wire = encodeInferRequest(model.request(1), { binary: true });
   const startedAtMs = performance.now();
   try {
+    const wire = encodeInferRequest(model.request(1), { binary: true });
     const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
     return { coldStartMs, elapsedMs: performance.now() - startedAtMs };
   } catch {

@@ -4,10 +4,18 @@
  */
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
+import { Semaphore } from "../../../base/semaphore.ts";
 import { calibrate } from "./calibrate.ts";
-import { describedModel, type ExampleModel, exampleOfZeros } from "./example-input.ts";
-import type { Measured } from "./measure.ts";
+import {
+  type DescribedModel,
+  describedModel,
+  type ExampleModel,
+  exampleOfZeros,
+  loneExampleOfZeros,
+} from "./example-input.ts";
+import { type Measured, usualSizes } from "./measure.ts";
 import type { EdgeAddress } from "../choices.ts";
+import type { BatchRules, ModelRule } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { DaemonOptions } from "../options.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
@@ -20,12 +28,15 @@ import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 /** A batch of 1 and of 16 rows on one core, in milliseconds. */
 const assumedMs = { 1: 50, 16: 650 };
 const assumedRequestBytes = 100_000;
+/** Models that the edges are asked about at once. */
+const askedAtOnce = 8;
 
 export interface ProfileSource {
   readonly options: DaemonOptions;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
   readonly functions: readonly FunctionVariant[];
   readonly models: ModelDirectory;
+  readonly rules: Pick<BatchRules, "learn" | "of">;
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
@@ -102,7 +113,7 @@ export async function measuredProfile(
   const { options, transports, log } = source;
   const nothing = unmeasured(source);
   if (options.calibrate === 0) return nothing;
-  const models = examples(replies, log);
+  const models = examples(replies, source);
   log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
   const profile = await calibrate({
     profile: nothing,
@@ -147,16 +158,36 @@ export function assumedTimes(target: ProfiledTarget): ModelTimes {
  *
  * @returns the metadata by name of the models that `--models` names, else of all
  */
-export async function learnModels({ options, models, log }: ProfileSource): Promise<Map<string, HttpReply>> {
+export async function learnModels({
+  options,
+  models,
+  rules,
+  log,
+}: ProfileSource): Promise<Map<string, HttpReply>> {
   const replies = new Map<string, HttpReply>();
   try {
     const listed = await models.list();
     const names = options.models?.split(",").map((name) => name.trim()) ?? listed ?? [];
     if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
-    for (const name of names) {
-      const reply = await models.describe(name);
+    const few = new Semaphore(askedAtOnce);
+    const described = await Promise.all(
+      names.map((name) =>
+        few.run(async () => {
+          try {
+            const reply = await models.describe(name);
+            if (reply.status === 200) await rules.learn(name);
+            return reply;
+          } catch (error) {
+            log.warn({ model: name, why: (error as Error).message }, "not measured: it is not described");
+            return undefined;
+          }
+        }),
+      ),
+    );
+    for (const [index, reply] of described.entries()) {
       // A server may also list models that it has not loaded.
-      if (reply.status !== 404 || options.models !== undefined) replies.set(name, reply);
+      if (reply !== undefined && (reply.status !== 404 || options.models !== undefined))
+        replies.set(names[index] as string, reply);
     }
   } catch (error) {
     log.warn(
@@ -175,28 +206,56 @@ async function replicasOfEach(
   const fewest = new Map<string, number>();
   if (edges.length === 1) return fewest;
   for (const { name: model } of examples) {
-    for (const [index, reply] of (await models.describeEach(model)).entries()) {
+    for (const [index, reply] of (await models.eachOf(model)).entries()) {
       const edge = edges[index]?.name;
       if (reply === undefined || edge === undefined) continue;
-      const { replicas } = describedModel(model, reply.body);
+      const replicas = replicasIn(model, reply.body);
       fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
     }
   }
   return fewest;
 }
 
+/** One where the metadata of an edge makes no sense. */
+function replicasIn(model: string, body: Uint8Array): number {
+  try {
+    return describedModel(model, body).replicas;
+  } catch {
+    return 1;
+  }
+}
+
 /** The models that can be measured, each with an input for it. A model that is left out is logged. */
-function examples(replies: ReadonlyMap<string, HttpReply>, log: Logger): ExampleModel[] {
+function examples(
+  replies: ReadonlyMap<string, HttpReply>,
+  { rules, log }: Pick<ProfileSource, "rules" | "log">,
+): ExampleModel[] {
   const found: ExampleModel[] = [];
   for (const [model, { status, body }] of replies) {
     try {
       if (status !== 200) throw new Error(new TextDecoder().decode(body.subarray(0, 200)));
-      found.push(exampleOfZeros(describedModel(model, body)));
+      found.push(exampleFor(describedModel(model, body), rules.of(model)));
     } catch (error) {
       log.warn({ model, why: (error as Error).message }, "not measured: no input for it is known");
     }
   }
   return found;
+}
+
+/** An example in the sizes that the queue may send. */
+function exampleFor(model: DescribedModel, { joins, isKnown, mostRows }: ModelRule): ExampleModel {
+  if (isKnown && !joins) return loneExampleOfZeros(model);
+  const example = exampleOfZeros(model);
+  if (mostRows === Infinity) return example;
+  return {
+    ...example,
+    sizes: [
+      ...new Set([
+        ...usualSizes.filter((rows) => rows < mostRows),
+        Math.min(mostRows, usualSizes.at(-1) as number),
+      ]),
+    ],
+  };
 }
 
 function logMeasured(log: Logger, target: string, model: string, measured: Measured): void {

@@ -6,26 +6,39 @@ import { z } from "zod";
 import { type Datatype, elementBytes, isDatatype } from "../../../protocol/datatype.ts";
 import type { InferRequest } from "../../../protocol/message.ts";
 
+/** Most bytes of an input that is made up: one that is larger is no example of what callers send. */
+const mostInputBytes = 64 * 2 ** 20;
+
+/** What is of no use here may have any form, because servers differ. */
 const metadata = z.object({
   inputs: z
     .array(
       z.object({
         name: z.string(),
         datatype: z.string().refine(isDatatype, "is no datatype of the protocol"),
-        shape: z.array(z.coerce.number().int()).min(1),
+        shape: z.array(z.coerce.number().int()),
         parameters: z
-          .object({ example_shape: z.string().optional(), content: z.string().optional() })
-          .optional(),
+          .object({
+            example_shape: z.string().optional().catch(undefined),
+            content: z.string().optional().catch(undefined),
+          })
+          .optional()
+          .catch(undefined),
       }),
     )
     .min(1),
-  parameters: z.object({ replicas: z.number().int().min(1).optional() }).optional(),
+  parameters: z
+    .object({ replicas: z.number().int().min(1).max(1_000).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
 });
 
 export interface ExampleModel {
   readonly name: string;
   /** Batches that the edge serves at once. */
   readonly replicas: number;
+  /** Rows of the batches that are worth measuring, ascending; undefined where all are. */
+  readonly sizes?: readonly number[];
   /** A request of so many rows. */
   request(rows: number): InferRequest;
 }
@@ -35,6 +48,8 @@ export interface DescribedInput {
   readonly datatype: Datatype;
   /** Of one row, without the batch dimension. */
   readonly rowShape: readonly number[];
+  /** Of a request as such: with its first dimension, which is 1 where it may vary; a scalar has none. */
+  readonly wholeShape: readonly number[];
   /** What the bytes must be, such as `picture`; undefined where any value does. */
   readonly content: string | undefined;
 }
@@ -80,8 +95,23 @@ export function exampleOfZeros({ name, replicas, inputs }: DescribedModel): Exam
   return {
     name,
     replicas,
-    request: (rows) => ({ parameters: {}, inputs: inputs.map((input) => zeros(input, rows)) }),
+    request: (rows) => ({
+      parameters: {},
+      inputs: inputs.map((input) => zeros(input, [rows, ...input.rowShape])),
+    }),
   };
+}
+
+/**
+ * The model with single requests alone, all zeros, in shapes as they are: for a model whose rows are not joined, and for
+ * inputs without rows.
+ *
+ * @throws Error when an input takes more than zeros, such as a picture
+ */
+export function loneExampleOfZeros(model: DescribedModel): ExampleModel {
+  const { name, replicas } = exampleOfZeros(model);
+  const inputs = model.inputs.map((input) => zeros(input, input.wholeShape));
+  return { name, replicas, sizes: [1], request: () => ({ parameters: {}, inputs }) };
 }
 
 function describedInput({
@@ -90,13 +120,20 @@ function describedInput({
   shape,
   parameters,
 }: z.output<typeof metadata>["inputs"][number]): DescribedInput {
-  const [, ...rowShape] = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
-  if (rowShape.length !== shape.length - 1 || rowShape.some((size) => !(size >= 0))) {
+  const example = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
+  const rowShape = example.slice(1);
+  const [first] = shape;
+  const rows = first === undefined || first >= 0 ? first : Math.max(1, example[0] ?? 1);
+  const wholeShape = rows === undefined ? [] : [rows, ...rowShape];
+  if (example.length !== shape.length || rowShape.some((size) => !(size >= 0))) {
     throw new Error(
       `the example shape of input ${name} is [${[1, ...rowShape].join(",")}]; its shape is [${shape.join(",")}]`,
     );
   }
-  return { name, datatype, rowShape, content: parameters?.content };
+  const bytes = elementBytes(datatype) * wholeShape.reduce((product, size) => product * size, 1);
+  if (!(bytes <= mostInputBytes))
+    throw new Error(`input ${name} of shape [${wholeShape.join(",")}] is too large to be made up`);
+  return { name, datatype, rowShape, wholeShape, content: parameters?.content };
 }
 
 function exampleShape(name: string, text: string | undefined): number[] {
@@ -106,9 +143,8 @@ function exampleShape(name: string, text: string | undefined): number[] {
 }
 
 /** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
-function zeros({ name, datatype, rowShape }: DescribedInput, rows: number): InferRequest["inputs"][number] {
-  const shape = [rows, ...rowShape];
+function zeros({ name, datatype }: DescribedInput, shape: readonly number[]): InferRequest["inputs"][number] {
   const elements = shape.reduce((product, size) => product * size, 1);
   const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);
-  return { name, datatype, shape, data: new Uint8Array(elements * bytes) };
+  return { name, datatype, shape: [...shape], data: new Uint8Array(elements * bytes) };
 }

@@ -9,12 +9,16 @@ import { encodeInferRequest } from "../../../protocol/encode.ts";
 import type { WireBody } from "../../../protocol/message.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { numberOf, serviceOf } from "../../transports/model-target.ts";
-import { replyFault } from "../../transports/reply-fault.ts";
+import { answerFault, replyFault } from "../../transports/reply-fault.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 
-/** Sizes that are tried, and samples of each, by default. */
-const usual = { sizes: [1, 2, 4, 8, 16, 32, 64], rounds: 20 };
+/** No larger batch is made up. */
+const mostBatchBytes = 256 * 2 ** 20;
+/** Sizes that are tried by default. */
+export const usualSizes: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
+/** Samples of each by default. */
+const usualRounds = 20;
 
 export interface MeasureOptions {
   readonly transport: Transport;
@@ -76,7 +80,7 @@ class Measuring {
     if ((await this.#tried(1)) === undefined) return;
     await this.#climb();
     const sizes = [...this.#calls.keys()];
-    const { rounds = usual.rounds } = this.#options;
+    const { rounds = usualRounds } = this.#options;
     for (let round = 0; round < rounds; round++) {
       for (const rows of sizes) {
         if (!this.#hasTime(rows)) continue;
@@ -100,7 +104,7 @@ class Measuring {
       );
       for (const { upload } of steady) if (upload !== undefined) uploads.push(upload);
     }
-    const requestBytes = this.#wireOf(1).body.byteLength;
+    const requestBytes = this.#bytesOf(1);
     return {
       serviceMs,
       uploads,
@@ -112,9 +116,10 @@ class Measuring {
   }
 
   async #climb(): Promise<void> {
-    const { longestMs, sizes = usual.sizes } = this.#options;
+    const { longestMs, model, sizes = usualSizes } = this.#options;
     let previous: Call | undefined;
-    for (const rows of sizes) {
+    for (const rows of model.sizes ?? sizes) {
+      if (rows * this.#bytesOf(1) > mostBatchBytes) return;
       // The time grows about as the rows do, or less.
       if (previous !== undefined && !this.#hasTime(previous.rows, rows / previous.rows)) return;
       previous = await this.#tried(rows);
@@ -145,9 +150,10 @@ class Measuring {
     try {
       return await this.#call(rows);
     } catch (error) {
-      if (!(error instanceof SpillwayError)) throw error;
-      const isOver = error.code === "target_timeout" && performance.now() >= this.#options.untilMs - 1;
-      if (!isOver) this.#fault = error;
+      // Whatever a server answers, and whatever its metadata made us send, ends its measuring alone.
+      const fault = answerFault(error);
+      const isOver = fault.code === "target_timeout" && performance.now() >= this.#options.untilMs - 1;
+      if (!isOver) this.#fault = fault;
       else if (this.#calls.size === 0) this.#fault = timeIsOver();
       return undefined;
     }
@@ -175,6 +181,10 @@ class Measuring {
     const tookMs = Math.max(0, elapsedMs - serviceMs - (numberOf(answer, "spillway_queued_ms") ?? 0));
     const upload = { bytes: wire.body.byteLength, tookMs, hasRoundTrip: true };
     return { rows, serviceMs, elapsedMs, upload };
+  }
+
+  #bytesOf(rows: number): number {
+    return this.#wires.get(rows)?.body.byteLength ?? 0;
   }
 
   #wireOf(rows: number): WireBody {

@@ -1,16 +1,10 @@
 /** The inference request in a body: described in JSON or, for a model of one input, its bytes alone. */
-import { elementBytes } from "../../protocol/datatype.ts";
-import { decodeInferRequest } from "../../protocol/decode.ts";
-import { bytesOfElements } from "../../protocol/bytes-elements.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
-import {
-  type InferRequest,
-  type ModelMetadata,
-  priorityOf,
-  timeoutUsOf,
-  type WireBody,
-} from "../../protocol/message.ts";
-import { checkTensor, elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
+import { elementBytes } from "../datatype.ts";
+import { decodeInferRequest } from "../decode.ts";
+import { bytesOfElements } from "../bytes-elements.ts";
+import { ProtocolError } from "../errors.ts";
+import { type InferRequest, type ModelMetadata, priorityOf, timeoutUsOf, type WireBody } from "../message.ts";
+import { checkTensor, elementCount, shapeText, type Tensor } from "../tensor.ts";
 
 /** Throws a ProtocolError when the body is not a request, or a parameter of the protocol is out of range. */
 export function readRequest(

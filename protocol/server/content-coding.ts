@@ -2,7 +2,7 @@
 import { promisify } from "node:util";
 import { constants, deflate, gunzip, gzip, inflate } from "node:zlib";
 import type { MiddlewareHandler } from "hono";
-import { ProtocolError } from "../../protocol/errors.ts";
+import { ProtocolError } from "../errors.ts";
 
 const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };

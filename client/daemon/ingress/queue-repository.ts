@@ -1,0 +1,36 @@
+/** The V2 repository extension of the queue: the models of all edges, and every edge has them loaded and unloaded. */
+import type { Context, Hono, MiddlewareHandler } from "hono";
+import { SpillwayError } from "../../../base/errors.ts";
+import { ProtocolError } from "../../../protocol/errors.ts";
+import { type JsonObject, parseJson, readObject } from "../../../protocol/fields.ts";
+import { route } from "../../../protocol/server/route.ts";
+import type { ModelDirectory } from "../model-directory.ts";
+import { passedOn } from "./queue-models.ts";
+
+const changedModel = "/v2/repository/models/:model";
+
+export function addQueueRepository(app: Hono, models: ModelDirectory, guard: MiddlewareHandler): void {
+  route(app, "POST", ["/v2/repository/index"], async (context) => {
+    const { ready } = await bodyOf(context);
+    if (ready !== undefined && ready !== null && typeof ready !== "boolean")
+      throw new ProtocolError(`ready is ${JSON.stringify(ready)}; allowed: true, false`);
+    const names = await models.list();
+    if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
+    const all = names.flatMap((name) => models.listedVersions(name));
+    return context.json(all.filter(({ state }) => ready !== true || state === "READY"));
+  });
+  app.use(`${changedModel}/*`, guard);
+  for (const change of ["load", "unload"]) {
+    route(app, "POST", [`${changedModel}/${change}`], async (context) => {
+      const name = encodeURIComponent(context.req.param("model") as string);
+      const path = `/v2/repository/models/${name}/${change}`;
+      return passedOn(await models.change(path, await bodyOf(context), context.req.header("authorization")));
+    });
+  }
+}
+
+/** The object in a body, which is empty when the body is. */
+async function bodyOf(context: Context): Promise<JsonObject> {
+  const bytes = new Uint8Array(await context.req.arrayBuffer());
+  return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");
+}

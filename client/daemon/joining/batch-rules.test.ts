@@ -1,0 +1,255 @@
+/** What is known of models, by edges whose answers are made up, and by proofs with arithmetic in place of models. */
+import { expect, it } from "vitest";
+import { SpillwayError } from "../../../base/errors.ts";
+import type { InferRequest, InferResponse } from "../../../protocol/message.ts";
+import { tensorFromNumbers, tensorToNumbers } from "../../../protocol/tensor.ts";
+import type { HttpReply } from "../../transports/http-transport.ts";
+import { BatchRules } from "./batch-rules.ts";
+import type { ProofEnd } from "./join-proofs.ts";
+
+type Rows = readonly (readonly number[])[];
+/** A model as a function of its rows; an output has as many rows as it returns. */
+type Arithmetic = (rows: Rows) => Rows;
+
+const twice: Arithmetic = (rows) => rows.map((row) => row.map((value) => 2 * value));
+const meanOfAll: Arithmetic = (rows) =>
+  rows.map((row) =>
+    row.map((_, axis) => rows.reduce((sum, each) => sum + (each[axis] ?? 0), 0) / rows.length),
+  );
+const constant: Arithmetic = (rows) => rows.map(() => [7]);
+
+const dynamic = { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }] };
+
+function requestOf(...rows: readonly (readonly number[])[]): InferRequest {
+  return {
+    parameters: {},
+    inputs: [tensorFromNumbers("x", "FP32", [rows.length, rows[0]?.length ?? 0], rows.flat())],
+  };
+}
+
+function answerOf(model: Arithmetic, request: InferRequest): InferResponse {
+  const [x] = request.inputs;
+  const [count = 0, width = 0] = x?.shape ?? [];
+  const values = Array.from(tensorToNumbers(x as never));
+  const rows = Array.from({ length: count }, (_, row) => values.slice(row * width, (row + 1) * width));
+  const outputs = model(rows);
+  const y = tensorFromNumbers("y", "FP32", [outputs.length, outputs[0]?.length ?? 0], outputs.flat());
+  return { modelName: "m", parameters: {}, outputs: [y] };
+}
+
+/** Rules over edges with these metadata and a model; what they are told can be changed. */
+function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
+  const edges = metadata.map((json) => ({ metadata: json, config: undefined as unknown }));
+  const now = { ms: 0 };
+  const proofs: ProofEnd[] = [];
+  const warnings: object[] = [];
+  const calls: { edge: number; rows: number }[] = [];
+  const byFunction = { metadata: undefined as unknown };
+  const failing: { error: Error | undefined } = { error: undefined };
+  const reply = (json: unknown): HttpReply | undefined =>
+    json === undefined ? undefined : { status: 200, body: new TextEncoder().encode(JSON.stringify(json)) };
+  const rules = new BatchRules({
+    models: {
+      eachOf: (_, below) =>
+        Promise.resolve(edges.map((edge) => reply(below === "/config" ? edge.config : edge.metadata))),
+      describe: () => {
+        const known = reply(byFunction.metadata);
+        return known === undefined
+          ? Promise.reject(new SpillwayError("target_unreachable"))
+          : Promise.resolve(known);
+      },
+    },
+    declared: new Map([
+      ["joined", true],
+      ["apart", false],
+    ]),
+    nowMs: () => now.ms,
+    log: { info: () => {}, warn: (facts) => warnings.push(facts) },
+    onProof: (proof) => proofs.push(proof),
+    call: (edge, _, request) => {
+      calls.push({ edge, rows: request.inputs[0]?.shape[0] ?? 0 });
+      if (failing.error !== undefined) return Promise.reject(failing.error);
+      return Promise.resolve(answerOf(model, request));
+    },
+  });
+  /** Requests that are answered alone, one after the other, and the proofs that they make. */
+  const answer = async (...requests: InferRequest[]): Promise<void> => {
+    for (const request of requests) {
+      rules.answeredAlone("m", request, answerOf(model, request));
+      await new Promise(setImmediate);
+    }
+  };
+  const joins = (request: InferRequest): boolean => rules.ruleFor("m", request).joins;
+  return { rules, edges, now, proofs, warnings, calls, failing, byFunction, answer, joins };
+}
+
+const [a, b] = [requestOf([1, 2]), requestOf([3, 5], [4, 4])];
+
+it("sends a request alone until an edge or a proof says that its rows may be joined", async () => {
+  const { rules, joins } = rulesOver(twice, {
+    ...dynamic,
+    parameters: { join_rows: true, max_batch_rows: 6 },
+  });
+  expect(joins(a)).toBe(false);
+  await rules.learn("m");
+  expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2 });
+});
+
+it("asks the edges again after a few seconds, without a request waiting for it, and follows them", async () => {
+  const { rules, edges, now, joins } = rulesOver(twice, { ...dynamic, parameters: { join_rows: true } });
+  await rules.learn("m");
+  edges[0] = { metadata: { ...dynamic, parameters: { join_rows: false } }, config: undefined };
+  now.ms = 4_000;
+  expect(joins(a)).toBe(true);
+  now.ms = 5_000;
+  expect(joins(a)).toBe(true);
+  await rules.learn("m");
+  expect(joins(a)).toBe(false);
+  edges[0] = { metadata: undefined, config: undefined };
+  await rules.learn("m");
+  expect(rules.of("m")).toMatchObject({ joins: false, why: "the server says join_rows: false" });
+});
+
+it("never joins a request whose inputs have no rows in common", async () => {
+  const { rules } = rulesOver(twice, { parameters: { join_rows: true } });
+  await rules.learn("m");
+  const scalar = { ...a, inputs: [...a.inputs, tensorFromNumbers("s", "FP32", [], [1])] };
+  const state = { ...a, inputs: [...a.inputs, tensorFromNumbers("h", "FP32", [2, 1], [1, 2])] };
+  for (const request of [scalar, state]) {
+    expect(rules.ruleFor("m", request)).toEqual({ joins: false, mostRows: 1, rows: undefined });
+  }
+  expect(rules.ruleFor("m", { ...a, inputs: [tensorFromNumbers("x", "FP32", [0, 2], [])] }).joins).toBe(
+    false,
+  );
+});
+
+it("follows a function's metadata while no edge has answered, and makes no proofs there", async () => {
+  const { rules, byFunction, calls, answer, joins } = rulesOver(twice, undefined);
+  byFunction.metadata = dynamic;
+  await rules.learn("m");
+  await answer(a, b);
+  expect([joins(a), calls]).toEqual([false, []]);
+  const said = rulesOver(twice, undefined);
+  said.byFunction.metadata = { ...dynamic, parameters: { join_rows: true, max_batch_rows: 4 } };
+  await said.rules.learn("m");
+  expect(said.rules.ruleFor("m", a)).toMatchObject({ joins: true, mostRows: 4 });
+});
+
+it("joins what the user declares, and not what he declares apart", async () => {
+  const { rules } = rulesOver(twice, undefined);
+  expect(rules.ruleFor("joined", a).joins).toBe(true);
+  const said = rulesOver(twice, { parameters: { join_rows: true } });
+  await said.rules.learn("apart");
+  expect(said.rules.ruleFor("apart", a).joins).toBe(false);
+});
+
+it("proves a shape by two requests that were answered alone, in both orders at every edge that does not say", async () => {
+  const { calls, proofs, answer, joins, rules } = rulesOver(twice, dynamic, dynamic);
+  await rules.learn("m");
+  await answer(a);
+  expect([joins(a), calls]).toEqual([false, []]);
+  await answer(b);
+  expect(proofs.map(({ result }) => result)).toEqual(["agreed"]);
+  expect(calls.map(({ edge, rows }) => [edge, rows])).toEqual([
+    [0, 3],
+    [0, 3],
+    [1, 3],
+    [1, 3],
+  ]);
+  expect([joins(a), joins(requestOf([1, 2, 3]))]).toEqual([true, false]);
+});
+
+it("ends joining by a difference of values, and says so", async () => {
+  const { proofs, warnings, answer, joins, rules } = rulesOver(meanOfAll, dynamic);
+  await rules.learn("m");
+  await answer(a, b, a, b);
+  expect(proofs).toMatchObject([{ result: "differed", why: /output y differs by .* in company/ }]);
+  expect(warnings).toMatchObject([{ model: "m" }]);
+  expect([joins(a), rules.of("m").isKnown]).toEqual([false, true]);
+});
+
+it.each<[string, Arithmetic]>([
+  ["reduced to one row", (rows) => [rows.flat()]],
+  ["of another first dimension", (rows) => [...rows, ...rows]],
+])("ends joining by an answer that is %s, without a call", async (_, model) => {
+  const { calls, answer, joins, rules } = rulesOver(model, dynamic);
+  await rules.learn("m");
+  await answer(b, requestOf([1, 1], [2, 9]));
+  expect([joins(b), calls]).toEqual([false, []]);
+  expect(rules.of("m").why).toMatch(/output y is \[\d,\d\] for 2 rows/);
+});
+
+it("proves nothing by requests that are equal, or by rows that are repeated", async () => {
+  const { calls, answer, joins, rules } = rulesOver(meanOfAll, dynamic);
+  await rules.learn("m");
+  await answer(a, requestOf([1, 2]), requestOf([1, 2], [1, 2]));
+  expect([joins(a), calls]).toEqual([false, []]);
+});
+
+it("takes three proofs where the answers do not tell the requests apart", async () => {
+  const { proofs, answer, joins, rules } = rulesOver(constant, dynamic);
+  await rules.learn("m");
+  const joined: boolean[] = [];
+  for (let nth = 0; nth < 3; nth++) {
+    await answer(a, b);
+    joined.push(joins(a));
+  }
+  expect([joined, proofs.length]).toEqual([[false, false, true], 3]);
+});
+
+it("makes at most twenty proofs a model and hour, and then trusts a model that is proved for three shapes", async () => {
+  const { now, proofs, answer, joins, rules } = rulesOver(twice, dynamic);
+  await rules.learn("m");
+  const shaped = (width: number, value: number): InferRequest => requestOf(Array<number>(width).fill(value));
+  for (let width = 1; width <= 25; width++) await answer(shaped(width, 1), shaped(width, 2));
+  expect(proofs).toHaveLength(20);
+  expect(joins(shaped(25, 1))).toBe(true);
+  now.ms = 3_600_001;
+  expect([joins(shaped(25, 1)), joins(shaped(5, 1))]).toEqual([false, true]);
+});
+
+it("draws no conclusion when an edge is away, and ends joining when joined calls fail three times", async () => {
+  const { failing, proofs, answer, joins, rules } = rulesOver(twice, dynamic);
+  await rules.learn("m");
+  failing.error = new SpillwayError("target_unreachable", "away");
+  for (let nth = 0; nth < 4; nth++) await answer(a, b);
+  expect(rules.of("m").isKnown).toBe(false);
+  failing.error = new SpillwayError("request_rejected", "one row at a time");
+  for (let nth = 0; nth < 3; nth++) await answer(a, b);
+  expect(proofs.at(-1)).toMatchObject({ result: "differed", why: "joined requests fail: one row at a time" });
+  expect(joins(a)).toBe(false);
+});
+
+it("learns a bound from a batch that was refused, for an hour", async () => {
+  const { rules, now } = rulesOver(twice, { parameters: { join_rows: true, max_batch_rows: 8 } });
+  await rules.learn("m");
+  rules.tooManyRows("m", 4);
+  rules.tooManyRows("m", 6);
+  expect(rules.of("m")).toMatchObject({ joins: true, mostRows: 4 });
+  now.ms = 3_600_001;
+  expect(rules.of("m").mostRows).toBe(8);
+  rules.tooManyRows("m", 1);
+  expect(rules.ruleFor("m", a)).toMatchObject({ joins: false, mostRows: 1 });
+});
+
+it("ends joining when a batch came back mixed, until an edge describes the model differently", async () => {
+  const { rules, edges, joins } = rulesOver(twice, { versions: ["1"], parameters: { join_rows: true } });
+  await rules.learn("m");
+  rules.mixedRows("m", "output y has 3 rows for 2");
+  expect(rules.of("m")).toMatchObject({ joins: false, why: "output y has 3 rows for 2" });
+  await rules.learn("m");
+  expect(joins(a)).toBe(false);
+  edges[0] = { metadata: { versions: ["2"], parameters: { join_rows: true } }, config: undefined };
+  await rules.learn("m");
+  expect(joins(a)).toBe(true);
+});
+
+it("proves a model anew when an edge describes it differently", async () => {
+  const { rules, edges, answer, joins } = rulesOver(twice, dynamic);
+  await rules.learn("m");
+  await answer(a, b);
+  expect(joins(a)).toBe(true);
+  edges[0] = { metadata: { ...dynamic, versions: ["2"] }, config: undefined };
+  await rules.learn("m");
+  expect(joins(a)).toBe(false);
+});

@@ -1,0 +1,137 @@
+/**
+ * What servers say of joining the rows of several requests to a model: our edge in the parameters of its metadata, Triton
+ * in its configuration, and any server by the shapes of the model's inputs and outputs.
+ */
+import { jsonIn } from "../../transports/reply-text.ts";
+
+export interface StatedRule {
+  /** Undefined where the server does not say and nothing speaks against it, so that only a proof can tell. */
+  readonly joins: boolean | undefined;
+  /** Most rows of a joined batch; Infinity where the server sets no bound. */
+  readonly mostRows: number;
+  /** The batch that the model's file is fixed at; undefined where it may vary or is not known. */
+  readonly fixedRows: number | undefined;
+  readonly source: "parameters" | "config" | "shapes";
+  /** Where this is known from, as a clause. */
+  readonly why: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * @param metadata answer to GET v2/models/{name}; undefined: none
+ * @param config answer to GET v2/models/{name}/config, in Triton's form; undefined: none
+ *
+ * @example
+ * statedRule(metadata, bytesOf({ max_batch_size: 8 })); // { joins: true, mostRows: 8, ... }
+ */
+export function statedRule(metadata: Uint8Array | undefined, config?: Uint8Array): StatedRule {
+  const model = objectIn(metadata === undefined ? undefined : jsonIn(metadata));
+  const parameters = objectIn(model["parameters"]);
+  const fixedRows = countIn(parameters["fixed_rows"]) ?? fixedIn(model);
+  const said = flagIn(parameters["join_rows"]);
+  if (said !== undefined) {
+    const mostRows = countIn(parameters["max_batch_rows"]) ?? fixedRows ?? Infinity;
+    return ruleOf("parameters", said, mostRows, fixedRows, `the server says join_rows: ${said}`);
+  }
+  const size = sizeIn(objectIn(config === undefined ? undefined : jsonIn(config))["max_batch_size"]);
+  if (size !== undefined)
+    return ruleOf(
+      "config",
+      size > 0,
+      Math.max(1, size),
+      fixedRows,
+      `its configuration says max_batch_size: ${size}`,
+    );
+  const against = reasonAgainst(model);
+  const why = against ?? "no server says whether its rows may be joined";
+  return {
+    joins: against === undefined ? undefined : false,
+    mostRows: Infinity,
+    fixedRows,
+    source: "shapes",
+    why,
+  };
+}
+
+/**
+ * The strictest of what several edges say.
+ *
+ * @param rules at least one
+ */
+export function strictestRule(rules: readonly StatedRule[]): StatedRule {
+  const decisive =
+    rules.find(({ joins }) => joins === false) ??
+    rules.find(({ joins }) => joins === undefined) ??
+    rules.reduce((least, rule) => (rule.mostRows < least.mostRows ? rule : least));
+  const mostRows = Math.min(...rules.map((rule) => rule.mostRows));
+  const fixedRows = rules.find((rule) => rule.fixedRows !== undefined)?.fixedRows;
+  return { ...decisive, mostRows, fixedRows };
+}
+
+/** Names, versions and shapes of a model, by which a change of it is noticed. */
+export function fingerprint(metadata: Uint8Array): string {
+  const { name, versions, inputs, outputs } = objectIn(jsonIn(metadata));
+  const tensors = [inputs, outputs].map((list) =>
+    tensorsIn(list).map(({ name: tensor, datatype, shape }) => [tensor, datatype, shape]),
+  );
+  return JSON.stringify([name, versions, tensors]);
+}
+
+function ruleOf(
+  source: StatedRule["source"],
+  joins: boolean,
+  mostRows: number,
+  fixedRows: number | undefined,
+  why: string,
+): StatedRule {
+  return { joins: joins && mostRows > 1, mostRows, fixedRows, source, why };
+}
+
+/** A reason in the shapes of a model not to join its rows; undefined when they show none. */
+function reasonAgainst(model: Json): string | undefined {
+  for (const [what, list] of [
+    ["input", model["inputs"]],
+    ["output", model["outputs"]],
+  ] as const) {
+    for (const { name, shape } of tensorsIn(list)) {
+      if (!Array.isArray(shape)) continue;
+      const rows = shape.length === 0 ? undefined : Number(shape[0]);
+      if (rows === undefined) return `${what} ${String(name)} has no first dimension`;
+      if (rows !== -1) return `the first dimension of ${what} ${String(name)} is fixed at ${rows}`;
+    }
+  }
+  return undefined;
+}
+
+/** The first dimension that all inputs have in common, where it is fixed. */
+function fixedIn(model: Json): number | undefined {
+  const firsts = tensorsIn(model["inputs"]).map(({ shape }) =>
+    Array.isArray(shape) ? countIn(Number(shape[0])) : undefined,
+  );
+  return firsts.every((rows) => rows === firsts[0]) ? firsts[0] : undefined;
+}
+
+function tensorsIn(list: unknown): Json[] {
+  return Array.isArray(list) ? list.map(objectIn) : [];
+}
+
+function objectIn(value: unknown): Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+function flagIn(value: unknown): boolean | undefined {
+  if (value === true || value === "true") return true;
+  return value === false || value === "false" ? false : undefined;
+}
+
+/** An integer from 1, also as a text. */
+function countIn(value: unknown): number | undefined {
+  const size = sizeIn(value);
+  return size === 0 ? undefined : size;
+}
+
+function sizeIn(value: unknown): number | undefined {
+  const size = typeof value === "string" && /^[0-9]{1,9}$/.test(value) ? Number(value) : value;
+  return typeof size === "number" && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+}

@@ -1,0 +1,57 @@
+/**
+ * Asks a V2 server which models it has. The index is an optional extension and its forms differ: some servers need
+ * `ready` in the question, some have nulls or no state in the answer, and some list names at `GET /v2/models` alone.
+ */
+import { type HttpTransport } from "../transports/http-transport.ts";
+import { jsonIn } from "../transports/reply-text.ts";
+
+/** Longest time that a server may take to answer. */
+const answerTimeoutMs = 5_000;
+
+/** A version of a model as a server lists it. */
+export interface ListedModel {
+  readonly name: string;
+  readonly version?: string;
+  /** Such as `READY`, which it is taken for where the server does not say. */
+  readonly state: string;
+  readonly reason?: string;
+}
+
+/**
+ * Every model that the server lists; undefined when it lists none in a known form. Rejects with a SpillwayError when it
+ * does not answer.
+ */
+export async function listedModels(
+  transport: Pick<HttpTransport, "get" | "post">,
+): Promise<readonly ListedModel[] | undefined> {
+  const index = await transport.post("/v2/repository/index", answerTimeoutMs, { ready: false });
+  if (index.status === 200) {
+    const listed = modelsIn(index.body);
+    if (listed !== undefined) return listed;
+  }
+  const names = await transport.get("/v2/models", answerTimeoutMs);
+  return names.status === 200 ? modelsIn(names.body) : undefined;
+}
+
+/** The entries of a list that name a model; undefined when the body is no list. */
+function modelsIn(body: Uint8Array): ListedModel[] | undefined {
+  const json = jsonIn(body);
+  const list = Array.isArray(json) ? json : (json as { models?: unknown } | undefined)?.models;
+  return Array.isArray(list) ? list.flatMap(entryOf) : undefined;
+}
+
+function entryOf(entry: unknown): ListedModel[] {
+  const { name, version, state, reason } = (
+    typeof entry === "string" ? { name: entry } : (entry ?? {})
+  ) as Readonly<Record<string, unknown>>;
+  // A lone surrogate cannot be part of a path.
+  if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) return [];
+  return [
+    {
+      name,
+      state: typeof state === "string" ? state.toUpperCase() : "READY",
+      ...((typeof version === "string" || typeof version === "number") && { version: String(version) }),
+      ...(typeof reason === "string" && { reason }),
+    },
+  ];
+}
