@@ -6,7 +6,7 @@ import { answered, ScriptedTarget } from "../../../test/support/scripted-target.
 import { crowd, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
 import { tinySheet } from "../../../test/support/tiny-world.ts";
 import { type ErrorCode, SpillwayError } from "../../../base/errors.ts";
-import type { QueueView } from "../policy.ts";
+import type { Decision, QueueView } from "../policy.ts";
 import { makePolicy } from "../make-policy.ts";
 import { EligibleTargets } from "../../queue/eligible-targets.ts";
 import type { End } from "../../queue/request.ts";
@@ -95,6 +95,27 @@ it("goes on with the other sizes while one has as many open calls as it may", ()
   expect(queue.counts.submitted - queue.counts.served).toBeLessThan(0.02 * queue.counts.submitted);
   expect(sentTo(1, 2_200, 8_000).length).toBeLessThan(60);
   expect(sentTo(2, 2_200, 8_000).length).toBeGreaterThan(50);
+});
+
+it("calls a function at once for a request that no edge may get again, and waits for company for another", () => {
+  const targets = [
+    shownTarget({ name: "edge", kind: "edge" }, { kind: "excluded" }),
+    shownTarget({ name: "f", kind: "serverless" }),
+  ];
+  const decisionOf = (attempts: number): Decision => {
+    const line = crowd(1, 400);
+    const failed = { ...line, at: (index: number) => ({ ...line.at(index), attempts }) };
+    const policy = spillwayPolicy({
+      targets: [tinyEdge(), tinySize()],
+      sloMs,
+      sloQuantile: 0.99,
+      currency: "USD",
+      onPlan: () => {},
+    });
+    return ask(policy, { nowMs: 0, line: failed, targets, draining: false });
+  };
+  expect(decisionOf(5)).toMatchObject({ kind: "dispatch", target: 1, count: 1 });
+  expect(decisionOf(0)).toMatchObject({ kind: "wait" });
 });
 
 it("keeps a request that may no longer go to functions for an edge that fails, until its deadline", () => {

@@ -176,9 +176,16 @@ class Spillway implements Policy {
     if (size === undefined) return forever;
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
-    if (inTime.count < size.maxRows && isEarly && !draining) return waitUntil(call.leaveAtMs - roundingMs);
+    const mayWait = isEarly && !draining && !this.#isBarredFromEdges(view, line.at(first));
+    if (inTime.count < size.maxRows && mayWait) return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     return this.#call(view, size, call, "deadline", notes);
+  }
+
+  /** Whether the edges failed a request for good, so that it has lost time already and no edge will take it. */
+  #isBarredFromEdges(view: QueueView, { attempts }: WaitingRequest): boolean {
+    if (attempts === 0) return false;
+    return this.#edges.every((edge) => edge.targetIn(view).health(view.nowMs).kind === "excluded");
   }
 
   /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
