@@ -1,12 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,docs,test}";
+/** Where tests stand beside the code that they test. */
+const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,docs}";
 /** Code without effects, whose tests need no build. */
 const pureFolders =
-  "{algorithms,base,protocol,replay,tools,client/{queue,targets,policies},edge/{replicas,vision},serverless/prices}";
-
-/** Pure code leaves nothing behind that the next file could trip over, and importing it once saves half of its time. */
-const pure = { isolate: false, pool: "threads" } as const;
+  "{algorithms,base,protocol,replay,tools,client/{queue,targets,policies},edge/{joining,replicas,vision},serverless/prices}";
 
 /**
  * `npm test` runs all tests but the soaks and storms, which `--mode long` runs. `--mode fast` is for the loop while
@@ -20,26 +18,24 @@ export default defineConfig(({ mode }) => {
     testTimeout: mode === "long" ? 300_000 : 30_000,
     hookTimeout: 60_000,
   };
-  const pureTests = `${pureFolders}/**/*${kind}.test.ts`;
   // Most of the time the tests wait for processes, so two files at once are faster on two cores as well.
-  const maxWorkers = 2;
+  const maxWorkers = 3;
+  // Most tests leave nothing behind that the next file could trip over, and importing the code once saves much time.
+  const isolate = false;
   if (mode === "fast") {
+    const include = [`${pureFolders}/**/*.test.ts`];
     const setupFiles = ["test/support/short-properties.ts"];
-    return {
-      test: { ...shared, ...pure, include: [pureTests], tagsFilter: ["!slow"], setupFiles, maxWorkers },
-    };
+    const fast = { pool: "threads", isolate, include, setupFiles, tagsFilter: ["!slow"] } as const;
+    return { test: { ...shared, ...fast, maxWorkers } };
   }
-  const others = {
-    include: [`${folders}/**/*${kind}.test.ts`],
-    exclude: [...shared.exclude, pureTests],
-  };
+  const alone = [`test/**/*${kind}.test.ts`, "serverless/host/**/*.test.ts", "client/daemon/spend.test.ts"];
+  const programs = { name: "programs", include: alone };
+  const beside = [`${folders}/**/*${kind}.test.ts`];
+  const modules = { name: "modules", include: beside, exclude: [...shared.exclude, ...alone], isolate };
   return {
     test: {
       maxWorkers,
-      projects: [
-        { test: { ...shared, ...pure, name: "pure", include: [pureTests] } },
-        { test: { ...shared, ...others, name: "rest" } },
-      ],
+      projects: [programs, modules].map((project) => ({ test: { ...shared, ...project } })),
     },
   };
 });
