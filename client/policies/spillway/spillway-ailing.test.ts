@@ -97,9 +97,9 @@ it("goes on with the other sizes while one has as many open calls as it may", ()
   expect(sentTo(2, 2_200, 8_000).length).toBeGreaterThan(50);
 });
 
-it("calls a function at once for a request that no edge may get again, and waits for company for another", () => {
+it("calls a function at once for what failed while no edge is healthy, and waits for company for the rest", () => {
   const targets = [
-    shownTarget({ name: "edge", kind: "edge" }, { kind: "excluded" }),
+    shownTarget({ name: "edge", kind: "edge" }, pausedUntil(350)),
     shownTarget({ name: "f", kind: "serverless" }),
   ];
   const decisionOf = (attempts: number): Decision => {

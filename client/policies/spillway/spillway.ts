@@ -176,16 +176,12 @@ class Spillway implements Policy {
     if (size === undefined) return forever;
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
-    const mayWait = isEarly && !draining && !this.#isBarredFromEdges(view, line.at(first));
+    // What failed has lost time, and without a healthy edge waiting could only make its call late.
+    const isUrgent = line.at(first).attempts > 0 && healthy.length === 0 && this.#edges.length > 0;
+    const mayWait = isEarly && !draining && !isUrgent;
     if (inTime.count < size.maxRows && mayWait) return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     return this.#call(view, size, call, "deadline", notes);
-  }
-
-  /** Whether the edges failed a request for good, so that it has lost time already and no edge will take it. */
-  #isBarredFromEdges(view: QueueView, { attempts }: WaitingRequest): boolean {
-    if (attempts === 0) return false;
-    return this.#edges.every((edge) => edge.targetIn(view).health(view.nowMs).kind === "excluded");
   }
 
   /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
