@@ -14,8 +14,8 @@ import { blankRequest, drawQuestions } from "./questions.ts";
 import { createLines } from "./text-lines.ts";
 
 const executable = fileURLToPath(new URL("../../cli.js", import.meta.url));
-/** Longest time that measuring at start takes, in seconds. */
-const calibrateS = 7;
+/** Longest time that measuring at start takes, in seconds: the less, the shorter the demo. */
+const measuringS = (seconds: number): number => Math.min(7, 3 + Math.ceil(seconds / 6));
 /** Longest time that a call which was given up is waited for, in milliseconds. */
 const longestLeftOverMs = 5_000;
 /** More lines are drawn than an edge at its fastest needs, by this number. */
@@ -90,8 +90,8 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
   const edgeCommand: Command = ["edge", "--models", models];
   const [edge, functions] = await Promise.all([start(edgeCommand), start(functionsCommand(models))]);
   await warmUp(functions, model);
-  say(`measuring edge and functions for ${calibrateS} s`);
-  const queue = await start(queueCommand(slo, stage, edge, functions));
+  say(`measuring edge and functions for ${measuringS(seconds)} s`);
+  const queue = await start(queueCommand(options, stage, edge, functions));
   const header = readHeader(record);
   const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);
   const momentsS = arrivalsOf(acts, edgePerS, seed);
@@ -122,13 +122,13 @@ function functionsCommand(models: string): Command {
 }
 
 function queueCommand(
-  slo: number,
+  { slo, seconds }: DemoOptions,
   { model, record }: DemoStage,
   edge: RunningProgram,
   functions: RunningProgram,
 ): Command {
   const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", demoFunctions];
-  const measuring = ["--models", model, "--calibrate", String(calibrateS)];
+  const measuring = ["--models", model, "--calibrate", String(measuringS(seconds))];
   const bounds = ["--slo", String(slo), "--serverless-calls", String(instancesPerSize)];
   return ["vqueue", ...targets, ...measuring, ...bounds, "--record", record];
 }

@@ -64,24 +64,16 @@ function runCase({ sloMs, gapsMs, edge, sizes, granularityMs }: TinyCase) {
 }
 
 describe("spillway beside every possible schedule of a few requests", () => {
-  it("answers all in time whenever a function could answer each of them alone", () => {
-    fc.assert(
-      fc.property(tinyCases, (tiny) => {
-        const { ended, least } = runCase(tiny);
-        expect(least).toBeLessThan(Infinity);
-        expect(ended.map(({ outcome }) => outcome)).toEqual(tiny.gapsMs.map(() => "served"));
-      }),
-      { seed: 11, numRuns: 3_000 },
-    );
-  }, 180_000);
-
-  it("never costs less than the least, just that in four of five cases, and over all 1.3 times as much", () => {
+  it("answers all in time, never costs less than the least, just that in four of five cases, and over all 1.3 times as much", () => {
     // Measured over four seeds: 1.17 to 1.23 times as much, the least in 82 to 84 % of the cases.
     let [cost, least, optimal] = [0, 0, 0];
-    const cases = 3_000;
+    const cases = 4_000;
     fc.assert(
       fc.property(tinyCases, (tiny) => {
         const run = runCase(tiny);
+        // A function could answer each of them alone.
+        expect(run.least).toBeLessThan(Infinity);
+        expect(run.ended.map(({ outcome }) => outcome)).toEqual(tiny.gapsMs.map(() => "served"));
         expect(run.cost).toBeGreaterThanOrEqual(run.least - roundingCost);
         cost += run.cost;
         least += run.least;
