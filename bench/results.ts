@@ -3,10 +3,11 @@
  * runs it. Policies with parameters get the best ones for each trace, in hindsight. Without the traces and scenarios
  * beside the repository, nothing is written.
  */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
-import { wrapProse } from "../docs/prose.ts";
 
 /** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";
@@ -31,5 +32,6 @@ if (pairings === undefined) {
   }
   const file = new URL("../../docs/reference/results.md", import.meta.url);
   const [, measuredBefore = ""] = readFileSync(file, "utf8").split(measuredBeforeHeading);
-  writeFileSync(file, wrapProse(`${resultsPage(results)}\n${measuredBeforeHeading}${measuredBefore}`));
+  writeFileSync(file, `${resultsPage(results)}\n${measuredBeforeHeading}${measuredBefore}`);
+  execFileSync("npx", ["oxfmt", fileURLToPath(file)]);
 }

@@ -1,5 +1,7 @@
 /** Fills the tables of the reference with what the code knows. Run `node dist/docs/write-reference.js` after a build. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
@@ -16,7 +18,7 @@ import { plainNumber } from "../serverless/prices/price-table.ts";
 type Rows = readonly (readonly string[])[];
 
 const placeOf = (file: string): URL => new URL(`../../docs/reference/${file}`, import.meta.url);
-const tablePattern = /^(\|.*\n\|[-|]+\|\n)(?:\|.*\n)*/gm;
+const tablePattern = /^(\|.*\n\|[-| ]+\|\n)(?:\|.*\n)*/gm;
 
 /** Replaces the rows of a page's tables, in their order; heads and prose stay. */
 function fillTables(file: string, ...tables: readonly Rows[]): void {
@@ -106,3 +108,5 @@ writeFileSync(
   placeOf("options.md"),
   `${introduction}\n${(await Promise.all(commands.map(optionsOf))).join("\n")}`,
 );
+
+execFileSync("npx", ["oxfmt", fileURLToPath(placeOf("."))]);

@@ -10,7 +10,6 @@ import { parse as parseYaml } from "yaml";
 import { replayPolicyNames, replayParameters } from "../../replay/peers/registry.ts";
 import { readModelConfig } from "../../edge/models/model-config.ts";
 import { checkPriceSheet } from "../../serverless/prices/price-sheet.ts";
-import { proseWidth, wrapProse } from "../../docs/prose.ts";
 import { executable } from "../support/built.ts";
 import { freePorts } from "../support/free-ports.ts";
 
@@ -73,7 +72,8 @@ it("the page of replayPolicies has every policy, and every parameter with its de
     const section = page.slice(page.indexOf(`**\`${name}\`**`));
     for (const [parameter, { default: value, candidates }] of Object.entries(grid)) {
       const row = section.split("\n").find((line) => line.startsWith(`| \`${parameter}\``)) ?? "";
-      expect(row.split(" | ").slice(1).join(" | ")).toBe(`${value} | ${candidates.join(", ")} |`);
+      const [, ...cells] = row.split("|").map((cell) => cell.trim());
+      expect(cells.slice(1)).toEqual([String(value), candidates.join(", "), ""]);
       expect(candidates).toContain(value);
     }
   }
@@ -107,10 +107,6 @@ const pages = [
     .filter((path) => path.endsWith(".md"))
     .map((path) => join("docs", path)),
 ];
-
-it.each(pages)(`prose of %s wraps at ${proseWidth} columns: npm run wrap does it`, (page) => {
-  expect(wrapProse(read(page))).toBe(read(page));
-});
 
 it.each(pages)("every link, picture and path of %s is there", (page) => {
   for (const [, link = ""] of read(page).matchAll(/\]\(([^)#]+)\)/g)) {
