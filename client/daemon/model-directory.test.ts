@@ -99,7 +99,7 @@ it("describes a model as the first edge that has it does", async () => {
   expect(await describedBy("b")).toEqual({ edge: 2 });
   expect(await describedBy("c")).toBe(404);
   const each = await directory.eachOf("b");
-  expect(each.map((reply) => reply?.status)).toEqual([undefined, 200]);
+  expect(each.map((reply) => reply?.status)).toEqual([404, 200]);
   first.isUp = false;
   expect(await describedBy("a")).toEqual({ edge: 2 });
 });

@@ -140,10 +140,10 @@ export class ModelDirectory {
     return entry.reply;
   }
 
-  /** What each edge answers at a path below the model's, in their order; undefined where it has nothing to say. */
+  /** What each edge answers at a path below the model's, whatever its status, in their order; undefined: nothing. */
   async eachOf(model: string, below = ""): Promise<(HttpReply | undefined)[]> {
     const answers = await Promise.all(this.#askEach(`${modelPath(model)}${below}`));
-    return answers.map(({ reply }) => (reply?.status === 200 ? reply : undefined));
+    return answers.map(({ reply }) => reply);
   }
 
   /** A model's metadata as some server gave it last, without a question; undefined when none did. */

@@ -31,7 +31,7 @@ export function addQueueModels(app: Hono, daemon: Daemon): void {
   });
   route(app, "GET", modelPaths("/config"), async (context) => {
     const name = await nameIn(context);
-    const told = (await models.eachOf(name, "/config")).find((reply) => reply !== undefined);
+    const told = (await models.eachOf(name, "/config")).find((reply) => reply?.status === 200);
     if (told !== undefined) return passedOn(told);
     const reply = await models.describe(name);
     const metadata = reply.status === 200 ? metadataIn(reply.body) : undefined;

@@ -37,7 +37,7 @@ function answerOf(model: Arithmetic, request: InferRequest): InferResponse {
   return { modelName: "m", parameters: {}, outputs: [y] };
 }
 
-/** Rules over edges with these metadata and a model; what they are told can be changed. */
+/** Rules over edges with these metadata and a model; what they are told can be changed. Null: there is no such model. */
 function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
   const edges = metadata.map((json) => ({ metadata: json, config: undefined as unknown }));
   const now = { ms: 0 };
@@ -47,7 +47,9 @@ function rulesOver(model: Arithmetic, ...metadata: unknown[]) {
   const byFunction = { metadata: undefined as unknown };
   const failing: { error: Error | undefined } = { error: undefined };
   const reply = (json: unknown): HttpReply | undefined =>
-    json === undefined ? undefined : { status: 200, body: new TextEncoder().encode(JSON.stringify(json)) };
+    json === undefined
+      ? undefined
+      : { status: json === null ? 404 : 200, body: new TextEncoder().encode(JSON.stringify(json)) };
   const rules = new BatchRules({
     models: {
       eachOf: (_, below) =>
@@ -108,6 +110,19 @@ it("asks the edges again after a few seconds, without a request waiting for it, 
   edges[0] = { metadata: undefined, config: undefined };
   await rules.learn("m");
   expect(rules.of("m")).toMatchObject({ joins: false, why: "the server says join_rows: false" });
+});
+
+it("keeps to what an edge said while it is away, until it has the model no longer", async () => {
+  const said = (flag: boolean): object => ({ parameters: { join_rows: flag } });
+  const { rules, edges, joins } = rulesOver(twice, said(true), said(false));
+  const joinsWith = async (metadata: unknown): Promise<boolean> => {
+    Object.assign(edges[1] as object, { metadata });
+    await rules.learn("m");
+    return joins(a);
+  };
+  expect(await joinsWith(said(false))).toBe(false);
+  expect(await joinsWith(undefined)).toBe(false);
+  expect(await joinsWith(null)).toBe(true);
 });
 
 it("never joins a request whose inputs have no rows in common", async () => {

@@ -51,6 +51,8 @@ export interface BatchRulesOptions extends Pick<JoinProofsOptions, "call" | "now
 
 interface KnownModel {
   stated: StatedRule | undefined;
+  /** By edge: what it said last. One that is away may come back and get batches before it is asked again. */
+  readonly said: Map<number, StatedRule>;
   /** By edge: what its metadata was when it answered last. */
   readonly prints: Map<number, string>;
   /** Edges that serve the model and do not say whether it joins. */
@@ -158,17 +160,27 @@ export class BatchRules {
 
   async #ask(model: string, known: KnownModel): Promise<void> {
     const { models } = this.#options;
-    const described = await models.eachOf(model);
+    const answers = await models.eachOf(model);
+    const described = answers.map((reply) => (reply?.status === 200 ? reply : undefined));
     const rules: (StatedRule | undefined)[] = described.map((reply) => reply && statedRule(reply.body));
     if (rules.some((rule) => rule !== undefined && rule.source !== "parameters")) {
       const configs = await models.eachOf(model, "/config");
       for (const [edge, reply] of described.entries())
-        if (reply !== undefined) rules[edge] = statedRule(reply.body, configs[edge]?.body);
+        if (reply !== undefined)
+          rules[edge] = statedRule(
+            reply.body,
+            configs[edge]?.status === 200 ? configs[edge].body : undefined,
+          );
+    }
+    for (const [edge, reply] of answers.entries()) {
+      const rule = rules[edge];
+      if (rule !== undefined) known.said.set(edge, rule);
+      else if (reply?.status === 404 || reply?.status === 400) known.said.delete(edge);
     }
     for (const [edge, reply] of described.entries())
       if (reply !== undefined)
         this.#notePrint(model, known, edge, `${fingerprint(reply.body)} ${JSON.stringify(rules[edge])}`);
-    const said = rules.flatMap((rule) => rule ?? []);
+    const said = [...known.said.values()];
     if (said.length > 0) {
       known.stated = strictestRule(said);
       known.unsure = rules.flatMap((rule, edge) =>
@@ -218,6 +230,7 @@ export class BatchRules {
     if (known === undefined) {
       known = {
         stated: undefined,
+        said: new Map(),
         prints: new Map(),
         unsure: [],
         askedAtMs: -Infinity,

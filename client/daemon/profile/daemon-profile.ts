@@ -208,7 +208,7 @@ async function replicasOfEach(
   for (const { name: model } of examples) {
     for (const [index, reply] of (await models.eachOf(model)).entries()) {
       const edge = edges[index]?.name;
-      if (reply === undefined || edge === undefined) continue;
+      if (reply?.status !== 200 || edge === undefined) continue;
       const replicas = replicasIn(model, reply.body);
       fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
     }
