@@ -212,6 +212,17 @@ it("takes three proofs where the answers do not tell the requests apart", async 
   expect([joined, proofs.length]).toEqual([[false, false, true], 3]);
 });
 
+it("takes no proof from answers that differ more in company than from each other", async () => {
+  const aboveMean: Arithmetic = (rows) =>
+    rows.map((row, index) => row.map((value, axis) => 1_000 + value - (meanOfAll(rows)[index]?.[axis] ?? 0)));
+  const { proofs, answer, joins, rules } = rulesOver(aboveMean, dynamic);
+  await rules.learn("m");
+  const one = requestOf([3, 5]);
+  for (let nth = 0; nth < 5; nth++) await answer(a, one);
+  expect(proofs.map(({ result }) => result)).toContain("agreed");
+  expect(joins(a)).toBe(false);
+});
+
 it("makes at most twenty proofs a model and hour, and then trusts a model that is proved for three shapes", async () => {
   const { now, proofs, answer, joins, rules } = rulesOver(twice, dynamic);
   await rules.learn("m");

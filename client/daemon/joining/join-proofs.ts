@@ -18,6 +18,12 @@ const hourMs = 3_600_000;
 const shapesForTrust = 3;
 /** A shape counts as proved by one proof whose answers tell the requests apart, or by so many that do not. */
 const proofsWithoutContrast = 3;
+/**
+ * What a request gets of its company is a part of how their answers differ. So a difference proves nothing unless it is so
+ * many times smaller, or is none but for the last bits.
+ */
+const contrastOverDifference = 10;
+const lastBits = 1e-5;
 /** A shape that is proved is proved again after this time. */
 const proveAgainMs = 600_000;
 /** A model whose joined calls failed so often while each request was answered alone is not joined. */
@@ -122,7 +128,7 @@ export class JoinProofs {
     const { sample } = proofs;
     if (sample === undefined) this.#keep(proofs, alone);
     // Equal requests tell nothing: a mean over two equal rows is that row.
-    else if (differAtFirst(sample.request.inputs, alone.request.inputs)) {
+    else if (differenceAtFirst(sample.request.inputs, alone.request.inputs) > 0) {
       this.#drop(proofs);
       known.isRunning = true;
       known.madeAtMs.push(this.#options.nowMs());
@@ -143,8 +149,8 @@ export class JoinProofs {
     known.isRunning = false;
     const tookMs = nowMs() - startedAtMs;
     if (end.result === "agreed") {
-      const hasContrast = differAtFirst(pair[0].answer.outputs, pair[1].answer.outputs, tolerance);
-      proofs.weight += hasContrast ? proofsWithoutContrast : 1;
+      const contrast = differenceAtFirst(pair[0].answer.outputs, pair[1].answer.outputs);
+      proofs.weight += weightOf(end.difference ?? 0, contrast);
       proofs.provedAtMs = nowMs();
     } else if (end.result === "differed") {
       known.against ??= end.why;
@@ -161,7 +167,7 @@ export class JoinProofs {
     model: string,
     [one, other]: readonly [AloneAnswer, AloneAnswer],
     edges: readonly number[],
-  ): Promise<Omit<ProofEnd, "tookMs"> & { readonly isAboutRows?: boolean }> {
+  ): Promise<Omit<ProofEnd, "tookMs"> & { readonly isAboutRows?: boolean; readonly difference?: number }> {
     let most = 0;
     try {
       for (const edge of edges) {
@@ -179,7 +185,8 @@ export class JoinProofs {
           }
         }
       }
-      return { result: "agreed", why: `the largest difference in company is ${most.toPrecision(2)}` };
+      const why = `the largest difference in company is ${most.toPrecision(2)}`;
+      return { result: "agreed", why, difference: most };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       // Of the call's answer: its outputs do not have the rows of both.
@@ -250,13 +257,19 @@ function withoutRows({ request, answer }: AloneAnswer): string | undefined {
   return `output ${other.name} is ${shapeText(other.shape)} for ${rows} rows`;
 }
 
-/** Whether the first rows of tensors tell them apart, whose other rows may be repetitions. */
-function differAtFirst(one: readonly Tensor[], other: readonly Tensor[], byMoreThan = 0): boolean {
+/** How much a proof that agreed speaks for a shape. */
+function weightOf(difference: number, contrast: number): number {
+  if (difference > lastBits && difference * contrastOverDifference > contrast) return 0;
+  return contrast > tolerance ? proofsWithoutContrast : 1;
+}
+
+/** How far the first rows of tensors differ, whose other rows may be repetitions. */
+function differenceAtFirst(one: readonly Tensor[], other: readonly Tensor[]): number {
   const [first, second] = [one, other].map((tensors) => {
     const rows = tensors[0]?.shape[0] ?? 1;
-    return cutRows(tensors, Array<number>(rows).fill(1))[0] ?? [];
+    return cutRows(tensors, rows > 1 ? [1, rows - 1] : [1])[0] ?? [];
   });
-  return tensorDifference(first ?? [], second ?? []).difference > byMoreThan;
+  return tensorDifference(first ?? [], second ?? []).difference;
 }
 
 /** Without the body that the data is a part of. */
