@@ -5,8 +5,9 @@ import { inspect } from "node:util";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
-import { call, echo, httpTarget, listen, scripted, send } from "../../test/support/wired-targets.ts";
+import { call, echo, httpTarget, listen, scripted, send, target } from "../../test/support/wired-targets.ts";
 import type { HttpAuth } from "./http-auth.ts";
+import { httpTransport } from "./http-transport.ts";
 
 const { OpenApiUtil } = createRequire(import.meta.url)(
   "@alicloud/openapi-core",
@@ -42,6 +43,22 @@ describe("a V2 server over HTTP", () => {
     );
     const result = await send(httpTarget(url), call("a", 1));
     expect(result).toMatchObject({ ok: false, error: { code, message: "why it did not work" } });
+  });
+
+  it("gets calls while more questions than it may have calls are unanswered", async () => {
+    const url = await listen(
+      createServer((request, response) => {
+        if (request.method === "POST") echo(request, response);
+      }),
+    );
+    const transport = httpTransport({ url, connections: 1 });
+    const questions = Promise.allSettled(
+      Array.from({ length: 4 }, () => transport.get("/v2/models/slow", 60_000)),
+    );
+    const edge = target(transport);
+    expect(await send(edge, call("a", 1))).toMatchObject({ ok: true });
+    await transport.close();
+    await questions;
   });
 
   it("is at fault when its answer makes no sense", async () => {

@@ -55,6 +55,8 @@ export interface HttpTransport extends Transport {
   post(path: string, timeoutMs: number, body?: object, authorization?: string): Promise<HttpReply>;
 }
 
+/** Most questions at once. They have connections of their own, because some servers take seconds to answer one. */
+const questionsAtOnce = 8;
 /** Largest body after decompression. */
 const mostPlainBytes = 2 ** 30;
 const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
@@ -87,9 +89,12 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const redacted = redactor(secretsOf(auth));
   const seen = new SeenInstances();
   // Each call has its own timeout, for headers and body together.
-  const pool = new Pool(origin, { connections, headersTimeout: 0, bodyTimeout: 0 });
+  const noLimits = { headersTimeout: 0, bodyTimeout: 0 };
+  const calls = new Pool(origin, { connections, ...noLimits });
+  const questions = new Pool(origin, { connections: questionsAtOnce, ...noLimits });
 
   async function exchange(
+    pool: Pool,
     method: "GET" | "POST",
     v2Path: string,
     timeoutMs: number,
@@ -120,7 +125,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     call: async (model, wire, timeoutMs) => {
       const startedAtMs = performance.now();
       const path = `${modelPath(model)}/infer`;
-      const reply = await exchange("POST", path, timeoutMs, wire);
+      const reply = await exchange(calls, "POST", path, timeoutMs, wire);
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
       const coldStartMs = coldStartOf(headers, seen);
@@ -137,12 +142,21 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         cost,
       };
     },
-    get: (path, timeoutMs) => exchange("GET", path, timeoutMs),
+    get: (path, timeoutMs) => exchange(questions, "GET", path, timeoutMs),
     post: (path, timeoutMs, body = {}, authorization) => {
       const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
-      return exchange("POST", path, timeoutMs, wire, authorization === undefined ? {} : { authorization });
+      return exchange(
+        questions,
+        "POST",
+        path,
+        timeoutMs,
+        wire,
+        authorization === undefined ? {} : { authorization },
+      );
     },
-    close: () => pool.destroy(),
+    close: async () => {
+      await Promise.all([calls.destroy(), questions.destroy()]);
+    },
   };
 }
 
