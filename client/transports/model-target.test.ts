@@ -7,7 +7,7 @@ import { encodeInferResponse } from "../../protocol/encode.ts";
 import { type Tensor, tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
 import { type ModelCall, modelTarget, type ModelTargetOptions } from "./model-target.ts";
 
-type Reply = { readonly status: number; readonly error: string } | readonly Tensor[];
+type Reply = { readonly status: number; readonly error?: string } | readonly Tensor[];
 
 const refused = (status: number): Reply => ({ status, error: "no" });
 
@@ -73,6 +73,27 @@ it.each([
   const inputs = [tensorFromNumbers("x", "FP32", shape, new Float32Array(count))];
   const result = await send(target, { model: "m", request: { id: "a", parameters: {}, inputs }, rows: 1 });
   expect(result).toMatchObject({ ok: true, answers: [{ id: "a", outputs: [{ shape: [count, 1] }] }] });
+});
+
+it("takes a 404 in other words than V2's for an unknown model where an edge answers other models alone", async () => {
+  const server = (values: readonly number[]): Reply => (values.includes(9) ? { status: 404 } : rows(values));
+  const codesOf = async (kind: "edge" | "serverless"): Promise<unknown[]> => {
+    const { target } = targetOf(server, { kind });
+    const sent = [
+      { ...call("a", 9), model: "x" },
+      call("b", 1),
+      { ...call("c", 9), model: "x" },
+      call("d", 9),
+    ];
+    const codes: unknown[] = [];
+    for (const each of sent) {
+      const result = await send(target, each);
+      codes.push(result.ok || result.error.code);
+    }
+    return codes;
+  };
+  expect(await codesOf("edge")).toEqual(["target_denied", true, "model_not_found", "target_denied"]);
+  expect(await codesOf("serverless")).toEqual(["target_denied", true, "target_denied", "target_denied"]);
 });
 
 it("tells how many rows a model takes once a batch was refused and all its requests were answered in parts", async () => {

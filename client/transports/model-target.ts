@@ -11,6 +11,7 @@ import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
+import { AnsweredModels } from "./answered-models.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
 import { RowLimits } from "./row-limits.ts";
 import { type PartEnd, sendSplit } from "./split-batch.ts";
@@ -62,6 +63,8 @@ const clock = monotonicClock();
 export function modelTarget(options: ModelTargetOptions): Target<ModelCall, InferResponse> {
   const { name, kind, maxInFlight, assumedLatencyMs, transport } = options;
   const limits = new RowLimits((model, mostRows) => options.onTooManyRows?.(model, mostRows));
+  // A function answers for all models, or it is not there.
+  const known = kind === "edge" ? new AnsweredModels() : undefined;
   /** Of the batch that was admitted and is sent next. */
   let permit: Permit | undefined;
   return {
@@ -81,14 +84,20 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     send: (batch, done) => {
       const own = permit;
       permit = undefined;
-      void sendBatch(options, limits, batch, own).then(done);
+      void sendBatch(options, { limits, known }, batch, own).then(done);
     },
   };
 }
 
+/** What a target has learned of models. */
+interface Learned {
+  readonly limits: RowLimits;
+  readonly known: AnsweredModels | undefined;
+}
+
 async function sendBatch(
   { name, kind, transport, callTimeoutMs, onMixedRows, nowMs = () => clock.nowMs() }: ModelTargetOptions,
-  limits: RowLimits,
+  { limits, known }: Learned,
   { parts, rows, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
   permit: Permit | undefined,
 ): Promise<BatchResult<InferResponse>> {
@@ -112,7 +121,7 @@ async function sendBatch(
         own?.release();
         throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
       }
-      const end = await sendCall(transport, some, timeoutMs, own);
+      const end = await sendCall({ transport, known }, some, timeoutMs, own);
       mixed ??= end.mixed;
       if (end.result.ok) mostAnswered = Math.max(mostAnswered, rowsIn(some));
       else if (isFirst) refusal = end.result.error;
@@ -145,7 +154,7 @@ function faultOfPart(fault: SpillwayError): SpillwayError {
 }
 
 async function sendCall(
-  transport: Transport,
+  { transport, known }: Pick<ModelTargetOptions, "transport"> & Pick<Learned, "known">,
   payloads: readonly ModelCall[],
   timeoutMs: number,
   permit: Permit | undefined,
@@ -162,7 +171,11 @@ async function sendCall(
   }
   const reply = await transport.call(model, wire, timeoutMs, permit);
   const { cost } = reply;
-  if (reply.status !== 200) return { result: { ok: false, error: replyFault(reply), cost } };
+  if (reply.status !== 200) {
+    const error = replyFault(reply);
+    return { result: { ok: false, error: known?.understood(model, reply.status, error) ?? error, cost } };
+  }
+  known?.add(model);
   let response: InferResponse;
   try {
     response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes, model);

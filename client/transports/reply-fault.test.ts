@@ -21,6 +21,13 @@ it.each([
     "request_rejected",
     false,
   ],
+  [
+    "Triton of old has no such model",
+    400,
+    said("Request for unknown model: 'm' is not found"),
+    "model_not_found",
+    false,
+  ],
   ["a server is a teapot", 418, said("short and stout"), "request_rejected", false],
   ["a server has no storage", 507, "", "out_of_memory", false],
 ])("tells of the target, or of a request or model only, when %s", (_, status, body, code, isOfTarget) => {

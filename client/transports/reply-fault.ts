@@ -72,9 +72,12 @@ function ownErrorIn(body: unknown): string | undefined {
 const ofMemory =
   /out of memory|\bOOM\b|bad_alloc|bad allocation|insufficient memory|(fail\w*|unable) to allocate|(could not|cannot) allocate|RESOURCE_?EXHAUSTED/i;
 
+/** What Triton says, with 400 in its older versions. */
+const ofUnknownModel = /request for unknown model/i;
+
 /** What a V2 server means by a status other than 200. */
 function codeOf(status: number, text: string): ErrorCode {
-  if (status === 404) return "model_not_found";
+  if (status === 404 || (status === 400 && ofUnknownModel.test(text))) return "model_not_found";
   if (status === 503) return "target_unavailable";
   if (status === 507 || (status === 500 && ofMemory.test(text))) return "out_of_memory";
   if (status < 400) return "target_fault";
