@@ -36,7 +36,12 @@ export const untimed: HttpTimeouts = {
 };
 
 export function createHttpServer({ fetch }: Pick<Hono, "fetch">, timeouts = defaultTimeouts): ServerType {
-  return createAdaptorServer({ fetch, serverOptions: { ...timeouts, keepAlive: true } });
+  // HTTP/1.0, which health checks of proxies speak, needs no Host header.
+  return createAdaptorServer({
+    fetch,
+    hostname: "localhost",
+    serverOptions: { ...timeouts, keepAlive: true },
+  });
 }
 
 export interface Program {
