@@ -30,8 +30,12 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** What batches teach about the rows of a model. */
+/** What batches teach about the rows of a model, and what they have to obey. */
 export interface BatchLessons {
+  /** Whether an edge may get several requests as one call. */
+  readonly mayJoinAt?: (edge: number, model: string) => boolean | Promise<boolean>;
+  /** Another server may be at an edge's address from now on. */
+  readonly onGone?: (edge: number) => void;
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   readonly onMixedRows?: (model: string, why: string) => void;
 }
@@ -43,11 +47,13 @@ export function connectTargets(
   functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   cap: SpendCap,
-  lessons: BatchLessons = {},
+  { mayJoinAt, onGone, ...lessons }: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edges = addresses.map(({ url }) =>
-    withBodyForm(httpTransport({ url, connections: options.edgeCalls }), () => performance.now()),
+  const edges = addresses.map(({ url }, edge) =>
+    withBodyForm(httpTransport({ url, connections: options.edgeCalls, onGone: () => onGone?.(edge) }), () =>
+      performance.now(),
+    ),
   );
   const servers: Pick<HttpTransport, "get">[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
@@ -76,6 +82,7 @@ export function connectTargets(
       maxInFlight: kind === "edge" ? options.edgeCalls : options.serverlessCalls,
       assumedLatencyMs: assumedLatencyMs[kind],
       callTimeoutMs,
+      mayJoin: kind === "edge" && mayJoinAt ? (model) => mayJoinAt(index, model) : undefined,
       ...lessons,
     });
   });

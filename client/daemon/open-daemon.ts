@@ -51,6 +51,8 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const record = openRecord(options.record);
   const cap = openSpendCap(options, functions, prices, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
+    mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
+    onGone: (edge) => rules.gone(edge),
     onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
     onMixedRows: (model, why) => rules.mixedRows(model, why),
   });

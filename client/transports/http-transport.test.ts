@@ -61,6 +61,17 @@ describe("a V2 server over HTTP", () => {
     await questions;
   });
 
+  it("is said to be gone once no connection for calls is left", async () => {
+    const server = createServer(echo);
+    let timesGone = 0;
+    const transport = httpTransport({ url: await listen(server), connections: 2, onGone: () => timesGone++ });
+    const edge = target(transport);
+    await Promise.all([send(edge, call("a", 1)), send(edge, call("b", 2))]);
+    expect(timesGone).toBe(0);
+    server.closeAllConnections();
+    await expect.poll(() => timesGone).toBeGreaterThan(0);
+  });
+
   it("is at fault when its answer makes no sense", async () => {
     const nonsense = await listen(createServer((_, response) => response.end("<html>")));
     expect(await send(httpTarget(nonsense), call("a", 1))).toMatchObject({ error: { code: "target_fault" } });

@@ -37,6 +37,8 @@ export interface HttpTransportOptions {
   readonly auth?: HttpAuth;
   /** Default: calls cost nothing. */
   readonly costOf?: CostOf;
+  /** Told that no connection for calls is left: another server may answer the next one. */
+  readonly onGone?: () => void;
 }
 
 export interface HttpReply {
@@ -83,7 +85,7 @@ interface RawReply extends HttpReply {
  * @throws TypeError when the URL is none
  */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
-  const { url, connections, costOf, auth = { kind: "none" } } = options;
+  const { url, connections, costOf, onGone, auth = { kind: "none" } } = options;
   const { origin, pathname } = new URL(serverAddress(url));
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
@@ -91,6 +93,9 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   // Each call has its own timeout, for headers and body together.
   const noLimits = { headersTimeout: 0, bodyTimeout: 0 };
   const calls = new Pool(origin, { connections, ...noLimits });
+  calls.on("disconnect", () => {
+    if (calls.stats.connected === 0) onGone?.();
+  });
   const questions = new Pool(origin, { connections: questionsAtOnce, ...noLimits });
 
   async function exchange(

@@ -138,6 +138,20 @@ it("tells why answers cannot be cut, and sends those requests singly", async () 
   expect(told).toEqual([["echo", expect.stringContaining("the batch has 3 rows")]]);
 });
 
+it.each([false, Promise.resolve(false)])(
+  "sends requests singly that may not be joined there",
+  async (may) => {
+    const sizes: number[] = [];
+    const server = (values: readonly number[]): Reply => {
+      sizes.push(values.length);
+      return rows(values);
+    };
+    const { target, told } = targetOf(server, { mayJoin: () => may });
+    expect(await send(target, ...calls(3))).toMatchObject({ ok: true, answers: { length: 3 }, cost: 3 });
+    expect([sizes, told]).toEqual([[1, 1, 1], []]);
+  },
+);
+
 it("takes a timeout of a part for no fault of the target, which has just answered", async () => {
   let nowMs = 0;
   const server = (values: readonly number[]): Reply => {

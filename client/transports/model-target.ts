@@ -41,6 +41,8 @@ export interface ModelTargetOptions {
   readonly callTimeoutMs: number;
   /** The queue's clock, by which calls are given up. Default: `monotonicClock`. */
   readonly nowMs?: () => number;
+  /** Asked before several requests are sent as one call; if not, they are sent singly. Default: they may. */
+  readonly mayJoin?: ((model: string) => boolean | Promise<boolean>) | undefined;
   /** Told that the target refused a batch and then answered all its requests in calls of at most `mostRows` rows. */
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   /** Told why an answer to several requests could not be cut; they were sent again singly. */
@@ -51,6 +53,8 @@ export interface ModelTargetOptions {
 const callsAtOnce: Readonly<Record<TargetKind, number>> = { edge: 4, serverless: 1 };
 
 const clock = monotonicClock();
+/** Of a call that is not made. */
+const apart = new SpillwayError("target_fault", "the model does not join requests there");
 
 /**
  * A target of the queue over a transport.
@@ -96,7 +100,15 @@ interface Learned {
 }
 
 async function sendBatch(
-  { name, kind, transport, callTimeoutMs, onMixedRows, nowMs = () => clock.nowMs() }: ModelTargetOptions,
+  {
+    name,
+    kind,
+    transport,
+    callTimeoutMs,
+    mayJoin,
+    onMixedRows,
+    nowMs = () => clock.nowMs(),
+  }: ModelTargetOptions,
   { limits, known }: Learned,
   { parts, rows, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
   permit: Permit | undefined,
@@ -110,8 +122,11 @@ async function sendBatch(
   let refusal: SpillwayError | undefined;
   let mixed: string | undefined;
   let mostAnswered = 0;
+  const may = payloads.length === 1 || (mayJoin?.(model) ?? true);
+  const joins = typeof may === "boolean" ? may : await may;
 
   const send = async (some: readonly ModelCall[]): Promise<PartEnd<InferResponse>> => {
+    if (!joins && some.length > 1) return { result: { ok: false, error: apart }, mixed: apart.message };
     const own = unused;
     unused = undefined;
     const isFirst = some.length === payloads.length;

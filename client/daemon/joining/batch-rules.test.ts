@@ -125,6 +125,27 @@ it("keeps to what an edge said while it is away, until it has the model no longe
   expect(await joinsWith(null)).toBe(true);
 });
 
+it("asks an edge that was gone before it gets a batch, and lets it have none as one call that it no longer joins", async () => {
+  const { rules, edges } = rulesOver(twice, { parameters: { join_rows: true } });
+  await rules.learn("m");
+  expect(rules.mayJoinAt(0, "m")).toBe(true);
+  rules.gone(0);
+  expect(await rules.mayJoinAt(0, "m")).toBe(true);
+  expect(rules.mayJoinAt(0, "m")).toBe(true);
+  rules.gone(0);
+  Object.assign(edges[0] as object, { metadata: { parameters: { join_rows: false } } });
+  expect([await rules.mayJoinAt(0, "m"), rules.mayJoinAt(0, "m")]).toEqual([false, false]);
+  expect(rules.mayJoinAt(0, "joined")).toBe(true);
+});
+
+it("lets an edge that was gone and does not answer have no batch as one call", async () => {
+  const { rules, edges } = rulesOver(twice, { parameters: { join_rows: true } });
+  await rules.learn("m");
+  rules.gone(0);
+  Object.assign(edges[0] as object, { metadata: undefined });
+  expect(await rules.mayJoinAt(0, "m")).toBe(false);
+});
+
 it("never joins a request whose inputs have no rows in common", async () => {
   const { rules } = rulesOver(twice, { parameters: { join_rows: true } });
   await rules.learn("m");

@@ -15,6 +15,8 @@ const freshForMs = 5_000;
 /** How long a bound that was found out holds: it may have been that of a server which is no longer there. */
 const taughtForMs = 3_600_000;
 const mostModels = 256;
+/** Longest time that a batch waits for what an edge says that was gone. */
+const longestAskMs = 1_000;
 
 /** Whether requests for a model may be joined, and to how many rows. */
 export interface BatchRule {
@@ -53,6 +55,8 @@ interface KnownModel {
   stated: StatedRule | undefined;
   /** By edge: what it said last. One that is away may come back and get batches before it is asked again. */
   readonly said: Map<number, StatedRule>;
+  /** By edge: how often it had been gone when it was asked the question that it answered last. */
+  readonly heard: Map<number, number>;
   /** By edge: what its metadata was when it answered last. */
   readonly prints: Map<number, string>;
   /** Edges that serve the model and do not say whether it joins. */
@@ -71,6 +75,8 @@ export class BatchRules {
   readonly #models = new Lru<string, KnownModel>(mostModels);
   readonly #names = new Lru<string, string>(mostModels);
   readonly #proofs: JoinProofs;
+  /** By edge: how often another server may have come in its place. */
+  readonly #gone = new Map<number, number>();
 
   constructor(options: BatchRulesOptions) {
     this.#options = options;
@@ -107,6 +113,27 @@ export class BatchRules {
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
       return { joins: true, mostRows, rows };
     return { joins: false, mostRows: 1, rows };
+  }
+
+  /** Another server may be at the address of an edge from now on. */
+  gone(edge: number): void {
+    this.#gone.set(edge, this.#timesGone(edge) + 1);
+  }
+
+  /** Whether an edge may get a batch as one call. One that was gone may be back with another model, so it is asked first. */
+  mayJoinAt(edge: number, model: string): boolean | Promise<boolean> {
+    const known = this.#known(model);
+    const isHeard = (): boolean => (known.heard.get(edge) ?? 0) === this.#timesGone(edge);
+    const may = (): boolean =>
+      isHeard() && known.said.get(edge)?.joins !== false && this.#verdict(model).against === undefined;
+    if (this.#options.declared?.get(model) === true) return known.mixed === undefined;
+    if (isHeard()) return may();
+    const waited = new Promise((resolve) => setTimeout(resolve, longestAskMs).unref());
+    return Promise.race([this.learn(model), waited]).then(may);
+  }
+
+  #timesGone(edge: number): number {
+    return this.#gone.get(edge) ?? 0;
   }
 
   /** A request was answered that shared its batch with no other. */
@@ -160,6 +187,7 @@ export class BatchRules {
 
   async #ask(model: string, known: KnownModel): Promise<void> {
     const { models } = this.#options;
+    const timesGone = new Map(this.#gone);
     const answers = await models.eachOf(model);
     const described = answers.map((reply) => (reply?.status === 200 ? reply : undefined));
     const rules: (StatedRule | undefined)[] = described.map((reply) => reply && statedRule(reply.body));
@@ -174,6 +202,7 @@ export class BatchRules {
     }
     for (const [edge, reply] of answers.entries()) {
       const rule = rules[edge];
+      if (reply !== undefined) known.heard.set(edge, timesGone.get(edge) ?? 0);
       if (rule !== undefined) known.said.set(edge, rule);
       else if (reply?.status === 404 || reply?.status === 400) known.said.delete(edge);
     }
@@ -231,6 +260,7 @@ export class BatchRules {
       known = {
         stated: undefined,
         said: new Map(),
+        heard: new Map(),
         prints: new Map(),
         unsure: [],
         askedAtMs: -Infinity,
