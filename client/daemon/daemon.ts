@@ -119,6 +119,8 @@ export class Daemon {
    */
   async submit(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
     const queue = this.#startedQueue();
+    // While its model was looked up or its body was read.
+    if (callerLeft.aborted) throw new SpillwayError("cancelled");
     const { rules, statistics } = this.#parts;
     const { model, request } = call;
     const rule = rules.ruleFor(model, request);

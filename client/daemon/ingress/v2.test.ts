@@ -343,3 +343,12 @@ it("cancels the request of a caller that hangs up", async () => {
   expect((await reply).status).toBe(499);
   expect(queue.counts).toMatchObject({ cancelled: 1, waiting: 0 });
 });
+
+it("sends nothing for a caller that left before its model was looked up", async () => {
+  const { app, queue } = await testDaemon();
+  const signal = AbortSignal.abort();
+  await Promise.resolve(
+    app.request(new Request(`http://localhost${infer}`, { method: "POST", body: body("a", 1), signal })),
+  ).catch(() => {});
+  expect(queue.counts.submitted).toBe(0);
+});
