@@ -221,3 +221,11 @@ test("tensors have rows in common when they have the same first dimension, be it
   expect(rows([3], [])).toBeUndefined();
   expect(rows([])).toBeUndefined();
 });
+
+test("keeps keys short that tell long parameters apart", () => {
+  const [a, b] = ["a", "b"].map((last) => {
+    const parameters = { text: "x".repeat(1_000_000) + last };
+    return stackKey({ parameters, inputs: [floats("x", [1, 2])] });
+  });
+  expect([a?.length, a === b]).toEqual([64, false]);
+});

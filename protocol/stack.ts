@@ -1,5 +1,6 @@
 /** Requests joined to a batch along their first dimension, and a batched response cut back into answers. */
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { bytesOffsets } from "./bytes-elements.ts";
 import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
@@ -42,12 +43,16 @@ export function commonRows(tensors: readonly Tensor[]): number | undefined {
   return tensors.every(({ shape }) => shape[0] === rows) ? rows : undefined;
 }
 
+/** Characters of a stack key that is not replaced by its digest. */
+const longestKey = 4_096;
+
 /**
  * A key that is equal for requests that may be stacked. They have the same inputs (name, datatype, and shape beyond the
- * first dimension) and requested outputs, both in any order, and the same shared parameters (see `sharedEntries`).
+ * first dimension) and requested outputs, both in any order, and the same shared parameters (see `sharedEntries`). It is
+ * bounded, because many are kept, and a caller's parameters may be long.
  */
 export function stackKey(request: InferRequest): string {
-  return JSON.stringify([
+  const key = JSON.stringify([
     request.inputs
       .map(({ name, datatype, shape, parameters }) => [
         name,
@@ -59,6 +64,7 @@ export function stackKey(request: InferRequest): string {
     outputsKey(request),
     keyEntries(request.parameters),
   ]);
+  return key.length > longestKey ? createHash("sha256").update(key).digest("hex") : key;
 }
 
 /**
