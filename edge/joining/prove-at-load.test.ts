@@ -135,7 +135,24 @@ describe("a proof says nothing", () => {
     ];
     expect(await proofOf(tinyOnnx([fp32("x", "n", 4)], nodes, [fp32("y", "n", 4)]))).toMatchObject({
       state: "unproved",
-      reason: "the answers to made-up requests are all alike",
+      reason: 'all answers to made-up requests have the same in output "y"',
+    });
+  });
+
+  it("when one of several outputs is always the same, in which a mix would not show", async () => {
+    const nodes = [
+      { op: "Identity", inputs: ["x"], output: "y" },
+      { op: "ReduceMax", inputs: ["x"], output: "most", attributes: { axes: [0, 1], keepdims: 1 } },
+      { op: "Greater", inputs: ["most", "hundred"], output: "is" },
+      { op: "Cast", inputs: ["is"], output: "flag", attributes: { to: 1 } },
+      { op: "Sub", inputs: ["x", "x"], output: "zero" },
+      { op: "Add", inputs: ["zero", "flag"], output: "z" },
+    ];
+    const hundred = { shape: [1], data: Float32Array.of(100) };
+    const onnx = tinyOnnx([fp32("x", "n", 4)], nodes, [fp32("y", "n", 4), fp32("z", "n", 4)], { hundred });
+    expect(await proofOf(onnx)).toMatchObject({
+      state: "unproved",
+      reason: 'all answers to made-up requests have the same in output "z"',
     });
   });
 
