@@ -73,8 +73,7 @@ export function sameInAllRows(requests: readonly RanRequest[]): string | undefin
   const answers = requests.flatMap(({ outputs, rows }) => cutRows(outputs, Array<number>(rows).fill(1)));
   const [first = []] = answers;
   const same = first.find(
-    ({ data }, index) =>
-      data.byteLength > 0 && allAlike(answers.map((each) => each.slice(index, index + 1))),
+    ({ data }, index) => data.byteLength > 0 && allAlike(answers.map((each) => each.slice(index, index + 1))),
   );
   return same?.name;
 }

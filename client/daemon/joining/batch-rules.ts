@@ -15,6 +15,8 @@ const freshForMs = 5_000;
 /** How long a bound that was found out holds: it may have been that of a server which is no longer there. */
 const taughtForMs = 3_600_000;
 const mostModels = 256;
+/** Most shapes of a model that are remembered as joined. */
+const mostShapes = 1_024;
 
 /** Whether requests for a model may be joined, and to how many rows. */
 export interface BatchRule {
@@ -55,6 +57,8 @@ interface KnownModel {
   readonly prints: Map<number, string>;
   /** Edges that serve the model and do not say whether it joins. */
   unsure: readonly number[];
+  /** Shapes that may be joined, where answers say it for each. */
+  shapes: Lru<string, boolean>;
   askedAtMs: number;
   asking: Promise<void> | undefined;
   /** Most rows that were answered together, and until when that holds. */
@@ -101,10 +105,23 @@ export class BatchRules {
     if (this.#options.nowMs() - known.askedAtMs >= freshForMs) void this.learn(model);
     const rows = rowsOfInputs(request);
     const { joins, isKnown, mostRows } = this.#verdict(model);
-    if (rows === undefined || mostRows <= 1) return { joins: false, mostRows: 1, rows };
+    const isUnsaid = joins && this.#isByShape(model) && known.shapes.get(stackKey(request)) !== true;
+    if (rows === undefined || mostRows <= 1 || isUnsaid) return { joins: false, mostRows: 1, rows };
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
       return { joins: true, mostRows, rows };
     return { joins: false, mostRows: 1, rows };
+  }
+
+  /** A request was answered, which may say whether its shape is joined. */
+  answered(model: string, request: InferRequest, { parameters }: InferResponse): void {
+    const said = parameters["spillway_joins"];
+    if (typeof said !== "boolean" || !this.#isByShape(model)) return;
+    const { shapes } = this.#known(model);
+    const shape = stackKey(request);
+    const before = shapes.get(shape) === true;
+    if (before !== said) shapes.set(shape, said);
+    // Perhaps no shape is joined any more.
+    if (before && !said) void this.learn(model);
   }
 
   /** A request was answered that shared its batch with no other. */
@@ -156,6 +173,10 @@ export class BatchRules {
     return { joins: against === undefined && said === true && mostRows > 1, mostRows, isKnown, against };
   }
 
+  #isByShape(model: string): boolean {
+    return this.#options.declared?.get(model) === undefined && this.#known(model).stated?.isByShape === true;
+  }
+
   async #ask(model: string, known: KnownModel): Promise<void> {
     const { models } = this.#options;
     const described = await models.eachOf(model);
@@ -188,6 +209,7 @@ export class BatchRules {
     known.prints.set(edge, print);
     if (before === undefined || before === print) return;
     known.mixed = undefined;
+    known.shapes = new Lru(mostShapes);
     known.taught = { mostRows: Infinity, untilMs: -Infinity };
     known.isReported = false;
     this.#proofs.forget(model);
@@ -220,6 +242,7 @@ export class BatchRules {
         stated: undefined,
         prints: new Map(),
         unsure: [],
+        shapes: new Lru(mostShapes),
         askedAtMs: -Infinity,
         asking: undefined,
         taught: { mostRows: Infinity, untilMs: -Infinity },
