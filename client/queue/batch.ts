@@ -44,8 +44,8 @@ export function batchOf<In, Out>({
   let isNews = false;
   for (const request of requests) {
     rows += request.rows;
-    isRetry ||= request.failedAtFunctions;
-    isNews ||= !request.hasFailedAt(target);
+    isRetry ||= request.past?.atFunctions === true;
+    isNews ||= request.past?.targets.has(target) !== true;
   }
   return {
     id,
@@ -62,18 +62,17 @@ export function batchOf<In, Out>({
   };
 }
 
-/** How many of `count` requests from index `first` on may share a batch: some failed in larger ones before. */
+/** Those of the first requests that may share a batch: some failed in larger ones before. */
 export function withCompany<In, Out>(
-  line: RequestLine<QueuedRequest<In, Out>>,
-  first: number,
-  count: number,
-): number {
+  requests: readonly QueuedRequest<In, Out>[],
+): readonly QueuedRequest<In, Out>[] {
   let most = Infinity;
-  for (let index = 0; index < count; index++) {
-    most = Math.min(most, line.at(first + index).mostRequests);
-    if (index >= most) return Math.max(1, index);
+  for (let index = 0; index < requests.length; index++) {
+    const { past } = requests[index] as QueuedRequest<In, Out>;
+    if (past !== undefined) most = Math.min(most, past.mostRequests);
+    if (index >= most) return requests.slice(0, Math.max(1, index));
   }
-  return count;
+  return requests;
 }
 
 export function batchEvent<In, Out>(

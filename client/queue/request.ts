@@ -60,23 +60,13 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly done: (end: End<Out>) => void;
   eligible: EligibleTargets;
   attempts = 0;
-  /** Indices of the targets that failed it; undefined while none has. */
-  #failedAt: Set<number> | undefined = undefined;
-  /** Calls with it that hung, or were cut off. */
-  #lostCalls = 0;
-  /** Requests of the largest batch that it may be in now. */
-  mostRequests = Infinity;
-  /** Why the last attempt failed. */
-  lastFailure: SpillwayError | undefined = undefined;
+  /** What its failed calls tell; undefined while none has failed, which is cheap for the many. */
+  past: PastFailures | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
   barredFor: SpillwayError | undefined = undefined;
   /** Why a target did not admit it last; undefined once it was sent. */
   notAdmittedFor: SpillwayError | undefined = undefined;
-  /** True when a function call that carried it has failed. */
-  failedAtFunctions = false;
   inFlight = false;
-  /** The targets that it has again if it turns out not to be to blame; undefined while it is not suspect. */
-  #acquitted: EligibleTargets | undefined = undefined;
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;
 
@@ -118,6 +108,11 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     return this.rows;
   }
 
+  /** Why the last attempt failed. */
+  get lastFailure(): SpillwayError | undefined {
+    return this.past?.last;
+  }
+
   /**
    * A batch that carried it failed at the target with that index. Blamed itself for the first time, it may be tried once
    * more, but not at the cost of functions if an edge has shown that it is to blame.
@@ -125,22 +120,18 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
    * @param company requests of the batch, if one of them may have hung its call or ended its process; else 0
    */
   failed(error: SpillwayError, target: number, blame: Blame | undefined, company: number): void {
-    this.lastFailure = error;
-    if (company > 0) this.#lostCalls++;
-    // A target that is gone ends a call once for everybody.
-    this.mostRequests = company > 0 && this.#lostCalls > 1 ? Math.ceil(company / 4) : Infinity;
-    this.notAdmittedFor = undefined;
-    (this.#failedAt ??= new Set()).add(target);
     const isFunction = this.eligible.targets[target]?.kind === "serverless";
-    this.failedAtFunctions ||= isFunction;
+    const past = (this.past ??= new PastFailures(error));
+    this.notAdmittedFor = undefined;
+    past.add(error, target, isFunction, company);
     if (blame === "request") {
-      this.#acquitted = this.eligible;
-      this.mostRequests = 1;
+      past.acquitted = this.eligible;
+      past.mostRequests = 1;
       this.eligible = (isFunction ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
       return;
     }
-    this.eligible = this.#acquitted ?? this.eligible;
-    this.#acquitted = undefined;
+    this.eligible = past.acquitted ?? this.eligible;
+    past.acquitted = undefined;
     if (blame === "model") this.eligible = this.eligible.as("failed");
     if (error.code === "target_denied") this.eligible = this.eligible.without(target);
     // Another edge may have the model. To ask functions would cost money for each misspelt name.
@@ -150,19 +141,43 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
       this.eligible = this.eligible.without(target);
   }
 
-  hasFailedAt(target: number): boolean {
-    return this.#failedAt?.has(target) === true;
-  }
-
   /** All its attempts are used up: it may go only where it was not tried yet. */
   onlyToUntried(): void {
-    for (const target of this.#failedAt ?? []) this.eligible = this.eligible.without(target);
+    for (const target of this.past?.targets ?? []) this.eligible = this.eligible.without(target);
   }
 
   /** From now on it may not be sent to functions. */
   barFunctions(error: SpillwayError): void {
     this.barredFor = error;
     this.eligible = this.eligible.withoutFunctions();
-    this.#acquitted = this.#acquitted?.withoutFunctions();
+    if (this.past !== undefined) this.past.acquitted = this.past.acquitted?.withoutFunctions();
+  }
+}
+
+/** What the failed calls of one request tell. */
+class PastFailures {
+  last: SpillwayError;
+  /** Indices of the targets that failed it. */
+  readonly targets = new Set<number>();
+  /** True when a call of functions was among them. */
+  atFunctions = false;
+  /** Requests of the largest batch that it may be in now. */
+  mostRequests = Infinity;
+  /** The targets that it has again if it turns out not to be to blame; undefined while it is not suspect. */
+  acquitted: EligibleTargets | undefined = undefined;
+  /** Calls that hung, or were cut off. */
+  #lostCalls = 0;
+
+  constructor(first: SpillwayError) {
+    this.last = first;
+  }
+
+  add(error: SpillwayError, target: number, isFunction: boolean, company: number): void {
+    this.last = error;
+    this.targets.add(target);
+    this.atFunctions ||= isFunction;
+    if (company > 0) this.#lostCalls++;
+    // A target that is gone ends a call once for everybody.
+    this.mostRequests = company > 0 && this.#lostCalls > 1 ? Math.ceil(company / 4) : Infinity;
   }
 }

@@ -69,7 +69,7 @@ export class Retries<In, Out> {
     }
     const moved = new Set<RequestLine<QueuedRequest<In, Out>>>();
     for (const { request } of parts) {
-      if (!request.failedAtFunctions) continue;
+      if (request.past?.atFunctions !== true) continue;
       line.remove(request);
       const to = this.#bar(request, refusal, nowMs);
       if (to !== undefined) moved.add(to);

@@ -218,9 +218,8 @@ export class VirtualQueue<In, Out> {
         break;
       }
     }
-    for (let other = this.#undecided.shift(); other !== undefined; other = this.#undecided.shift()) {
-      this.#decide(other, nowMs);
-    }
+    if (this.#undecided.length === 0) return;
+    for (const other of this.#undecided.splice(0)) this.#decide(other, nowMs);
   }
 
   #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
@@ -244,8 +243,7 @@ export class VirtualQueue<In, Out> {
     view: QueueView,
   ): void {
     const { nowMs } = view;
-    const { first = 0, target: index, giveUpAtMs } = decision;
-    const count = withCompany(line, first, decision.count);
+    const { first = 0, count, target: index, giveUpAtMs } = decision;
     const state = this.#targets[index];
     if (state === undefined || state.inFlight >= state.maxInFlight || !line.eligible.has(index)) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
@@ -253,7 +251,7 @@ export class VirtualQueue<In, Out> {
     if (state.refusal(nowMs) !== undefined) {
       throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which refuses for now`);
     }
-    const requests = line.peek(count, first);
+    const requests = withCompany(line.peek(count, first));
     const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);

@@ -201,9 +201,9 @@ it.each(["Ctrl-C", "down"])("stops all again after %s while programs start", asy
 
 it("gives up on a program that is not ready in time", async () => {
   const fleet = await slowFleet();
-  const { status, stderr } = await fleet.start("up", "-f", "fleet.yaml", "--wait", "6").ended;
+  const { status, stderr } = await fleet.start("up", "-f", "fleet.yaml", "--wait", "3").ended;
   expect(status).toBe(1);
-  expect(stderr).toMatch(/edge is not ready after 6 s; its log is /);
+  expect(stderr).toMatch(/edge is not ready after 3 s; its log is /);
 });
 
 it("says that a state is not one of its own, and that there is no fleet file", async () => {

@@ -1,31 +1,33 @@
-/** The facts on which a decision about a line is based, worked out once for each decision. */
+/** The facts on which a decision about a line is based, worked out at most once for each decision. */
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { QueueView } from "../policy.ts";
 import type { EdgeSide } from "./edge-side.ts";
 
-export interface DecisionContext {
+export class DecisionContext {
   readonly view: QueueView;
   /** The healthy edges. */
   readonly healthy: readonly EdgeSide[];
-  /** Until when no function takes a call; in the past when some function does. */
-  readonly blockedUntilMs: number;
-  /** When the upload of a function call could begin. */
-  readonly callAtMs: number;
-}
+  readonly uplinkFreeAtMs: number;
+  #blockedUntilMs: number | undefined;
 
-/** @param uplinkFreeAtMs when the uplink to functions will have sent everything that it was given */
-export function contextOf(
-  view: QueueView,
-  edges: readonly EdgeSide[],
-  uplinkFreeAtMs: number,
-): DecisionContext {
-  const { nowMs, targets } = view;
-  const blockedUntilMs = functionsBlockedUntilMs(targets, nowMs);
-  const callAtMs = Math.max(nowMs, uplinkFreeAtMs, blockedUntilMs);
-  const healthy = edges.every((edge) => edge.isHealthyIn(view))
-    ? edges
-    : edges.filter((edge) => edge.isHealthyIn(view));
-  return { view, healthy, blockedUntilMs, callAtMs };
+  /** @param uplinkFreeAtMs when the uplink to functions will have sent everything that it was given */
+  constructor(view: QueueView, edges: readonly EdgeSide[], uplinkFreeAtMs: number) {
+    this.view = view;
+    this.uplinkFreeAtMs = uplinkFreeAtMs;
+    let healthy = 0;
+    for (const edge of edges) if (edge.isHealthyIn(view)) healthy++;
+    this.healthy = healthy === edges.length ? edges : edges.filter((edge) => edge.isHealthyIn(view));
+  }
+
+  /** Until when no function takes a call; in the past when some function does. Mostly nobody asks. */
+  get blockedUntilMs(): number {
+    return (this.#blockedUntilMs ??= functionsBlockedUntilMs(this.view.targets, this.view.nowMs));
+  }
+
+  /** When the upload of a function call could begin. */
+  get callAtMs(): number {
+    return Math.max(this.view.nowMs, this.uplinkFreeAtMs, this.blockedUntilMs);
+  }
 }
 
 /**

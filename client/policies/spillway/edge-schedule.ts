@@ -154,8 +154,11 @@ export class EdgeSchedule {
     this.#slowness = Math.max(this.#service.slowness, this.#overdueSlowness);
     this.#sendAtMs = Math.max(nowMs, link.freeAtMs);
     this.#firstSendAtMs = this.#sendAtMs;
-    this.#firstFreeAtMs.set(this.#freeAtMs);
-    this.#firstVariance.set(this.#variance);
+    // For one or two replicas a loop is quicker than a copy of the arrays.
+    for (let replica = 0; replica < this.#freeAtMs.length; replica++) {
+      this.#firstFreeAtMs[replica] = this.#freeAtMs[replica] as number;
+      this.#firstVariance[replica] = this.#variance[replica] as number;
+    }
   }
 
   /** Drop everything that was reserved since `start`. */

@@ -18,7 +18,7 @@ import type {
   WaitingRequest,
 } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
-import { contextOf, type DecisionContext } from "./decision-context.ts";
+import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
@@ -121,7 +121,7 @@ class Spillway implements Policy {
   #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
-    const context = contextOf(view, this.#edges, this.#menu.freeAtMs);
+    const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     let untilMs = Infinity;
     const canSkip = notes.isScarce ? this.#canSkip(context) : undefined;
@@ -157,9 +157,9 @@ class Spillway implements Policy {
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
   #spill(context: DecisionContext, overflow: LineOverflow, notes: Considered): Decision {
+    if (overflow.count === 0) return forever;
     const { view, healthy, callAtMs, blockedUntilMs } = context;
     const { nowMs, line, draining } = view;
-    if (overflow.count === 0) return forever;
     // Requests that may not go to functions wait for a failed edge, until their deadlines if necessary.
     if (healthy.length < this.#edges.length && blockedUntilMs === Infinity) return forever;
     const probe = blockedUntilMs > nowMs ? undefined : this.#probeFunction(view, callAtMs);
@@ -202,10 +202,10 @@ class Spillway implements Policy {
    * long, or as many as overflow if these are more.
    */
   #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
-    const { view, healthy, callAtMs, blockedUntilMs } = context;
-    const { nowMs, line } = view;
+    const { nowMs, line } = context.view;
     const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
     if (dueAtMs > nowMs) return waitUntil(dueAtMs);
+    const { view, healthy, callAtMs, blockedUntilMs } = context;
     const isDue = (index: number): boolean => line.at(index).arrivedAtMs + this.#maxWaitMs <= nowMs;
     let first = 0;
     while (!isDue(first)) first++;
