@@ -32,7 +32,7 @@ export interface DaemonParts {
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
   /** Which requests may share a batch. */
-  readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answeredAlone">;
+  readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answered" | "answeredAlone">;
   /** Extensions of the protocol that every edge has and that work through the queue. */
   extensions?(): readonly string[];
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
@@ -134,6 +134,7 @@ export class Daemon {
         callerLeft.removeEventListener("abort", cancel);
         if ("error" in end) return reject(this.#withRetryTime(end.error));
         resolve(end);
+        rules.answered(model, request, end.answer);
         if (!rule.joins || end.batchRows === rule.rows) rules.answeredAlone(model, request, end.answer);
       });
       callerLeft.addEventListener("abort", cancel);

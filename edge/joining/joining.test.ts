@@ -104,6 +104,15 @@ describe("what is known without a run", () => {
   });
 });
 
+it("says of each shape whether its requests share runs, and of none once a comparison differed", () => {
+  const said = (joining: Joining): unknown[] => ["a", "b", undefined].map((key) => joining.saidOf(key));
+  expect(said(joiningOf({ joinRows: true }).joining)).toEqual([undefined, undefined, undefined]);
+  const { joining } = provedJoining();
+  expect([joining.isByKey, ...said(joining)]).toEqual([true, true, false, false]);
+  joining.mixed("for a test");
+  expect([joining.isByKey, ...said(joining)]).toEqual([false, false, false, false]);
+});
+
 describe("a model that was not proved at load", () => {
   it("is proved by two comparisons of requests that were answered apart", () => {
     const { joining, changes } = joiningOf();

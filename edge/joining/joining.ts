@@ -114,6 +114,11 @@ export class Joining {
     return (this.#state === "declared" || this.#state === "proved") && this.mostRows > 1;
   }
 
+  /** Whether keys are proved one by one. */
+  get isByKey(): boolean {
+    return this.joinsRows && this.#state === "proved";
+  }
+
   /** Whether the rows of one request may run apart, so that a batch fixed at N can be cut and padded. */
   get hasSeparateRows(): boolean {
     if (this.#state === "declared" || this.#state === "proved") return true;
@@ -128,6 +133,12 @@ export class Joining {
   /** Most rows of one run of requests with that key; 1 when each runs alone. */
   mostRowsOf(key: string): number {
     return this.joinsRows && this.#isTrusted(key) ? this.mostRows : 1;
+  }
+
+  /** Whether requests with that key share runs, where keys are proved one by one; else undefined. */
+  saidOf(key: string | undefined): boolean | undefined {
+    if (this.#state === "disproved") return false;
+    return this.isByKey ? key !== undefined && this.mostRowsOf(key) > 1 : undefined;
   }
 
   /** What was found before the model was ready, in `ms`. */

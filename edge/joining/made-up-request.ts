@@ -73,16 +73,17 @@ export function madeUpInputs(
 ): Tensor[] {
   return inputs.map(({ name, datatype }) => {
     const shape = [rows, ...(shapes.get(name) ?? [])];
-    return { name, datatype, shape, data: madeUpData(datatype, elementCount(shape), values, random) };
+    return { name, datatype, shape, data: madeUpData(datatype, shape, values, random) };
   });
 }
 
 function madeUpData(
   datatype: Datatype,
-  count: number,
+  shape: readonly number[],
   values: RequestForm["values"],
   random: Random,
 ): Uint8Array {
+  const count = elementCount(shape);
   if (datatype === "BYTES") {
     const text = (): Uint8Array => new TextEncoder().encode(Math.floor(random() * 36 ** 6).toString(36));
     return bytesOfElements(Array.from({ length: count }, text));
@@ -93,7 +94,21 @@ function madeUpData(
     elements[index] =
       elements instanceof BigInt64Array || elements instanceof BigUint64Array ? BigInt(value) : value;
   }
+  if (isOfTokens(datatype, shape)) padRows(elements, shape[1] ?? 0, random);
   return rawBytes(elements);
+}
+
+function isOfTokens(datatype: Datatype, shape: readonly number[]): boolean {
+  return (datatype === "INT32" || datatype === "INT64") && shape.length === 2;
+}
+
+/** Zeros at the end of rows, as of texts of different lengths: a model may cut all rows to the longest of the batch. */
+function padRows(elements: ReturnType<typeof newElements>, width: number, random: Random): void {
+  const zero = elements instanceof BigInt64Array ? 0n : 0;
+  for (let start = 0; start < elements.length; start += width) {
+    const length = 1 + Math.floor(random() * width);
+    for (let index = start + length; index < start + width; index++) elements[index] = zero;
+  }
 }
 
 function madeUpValue(datatype: Datatype, values: RequestForm["values"], random: Random): number {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crossRow, fp32, quantised, rowWise, weights, writeModel } from "../../test/support/row-models.ts";
+import {
+  crossRow,
+  fp32,
+  ints,
+  quantised,
+  rowWise,
+  weights,
+  writeModel,
+} from "../../test/support/row-models.ts";
 import { tinyOnnx } from "../../test/support/tiny-onnx.ts";
 import { openSession } from "../models/session.ts";
 import type { LoadProof } from "./joining.ts";
@@ -66,6 +74,21 @@ describe("a model that mixes rows", () => {
     const { state, reason } = await proofOf(make());
     expect(state, reason).toBe("disproved");
   });
+});
+
+it("a model that cuts all rows to the longest text of the batch is disproved", async () => {
+  const ids = (name: string) => ({ name, datatype: "INT64", shape: ["n", "t"] }) as const;
+  const nodes = [
+    { op: "NonZero", inputs: ["x"], output: "places" },
+    { op: "Gather", inputs: ["places", "one"], output: "columns", attributes: { axis: 0 } },
+    { op: "ReduceMax", inputs: ["columns"], output: "last", attributes: { keepdims: 1 } },
+    { op: "Reshape", inputs: ["last", "one"], output: "flat" },
+    { op: "Add", inputs: ["flat", "one"], output: "end" },
+    { op: "Slice", inputs: ["x", "zero", "end", "one"], output: "y" },
+  ];
+  const onnx = tinyOnnx([ids("x")], nodes, [ids("y")], { one: ints(1), zero: ints(0) });
+  const { state, reason } = await proofOf(onnx);
+  expect([state, reason]).toEqual(["disproved", expect.stringMatching(/alone and INT64.* together/)]);
 });
 
 it("random models are proved when all their steps treat rows apart, and disproved when the last one does not", async () => {
@@ -135,7 +158,24 @@ describe("a proof says nothing", () => {
     ];
     expect(await proofOf(tinyOnnx([fp32("x", "n", 4)], nodes, [fp32("y", "n", 4)]))).toMatchObject({
       state: "unproved",
-      reason: "the answers to made-up requests are all alike",
+      reason: 'all answers to made-up requests have the same in output "y"',
+    });
+  });
+
+  it("when one of several outputs is always the same, in which a mix would not show", async () => {
+    const nodes = [
+      { op: "Identity", inputs: ["x"], output: "y" },
+      { op: "ReduceMax", inputs: ["x"], output: "most", attributes: { axes: [0, 1], keepdims: 1 } },
+      { op: "Greater", inputs: ["most", "hundred"], output: "is" },
+      { op: "Cast", inputs: ["is"], output: "flag", attributes: { to: 1 } },
+      { op: "Sub", inputs: ["x", "x"], output: "zero" },
+      { op: "Add", inputs: ["zero", "flag"], output: "z" },
+    ];
+    const hundred = { shape: [1], data: Float32Array.of(100) };
+    const onnx = tinyOnnx([fp32("x", "n", 4)], nodes, [fp32("y", "n", 4), fp32("z", "n", 4)], { hundred });
+    expect(await proofOf(onnx)).toMatchObject({
+      state: "unproved",
+      reason: 'all answers to made-up requests have the same in output "z"',
     });
   });
 

@@ -7,7 +7,7 @@ import type { ModelMetadata } from "../../protocol/message.ts";
 import { cutRows, joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { tensorDifference } from "../../protocol/tensor-difference.ts";
-import { allAlike, differenceOf, type JoinCheck, type RanRequest, togetherCheck } from "./join-check.ts";
+import { differenceOf, type JoinCheck, type RanRequest, sameInAllRows, togetherCheck } from "./join-check.ts";
 import type { LoadProof } from "./joining.ts";
 import { madeUpInputs, type RequestForm, requestForms } from "./made-up-request.ts";
 import type { DimensionNames } from "./row-structure.ts";
@@ -79,14 +79,16 @@ class Proof {
       for (const form of requestForms(metadata, dimensions, known)) {
         const key = this.#keyOf(form);
         if (this.#keys.has(key) || this.#keys.size >= mostShapes) continue;
-        const isTelling = await (
+        const untold = await (
           fixedRows === undefined ? this.#inCompany(form) : this.#inOtherPlaces(form, fixedRows)
         ).catch((error: Error) => {
           if (error instanceof ProofEnd || error instanceof ProofStopped) throw error;
           reason = `made-up requests fail: ${error.message}`;
+          return null;
         });
-        if (isTelling === false) reason = "the answers to made-up requests are all alike";
-        if (isTelling !== true) continue;
+        if (typeof untold === "string")
+          reason = `all answers to made-up requests have the same in output "${untold}"`;
+        if (untold !== undefined) continue;
         this.#keys.add(key);
         // Without known shapes, one that works is enough.
         if (known.length === 0) break;
@@ -105,8 +107,8 @@ class Proof {
     return { state, reason, proofs, largestDifference, shapes: this.#keys.size };
   }
 
-  /** Requests of several row counts, alone and together. Resolves with whether a mix of rows would have shown. */
-  async #inCompany(form: RequestForm): Promise<boolean> {
+  /** Requests of several row counts, alone and together. Resolves with an output in which a mix would not have shown. */
+  async #inCompany(form: RequestForm): Promise<string | undefined> {
     const single = await this.#ran(this.#make(form, 1));
     // Once more, because a first run is slower than all others.
     const again = await this.#ran(single.inputs);
@@ -121,12 +123,13 @@ class Proof {
     if (mostRows > 6 && this.#canAfford(2 * mostRows)) {
       const many = await this.#ran(this.#make(form, mostRows - 1));
       await this.#compare(togetherCheck("", [many, single]));
+      requests.push(many);
     }
-    return isTelling(requests);
+    return sameInAllRows(requests);
   }
 
   /** Every second row in another place among other rows: its outputs must move with it. */
-  async #inOtherPlaces(form: RequestForm, fixedRows: number): Promise<boolean> {
+  async #inOtherPlaces(form: RequestForm, fixedRows: number): Promise<string | undefined> {
     const whole = await this.#ran(this.#make(form, fixedRows));
     const ones = Array<number>(fixedRows).fill(1);
     const [rows, answers] = [cutRows(whole.inputs, ones), cutRows(whole.outputs, ones)];
@@ -150,7 +153,7 @@ class Proof {
         joinRows(places.map(({ place }) => placed[place] ?? [])),
       );
     }
-    return isTelling([whole]);
+    return sameInAllRows([whole]);
   }
 
   #make(form: RequestForm, rows: number): Tensor[] {
@@ -214,10 +217,4 @@ class Proof {
 
 function tooSlow(): ProofEnd {
   return new ProofEnd("unproved", "the model takes too long to prove it when it is loaded");
-}
-
-/** Whether not all rows got the same answer. */
-function isTelling(requests: readonly RanRequest[]): boolean {
-  const answers = requests.flatMap(({ outputs, rows }) => cutRows(outputs, Array<number>(rows).fill(1)));
-  return !answers.every((each) => allAlike([answers[0] ?? [], each]));
 }

@@ -10,6 +10,8 @@ import { requestRows, rowStructure } from "./row-structure.ts";
 export interface PublishedJoining {
   /** Whether rows of several requests may run together. */
   readonly join_rows: boolean;
+  /** True where that holds for the shapes of requests whose answers say `spillway_joins`, as each shape is proved. */
+  readonly join_by_shape?: boolean;
   /** Most rows of one run, where there is a bound. */
   readonly max_batch_rows?: number;
   /** N, when the model's batch is fixed at N rows. */
@@ -20,11 +22,13 @@ export function publishedJoining(
   metadata: ModelMetadata,
   config: ModelConfig | undefined,
   joinsRows: boolean,
+  isByShape = false,
 ): PublishedJoining {
   const { fixedRows } = rowStructure(metadata);
   const most = Math.min(config?.maxBatchRows ?? Infinity, fixedRows ?? Infinity);
   return {
     join_rows: joinsRows,
+    ...(isByShape && { join_by_shape: true }),
     ...(most < Infinity && { max_batch_rows: most }),
     ...(fixedRows !== undefined && { fixed_rows: fixedRows }),
   };

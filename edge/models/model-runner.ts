@@ -50,6 +50,8 @@ export interface RequestResult extends InferenceResult {
   readonly queuedMs: number;
   /** Which replica ran it, from 0. */
   readonly replica: number;
+  /** Whether requests of its shape may share runs; undefined where that is not proved by shape. */
+  readonly joins?: boolean | undefined;
 }
 
 export interface ModelRunner {

@@ -41,3 +41,11 @@ it.each([
 ])("answers 500 when the model or the machine is: %s", (message) => {
   expect(runFault("m", message)).toMatchObject({ status: 500, message: `model m failed: ${message}` });
 });
+
+it("answers 400 when a node fails on inputs without elements, and not when the machine is at its end", () => {
+  const statusOf = (message: string, hasEmpty: boolean): number => runFault("m", message, hasEmpty).status;
+  const silent = running("ArgMax", "");
+  expect([statusOf(silent, true), statusOf(silent, false)]).toEqual([400, 500]);
+  expect(statusOf(running("Conv", "Failed to allocate memory"), true)).toBe(500);
+  expect(statusOf("output 'y' is not there", true)).toBe(500);
+});

@@ -14,10 +14,12 @@ const aboutMachine = /alloc|memory|CUDA|device/i;
  * The error to answer with: 400 when another input would have done, else 500.
  *
  * @param message what ONNX Runtime said
+ * @param hasEmpty whether an input has no elements, which many nodes fail on, some of them without a word
  */
-export function runFault(model: string, message: string): ProtocolError {
-  const said = /Status Message: (.*)/s.exec(message)?.[1] ?? "";
-  const isInput = unfit.test(message) || (aboutData.test(said) && !aboutMachine.test(said));
+export function runFault(model: string, message: string, hasEmpty = false): ProtocolError {
+  const said = /Status Message: (.*)/s.exec(message)?.[1];
+  const isAboutData = said !== undefined && (hasEmpty || aboutData.test(said)) && !aboutMachine.test(said);
+  const isInput = unfit.test(message) || isAboutData;
   if (!isInput) return new ProtocolError(`model ${model} failed: ${message}`, 500);
   return new ProtocolError(`the inputs do not suit model ${model}: ${message}`, 400);
 }

@@ -147,7 +147,8 @@ async function run(
     ran = await session.run(feeds);
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
-    throw runFault(metadata.name, (error as Error).message);
+    const hasEmpty = inputs.some(({ shape }) => shape.includes(0));
+    throw runFault(metadata.name, (error as Error).message, hasEmpty);
   }
   const serviceMs = performance.now() - startedAtMs;
   const { results, strings } = ran;

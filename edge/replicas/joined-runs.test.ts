@@ -65,7 +65,7 @@ describe("a model that treats rows apart", () => {
       {},
       { onBatch: () => batches++ },
     );
-    expect(pool.joining).toEqual({ join_rows: true });
+    expect(pool.joining).toEqual({ join_rows: true, join_by_shape: true });
     expect(pool.status().joining).toMatchObject({ state: "proved", proofs: 4, proofMs: 0 });
     const requests = Array.from({ length: 24 }, (_, index) => requestOf("x", 1 + (index % 3), 4));
     expect(Math.max(...(await differences(pool, requests)))).toBeLessThan(1e-5);
@@ -78,7 +78,7 @@ describe("a model that treats rows apart", () => {
     const onBatch = ({ rows: ran }: { rows: number }): void => void rows.push(ran);
     const path = writeModel((rowWise["identity"] as () => Buffer)());
     const pool = await poolOf(path, { maxBatchRows: 4 }, { onBatch, maxBatchRows: 4 });
-    expect(pool.joining).toEqual({ join_rows: true, max_batch_rows: 4 });
+    expect(pool.joining).toEqual({ join_rows: true, join_by_shape: true, max_batch_rows: 4 });
     await differences(
       pool,
       Array.from({ length: 9 }, () => requestOf("x", 1, 4)),
@@ -167,7 +167,7 @@ describe("a batch that is fixed", () => {
     const rows: number[] = [];
     const onBatch = ({ rows: ran }: { rows: number }): void => void rows.push(ran);
     const pool = await poolOf(softmax(8, 1), {}, { onBatch });
-    expect(pool.joining).toEqual({ join_rows: true, max_batch_rows: 8, fixed_rows: 8 });
+    expect(pool.joining).toEqual({ join_rows: true, join_by_shape: true, max_batch_rows: 8, fixed_rows: 8 });
     const requests = [3, 8, 11, 1, 2, 2, 3, 1, 2].map((each) => requestOf("x", each, 4));
     expect(Math.max(...(await differences(pool, requests)))).toBe(0);
     expect(rows.length).toBeLessThan(requests.length);
@@ -281,7 +281,7 @@ it("a model whose made-up requests fail is proved by requests that come, which n
   });
   for (let turn = 0; turn < 4; turn++)
     await Promise.all([1, 2, 3].map((rows) => pool.run(requestOf("x", rows, 4))));
-  await eventually(() => expect(pool.joining).toEqual({ join_rows: true }));
+  await eventually(() => expect(pool.joining).toEqual({ join_rows: true, join_by_shape: true }));
   expect(pool.status().events.map(({ text }) => text)).toContain(
     "requests share runs from now on: 2 comparisons of requests alone and in company agreed",
   );
@@ -298,7 +298,7 @@ it("a model that mixes real rows only is found out before any caller gets anothe
     };
   `);
   const pool = await poolOf(path);
-  expect(pool.joining).toEqual({ join_rows: true });
+  expect(pool.joining).toEqual({ join_rows: true, join_by_shape: true });
   const request = (value: number): InferRequest => ({
     parameters: {},
     inputs: [tensorFromNumbers("x", "FP32", [1, 4], [value, value / 2, value / 3, 0])],

@@ -83,7 +83,8 @@ export class ReplicaPool implements ModelRunner {
 
   get joining(): PublishedJoining | undefined {
     const { metadata, model } = this;
-    return metadata && publishedJoining(metadata, model.config, this.#joining?.joinsRows === true);
+    const { joinsRows = false, isByKey = false } = this.#joining ?? {};
+    return metadata && publishedJoining(metadata, model.config, joinsRows, isByKey);
   }
 
   async ready(): Promise<void> {
@@ -277,7 +278,8 @@ export class ReplicaPool implements ModelRunner {
       if (fault === undefined) {
         const own = parts[nextPart++] ?? [];
         const queuedMs = startedAtMs - pending.arrivedAtMs;
-        if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica });
+        const joins = joining.saidOf(pending.key);
+        if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica, joins });
       } else if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));
     }
   }

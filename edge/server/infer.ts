@@ -38,7 +38,7 @@ export async function infer(
   checkOutputs(request, runner);
   const most = config?.maxBatchRows;
   if (most !== undefined) checkRows(request, runner, most);
-  const { outputs, serviceMs, queuedMs, replica } = await runner.run(request, limits);
+  const { outputs, serviceMs, queuedMs, replica, joins } = await runner.run(request, limits);
   return {
     modelName: name,
     modelVersion: version,
@@ -47,6 +47,7 @@ export async function infer(
       spillway_service_ms: serviceMs,
       spillway_queued_ms: queuedMs,
       spillway_replica: replica,
+      ...(joins !== undefined && { spillway_joins: joins }),
     },
     outputs: wantedOutputs(request, outputs, runner),
   };

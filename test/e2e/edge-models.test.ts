@@ -80,8 +80,8 @@ it("starts each replica with the environment and on the cores that its settings 
 
 describe("whether requests share runs", () => {
   it.each([
-    ["apart", { join_rows: true }, 32, [2], "proved"],
-    ["capped", { join_rows: true, max_batch_rows: 4 }, 4, [2], "proved"],
+    ["apart", { join_rows: true, join_by_shape: true }, 32, [2], "proved"],
+    ["capped", { join_rows: true, join_by_shape: true, max_batch_rows: 4 }, 4, [2], "proved"],
     ["mixing", { join_rows: false }, 0, [-1, 2], "disproved"],
     ["fixed", { join_rows: false, max_batch_rows: 1, fixed_rows: 1 }, 0, [1, 2], "obstacle"],
   ])(

@@ -97,6 +97,26 @@ it("sends a request alone until an edge or a proof says that its rows may be joi
   expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2 });
 });
 
+it("sends requests of a shape alone until their answers say that it is joined, and again once they say no", async () => {
+  const parameters = { join_rows: true, join_by_shape: true };
+  const { rules, joins, edges } = rulesOver(twice, { ...dynamic, parameters });
+  const answered = (request: InferRequest, isJoined: boolean): void => {
+    const answer = answerOf(twice, request);
+    rules.answered("m", request, { ...answer, parameters: { spillway_joins: isJoined } });
+  };
+  await rules.learn("m");
+  answered(a, false);
+  expect(joins(a)).toBe(false);
+  answered(a, true);
+  const wider = requestOf([1, 2, 3]);
+  expect([joins(a), joins(b), joins(wider)]).toEqual([true, true, false]);
+  edges[0] = { metadata: { ...dynamic, parameters: { join_rows: false } }, config: undefined };
+  answered(b, false);
+  expect(joins(a)).toBe(false);
+  await rules.learn("m");
+  expect(rules.of("m")).toMatchObject({ joins: false, isKnown: true });
+});
+
 it("asks the edges again after a few seconds, without a request waiting for it, and follows them", async () => {
   const { rules, edges, now, joins } = rulesOver(twice, { ...dynamic, parameters: { join_rows: true } });
   await rules.learn("m");

@@ -8,6 +8,7 @@ import type { InferRequest, InferResponse } from "../../../protocol/message.ts";
 import { commonRows, stackKey } from "../../../protocol/stack.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { JoinProofs, type JoinProofsOptions, type ProofEnd } from "./join-proofs.ts";
+import { type KnownModel, shapesOfModel, unknownModel } from "./known-model.ts";
 import { fingerprint, type StatedRule, statedRule, strictestRule } from "./stated-rule.ts";
 
 /** How old what the edges said may be before a model that is used is asked for again. */
@@ -51,25 +52,6 @@ export interface BatchRulesOptions extends Pick<JoinProofsOptions, "call" | "now
   readonly onProof?: (proof: ProofEnd) => void;
 }
 
-interface KnownModel {
-  stated: StatedRule | undefined;
-  /** By edge: what it said last. One that is away may come back and get batches before it is asked again. */
-  readonly said: Map<number, StatedRule>;
-  /** By edge: how often it had been gone when it was asked the question that it answered last. */
-  readonly heard: Map<number, number>;
-  /** By edge: what its metadata was when it answered last. */
-  readonly prints: Map<number, string>;
-  /** Edges that serve the model and do not say whether it joins. */
-  unsure: readonly number[];
-  askedAtMs: number;
-  asking: Promise<void> | undefined;
-  /** Most rows that were answered together, and until when that holds. */
-  taught: { readonly mostRows: number; readonly untilMs: number };
-  /** Why its rows must not be joined, as a batch has shown. */
-  mixed: string | undefined;
-  isReported: boolean;
-}
-
 export class BatchRules {
   readonly #options: BatchRulesOptions;
   readonly #models = new Lru<string, KnownModel>(mostModels);
@@ -109,7 +91,8 @@ export class BatchRules {
     if (this.#options.nowMs() - known.askedAtMs >= freshForMs) void this.learn(model);
     const rows = rowsOfInputs(request);
     const { joins, isKnown, mostRows } = this.#verdict(model);
-    if (rows === undefined || mostRows <= 1) return { joins: false, mostRows: 1, rows };
+    const isUnsaid = joins && this.#isByShape(model) && known.shapes.get(stackKey(request)) !== true;
+    if (rows === undefined || mostRows <= 1 || isUnsaid) return { joins: false, mostRows: 1, rows };
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
       return { joins: true, mostRows, rows };
     return { joins: false, mostRows: 1, rows };
@@ -134,6 +117,18 @@ export class BatchRules {
 
   #timesGone(edge: number): number {
     return this.#gone.get(edge) ?? 0;
+  }
+
+  /** A request was answered, which may say whether its shape is joined. */
+  answered(model: string, request: InferRequest, { parameters }: InferResponse): void {
+    const said = parameters["spillway_joins"];
+    if (typeof said !== "boolean" || !this.#isByShape(model)) return;
+    const { shapes } = this.#known(model);
+    const shape = stackKey(request);
+    const before = shapes.get(shape) === true;
+    if (before !== said) shapes.set(shape, said);
+    // Perhaps no shape is joined any more.
+    if (before && !said) void this.learn(model);
   }
 
   /** A request was answered that shared its batch with no other. */
@@ -185,6 +180,10 @@ export class BatchRules {
     return { joins: against === undefined && said === true && mostRows > 1, mostRows, isKnown, against };
   }
 
+  #isByShape(model: string): boolean {
+    return this.#options.declared?.get(model) === undefined && this.#known(model).stated?.isByShape === true;
+  }
+
   async #ask(model: string, known: KnownModel): Promise<void> {
     const { models } = this.#options;
     const timesGone = new Map(this.#gone);
@@ -229,6 +228,7 @@ export class BatchRules {
     known.prints.set(edge, print);
     if (before === undefined || before === print) return;
     known.mixed = undefined;
+    known.shapes = shapesOfModel();
     known.taught = { mostRows: Infinity, untilMs: -Infinity };
     known.isReported = false;
     this.#proofs.forget(model);
@@ -257,18 +257,7 @@ export class BatchRules {
   #known(model: string): KnownModel {
     let known = this.#models.get(model);
     if (known === undefined) {
-      known = {
-        stated: undefined,
-        said: new Map(),
-        heard: new Map(),
-        prints: new Map(),
-        unsure: [],
-        askedAtMs: -Infinity,
-        asking: undefined,
-        taught: { mostRows: Infinity, untilMs: -Infinity },
-        mixed: undefined,
-        isReported: false,
-      };
+      known = unknownModel();
       this.#models.set(model, known);
       this.#names.set(model, model);
     }

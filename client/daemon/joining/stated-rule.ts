@@ -11,6 +11,8 @@ export interface StatedRule {
   readonly mostRows: number;
   /** The batch that the model's file is fixed at; undefined where it may vary or is not known. */
   readonly fixedRows: number | undefined;
+  /** Whether only shapes of requests are joined whose answers say so, because the server proves them one by one. */
+  readonly isByShape?: boolean;
   readonly source: "parameters" | "config" | "shapes";
   /** Where this is known from, as a clause. */
   readonly why: string;
@@ -32,7 +34,8 @@ export function statedRule(metadata: Uint8Array | undefined, config?: Uint8Array
   const said = flagIn(parameters["join_rows"]);
   if (said !== undefined) {
     const mostRows = countIn(parameters["max_batch_rows"]) ?? fixedRows ?? Infinity;
-    return ruleOf("parameters", said, mostRows, fixedRows, `the server says join_rows: ${said}`);
+    const rule = ruleOf("parameters", said, mostRows, fixedRows, `the server says join_rows: ${said}`);
+    return flagIn(parameters["join_by_shape"]) === true ? { ...rule, isByShape: true } : rule;
   }
   const size = sizeIn(objectIn(config === undefined ? undefined : jsonIn(config))["max_batch_size"]);
   if (size !== undefined)
@@ -66,7 +69,8 @@ export function strictestRule(rules: readonly StatedRule[]): StatedRule {
     rules.reduce((least, rule) => (rule.mostRows < least.mostRows ? rule : least));
   const mostRows = Math.min(...rules.map((rule) => rule.mostRows));
   const fixedRows = rules.find((rule) => rule.fixedRows !== undefined)?.fixedRows;
-  return { ...decisive, mostRows, fixedRows };
+  const isByShape = rules.some((rule) => rule.isByShape === true);
+  return { ...decisive, mostRows, fixedRows, ...(isByShape && { isByShape }) };
 }
 
 /** Names, versions and shapes of a model, by which a change of it is noticed. */

@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Fault } from "../../../replay/world/scenario.ts";
 import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run.ts";
 import { tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
+import { oversizedFirst } from "../oversized.ts";
+import { withMostRows } from "../target-profile.ts";
 import { spillwayPolicy } from "./spillway.ts";
 
 describe("spillway", () => {
@@ -43,6 +45,19 @@ describe("spillway", () => {
     const serverless = { link: { rttMs: 1, uplinkMbps: 1e20 }, sizes };
     const run = runPolicy([0, 0, 0, 0, 0, 0], { scenario: smallWorld({ sloMs: 80, edge, serverless }) });
     expect(run).toMatchObject({ lost: 0, cost: 0 });
+  });
+
+  it("goes on with small requests once those that are too large for its batches have left the edge", () => {
+    const run = runPolicy([0, 0, 0, 0, 0, 0], {
+      rowsOf: (id) => [5, 4, 3, 1, 1, 2][id] as number,
+      arrange: (targets) => targets.filter(({ kind }) => kind === "edge"),
+      policy: ({ targets, ...inputs }) => {
+        const small = targets.map((profile) => withMostRows(profile, 2));
+        return oversizedFirst(spillwayPolicy({ ...inputs, targets: small }), 2);
+      },
+    });
+    expect(run.lost).toBe(0);
+    expect(Math.max(...run.ended.map(({ atMs }) => atMs))).toBeLessThan(120);
   });
 
   it("spills a burst over and then none", () => {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { shownTarget } from "../../../test/support/asked-policy.ts";
 import { crowd, lineOf } from "../../../test/support/tiny-targets.ts";
 import type { LineView, QueueView } from "../policy.ts";
 import { StandingDecision } from "./standing-decision.ts";
@@ -46,4 +47,16 @@ it("does not hold for another line, a shorter one, or once the queue closes", ()
   expect(standing.isStillValid(viewOf(crowd(63, 500)), version)).toBe(false);
   expect(standing.isStillValid(viewOf(lineOf([])), version)).toBe(false);
   expect(standing.isStillValid(viewOf(crowd(64, 500), 0, true), version)).toBe(false);
+});
+
+it("does not hold once a batch has left an edge, or a function that was full", () => {
+  const holds = (kind: "edge" | "serverless", maxInFlight: number): boolean => {
+    const target = { ...shownTarget({ name: "t", kind, maxInFlight }), inFlight: 2 };
+    const view = { ...viewOf(crowd(64, 500)), targets: [target] };
+    const waiting = new StandingDecision(view, untilTen, version);
+    expect(waiting.isStillValid(view, version)).toBe(true);
+    target.inFlight = 1;
+    return waiting.isStillValid(view, version);
+  };
+  expect([holds("edge", 16), holds("serverless", 2), holds("serverless", 16)]).toEqual([false, false, true]);
 });
