@@ -34,7 +34,14 @@ function answerOf(model: Arithmetic, request: InferRequest): InferResponse {
   const rows = Array.from({ length: count }, (_, row) => values.slice(row * width, (row + 1) * width));
   const outputs = model(rows);
   const y = tensorFromNumbers("y", "FP32", [outputs.length, outputs[0]?.length ?? 0], outputs.flat());
-  return { modelName: "m", parameters: {}, outputs: [y] };
+  // Every model has a flag beside its answer if it has three columns.
+  const flag = tensorFromNumbers(
+    "flag",
+    "INT32",
+    [outputs.length],
+    outputs.map(() => 1),
+  );
+  return { modelName: "m", parameters: {}, outputs: width === 3 ? [y, flag] : [y] };
 }
 
 /** Rules over edges with these metadata and a model; what they are told can be changed. Null: there is no such model. */
@@ -251,6 +258,19 @@ it("takes three proofs where the answers do not tell the requests apart", async 
     joined.push(joins(a));
   }
   expect([joined, proofs.length]).toEqual([[false, false, true], 3]);
+});
+
+it("takes three proofs as well where one output is the same for all requests", async () => {
+  const twice: Arithmetic = (rows) => rows.map((row) => row.map((value) => 2 * value));
+  const { proofs, answer, joins, rules } = rulesOver(twice, {
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 3] }],
+  });
+  await rules.learn("m");
+  const [one, other] = [requestOf([1, 2, 3]), requestOf([3, 5, 7])];
+  await answer(one, other);
+  expect([joins(one), proofs.length]).toEqual([false, 1]);
+  await answer(one, other, one, other);
+  expect([joins(one), proofs.length]).toEqual([true, 3]);
 });
 
 it("takes no proof from answers that differ more in company than from each other", async () => {

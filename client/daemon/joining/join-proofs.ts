@@ -263,13 +263,16 @@ function weightOf(difference: number, contrast: number): number {
   return contrast > tolerance ? proofsWithoutContrast : 1;
 }
 
-/** How far the first rows of tensors differ, whose other rows may be repetitions. */
+/**
+ * How far the first rows of answers differ, in the output where they differ least: one that never changes would show no
+ * mix. The other rows may be repetitions.
+ */
 function differenceAtFirst(one: readonly Tensor[], other: readonly Tensor[]): number {
-  const [first, second] = [one, other].map((tensors) => {
+  const [first = [], second = []] = [one, other].map((tensors) => {
     const rows = tensors[0]?.shape[0] ?? 1;
     return cutRows(tensors, rows > 1 ? [1, rows - 1] : [1])[0] ?? [];
   });
-  return tensorDifference(first ?? [], second ?? []).difference;
+  return Math.min(...first.map((tensor) => tensorDifference([tensor], second).difference));
 }
 
 /** Without the body that the data is a part of. */
