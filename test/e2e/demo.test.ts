@@ -73,6 +73,8 @@ it("loses no request when a replica and then the whole edge are killed, and leav
   expect(stderr).toMatch(/measured: the edge takes [\d.]+ requests\/s/);
   expect(stderr).toMatch(/\/s {2}edge .* functions .* in SLO .* CNY; functions alone /);
   const recorded = parseRecord(readFileSync(record, "utf8"), record);
+  const shared = recorded.outputs.filter((output) => output.kind === "batch" && output.requests.length > 1);
+  expect(shared.length).toBeGreaterThan(3);
   expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
   expect(readFileSync(page, "utf8")).toContain("<svg");
   expect(pids.filter(isAlive)).toEqual([]);

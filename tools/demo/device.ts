@@ -57,7 +57,10 @@ export function writeDeviceModel(
   copyFileSync(onnxPath, join(place, "1", "model.onnx"));
   copyFileSync(handlerPath, join(place, "handler.js"));
   // JSON is YAML. One thread, because more would only wait for each other on a small machine.
-  writeFileSync(join(place, "config.yaml"), JSON.stringify({ threads: 1, settings: deviceSpeeds }));
+  writeFileSync(
+    join(place, "config.yaml"),
+    JSON.stringify({ threads: 1, joinRows: true, settings: deviceSpeeds }),
+  );
 }
 
 function speedText({ callMs, rowMs }: DeviceSpeed): string {
