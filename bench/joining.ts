@@ -2,21 +2,20 @@
  * Measures what it costs to prove that requests may share runs: how much longer a model takes until it is ready, and the
  * share of the replicas' time under a load of ever new shapes.
  */
-import { pino } from "pino";
 import { medianOf } from "../base/quantile.ts";
 import { seededRandom } from "../base/random.ts";
 import { embeddedPath } from "../edge/models/embedded-ocr.ts";
 import { readModelConfig } from "../edge/models/model-config.ts";
 import type { ModelFile } from "../edge/models/model-runner.ts";
-import { ReplicaPool } from "../edge/replicas/replica-pool.ts";
+import type { ReplicaPool } from "../edge/replicas/replica-pool.ts";
 import { tensorFromNumbers } from "../protocol/tensor.ts";
+import { benchPool } from "./bench-pool.ts";
 
 const shapes = {
   classifier: [1, 3, 48, 192],
   recognition: [1, 3, 48, 192],
   detection: [1, 3, 320, 320],
 } as const;
-const log = pino({ level: "silent" });
 
 /** A pool of one replica that is ready, and how long that took in milliseconds. */
 async function open(
@@ -26,20 +25,7 @@ async function open(
   const config = readModelConfig({ warmUp: [{ x: [...shapes[file]] }], joinRows }, file);
   const model: ModelFile = { name: file, version: "1", path: embeddedPath(file), config };
   const startedAtMs = performance.now();
-  const pool = new ReplicaPool({
-    model,
-    replicas: 1,
-    threads: 1,
-    balance: "least-work",
-    maxBatchRows: 32,
-    maxQueueRows: 1_024,
-    maxQueueBytes: 2 ** 28,
-    entry: new URL("../edge/replicas/replica-process.js", import.meta.url),
-    loadTimeoutMs: 60_000,
-    pingMs: 5_000,
-    runTimeoutMs: 30_000,
-    log,
-  });
+  const pool = benchPool(model);
   await pool.ready();
   return [pool, performance.now() - startedAtMs];
 }
