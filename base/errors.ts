@@ -36,6 +36,10 @@ export const errorKinds = {
     "The queue is measuring its targets and takes nothing yet. Retry-After says when to come back.",
   ),
   queue_closed: passing(503, "The queue is shutting down and takes nothing new."),
+  overloaded: passing(
+    503,
+    "More requests came than can be answered in time, and this one was given up. Retry-After says when to come back.",
+  ),
   deadline_passed: final(504, "The request was still waiting when its deadline came; it was not sent."),
   cancelled: final(499, "The caller went away before the answer."),
   request_rejected: final(400, "The target refused the input (4xx). Sending it again cannot help."),

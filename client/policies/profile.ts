@@ -11,6 +11,8 @@ const modelTimes = z
   .strictObject({
     /** Bytes of a request of one row. */
     requestBytes: z.number().min(0),
+    /** Present when nobody measured these times: they are a guess. */
+    isAssumed: z.literal(true).optional(),
     /** Rows of the largest batch that was measured. */
     maxBatch: z.number().int().min(1),
     /** Service times by rows of the batch, in milliseconds. */

@@ -17,6 +17,11 @@ export interface Submission<In> {
   readonly bytes?: number;
   /** Time from arrival to deadline in milliseconds, above 0. Default: the queue's SLO. */
   readonly sloMs?: number;
+  /**
+   * Whether what one target says of the request itself holds for all targets; false where their versions of the model
+   * differ. Default: true.
+   */
+  readonly isFinalAnywhere?: boolean;
 }
 
 /** A request that was answered; `late` when the answer came after its deadline. */
