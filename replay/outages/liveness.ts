@@ -23,10 +23,14 @@ import { type OutageTarget, type OutageWorld, trueServiceMs } from "./outage-wor
 
 /** How long the queue may take to notice that a target is well again, or not as its profile says. */
 const noticeMs = 5_000;
-/** A careful queue keeps a reserve: parts of the time that a call takes and of the request's SLO, and a few milliseconds. */
+/** A careful queue keeps a reserve: parts of the time that a call takes and of the SLO, and a few milliseconds. */
 const reserve = { ofCall: 0.3, ofSlo: 0.3, ms: 3 };
+/** A target that never answers misleads for no longer than this. */
+const longestMisleadMs = 35_000;
 /** How long the queue remembers how late its timers come. */
 const stallMemoryMs = 60_000;
+/** A stall is usual after so many that were twice as long. */
+const stallsThatTeach = 3;
 /** A call that fails within this part of the SLO leaves time for others, whatever was known of its target. */
 const quickFailure = 0.1;
 
@@ -67,6 +71,8 @@ interface Facts {
   readonly run: OutageRun;
   /** By target: until when its calls take other times than its profile says, and nobody can know. */
   readonly misleadsUntilMs: readonly number[];
+  /** Until when the queue waits for last moments that are too late, because a profile's times are too short. */
+  readonly tooShortUntilMs: number;
   /** By target: when it answered that it is full. */
   readonly fullAtMs: readonly (readonly number[])[];
 }
@@ -80,12 +86,15 @@ export function livenessViolations(world: OutageWorld, run: OutageRun): Liveness
     const life = lives[request] as Life;
     const { arrivedAtMs } = life;
     if (hasUnusualStall(world, arrivedAtMs, arrivedAtMs + sloMs)) return [];
+    if (facts.tooShortUntilMs > arrivedAtMs) return [];
     const lost = { request, rows, sloMs, arrivedAtMs, deadlineAtMs: arrivedAtMs + sloMs };
     for (const [index, target] of world.targets.entries()) {
       const found = couldServe(facts, life, lost, index);
       if (found === undefined) continue;
       const { deadlineAtMs } = lost;
-      return [{ request, arrivedAtMs, deadlineAtMs, end: `${outcome}: ${by}`, target: target.name, ...found }];
+      return [
+        { request, arrivedAtMs, deadlineAtMs, end: `${outcome}: ${by}`, target: target.name, ...found },
+      ];
     }
     return [];
   });
@@ -125,7 +134,7 @@ function couldServe(
   usableFromMs = Math.max(usableFromMs, wellSinceMs + noticeMs + callMs);
   const neededMs =
     callMs * (1 + reserve.ofCall) +
-    reserve.ofSlo * sloMs +
+    reserve.ofSlo * Math.max(sloMs, world.sloMs) +
     reserve.ms +
     stalledMs(world, arrivedAtMs, deadlineAtMs);
   const idleMs =
@@ -152,28 +161,36 @@ function wellSince(
 }
 
 /** Whether a target became unwell during a call, or so short a time before that the queue may not know it. */
-function isNewlyUnwell({ spells }: OutageTarget, fromMs: number, toMs: number): boolean {
-  return spells.some((spell) => spell.fromMs < toMs && spell.toMs > fromMs && spell.fromMs >= fromMs - noticeMs);
+function isNewlyUnwell(target: OutageTarget, fromMs: number, toMs: number): boolean {
+  const fullMs = trueServiceMs(target, target.maxBatch);
+  return target.spells.some((spell) => {
+    // That a target is slow is seen when two of its slow batches have ended.
+    const knownAfterMs = noticeMs + (spell.kind === "slow" ? 2 * spell.factor * fullMs : 0);
+    return spell.fromMs < toMs && spell.toMs > fromMs && spell.fromMs >= fromMs - knownAfterMs;
+  });
 }
 
 /**
- * Whether the machine stalls for longer than it did in the minute before: the reserve for late timers follows what it sees.
+ * Whether the machine stalls for longer than is usual for it: the reserve for late timers follows what it saw in the
+ * minute before.
  */
 function hasUnusualStall({ stalls }: OutageWorld, fromMs: number, toMs: number): boolean {
-  const lengthMs = (stall: { readonly fromMs: number; readonly toMs: number }): number =>
-    stall.toMs - stall.fromMs;
   const own = stalls.filter((stall) => stall.toMs > fromMs && stall.fromMs < toMs).map(lengthMs);
   const before = stalls
     .filter((stall) => stall.toMs > fromMs - stallMemoryMs && stall.toMs <= fromMs)
     .map(lengthMs);
-  return Math.max(0, ...own) > Math.max(0, ...before);
+  const longestMs = Math.max(0, ...own);
+  return longestMs > 0 && before.filter((ms) => ms >= 2 * longestMs).length < stallsThatTeach;
+}
+
+function lengthMs({ fromMs, toMs }: OutageWorld["stalls"][number]): number {
+  return toMs - fromMs;
 }
 
 /** How long the machine of the queue stalls around this time, twice: once for the way there and once for the way back. */
 function stalledMs({ stalls }: OutageWorld, fromMs: number, toMs: number): number {
   let sumMs = 0;
-  for (const stall of stalls)
-    if (stall.toMs > fromMs && stall.fromMs < toMs) sumMs += stall.toMs - stall.fromMs;
+  for (const stall of stalls) if (stall.toMs > fromMs && stall.fromMs < toMs) sumMs += lengthMs(stall);
   return 2 * sumMs;
 }
 
@@ -244,7 +261,12 @@ function factsOf(world: OutageWorld, run: OutageRun): Facts {
   const misleadsUntilMs = world.targets.map(({ profileFactor, isMeasured }, target) =>
     profileFactor === 1 && isMeasured ? -Infinity : (firstAnswerMs[target] as number) + noticeMs,
   );
-  return { world, run, misleadsUntilMs, fullAtMs };
+  const latestMs = (world.arrivals[0]?.atMs ?? 0) + longestMisleadMs;
+  const tooShortUntilMs = Math.max(
+    -Infinity,
+    ...misleadsUntilMs.filter((_, target) => (world.targets[target] as OutageTarget).profileFactor < 1),
+  );
+  return { world, run, misleadsUntilMs, fullAtMs, tooShortUntilMs: Math.min(tooShortUntilMs, latestMs) };
 }
 
 function livesOf({ arrivals, targets }: OutageWorld, events: readonly QueueEvent[]): Life[] {

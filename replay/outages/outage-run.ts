@@ -13,6 +13,8 @@ import { StalledClock } from "./stalled-clock.ts";
 
 /** Bytes of a request of one row; the link's speed follows from the time of its upload. */
 const rowBytes = 1_000;
+/** So many that no request is refused for want of room. */
+export const mostQueuedRows = 1_000_000;
 const functionSize = { vcpu: 1, memoryMib: 1_024 };
 
 /** 0.0000002 a call, and 0.0000167 for each second with 1 GiB, by the millisecond. */
@@ -58,8 +60,15 @@ export function spillwayFor({ targets }: OutageWorld, maxWaitMs?: number): Queue
   };
 }
 
-/** @param given the policy to run. Default: `spillway`, as a daemon makes it */
-export function runOutages(world: OutageWorld, given?: Policy): OutageRun {
+/**
+ * @param given the policy to run. Default: `spillway`, as a daemon makes it
+ * @param observe sees every event of the queue in order
+ */
+export function runOutages(
+  world: OutageWorld,
+  given?: Policy,
+  observe: (event: QueueEvent) => void = () => {},
+): OutageRun {
   const { sloMs, targets, arrivals, stalls } = world;
   const clock = new VirtualClock();
   const machine = new StalledClock(clock, stalls);
@@ -76,10 +85,11 @@ export function runOutages(world: OutageWorld, given?: Policy): OutageRun {
       return outageTarget({ target, index, clock, machine, busy, costOf });
     }),
     sloMs,
-    maxQueuedRows: 1_000_000,
+    maxQueuedRows: mostQueuedRows,
     modelOf: modelOfKey,
     observe: (event) => {
       events.push(event);
+      observe(event);
       if (event.kind === "result") cost += event.cost ?? 0;
     },
   });

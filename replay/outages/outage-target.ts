@@ -5,9 +5,10 @@ import type { VirtualClock } from "../world/virtual-clock.ts";
 import { type OutageTarget, type SpellKind, spellAt, trueServiceMs, workEndMs } from "./outage-world.ts";
 import type { StalledClock } from "./stalled-clock.ts";
 
-/** The most time that one call may take, and how many may be under way: the daemon's defaults. */
+/** The most time that one call may take, how many may be under way, and what is assumed of one: the daemon's defaults. */
 const callTimeoutMs = 10_000;
-const mostInFlight = { edge: 16, serverless: 100 };
+export const mostInFlight = { edge: 16, serverless: 100 };
+export const assumedLatencyMs = { edge: 50, serverless: 300 };
 /** A call is given at least this long. */
 const leastCallMs = 1;
 
@@ -58,7 +59,7 @@ export function outageTarget(options: OutageTargetOptions): Target<number, numbe
     name: target.name,
     kind: target.kind,
     maxInFlight: mostInFlight[target.kind],
-    assumedLatencyMs: target.kind === "edge" ? 50 : 300,
+    assumedLatencyMs: assumedLatencyMs[target.kind],
     send: (batch, done) => {
       let isOver = false;
       const finish = (result: BatchResult<number>): void => {

@@ -10,7 +10,7 @@ import type {
 } from "../../replay/outages/outage-world.ts";
 
 /** Bounds of the length of a run, and of its requests. */
-const longest = { seconds: 120, requests: 400 };
+const longest = { seconds: 120, requests: 300 };
 
 const edgeFaults = ["gone", "unavailable", "hanging", "slow", "thin"] as const;
 const functionFaults = ["gone", "throttled", "denied", "hanging", "slow"] as const;
@@ -113,7 +113,9 @@ export const outageWorlds: fc.Arbitrary<OutageWorld> = fc
   })
   .map(({ sloMs, edges, functions, first, second, small, large, load, seed, stallMs, ...rest }) => {
     // Throttling is a limit of the account, so all functions share it.
-    const isThrottled = [small, large].some(({ spells: own }) => own.some(({ kind }) => kind === "throttled"));
+    const isThrottled = [small, large].some(({ spells: own }) =>
+      own.some(({ kind }) => kind === "throttled"),
+    );
     const menu = isThrottled ? [small, { ...large, spells: small.spells }] : [small, large];
     const targets = [
       ...[first, second].slice(0, edges),
