@@ -4,7 +4,7 @@ import { type InferRequest, priorityOf } from "../../protocol/message.ts";
 import { joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { requestRows } from "../joining/row-structure.ts";
-import type { RequestResult, RunLimits } from "../models/model-runner.ts";
+import type { RequestFault, RequestResult, RunLimits } from "../models/model-runner.ts";
 import type { QueueItem } from "./model-queue.ts";
 
 /** Requests without a priority run after those of priority 1 and before those of 3 and more. */
@@ -79,6 +79,29 @@ export function deadlinePassed(): ProtocolError {
 
 function callerGone(): ProtocolError {
   return new ProtocolError("the caller went away", 499);
+}
+
+/**
+ * Answer the requests of a batch, each with its own outputs or its own fault. `parts`: the outputs of those without a
+ * fault, in their order. `isWanted`: whether somebody still waits for the answer.
+ */
+export function answerEach(
+  requests: readonly PendingRequest[],
+  isWanted: readonly boolean[],
+  parts: readonly (readonly Tensor[])[],
+  faults: readonly (RequestFault | undefined)[],
+  about: (pending: PendingRequest) => Omit<RequestResult, "outputs">,
+): void {
+  let nextPart = 0;
+  for (const [index, pending] of requests.entries()) {
+    const fault = faults[index];
+    if (fault !== undefined) {
+      if (isWanted[index]) pending.fail(new ProtocolError(fault.message, fault.status));
+      continue;
+    }
+    const outputs = parts[nextPart++] ?? [];
+    if (isWanted[index]) pending.succeed({ outputs, ...about(pending) });
+  }
 }
 
 /** The inputs of all requests, joined; those of a single request as they are. */

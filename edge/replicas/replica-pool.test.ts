@@ -12,7 +12,8 @@ import {
   slowRow,
   startPool,
 } from "../../test/support/scripted-pool.ts";
-import { ReplicaPool, type ReplicaPoolOptions } from "./replica-pool.ts";
+import { ReplicaPool } from "./replica-pool.ts";
+import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
 
 const pools: ReplicaPool[] = [];
 
