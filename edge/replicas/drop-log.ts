@@ -37,7 +37,12 @@ export class DropLog {
   dropped(reason: DropReason, { rows, bytes, waitMs }: WaitingNow, nowMs: number): OverloadedError {
     this.#counts[reason]++;
     this.#tell(rows, nowMs);
-    return new OverloadedError(textOf(reason, this.#model, rows, bytes, waitMs), waitMs);
+    const limit = Error.stackTraceLimit;
+    // Collecting a stack takes longer than the rest of a refusal, and the stack of a refusal says nothing.
+    Error.stackTraceLimit = 0;
+    const error = new OverloadedError(textOf(reason, this.#model, rows, bytes, waitMs), waitMs);
+    Error.stackTraceLimit = limit;
+    return error;
   }
 
   #tell(queueRows: number, nowMs: number): void {

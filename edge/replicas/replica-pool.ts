@@ -99,19 +99,17 @@ export class ReplicaPool implements ModelRunner {
     const metadata = this.#loadedMetadata();
     const joining = this.#joining as Joining;
     checkRequest(metadata, request.inputs, joining);
-    const pending = new PendingRequest(
-      request,
-      joining.hasSeparateRows,
-      limits,
-      performance.now(),
-      (gone) => {
-        this.#queue.remove(gone);
-        this.#changes.emit("change");
-      },
-    );
+    const { deadlineAtMs = Infinity } = limits;
+    const pending = new PendingRequest(request, joining.hasSeparateRows, deadlineAtMs, performance.now());
     const refused = this.#queue.add(pending, pending.arrivedAtMs, this.#liveReplicas);
-    if (refused === undefined) this.#pump();
-    else pending.fail(this.#dropped(refused));
+    if (refused !== undefined) throw this.#dropped(refused);
+    if (limits.hungUp !== undefined) {
+      pending.endOn(limits.hungUp, () => {
+        this.#queue.remove(pending);
+        this.#changes.emit("change");
+      });
+    }
+    this.#pump();
     return pending.result;
   }
 
