@@ -1,7 +1,7 @@
 /**
  * Measures what an edge server makes of more requests than it can answer: the part of what it could answer in time that it
  * does, and how soon it is as before. The model's time is the clock's, so the figures are those of the queue and not of the
- * machine. Server, replica and load generator are separate processes. Usage: overload.js [SECONDS of each load]
+ * machine. Server, replica and load generator are separate processes. Usage: overload.js [SECONDS of each load [TIMES of the capacity...]]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,14 +15,15 @@ import { Pool } from "undici";
 
 const sloMs = 1_500;
 const mostRows = 32;
-const capacityPerS = mostRows / ((40 + 15 * mostRows) / 1_000);
-const seconds = Number(process.argv[2] ?? 10);
-const handler = `export const inputs = [{ name: "x", datatype: "FP32", shape: [-1, 4] }];
-export const outputs = [{ name: "y", datatype: "FP32", shape: [-1, 4] }];
-export async function predict([x]) {
-  await new Promise((resolve) => setTimeout(resolve, 40 + 15 * x.shape[0]));
-  return [{ ...x, name: "y" }];
-}
+const nominalPerS = mostRows / ((40 + 15 * mostRows) / 1_000);
+const [seconds = 12, ...loads] = process.argv.slice(2).map(Number);
+const handler = `
+  export const inputs = [{ name: "x", datatype: "FP32", shape: [-1, 4] }];
+  export const outputs = [{ name: "y", datatype: "FP32", shape: [-1, 4] }];
+  export async function predict([x]) {
+    await new Promise((resolve) => setTimeout(resolve, 40 + 15 * x.shape[0]));
+    return [{ ...x, name: "y" }];
+  }
 `;
 
 interface Sent {
@@ -34,6 +35,7 @@ interface Sent {
 interface Edge {
   readonly child: ChildProcess;
   readonly client: Pool;
+  send(atMs: number): Promise<Sent>;
   /** Sends requests at a constant rate, whatever becomes of them. */
   load(perS: number, forMs: number): Promise<Sent[]>;
 }
@@ -56,7 +58,7 @@ async function startEdge(folder: string, timeoutMs: number | undefined, ...optio
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4], data: [1, 2, 3, 4] }],
     ...(timeoutMs !== undefined && { parameters: { timeout: timeoutMs * 1_000 } }),
   });
-  const one = async (atMs: number): Promise<Sent> => {
+  const send = async (atMs: number): Promise<Sent> => {
     const path = "/v2/models/timed/infer";
     const answer = await client.request({ method: "POST", path, body }).catch(() => undefined);
     await answer?.body.dump();
@@ -68,11 +70,11 @@ async function startEdge(folder: string, timeoutMs: number | undefined, ...optio
     for (let dueMs = 0; dueMs < forMs; dueMs += 1_000 / perS) {
       const waitMs = startedAtMs + dueMs - performance.now();
       if (waitMs > 0) await delay(waitMs);
-      all.push(one(startedAtMs + dueMs));
+      all.push(send(startedAtMs + dueMs));
     }
     return Promise.all(all);
   };
-  return { child, client, load };
+  return { child, client, send, load };
 }
 
 async function stop({ child, client }: Edge): Promise<void> {
@@ -91,8 +93,20 @@ function cpuMs({ pid }: ChildProcess): number {
   }
 }
 
-const inTime = (sent: readonly Sent[]): number =>
-  sent.filter(({ status, tookMs }) => status === 200 && tookMs <= sloMs).length;
+const isInTime = ({ status, tookMs }: Sent): boolean => status === 200 && tookMs <= sloMs;
+
+/**
+ * Of the answers that were possible from one SLO after the first request until the load ended, the part that came and
+ * was in time. The first SLO is left out, in which the queue fills.
+ */
+function goodput(sent: readonly Sent[], perS: number): number {
+  const fromMs = (sent[0]?.atMs ?? 0) + sloMs;
+  const forMs = seconds * 1_000 - sloMs;
+  const endedAtMs = sent.filter(isInTime).map(({ atMs, tookMs }) => atMs + tookMs);
+  const ended = endedAtMs.filter((atMs) => atMs >= fromMs && atMs < fromMs + forMs).length;
+  return ended / ((Math.min(perS, capacityPerS) * forMs) / 1_000);
+}
+
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 const folder = mkdtempSync(join(tmpdir(), "overload-"));
@@ -100,42 +114,61 @@ mkdirSync(join(folder, "timed"));
 writeFileSync(join(folder, "timed", "handler.js"), handler);
 writeFileSync(join(folder, "timed", "config.yaml"), "joinRows: true\n");
 
+/** Requests a second when there are always more than enough of them, on this machine as it is now. */
+async function measuredCapacity(): Promise<number> {
+  const edge = await startEdge(folder, undefined);
+  let answered = 0;
+  const startedAtMs = performance.now();
+  const untilMs = startedAtMs + 6_000;
+  const one = async (): Promise<void> => {
+    while (performance.now() < untilMs) {
+      await edge.send(performance.now());
+      answered++;
+    }
+  };
+  await Promise.all(Array.from({ length: 3 * mostRows }, one));
+  const perS = answered / ((performance.now() - startedAtMs) / 1_000);
+  await stop(edge);
+  return perS;
+}
+
+const capacityPerS = await measuredCapacity();
 console.log(
-  `a model of 40 ms and 15 ms a row, ${mostRows} rows at most: ${capacityPerS.toFixed(1)} requests/s;` +
-    ` deadlines of ${sloMs} ms in the requests; ${seconds} s each; Node ${process.versions.node}`,
+  `a model of 40 ms and 15 ms a row, ${mostRows} rows at most: ${nominalPerS.toFixed(1)} requests/s by its times,` +
+    ` ${capacityPerS.toFixed(1)} measured without deadlines; deadlines of ${sloMs} ms in the requests;` +
+    ` ${seconds} s each; Node ${process.versions.node}`,
 );
-for (const times of [0.8, 1.3, 2, 5, 10]) {
+for (const times of loads.length > 0 ? loads : [0.8, 1.3, 2, 5, 10]) {
   const edge = await startEdge(folder, sloMs);
-  await edge.load(0.6 * capacityPerS, 2_000);
+  await edge.load(0.6 * nominalPerS, 2_000);
   const cpuBeforeMs = cpuMs(edge.child);
-  const loading = edge.load(times * capacityPerS, seconds * 1_000);
-  const after = delay(seconds * 1_000).then(() => edge.load(0.6 * capacityPerS, 4 * sloMs));
+  const loading = edge.load(times * nominalPerS, seconds * 1_000);
+  const after = delay(seconds * 1_000).then(() => edge.load(0.6 * nominalPerS, 4 * sloMs));
   const sent = await loading;
   const usedMs = cpuMs(edge.child) - cpuBeforeMs;
   const afterwards = await after;
   await stop(edge);
-  const possible = Math.min(sent.length, capacityPerS * seconds);
   const dropped = sent.filter(({ status }) => status === 503);
-  const late = sent.filter(({ status }) => status !== 503).length - inTime(sent);
+  const late = sent.filter((each) => each.status !== 503 && !isInTime(each));
   const firstMs = afterwards[0]?.atMs ?? 0;
   const recovered = afterwards.filter(({ atMs }) => atMs >= firstMs + sloMs);
   console.log(
-    `${times} times as many: ${percent(inTime(sent) / possible)} of what is possible in time,` +
-      ` ${late} late, ${dropped.length} refused with 503 after` +
+    `${times} times as many: ${percent(goodput(sent, times * nominalPerS))} of what is possible in time,` +
+      ` ${late.length} late, ${dropped.length} refused with 503 after` +
       ` ${(dropped.reduce((sum, { tookMs }) => sum + tookMs, 0) / Math.max(1, dropped.length)).toFixed(0)} ms on average;` +
       ` server ${percent(usedMs / (seconds * 1_000))} of a core;` +
-      ` ${percent(inTime(recovered) / recovered.length)} in time from one SLO after it on`,
+      ` ${percent(recovered.filter(isInTime).length / recovered.length)} in time from one SLO after it on`,
   );
 }
 
-const edge = await startEdge(folder, undefined, "--max-queue-ms", "900");
-await edge.load(0.6 * capacityPerS, 2_000);
+const edge = await startEdge(folder, undefined, "--max-queue-ms", "500");
+await edge.load(0.6 * nominalPerS, 2_000);
 const cpuBeforeMs = cpuMs(edge.child);
-const sent = await edge.load(10 * capacityPerS, seconds * 1_000);
+const sent = await edge.load(10 * nominalPerS, seconds * 1_000);
 const usedMs = cpuMs(edge.child) - cpuBeforeMs;
 await stop(edge);
 console.log(
-  `10 times as many without deadlines, --max-queue-ms 900: ${percent(inTime(sent) / (capacityPerS * seconds))} within` +
-    ` ${sloMs} ms, server ${percent(usedMs / (seconds * 1_000))} of a core`,
+  `10 times as many without deadlines, --max-queue-ms 500: ${percent(goodput(sent, 10 * nominalPerS))} of what is` +
+    ` possible within ${sloMs} ms, server ${percent(usedMs / (seconds * 1_000))} of a core`,
 );
 rmSync(folder, { recursive: true });

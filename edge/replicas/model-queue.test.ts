@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ModelBatch, ModelQueue, type QueueItem } from "./model-queue.ts";
+import { ServiceTimes } from "./service-times.ts";
 
 interface Item extends QueueItem {
   readonly id: number;
@@ -184,7 +185,8 @@ describe("the queue of a model", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const queue = new ModelQueue<Item>(bounds);
+        const times = new ServiceTimes();
+        const queue = new ModelQueue<Item>({ ...bounds, maxQueueMs: 200 }, times);
         const open = new Set<Item>();
         const running: ModelBatch<Item>[] = [];
         let nowMs = 0;
@@ -193,7 +195,9 @@ describe("the queue of a model", () => {
         };
         const run = (): boolean => {
           end(...queue.expire(nowMs));
-          const batch = next(queue);
+          const { batch, givenUp } = queue.next(nowMs, 2);
+          expect(givenUp.every(({ deadlineAtMs }) => deadlineAtMs !== Infinity)).toBe(true);
+          end(...givenUp);
           if (batch === undefined) return false;
           for (const each of batch.requests) expect(open.has(each)).toBe(true);
           expect(batch.requests.length === 1 || batch.rows <= bounds.maxBatchRows).toBe(true);
@@ -202,6 +206,7 @@ describe("the queue of a model", () => {
           return true;
         };
         const succeed = (batch: ModelBatch<Item>): void => {
+          times.observe(batch.requests[0]?.key ?? "", batch.rows, 1 + 2 * batch.rows, nowMs);
           const wanted = queue.batchSucceeded(batch);
           end(...batch.requests.filter((_, index) => wanted[index]));
         };
@@ -227,7 +232,8 @@ describe("the queue of a model", () => {
         }
         while (run());
         for (const batch of running) succeed(batch);
-        expect([queue.size, open.size, queue.rows, queue.bytes, queue.hasWork]).toEqual([0, 0, 0, 0, false]);
+        expect([queue.size, open.size, queue.rows, queue.bytes, queue.workMs]).toEqual([0, 0, 0, 0, 0]);
+        expect(queue.hasWork).toBe(false);
       }),
     );
   });

@@ -71,6 +71,7 @@ export class ModelQueue<T extends QueueItem> {
   readonly #forecast: QueueForecast<T>;
   /** Batches to run again, which go first. */
   #again: ModelBatch<T>[] = [];
+  #firstRank = Infinity;
   #rows = 0;
   #bytes = 0;
   /** No deadline is before this moment. */
@@ -118,19 +119,24 @@ export class ModelQueue<T extends QueueItem> {
     return this.#forecast.waiting.totalMs();
   }
 
-  /** Why a request of that size would be refused, whatever its deadline; undefined when there is room. */
-  refusal(rows: number, bytes: number, replicas = 1): DropReason | undefined {
+  /**
+   * Why a request of that size would be refused, whatever its deadline; undefined when there is room. What waits with a
+   * later rank is not in its way. Default of the rank, for a request that was not read yet: the first that ever came.
+   */
+  refusal(rows: number, bytes: number, replicas = 1, rank = this.#firstRank): DropReason | undefined {
     const { maxQueueRows, maxQueueBytes, maxQueueMs = Infinity } = this.#bounds;
     if (this.#rows === 0) return undefined;
     if (this.#rows + rows > maxQueueRows || this.#bytes + bytes > maxQueueBytes) return "full";
-    return maxQueueMs !== Infinity && this.workMs / replicas > maxQueueMs ? "long-queue" : undefined;
+    if (maxQueueMs === Infinity) return undefined;
+    return this.#forecast.waiting.totalMs(rank) / replicas > maxQueueMs ? "long-queue" : undefined;
   }
 
   /** Add a request. Returns why not, and changes nothing, when it is refused. `replicas`: how many run batches now. */
   add(request: T, nowMs = 0, replicas = 1): DropReason | undefined {
     const places = placesOf(request);
+    this.#firstRank = Math.min(this.#firstRank, request.rank);
     const refused =
-      this.refusal(places, request.bytes, replicas) ??
+      this.refusal(places, request.bytes, replicas, request.rank) ??
       (this.#rows > 0 && this.#forecast.comesTooLate(request, nowMs, replicas) ? "too-late" : undefined);
     if (refused !== undefined) {
       this.#forecast.dropped(nowMs);
@@ -173,7 +179,7 @@ export class ModelQueue<T extends QueueItem> {
   next(nowMs = 0, replicas = 1): NextBatch<T> {
     for (let batch = this.#again.shift(); batch !== undefined; batch = this.#again.shift()) {
       const left = batchOf(this.#stillOpen(batch), batch.deaths);
-      if (left.requests.length > 0) return { batch: this.#started(left, nowMs), givenUp: [] };
+      if (left.requests.length > 0) return { batch: this.#forecast.started(left, nowMs), givenUp: [] };
     }
     const { givenUp, tried } = this.#hopeless(nowMs);
     let planned: readonly T[] = [];
@@ -189,7 +195,7 @@ export class ModelQueue<T extends QueueItem> {
       this.#leaveLine(request);
       this.#open.set(request, false);
     }
-    return { batch: this.#started(batchOf(planned, 0), nowMs), givenUp };
+    return { batch: this.#forecast.started(batchOf(planned, 0), nowMs), givenUp };
   }
 
   /** The batch was answered. Returns for each of its requests whether somebody still waits for the answer. */
@@ -249,11 +255,6 @@ export class ModelQueue<T extends QueueItem> {
     for (const [request, isWaiting] of this.#open)
       if (isWaiting && request.key === first.key) line.push(request);
     return line.sort((a, b) => a.rank - b.rank);
-  }
-
-  #started(batch: ModelBatch<T>, nowMs: number): ModelBatch<T> {
-    this.#forecast.started(batch, nowMs);
-    return batch;
   }
 
   #mostRowsOf(key: string | undefined): number {

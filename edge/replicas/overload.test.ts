@@ -97,6 +97,17 @@ describe("without deadlines", () => {
     expect(others.every(({ end, atMs, endedAtMs }) => end === "long-queue" && endedAtMs === atMs)).toBe(true);
   });
 
+  it("an urgent request is accepted although the others have filled the queue", () => {
+    const arrivals = together(
+      comings(5, 0, 30_000, patient),
+      comings(0.2, 0, 30_000, { ...patient, rank: 1 }, 2),
+    );
+    const outcomes = simulateQueue(arrivals, { serviceMs, maxQueueMs: 2_000, maxQueueRows: 100_000 });
+    const urgent = outcomes.filter(({ rank }) => rank === 1);
+    expect(shareInTime(urgent)).toBe(1);
+    expect(Math.max(...urgent.map(({ atMs, endedAtMs }) => endedAtMs - atMs))).toBeLessThan(3 * 520);
+  });
+
   it("a single request is accepted however long it takes", () => {
     const arrivals = [0, 20_000, 40_000].map((atMs) => ({ atMs, ...patient }));
     const outcomes = simulateQueue(arrivals, { serviceMs: () => 15_000, maxQueueMs: 1_000 });

@@ -2,11 +2,11 @@
  * What a model's queue expects of time: when those that run and wait will be done, and which of those that wait can be
  * answered in time. It keeps the work that waits and the batches that run; the queue tells it of both. Pure.
  */
-import { type BatchPlan, filled, planBatch, type PlannedRequest } from "./batch-plan.ts";
+import { type DeadlinePlan, filled, planByDeadlines, type PlannedRequest } from "./deadline-plan.ts";
 import type { KindTimes, ServiceTimes } from "./service-times.ts";
-import { kindOf, WaitingWork, type WaitingRequest } from "./waiting-work.ts";
+import { kindOf, WaitingWork, type QueuedWork } from "./waiting-work.ts";
 
-type Request = PlannedRequest & WaitingRequest;
+type Request = PlannedRequest & QueuedWork;
 
 /** How long after a request was dropped more are expected to come than can be served. */
 const crowdedMs = 2_000;
@@ -31,9 +31,11 @@ export class QueueForecast<T extends Request> {
     this.#droppedAtMs = nowMs;
   }
 
-  started(batch: { readonly requests: readonly T[]; readonly rows: number }, nowMs: number): void {
+  /** A batch begins to run, which is returned. */
+  started<B extends { readonly requests: readonly T[]; readonly rows: number }>(batch: B, nowMs: number): B {
     const times = this.#times.of(kindOf(batch.requests[0] as T));
     this.#running.set(batch, nowMs + (times?.expectedMs(batch.rows) ?? 0));
+    return batch;
   }
 
   ended(batch: unknown): void {
@@ -75,7 +77,7 @@ export class QueueForecast<T extends Request> {
    * @param line its waiting requests, by rank and arrival
    * @param tried requests that are not judged by their deadline
    */
-  plan(line: readonly T[], nowMs: number, replicas: number, tried: ReadonlySet<T>): BatchPlan<T> {
+  plan(line: readonly T[], nowMs: number, replicas: number, tried: ReadonlySet<T>): DeadlinePlan<T> {
     const [first] = line as [T];
     const mostRows = this.#mostRowsOf(first.key);
     const kind = kindOf(first);
@@ -83,7 +85,14 @@ export class QueueForecast<T extends Request> {
     if (times === undefined) return { batch: filled(line, mostRows), givenUp: [] };
     const share = Math.min(1, this.waiting.ofKindMs(kind) / Math.max(this.waiting.totalMs(), 1e-6));
     const isCrowded = nowMs - this.#droppedAtMs < crowdedMs;
-    return planBatch(line, { nowMs, mostRows, parallel: replicas * share, times, isCrowded, spared: tried });
+    return planByDeadlines(line, {
+      nowMs,
+      mostRows,
+      parallel: replicas * share,
+      times,
+      isCrowded,
+      spared: tried,
+    });
   }
 
   /** How long until a replica should be free. */

@@ -27,6 +27,8 @@ import { kindOf } from "./waiting-work.ts";
 
 /** Most events of a model that are kept. */
 const mostEvents = 100;
+/** Of requests that the queue is too long for, one in so many is read before it is refused. */
+const readEvery = 16;
 
 export class ReplicaPool implements ModelRunner {
   readonly model: ModelFile;
@@ -44,6 +46,7 @@ export class ReplicaPool implements ModelRunner {
   /** Undefined until the model was loaded once. */
   #joining: Joining | undefined;
   #lastReplica = -1;
+  #unread = 0;
   /** Why a replica last ended or could not be started; undefined once one is up. */
   #downReason: string | undefined;
   #isClosing = false;
@@ -92,7 +95,9 @@ export class ReplicaPool implements ModelRunner {
   checkRoom(bytes: number): void {
     this.#loadedMetadata();
     const refused = this.#queue.refusal(1, bytes, this.#liveReplicas);
-    if (refused !== undefined) throw this.#dropped(refused);
+    // Some are read all the same, since one of another priority might have room.
+    if (refused === "full" || (refused !== undefined && ++this.#unread % readEvery !== 0))
+      throw this.#dropped(refused);
   }
 
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {

@@ -2,7 +2,7 @@
 import type { ServiceTimes } from "./service-times.ts";
 
 /** A request that waits, as far as its work goes. */
-export interface WaitingRequest {
+export interface QueuedWork {
   /** Equal for requests whose rows may run together; undefined for a request that runs alone. */
   readonly key: string | undefined;
   readonly rows: number;
@@ -31,12 +31,7 @@ export class WaitingWork {
     this.#mostRowsOf = mostRowsOf;
   }
 
-  /** How many groups of requests are told apart. */
-  get size(): number {
-    return this.#groups.size;
-  }
-
-  add(request: WaitingRequest): void {
+  add(request: QueuedWork): void {
     const { key, rank, rows, deadlineAtMs } = request;
     const [kind, isTimed] = [kindOf(request), deadlineAtMs !== Infinity];
     const id = idOf(rank, isTimed, kind);
@@ -47,7 +42,7 @@ export class WaitingWork {
     group.rows += rows;
   }
 
-  remove(request: WaitingRequest): void {
+  remove(request: QueuedWork): void {
     const id = idOf(request.rank, request.deadlineAtMs !== Infinity, kindOf(request));
     const group = this.#groups.get(id);
     if (group === undefined) return;
@@ -55,10 +50,10 @@ export class WaitingWork {
     if (--group.requests === 0) this.#groups.delete(id);
   }
 
-  /** Of one replica in all; 0 for kinds of which nothing is learned. */
-  totalMs(): number {
+  /** Of one replica, for all up to that rank; 0 for kinds of which nothing is learned. */
+  totalMs(rank = Infinity): number {
     let totalMs = 0;
-    for (const group of this.#groups.values()) totalMs += this.#msOf(group);
+    for (const group of this.#groups.values()) if (group.rank <= rank) totalMs += this.#msOf(group);
     return totalMs;
   }
 
@@ -96,7 +91,7 @@ export class WaitingWork {
 }
 
 /** Requests of one kind take about as long: those of one key, or those of about one size that run alone. */
-export function kindOf({ key, bytes }: Pick<WaitingRequest, "key" | "bytes">): string {
+export function kindOf({ key, bytes }: Pick<QueuedWork, "key" | "bytes">): string {
   return key ?? `alone, 2^${Math.ceil(Math.log2(Math.max(1, bytes)))} bytes`;
 }
 

@@ -32,7 +32,7 @@ export interface PlanOptions<T> {
   readonly spared: ReadonlySet<T>;
 }
 
-export interface BatchPlan<T> {
+export interface DeadlinePlan<T> {
   /** Empty only when all are given up. */
   readonly batch: readonly T[];
   readonly givenUp: readonly T[];
@@ -49,13 +49,13 @@ const mostSteps = 4_096;
  * @example
  * const times = { expectedMs: (rows) => 40 + 15 * rows, safeMs: (rows) => 40 + 15 * rows, knownRows: 32 };
  * const line = [due(60), due(200), due(200)]; // three rows take 85 ms, the first alone 55 ms
- * planBatch(line, { nowMs: 0, mostRows: 3, parallel: 1, times, isCrowded: false, spared: new Set() });
+ * planByDeadlines(line, { nowMs: 0, mostRows: 3, parallel: 1, times, isCrowded: false, spared: new Set() });
  * // batch: the first; givenUp: none, since the others are in time after it
  */
-export function planBatch<T extends PlannedRequest>(
+export function planByDeadlines<T extends PlannedRequest>(
   line: readonly T[],
   options: PlanOptions<T>,
-): BatchPlan<T> {
+): DeadlinePlan<T> {
   const { mostRows, times } = options;
   const ranks = byRank(line);
   if (line.every((each) => isPatient(each, options))) return { batch: filled(line, mostRows), givenUp: [] };
@@ -164,7 +164,7 @@ function keptOfRank<T extends PlannedRequest>(
     backwards.push(each);
     end = before;
   }
-  return backwards.length < forwards.length ? forwards : backwards.reverse();
+  return backwards.length < forwards.length ? forwards : backwards.toReversed();
 }
 
 function isInTime<T extends PlannedRequest>(

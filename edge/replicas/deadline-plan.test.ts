@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../base/random.ts";
-import { planBatch, type PlannedRequest, type PlanOptions } from "./batch-plan.ts";
+import { planByDeadlines, type PlannedRequest, type PlanOptions } from "./deadline-plan.ts";
 
 interface Due extends PlannedRequest {
   readonly id: number;
@@ -17,7 +17,7 @@ function lineOf(...deadlinesMs: (number | Partial<Due>)[]): Due[] {
 }
 
 function planned(line: readonly Due[], options: Partial<PlanOptions<Due>> = {}) {
-  const plan = planBatch(line, {
+  const plan = planByDeadlines(line, {
     nowMs: 0,
     mostRows: 32,
     parallel: 1,
@@ -117,7 +117,7 @@ function planInTime(line: readonly Due[], mostRows: number, isCrowded: boolean):
   let [left, nowMs, inTime] = [[...line], 0, 0];
   while (left.length > 0) {
     const now = nowMs;
-    const plan = planBatch(left, { nowMs, mostRows, parallel: 1, times, isCrowded, spared: new Set() });
+    const plan = planByDeadlines(left, { nowMs, mostRows, parallel: 1, times, isCrowded, spared: new Set() });
     const gone = new Set([...plan.batch, ...plan.givenUp]);
     nowMs = now + serviceMs(plan.batch.reduce((rows, each) => rows + each.rows, 0));
     const endMs = nowMs;
