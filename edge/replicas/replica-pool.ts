@@ -14,6 +14,7 @@ import type {
   RunLimits,
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
+import { answerableMs } from "../observe/loop-lag.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
@@ -106,7 +107,7 @@ export class ReplicaPool implements ModelRunner {
     checkRequest(metadata, request.inputs, joining);
     const { deadlineAtMs = Infinity } = limits;
     const pending = new PendingRequest(request, joining.hasSeparateRows, deadlineAtMs, performance.now());
-    const refused = this.#queue.add(pending, pending.arrivedAtMs, this.#liveReplicas);
+    const refused = this.#queue.add(pending, answerableMs(), this.#liveReplicas);
     if (refused !== undefined) throw this.#dropped(refused);
     if (limits.hungUp !== undefined) {
       pending.endOn(limits.hungUp, () => {
@@ -147,7 +148,7 @@ export class ReplicaPool implements ModelRunner {
     return this.#supervisors.filter(({ state }) => state === "up").length;
   }
 
-  /** How many replicas share the work; one that is down will be up again. */
+  /** How many share the work; one that is down will be up again. */
   get #liveReplicas(): number {
     return Math.max(1, this.#upCount);
   }
@@ -213,7 +214,7 @@ export class ReplicaPool implements ModelRunner {
       const supervisor = this.#freeSupervisor();
       if (supervisor === undefined) break;
       if (this.#beginsCheck(supervisor)) continue;
-      const { batch, givenUp } = this.#queue.next(performance.now(), this.#liveReplicas);
+      const { batch, givenUp } = this.#queue.next(answerableMs(), this.#liveReplicas);
       for (const pending of givenUp) pending.fail(this.#dropped("given-up"));
       if (batch === undefined) break;
       this.#lastReplica = supervisor.index;
@@ -249,8 +250,7 @@ export class ReplicaPool implements ModelRunner {
     if (end.kind === "answered") {
       const { serviceMs } = end.result;
       this.#times.observe(bytes, serviceMs);
-      const nowMs = performance.now();
-      const kind = kindOf(requests[0] as PendingRequest);
+      const [kind, nowMs] = [kindOf(requests[0] as PendingRequest), performance.now()];
       this.#serviceTimes.observe(kind, batch.rows, nowMs - startedAtMs, nowMs);
       const { joinsRows, mostRows } = this.#joining as Joining;
       this.#options.onBatch?.({ model: this.model, rows, mostRows: joinsRows ? mostRows : 1, serviceMs });
