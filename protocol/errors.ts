@@ -23,7 +23,13 @@ export class UnavailableError extends ProtocolError {
   }
 }
 
+/** More requests come than can be answered in time: 503. It says nothing of whether the server is well. */
+export class OverloadedError extends UnavailableError {
+  /** Goes with the message, so that callers need not read it. */
+  readonly reason = "overloaded";
+}
+
 /** The JSON body that goes with every HTTP status other than 200. */
-export function errorBody(message: string): { error: string } {
-  return { error: message };
+export function errorBody(message: string, reason?: string): { error: string; reason?: string } {
+  return { error: message, ...(reason !== undefined && { reason }) };
 }

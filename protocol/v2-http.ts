@@ -13,6 +13,8 @@ interface StatusError extends Error {
   readonly status: number;
   /** When the caller should try again, in seconds; sent as Retry-After. */
   readonly retryAfterS?: number;
+  /** A word for programs that goes with the message. */
+  readonly reason?: string;
 }
 
 /** An empty app that answers errors the V2 way; `onFault` gets every error that is our own fault (status 500). */
@@ -23,10 +25,10 @@ export function createV2App(maxBodyBytes: number, onFault: (error: Error) => voi
     context.json(errorBody(`no ${context.req.method} ${context.req.path} here`), 404),
   );
   app.onError((error, context) => {
-    const { status = 500, retryAfterS } = error as Partial<StatusError>;
+    const { status = 500, retryAfterS, reason } = error as Partial<StatusError>;
     if (status === 500) onFault(error);
     if (retryAfterS !== undefined) context.header("Retry-After", String(Math.ceil(retryAfterS)));
-    return context.json(errorBody(error.message), status as ContentfulStatusCode);
+    return context.json(errorBody(error.message, reason), status as ContentfulStatusCode);
   });
   return app;
 }

@@ -5,6 +5,7 @@ import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import type { JoiningStatus } from "../joining/joining.ts";
 import type { PublishedJoining } from "../joining/published-joining.ts";
 import type { ModelEvent } from "../observe/events.ts";
+import type { DropCounts } from "../replicas/drop-log.ts";
 import type { ModelConfig } from "./model-config.ts";
 
 /** A model of a repository, in the version that is to be served. */
@@ -66,11 +67,11 @@ export interface ModelRunner {
   readonly joining?: PublishedJoining | undefined;
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
   ready(): Promise<void>;
-  /** Called before a body is read. Throws a ProtocolError when `run` would: the queue is full, or nothing runs. */
+  /** Called before a body is read. Throws a ProtocolError when `run` would: the queue is full or too long, or nothing runs. */
   checkRoom(bytes: number): void;
   /**
-   * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot run now but
-   * perhaps later, 504 when its deadline has passed, 499 when the caller has gone, 500 when the model failed.
+   * Run a request. Rejects with a ProtocolError: 400 when the inputs do not fit the model, 503 when it cannot run now or
+   * not in time but perhaps later, 504 when its deadline has passed, 499 when the caller has gone, 500 when the model failed.
    */
   run(request: InferRequest, limits?: RunLimits): Promise<RequestResult>;
   status(): ModelStatus;
@@ -115,6 +116,8 @@ export interface ModelStatus {
   readonly openRequests: number;
   readonly replicas: readonly ReplicaStatus[];
   readonly lastError?: string | undefined;
+  /** Requests that were dropped in overload since it was loaded, by why. Absent where nothing is queued. */
+  readonly dropped?: DropCounts | undefined;
   /** Whether its requests share runs, how that is known, and what it costs to know it. Absent until it is loaded. */
   readonly joining?: JoiningStatus | undefined;
   /** Newest first, a bounded number. */

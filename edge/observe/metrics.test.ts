@@ -15,6 +15,7 @@ const status: ModelStatus = {
     { index: 0, state: "up", pid: process.pid, restarts: 1, batch: { rows: 1, requests: 1, runningMs: 5 } },
     { index: 1, state: "restarting", restarts: 4 },
   ],
+  dropped: { full: 0, "long-queue": 1, "too-late": 4, "given-up": 2 },
   joining: {
     state: "disproved",
     reason: "output y differs by 40 %",
@@ -65,6 +66,8 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
     'spillway_inflight_batches{model="m"} 1',
     'spillway_replicas{model="m",state="restarting"} 1',
     'spillway_replica_restarts{model="m",replica="1"} 4',
+    'spillway_dropped_requests_total{model="m",reason="too-late"} 4',
+    'spillway_dropped_requests_total{model="m",reason="given-up"} 2',
     'spillway_joins_rows{model="m"} 0',
     'spillway_join_largest_difference{model="m"} 0.001',
     'spillway_join_proofs_total{model="m"} 7',

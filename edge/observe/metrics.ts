@@ -52,7 +52,13 @@ const gauges: readonly Scraped<ModelStatus>[] = [
 ];
 
 /** What the models that serve have counted since they were loaded. */
-const joinCounters: readonly Scraped<ModelStatus>[] = [
+const statusCounters: readonly Scraped<ModelStatus>[] = [
+  [
+    "spillway_dropped_requests_total",
+    "Requests that were dropped because more came than can be answered in time, by why",
+    ["reason"],
+    ({ dropped = {} }) => Object.entries(dropped).map(([reason, count]) => [{ reason }, count]),
+  ],
   [
     "spillway_join_proofs_total",
     "Comparisons of requests alone and in company",
@@ -110,7 +116,7 @@ export class Metrics implements Observer {
     }
     for (const [Metric, scraped] of [
       [Gauge, gauges],
-      [Counter, joinCounters],
+      [Counter, statusCounters],
     ] as const) {
       for (const [name, help, labels, of] of scraped) {
         this.#scrape(Metric, name, help, labels, () =>

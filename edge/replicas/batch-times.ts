@@ -1,4 +1,4 @@
-/** How long a model's batches take: it tells a hung replica from a busy one, and callers when to come back. */
+/** How long a model's batches take at most: it tells a hung replica from a busy one. */
 import { SlidingQuantile } from "../../base/quantile.ts";
 
 /** A batch may run this many times as long as the longest recent one of its size. */
@@ -9,8 +9,6 @@ const defaultHangFloorMs = 2_000;
 const window = 64;
 /** Fewer batches than this say nothing: the first ones of a replica are slower than all others. */
 const leastRuns = 5;
-/** Weight of the newest batch in the mean time of a row. */
-const newestWeight = 0.1;
 
 /** Size is measured in bytes of input, in powers of two, because rows of one model may differ in width. */
 export class BatchTimes {
@@ -18,7 +16,6 @@ export class BatchTimes {
   readonly #hangFloorMs: number;
   /** Longest recent time by the power of two of the bytes. */
   readonly #longestMs = new Map<number, SlidingQuantile>();
-  #rowMs: number | undefined;
 
   /** @param runTimeoutMs longest time that any batch may run; it alone holds until enough is learned */
   constructor(runTimeoutMs: number, hangFloorMs = defaultHangFloorMs) {
@@ -27,24 +24,17 @@ export class BatchTimes {
   }
 
   /** Learn from a batch that has run. */
-  observe(rows: number, bytes: number, serviceMs: number): void {
+  observe(bytes: number, serviceMs: number): void {
     const size = sizeOf(bytes);
     let longest = this.#longestMs.get(size);
     if (longest === undefined) this.#longestMs.set(size, (longest = new SlidingQuantile(window, 1)));
     longest.observe(serviceMs);
-    const rowMs = serviceMs / rows;
-    this.#rowMs = this.#rowMs === undefined ? rowMs : this.#rowMs + newestWeight * (rowMs - this.#rowMs);
   }
 
   /** How long a batch may run before its replica counts as hung. */
   limitMs(bytes: number): number {
     const usualMs = this.#usualMs(sizeOf(bytes)) ?? Infinity;
     return Math.min(this.#runTimeoutMs, Math.max(this.#hangFloorMs, hangFactor * usualMs));
-  }
-
-  /** How long that many rows keep a replica busy; undefined before the first batch. */
-  expectedMs(rows: number): number | undefined {
-    return this.#rowMs === undefined ? undefined : rows * this.#rowMs;
   }
 
   /** The time of the next larger size that is known, or in proportion to the largest: time grows no faster than size. */

@@ -20,7 +20,8 @@ import { tinyOnnx } from "../../test/support/tiny-onnx.ts";
 import { readModelConfig } from "../models/model-config.ts";
 import type { RequestResult } from "../models/model-runner.ts";
 import { openSession } from "../models/session.ts";
-import type { ReplicaPool, ReplicaPoolOptions } from "./replica-pool.ts";
+import type { ReplicaPool } from "./replica-pool.ts";
+import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
 
 const pools: ReplicaPool[] = [];
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ModelBatch, ModelQueue, type QueueItem } from "./model-queue.ts";
+import { ServiceTimes } from "./service-times.ts";
 
 interface Item extends QueueItem {
   readonly id: number;
@@ -15,9 +16,11 @@ function item(overrides: Partial<Item> = {}): Item {
 
 function queueOf(...items: Item[]): ModelQueue<Item> {
   const queue = new ModelQueue<Item>(bounds);
-  for (const each of items) expect(queue.add(each)).toBe(true);
+  for (const each of items) expect(queue.add(each)).toBeUndefined();
   return queue;
 }
+
+const next = (queue: ModelQueue<Item>, nowMs = 0): ModelBatch<Item> | undefined => queue.next(nowMs).batch;
 
 const idsOf = (batch: ModelBatch<Item> | undefined): number[] | undefined =>
   batch?.requests.map(({ id }) => id);
@@ -32,13 +35,13 @@ describe("the queue of a model", () => {
       item(),
     ];
     const queue = queueOf(a, b, wide, c, d);
-    expect(idsOf(queue.next())).toEqual([a.id, c.id, d.id]);
-    expect(idsOf(queue.next())).toEqual([b.id]);
-    expect(idsOf(queue.next())).toEqual([wide.id]);
-    expect(queue.next()).toBeUndefined();
+    expect(idsOf(next(queue))).toEqual([a.id, c.id, d.id]);
+    expect(idsOf(next(queue))).toEqual([b.id]);
+    expect(idsOf(next(queue))).toEqual([wide.id]);
+    expect(next(queue)).toBeUndefined();
   });
 
-  it("runs the most urgent first, in order of arrival among equals, and joins to it others of its kind", () => {
+  it("runs the most urgent first, in order of arrival among equals, and joins to it others of its key", () => {
     const [plain, bulk, otherKind, urgent] = [
       item(),
       item({ rank: 3 }),
@@ -46,27 +49,27 @@ describe("the queue of a model", () => {
       item({ rank: 1 }),
     ];
     const queue = queueOf(bulk, plain, otherKind, urgent);
-    expect(idsOf(queue.next())).toEqual([otherKind.id]);
-    expect(idsOf(queue.next())).toEqual([urgent.id, bulk.id, plain.id]);
+    expect(idsOf(next(queue))).toEqual([otherKind.id]);
+    expect(idsOf(next(queue))).toEqual([urgent.id, plain.id, bulk.id]);
     const later = queueOf(bulk, plain);
-    expect(idsOf(later.next())).toEqual([plain.id, bulk.id]);
+    expect(idsOf(next(later))).toEqual([plain.id, bulk.id]);
   });
 
   it("runs a request alone that has more rows than run together", () => {
     const queue = queueOf(item({ rows: 20 }), item());
-    expect(queue.next()?.rows).toBe(20);
-    expect(queue.next()?.rows).toBe(1);
+    expect(next(queue)?.rows).toBe(20);
+    expect(next(queue)?.rows).toBe(1);
   });
 
   it("takes what fits into its bounds, and anything when it is empty", () => {
     const queue = queueOf(item({ rows: 5_000, bytes: 50_000 }));
-    expect(queue.add(item())).toBe(false);
-    queue.next();
-    expect(queue.add(item({ rows: 100, bytes: 400 }))).toBe(true);
-    expect(queue.add(item())).toBe(false);
-    queue.next();
-    expect(queue.add(item({ bytes: 1_000 }))).toBe(true);
-    expect(queue.add(item({ bytes: 1 }))).toBe(false);
+    expect(queue.add(item())).toBe("full");
+    next(queue);
+    expect(queue.add(item({ rows: 100, bytes: 400 }))).toBeUndefined();
+    expect(queue.add(item())).toBe("full");
+    next(queue);
+    expect(queue.add(item({ bytes: 1_000 }))).toBeUndefined();
+    expect(queue.add(item({ bytes: 1 }))).toBe("full");
     expect([queue.rows, queue.bytes]).toEqual([1, 1_000]);
   });
 
@@ -78,7 +81,7 @@ describe("the queue of a model", () => {
     ];
     const queue = queueOf(run, waiting, patient);
     expect(queue.nextDeadlineMs).toBe(10);
-    const batch = queue.next() as ModelBatch<Item>;
+    const batch = next(queue) as ModelBatch<Item>;
     expect(idsOf(batch)).toEqual([run.id, patient.id]);
     expect(queue.expire(9.9)).toEqual([]);
     expect(queue.expire(10)).toEqual([run, waiting]);
@@ -95,7 +98,7 @@ describe("the queue of a model", () => {
     const answered: Item[] = [];
     const failed: Item[] = [];
     let runs = 0;
-    for (let batch = queue.next(); batch !== undefined; batch = queue.next()) {
+    for (let batch = next(queue); batch !== undefined; batch = next(queue)) {
       runs++;
       if (batch.requests.includes(poisoned)) failed.push(...queue.batchFailed(batch, "failed"));
       else if (queue.batchSucceeded(batch).every(Boolean)) answered.push(...batch.requests);
@@ -109,15 +112,15 @@ describe("the queue of a model", () => {
     const items = [item(), item(), item()];
     const [first, second, third] = items as [Item, Item, Item];
     const queue = queueOf(...items);
-    const death = (): Item[] => queue.batchFailed(queue.next() as ModelBatch<Item>, "died");
+    const death = (): Item[] => queue.batchFailed(next(queue) as ModelBatch<Item>, "died");
     expect(death()).toEqual([]);
     const later = item();
     queue.add(later);
     expect(death()).toEqual([]);
     expect(death()).toEqual([first]);
-    expect(queue.batchSucceeded(queue.next() as ModelBatch<Item>)).toEqual([true]);
-    expect(idsOf(queue.next())).toEqual([third.id]);
-    expect(idsOf(queue.next())).toEqual([later.id]);
+    expect(queue.batchSucceeded(next(queue) as ModelBatch<Item>)).toEqual([true]);
+    expect(idsOf(next(queue))).toEqual([third.id]);
+    expect(idsOf(next(queue))).toEqual([later.id]);
     expect(second.id).toBeLessThan(third.id);
   });
 
@@ -131,40 +134,40 @@ describe("the queue of a model", () => {
     for (const each of all) queue.add(each);
     expect(queue.hasWaiting("b")).toBe(true);
     mostRows.set("a", 2);
-    const runs = Array.from({ length: 5 }, () => queue.next()?.requests.length);
+    const runs = Array.from({ length: 5 }, () => next(queue)?.requests.length);
     expect(runs).toEqual([2, 2, 1, 1, 1]);
-    expect([queue.next(), queue.hasWaiting("b")]).toEqual([undefined, false]);
+    expect([next(queue), queue.hasWaiting("b")]).toEqual([undefined, false]);
   });
 
   it("runs each request of a batch singly that was mixed", () => {
     const [a, b, c] = [item(), item(), item()];
     const queue = queueOf(a, b, c);
-    expect(queue.batchFailed(queue.next() as ModelBatch<Item>, "mixed")).toEqual([]);
-    expect([queue.next(), queue.next(), queue.next()].map(idsOf)).toEqual([[a.id], [b.id], [c.id]]);
+    expect(queue.batchFailed(next(queue) as ModelBatch<Item>, "mixed")).toEqual([]);
+    expect([next(queue), next(queue), next(queue)].map(idsOf)).toEqual([[a.id], [b.id], [c.id]]);
   });
 
   it("counts a request by its places for the bound, and by its rows for a run", () => {
     const queue = queueOf(item({ rows: 5, places: 1 }), item({ rows: 5, places: 1 }), item({ rows: 3 }));
     expect(queue.rows).toBe(5);
-    expect(queue.next()).toMatchObject({ rows: 8, places: 4 });
+    expect(next(queue)).toMatchObject({ rows: 8, places: 4 });
     expect(queue.rows).toBe(1);
   });
 
   it("does not run again what was cancelled meanwhile", () => {
     const [a, b] = [item(), item()];
     const queue = queueOf(a, b);
-    const batch = queue.next() as ModelBatch<Item>;
+    const batch = next(queue) as ModelBatch<Item>;
     queue.remove(a);
     queue.batchFailed(batch, "died");
-    expect(idsOf(queue.next())).toEqual([b.id]);
+    expect(idsOf(next(queue))).toEqual([b.id]);
   });
 
   it("gives back all that waits, for its first run or another, when it is drained", () => {
     const [a, b, c] = [item(), item({ key: "b" }), item({ key: "b" })];
     const queue = queueOf(a, b, c);
-    queue.batchFailed(queue.next() as ModelBatch<Item>, "died");
+    queue.batchFailed(next(queue) as ModelBatch<Item>, "died");
     expect(queue.drain()).toEqual([a, b, c]);
-    expect([queue.size, queue.rows, queue.bytes, queue.next()]).toEqual([0, 0, 0, undefined]);
+    expect([queue.size, queue.rows, queue.bytes, next(queue)]).toEqual([0, 0, 0, undefined]);
   });
 
   it("ends every request exactly once, whatever happens in which order, and runs none that is expired or gone", () => {
@@ -182,7 +185,8 @@ describe("the queue of a model", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const queue = new ModelQueue<Item>(bounds);
+        const times = new ServiceTimes();
+        const queue = new ModelQueue<Item>({ ...bounds, maxQueueMs: 200 }, times);
         const open = new Set<Item>();
         const running: ModelBatch<Item>[] = [];
         let nowMs = 0;
@@ -191,7 +195,9 @@ describe("the queue of a model", () => {
         };
         const run = (): boolean => {
           end(...queue.expire(nowMs));
-          const batch = queue.next();
+          const { batch, givenUp } = queue.next(nowMs, 2);
+          expect(givenUp.every(({ deadlineAtMs }) => deadlineAtMs !== Infinity)).toBe(true);
+          end(...givenUp);
           if (batch === undefined) return false;
           for (const each of batch.requests) expect(open.has(each)).toBe(true);
           expect(batch.requests.length === 1 || batch.rows <= bounds.maxBatchRows).toBe(true);
@@ -200,13 +206,14 @@ describe("the queue of a model", () => {
           return true;
         };
         const succeed = (batch: ModelBatch<Item>): void => {
+          times.observe(batch.requests[0]?.key ?? "", batch.rows, 1 + 2 * batch.rows, nowMs);
           const wanted = queue.batchSucceeded(batch);
           end(...batch.requests.filter((_, index) => wanted[index]));
         };
         for (const each of steps) {
           if (each.do === "add") {
             const added = item({ key: each.key, rows: each.rows, deadlineAtMs: nowMs + each.inMs });
-            if (queue.add(added)) open.add(added);
+            if (queue.add(added, nowMs) === undefined) open.add(added);
           } else if (each.do === "next") run();
           else if (each.do === "wait") nowMs += 2;
           else if (each.do === "remove") {
@@ -225,7 +232,8 @@ describe("the queue of a model", () => {
         }
         while (run());
         for (const batch of running) succeed(batch);
-        expect([queue.size, open.size, queue.rows, queue.bytes, queue.hasWork]).toEqual([0, 0, 0, 0, false]);
+        expect([queue.size, open.size, queue.rows, queue.bytes, queue.workMs]).toEqual([0, 0, 0, 0, 0]);
+        expect(queue.hasWork).toBe(false);
       }),
     );
   });

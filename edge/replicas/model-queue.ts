@@ -1,4 +1,9 @@
-/** The requests of one model, as a deterministic machine that is given the time: what runs next and together. */
+/**
+ * The requests of one model, as a deterministic machine that is given the time: what runs next and together, what has no
+ * room, and what is given up because it cannot be answered in time.
+ */
+import { QueueForecast } from "./queue-forecast.ts";
+import { ServiceTimes } from "./service-times.ts";
 
 export interface QueueItem {
   /** Equal for requests whose rows may run together; undefined for a request that runs alone. */
@@ -29,10 +34,27 @@ export interface ModelQueueBounds {
   readonly maxQueueRows: number;
   /** Most bytes of input data that wait. */
   readonly maxQueueBytes: number;
+  /** Longest time that what waits may take at the learned rate, in milliseconds. Default: none. */
+  readonly maxQueueMs?: number;
   /** Most rows that run together; a request with more runs alone. */
   readonly maxBatchRows: number;
   /** Most rows that run together for a key, asked before each run; 1 when its requests run alone. Default: `maxBatchRows`. */
   readonly mostRowsOf?: (key: string) => number;
+}
+
+/**
+ * Why a request was not served although its deadline had not passed. `full`: too many rows or bytes waited.
+ * `long-queue`: what waited took longer than `maxQueueMs`. `too-late`: what ran before it left it no time, so it was
+ * refused when it came. `given-up`: it waited and could no longer be in time, or others could only without it.
+ */
+export type DropReason = "full" | "long-queue" | "too-late" | "given-up";
+
+/** What a replica that is free should do. */
+export interface NextBatch<T> {
+  /** Undefined when nothing waits. */
+  readonly batch: ModelBatch<T> | undefined;
+  /** Requests that left the queue because they cannot be answered in time. */
+  readonly givenUp: readonly T[];
 }
 
 /**
@@ -46,15 +68,19 @@ export class ModelQueue<T extends QueueItem> {
   readonly #bounds: ModelQueueBounds;
   /** All requests that have not ended, in order of arrival; true while they wait for their first run. */
   readonly #open = new Map<T, boolean>();
+  readonly #forecast: QueueForecast<T>;
   /** Batches to run again, which go first. */
   #again: ModelBatch<T>[] = [];
+  #firstRank = Infinity;
   #rows = 0;
   #bytes = 0;
   /** No deadline is before this moment. */
   #nextDeadlineMs = Infinity;
 
-  constructor(bounds: ModelQueueBounds) {
+  /** @param times what is known of the times of batches; whoever runs them adds to it */
+  constructor(bounds: ModelQueueBounds, times = new ServiceTimes()) {
     this.#bounds = bounds;
+    this.#forecast = new QueueForecast(times, (key) => this.#mostRowsOf(key));
   }
 
   /** Rows that wait for their first run. */
@@ -88,20 +114,40 @@ export class ModelQueue<T extends QueueItem> {
     return false;
   }
 
-  hasRoom(rows: number, bytes: number): boolean {
-    const { maxQueueRows, maxQueueBytes } = this.#bounds;
-    return this.#rows === 0 || (this.#rows + rows <= maxQueueRows && this.#bytes + bytes <= maxQueueBytes);
+  /** How long that which waits keeps one replica busy, at the learned times, in milliseconds. */
+  get workMs(): number {
+    return this.#forecast.waiting.totalMs();
   }
 
-  /** Add a request. Returns false, and changes nothing, when there is no room. */
-  add(request: T): boolean {
+  /**
+   * Why a request of that size would be refused, whatever its deadline; undefined when there is room. What waits with a
+   * later rank is not in its way. Default of the rank, for a request that was not read yet: the first that ever came.
+   */
+  refusal(rows: number, bytes: number, replicas = 1, rank = this.#firstRank): DropReason | undefined {
+    const { maxQueueRows, maxQueueBytes, maxQueueMs = Infinity } = this.#bounds;
+    if (this.#rows === 0) return undefined;
+    if (this.#rows + rows > maxQueueRows || this.#bytes + bytes > maxQueueBytes) return "full";
+    if (maxQueueMs === Infinity) return undefined;
+    return this.#forecast.waiting.totalMs(rank) / replicas > maxQueueMs ? "long-queue" : undefined;
+  }
+
+  /** Add a request. Returns why not, and changes nothing, when it is refused. `replicas`: how many run batches now. */
+  add(request: T, nowMs = 0, replicas = 1): DropReason | undefined {
     const places = placesOf(request);
-    if (!this.hasRoom(places, request.bytes)) return false;
+    this.#firstRank = Math.min(this.#firstRank, request.rank);
+    const refused =
+      this.refusal(places, request.bytes, replicas, request.rank) ??
+      (this.#rows > 0 && this.#forecast.comesTooLate(request, nowMs, replicas) ? "too-late" : undefined);
+    if (refused !== undefined) {
+      this.#forecast.dropped(nowMs);
+      return refused;
+    }
     this.#open.set(request, true);
     this.#rows += places;
     this.#bytes += request.bytes;
+    this.#forecast.waiting.add(request);
     this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, request.deadlineAtMs);
-    return true;
+    return undefined;
   }
 
   /** Remove a request that has ended. When it is part of a run, the run goes on for the others. */
@@ -122,22 +168,39 @@ export class ModelQueue<T extends QueueItem> {
     return expired;
   }
 
-  /** The batch to run now; undefined when nothing waits. Call `expire` first, since whatever this returns is run. */
-  next(): ModelBatch<T> | undefined {
+  /**
+   * The batch to run now, and what is given up. Call `expire` first, since whatever is in the batch is run.
+   *
+   * Nothing is given up by a belief that is old: what seems out of reach is tried now and then, and when nothing else
+   * waits, so that a belief that is wrong is corrected.
+   *
+   * @param replicas how many run batches now, an integer from 1
+   */
+  next(nowMs = 0, replicas = 1): NextBatch<T> {
     for (let batch = this.#again.shift(); batch !== undefined; batch = this.#again.shift()) {
       const left = batchOf(this.#stillOpen(batch), batch.deaths);
-      if (left.requests.length > 0) return left;
+      if (left.requests.length > 0) return { batch: this.#forecast.started(left, nowMs), givenUp: [] };
     }
-    const together = this.#firstWithMates();
-    for (const request of together) {
+    const { givenUp, tried } = this.#hopeless(nowMs);
+    let planned: readonly T[] = [];
+    for (let first = this.#first(); first !== undefined && planned.length === 0; first = this.#first()) {
+      const plan = this.#forecast.plan(this.#lineOf(first), nowMs, replicas, tried);
+      for (const request of plan.givenUp) this.remove(request);
+      givenUp.push(...plan.givenUp);
+      planned = plan.batch;
+    }
+    if (givenUp.length > 0) this.#forecast.dropped(nowMs);
+    if (planned.length === 0) return { batch: undefined, givenUp };
+    for (const request of planned) {
       this.#leaveLine(request);
       this.#open.set(request, false);
     }
-    return together.length === 0 ? undefined : batchOf(together, 0);
+    return { batch: this.#forecast.started(batchOf(planned, 0), nowMs), givenUp };
   }
 
   /** The batch was answered. Returns for each of its requests whether somebody still waits for the answer. */
   batchSucceeded(batch: ModelBatch<T>): boolean[] {
+    this.#forecast.ended(batch);
     return batch.requests.map((request) => this.#open.delete(request));
   }
 
@@ -150,6 +213,7 @@ export class ModelQueue<T extends QueueItem> {
    * their rows were mixed.
    */
   batchFailed(batch: ModelBatch<T>, kind: FailureKind): T[] {
+    this.#forecast.ended(batch);
     const requests = this.#stillOpen(batch);
     const deaths = batch.deaths + (kind === "died" ? 1 : 0);
     if (kind === "died" && deaths === 1) {
@@ -176,23 +240,24 @@ export class ModelQueue<T extends QueueItem> {
     return drained;
   }
 
-  #firstWithMates(): T[] {
-    const first = this.#first();
-    if (first === undefined) return [];
-    const together = [first];
-    const mostRows = this.#mostRowsOf(first);
-    let { rows } = first;
-    for (const [request, isWaiting] of this.#open) {
-      if (rows >= mostRows) break;
-      if (!isWaiting || request === first || request.key !== first.key) continue;
-      if (rows + request.rows > mostRows) continue;
-      together.push(request);
-      rows += request.rows;
-    }
-    return together;
+  #hopeless(nowMs: number): { givenUp: T[]; tried: Set<T> } {
+    if (this.#nextDeadlineMs === Infinity) return { givenUp: [], tried: new Set() };
+    const waiting = [...this.#open].filter(([, isWaiting]) => isWaiting).map(([request]) => request);
+    const hopeless = this.#forecast.hopelessOf(waiting, nowMs);
+    for (const request of hopeless.givenUp) this.remove(request);
+    return hopeless;
   }
 
-  #mostRowsOf({ key }: T): number {
+  /** The waiting requests that may run with the first, by rank and arrival. */
+  #lineOf(first: T): T[] {
+    if (first.key === undefined) return [first];
+    const line: T[] = [];
+    for (const [request, isWaiting] of this.#open)
+      if (isWaiting && request.key === first.key) line.push(request);
+    return line.sort((a, b) => a.rank - b.rank);
+  }
+
+  #mostRowsOf(key: string | undefined): number {
     if (key === undefined) return 1;
     return this.#bounds.mostRowsOf?.(key) ?? this.#bounds.maxBatchRows;
   }
@@ -208,6 +273,7 @@ export class ModelQueue<T extends QueueItem> {
   #leaveLine(request: T): void {
     this.#rows -= placesOf(request);
     this.#bytes -= request.bytes;
+    this.#forecast.waiting.remove(request);
   }
 
   #stillOpen({ requests }: ModelBatch<T>): T[] {

@@ -4,7 +4,7 @@ import { type InferRequest, priorityOf } from "../../protocol/message.ts";
 import { joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { requestRows } from "../joining/row-structure.ts";
-import type { RequestResult, RunLimits } from "../models/model-runner.ts";
+import type { RequestFault, RequestResult } from "../models/model-runner.ts";
 import type { QueueItem } from "./model-queue.ts";
 
 /** Requests without a priority run after those of priority 1 and before those of 3 and more. */
@@ -20,25 +20,18 @@ export class PendingRequest implements QueueItem {
   readonly rank: number;
   readonly arrivedAtMs: number;
   readonly result: Promise<RequestResult>;
-  readonly #hungUp: AbortSignal | undefined;
-  readonly #onHungUp: () => void;
+  #hungUp: AbortSignal | undefined;
+  #onHungUp: () => void = () => {};
   #resolve: (result: RequestResult) => void = () => {};
   #reject: (error: Error) => void = () => {};
 
   /**
-   * Throws a ProtocolError when the caller is gone or the deadline has passed already.
+   * Throws a ProtocolError when the deadline has passed already.
    *
    * @param hasRows whether the model is known to have rows, so that they count for the bounds of its queue
    */
-  constructor(
-    request: InferRequest,
-    hasRows: boolean,
-    { deadlineAtMs = Infinity, hungUp }: RunLimits,
-    nowMs: number,
-    onHungUp: (pending: PendingRequest) => void,
-  ) {
+  constructor(request: InferRequest, hasRows: boolean, deadlineAtMs: number, nowMs: number) {
     if (deadlineAtMs <= nowMs) throw deadlinePassed();
-    if (hungUp?.aborted === true) throw callerGone();
     // Without its outputs: every run makes all of them, so they do not count for the key.
     const { parameters, inputs } = request;
     this.request = { parameters, inputs };
@@ -54,12 +47,17 @@ export class PendingRequest implements QueueItem {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#hungUp = hungUp;
+  }
+
+  /** End it when the caller hangs up, now if that has happened. `onHungUp` is called before its result rejects. */
+  endOn(hungUp: AbortSignal, onHungUp: () => void): void {
     this.#onHungUp = () => {
-      onHungUp(this);
+      onHungUp();
       this.fail(callerGone());
     };
-    hungUp?.addEventListener("abort", this.#onHungUp);
+    if (hungUp.aborted) return this.#onHungUp();
+    this.#hungUp = hungUp;
+    hungUp.addEventListener("abort", this.#onHungUp);
   }
 
   succeed(result: RequestResult): void {
@@ -79,6 +77,29 @@ export function deadlinePassed(): ProtocolError {
 
 function callerGone(): ProtocolError {
   return new ProtocolError("the caller went away", 499);
+}
+
+/**
+ * Answer the requests of a batch, each with its own outputs or its own fault. `parts`: the outputs of those without a
+ * fault, in their order. `isWanted`: whether somebody still waits for the answer.
+ */
+export function answerEach(
+  requests: readonly PendingRequest[],
+  isWanted: readonly boolean[],
+  parts: readonly (readonly Tensor[])[],
+  faults: readonly (RequestFault | undefined)[],
+  about: (pending: PendingRequest) => Omit<RequestResult, "outputs">,
+): void {
+  let nextPart = 0;
+  for (const [index, pending] of requests.entries()) {
+    const fault = faults[index];
+    if (fault !== undefined) {
+      if (isWanted[index]) pending.fail(new ProtocolError(fault.message, fault.status));
+      continue;
+    }
+    const outputs = parts[nextPart++] ?? [];
+    if (isWanted[index]) pending.succeed({ outputs, ...about(pending) });
+  }
 }
 
 /** The inputs of all requests, joined; those of a single request as they are. */

@@ -12,7 +12,8 @@ import {
   slowRow,
   startPool,
 } from "../../test/support/scripted-pool.ts";
-import { ReplicaPool, type ReplicaPoolOptions } from "./replica-pool.ts";
+import { ReplicaPool } from "./replica-pool.ts";
+import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
 
 const pools: ReplicaPool[] = [];
 
@@ -115,6 +116,45 @@ describe("a request that cannot be answered", () => {
       retryAfterS: 1,
     });
     await expect(Promise.all(accepted)).resolves.toHaveLength(3);
+  });
+
+  it("is refused at once when what waits takes longer than the queue may, at what was learned", async () => {
+    const pool = await up({ maxQueueMs: 50 });
+    await occupy(pool, 200);
+    const accepted = [occupy(pool, 200), occupy(pool, 200)];
+    const refused = {
+      status: 503,
+      reason: "overloaded",
+      message: /queue of scripted is too long: 1 rows wait/,
+    };
+    expect(() => pool.checkRoom(4)).toThrow(expect.objectContaining({ status: 503, reason: "overloaded" }));
+    await expect(pool.run(rowsRequest(1))).rejects.toMatchObject(refused);
+    await expect(Promise.all(accepted)).resolves.toHaveLength(2);
+    expect(pool.status().dropped).toMatchObject({ "long-queue": 2, full: 0 });
+    expect(() => pool.checkRoom(4)).not.toThrow();
+  });
+
+  it("is refused at once when those before it leave it no time, and none is without a deadline", async () => {
+    const pool = await up();
+    await occupy(pool, 300);
+    const accepted = [occupy(pool, 300), pool.run(rowsRequest(1)), pool.run(rowsRequest(2))];
+    const deadlineAtMs = performance.now() + 400;
+    await expect(pool.run(rowsRequest(3), { deadlineAtMs })).rejects.toMatchObject({
+      status: 503,
+      reason: "overloaded",
+      message: /would miss its deadline in the queue of scripted/,
+    });
+    expect(performance.now()).toBeLessThan(deadlineAtMs);
+    await expect(Promise.all(accepted)).resolves.toHaveLength(3);
+    expect(pool.status().dropped).toMatchObject({ "too-late": 1 });
+  });
+
+  it("is tried when nothing else waits, although no batch was ever as fast as its deadline asks", async () => {
+    const pool = await up();
+    await occupy(pool, 1_500);
+    const deadlineAtMs = performance.now() + 1_000;
+    const tried = await pool.run(rowsRequest(4), { deadlineAtMs });
+    expect(outputNumbers(tried, "y")).toEqual([4]);
   });
 
   it("ends at its deadline, waiting or running, and never runs after it", async () => {

@@ -1,7 +1,7 @@
 /** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
 import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
-import { ProtocolError, UnavailableError } from "../../protocol/errors.ts";
+import { type OverloadedError, ProtocolError, UnavailableError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import type { Joining } from "../joining/joining.ts";
 import { checkRequest, publishedJoining, type PublishedJoining } from "../joining/published-joining.ts";
@@ -14,29 +14,22 @@ import type {
   RunLimits,
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
-import type { BatchEnd } from "../observe/model-statistics.ts";
+import { answerableMs } from "../observe/loop-lag.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
-import { type FailureKind, type ModelBatch, ModelQueue, type ModelQueueBounds } from "./model-queue.ts";
-import { deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
-import type { LoadedModel, ReplicaOptions } from "./replica.ts";
+import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
+import { answerEach, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
+import type { LoadedModel } from "./replica.ts";
+import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
-
-export interface ReplicaPoolOptions extends ReplicaOptions, ModelQueueBounds {
-  /** How many processes, an integer from 1. */
-  readonly replicas: number;
-  /** Which free replica gets a batch: the first one, whose caches are warm, or the next one in turn. */
-  readonly balance: "least-work" | "round-robin";
-  /** Longest time that a batch may run before its replica is killed. */
-  readonly runTimeoutMs: number;
-  /** Time that every batch may run; see `BatchTimes`. */
-  readonly hangFloorMs?: number;
-  /** Called after every batch that a replica has run. */
-  readonly onBatch?: (end: BatchEnd) => void;
-}
+import { ServiceTimes } from "./service-times.ts";
+import { kindOf } from "./waiting-work.ts";
 
 /** Most events of a model that are kept. */
 const mostEvents = 100;
+/** Of requests that the queue is too long for, one in so many is read before it is refused. */
+const readEvery = 16;
 
 export class ReplicaPool implements ModelRunner {
   readonly model: ModelFile;
@@ -44,6 +37,8 @@ export class ReplicaPool implements ModelRunner {
   readonly #options: ReplicaPoolOptions;
   readonly #queue: ModelQueue<PendingRequest>;
   readonly #times: BatchTimes;
+  readonly #serviceTimes = new ServiceTimes();
+  readonly #drops: DropLog;
   readonly #events = new EventList(mostEvents);
   readonly #supervisors: readonly ReplicaSupervisor[];
   readonly #deadline = monotonicClock().createTimer(() => this.#pump());
@@ -52,6 +47,7 @@ export class ReplicaPool implements ModelRunner {
   /** Undefined until the model was loaded once. */
   #joining: Joining | undefined;
   #lastReplica = -1;
+  #unread = 0;
   /** Why a replica last ended or could not be started; undefined once one is up. */
   #downReason: string | undefined;
   #isClosing = false;
@@ -60,7 +56,9 @@ export class ReplicaPool implements ModelRunner {
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
     this.#options = options;
-    this.#queue = new ModelQueue({ ...options, mostRowsOf: (key) => this.#joining?.mostRowsOf(key) ?? 1 });
+    const mostRowsOf = (key: string): number => this.#joining?.mostRowsOf(key) ?? 1;
+    this.#queue = new ModelQueue({ ...options, mostRowsOf }, this.#serviceTimes);
+    this.#drops = new DropLog(options.model.name, options.log);
     this.#times = new BatchTimes(options.runTimeoutMs, options.hangFloorMs);
     this.#supervisors = Array.from(
       { length: options.replicas },
@@ -97,25 +95,27 @@ export class ReplicaPool implements ModelRunner {
 
   checkRoom(bytes: number): void {
     this.#loadedMetadata();
-    if (!this.#queue.hasRoom(1, bytes)) throw this.#full();
+    const refused = this.#queue.refusal(1, bytes, this.#liveReplicas);
+    // Some are read all the same, since one of another priority might have room.
+    if (refused === "full" || (refused !== undefined && ++this.#unread % readEvery !== 0))
+      throw this.#dropped(refused);
   }
 
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
     const metadata = this.#loadedMetadata();
     const joining = this.#joining as Joining;
     checkRequest(metadata, request.inputs, joining);
-    const pending = new PendingRequest(
-      request,
-      joining.hasSeparateRows,
-      limits,
-      performance.now(),
-      (gone) => {
-        this.#queue.remove(gone);
+    const { deadlineAtMs = Infinity } = limits;
+    const pending = new PendingRequest(request, joining.hasSeparateRows, deadlineAtMs, performance.now());
+    const refused = this.#queue.add(pending, answerableMs(), this.#liveReplicas);
+    if (refused !== undefined) throw this.#dropped(refused);
+    if (limits.hungUp !== undefined) {
+      pending.endOn(limits.hungUp, () => {
+        this.#queue.remove(pending);
         this.#changes.emit("change");
-      },
-    );
-    if (this.#queue.add(pending)) this.#pump();
-    else pending.fail(this.#full());
+      });
+    }
+    this.#pump();
     return pending.result;
   }
 
@@ -130,6 +130,7 @@ export class ReplicaPool implements ModelRunner {
       openRequests: this.#queue.size,
       replicas: this.#supervisors.map((supervisor) => supervisor.status()),
       lastError: this.#downReason,
+      dropped: this.#drops.counts,
       joining: this.#joining?.status(),
       events: this.#events.newest,
     };
@@ -145,6 +146,11 @@ export class ReplicaPool implements ModelRunner {
 
   get #upCount(): number {
     return this.#supervisors.filter(({ state }) => state === "up").length;
+  }
+
+  /** How many share the work; one that is down will be up again. */
+  get #liveReplicas(): number {
+    return Math.max(1, this.#upCount);
   }
 
   get #isUnhealthy(): boolean {
@@ -171,12 +177,12 @@ export class ReplicaPool implements ModelRunner {
     );
   }
 
-  #full(): UnavailableError {
-    const { rows, bytes } = this.#queue;
-    const drainMs = (this.#times.expectedMs(rows) ?? 0) / Math.max(1, this.#upCount);
-    return new UnavailableError(
-      `the queue of ${this.model.name} is full: ${rows} rows with ${bytes} bytes wait`,
-      drainMs,
+  #dropped(reason: DropReason): OverloadedError {
+    const { rows, bytes, workMs } = this.#queue;
+    return this.#drops.dropped(
+      reason,
+      { rows, bytes, waitMs: workMs / this.#liveReplicas },
+      performance.now(),
     );
   }
 
@@ -201,22 +207,21 @@ export class ReplicaPool implements ModelRunner {
     this.#changes.emit("change");
   }
 
-  /** Answer what has expired, then hand a batch to every free replica. */
+  /** Answer what has expired, then hand a batch to every free replica, and answer what can no longer be in time. */
   #pump(): void {
     for (const expired of this.#queue.expire(performance.now())) expired.fail(deadlinePassed());
     for (;;) {
       const supervisor = this.#freeSupervisor();
       if (supervisor === undefined) break;
       if (this.#beginsCheck(supervisor)) continue;
-      const batch = this.#queue.next();
+      const { batch, givenUp } = this.#queue.next(answerableMs(), this.#liveReplicas);
+      for (const pending of givenUp) pending.fail(this.#dropped("given-up"));
       if (batch === undefined) break;
       this.#lastReplica = supervisor.index;
       this.#runBatch(supervisor, batch).catch((error: Error) => {
         this.#options.log.error({ error }, "fault");
-        for (const pending of batch.requests) {
-          this.#queue.remove(pending);
-          pending.fail(error);
-        }
+        this.#queue.batchSucceeded(batch);
+        for (const pending of batch.requests) pending.fail(error);
       });
     }
     this.#deadline.setAt(this.#queue.nextDeadlineMs);
@@ -244,7 +249,9 @@ export class ReplicaPool implements ModelRunner {
     const end = await supervisor.run(joinInputs(requests), rowsOfEach, this.#times.limitMs(bytes));
     if (end.kind === "answered") {
       const { serviceMs } = end.result;
-      this.#times.observe(rows, bytes, serviceMs);
+      this.#times.observe(bytes, serviceMs);
+      const [kind, nowMs] = [kindOf(requests[0] as PendingRequest), performance.now()];
+      this.#serviceTimes.observe(kind, batch.rows, nowMs - startedAtMs, nowMs);
       const { joinsRows, mostRows } = this.#joining as Joining;
       this.#options.onBatch?.({ model: this.model, rows, mostRows: joinsRows ? mostRows : 1, serviceMs });
       this.#answer(batch, end.result, supervisor.index, startedAtMs);
@@ -271,17 +278,10 @@ export class ReplicaPool implements ModelRunner {
     const joining = this.#joining as Joining;
     const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);
     if (parts === undefined) return this.#batchFailed(batch, "mixed", new Error(joining.reason));
-    let nextPart = 0;
-    for (const [index, isWanted] of this.#queue.batchSucceeded(batch).entries()) {
-      const pending = requests[index] as PendingRequest;
-      const fault = faults[index];
-      if (fault === undefined) {
-        const own = parts[nextPart++] ?? [];
-        const queuedMs = startedAtMs - pending.arrivedAtMs;
-        const joins = joining.saidOf(pending.key);
-        if (isWanted) pending.succeed({ outputs: own, queuedMs, serviceMs, replica, joins });
-      } else if (isWanted) pending.fail(new ProtocolError(fault.message, fault.status));
-    }
+    const isWanted = this.#queue.batchSucceeded(batch);
+    answerEach(requests, isWanted, parts, faults, ({ arrivedAtMs, key }) => {
+      return { queuedMs: startedAtMs - arrivedAtMs, serviceMs, replica, joins: joining.saidOf(key) };
+    });
   }
 
   #batchFailed(batch: ModelBatch<PendingRequest>, kind: FailureKind, error: Error): void {

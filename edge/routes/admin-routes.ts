@@ -70,8 +70,9 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
 function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
   const served = models.find(name);
   if (served === undefined) return { name, state, reason };
-  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining } = served.status();
-  const queue = { queueRows, queueBytes, openRequests };
+  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining, dropped } =
+    served.status();
+  const queue = { queueRows, queueBytes, openRequests, dropped };
   const session = served.metadata?.parameters;
   const known = { name, version, state, reason, lastError, session, joining };
   return { ...known, ...queue, replicas: replicas.map(withMemory) };

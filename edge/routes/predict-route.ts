@@ -5,7 +5,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, TensorMetadata } from "../../protocol/message.ts";
 import { cutRows } from "../../protocol/stack.ts";
 import { shapeText, type Tensor } from "../../protocol/tensor.ts";
-import { infer, limitsOf, refuseEarly } from "../server/infer.ts";
+import { arrivalMs, infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
@@ -14,12 +14,12 @@ import { requestedModel } from "./route.ts";
 /** `POST …/predict`: a form with one or more files, or the bytes of one file as the body. */
 export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>): void {
   route(app, "POST", modelPaths("/predict"), async (context) => {
-    const arrivedAtMs = performance.now();
+    const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
     const input = onlyInput(runner);
     const request = requestOf(input.name, await filesOf(context));
-    const limits = limitsOf(request, arrivedAtMs, context.req.raw.signal);
+    const limits = limitsOf(request, arrivedAtMs, context);
     const { modelName, modelVersion, parameters, outputs } = await infer(runner, request, limits);
     const predictions = predictionsOf(outputs, runner, request.inputs[0]?.shape[0] as number);
     return context.json({ model_name: modelName, model_version: modelVersion, parameters, predictions });

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
+import { OverloadedError, ProtocolError } from "../../protocol/errors.ts";
 import { tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { createEdgeApp } from "./app.ts";
@@ -180,4 +180,18 @@ it("is not ready while a model is not, and says 503 for what may work later and 
   expect((await unready.request("/v2/models/m/infer", { method: "POST", body })).status).toBe(503);
   const faulty = createEdgeApp({ models: [brokenRunner(new Error("bug"))], log, maxBodyBytes: 1_000 });
   expect((await faulty.request("/v2/models/m/infer", { method: "POST", body })).status).toBe(500);
+});
+
+it("tells who is dropped in overload so in a word and when to come back, also before the body is read", async () => {
+  const overloaded = new OverloadedError("the queue of m is too long", 2_500);
+  const checkRoom = (): void => {
+    throw overloaded;
+  };
+  for (const runner of [brokenRunner(overloaded), { ...brokenRunner(new Error("bug")), checkRoom }]) {
+    const busy = createEdgeApp({ models: [runner], log, maxBodyBytes: 1_000 });
+    const body = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 1], data: [1] }] });
+    const answer = await busy.request("/v2/models/m/infer", { method: "POST", body });
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "3"]);
+    expect(await answer.json()).toEqual({ error: "the queue of m is too long", reason: "overloaded" });
+  }
 });

@@ -12,7 +12,7 @@ import { addPredictRoute } from "../routes/predict-route.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
-import { infer, limitsOf, refuseEarly } from "./infer.ts";
+import { arrivalMs, infer, limitsOf, refuseEarly } from "./infer.ts";
 import { readRequest } from "../../protocol/server/read-request.ts";
 
 export interface EdgeAppOptions {
@@ -42,13 +42,13 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
   ]);
 
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
-    const arrivedAtMs = performance.now();
+    const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
     const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
     const request = readRequest(wire, runner.metadata);
     checkNoSequence(request);
-    const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context.req.raw.signal));
+    const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));
     return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
   });
   addPredictRoute(app, models);

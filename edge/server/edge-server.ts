@@ -101,6 +101,7 @@ function poolOf(
     maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),
     maxQueueRows: options.maxQueueRows,
     maxQueueBytes: options.maxQueueMib * bytesPerMib,
+    maxQueueMs: options.maxQueueMs,
     runTimeoutMs: options.runTimeout * 1_000,
     onBatch: (end) => {
       for (const observer of observers) observer.onBatch?.(end);

@@ -13,12 +13,33 @@ import { classesWanted, classify } from "./classification.ts";
 const discarding = new Semaphore(4);
 /** How long a slow sender of a refused body may hold its place. */
 const longestDiscardMs = 1_000;
+/**
+ * A body up to this is in the buffers of the two sides, so its sender sees the answer, and Node's HTTP server drops it
+ * afterwards. Reading it first would cost more than everything else about a refusal.
+ */
+const smallBodyBytes = 65_536;
+
+let turnBeganAtMs: number | undefined;
+
+/**
+ * When a request that is handled now had come at the latest: when this turn of the event loop began. On a busy machine
+ * hundreds are handled in one turn, and those at its end would seem to have just come, with their deadline still far.
+ */
+export function arrivalMs(): number {
+  if (turnBeganAtMs === undefined) {
+    turnBeganAtMs = performance.now();
+    setImmediate(() => (turnBeganAtMs = undefined));
+  }
+  return turnBeganAtMs;
+}
 
 /** Refuse early what has no chance. The body is read and dropped: a caller that still sends may not see the answer. */
 export async function refuseEarly(runner: ModelRunner, { req }: Context): Promise<void> {
+  const length = Number(req.header("content-length") ?? NaN);
   try {
-    runner.checkRoom(Number(req.header("content-length") ?? 0));
+    runner.checkRoom(Number.isNaN(length) ? 0 : length);
   } catch (error) {
+    if (length <= smallBodyBytes) throw error;
     await discarding.run(async () => {
       // Rejects when the caller hangs up, who then needs no answer.
       const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
@@ -54,9 +75,15 @@ export async function infer(
 }
 
 /** A request's `timeout` counts from when its head arrived. */
-export function limitsOf(request: InferRequest, arrivedAtMs: number, hungUp: AbortSignal): RunLimits {
+export function limitsOf(request: InferRequest, arrivedAtMs: number, { req }: Context): RunLimits {
   const timeoutUs = timeoutUsOf(request);
-  return timeoutUs === undefined ? { hungUp } : { hungUp, deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 };
+  return {
+    // Making the signal costs as much as refusing a request, so only one that is accepted asks for it.
+    get hungUp() {
+      return req.raw.signal;
+    },
+    ...(timeoutUs !== undefined && { deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 }),
+  };
 }
 
 /**

@@ -28,6 +28,11 @@ export const edgeOptions = z.strictObject({
   maxQueueMib: positive()
     .default(256)
     .describe("most input data that waits for one model, in MiB; see above"),
+  maxQueueMs: positive(3_600_000)
+    .default(30_000)
+    .describe(
+      "longest time that what waits for one model may take at its recent rate, in milliseconds; more is refused",
+    ),
   balance: z
     .enum(["least-work", "round-robin"])
     .default("least-work")

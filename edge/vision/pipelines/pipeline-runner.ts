@@ -1,5 +1,5 @@
 /** A pipeline as a model: each row of a request goes through its stages, which are other models and steps. */
-import { ProtocolError, UnavailableError } from "../../../protocol/errors.ts";
+import { OverloadedError, ProtocolError, UnavailableError } from "../../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata, TensorMetadata } from "../../../protocol/message.ts";
 import { cutRows, joinRows, rowsOf } from "../../../protocol/stack.ts";
 import { type Tensor, tensorFromStrings } from "../../../protocol/tensor.ts";
@@ -226,6 +226,7 @@ function valueOf(tensor: Tensor, stage: ModelStage | StepStage, { metadata }: Mo
 function withStage(stage: string, error: Error): ProtocolError {
   const { status = 500, retryAfterS } = error as { status?: number; retryAfterS?: number };
   const message = `stage ${stage}: ${error.message}`;
+  if (error instanceof OverloadedError) return new OverloadedError(message, error.retryAfterS * 1_000);
   if (retryAfterS !== undefined) return new UnavailableError(message, retryAfterS * 1_000);
   return new ProtocolError(message, status);
 }
