@@ -51,8 +51,14 @@ export function connectTargets(
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edges = addresses.map(({ url }, edge) =>
-    withBodyForm(httpTransport({ url, connections: options.edgeCalls, onGone: () => onGone?.(edge) }), () =>
-      performance.now(),
+    withBodyForm(
+      httpTransport({
+        url,
+        connections: options.edgeCalls,
+        connectTimeoutMs: edgeConnectMs(options.slo),
+        onGone: () => onGone?.(edge),
+      }),
+      () => performance.now(),
     ),
   );
   const servers: Pick<HttpTransport, "get">[] = [];
@@ -95,6 +101,11 @@ export function connectTargets(
       await Promise.all(all.map((transport) => transport.close()));
     },
   };
+}
+
+/** An edge is near, so one that takes no connection for a part of the SLO is not there, and functions have the rest. */
+function edgeConnectMs(sloS: number): number {
+  return Math.min(1_000, Math.max(250, 500 * sloS));
 }
 
 /** The transport of a function that is reached through Function Compute's own call. */

@@ -158,10 +158,10 @@ export class Daemon {
  * of how its time grows.
  */
 function submissionOf({ model, request, bytes }: DaemonRequest, rule: RequestRule): Submission<ModelCall> {
-  const { joins, mostRows, rows = 1 } = rule;
+  const { joins, mostRows, hasRows, rows = 1 } = rule;
   const timeoutUs = timeoutUsOf(request);
   return {
-    payload: { model, request, rows },
+    payload: { model, request, rows, hasRows },
     key: queueKey(model, request, joins ? mostRows : 1),
     rows: joins ? rows : 1,
     bytes,

@@ -12,7 +12,7 @@ import { answerFault } from "./reply-fault.ts";
 import { type FcAddress, fcFault, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
-import { BilledFailure, type Transport, NotSentFailure } from "./transport.ts";
+import { BilledFailure, noTimeLeft, NotSentFailure, type Transport } from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
   /** Most open calls at once, calls that were given up included. */
@@ -44,6 +44,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   let open = 0;
 
   async function invoke(payload: Uint8Array, timeoutMs: number): Promise<Invocation> {
+    if (!(timeoutMs > 0)) throw noTimeLeft(`${functionName}: no time was left to call it`);
     if (open >= maxCalls) throw tooMany(functionName, open);
     open++;
     try {
