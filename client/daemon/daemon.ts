@@ -124,7 +124,7 @@ export class Daemon {
     const { rules, statistics } = this.#parts;
     const { model, request } = call;
     const rule = rules.ruleFor(model, request);
-    const submission = submissionOf(call, rule);
+    const submission = submissionOf(call, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
@@ -146,9 +146,10 @@ export class Daemon {
     throw new SpillwayError("queue_starting", undefined, { retryAfterMs: startingMs });
   }
 
-  /** Every request that waits now has ended after one SLO, so a full queue has room by then. */
+  /** Every request that waits now has ended after one SLO, so a full queue, or a load that is too high, has room then. */
   #withRetryTime(error: SpillwayError): SpillwayError {
-    if (error.code !== "queue_full") return error;
+    const isForNow = error.code === "queue_full" || error.code === "overloaded";
+    if (!isForNow || error.retryAfterMs !== undefined) return error;
     return new SpillwayError(error.code, error.message, { retryAfterMs: this.#parts.sloMs });
   }
 }
@@ -157,7 +158,11 @@ export class Daemon {
  * A request's own `timeout` takes the place of the SLO. One that is sent alone counts as one row, because nothing is known
  * of how its time grows.
  */
-function submissionOf({ model, request, bytes }: DaemonRequest, rule: RequestRule): Submission<ModelCall> {
+function submissionOf(
+  { model, request, bytes }: DaemonRequest,
+  rule: RequestRule,
+  isFinalAnywhere: boolean,
+): Submission<ModelCall> {
   const { joins, mostRows, hasRows, rows = 1 } = rule;
   const timeoutUs = timeoutUsOf(request);
   return {
@@ -165,6 +170,7 @@ function submissionOf({ model, request, bytes }: DaemonRequest, rule: RequestRul
     key: queueKey(model, request, joins ? mostRows : 1),
     rows: joins ? rows : 1,
     bytes,
+    isFinalAnywhere,
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
   };
 }

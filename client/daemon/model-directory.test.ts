@@ -57,9 +57,9 @@ it("has the models of all edges, each ready when some edge has it ready", async 
     "UNAVAILABLE",
     undefined,
   ]);
-  expect(await directory.isReadyAtEdge("a")).toBe(true);
-  expect(await directory.isReadyAtEdge("c")).toBe(false);
-  await expect(directory.isReadyAtEdge("d")).rejects.toMatchObject({ code: "model_not_found" });
+  expect(await directory.isReadyAt("a")).toBe(true);
+  expect(await directory.isReadyAt("c")).toBe(false);
+  await expect(directory.isReadyAt("d")).rejects.toMatchObject({ code: "model_not_found" });
 });
 
 it("keeps what an edge listed while that one is away", async () => {
@@ -69,7 +69,7 @@ it("keeps what an edge listed while that one is away", async () => {
   second.isUp = false;
   second.models = {};
   expect(await directory.list()).toEqual(["a", "b"]);
-  expect(await directory.isReadyAtEdge("b")).toBeUndefined();
+  expect(await directory.isReadyAt("b")).toBeUndefined();
 });
 
 it("lacks a model only once every edge has listed its own", async () => {

@@ -124,7 +124,12 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   };
   const { name, ...figures } = chosen;
   log.info(
-    { edge: placesOf(edges), functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    {
+      edge: placesOf(edges) || "none",
+      functions: functions.map(placeOf(options)),
+      sloS: options.slo,
+      ...figures,
+    },
     `policy ${name}`,
   );
   const { sloMs } = limits;
@@ -144,6 +149,7 @@ function edgeCall(edges: readonly Transport[], timeoutMs: number): JoinProofsOpt
 
 /** Extensions that need nothing of the queue, where all edges have them. */
 function sharedExtensions(edges: readonly FormedTransport[]): readonly string[] {
+  if (edges.length === 0) return [];
   return ["classification"].filter((name) => edges.every(({ extensions }) => extensions?.includes(name)));
 }
 

@@ -92,9 +92,9 @@ export const daemonOptions = z.strictObject({
   models: optionalText.describe("models to measure, with commas between (default: all that the edges list)"),
   edge: z
     .array(edgeAddress)
-    .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant"),
+    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant")
+    .meta({ none: "send batches to functions alone" }),
   joinRows: joinedModels
     .default([])
     .describe(

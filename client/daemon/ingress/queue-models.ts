@@ -42,7 +42,7 @@ export function addQueueModels(app: Hono, daemon: Daemon): void {
   route(app, "GET", modelPaths("/ready"), async (context) => {
     const name = await nameIn(context);
     // Where the edge cannot say, a healthy target may serve the model.
-    const ready = daemon.status().isReady && ((await models.isReadyAtEdge(name)) ?? true);
+    const ready = daemon.status().isReady && ((await models.isReadyAt(name)) ?? true);
     return context.json({ name: versionedModel(name).model, ready }, ready ? 200 : 503);
   });
   route(app, "GET", modelPaths(""), async (context) =>

@@ -285,7 +285,8 @@ function testDirectory() {
     ...transport,
     get: (path) => {
       if (path.endsWith("/apart")) return Promise.resolve(onlyAtFunction);
-      return Promise.reject(new SpillwayError("target_unreachable"));
+      if (path.endsWith("/never")) return Promise.reject(new SpillwayError("target_unreachable"));
+      return Promise.resolve({ status: 404, body: new TextEncoder().encode('{"error":"no"}') });
     },
   };
   const now = { ms: 0 };
@@ -306,10 +307,24 @@ it("knows models that the edge does not have by its list, and asks again after a
   expect([await directory.lacks("m"), await directory.lacks("other")]).toEqual([false, true]);
 });
 
-it("refuses no model before the edge has listed any", async () => {
+it("lacks no model that a function has, or may have: one that does not answer questions may answer requests", async () => {
+  const { edge, directory } = testDirectory();
+  await directory.list();
+  expect([await directory.lacks("apart"), await directory.lacks("never")]).toEqual([false, false]);
+  expect(await directory.isReadyAt("apart")).toBe(true);
+  edge.isUp = false;
+  expect(await directory.lacks("apart")).toBe(false);
+});
+
+it("does not say that there is no such model before the edge has listed any", async () => {
   const { edge, directory } = testDirectory();
   edge.isUp = false;
-  expect(await directory.lacks("m")).toBe(false);
+  expect([await directory.lacks("apart"), await directory.lacks("never")]).toEqual([false, false]);
+  // No function has it, and to let requests through would cost a call each.
+  await expect(directory.lacks("m")).rejects.toMatchObject({
+    code: "target_unreachable",
+    retryAfterMs: 5_000,
+  });
 });
 
 it("says what a model was like when the edge cannot be asked, and then does not know whether it is ready", async () => {
@@ -319,7 +334,7 @@ it("says what a model was like when the edge cannot be asked, and then does not 
   expect((await directory.describe("m")).status).toBe(200);
   expect(await directory.describe("apart")).toMatchObject({ status: 200 });
   await expect(directory.describe("never")).rejects.toMatchObject({ code: "target_unreachable" });
-  expect(await directory.isReadyAtEdge("m")).toBeUndefined();
+  expect(await directory.isReadyAt("m")).toBeUndefined();
 });
 
 it("lives, is not ready, and sends callers away until its targets are measured", async () => {
