@@ -27,6 +27,8 @@ const questionEveryMs = 10_000;
 const keptForMs = { there: 600_000, unknown: 60_000, failed: 10_000 };
 /** Answers that are kept. */
 const mostAnswers = 1_024;
+/** Names of described models that are kept of one function. */
+const mostNames = 256;
 
 /** What one function said at one path. */
 interface Answer {
@@ -46,6 +48,8 @@ export class BilledMetadata {
   readonly #asking = new Map<string, Promise<Answer>>();
   readonly #listed: (readonly string[] | undefined)[] = [];
   readonly #listedUntilMs: number[] = [];
+  readonly #described: string[][] = [];
+  readonly #last: { readonly why: string | undefined }[] = [];
   /** Questions that may be asked, as of `#allowedAtMs`. */
   #allowed = questionsAtOnce;
   #allowedAtMs: number;
@@ -67,6 +71,16 @@ export class BilledMetadata {
   /** The names that functions have listed. */
   get known(): readonly string[] {
     return [...new Set(this.#listed.flatMap((names) => names ?? []))];
+  }
+
+  /** The names that one function has listed or described. */
+  modelsOf(index: number): readonly string[] {
+    return [...new Set([...(this.#listed[index] ?? []), ...(this.#described[index] ?? [])])];
+  }
+
+  /** Whether a function answered its last question, and why not; undefined: it was not asked yet. */
+  answered(index: number): { readonly why: string | undefined } | undefined {
+    return this.#last[index];
   }
 
   /** The first function's answer at a V2 path; undefined when none has one, or none may be asked. */
@@ -127,11 +141,13 @@ export class BilledMetadata {
         this.#listedUntilMs[index] = this.#nowMs() + keptForMs.unknown;
         try {
           const names = await listedBy(server);
+          this.#last[index] = { why: undefined };
           if (names === undefined) return undefined;
           this.#listed[index] = names;
           this.#listedUntilMs[index] = this.#nowMs() + keptForMs.there;
           return undefined;
         } catch (error) {
+          this.#last[index] = { why: (error as Error).message };
           return error;
         }
       }),
@@ -158,11 +174,22 @@ export class BilledMetadata {
   async #ask(index: number, path: string, before: Kept | undefined): Promise<Answer> {
     const answer = await answerOf(this.#servers[index] as AskedServer, path);
     const { reply } = answer;
+    this.#last[index] = { why: answer.failure?.message };
+    if (reply?.status === 200) this.#noteModel(index, path);
     const kind = reply === undefined ? "failed" : reply.status === 404 ? "unknown" : "there";
     // A function that does not answer now still has what it had.
     const told = reply === undefined && before?.reply !== undefined ? before : answer;
     this.#kept.set(keyOf(index, path), { ...told, untilMs: this.#nowMs() + keptForMs[kind] });
     return told;
+  }
+
+  /** No more names than a person would read. */
+  #noteModel(index: number, path: string): void {
+    const [, , kind, name = "", ...rest] = path.split("/");
+    const names = (this.#described[index] ??= []);
+    const model = decodeURIComponent(name);
+    if (kind === "models" && rest.length === 0 && names.length < mostNames && !names.includes(model))
+      names.push(model);
   }
 
   #mayAsk(): boolean {

@@ -11,11 +11,14 @@ import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protoc
 import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
+import type { TargetCondition } from "../targets/target-state.ts";
+import type { TargetHealth } from "../targets/target-view.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-target.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
+import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
 
@@ -39,6 +42,8 @@ export interface DaemonParts {
   startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
   spend(): SpendStatus;
+  /** Which targets can be reached; undefined: nobody looks. */
+  readonly watch?: Pick<TargetWatch, "look">;
   /** Lets go of connections and files once the queue is drained; `queue` is undefined when it never started. */
   release(queue: DaemonQueue | undefined): Promise<void>;
 }
@@ -47,6 +52,21 @@ export interface DaemonStatus {
   /** True when a request that is submitted now can be served. */
   readonly isReady: boolean;
   readonly spend: SpendStatus;
+}
+
+/** A target now. */
+export interface TargetNow extends TargetReport {
+  /** As the queue sees it by the batches that it sent; undefined until it has started. */
+  readonly health?: TargetHealth;
+  readonly inFlight?: number;
+}
+
+export interface DaemonHealth {
+  /** True when a request that is submitted now can be served, as far as that is known. */
+  readonly isReady: boolean;
+  /** Why it cannot be served. */
+  readonly reason?: string;
+  readonly targets: readonly TargetNow[];
 }
 
 /** One request as an ingress got it. */
@@ -90,6 +110,22 @@ export class Daemon {
 
   status(): DaemonStatus {
     return { isReady: this.#queue?.isReady ?? false, spend: this.#parts.spend() };
+  }
+
+  /** Looks at the edges, which takes a second at most, and says whether anything can serve. */
+  async health(): Promise<DaemonHealth> {
+    const queue = this.#queue;
+    const reports = (await this.#parts.watch?.look()) ?? [];
+    const seen = queue?.targetHealth() ?? [];
+    const targets = reports.map((report) => nowOf(report, seen));
+    if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    // A function may be called; that it did not answer once says little.
+    const canReach =
+      targets.length === 0 ||
+      targets.some(({ kind, isReachable }) => kind === "serverless" || isReachable !== false);
+    if (queue.isReady && canReach) return { isReady: true, targets };
+    const reasons = targets.map(({ name, why = "it is paused" }) => `${name}: ${why}`).join("; ");
+    return { isReady: false, reason: reasons || "every target is paused, or the queue is closing", targets };
   }
 
   /** What is known of joining requests, by model. */
@@ -152,6 +188,13 @@ export class Daemon {
     if (!isForNow || error.retryAfterMs !== undefined) return error;
     return new SpillwayError(error.code, error.message, { retryAfterMs: this.#parts.sloMs });
   }
+}
+
+function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
+  const state = seen.find(({ name }) => name === report.name);
+  if (state === undefined) return report;
+  const { health, inFlight, why = report.why } = state;
+  return { ...report, ...(why !== undefined && { why }), health, inFlight };
 }
 
 /**

@@ -77,6 +77,11 @@ export class ModelDirectory {
     return [...new Set([...atEdges, ...this.#functions.known])];
   }
 
+  /** The names that one edge listed last; none before it has listed any. */
+  listedAt(edge: number): readonly string[] {
+    return [...(this.#edges[edge]?.listed?.keys() ?? [])];
+  }
+
   /** The versions of a listed model: of the first edge that has it ready, else of the first that has it. */
   listedVersions(model: string): readonly ListedModel[] {
     const each = this.#edges.flatMap(({ listed }) => {

@@ -30,7 +30,7 @@ import { Retries } from "./retries.ts";
 import { deadlineRefusal } from "./refusal.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
-import { TargetState } from "../targets/target-state.ts";
+import { type TargetCondition, TargetState } from "../targets/target-state.ts";
 import { readyAtMs } from "../targets/target-view.ts";
 
 /**
@@ -101,6 +101,11 @@ export class VirtualQueue<In, Out> {
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
     return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
+  }
+
+  /** Each target now, in their order. */
+  targetHealth(): TargetCondition[] {
+    return this.#targets.map((target) => target.condition(this.#clock.nowMs()));
   }
 
   /**
