@@ -85,6 +85,8 @@ export class BilledMetadata {
 
   /** The first function's answer at a V2 path; undefined when none has one, or none may be asked. */
   async of(path: string): Promise<HttpReply | undefined> {
+    const fresh = this.#freshAt(path);
+    if (fresh !== undefined) return fresh;
     for (const index of this.#servers.keys()) {
       const { reply } = (await this.#answer(index, path)) ?? {};
       if (reply?.status === 200) return reply;
@@ -107,6 +109,7 @@ export class BilledMetadata {
 
   /** @param path of a model; functions are asked until one has it */
   async verdict(path: string): Promise<FunctionVerdict> {
+    if (this.#freshAt(path) !== undefined) return "has";
     let worst: FunctionVerdict = "lacks";
     for (const index of this.#servers.keys()) {
       const answer = await this.#answer(index, path);
@@ -155,6 +158,15 @@ export class BilledMetadata {
     if (this.#listed.some((names) => names !== undefined)) return this.known;
     const failure = failures.find((each) => each !== undefined);
     if (failure !== undefined) throw failure;
+    return undefined;
+  }
+
+  /** An answer of some function that still counts, so that none need be asked. */
+  #freshAt(path: string): HttpReply | undefined {
+    for (const index of this.#servers.keys()) {
+      const kept = this.#kept.get(keyOf(index, path));
+      if (kept?.reply?.status === 200 && this.#nowMs() < kept.untilMs) return kept.reply;
+    }
     return undefined;
   }
 

@@ -12,7 +12,6 @@ import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
-import type { TargetHealth } from "../targets/target-view.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-target.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
@@ -54,12 +53,9 @@ export interface DaemonStatus {
   readonly spend: SpendStatus;
 }
 
-/** A target now. */
-export interface TargetNow extends TargetReport {
-  /** As the queue sees it by the batches that it sent; undefined until it has started. */
-  readonly health?: TargetHealth;
-  readonly inFlight?: number;
-}
+/** A target now, with its health as the queue sees it by the batches that it sent once there is a queue. */
+export interface TargetNow
+  extends TargetReport, Partial<Pick<TargetCondition, "health" | "pausedForMs" | "inFlight">> {}
 
 export interface DaemonHealth {
   /** True when a request that is submitted now can be served, as far as that is known. */
@@ -124,7 +120,9 @@ export class Daemon {
       targets.length === 0 ||
       targets.some(({ kind, isReachable }) => kind === "serverless" || isReachable !== false);
     if (queue.isReady && canReach) return { isReady: true, targets };
-    const reasons = targets.map(({ name, why = "it is paused" }) => `${name}: ${why}`).join("; ");
+    const reasons = targets
+      .map(({ name, why = "it is paused" }) => (why.startsWith(`${name}: `) ? why : `${name}: ${why}`))
+      .join("; ");
     return { isReady: false, reason: reasons || "every target is paused, or the queue is closing", targets };
   }
 
@@ -193,8 +191,8 @@ export class Daemon {
 function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
   const state = seen.find(({ name }) => name === report.name);
   if (state === undefined) return report;
-  const { health, inFlight, why = report.why } = state;
-  return { ...report, ...(why !== undefined && { why }), health, inFlight };
+  const { name: _, why = report.why, ...facts } = state;
+  return { ...report, ...(why !== undefined && { why }), ...facts };
 }
 
 /**

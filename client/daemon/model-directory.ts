@@ -10,7 +10,7 @@ import { ModelSignatures } from "./model-signatures.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
-import { askForList, type DirectoryEdge } from "./directory-edge.ts";
+import { askForList, type DirectoryEdge, notFound } from "./directory-edge.ts";
 import type { ListedModel } from "./repository-index.ts";
 
 /** Longest time that an edge may take to answer, and to load a model. */
@@ -34,7 +34,7 @@ export class ModelDirectory {
   /** Metadata as it was asked for last, and until when it counts. */
   readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; untilMs: number }>(maxDescribed);
   /** Whether models that no edge lists are served all the same. */
-  readonly #unlisted = new Lru<string, { readonly isServed: Promise<boolean>; untilMs: number }>(
+  readonly #unlisted = new Lru<string, { readonly isServed: Promise<Unlisted>; untilMs: number }>(
     maxDescribed,
   );
   readonly #few = new Semaphore(mostUnlisted);
@@ -113,7 +113,7 @@ export class ModelDirectory {
     }
     if (this.#isListed(model)) return false;
     const haveAllListed = this.#haveAllListed();
-    if (haveAllListed && (await this.#isServedUnlisted(model))) return false;
+    if (haveAllListed && (await this.#atEdgesUnlisted(model)) === "served") return false;
     if (this.#functions.size === 0) return haveAllListed;
     const verdict = await this.#functions.verdict(modelPath(model));
     // A function that does not answer questions now may answer the request.
@@ -121,7 +121,8 @@ export class ModelDirectory {
     if (haveAllListed) return true;
     await this.#listing;
     if (this.#isListed(model)) return false;
-    if (this.#haveAllListed()) return !(await this.#isServedUnlisted(model));
+    const atEdges = await this.#atEdgesUnlisted(model);
+    if (atEdges !== "not told") return atEdges === "not served";
     throw new SpillwayError(
       "target_unreachable",
       `no function has a model "${model}", and not every edge can be asked`,
@@ -243,16 +244,21 @@ export class ModelDirectory {
   }
 
   /** The index is optional, and some servers list the models alone that they have loaded. */
-  #isServedUnlisted(model: string): Promise<boolean> {
+  #atEdgesUnlisted(model: string): Promise<Unlisted> {
     const known = this.#unlisted.get(model);
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
-    const isServed = this.#few.run(async () => {
+    const isServed = this.#few.run(async (): Promise<Unlisted> => {
       const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
-      return answers.some(({ reply }) => reply !== undefined && reply.status !== 404 && reply.status !== 400);
+      const statuses = answers.map(({ reply }) => reply?.status);
+      if (statuses.some((status) => status !== undefined && status !== 404 && status !== 400))
+        return "served";
+      return statuses.includes(undefined) ? "not told" : "not served";
     });
     const entry = { isServed, untilMs: Infinity };
     this.#unlisted.set(model, entry);
-    void isServed.then((served) => (entry.untilMs = served ? this.#nowMs() + freshForMs : -Infinity));
+    void isServed.then(
+      (said) => (entry.untilMs = said === "served" ? this.#nowMs() + freshForMs : -Infinity),
+    );
     return isServed;
   }
 
@@ -277,11 +283,8 @@ export class ModelDirectory {
   }
 }
 
-/** @param known names that callers may have meant */
-export function notFound(model: string, known: readonly string[]): SpillwayError {
-  const there = known.length === 0 ? "no target lists any" : `there are: ${known.join(", ")}`;
-  return new SpillwayError("model_not_found", `no model "${model}"; ${there}`);
-}
+/** What edges say of a model that none lists; `not told` where one of them does not answer. */
+type Unlisted = "served" | "not served" | "not told";
 
 /** A reply, or why there is none. */
 interface Answer {

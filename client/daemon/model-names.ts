@@ -5,7 +5,8 @@
 import { SpillwayError } from "../../base/errors.ts";
 import { versionedModel, versionedName } from "../../protocol/model-path.ts";
 import { jsonIn } from "../transports/reply-text.ts";
-import { type ModelDirectory, notFound } from "./model-directory.ts";
+import { notFound } from "./directory-edge.ts";
+import type { ModelDirectory } from "./model-directory.ts";
 
 /** Models that are asked whether they are the default one. */
 const maxCandidates = 64;

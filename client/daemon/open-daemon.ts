@@ -138,7 +138,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       return { name: "fixed", batchRows, timeoutMs: chosen.timeoutMs };
     }
     const profile = given ?? (await measuredProfile(source, learned, stop));
-    const names = learned.filter(({ reply }) => reply?.status !== 404).map(({ name }) => name);
+    const names = learned.filter(({ isUnknown }) => !isUnknown).map(({ name }) => name);
     const profiled = withAssumptions(profile.targets, names, log);
     watch.measured(profiled);
     return { ...chosen, targets: profiled, prices };

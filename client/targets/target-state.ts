@@ -44,7 +44,8 @@ export type Blame = "target" | "model" | "request";
 export interface TargetCondition {
   readonly name: string;
   readonly inFlight: number;
-  readonly health: TargetHealth;
+  readonly health: TargetHealth["kind"];
+  readonly pausedForMs?: number;
   /** Why it is paused. */
   readonly why: string | undefined;
 }
@@ -125,7 +126,9 @@ export class TargetState<In, Out> implements TargetView {
   /** For people who ask. */
   condition(nowMs: number): TargetCondition {
     const why = (this.#breaker.refusal(nowMs) ?? this.#breaker.pauseReason(nowMs))?.message;
-    return { name: this.name, inFlight: this.inFlight, health: this.health(nowMs), why };
+    const health = this.health(nowMs);
+    const pause = health.kind === "paused" ? { pausedForMs: health.untilMs - nowMs } : {};
+    return { name: this.name, inFlight: this.inFlight, health: health.kind, ...pause, why };
   }
 
   /** Why the target refuses batches now; undefined when it does not. */

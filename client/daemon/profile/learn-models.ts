@@ -35,10 +35,27 @@ export interface LearnedModel {
   /** Its metadata, or the refusal of it; undefined when no target answered. */
   readonly reply: HttpReply | undefined;
   readonly given: GivenExample | undefined;
+  /** Whether all targets say that there is no such model. */
+  readonly isUnknown: boolean;
 }
 
-/** The models that `--models` names, else all that a target lists. What is not described is logged. */
+/**
+ * The models that `--models` names, else all that a target lists. What is not described is logged.
+ *
+ * @param stop ends the learning at once, with nothing
+ */
 export async function learnModels(
+  source: ProfileSource,
+  stop: AbortSignal,
+): Promise<readonly LearnedModel[]> {
+  if (stop.aborted) return [];
+  const stopped = new Promise<readonly LearnedModel[]>((resolve) => {
+    stop.addEventListener("abort", () => resolve([]), { once: true });
+  });
+  return Promise.race([learned(source, stop), stopped]);
+}
+
+async function learned(
   { options, named, models, rules, log }: ProfileSource,
   stop: AbortSignal,
 ): Promise<readonly LearnedModel[]> {
@@ -51,27 +68,29 @@ export async function learnModels(
     log.warn({ why: (error as Error).message }, "no target says which models it has");
   }
   const few = new Semaphore(askedAtOnce);
-  const learned = await Promise.all(
+  const all = await Promise.all(
     [...(named?.keys() ?? listed)].map((name) =>
       few.run(async (): Promise<LearnedModel> => {
         const given = named?.get(name);
-        if (stop.aborted) return { name, reply: undefined, given };
+        const unasked = { name, reply: undefined, given, isUnknown: false };
+        if (stop.aborted) return unasked;
         try {
           const reply = await models.describe(name);
           if (reply.status === 200) await rules.learn(name);
           // Functions are called to be measured anyway.
           if (options.calibrate > 0) await models.askFunctions(name);
-          return { name, reply, given };
+          return { name, reply, given, isUnknown: reply.status === 404 };
         } catch (error) {
-          if (given === undefined)
+          const isUnknown = error instanceof SpillwayError && error.code === "model_not_found";
+          if (given === undefined || isUnknown)
             log.warn({ model: name, why: (error as Error).message }, "not measured: no target describes it");
-          return { name, reply: undefined, given };
+          return { ...unasked, isUnknown };
         }
       }),
     ),
   );
   // A server may also list models that it has not loaded.
-  return learned.filter(({ reply }) => named !== undefined || reply?.status !== 404);
+  return all.filter(({ isUnknown }) => named !== undefined || !isUnknown);
 }
 
 /**
