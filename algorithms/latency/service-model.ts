@@ -8,6 +8,8 @@ import { LatencyModel } from "./latency-model.ts";
 export interface ServiceModelOptions {
   /** Measured service times in milliseconds, each above 0: of batches of one row, of two, and so on. No list is empty. */
   readonly measured: readonly (readonly number[])[];
+  /** Whether nobody measured these times: the first real batch takes their place. Default: false. */
+  readonly isAssumed?: boolean;
 }
 
 /** How many of the last times count, for each batch size. */
@@ -16,6 +18,10 @@ const samplesPerSize = 256;
 const primingBatches = 32;
 /** The tables are renewed after this many real batches. */
 const refitEvery = 64;
+/** After so many real batches an assumed target counts as measured. */
+const enoughBatches = 32;
+/** The quantiles that then stand for what was measured. */
+const settledQuantiles = Array.from({ length: 16 }, (_, index) => (index + 0.5) / 16);
 /** Shorter times, in milliseconds, count as this one: their ratios tell nothing. */
 const leastTellingMs = 1e-3;
 
@@ -24,22 +30,28 @@ const leastTellingMs = 1e-3;
  * measured, and one change of the factor holds for all batch sizes, most of which will not come again for a while.
  * The factor is the geometric mean ratio of observed to measured times since the last change, 1 before the first.
  *
+ * Assumed times say nothing of the target. They go with the first real batch, and until there are enough of these the
+ * tables follow every one: a batch of more rows than any seen counts as if batching gained nothing.
+ *
  * Example: `const m = new ServiceModel({ measured: [[10], [14]] }); [m.slowness, ...m.meanTable()]` is
  * `[1, 0, 10, 14]`.
  */
 export class ServiceModel {
-  readonly #model: LatencyModel;
-  readonly #measured: readonly (readonly number[])[];
+  #model: LatencyModel;
+  #measured: readonly (readonly number[])[];
   #drift: DriftDetector;
   /** Geometric mean by rows, as measured: the base of the factor. */
-  readonly #measuredMs: readonly number[];
+  #measuredMs: readonly number[];
+  /** Real batches of an assumed target; undefined when the target counts as measured. */
+  #batches: number | undefined;
   #slowness = 1;
   #hasDrifted = false;
   #sinceFit = 0;
   #version = 0;
 
   /** @throws RangeError when an option is outside its range */
-  constructor({ measured }: ServiceModelOptions) {
+  constructor({ measured, isAssumed = false }: ServiceModelOptions) {
+    this.#batches = isAssumed ? 0 : undefined;
     this.#model = new LatencyModel({ maxRows: measured.length, samplesPerSize });
     for (const [index, samplesMs] of measured.entries()) {
       for (const serviceMs of samplesMs) this.#model.observe(index + 1, serviceMs);
@@ -52,6 +64,11 @@ export class ServiceModel {
   /** How many times slower than measured the target is now, above 0. The tables do not include this factor. */
   get slowness(): number {
     return this.#slowness;
+  }
+
+  /** Real batches since all was assumed; undefined when there are enough of them, or the times were measured. */
+  get batchesSinceAssumed(): number | undefined {
+    return this.#batches;
   }
 
   /** Rises when the tables have changed. */
@@ -76,6 +93,7 @@ export class ServiceModel {
   observe(rows: number, serviceMs: number): boolean {
     const measuredMs = this.#measuredMs[rows - 1];
     if (measuredMs === undefined) return false;
+    if (this.#batches !== undefined) return this.#learnAssumed(rows, serviceMs, this.#batches + 1);
     const alarm = this.#drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
     if (alarm !== undefined) this.#hasDrifted = true;
     if (this.#hasDrifted) this.#slowness = Math.exp(this.#drift.level?.mean ?? 0);
@@ -98,6 +116,24 @@ export class ServiceModel {
       drift.observe(Math.max(serviceMs, leastTellingMs) / measuredMs);
     }
     return drift;
+  }
+
+  /** @returns true at batches that tell much more than those before: the first, the second, the fourth, … */
+  #learnAssumed(rows: number, serviceMs: number, batches: number): boolean {
+    const maxRows = this.#measured.length;
+    if (batches === 1) this.#model = new LatencyModel({ maxRows, samplesPerSize });
+    this.#model.observe(rows, serviceMs);
+    this.#version++;
+    this.#batches = batches;
+    if (batches < enoughBatches) return Number.isInteger(Math.log2(batches));
+    const tables = settledQuantiles.map((quantile) => this.#model.table(quantile));
+    this.#measured = Array.from({ length: maxRows }, (_, index) =>
+      tables.map((table) => table[index + 1] as number),
+    );
+    this.#measuredMs = this.#measured.map(geometricMean);
+    this.#drift = this.#asMeasured();
+    this.#batches = undefined;
+    return true;
   }
 
   #learn(rows: number, serviceMs: number): void {

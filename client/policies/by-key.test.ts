@@ -107,6 +107,7 @@ it("lets a policy that waits for the last moment find it when the timer is a lit
       },
     },
     5,
+    5,
   );
   expect(ask(policy, view("a", [1]))).toEqual({ kind: "wait", untilMs: 75 });
   expect(ask(policy, view("a", [1], { nowMs: 78 }))).toBe(send);

@@ -47,9 +47,10 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
   const { name, sloQuantile, maxWaitMs, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
-  const profilesOf = (model: string): readonly TargetProfile[] => {
-    const profiles = profilesByModel.get(model) ?? profiledTargets(targets, model, prices);
-    profilesByModel.set(model, profiles);
+  const profilesOf = (model: string, isStandIn: boolean): readonly TargetProfile[] => {
+    const name = `${isStandIn ? "guess" : "known"} ${model}`;
+    const profiles = profilesByModel.get(name) ?? profiledTargets(targets, model, prices, isStandIn);
+    profilesByModel.set(name, profiles);
     return profiles;
   };
   let learned: LearnedTargets | undefined;
@@ -57,7 +58,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
     const model = modelOfKey(key);
     const standIn = standInFor(model, targets);
     if (standIn !== model) listener.onStandIn?.(model, standIn);
-    const measured = profilesOf(standIn);
+    const measured = profilesOf(standIn, standIn !== model);
     learned ??= learnedTargets({ targets: measured, sloMs });
     const profiles = measured.map((profile) => withMostRows(profile, mostRowsOfKey(key)));
     const policy = policies[name]({
@@ -70,10 +71,13 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       onPlan: (change) => listener.onPlan?.(key, change),
     });
     const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
-    return oversizedFirst(withTimerSlack(policy, slackMs(sloMs)), mostRows);
+    return oversizedFirst(withTimerSlack(policy, slackMs(sloMs), mostSlack * sloMs), mostRows);
   });
   return withinKeyRows(policy);
 }
+
+/** The largest slack for late timers, as a part of the SLO. */
+const mostSlack = 0.2;
 
 /** How late a timer may fire on a machine that also does other work. */
 function slackMs(sloMs: number): number {

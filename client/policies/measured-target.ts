@@ -22,19 +22,22 @@ export interface MeasuredTarget {
   readonly coldStartMs: number;
   /** Time without a call after which an instance is stopped. */
   readonly idleMs: number;
+  /** Whether the service times are a guess. Default: false. */
+  readonly isAssumed?: boolean;
 }
 
 /** Number of quantiles over which a mean of the service time is taken. */
 const meanSteps = 200;
 
 export function targetProfile(target: MeasuredTarget): TargetProfile {
-  const { name, kind, replicas, link, requestBytes, service, coldStartMs, idleMs } = target;
+  const { name, kind, replicas, link, requestBytes, service, coldStartMs, idleMs, isAssumed = false } = target;
   const { maxRows } = service;
   return {
     name,
     kind,
     replicas,
     maxBatchRows: maxRows,
+    isAssumed,
     rttMs: link.rttMs,
     uploadMs: byRows(maxRows, (rows) => uploadMs(rows * requestBytes, link.uplinkMbps)),
     meanServiceMs: byRows(maxRows, (rows) => meanOf((u) => service.quantileMs(rows, u))),

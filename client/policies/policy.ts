@@ -61,6 +61,8 @@ export interface QueueView {
   readonly targets: readonly TargetView[];
   /** True when the queue is closing: no more requests will come, so there is no point in waiting for them. */
   readonly draining: boolean;
+  /** How late timers fire at present, in milliseconds, 0 or more. Default: 0, as under a clock that is exact. */
+  readonly timerDelayMs?: number;
 }
 
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
@@ -83,8 +85,11 @@ export type Decision =
     }
   /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
   | { readonly kind: "wait"; readonly untilMs: number }
-  /** Refuse the first `count` requests, which can no longer be served in time. */
-  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" };
+  /**
+   * Refuse the first `count` requests, which can no longer be served in time: `overloaded` when that is because of the
+   * other requests, so that it makes sense to come back later.
+   */
+  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" };
 
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned

@@ -24,11 +24,16 @@ export function standInFor(model: string, targets: readonly ProfiledTarget[]): s
   return Object.keys(targets[0]?.models ?? {})[0] ?? model;
 }
 
-/** The targets' profiles, in their order. A target without that model gives the times of its first model. */
+/**
+ * The targets' profiles, in their order. A target without that model gives the times of its first model, as a guess.
+ *
+ * @param isStandIn whether the model stands in for another one, so that all times are a guess
+ */
 export function profiledTargets(
   targets: readonly ProfiledTarget[],
   model: string,
   sheet: PriceSheet,
+  isStandIn = false,
 ): TargetProfile[] {
   return targets.map((target) => {
     const times = timesOf(target, model);
@@ -47,6 +52,7 @@ export function profiledTargets(
       costOf,
       coldStartMs: coldStartsMs.length === 0 ? 0 : quantileOfSorted(coldStartsMs, coldStartQuantile),
       idleMs: kind === "edge" ? Infinity : idleMs,
+      isAssumed: isStandIn || times.isAssumed === true || target.models[model] === undefined,
     });
   });
 }

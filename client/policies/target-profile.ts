@@ -10,6 +10,8 @@ export interface TargetProfile {
   /** Batches that the target serves at once. */
   readonly replicas: number;
   readonly maxBatchRows: number;
+  /** Whether its service times are a guess, because nobody measured the model there. Default: false. */
+  readonly isAssumed?: boolean;
   readonly rttMs: number;
   /** Upload time of a batch, by rows. All functions share one uplink; each edge has its own. */
   readonly uploadMs: readonly number[];

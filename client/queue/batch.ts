@@ -45,7 +45,7 @@ export function batchOf<In, Out>({
   for (const request of requests) {
     rows += request.rows;
     isRetry ||= request.past?.atFunctions === true;
-    isNews ||= request.past?.targets.has(target) !== true;
+    isNews ||= request.past?.at.has(target) !== true;
   }
   return {
     id,

@@ -32,6 +32,8 @@ export type QueueInput =
       readonly bytes: number;
       /** Time from arrival to deadline; `atMs + sloMs` is exactly the deadline. */
       readonly sloMs: number;
+      /** Left out when what one target says of the request holds for all. */
+      readonly isFinalAnywhere?: false;
     }
   | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
   | { readonly kind: "timer"; readonly atMs: number }

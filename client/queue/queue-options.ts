@@ -17,7 +17,10 @@ export interface VirtualQueueOptions<In, Out> {
   readonly maxQueuedRows?: number;
   /** Most bytes that wait or are in flight at once; further requests are refused. Default: 1 GiB. */
   readonly maxBytes?: number;
-  /** Most attempts to send a request before it fails; targets that have not failed it get one beyond that. Default: 5. */
+  /**
+   * Most times that one target may fail a request for what may be the request's own fault, before only others get it.
+   * Failures of the target alone, such as a refused connection, do not count: its pauses bound them. Default: 5.
+   */
   readonly maxAttempts?: number;
   /**
    * Seed that spreads the pauses after failures, an integer from 0 to 4294967295. The same seed gives the

@@ -1,5 +1,5 @@
 /** A request in the virtual queue: what its owner submits, its state, and how it ends. */
-import type { SpillwayError } from "../../base/errors.ts";
+import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
@@ -62,6 +62,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly arrivedAtMs: number;
   readonly sloMs: number;
   readonly deadlineAtMs: number;
+  readonly isFinalAnywhere: boolean;
   readonly done: (end: End<Out>) => void;
   eligible: EligibleTargets;
   attempts = 0;
@@ -84,7 +85,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     eligible: EligibleTargets,
     done: (end: End<Out>) => void,
   ) {
-    const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs } = submission;
+    const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs, isFinalAnywhere = true } = submission;
     if (!Number.isInteger(rows) || rows < 1)
       throw new RangeError(`rows is ${rows}; allowed: an integer from 1`);
     if (!(bytes >= 0)) throw new RangeError(`bytes is ${bytes}; allowed: 0 or more`);
@@ -97,6 +98,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     this.arrivedAtMs = arrivedAtMs;
     this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
+    this.isFinalAnywhere = isFinalAnywhere;
     this.eligible = eligible;
     this.done = done;
   }
@@ -132,23 +134,27 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     if (blame === "request") {
       past.acquitted = this.eligible;
       past.mostRequests = 1;
-      this.eligible = (isFunction ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
+      const mayCost = isFunction || !this.isFinalAnywhere;
+      this.eligible = (mayCost ? this.eligible : this.eligible.withoutFunctions()).as("suspect");
       return;
     }
     this.eligible = past.acquitted ?? this.eligible;
     past.acquitted = undefined;
     if (blame === "model") this.eligible = this.eligible.as("failed");
-    if (error.code === "target_denied") this.eligible = this.eligible.without(target);
-    // Another edge may have the model. To ask functions would cost money for each misspelt name.
-    if (error.code === "model_not_found") this.eligible = this.eligible.withoutFunctions().without(target);
-    // A larger target may have the memory; the last one that is left may have it later.
-    if (error.code === "out_of_memory" && this.eligible.size > 1)
-      this.eligible = this.eligible.without(target);
+    if (endsThere.has(error.code)) this.eligible = this.eligible.without(target);
+    // Another target may have the memory or the time; the last one that is left may have it later.
+    if (passesThere.has(error.code) && this.eligible.size > 1) this.eligible = this.eligible.without(target);
   }
 
-  /** All its attempts are used up: it may go only where it was not tried yet. */
-  onlyToUntried(): void {
-    for (const target of this.past?.targets ?? []) this.eligible = this.eligible.without(target);
+  /** What this target says of it may not hold for the others: it goes on to them, if there are any. */
+  onlyElsewhere(target: number): void {
+    this.eligible = (this.past?.acquitted ?? this.eligible).without(target);
+    if (this.past !== undefined) this.past.acquitted = undefined;
+  }
+
+  /** How often a target failed it for what may have been its own fault. */
+  attemptsAt(target: number): number {
+    return this.past?.at.get(target)?.counted ?? 0;
   }
 
   /** From now on it may not be sent to functions. */
@@ -159,11 +165,36 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   }
 }
 
+/** With such an error the target will not serve the request later either. */
+const endsThere: ReadonlySet<ErrorCode> = new Set([
+  "target_denied",
+  "model_not_found",
+  "request_too_large",
+  "answer_rejected",
+]);
+/** With such an error the target may serve the request later, and another one now. */
+const passesThere: ReadonlySet<ErrorCode> = new Set(["out_of_memory", "overloaded"]);
+/** Errors that tell of a target alone: they do not count as attempts, because its pauses bound them. */
+const ofTargetAlone: ReadonlySet<ErrorCode> = new Set([
+  "target_unreachable",
+  "target_unavailable",
+  "target_throttled",
+  "overloaded",
+]);
+
+/** How one target failed a request. */
+export interface FailuresAt {
+  last: SpillwayError;
+  calls: number;
+  /** Of these, the ones for which the request itself may be to blame. */
+  counted: number;
+}
+
 /** What the failed calls of one request tell. */
 class PastFailures {
   last: SpillwayError;
-  /** Indices of the targets that failed it. */
-  readonly targets = new Set<number>();
+  /** By index of the target. */
+  readonly at = new Map<number, FailuresAt>();
   /** True when a call of functions was among them. */
   atFunctions = false;
   /** Requests of the largest batch that it may be in now. */
@@ -179,8 +210,13 @@ class PastFailures {
 
   add(error: SpillwayError, target: number, isFunction: boolean, company: number): void {
     this.last = error;
-    this.targets.add(target);
-    this.atFunctions ||= isFunction;
+    const known = this.at.get(target) ?? { last: error, calls: 0, counted: 0 };
+    known.last = error;
+    known.calls++;
+    if (company > 0 || !ofTargetAlone.has(error.code)) known.counted++;
+    this.at.set(target, known);
+    // A throttled call did not run, and the window of calls bounds how many follow.
+    this.atFunctions ||= isFunction && error.code !== "target_throttled";
     if (company > 0) this.#lostCalls++;
     // A target that is gone ends a call once for everybody.
     this.mostRequests = company > 0 && this.#lostCalls > 1 ? Math.ceil(company / 4) : Infinity;

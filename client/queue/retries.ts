@@ -11,15 +11,24 @@ import type { QueueEvent } from "./queue-event.ts";
 import type { QueuedRequest, Served } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import type { RequestLines } from "./request-lines.ts";
+import { reasonsOf, withReasons } from "./refusal.ts";
 
 export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
   readonly targets: readonly TargetState<In, Out>[];
-  /** Most attempts to send a request, but for one at each target that has not failed it yet. */
+  /** Most times that one target may fail a request for what may be the request's own fault. */
   readonly maxAttempts: number;
+  readonly modelOf: (key: string) => string;
   readonly observe: ((event: QueueEvent) => void) | undefined;
 }
+
+/** Final errors of one target that another one may not have. */
+const mayPassElsewhere: ReadonlySet<ErrorCode> = new Set([
+  "model_not_found",
+  "request_too_large",
+  "answer_rejected",
+]);
 
 /** How a request failed. */
 interface Failure {
@@ -137,12 +146,28 @@ export class Retries<In, Out> {
     const isAgain = blame === "request" && request.eligible.standing === "suspect";
     if (refusals.has(error.code)) request.notAdmittedFor = error;
     else request.failed(error, target, blame, company);
-    const mayPass = error.retryable || error.code === "model_not_found";
-    const isFinal = !mayPass || isOwn || isAgain || isHopeless;
-    if (!isFinal && request.attempts >= maxAttempts) request.onlyToUntried();
+    const mayPass = error.retryable || mayPassElsewhere.has(error.code);
+    const isOfRequest = error.code === "request_rejected" || isOwn || isAgain;
+    let isFinal = !mayPass || isOwn || isAgain || isHopeless;
+    if (isFinal && isOfRequest && !request.isFinalAnywhere) {
+      request.onlyElsewhere(target);
+      isFinal = false;
+    }
+    if (!isFinal && request.attemptsAt(target) >= maxAttempts) request.onlyElsewhere(target);
     const mayTry = !isFinal && request.eligible.size > 0 && nowMs < request.deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
-    else open.end(request, { outcome: "failed", error }, nowMs);
+    else {
+      const told = isOfRequest ? error : this.#withReasons(request, error, nowMs);
+      open.end(request, { outcome: "failed", error: told }, nowMs);
+    }
+  }
+
+  /** The error with why each other target did not serve the request either. */
+  #withReasons(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): SpillwayError {
+    const { targets, modelOf } = this.#options;
+    // What a request is refused for is said by one target for all.
+    if (targets.length === 1 || !(error.retryable || mayPassElsewhere.has(error.code))) return error;
+    return withReasons(error, reasonsOf(request, targets, modelOf(request.key), nowMs));
   }
 
   /** @returns the line that the request waits in from now on; undefined when it has ended */

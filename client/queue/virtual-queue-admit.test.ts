@@ -137,7 +137,11 @@ describe("a target that refuses a batch", () => {
     for (const id of [1, 2]) {
       expect(ends.get(id)).toMatchObject({
         outcome: "refused",
-        error: { code: "spend_cap_reached", message: "spent", retryAfterMs: 8_950, status: 503 },
+        error: {
+          code: "spend_cap_reached",
+          message: "spent. edge: paused (edge: ECONNREFUSED); f: paused (spent).",
+          retryAfterMs: 8_950,
+        },
       });
     }
   });

@@ -6,6 +6,7 @@ import {
   testQueue,
   unavailable,
 } from "../../test/support/scripted-target.ts";
+import { failed } from "../../test/support/failing-functions.ts";
 import { SpillwayError } from "../../base/errors.ts";
 
 function range(count: number): number[] {
@@ -39,7 +40,7 @@ describe("a batch that fails", () => {
 
   it("fails its requests after the last attempt, or at once when trying again cannot help", () => {
     const attempts = testQueue((virtual) => ({
-      targets: [new ScriptedTarget(virtual, { name: "edge", answer: unavailable })],
+      targets: [new ScriptedTarget(virtual, { name: "edge", answer: () => failed("target_timeout") })],
       maxAttempts: 2,
     }));
     for (const id of range(20)) attempts.submit(id);

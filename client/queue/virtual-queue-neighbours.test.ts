@@ -204,36 +204,39 @@ it("tells a caller that waited in vain for a model that others' calls failed, no
   });
 });
 
-describe("a model that an edge does not know", () => {
-  it("is served by another edge that has it", () => {
+describe("a model that a target does not know", () => {
+  it("is served by another target that has it, without a pause", () => {
     const { clock, submit, ends } = testQueue((virtual) => ({
       policy: eager,
       targets: [
         new ScriptedTarget(virtual, { name: "one", answer: () => failed("model_not_found", "no model") }),
         new ScriptedTarget(virtual, { name: "f", kind: "serverless" }),
-        new ScriptedTarget(virtual, { name: "two" }),
       ],
     }));
     submit(1);
     clock.runAll();
-    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "two" });
+    expect(ends.get(1)).toMatchObject({ outcome: "served", target: "f", queuedMs: 10 });
   });
 
-  it("is not asked for in functions, which would cost money", () => {
+  it("is not found when no target has it, after one question to each", () => {
     const { clock, submit, ends, targets } = testQueue((virtual) => ({
       policy: eager,
       targets: [
         new ScriptedTarget(virtual, { name: "one", answer: () => failed("model_not_found", "no model") }),
-        new ScriptedTarget(virtual, { name: "f", kind: "serverless" }),
+        new ScriptedTarget(virtual, {
+          name: "f",
+          kind: "serverless",
+          answer: () => failed("model_not_found", "none here"),
+        }),
       ],
     }));
     submit(1);
     clock.runAll();
     expect(ends.get(1)).toMatchObject({
       outcome: "failed",
-      error: { code: "model_not_found", message: "no model" },
+      error: { code: "model_not_found", message: "none here. one: no model; f: none here." },
     });
-    expect(targets[1]?.sent).toEqual([]);
+    expect(targets.map(({ sent }) => sent.length)).toEqual([1, 1]);
   });
 });
 

@@ -27,7 +27,8 @@ import { type End, QueuedRequest, type Served, type Submission, type Ticket } fr
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { Retries } from "./retries.ts";
-import { deadlineRefusal } from "./refusal.ts";
+import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
+import { TimerDelay } from "./timer-delay.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import { type TargetCondition, TargetState } from "../targets/target-state.ts";
@@ -62,6 +63,7 @@ export class VirtualQueue<In, Out> {
   #batchesFormed = 0;
   #closed = false;
   #timerAtMs = Infinity;
+  readonly #timerDelay = new TimerDelay();
   #onDrained: (() => void)[] = [];
 
   /** @throws RangeError when an option is outside its range */
@@ -88,6 +90,7 @@ export class VirtualQueue<In, Out> {
       lines: this.#lines,
       targets: this.#targets,
       maxAttempts: this.#bounds.maxAttempts,
+      modelOf,
       observe: options.observe,
     });
   }
@@ -173,7 +176,8 @@ export class VirtualQueue<In, Out> {
   #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
     const { id, key, rows, bytes, sloMs } = request;
     this.#open.arrived(request);
-    this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs });
+    const finality = request.isFinalAnywhere ? {} : { isFinalAnywhere: false as const };
+    this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs, ...finality });
     if (this.#closed) {
       this.#refuse(request, new SpillwayError("queue_closed"), nowMs);
       return;
@@ -189,6 +193,7 @@ export class VirtualQueue<In, Out> {
   }
 
   #timerFired(nowMs: number): void {
+    this.#timerDelay.observe(nowMs - this.#timerAtMs, nowMs);
     this.#timerAtMs = Infinity;
     this.#observe?.({ kind: "timer", atMs: nowMs });
     for (const line of this.#lines.waiting()) if (line.wakeAtMs <= nowMs) this.#decide(line, nowMs);
@@ -202,16 +207,23 @@ export class VirtualQueue<In, Out> {
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
       if (line.at(0).deadlineAtMs <= nowMs) {
-        this.#refuseLate(line, 1, nowMs);
+        this.#giveUp(line, 1, nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
-      const view = { nowMs, line, targets: this.#shown.of(line), draining: this.#closed };
+      const view = {
+        nowMs,
+        line,
+        targets: this.#shown.of(line),
+        draining: this.#closed,
+        timerDelayMs: this.#timerDelay.ms(nowMs),
+      };
       const decision = this.#policy.decide(view);
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
       else if (decision.kind === "refuse") {
         this.#policy.took?.(view, decision);
-        this.#refuseLate(line, decision.count, nowMs);
+        if (decision.reason === "overloaded") this.#drop(line, decision.count, nowMs);
+        else this.#giveUp(line, decision.count, nowMs);
       } else {
         if (!(decision.untilMs > nowMs)) {
           throw new RangeError(
@@ -227,14 +239,23 @@ export class VirtualQueue<In, Out> {
     for (const other of this.#undecided.splice(0)) this.#decide(other, nowMs);
   }
 
-  #refuseLate(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
+  /** Refuse requests whose deadline came, or comes before any target could answer. */
+  #giveUp(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
     const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
     const model = this.#modelOf(line.key);
     const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
     for (const request of line.take(count)) {
-      const reason = request.barredFor ?? refusal ?? request.notAdmittedFor;
-      this.#refuse(request, deadlineRefusal(request, reason, pause), nowMs);
+      const error = deadlineRefusal(request, refusal, pause);
+      if (this.#targets.length === 1) this.#refuse(request, error, nowMs);
+      else this.#refuse(request, withReasons(error, reasonsOf(request, this.#targets, model, nowMs)), nowMs);
     }
+  }
+
+  /** Refuse requests for which the targets have too much work; all that wait now have ended after one SLO. */
+  #drop(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
+    const { sloMs: retryAfterMs } = this.#bounds;
+    for (const request of line.take(count))
+      this.#refuse(request, new SpillwayError("overloaded", undefined, { retryAfterMs }), nowMs);
   }
 
   #refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {

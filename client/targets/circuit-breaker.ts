@@ -13,17 +13,14 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { TargetHealth } from "./target-view.ts";
 
 const firstPauseMs = 100;
-const longestPauseMs = 5_000;
-/** A function that does not start is retried once after the usual first pause, and seldom from then on. */
-const brokenPauseMs = 5_000;
-const longestBrokenPauseMs = 60_000;
+/** A target that is well again is found to be so within this time of the next request. */
+const usualLongestPauseMs = 5_000;
 
-/** Errors whose cause all functions of an account share: its limits, its budget, the network path to it. */
-const shared: ReadonlySet<ErrorCode> = new Set([
-  "target_throttled",
-  "target_unreachable",
-  "spend_cap_reached",
-]);
+/**
+ * Errors whose cause all functions share. Each function has limits of its own beside those of the account, and may have an
+ * address of its own, so one that is throttled or cannot be reached says nothing of the others.
+ */
+const shared: ReadonlySet<ErrorCode> = new Set(["spend_cap_reached"]);
 
 const healthy: TargetHealth = { kind: "healthy" };
 /** A refusal lasts at least this long, so that time passes between two attempts. */
@@ -31,6 +28,7 @@ const shortestRefusalMs = 1;
 
 export class CircuitBreaker {
   readonly #random: Random;
+  readonly #longestPauseMs: number;
   #failures = 0;
   #pausedUntilMs = -Infinity;
   #refusedUntilMs = -Infinity;
@@ -40,9 +38,13 @@ export class CircuitBreaker {
   /** The more recent one of `#failure` and `#refusal`. */
   #latest: SpillwayError | undefined;
 
-  /** @param random spreads the pauses, so that clients that failed together do not retry together */
-  constructor(random: Random) {
+  /**
+   * @param random spreads the pauses, so that clients that failed together do not retry together
+   * @param longestPauseMs how long a pause becomes at most, at least 100
+   */
+  constructor(random: Random, longestPauseMs = usualLongestPauseMs) {
     this.#random = random;
+    this.#longestPauseMs = longestPauseMs;
   }
 
   /** True from a failure until the next success. */
@@ -93,16 +95,15 @@ export class CircuitBreaker {
     this.#lastFailureAtMs = nowMs;
     this.#failure = error;
     this.#latest = error;
-    const pauseMs = pauseAfter(this.#failures, error.code);
+    const pauseMs = this.#pauseAfter(error.code);
     // A random part of the pause, from half of it to all of it.
     this.#pausedUntilMs = nowMs + pauseMs * (1 - this.#random() / 2);
     this.#failures++;
   }
-}
 
-/** @param failures consecutive failures before this one */
-function pauseAfter(failures: number, code: ErrorCode): number {
-  const doublings = 2 ** Math.min(failures, 30);
-  if (code !== "target_broken" || failures === 0) return Math.min(longestPauseMs, firstPauseMs * doublings);
-  return Math.min(longestBrokenPauseMs, (brokenPauseMs * doublings) / 2);
+  /** A function that does not start is tried once more after the usual first pause, and seldom from then on. */
+  #pauseAfter(code: ErrorCode): number {
+    if (code === "target_broken" && this.#failures > 0) return this.#longestPauseMs;
+    return Math.min(this.#longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 30));
+  }
 }

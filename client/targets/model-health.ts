@@ -36,13 +36,18 @@ interface FailingModel {
 
 export class ModelHealth {
   readonly #random: Random;
+  readonly #longestPauseMs: number | undefined;
   readonly #failing = new Map<string, FailingModel>();
   /** Models that failed since the target's last answer. */
   readonly #sinceAnswer = new Set<string>();
 
-  /** @param random spreads the pauses */
-  constructor(random: Random) {
+  /**
+   * @param random spreads the pauses
+   * @param longestPauseMs as of `CircuitBreaker`
+   */
+  constructor(random: Random, longestPauseMs?: number) {
     this.#random = random;
+    this.#longestPauseMs = longestPauseMs;
   }
 
   /** How many models fail; mostly none does. */
@@ -114,7 +119,8 @@ export class ModelHealth {
   #add(model: string): FailingModel {
     const [oldest] = this.#failing.keys();
     if (oldest !== undefined && this.#failing.size >= maxModels) this.#failing.delete(oldest);
-    const [forAll, forFailed] = [new CircuitBreaker(this.#random), new CircuitBreaker(this.#random)];
+    const breaker = (): CircuitBreaker => new CircuitBreaker(this.#random, this.#longestPauseMs);
+    const [forAll, forFailed] = [breaker(), breaker()];
     const failing = { failures: 0, lastAtMs: -Infinity, forAll, forFailed };
     this.#failing.set(model, failing);
     return failing;

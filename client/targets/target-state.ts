@@ -14,6 +14,10 @@ import type { RetryBudget } from "./retry-budget.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "./target.ts";
 import type { TargetHealth, TargetView, UnderWay } from "./target-view.ts";
 
+/** A probe of an edge costs nothing, so an edge that is back is noticed sooner than a function. */
+const longestEdgePauseMs = 2_000;
+/** How long a target gets nothing that said it has too much work; what it has by then keeps it busy. */
+const overloadedPauseMs = 100;
 /** What a model did within this time, it is taken to do again: to answer, or to fail. */
 const lateAnswerMs = 10_000;
 /** A target that answered for other models within this time is taken to be alive. */
@@ -75,8 +79,9 @@ export class TargetState<In, Out> implements TargetView {
   ) {
     const isEdge = target.kind === "edge";
     this.target = target;
-    this.models = new ModelHealth(isEdge ? unspread : random);
-    this.#breaker = new CircuitBreaker(isEdge ? unspread : random);
+    const longestPauseMs = isEdge ? longestEdgePauseMs : undefined;
+    this.models = new ModelHealth(isEdge ? unspread : random, longestPauseMs);
+    this.#breaker = new CircuitBreaker(isEdge ? unspread : random, longestPauseMs);
     this.#window = new CallWindow(target.maxInFlight);
     this.#retries = isEdge ? undefined : retries;
     this.#modelOf = modelOf;
@@ -182,6 +187,12 @@ export class TargetState<In, Out> implements TargetView {
     if (fault !== undefined && refusals.has(fault.code)) {
       this.#breaker.refused(fault, nowMs);
       if (result.ok) this.#succeeded(batch, nowMs, result.coldStartMs);
+      return undefined;
+    }
+    // It lives, and says that this request is one too many.
+    if (!result.ok && fault?.code === "overloaded") {
+      const { code, message } = fault;
+      this.#breaker.refused(new SpillwayError(code, message, { retryAfterMs: overloadedPauseMs }), nowMs);
       return undefined;
     }
     if (fault?.retryable !== true || (result.ok && !fault.isOfTarget)) {

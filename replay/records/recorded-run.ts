@@ -142,8 +142,9 @@ export function replayRecord(
     clock.atMs = input.atMs;
     switch (input.kind) {
       case "arrival": {
-        const { key, rows, bytes, sloMs } = input;
-        tickets.push(queue.submit({ payload: undefined, key, rows, bytes, sloMs }, () => {}));
+        const { key, rows, bytes, sloMs, isFinalAnywhere = true } = input;
+        const submission = { payload: undefined, key, rows, bytes, sloMs, isFinalAnywhere };
+        tickets.push(queue.submit(submission, () => {}));
         break;
       }
       case "cancel":

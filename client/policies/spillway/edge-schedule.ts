@@ -20,6 +20,9 @@ const forecastError = 0.05;
 const marginStep = 0.01;
 const mostMargin = 0.25;
 
+/** Real batches after which assumed times are forgotten enough to be believed. */
+const enoughBatches = 4;
+
 /** Shortest time after which an overdue batch is looked at again, in milliseconds. */
 const leastDoubtMs = 0.1;
 
@@ -129,6 +132,38 @@ export class EdgeSchedule {
     return this.#service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 
+  /** Whether too little is known of the model there to say that it is too slow. */
+  get isGuess(): boolean {
+    const batches = this.#service.batchesSinceAssumed;
+    return batches !== undefined && batches < enoughBatches;
+  }
+
+  /** Whether a batch in flight takes longer than it usually may, as of `start`. */
+  get isOverdue(): boolean {
+    return this.#overdueSlowness > 0;
+  }
+
+  /** How long an idle edge usually takes from the sending of so many rows to their answer. */
+  idleMs(rows: number): number {
+    const known = Math.min(rows, this.profile.maxBatchRows);
+    return this.#uploadMs(known) + this.#edge.link.rttMs + this.#serviceMs(known);
+  }
+
+  /** Whether an idle edge, as far as is known, may take longer than that for so many rows. */
+  isBeyond(rows: number, sloMs: number): boolean {
+    const known = Math.min(rows, this.profile.maxBatchRows);
+    const deviationMs = Math.sqrt(this.#service.variance[known] as number) * this.#slowness;
+    return this.idleMs(known) + this.#options.reserve * deviationMs + this.#margin.marginMs > sloMs;
+  }
+
+  /** When the answer would be back if all goes as usual: without reservations, reserve and margin. */
+  usualAnswerAtMs(rows: number): number {
+    const oneWayMs = this.#edge.link.rttMs / 2;
+    const known = Math.min(rows, this.profile.maxBatchRows);
+    const reachMs = this.#firstSendAtMs + this.#uploadMs(known) + oneWayMs;
+    return Math.max(reachMs, Math.min(...this.#firstFreeAtMs)) + this.#serviceMs(known) + oneWayMs;
+  }
+
   /** When to look again although nothing has happened: a batch in flight is overdue then. */
   get doubtAtMs(): number {
     return this.#doubtAtMs;
@@ -225,6 +260,10 @@ export class EdgeSchedule {
     const ownVariance = (this.#service.variance[rows] as number) * slowness * slowness;
     const variance = (this.#variance[replica] as number) + ownVariance + errorMs * errorMs;
     return endMs + this.#options.reserve * Math.sqrt(variance) + oneWayMs + this.#margin.marginMs;
+  }
+
+  #serviceMs(rows: number): number {
+    return (this.#service.meanMs[rows] as number) * this.#slowness;
   }
 
   #uploadMs(rows: number): number {

@@ -1,13 +1,24 @@
 /** One edge as the policy uses it: which batch it takes, until when it waits, and how it is probed. */
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
-import type { Decision, LineView, QueueView, ReleaseReason, WaitDecision } from "../policy.ts";
+import type {
+  Decision,
+  EndedBatch,
+  LineView,
+  QueueView,
+  ReleaseReason,
+  SentBatch,
+  WaitDecision,
+} from "../policy.ts";
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import { giveUp, patienceMs, probePatienceMs } from "./rescue.ts";
+import { giveUp, giveUpTrial, patienceMs, probePatienceMs } from "./rescue.ts";
+import { Trial } from "./trial.ts";
 
 /** For each replica, one batch in service and one on its way behind it. */
 const batchesPerReplica = 2;
+/** Time between trials of an edge that seems to be too slow, or that answers nothing. */
+const trialEveryMs = 2_000;
 
 export class EdgeSide {
   /** Index among the queue's targets. */
@@ -16,6 +27,9 @@ export class EdgeSide {
   choice: EdgeChoice;
   readonly #menu: FunctionMenu;
   readonly #sloMs: number;
+  readonly #trial = new Trial(trialEveryMs);
+  /** Batches that failed since the last answer. */
+  #failures = 0;
 
   constructor(index: number, schedule: EdgeSchedule, menu: FunctionMenu, sloMs: number) {
     this.index = index;
@@ -52,10 +66,10 @@ export class EdgeSide {
   fill(view: QueueView, canSkip: ((first: number, count: number) => boolean) | undefined): Decision {
     const { nowMs, line } = view;
     const { schedule } = this;
-    if (!this.hasPlace(view)) return forever;
+    if (!this.hasPlace(view)) return this.#try(view);
     const replica = schedule.soonest();
     const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
-    if (batch.count === 0) return forever;
+    if (batch.count === 0) return this.#try(view);
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
     const isBusy = this.targetIn(view).inFlight >= schedule.profile.replicas;
     if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
@@ -78,15 +92,54 @@ export class EdgeSide {
     return { kind: "dispatch", first, count, target: this.index, plannedRows, reason, ...givenUp };
   }
 
-  /** A failed edge is probed with one request that still has time to go elsewhere afterwards. */
+  /**
+   * A failed edge is probed with one request that still has time to go elsewhere afterwards. A probe that hangs does not
+   * keep others from being sent.
+   */
   probe(view: QueueView): Decision {
-    const { nowMs, line } = view;
+    const { nowMs } = view;
     const target = this.targetIn(view);
     const fromMs = readyAtMs(target.health(nowMs));
     if (fromMs > nowMs) return waitUntil(fromMs);
-    if (target.inFlight > 0) return forever;
+    if (target.inFlight >= target.maxInFlight) return forever;
+    const latestMs = target.underWay.at(-1)?.formedAtMs ?? -Infinity;
+    if (latestMs + trialEveryMs > nowMs) return waitUntil(latestMs + trialEveryMs);
+    return this.#risk(view, leastTried(view.line));
+  }
+
+  sent(batch: SentBatch): void {
+    this.schedule.sent(batch);
+    this.#trial.sent(batch.formedAtMs);
+  }
+
+  /** @returns true when the edge or its link was found to have changed for good */
+  ended(batch: EndedBatch): boolean {
+    this.#trial.ended(batch.times !== undefined && batch.late === 0);
+    this.#failures = batch.times === undefined ? this.#failures + 1 : 0;
+    return this.schedule.ended(batch);
+  }
+
+  /**
+   * No request seems to be in time at the edge. That is so while it is busy; but if it is idle and would seem too slow for
+   * a request that has just arrived, or if it does not answer, one request finds out whether that is true.
+   */
+  #try(view: QueueView): Decision {
+    const { nowMs, line } = view;
+    const { inFlight, maxInFlight } = this.targetIn(view);
+    if (inFlight >= maxInFlight || (inFlight > 0 && !this.schedule.isOverdue)) return forever;
     const first = leastTried(line);
-    const givenUp = giveUp(this.#menu, line.at(first), nowMs, probePatienceMs(this.#sloMs));
+    const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
+    if (inFlight === 0 && !this.schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
+    const isUnknown = this.schedule.isGuess && this.#trial.isIdle;
+    if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
+    return this.#risk(view, first);
+  }
+
+  /** Send one request that may fail, as long as functions could still serve it afterwards. */
+  #risk({ nowMs, line }: QueueView, first: number): Decision {
+    const request = line.at(first);
+    const patience = probePatienceMs(this.schedule.idleMs(request.rows), this.#sloMs, this.#failures);
+    const givenUp = giveUpTrial(this.#menu, request, nowMs, patience);
     const batch = { first, count: 1, target: this.index, plannedRows: 1 };
     return { kind: "dispatch", ...batch, reason: "deadline", ...givenUp };
   }

@@ -1,7 +1,7 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
 import type { LearnedFunctions } from "../../targets/learned-functions.ts";
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
-import type { EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
+import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { hasOwnFault } from "./decision-context.ts";
 import { FunctionModel } from "./function-model.ts";
@@ -68,6 +68,21 @@ export class FunctionMenu {
       const isReady = readyAtMs(target.health(nowMs)) <= nowMs && target.inFlight === 0;
       return isReady && !this.#usable.includes(size);
     });
+  }
+
+  /** A size that seems to be too slow for that request and is tried all the same; or until when none is. */
+  toTry(
+    { nowMs, targets }: QueueView,
+    { rows, arrivedAtMs, deadlineAtMs }: WaitingRequest,
+  ): FunctionModel | number {
+    let untilMs = Infinity;
+    for (const size of this.#usable) {
+      if ((targets[size.target] as TargetView).inFlight > 0) continue;
+      const atMs = size.tryAtMs(rows, deadlineAtMs - arrivedAtMs, nowMs);
+      if (atMs <= nowMs) return size;
+      untilMs = Math.min(untilMs, atMs);
+    }
+    return untilMs;
   }
 
   /** When the uplink will have sent everything that it was given. */
@@ -189,6 +204,7 @@ export class FunctionMenu {
   /** @returns true when a size or the link was found to have changed for good */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
+    this.#sizeOf(target).ended(times !== undefined && late === 0);
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;

@@ -6,6 +6,7 @@ import { type FunctionOption, functionOption } from "../../../algorithms/plan/fu
 import type { TargetProfile } from "../target-profile.ts";
 import type { WarmInstances } from "../../targets/warm-instances.ts";
 import { serviceModel } from "./learned-service.ts";
+import { Trial } from "./trial.ts";
 
 /** By how much one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -14,6 +15,11 @@ const mostMargin = 0.25;
 
 /** The tables stay as they are while the service times differ from them by less than this part. */
 const worthRefreshing = 0.02;
+
+/** Time between trials of a size that seems to be too slow. */
+const trialEveryMs = 5_000;
+/** Real calls after which assumed times are forgotten enough to be believed. */
+const enoughCalls = 4;
 
 /** A size that has become slower is believed to be slow for this long after its last call. */
 const trustMs = 300_000;
@@ -37,6 +43,7 @@ export class FunctionModel {
   readonly #options: FunctionModelOptions;
   readonly #service: ServiceModel;
   readonly #margin: ConformalMargin;
+  readonly #trial = new Trial(trialEveryMs);
   /** The slowness that the tables were made with. */
   #slowness = 1;
   /** What a cold start adds; 0 when even a call of one row has no time for one. */
@@ -98,6 +105,22 @@ export class FunctionModel {
 
   called(nowMs: number): void {
     this.#options.instances.called(nowMs);
+    this.#trial.sent(nowMs);
+  }
+
+  /** A call has come back. */
+  ended(isInTime: boolean): void {
+    this.#trial.ended(isInTime);
+  }
+
+  /**
+   * When a request that cannot be in time here, as far as is known, is sent all the same, to find out whether that is
+   * true; Infinity when one that had just arrived would be in time.
+   */
+  tryAtMs(rows: number, sloMs: number, nowMs: number): number {
+    if (this.latencyMs(rows) + this.startMs(nowMs) <= sloMs) return Infinity;
+    const { batchesSinceAssumed = Infinity } = this.#service;
+    return batchesSinceAssumed < enoughCalls && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs;
   }
 
   /** Mean cost of a call of that many rows. */

@@ -19,6 +19,7 @@ const seedQuantiles = Array.from({ length: seeds }, (_, index) => {
 export function serviceModel(profile: TargetProfile): ServiceModel {
   const tables = seedQuantiles.map((quantile) => profile.serviceMs(quantile));
   return new ServiceModel({
+    isAssumed: profile.isAssumed ?? false,
     measured: Array.from({ length: profile.maxBatchRows }, (_, index) =>
       tables.map((table) => table[index + 1] as number),
     ),
@@ -37,6 +38,11 @@ export class LearnedService implements ExpectedService {
 
   get slowness(): number {
     return this.#service.slowness;
+  }
+
+  /** Real batches since all was assumed; undefined when the times are known. */
+  get batchesSinceAssumed(): number | undefined {
+    return this.#service.batchesSinceAssumed;
   }
 
   /** @returns true when batches were found to take longer or shorter for good */

@@ -18,7 +18,8 @@ export interface PlannedEdge {
   readonly choice: EdgeChoice;
 }
 
-type CanSkip = ((first: number, count: number) => boolean) | undefined;
+/** As in `EdgeChoice.choose`. */
+export type CanSkip = ((first: number, count: number) => boolean) | undefined;
 
 /**
  * Fills the edges' schedules with the line's requests, batch by batch, until no more can be served in time;

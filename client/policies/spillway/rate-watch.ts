@@ -17,6 +17,7 @@ export class RateWatch {
   /** Rows per millisecond, at `#recentAtMs`. */
   #recent = 0;
   #recentAtMs = 0;
+  #latestRows = 0;
 
   /** Rows in the bins that are over, since the start. */
   #total = 0;
@@ -31,9 +32,16 @@ export class RateWatch {
     return this.#recent * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
   }
 
+  /** The present rate without the latest arrival: what company that one may expect, in rows per millisecond. */
+  companyPerMs(nowMs: number): number {
+    const own = (this.#latestRows / this.#momentMs) * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
+    return Math.max(0, this.recentPerMs(nowMs) - own);
+  }
+
   arrived(rows: number, nowMs: number): void {
     this.#recent = this.recentPerMs(nowMs) + rows / this.#momentMs;
     this.#recentAtMs = nowMs;
+    this.#latestRows = rows;
     if (this.#startedAtMs === undefined) {
       this.#startedAtMs = nowMs;
       this.#binEndMs = nowMs + binMs;

@@ -67,6 +67,11 @@ export class SpillwayState {
     return this.#rate.recentPerMs(nowMs) > capacityPerMs;
   }
 
+  /** Rows that are expected to arrive within that time and could share a call. */
+  companyWithin(waitMs: number, nowMs: number): number {
+    return this.#rate.companyPerMs(nowMs) * waitMs;
+  }
+
   arrived(rows: number, nowMs: number): void {
     if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
     this.#rate.arrived(rows, nowMs);
@@ -86,7 +91,7 @@ export class SpillwayState {
   sent(batch: SentBatch, isProbe: boolean): void {
     const edge = this.edges.find(({ index }) => index === batch.target);
     if (edge !== undefined) {
-      edge.schedule.sent(batch);
+      edge.sent(batch);
       return;
     }
     this.menu.sent(batch);
@@ -96,7 +101,7 @@ export class SpillwayState {
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
     const edge = this.edges.find(({ index }) => index === batch.target);
-    const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.schedule.ended(batch);
+    const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
     return edge !== undefined;
   }

@@ -7,7 +7,7 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
+import type { TargetView } from "../../targets/target-view.ts";
 import type {
   Decision,
   EndedBatch,
@@ -23,12 +23,19 @@ import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
 import { chooseCall, type FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
-import { findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
+import { countHopeless } from "./hopeless.ts";
+import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
+import { haveNoFunctions, skipRule } from "./skip-rule.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
+/** A call does not wait when fewer rows than this are expected to come meanwhile; the second where no edge is healthy. */
+const leastCompany = 0.1;
+const leastCompanyAlone = 0.5;
+/** One more row in a call must cost less than this part of a call of its own to be worth waiting for. */
+const worthSharing = 0.98;
 
 /**
  * @throws RangeError when the targets hold neither an edge nor a function
@@ -124,14 +131,16 @@ class Spillway implements Policy {
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     let untilMs = Infinity;
-    const canSkip = notes.isScarce ? this.#canSkip(context) : undefined;
+    const canSkip = skipRule(context, this.#menu, notes.isScarce);
     for (const edge of soonestFirst(this.#edges)) {
       const toEdge = context.healthy.includes(edge) ? edge.fill(view, canSkip) : edge.probe(view);
       if (toEdge.kind !== "wait") return toEdge;
       untilMs = Math.min(untilMs, toEdge.untilMs, edge.schedule.doubtAtMs);
     }
-    const overflow = this.#overflow(context, notes.isScarce);
+    const overflow = this.#overflow(context, notes.isScarce, canSkip);
     notes.isScarce = overflow.count > 0 || this.#state.isOverloaded(nowMs);
+    const hopeless = notes.isScarce ? countHopeless(context, this.#edges, this.#menu) : 0;
+    if (hopeless > 0) return { kind: "refuse", count: hopeless, reason: "overloaded" };
     const toFunctions = this.#spill(context, overflow, notes);
     if (toFunctions.kind !== "wait") return toFunctions;
     const released = this.#release(context, overflow.count, notes);
@@ -143,16 +152,17 @@ class Spillway implements Policy {
    * Failed edges are not counted on: without a healthy one everything is overflow. While edge time is not
    * scarce no request is skipped, unless that leaves overflow.
    */
-  #overflow(context: DecisionContext, isScarce: boolean): LineOverflow {
+  #overflow(context: DecisionContext, isScarce: boolean, givesUp: CanSkip): LineOverflow {
     const { healthy } = context;
     const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
+    if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, givesUp);
     if (!isScarce) {
       const overflow = findOverflow(line, healthy, undefined);
       if (overflow.count === 0) return overflow;
       for (const { schedule } of healthy) schedule.reset();
     }
-    return findOverflow(line, healthy, this.#canSkip(context));
+    return findOverflow(line, healthy, skipRule(context, this.#menu, true));
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
@@ -168,20 +178,46 @@ class Spillway implements Policy {
       return probe;
     }
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
-    if (first > overflow.first && overflow.first === 0 && this.#menu.sizes.length > 0) return refuseFirst;
-    if (first === line.length) return forever;
+    const trial = first > overflow.first ? this.#tryFunction(context, overflow.first, notes) : forever;
+    if (trial.kind !== "wait") return trial;
+    // An edge that failed may be back in time.
+    const isLost = first > overflow.first && overflow.first === 0 && healthy.length === this.#edges.length;
+    if (isLost && this.#menu.sizes.length > 0) return refuseFirst;
+    if (first === line.length) return trial;
     // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
     const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
-    if (size === undefined) return forever;
+    if (size === undefined) return trial;
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
     // What failed has lost time, and without a healthy edge waiting could only make its call late.
-    const isUrgent = line.at(first).attempts > 0 && healthy.length === 0 && this.#edges.length > 0;
-    const mayWait = isEarly && !draining && !isUrgent;
+    const isUrgent = line.at(first).attempts > 0 && healthy.length === 0;
+    const mayWait = isEarly && !draining && !isUrgent && this.#waitPays(context, size, call);
     if (inTime.count < size.maxRows && mayWait) return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     return this.#call(view, size, call, "deadline", notes);
+  }
+
+  /**
+   * A call waits for company that is likely to come and makes it cheaper. Beside a healthy edge it also waits because the
+   * edge may be free sooner than forecast.
+   */
+  #waitPays({ view, healthy, callAtMs }: DecisionContext, size: FunctionModel, call: FunctionCall): boolean {
+    const company = this.#state.companyWithin(call.leaveAtMs - callAtMs, view.nowMs);
+    if (company < (healthy.length > 0 ? leastCompany : leastCompanyAlone)) return false;
+    const oneMoreCost = size.costOf(call.rows + 1) - size.costOf(call.rows);
+    return healthy.length > 0 || oneMoreCost < worthSharing * size.costOf(1);
+  }
+
+  /** A function that seems to be too slow gets a request that is lost otherwise, to find out whether that is true. */
+  #tryFunction({ view, blockedUntilMs }: DecisionContext, first: number, notes: Considered): Decision {
+    const { nowMs, line } = view;
+    if (blockedUntilMs > nowMs) return forever;
+    const size = this.#menu.toTry(view, line.at(first));
+    if (typeof size === "number") return waitUntil(size);
+    notes.isProbe = true;
+    const batch = { first, count: 1, target: size.target, plannedRows: line.at(first).rows };
+    return { kind: "dispatch", ...batch, reason: "deadline" };
   }
 
   /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
@@ -253,24 +289,6 @@ class Spillway implements Policy {
     const reason = rows >= size.maxRows ? "full" : cause;
     return { kind: "dispatch", first, count, target: size.target, plannedRows: size.maxRows, reason };
   }
-
-  /**
-   * Requests may be skipped as long as some function could still serve them in time. While functions are
-   * paused, any request may be skipped: some are lost in any case, and fast edges lose fewer.
-   */
-  #canSkip({
-    view: { nowMs, line, targets },
-    callAtMs,
-  }: DecisionContext): (first: number, count: number) => boolean {
-    const isPaused = (target: TargetView): boolean =>
-      target.kind === "serverless" && readyAtMs(target.health(nowMs)) > nowMs;
-    if (targets.some(isPaused)) return always;
-    return this.#menu.servable(line, callAtMs);
-  }
-}
-
-function always(): boolean {
-  return true;
 }
 
 const refuseFirst: Decision = { kind: "refuse", count: 1, reason: "late" };
