@@ -181,7 +181,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
 function notSentInTime({ stats }: Pool, origin: string, timeoutMs: number): NotSentFailure {
   const ms = Math.ceil(timeoutMs);
   if (stats.connected > 0) return noTimeLeft(`${origin}: no connection was free within ${ms} ms`);
-  return new NotSentFailure("target_unreachable", `${origin} took no connection within ${ms} ms`);
+  return new NotSentFailure("target_timeout", `${origin} took no connection within ${ms} ms`);
 }
 
 /**

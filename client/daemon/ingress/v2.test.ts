@@ -367,3 +367,57 @@ it("sends nothing for a caller that left before its model was looked up", async 
   ).catch(() => {});
   expect(queue.counts.submitted).toBe(0);
 });
+
+it.each([
+  ["after one SLO, when the load is too high and nobody knows better", undefined, "3"],
+  ["as the target says", 7_500, "8"],
+])("says when to come back: %s", async (_, retryAfterMs, seconds) => {
+  const error = new SpillwayError("overloaded", "edge: too much", { retryAfterMs });
+  const queue = {
+    submit: (_call: unknown, done: (end: object) => void) => done({ outcome: "refused", error }),
+  };
+  const { directory } = testDirectory();
+  const daemon = daemonOver(directory, queue as unknown as DaemonQueue);
+  await daemon.start(new AbortController().signal);
+  const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault: () => {} });
+  const reply = await app.request(infer, { method: "POST", body: body("a", 1) });
+  expect([reply.status, reply.headers.get("retry-after")]).toEqual([503, seconds]);
+  expect(await reply.json()).toMatchObject({ error: "edge: too much" });
+});
+
+it("tells the queue whether one target's word on a request holds for all", async () => {
+  const seen: unknown[] = [];
+  const error = new SpillwayError("queue_full");
+  const queue = {
+    submit: (call: { isFinalAnywhere?: boolean }, done: (end: object) => void) => {
+      seen.push(call.isFinalAnywhere);
+      done({ outcome: "refused", error });
+    },
+  };
+  const described = (width: number): HttpTransport => {
+    const shape = [-1, width];
+    const reply = {
+      status: 200,
+      body: new TextEncoder().encode(JSON.stringify({ inputs: [{ name: "x", shape }] })),
+    };
+    return {
+      call: () => Promise.reject(new Error("not called")),
+      get: () => Promise.resolve(reply),
+      post: () => Promise.resolve({ status: 404, body: new Uint8Array() }),
+      close: () => Promise.resolve(),
+    };
+  };
+  const directory = new ModelDirectory(
+    [described(1), described(2)],
+    new BilledMetadata([], () => 0),
+    () => 0,
+  );
+  const daemon = daemonOver(directory, queue as unknown as DaemonQueue);
+  await daemon.start(new AbortController().signal);
+  const request = { parameters: {}, inputs: [tensorFromNumbers("x", "FP32", [1, 1], [1])] };
+  const submit = () => daemon.submit({ model: "m", request, bytes: 4 }, new AbortController().signal);
+  await submit().catch(() => {});
+  await directory.eachOf("m");
+  await submit().catch(() => {});
+  expect(seen).toEqual([true, false]);
+});
