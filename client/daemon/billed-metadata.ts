@@ -29,6 +29,8 @@ const keptForMs = { there: 600_000, unknown: 60_000, failed: 10_000 };
 const mostAnswers = 1_024;
 /** Names of described models that are kept of one function. */
 const mostNames = 256;
+/** Cold starts that are kept of one function. */
+const mostStarts = 16;
 
 /** What one function said at one path. */
 interface Answer {
@@ -49,6 +51,7 @@ export class BilledMetadata {
   readonly #listed: (readonly string[] | undefined)[] = [];
   readonly #listedUntilMs: number[] = [];
   readonly #described: string[][] = [];
+  readonly #coldStartMs: number[][] = [];
   readonly #last: { readonly why: string | undefined }[] = [];
   /** Questions that may be asked, as of `#allowedAtMs`. */
   #allowed = questionsAtOnce;
@@ -81,6 +84,11 @@ export class BilledMetadata {
   /** Whether a function answered its last question, and why not; undefined: it was not asked yet. */
   answered(index: number): { readonly why: string | undefined } | undefined {
     return this.#last[index];
+  }
+
+  /** How long instances of a function took to start for questions, in milliseconds, where it told. */
+  coldStartsOf(index: number): readonly number[] {
+    return this.#coldStartMs[index] ?? [];
   }
 
   /** The first function's answer at a V2 path; undefined when none has one, or none may be asked. */
@@ -143,7 +151,7 @@ export class BilledMetadata {
         if (this.#nowMs() < (this.#listedUntilMs[index] ?? -Infinity)) return undefined;
         this.#listedUntilMs[index] = this.#nowMs() + keptForMs.unknown;
         try {
-          const names = await listedBy(server);
+          const names = await listedBy(server, (reply) => this.#noteStart(index, reply));
           this.#last[index] = { why: undefined };
           if (names === undefined) return undefined;
           this.#listed[index] = names;
@@ -187,12 +195,20 @@ export class BilledMetadata {
     const answer = await answerOf(this.#servers[index] as AskedServer, path);
     const { reply } = answer;
     this.#last[index] = { why: answer.failure?.message };
+    this.#noteStart(index, reply);
     if (reply?.status === 200) this.#noteModel(index, path);
     const kind = reply === undefined ? "failed" : reply.status === 404 ? "unknown" : "there";
     // A function that does not answer now still has what it had.
     const told = reply === undefined && before?.reply !== undefined ? before : answer;
     this.#kept.set(keyOf(index, path), { ...told, untilMs: this.#nowMs() + keptForMs[kind] });
     return told;
+  }
+
+  /** The first question starts a function, so that the calls which measure it find it warm. */
+  #noteStart(index: number, reply: HttpReply | undefined): void {
+    const starts = (this.#coldStartMs[index] ??= []);
+    const { coldStartMs = 0 } = reply ?? {};
+    if (coldStartMs > 0 && starts.length < mostStarts) starts.push(coldStartMs);
   }
 
   /** No more names than a person would read. */
@@ -236,8 +252,19 @@ async function answerOf(server: AskedServer, path: string): Promise<Answer> {
   }
 }
 
-async function listedBy({ get, post }: AskedServer): Promise<readonly string[] | undefined> {
+/** @param onReply told each answer */
+async function listedBy(
+  { get, post }: AskedServer,
+  onReply: (reply: HttpReply) => void,
+): Promise<readonly string[] | undefined> {
   const noIndex = { status: 404, body: new Uint8Array() };
-  const models = await listedModels({ get, post: post ?? (() => Promise.resolve(noIndex)) });
+  const models = await listedModels({
+    get: async (...question) => {
+      const reply = await get(...question);
+      onReply(reply);
+      return reply;
+    },
+    post: post ?? (() => Promise.resolve(noIndex)),
+  });
   return models?.map(({ name }) => name);
 }

@@ -36,6 +36,9 @@ import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
 
+/** Questions at start about what functions take, to know whether all targets describe a model alike. */
+const mostComparisons = 16;
+
 /**
  * Opens a daemon; `start` measures its targets.
  *
@@ -129,8 +132,9 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       observe: (event) => observers.observe(event),
     });
   };
+  const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
-    const source = { options, named, edges, functions, models, rules, transports, log };
+    const source = { options, named, edges, functions, models, rules, transports, coldStartsOf, log };
     const learned = await learnModels(source, stop);
     if (chosen.name === "fixed") {
       const { edgeRows, functionRows } = chosen;
@@ -140,6 +144,10 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     const profile = given ?? (await measuredProfile(source, learned, stop));
     const names = learned.filter(({ isUnknown }) => !isUnknown).map(({ name }) => name);
     const profiled = withAssumptions(profile.targets, names, log);
+    // Functions were called to be measured, so that a few questions more cost little and start nothing.
+    const compared = functions.length === 0 ? 0 : Math.floor(mostComparisons / functions.length);
+    if (given === undefined && options.calibrate > 0 && !stop.aborted)
+      await Promise.all(names.slice(0, compared).map((name) => models.askFunctions(name)));
     watch.measured(profiled);
     return { ...chosen, targets: profiled, prices };
   };

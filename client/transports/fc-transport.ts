@@ -101,8 +101,8 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
       // The name counts for a function that does not know of questions alone.
       const [, , , name = ""] = path.split("/");
       const model = decodeURIComponent(name) || "none";
-      const { status, wire } = await call(packCall({ model, get: path, wire: nothing }), timeoutMs);
-      return { status, body: wire.body };
+      const reply = await call(packCall({ model, get: path, wire: nothing }), timeoutMs);
+      return { status: reply.status, body: reply.wire.body, coldStartMs: reply.coldStartMs };
     },
     close: async () => {},
   };

@@ -48,6 +48,8 @@ export interface HttpTransportOptions {
 export interface HttpReply {
   readonly status: number;
   readonly body: Uint8Array;
+  /** How long an instance of a function took to start for it, as in `TransportReply`. */
+  readonly coldStartMs?: number | undefined;
 }
 
 export interface HttpTransport extends Transport {
@@ -159,7 +161,10 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         retryAfterMs: retryAfterOf(headers, Date.now()),
       };
     },
-    get: (path, timeoutMs) => exchange(questions, "GET", path, timeoutMs),
+    get: async (path, timeoutMs) => {
+      const { status, body, headers } = await exchange(questions, "GET", path, timeoutMs);
+      return { status, body, coldStartMs: coldStartOf(headers, seen) };
+    },
     post: (path, timeoutMs, body = {}, authorization) => {
       const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
       return exchange(

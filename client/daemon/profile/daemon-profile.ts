@@ -31,6 +31,8 @@ export interface ProfileSource {
   /** What `--models` names and says; undefined: all that the targets list. */
   readonly named: ReadonlyMap<string, GivenExample | undefined> | undefined;
   readonly rules: Pick<BatchRules, "learn" | "of">;
+  /** Of a function by its place, from questions. */
+  readonly coldStartsOf: (index: number) => readonly number[];
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
@@ -110,7 +112,7 @@ export async function measuredProfile(
   const endsAtMs = performance.now() + 1_000 * options.calibrate;
   log.info({ seconds: options.calibrate, models: learned.map(({ name }) => name) }, "measuring the targets");
   const models = await examplesOf(source, learned, endsAtMs);
-  const profile = await calibrate({
+  const measured = await calibrate({
     profile: nothing,
     transports,
     models,
@@ -120,6 +122,14 @@ export async function measuredProfile(
     stop,
     onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
   });
+  // Where a question has started a function, the calls that measured it found it warm.
+  const withStart = (target: ProfiledTarget): ProfiledTarget => {
+    const index = source.functions.findIndex(({ name }) => name === target.name);
+    return index === -1
+      ? target
+      : { ...target, coldStartMs: [...source.coldStartsOf(index), ...target.coldStartMs] };
+  };
+  const profile = { ...measured, targets: measured.targets.map(withStart) };
   if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
   return profile;
 }

@@ -56,7 +56,7 @@ export async function learnModels(
 }
 
 async function learned(
-  { options, named, models, rules, log }: ProfileSource,
+  { named, models, rules, log }: ProfileSource,
   stop: AbortSignal,
 ): Promise<readonly LearnedModel[]> {
   let listed: readonly string[] = [];
@@ -77,8 +77,6 @@ async function learned(
         try {
           const reply = await models.describe(name);
           if (reply.status === 200) await rules.learn(name);
-          // Functions are called to be measured anyway.
-          if (options.calibrate > 0) await models.askFunctions(name);
           return { name, reply, given, isUnknown: reply.status === 404 };
         } catch (error) {
           const isUnknown = error instanceof SpillwayError && error.code === "model_not_found";
