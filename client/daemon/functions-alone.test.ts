@@ -142,3 +142,14 @@ it("is measured and answers although the edge lacks a model that a function has"
   expect(await infer("timed")).toBe("small");
   expect(await get("/v2/models/timed/ready")).toEqual([200, { name: "timed", ready: true }]);
 });
+
+it("starts at once when it is to stop while a function does not say what it has", async () => {
+  const functions = `small=1x1024@${await listen(createServer(() => {}))}`;
+  const values = { prices, edge: false, functions };
+  const daemon = openDaemon(checkValues(daemonOptions, values, {}), pino({ level: "silent" }));
+  closers.push(() => daemon.close());
+  const stop = new AbortController();
+  const started = daemon.start(stop.signal);
+  stop.abort();
+  await started;
+});

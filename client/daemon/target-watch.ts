@@ -6,6 +6,7 @@
 import type { ProfiledTarget } from "../policies/profile.ts";
 import type { TargetKind } from "../targets/target.ts";
 import type { HttpTransport } from "../transports/http-transport.ts";
+import { replyFault } from "../transports/reply-fault.ts";
 
 /** Longest time that an edge may take to answer, and how old its answer may be before it is asked again. */
 const answerTimeoutMs = 1_000;
@@ -91,11 +92,15 @@ export class TargetWatch {
   }
 }
 
-/** Any answer will do: not every server has this endpoint, and what a server says of itself may concern one model. */
+/**
+ * Any answer of the server will do: not every one has this endpoint, and what it says of itself may concern one model. A
+ * gateway that reaches nobody is none.
+ */
 async function whyUnreachable(transport: Pick<HttpTransport, "get">): Promise<string | undefined> {
   try {
-    await transport.get("/v2/health/ready", answerTimeoutMs);
-    return undefined;
+    const { status, body } = await transport.get("/v2/health/ready", answerTimeoutMs);
+    const fault = status > 501 && status !== 503 ? replyFault({ status, wire: { body } }) : undefined;
+    return fault?.isOfTarget === true ? fault.message : undefined;
   } catch (error) {
     return (error as Error).message;
   }
