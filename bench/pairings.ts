@@ -40,6 +40,10 @@ export function readPairings(): Pairing[] | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Pairing[]) : undefined;
 }
 
+export function tracePath({ trace }: Pairing): string {
+  return fileURLToPath(new URL(trace, data));
+}
+
 export function scenarioPath({ scenario }: Pairing): string {
   return fileURLToPath(new URL(scenario, data));
 }
@@ -51,8 +55,8 @@ export function pairingSlo(pairing: Pairing): { readonly sloMs: number; readonly
 
 /** What `spillway replay --json` prints for a pairing with these flags. */
 export async function replayPairing(pairing: Pairing, flags: readonly string[]): Promise<unknown> {
-  const { trace, scale, fromS, toS } = pairing;
-  const files = ["--trace", fileURLToPath(new URL(trace, data))];
+  const { scale, fromS, toS } = pairing;
+  const files = ["--trace", tracePath(pairing)];
   if (!flags.includes("--scenario")) files.push("--scenario", scenarioPath(pairing));
   const span = Object.entries({ from: fromS, to: toS, scale, seed: resultsSeed });
   const spanFlags = span.flatMap(([name, value]) => [`--${name}`, String(value)]);

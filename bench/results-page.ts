@@ -2,6 +2,7 @@
 import { replayPolicyNames } from "../replay/peers/registry.ts";
 import { figure, percent } from "../base/figures.ts";
 import { meanRowsOf, type ReplaySummary } from "../replay/summary.ts";
+import type { LongestWait } from "./longest-waits.ts";
 import { type Pairing, type PolicyResult, type Reference, resultsSeed } from "./pairings.ts";
 
 export interface PairingResult {
@@ -23,7 +24,11 @@ interface OwnResult extends PairingResult {
   readonly edgeFirst: Reference | undefined;
 }
 
-export function resultsPage(pairings: readonly PairingResult[]): string {
+/** @param waits what the longest wait does, by pairing */
+export function resultsPage(
+  pairings: readonly PairingResult[],
+  waits: ReadonlyMap<string, readonly LongestWait[]>,
+): string {
   const owns = pairings.map(ownResult);
   return `# Results
 
@@ -37,6 +42,7 @@ of the requests that were answered. Policies with parameters were given the best
 
 ${pairings.map(pairingSection).join("\n")}
 ${ownSection(owns)}
+${waitSection(waits)}
 ## What falls short
 
 ${shortfalls(owns).join("\n")}
@@ -94,6 +100,31 @@ the 0.99 that a dispatcher reserves. Below 1 it is the cheaper one.
 |---|---|---|---|---|---|
 ${rows.join("")}
 ${mean === undefined ? "" : `The geometric mean of the ratios to \`edge-first\` is ${figure(mean)}.\n`}`;
+}
+
+function waitSection(waits: ReadonlyMap<string, readonly LongestWait[]>): string {
+  const rows = [...waits].flatMap(([name, each]) =>
+    each.map(({ timeoutS, summary }) => {
+      const { costPer1000, inSloShare, latencyMs } = summary;
+      const cells = [
+        name,
+        timeoutS === undefined ? "not given" : figure(timeoutS),
+        figure(costPer1000),
+        percent(inSloShare),
+        `${figure(latencyMs.p50)} / ${figure(latencyMs.p99)}`,
+        `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
+      ];
+      return `| ${cells.join(" | ")} |\n`;
+    }),
+  );
+  return `## What the longest wait costs
+
+The policy \`spillway\` with each \`--timeout\`: how long a request waits for others at most before it goes to a function. A
+shorter wait lowers the latency of what overflows, and makes smaller calls, which cost more.
+
+| pairing | \`--timeout\` s | cost per 1000 | in SLO | p50 / p99 ms | mean batch edge / functions |
+|---|---|---|---|---|---|
+${rows.join("")}`;
 }
 
 function ownResult(result: PairingResult): OwnResult {

@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { type LongestWait, longestWaits, waitPairings } from "./longest-waits.ts";
 import { type PolicyResult, readPairings, readReferences, replayPairing, pairingSlo } from "./pairings.ts";
 import { type PairingResult, resultsPage } from "./results-page.ts";
 
@@ -21,6 +22,7 @@ if (pairings === undefined) {
 } else {
   const references = readReferences();
   const results: PairingResult[] = [];
+  const waits = new Map<string, LongestWait[]>();
   for (const pairing of pairings) {
     const compared = (await replayPairing(pairing, ["--compare", "all", "--tune"])) as PolicyResult[];
     const own = await replayPairing(pairing, ["--policy", "spillway", "--limit-quantile", reservedQuantile]);
@@ -28,10 +30,11 @@ if (pairings === undefined) {
     const { sloMs, sloQuantile } = pairingSlo(pairing);
     const reference = references.get(pairing.name) ?? [];
     results.push({ pairing, sloMs, sloQuantile, results: compared, reservedRatio, references: reference });
+    if (waitPairings.includes(pairing.name)) waits.set(pairing.name, await longestWaits(pairing));
     console.log(`${pairing.name}: replayed`);
   }
   const file = new URL("../../docs/reference/results.md", import.meta.url);
   const [, measuredBefore = ""] = readFileSync(file, "utf8").split(measuredBeforeHeading);
-  writeFileSync(file, `${resultsPage(results)}\n${measuredBeforeHeading}${measuredBefore}`);
+  writeFileSync(file, `${resultsPage(results, waits)}\n${measuredBeforeHeading}${measuredBefore}`);
   execFileSync("npx", ["oxfmt", fileURLToPath(file)]);
 }

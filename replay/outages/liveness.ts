@@ -116,6 +116,8 @@ function couldServe(
   const { world, run } = facts;
   const target = world.targets[index] as OutageTarget;
   const { rows, sloMs, arrivedAtMs, deadlineAtMs } = lost;
+  // How long a larger batch than was ever measured takes, nobody knows.
+  if (rows > target.maxBatch) return undefined;
   if (life.isBarred && target.kind === "serverless") return undefined;
   if (life.calls.some((call) => call.target === index && call.code === "target_denied")) return undefined;
   const callMs = target.coldStartMs + trueServiceMs(target, rows) + rows * target.uploadRowMs + target.rttMs;

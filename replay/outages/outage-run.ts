@@ -45,12 +45,14 @@ export interface OutageRun {
   readonly cost: number;
 }
 
+type ProfiledPolicy = Exclude<QueuePolicy, { readonly name: "fixed"; readonly batchRows: unknown }>;
+
 /**
  * The policy that a daemon would run in that world, with the profile that it would have.
  *
  * @param maxWaitMs longest wait of a request for company. Default: none
  */
-export function spillwayFor({ targets }: OutageWorld, maxWaitMs?: number): QueuePolicy {
+export function spillwayFor({ targets }: OutageWorld, maxWaitMs?: number): ProfiledPolicy {
   return {
     name: "spillway",
     sloQuantile: 0.99,
