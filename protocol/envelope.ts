@@ -15,6 +15,11 @@ export interface EnvelopeCall {
   model: string;
   /** Default: the server chooses. */
   version?: string | undefined;
+  /**
+   * A V2 path that is asked with GET in place of an inference, such as `/v2/models/m`. A function that does not know of
+   * questions takes one for an inference without a body, and refuses it.
+   */
+  get?: string | undefined;
   wire: WireBody;
 }
 
@@ -27,14 +32,20 @@ export interface EnvelopeReply {
 /** Throws a ProtocolError when the head is too long or a field is out of range. */
 export function packCall(call: EnvelopeCall): Uint8Array {
   readName(call.model, "call head.model");
-  return pack("call", { model: call.model, version: call.version }, call.wire);
+  return pack("call", { model: call.model, version: call.version, get: call.get }, call.wire);
 }
 
 /** Throws only ProtocolError. The body is not copied. */
 export function unpackCall(bytes: Uint8Array): EnvelopeCall {
   const { head, wire } = unpack("call", bytes);
   const version = readOptionalText(head["version"], "call head.version");
-  return { model: readName(head["model"], "call head.model"), version, wire };
+  const get = readOptionalText(head["get"], "call head.get");
+  if (get !== undefined && !/^\/v2(?:\/|$)/.test(get))
+    throw new ProtocolError(
+      `call head.get is ${JSON.stringify(get)}; allowed: a path such as /v2/models/NAME`,
+    );
+  const model = readName(head["model"], "call head.model");
+  return { model, version, ...(get !== undefined && { get }), wire };
 }
 
 /** Throws a ProtocolError when a field is out of range. */

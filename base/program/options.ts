@@ -21,6 +21,9 @@ const shortName = "short";
 /** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
 const aliasKey = "alias";
 
+/** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
+const noneMeaning = "none";
+
 /** What a field is called in a file, on the command line and in the environment. */
 interface FieldName {
   readonly key: string;
@@ -43,6 +46,9 @@ interface Field extends FieldName {
 export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const field of fieldsOf(schema)) {
     command.addOption(optionOf(field));
+    const meaning = field.schema[noneMeaning] as string | undefined;
+    if (meaning !== undefined)
+      command.addOption(new Option(`--no-${field.flag}`, `${meaning} (env: ${field.env}=false)`));
     if (field.alias !== undefined) command.addOption(optionOf({ ...field, ...field.alias }).hideHelp());
   }
   return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
@@ -183,7 +189,8 @@ function optionOf({ flag, env, type, isList, description, schema }: Field): Opti
   const facts = [rangeText(schema), isList ? "may be repeated" : "", defaultText(schema), `env: ${env}`];
   const short = schema[shortName] === undefined ? "" : `-${schema[shortName] as string}, `;
   const option = new Option(`${short}--${flag}${value}`, `${description} (${joined(facts, "; ")})`);
-  if (isList) option.argParser((text, before: string[] | undefined) => [...(before ?? []), text]);
+  if (isList)
+    option.argParser((text, before: unknown): unknown[] => [...(Array.isArray(before) ? before : []), text]);
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
@@ -220,9 +227,10 @@ function defaultText({ default: value }: z.core.JSONSchema.BaseSchema): string {
 }
 
 /** What was given, as the schema takes it. */
-function valueOf(given: unknown, { type, isList }: Field): unknown {
+function valueOf(given: unknown, { type, isList, schema }: Field): unknown {
   const parsed = (value: unknown): unknown => (typeof value === "string" ? parseText(value, type) : value);
   if (!isList) return parsed(given);
+  if (schema[noneMeaning] !== undefined && (given === false || given === "false")) return [];
   const parts = (Array.isArray(given) ? (given as unknown[]) : [given]).flatMap((each) =>
     typeof each === "string" ? each.split(",").map((part) => part.trim()) : [each],
   );

@@ -45,3 +45,30 @@ it("is asked for seldom, however many names somebody makes up", async () => {
   }
   expect(asked.length).toBeLessThanOrEqual(40);
 });
+
+it("is kept, so that neither a model nor a misspelt name costs a call for each request", async () => {
+  const { now, asked, functions } = twoFunctions();
+  for (let request = 0; request < 100; request++) {
+    expect([await functions.verdict("known"), await functions.verdict("none")]).toEqual(["has", "lacks"]);
+    now.ms += 500;
+  }
+  expect(asked.sort()).toEqual(["a known", "a none", "b known", "b none"]);
+});
+
+it("tells a function that lacks a model from one that does not answer, or may not be asked", async () => {
+  const functions = new BilledMetadata(
+    [{ get: () => Promise.reject(new SpillwayError("target_unreachable", "away")) }],
+    () => 0,
+  );
+  expect(await functions.verdict("m")).toBe("failed");
+  expect(functions.answered(0)).toEqual({ why: "away" });
+  for (let name = 0; name < 100; name++) await functions.verdict(`made-up-${name}`);
+  expect(await functions.verdict("another")).toBe("not asked");
+  expect(await new BilledMetadata([], () => 0).verdict("m")).toBe("lacks");
+});
+
+it("counts a function that takes questions for inferences as one that has the model", async () => {
+  const reply = { status: 400, body: new TextEncoder().encode('{"error":"the body is empty"}') };
+  const functions = new BilledMetadata([{ get: () => Promise.resolve(reply) }], () => 0);
+  expect([await functions.verdict("m"), await functions.of("m")]).toEqual(["has", undefined]);
+});

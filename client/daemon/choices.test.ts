@@ -1,6 +1,8 @@
+import { Command } from "commander";
+import { pino } from "pino";
 import { expect, it } from "vitest";
-import { checkValues } from "../../base/program/options.ts";
-import { chosenEdges, refuseOwnAddress } from "./choices.ts";
+import { addOptions, checkValues, readOptions } from "../../base/program/options.ts";
+import { chosenEdges, chosenPolicy, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { type DaemonOptions, daemonOptions } from "./options.ts";
 
 const optionsOf = (edge?: unknown): DaemonOptions =>
@@ -40,9 +42,29 @@ it.each([
   ["a b=http://a", '--edge is "a b=http://a"; allowed: a URL or NAME=URL'],
   ["a=ftp://a", '--edge is "a=ftp://a"; allowed: a URL or NAME=URL'],
   ["http://a:1/x?y=z", '--edge is "http://a:1/x?y=z"; allowed: a URL or NAME=URL: a URL without ? and #'],
-  [[], "--edge is []; allowed: at least one URL"],
 ])("refuses %j", (edge, message) => {
   expect(() => optionsOf(edge)).toThrow(message);
+});
+
+it.each([[[]], [false], ["false"]])("has no edge where it is %j", (edge) => {
+  expect(edgesOf(edge)).toEqual([]);
+});
+
+it("reads --no-edge on the command line, and the last of several", () => {
+  const read = (...given: string[]): readonly string[] => {
+    const command = addOptions(new Command("vqueue"), daemonOptions).parse(["node", "vqueue", ...given]);
+    return readOptions(command, daemonOptions, {}).edge;
+  };
+  expect(read("--no-edge")).toEqual([]);
+  expect(read("--no-edge", "--edge", "http://a")).toEqual(["http://a"]);
+});
+
+it("refuses to leave no target at all", () => {
+  const options = checkValues(daemonOptions, { edge: false, serverless: false }, {});
+  const silent = pino({ level: "silent" });
+  expect(() => usedFunctions(options, chosenPolicy(options), silent)).toThrow(
+    "--no-edge and --no-serverless leave no target; allowed: at least one edge or function",
+  );
 });
 
 it.each([

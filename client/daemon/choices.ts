@@ -54,7 +54,11 @@ export function usedFunctions(
   policy: ChosenPolicy,
   log: Logger,
 ): readonly FunctionVariant[] {
-  const { functions: chosen, serverless } = options;
+  const { functions: chosen, serverless, edge } = options;
+  if (edge.length === 0 && (!serverless || chosen.length === 0))
+    throw new UsageError(
+      "--no-edge and --no-serverless leave no target; allowed: at least one edge or function",
+    );
   if (!serverless) return [];
   if (policy.name === "spillway" || chosen.length === 1) return chosen;
   log.warn({ function: chosen[0]?.name }, "--policy fixed uses the first function only");

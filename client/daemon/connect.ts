@@ -4,10 +4,15 @@ import type { EdgeAddress } from "./choices.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { SpendCap } from "../targets/spend-cap.ts";
 import type { Target } from "../targets/target.ts";
-import { type CappedTransportOptions, cappedGet, cappedTransport } from "../transports/capped-transport.ts";
+import {
+  type AskedServer,
+  type CappedTransportOptions,
+  cappedQuestions,
+  cappedTransport,
+} from "../transports/capped-transport.ts";
 import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
-import { fcTransport } from "../transports/fc-transport.ts";
-import { type HttpTransport, httpTransport } from "../transports/http-transport.ts";
+import { type FcTransport, fcTransport } from "../transports/fc-transport.ts";
+import { httpTransport } from "../transports/http-transport.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
@@ -22,8 +27,8 @@ const assumedLatencyMs = { edge: 100, serverless: 200 };
 
 export interface Connections {
   readonly edges: readonly FormedTransport[];
-  /** Functions that are V2 servers of their own; they can be asked for metadata of models. */
-  readonly servers: readonly Pick<HttpTransport, "get">[];
+  /** Of each function, for questions about its models, which are paid for. */
+  readonly servers: readonly AskedServer[];
   /** Of each edge and then of each function, in the order of the options; the targets likewise. */
   readonly all: readonly Transport[];
   readonly targets: readonly Target<ModelCall, InferResponse>[];
@@ -51,11 +56,17 @@ export function connectTargets(
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edges = addresses.map(({ url }, edge) =>
-    withBodyForm(httpTransport({ url, connections: options.edgeCalls, onGone: () => onGone?.(edge) }), () =>
-      performance.now(),
+    withBodyForm(
+      httpTransport({
+        url,
+        connections: options.edgeCalls,
+        connectTimeoutMs: edgeConnectMs(options.slo),
+        onGone: () => onGone?.(edge),
+      }),
+      () => performance.now(),
     ),
   );
-  const servers: Pick<HttpTransport, "get">[] = [];
+  const servers: AskedServer[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
   const capped = functions.map(({ name, url, ...size }): Transport => {
@@ -65,11 +76,15 @@ export function connectTargets(
       costOf: (durationMs) => callCost(sheet, size, durationMs).cost,
       nowMs: spendClockMs,
     };
-    if (url === undefined) return cappedTransport(platformTransport(options, name, size, sheet), limit);
+    if (url === undefined) {
+      const platform = platformTransport(options, name, size, sheet);
+      servers.push(cappedQuestions(platform, limit));
+      return cappedTransport(platform, limit);
+    }
     const costOf = (durationMs: number, coldStartMs: number): number =>
       callCost(sheet, size, durationMs, coldStartMs).cost;
     const server = httpTransport({ url, connections: options.serverlessCalls, auth, costOf });
-    servers.push(cappedGet(server, limit));
+    servers.push(cappedQuestions(server, limit));
     return cappedTransport(server, limit);
   });
   const all = [...edges, ...capped];
@@ -97,13 +112,18 @@ export function connectTargets(
   };
 }
 
+/** An edge is near, so one that takes no connection for a part of the SLO is not there, and functions have the rest. */
+function edgeConnectMs(sloS: number): number {
+  return Math.min(1_000, Math.max(250, 500 * sloS));
+}
+
 /** The transport of a function that is reached through Function Compute's own call. */
 function platformTransport(
   { fcEndpoint, serverlessCalls }: DaemonOptions,
   name: string,
   size: FunctionSize,
   sheet: PriceSheet,
-): Transport {
+): FcTransport {
   const { protocol, host, hostname } = endpointOf(fcEndpoint);
   const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
   return fcTransport({

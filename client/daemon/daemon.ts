@@ -11,11 +11,13 @@ import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protoc
 import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
+import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-target.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
+import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
 
@@ -39,6 +41,8 @@ export interface DaemonParts {
   startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
   spend(): SpendStatus;
+  /** Which targets can be reached; undefined: nobody looks. */
+  readonly watch?: Pick<TargetWatch, "look">;
   /** Lets go of connections and files once the queue is drained; `queue` is undefined when it never started. */
   release(queue: DaemonQueue | undefined): Promise<void>;
 }
@@ -47,6 +51,18 @@ export interface DaemonStatus {
   /** True when a request that is submitted now can be served. */
   readonly isReady: boolean;
   readonly spend: SpendStatus;
+}
+
+/** A target now, with its health as the queue sees it by the batches that it sent once there is a queue. */
+export interface TargetNow
+  extends TargetReport, Partial<Pick<TargetCondition, "health" | "pausedForMs" | "inFlight">> {}
+
+export interface DaemonHealth {
+  /** True when a request that is submitted now can be served, as far as that is known. */
+  readonly isReady: boolean;
+  /** Why it cannot be served. */
+  readonly reason?: string;
+  readonly targets: readonly TargetNow[];
 }
 
 /** One request as an ingress got it. */
@@ -92,6 +108,24 @@ export class Daemon {
     return { isReady: this.#queue?.isReady ?? false, spend: this.#parts.spend() };
   }
 
+  /** Looks at the edges, which takes a second at most, and says whether anything can serve. */
+  async health(): Promise<DaemonHealth> {
+    const queue = this.#queue;
+    const reports = (await this.#parts.watch?.look()) ?? [];
+    const seen = queue?.targetHealth() ?? [];
+    const targets = reports.map((report) => nowOf(report, seen));
+    if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    // A function may be called; that it did not answer once says little.
+    const canReach =
+      targets.length === 0 ||
+      targets.some(({ kind, isReachable }) => kind === "serverless" || isReachable !== false);
+    if (queue.isReady && canReach) return { isReady: true, targets };
+    const reasons = targets
+      .map(({ name, why = "it is paused" }) => (why.startsWith(`${name}: `) ? why : `${name}: ${why}`))
+      .join("; ");
+    return { isReady: false, reason: reasons || "every target is paused, or the queue is closing", targets };
+  }
+
   /** What is known of joining requests, by model. */
   get rules(): Pick<BatchRules, "of" | "all"> {
     return this.#parts.rules;
@@ -124,7 +158,7 @@ export class Daemon {
     const { rules, statistics } = this.#parts;
     const { model, request } = call;
     const rule = rules.ruleFor(model, request);
-    const submission = submissionOf(call, rule);
+    const submission = submissionOf(call, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
@@ -146,25 +180,38 @@ export class Daemon {
     throw new SpillwayError("queue_starting", undefined, { retryAfterMs: startingMs });
   }
 
-  /** Every request that waits now has ended after one SLO, so a full queue has room by then. */
+  /** Every request that waits now has ended after one SLO, so a full queue, or a load that is too high, has room then. */
   #withRetryTime(error: SpillwayError): SpillwayError {
-    if (error.code !== "queue_full") return error;
+    const isForNow = error.code === "queue_full" || error.code === "overloaded";
+    if (!isForNow || error.retryAfterMs !== undefined) return error;
     return new SpillwayError(error.code, error.message, { retryAfterMs: this.#parts.sloMs });
   }
+}
+
+function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
+  const state = seen.find(({ name }) => name === report.name);
+  if (state === undefined) return report;
+  const { name: _, why = report.why, ...facts } = state;
+  return { ...report, ...(why !== undefined && { why }), ...facts };
 }
 
 /**
  * A request's own `timeout` takes the place of the SLO. One that is sent alone counts as one row, because nothing is known
  * of how its time grows.
  */
-function submissionOf({ model, request, bytes }: DaemonRequest, rule: RequestRule): Submission<ModelCall> {
-  const { joins, mostRows, rows = 1 } = rule;
+function submissionOf(
+  { model, request, bytes }: DaemonRequest,
+  rule: RequestRule,
+  isFinalAnywhere: boolean,
+): Submission<ModelCall> {
+  const { joins, mostRows, hasRows, rows = 1 } = rule;
   const timeoutUs = timeoutUsOf(request);
   return {
-    payload: { model, request, rows },
+    payload: { model, request, rows, hasRows },
     key: queueKey(model, request, joins ? mostRows : 1),
     rows: joins ? rows : 1,
     bytes,
+    isFinalAnywhere,
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
   };
 }

@@ -11,7 +11,12 @@ interface TestEdge {
   models: Record<string, string> | undefined;
 }
 
-function directoryOf(...edges: TestEdge[]) {
+/** A function that has no model. */
+const ofNone = { get: () => Promise.resolve({ status: 404, body: new Uint8Array() }) };
+
+function directoryOf(...all: (TestEdge | typeof ofNone)[]) {
+  const edges = all.filter((each): each is TestEdge => "isUp" in each);
+  const functions = all.filter((each): each is typeof ofNone => "get" in each);
   const now = { ms: 0 };
   const transports = edges.map((edge, index) => {
     const answer = (status: number, value: unknown): Promise<HttpReply> => {
@@ -35,7 +40,7 @@ function directoryOf(...edges: TestEdge[]) {
       },
     };
   });
-  const directory = new ModelDirectory(transports, new BilledMetadata([], () => now.ms), () => now.ms);
+  const directory = new ModelDirectory(transports, new BilledMetadata(functions, () => now.ms), () => now.ms);
   const describedBy = async (model: string): Promise<unknown> => {
     const { status, body } = await directory.describe(model);
     return status === 200 ? JSON.parse(new TextDecoder().decode(body)) : status;
@@ -57,9 +62,9 @@ it("has the models of all edges, each ready when some edge has it ready", async 
     "UNAVAILABLE",
     undefined,
   ]);
-  expect(await directory.isReadyAtEdge("a")).toBe(true);
-  expect(await directory.isReadyAtEdge("c")).toBe(false);
-  await expect(directory.isReadyAtEdge("d")).rejects.toMatchObject({ code: "model_not_found" });
+  expect(await directory.isReadyAt("a")).toBe(true);
+  expect(await directory.isReadyAt("c")).toBe(false);
+  await expect(directory.isReadyAt("d")).rejects.toMatchObject({ code: "model_not_found" });
 });
 
 it("keeps what an edge listed while that one is away", async () => {
@@ -69,7 +74,7 @@ it("keeps what an edge listed while that one is away", async () => {
   second.isUp = false;
   second.models = {};
   expect(await directory.list()).toEqual(["a", "b"]);
-  expect(await directory.isReadyAtEdge("b")).toBeUndefined();
+  expect(await directory.isReadyAt("b")).toBeUndefined();
 });
 
 it("lacks a model only once every edge has listed its own", async () => {
@@ -111,4 +116,54 @@ it("describes a model as it was when its only edge is away", async () => {
   second.isUp = false;
   expect(await describedBy("b")).toEqual({ edge: 2 });
   expect(await describedBy("c")).toBe(404);
+});
+
+/** A directory without edges, over functions that have these models, each with inputs of that shape. */
+function ofFunctions(...functions: Readonly<Record<string, number[]>>[]) {
+  const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  const asked: string[] = [];
+  const servers = functions.map((models) => {
+    return {
+      get: (path: string): Promise<HttpReply> => {
+        asked.push(path);
+        if (path === "/v2/models")
+          return Promise.resolve({ status: 200, body: bytes({ models: Object.keys(models) }) });
+        const shape = models[path.split("/")[3] ?? ""];
+        if (shape === undefined) return Promise.resolve({ status: 404, body: bytes({ error: "no" }) });
+        return Promise.resolve({
+          status: 200,
+          body: bytes({ inputs: [{ name: "x", datatype: "FP32", shape }] }),
+        });
+      },
+    };
+  });
+  return { asked, directory: new ModelDirectory([], new BilledMetadata(servers, () => 0), () => 0) };
+}
+
+it("knows models from functions alone, and asks them once", async () => {
+  const { asked, directory } = ofFunctions({ a: [-1, 2] }, { a: [-1, 2], b: [-1, 3] });
+  for (let time = 0; time < 3; time++) {
+    expect(await directory.list()).toEqual(["a", "b"]);
+    expect([await directory.lacks("b"), await directory.lacks("c")]).toEqual([false, true]);
+    expect((await directory.describe("b")).status).toBe(200);
+    await expect(directory.describe("c")).rejects.toMatchObject({ code: "model_not_found" });
+    expect(await directory.isReadyAt("b")).toBe(true);
+    await expect(directory.isReadyAt("c")).rejects.toMatchObject({ code: "model_not_found" });
+  }
+  expect(asked).toHaveLength(6);
+});
+
+it("knows that targets describe a model differently once both have described it", async () => {
+  const { directory } = ofFunctions({ a: [-1, 2], same: [-1, 4] }, { a: [-1, 3], same: [-1, 4] });
+  expect(directory.isAlikeEverywhere("a")).toBe(true);
+  await Promise.all([directory.askFunctions("a"), directory.askFunctions("same")]);
+  expect([directory.isAlikeEverywhere("a"), directory.isAlikeEverywhere("same")]).toEqual([false, true]);
+});
+
+it("lacks a model that edges without a list do not describe, where functions lack it as well", async () => {
+  const silent: TestEdge = { isUp: true, models: undefined };
+  const { directory } = directoryOf(silent, ofNone);
+  expect([await directory.lacks("a"), await directory.lacks("a")]).toEqual([true, true]);
+  silent.isUp = false;
+  await expect(directory.lacks("b")).rejects.toMatchObject({ code: "target_unreachable" });
 });

@@ -1,15 +1,17 @@
 /**
- * Which models there are and what they take, as the edges tell. Their last answers are kept for the time when they
- * cannot be reached, because functions serve the same models.
+ * Which models there are and what they take, as the edges tell, and functions where no edge does. Their last answers are
+ * kept for the time when they cannot be reached.
  */
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
+import { ModelSignatures } from "./model-signatures.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
-import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
-import { type ListedModel, listedModels } from "./repository-index.ts";
+import type { HttpReply } from "../transports/http-transport.ts";
+import { askForList, type DirectoryEdge, notFound } from "./directory-edge.ts";
+import type { ListedModel } from "./repository-index.ts";
 
 /** Longest time that an edge may take to answer, and to load a model. */
 const answerTimeoutMs = 5_000;
@@ -21,11 +23,8 @@ const mostUnlisted = 16;
 /** Models whose metadata is kept. */
 const maxDescribed = 256;
 
-/** An edge, and the models that it listed last by name; undefined before it has listed any. */
-interface DirectoryEdge {
-  readonly transport: Pick<HttpTransport, "get" | "post">;
-  listed: ReadonlyMap<string, readonly ListedModel[]> | undefined;
-}
+/** When a caller may ask again for a model of which nothing can be said now. */
+const askAgainMs = 5_000;
 
 export class ModelDirectory {
   readonly #edges: readonly DirectoryEdge[];
@@ -35,16 +34,17 @@ export class ModelDirectory {
   /** Metadata as it was asked for last, and until when it counts. */
   readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; untilMs: number }>(maxDescribed);
   /** Whether models that no edge lists are served all the same. */
-  readonly #unlisted = new Lru<string, { readonly isServed: Promise<boolean>; untilMs: number }>(
+  readonly #unlisted = new Lru<string, { readonly isServed: Promise<Unlisted>; untilMs: number }>(
     maxDescribed,
   );
   readonly #few = new Semaphore(mostUnlisted);
+  readonly #signatures = new ModelSignatures(maxDescribed);
   #listing: Promise<readonly unknown[]> | undefined;
   #askedAtMs = -Infinity;
 
   /**
-   * @param edges at least one
-   * @param functions are asked when an edge does not answer
+   * @param edges may be none
+   * @param functions are asked for what no edge tells
    * @param nowMs monotonic time
    */
   constructor(edges: readonly DirectoryEdge["transport"][], functions: BilledMetadata, nowMs: () => number) {
@@ -54,21 +54,32 @@ export class ModelDirectory {
   }
 
   /**
-   * The names of all models that some edge has; undefined when no edge lists its models. Of an edge that cannot be
-   * reached, those that it listed last.
+   * The names of all models that some edge has, and those that functions are known to have. Functions are asked where no
+   * edge lists its models. Undefined when nobody lists any. Of an edge that cannot be reached, those that it listed last.
    *
-   * @throws SpillwayError when no edge was ever reached
+   * @throws SpillwayError when no target was ever reached
    */
   async list(): Promise<readonly string[] | undefined> {
     const failures = await this.#ask();
     if (this.#edges.some(({ listed }) => listed !== undefined)) return this.known;
-    if (failures.every((failure) => failure !== undefined)) throw failures[0];
+    const wereReached = failures.some((failure) => failure === undefined);
+    const names = await this.#functions.list().catch((error: unknown) => {
+      if (!wereReached) throw failures[0] ?? error;
+    });
+    if (names !== undefined) return this.known;
+    if (!wereReached && failures.length > 0) throw failures[0];
     return undefined;
   }
 
   /** The names as last listed. */
   get known(): readonly string[] {
-    return [...new Set(this.#edges.flatMap(({ listed }) => [...(listed?.keys() ?? [])]))];
+    const atEdges = this.#edges.flatMap(({ listed }) => [...(listed?.keys() ?? [])]);
+    return [...new Set([...atEdges, ...this.#functions.known])];
+  }
+
+  /** The names that one edge listed last; none before it has listed any. */
+  listedAt(edge: number): readonly string[] {
+    return [...(this.#edges[edge]?.listed?.keys() ?? [])];
   }
 
   /** The versions of a listed model: of the first edge that has it ready, else of the first that has it. */
@@ -87,24 +98,43 @@ export class ModelDirectory {
   }
 
   /**
-   * True when every edge has listed its models, this one is not among them, and no edge serves it all the same. Requests
-   * for an unknown model wait for a question under way.
+   * True when every edge has listed its models, this one is not among them, no edge serves it all the same, and no
+   * function has it. Requests for an unknown model wait for a question under way.
+   *
+   * @throws SpillwayError when no function has it, and an edge that might cannot be asked
    */
   async lacks(model: string): Promise<boolean> {
-    if (this.#isListed(model)) return false;
+    if (this.#isListed(model) || this.#functions.known.includes(model)) return false;
     // No request waits for an edge that has not listed anything yet, because functions may serve.
     const canWait = this.#haveAllListed();
     if (this.#listing !== undefined || this.#nowMs() - this.#askedAtMs > freshForMs) {
       const asked = this.#ask();
       if (canWait) await asked;
     }
-    if (!this.#haveAllListed() || this.#isListed(model)) return false;
-    return !(await this.#isServedUnlisted(model));
+    if (this.#isListed(model)) return false;
+    const haveAllListed = this.#haveAllListed();
+    if (haveAllListed && (await this.#atEdgesUnlisted(model)) === "served") return false;
+    if (this.#functions.size === 0) return haveAllListed;
+    const verdict = await this.#functions.verdict(modelPath(model));
+    // A function that does not answer questions now may answer the request.
+    if (verdict === "has" || verdict === "failed") return false;
+    if (haveAllListed) return true;
+    await this.#listing;
+    if (this.#isListed(model)) return false;
+    const atEdges = await this.#atEdgesUnlisted(model);
+    if (atEdges !== "not told") return atEdges === "not served";
+    throw new SpillwayError(
+      "target_unreachable",
+      `no function has a model "${model}", and not every edge can be asked`,
+      {
+        retryAfterMs: askAgainMs,
+      },
+    );
   }
 
   /**
-   * A model's metadata: from the first edge that has it, else as an edge gave it last, else from a function. Rejects
-   * with a SpillwayError when there is none.
+   * A model's metadata: from the first edge that has it, else as an edge that is away gave it last, else from a function.
+   * Rejects with a SpillwayError when there is none.
    */
   async describe(model: string): Promise<HttpReply> {
     const asked = this.#askEach(modelPath(model));
@@ -121,9 +151,11 @@ export class ModelDirectory {
       first ??= reply;
       error ??= failure;
     }
-    const found = haveAllAnswered ? first : ((await this.#elsewhere(model)) ?? first);
-    if (found === undefined) throw error;
-    return found;
+    const kept = haveAllAnswered ? undefined : this.#metadata.get(model);
+    const found =
+      kept === undefined ? ((await this.#fromFunctions(model)) ?? first) : { status: 200, body: kept };
+    if (found !== undefined) return found;
+    throw error ?? this.#functions.failureAt(modelPath(model)) ?? notFound(model, this.known);
   }
 
   /** Like `describe`, with metadata that may be a few seconds old. A question under way is shared. */
@@ -143,7 +175,22 @@ export class ModelDirectory {
   /** What each edge answers at a path below the model's, whatever its status, in their order; undefined: nothing. */
   async eachOf(model: string, below = ""): Promise<(HttpReply | undefined)[]> {
     const answers = await Promise.all(this.#askEach(`${modelPath(model)}${below}`));
-    return answers.map(({ reply }) => reply);
+    const replies = answers.map(({ reply }) => reply);
+    if (below === "") this.#signatures.note(model, replies);
+    return replies;
+  }
+
+  /**
+   * False when targets are known to describe the model differently, so that what one of them says of a request need not
+   * hold for another. Makes no question.
+   */
+  isAlikeEverywhere(model: string): boolean {
+    return this.#signatures.areAlike(model, () => this.#functions.keptOf(modelPath(model)));
+  }
+
+  /** Asks each function what a model takes, which is billed, so that `isAlikeEverywhere` knows. */
+  async askFunctions(model: string): Promise<void> {
+    await this.#functions.askAll(modelPath(model));
   }
 
   /** A model's metadata as some server gave it last, without a question; undefined when none did. */
@@ -151,14 +198,16 @@ export class ModelDirectory {
     return this.#metadata.get(model);
   }
 
-  /** Whether some edge serves the model now; undefined when none says so and one of them does not answer. */
-  async isReadyAtEdge(model: string): Promise<boolean | undefined> {
+  /** Whether some target serves the model now; undefined when none says so and one of them does not answer. */
+  async isReadyAt(model: string): Promise<boolean | undefined> {
     const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`, () => true));
     const statuses = answers.map(({ reply }) => reply?.status);
     if (statuses.includes(200)) return true;
-    if (statuses.includes(undefined)) return undefined;
+    const verdict = this.#functions.size === 0 ? "lacks" : await this.#functions.verdict(modelPath(model));
+    if (verdict === "has") return true;
+    if (statuses.includes(undefined) || verdict === "failed") return undefined;
     if (statuses.some((status) => status !== 404)) return false;
-    throw new SpillwayError("model_not_found", `no model "${model}" at the edge`);
+    throw notFound(model, this.known);
   }
 
   /**
@@ -166,9 +215,11 @@ export class ModelDirectory {
    *
    * @param authorization the caller's own, which the edges check
    * @returns the first answer that is no 200, else the first
-   * @throws SpillwayError when an edge does not answer
+   * @throws SpillwayError when an edge does not answer, or there is none
    */
   async change(path: string, body: object, authorization: string | undefined): Promise<HttpReply> {
+    if (this.#edges.length === 0)
+      throw new SpillwayError("request_rejected", "there is no edge that could load or unload a model");
     const replies = await Promise.all(
       this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, authorization)),
     );
@@ -193,16 +244,21 @@ export class ModelDirectory {
   }
 
   /** The index is optional, and some servers list the models alone that they have loaded. */
-  #isServedUnlisted(model: string): Promise<boolean> {
+  #atEdgesUnlisted(model: string): Promise<Unlisted> {
     const known = this.#unlisted.get(model);
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
-    const isServed = this.#few.run(async () => {
+    const isServed = this.#few.run(async (): Promise<Unlisted> => {
       const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
-      return answers.some(({ reply }) => reply !== undefined && reply.status !== 404 && reply.status !== 400);
+      const statuses = answers.map(({ reply }) => reply?.status);
+      if (statuses.some((status) => status !== undefined && status !== 404 && status !== 400))
+        return "served";
+      return statuses.includes(undefined) ? "not told" : "not served";
     });
     const entry = { isServed, untilMs: Infinity };
     this.#unlisted.set(model, entry);
-    void isServed.then((served) => (entry.untilMs = served ? this.#nowMs() + freshForMs : -Infinity));
+    void isServed.then(
+      (said) => (entry.untilMs = said === "served" ? this.#nowMs() + freshForMs : -Infinity),
+    );
     return isServed;
   }
 
@@ -219,9 +275,7 @@ export class ModelDirectory {
     );
   }
 
-  async #elsewhere(model: string): Promise<HttpReply | undefined> {
-    const kept = this.#metadata.get(model);
-    if (kept !== undefined) return { status: 200, body: kept };
+  async #fromFunctions(model: string): Promise<HttpReply | undefined> {
     const reply = await this.#functions.of(modelPath(model));
     if (reply === undefined || !isJsonOrError(reply)) return undefined;
     this.#metadata.set(model, reply.body);
@@ -229,27 +283,13 @@ export class ModelDirectory {
   }
 }
 
+/** What edges say of a model that none lists; `not told` where one of them does not answer. */
+type Unlisted = "served" | "not served" | "not told";
+
 /** A reply, or why there is none. */
 interface Answer {
   readonly reply?: HttpReply;
   readonly failure?: unknown;
-}
-
-/** Notes what the edge lists. Resolves with the error when it did not answer, else with undefined. */
-async function askForList(edge: DirectoryEdge): Promise<unknown> {
-  try {
-    const models = await listedModels(edge.transport);
-    if (models !== undefined) edge.listed = byName(models);
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
-function byName(models: readonly ListedModel[]): Map<string, ListedModel[]> {
-  const versions = new Map<string, ListedModel[]>();
-  for (const model of models) versions.set(model.name, [...(versions.get(model.name) ?? []), model]);
-  return versions;
 }
 
 function isJsonOrError({ status, body }: HttpReply): boolean {

@@ -5,6 +5,7 @@
 import { SpillwayError } from "../../base/errors.ts";
 import { versionedModel, versionedName } from "../../protocol/model-path.ts";
 import { jsonIn } from "../transports/reply-text.ts";
+import { notFound } from "./directory-edge.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 
 /** Models that are asked whether they are the default one. */
@@ -26,15 +27,12 @@ export class ModelNames {
   /**
    * The name under which a model, or one version of it, is queued: the model's own where it has that version alone.
    *
-   * @throws SpillwayError when no target serves it
+   * @throws SpillwayError when no target serves it, or none that could be asked does
    */
   async resolve(model: string, version?: string): Promise<string> {
     if (version === undefined) {
       if (!(await this.#directory.lacks(model))) return model;
-      throw new SpillwayError(
-        "model_not_found",
-        `no model "${model}"; there are: ${this.#directory.known.join(", ")}`,
-      );
+      throw notFound(model, this.#directory.known);
     }
     const plain = await this.#knownModel(model);
     if (plain !== undefined && plain.versions?.length === 1 && plain.versions[0] === version) return model;

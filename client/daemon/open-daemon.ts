@@ -30,8 +30,14 @@ import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
-import { learnModels, measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
+import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
+import { learnModels } from "./profile/learn-models.ts";
+import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
+import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
+
+/** Questions at start about what functions take, to know whether all targets describe a model alike. */
+const mostComparisons = 16;
 
 /**
  * Opens a daemon; `start` measures its targets.
@@ -48,6 +54,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   refuseOwnAddress(options, edges, functions);
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
+  const named = options.models === undefined ? undefined : readNamedModels(options.models);
   const record = openRecord(options.record);
   const cap = openSpendCap(options, functions, prices, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
@@ -59,7 +66,26 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const { all: transports, targets } = connections;
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
-  const models = new ModelDirectory(connections.edges, new BilledMetadata(connections.servers, nowMs), nowMs);
+  const asked = new BilledMetadata(connections.servers, nowMs);
+  const models = new ModelDirectory(connections.edges, asked, nowMs);
+  const watch = new TargetWatch(
+    [
+      ...edges.map(({ name, url }, index): WatchedTarget => {
+        return {
+          name,
+          kind: "edge",
+          at: url,
+          transport: connections.edges[index],
+          models: () => models.listedAt(index),
+        };
+      }),
+      ...functions.map(({ name, url = options.fcEndpoint }, index): WatchedTarget => {
+        const [known, answered] = [() => asked.modelsOf(index), () => asked.answered(index)];
+        return { name, kind: "serverless", at: url, models: known, answered };
+      }),
+    ],
+    nowMs,
+  );
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
@@ -81,6 +107,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
 
   const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
+    for (const report of await watch.look()) logTarget(report, log);
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
@@ -105,16 +132,24 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       observe: (event) => observers.observe(event),
     });
   };
+  const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
-    const source = { options, edges, functions, models, rules, transports, log };
-    const replies = await learnModels(source);
+    const source = { options, named, edges, functions, models, rules, transports, coldStartsOf, log };
+    const learned = await learnModels(source, stop);
     if (chosen.name === "fixed") {
       const { edgeRows, functionRows } = chosen;
       const batchRows = targets.map(({ kind }) => (kind === "edge" ? edgeRows : functionRows));
       return { name: "fixed", batchRows, timeoutMs: chosen.timeoutMs };
     }
-    const profile = given ?? (await measuredProfile(source, replies, stop));
-    return { ...chosen, targets: withAssumptions(profile.targets, log), prices };
+    const profile = given ?? (await measuredProfile(source, learned, stop));
+    const names = learned.filter(({ isUnknown }) => !isUnknown).map(({ name }) => name);
+    const profiled = withAssumptions(profile.targets, names, log);
+    // Functions were called to be measured, so that a few questions more cost little and start nothing.
+    const compared = functions.length === 0 ? 0 : Math.floor(mostComparisons / functions.length);
+    if (given === undefined && options.calibrate > 0 && !stop.aborted)
+      await Promise.all(names.slice(0, compared).map((name) => models.askFunctions(name)));
+    watch.measured(profiled);
+    return { ...chosen, targets: profiled, prices };
   };
   const release = async (queue: DaemonQueue | undefined): Promise<void> => {
     await connections.close();
@@ -124,12 +159,36 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   };
   const { name, ...figures } = chosen;
   log.info(
-    { edge: placesOf(edges), functions: functions.map(placeOf(options)), sloS: options.slo, ...figures },
+    {
+      edge: placesOf(edges) || "none",
+      functions: functions.map(placeOf(options)),
+      sloS: options.slo,
+      ...figures,
+    },
     `policy ${name}`,
   );
   const { sloMs } = limits;
   const extensions = (): readonly string[] => sharedExtensions(connections.edges);
-  return new Daemon({ sloMs, models, metrics, statistics, rules, extensions, startQueue, spend, release });
+  return new Daemon({
+    sloMs,
+    models,
+    metrics,
+    statistics,
+    rules,
+    extensions,
+    startQueue,
+    spend,
+    watch,
+    release,
+  });
+}
+
+/** One line for each target, so that a log says with what the daemon started. */
+function logTarget({ isReachable, ...report }: TargetReport, log: Logger): void {
+  const { name: target, kind, at, why, models, measured, assumed } = report;
+  const facts = { target, kind, at, ...(why !== undefined && { why }), models, measured, assumed };
+  if (isReachable === false) log.warn(facts, "target cannot be reached");
+  else log.info(facts, isReachable === true ? "target can be reached" : "target was not called yet");
 }
 
 /** A call of one edge that the queue does not know of. */
@@ -144,6 +203,7 @@ function edgeCall(edges: readonly Transport[], timeoutMs: number): JoinProofsOpt
 
 /** Extensions that need nothing of the queue, where all edges have them. */
 function sharedExtensions(edges: readonly FormedTransport[]): readonly string[] {
+  if (edges.length === 0) return [];
   return ["classification"].filter((name) => edges.every(({ extensions }) => extensions?.includes(name)));
 }
 

@@ -9,6 +9,8 @@ import {
   text,
   whole,
 } from "../../base/program/option-fields.ts";
+import { allowedModels, namedModels } from "./profile/named-models.ts";
+import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
 import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { defaultFunctions, functionMenu } from "../../serverless/prices/function-menu.ts";
@@ -26,6 +28,16 @@ const edgeAddress = z.string().transform((given, context): string => {
   if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
   context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
   return z.NEVER;
+});
+
+const modelNames = z.string().transform((given, context): string => {
+  try {
+    namedModels(given);
+    return given;
+  } catch (error) {
+    context.addIssue(`${allowedModels}; ${(error as Error).message}`);
+    return z.NEVER;
+  }
 });
 
 const joinedModels = z.array(
@@ -89,12 +101,18 @@ export const daemonOptions = z.strictObject({
     .describe(
       "longest time that measuring at start takes, in seconds; 0: assume latencies, learn while serving",
     ),
-  models: optionalText.describe("models to measure, with commas between (default: all that the edges list)"),
+  models: modelNames
+    .optional()
+    .describe(
+      "models to measure, with commas between (default: all that the targets list); NAME=INPUT:DATATYPE[1,SIZE,...]" +
+        " says what one takes (several inputs with ; between), NAME=@FILE gives a V2 request",
+    ),
+  ...payloadFields,
   edge: z
     .array(edgeAddress)
-    .min(1, "at least one URL")
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant"),
+    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant")
+    .meta({ none: "send batches to functions alone" }),
   joinRows: joinedModels
     .default([])
     .describe(

@@ -91,7 +91,8 @@ export function outgoing<In, Out>(
   giveUpAtMs: number | undefined,
 ): OutgoingBatch<In> {
   const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;
-  return { id, key, parts, rows, deadlineAtMs, giveUpAtMs };
+  const lastDeadlineAtMs = (parts.at(-1) as QueuedPart<In, Out>).request.deadlineAtMs;
+  return { id, key, parts, rows, deadlineAtMs, lastDeadlineAtMs, giveUpAtMs };
 }
 
 /** The result as the queue uses it. It is a fault of the target if the answers do not match the parts. */

@@ -31,7 +31,7 @@ import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
 import { TimerDelay } from "./timer-delay.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
-import { TargetState } from "../targets/target-state.ts";
+import { type TargetCondition, TargetState } from "../targets/target-state.ts";
 import { readyAtMs } from "../targets/target-view.ts";
 
 /**
@@ -104,6 +104,11 @@ export class VirtualQueue<In, Out> {
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
     return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
+  }
+
+  /** Each target now, in their order. */
+  targetHealth(): TargetCondition[] {
+    return this.#targets.map((target) => target.condition(this.#clock.nowMs()));
   }
 
   /**

@@ -44,6 +44,16 @@ type SentUnderWay = UnderWay & {
  */
 export type Blame = "target" | "model" | "request";
 
+/** A target at a moment, as the batches that it was sent show it. */
+export interface TargetCondition {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly health: TargetHealth["kind"];
+  readonly pausedForMs?: number;
+  /** Why it is paused. */
+  readonly why: string | undefined;
+}
+
 export class TargetState<In, Out> implements TargetView {
   readonly target: Target<In, Out>;
   /** In the order they were sent. Mostly the first one ends first, so a plain list is fast enough. */
@@ -116,6 +126,14 @@ export class TargetState<In, Out> implements TargetView {
   /** The failure or refusal for which the target is paused for that model; undefined when it is not paused. */
   pauseReason(nowMs: number, model: string): SpillwayError | undefined {
     return this.#breaker.pauseReason(nowMs) ?? this.models.pauseReason(model, nowMs);
+  }
+
+  /** For people who ask. */
+  condition(nowMs: number): TargetCondition {
+    const why = (this.#breaker.refusal(nowMs) ?? this.#breaker.pauseReason(nowMs))?.message;
+    const health = this.health(nowMs);
+    const pause = health.kind === "paused" ? { pausedForMs: health.untilMs - nowMs } : {};
+    return { name: this.name, inFlight: this.inFlight, health: health.kind, ...pause, why };
   }
 
   /** Why the target refuses batches now; undefined when it does not. */

@@ -25,6 +25,8 @@ export interface OutgoingBatch<In> {
   readonly rows: number;
   /** The earliest deadline in the batch, on the queue's clock. */
   readonly deadlineAtMs: number;
+  /** The latest deadline in the batch: a call that begins later serves none of its requests. Undefined: not known. */
+  readonly lastDeadlineAtMs?: number | undefined;
   /**
    * When to give the call up, on the queue's clock, so that its requests can still go elsewhere in time;
    * undefined: at the target's own time limit for a call.

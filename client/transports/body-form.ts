@@ -65,7 +65,7 @@ class FormingTransport implements FormedTransport {
 
   async call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply> {
     const untilMs = this.#nowMs() + timeoutMs;
-    const leftMs = (): number => Math.max(1, untilMs - this.#nowMs());
+    const leftMs = (): number => untilMs - this.#nowMs();
     await this.#learnExtensions(timeoutMs);
     const isBinary = wire.headerBytes !== undefined;
     if (isBinary && (this.#takesJsonOnly() || this.#models.get(model) === "json"))
@@ -78,6 +78,7 @@ class FormingTransport implements FormedTransport {
     } catch {
       return reply;
     }
+    if (leftMs() <= 0) return reply;
     const second = await this.#send(model, plain, leftMs());
     this.#models.set(model, second.status === 200 ? "json" : { refusedAtMs: this.#nowMs() });
     return second.status === 200 ? second : reply;

@@ -3,7 +3,7 @@ import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { SpendCap } from "../targets/spend-cap.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
-import { cappedGet, cappedTransport, mostCost } from "./capped-transport.ts";
+import { cappedQuestions, cappedTransport, mostCost } from "./capped-transport.ts";
 import { type ModelCall, modelTarget } from "./model-target.ts";
 import { BilledFailure, type Permit, type Transport, type TransportReply } from "./transport.ts";
 
@@ -74,7 +74,7 @@ it("asks a function for what is no inference only while there is money, and coun
     nowMs += 250;
     return Promise.resolve({ status: 404, body: wire.body });
   };
-  const server = cappedGet({ get }, { cap, functionTimeoutMs: 1_000, costOf, nowMs: () => nowMs });
+  const server = cappedQuestions({ get }, { cap, functionTimeoutMs: 1_000, costOf, nowMs: () => nowMs });
   expect(await server.get("/v2/models/m", 500)).toMatchObject({ status: 404 });
   expect(cap.status(nowMs).hour.spent).toBeCloseTo(costOf(250), 12);
   await server.get("/v2/models/m", 500);

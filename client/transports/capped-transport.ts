@@ -4,7 +4,7 @@
  */
 import { SpillwayError } from "../../base/errors.ts";
 import type { Reservation, SpendCap } from "../targets/spend-cap.ts";
-import type { HttpTransport } from "./http-transport.ts";
+import type { HttpReply, HttpTransport } from "./http-transport.ts";
 import { BilledFailure, type Permit, type Transport } from "./transport.ts";
 
 /**
@@ -52,19 +52,16 @@ export function cappedTransport(transport: Transport, options: CappedTransportOp
   };
 }
 
-/** Questions to a function that is a V2 server of its own; it runs to answer them, and that is billed. */
-export function cappedGet(
-  server: Pick<HttpTransport, "get">,
-  options: CappedTransportOptions,
-): Pick<HttpTransport, "get"> {
+/** A server that can be asked what it has. Without `post` it lists its models at `GET /v2/models` alone. */
+export type AskedServer = Pick<HttpTransport, "get"> & Partial<Pick<HttpTransport, "post">>;
+
+/** Questions to a function; it runs to answer them, and that is billed. */
+export function cappedQuestions({ get, post }: AskedServer, options: CappedTransportOptions): AskedServer {
+  const capped = (ask: () => Promise<HttpReply>): Promise<HttpReply> =>
+    paid(options, undefined, ask, (_, waitedCost) => waitedCost);
   return {
-    get: (...question) =>
-      paid(
-        options,
-        undefined,
-        () => server.get(...question),
-        (_, waitedCost) => waitedCost,
-      ),
+    get: (...question) => capped(() => get(...question)),
+    ...(post !== undefined && { post: (...question) => capped(() => post(...question)) }),
   };
 }
 

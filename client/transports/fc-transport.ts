@@ -8,17 +8,30 @@ import { packCall, unpackReply } from "../../protocol/envelope.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
 import { checkInstalled } from "../../base/optional-package.ts";
 import { SpillwayError } from "../../base/errors.ts";
+import type { HttpReply } from "./http-transport.ts";
 import { answerFault } from "./reply-fault.ts";
 import { type FcAddress, fcFault, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
-import { BilledFailure, type Transport, NotSentFailure } from "./transport.ts";
+import {
+  BilledFailure,
+  noTimeLeft,
+  NotSentFailure,
+  type Transport,
+  type TransportReply,
+} from "./transport.ts";
 
 export interface FcTransportOptions extends FcAddress {
   /** Most open calls at once, calls that were given up included. */
   readonly maxCalls: number;
   /** What a call of that duration, in milliseconds, costs. */
   readonly costOf: (durationMs: number, coldStartMs: number) => CallCost;
+}
+
+/** A function can be asked what it has as well; each question is an invocation. */
+export interface FcTransport extends Transport {
+  /** GET a V2 path such as `/v2/models/m`. Rejects like a call; status 400 means that it knows of no questions. */
+  get(path: string, timeoutMs: number): Promise<HttpReply>;
 }
 
 /** How much later than the call's own timeout those of the SDK fire, in milliseconds. */
@@ -35,7 +48,7 @@ const lookAgainMs = 100;
  *
  * @throws UsageError when the SDK is not installed
  */
-export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): Transport {
+export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): FcTransport {
   checkInstalled(fcSdkUser, ["@alicloud/fc20230330"]);
   const { functionName, accessKeySecret, securityToken = "" } = address;
   const redacted = redactor([accessKeySecret, securityToken]);
@@ -44,6 +57,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
   let open = 0;
 
   async function invoke(payload: Uint8Array, timeoutMs: number): Promise<Invocation> {
+    if (!(timeoutMs > 0)) throw noTimeLeft(`${functionName}: no time was left to call it`);
     if (open >= maxCalls) throw tooMany(functionName, open);
     open++;
     try {
@@ -56,35 +70,45 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
     }
   }
 
+  async function call(payload: Uint8Array, timeoutMs: number): Promise<TransportReply> {
+    if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
+    const startedAtMs = performance.now();
+    const { headers, body } = await within(timeoutMs, functionName, invoke(payload, timeoutMs));
+    const coldStartMs = coldStartOf(headers, seen);
+    const billedMs = billedOf(headers) ?? performance.now() - startedAtMs;
+    const { cost } = costOf(billedMs, coldStartMs ?? 0);
+    const errorType = headers["x-fc-error-type"];
+    if (errorType !== undefined) {
+      const text = redacted(new TextDecoder().decode(body.subarray(0, 4_096))).slice(0, 500);
+      throw new BilledFailure("target_fault", `${functionName} failed (${errorType}): ${text}`, cost);
+    }
+    const { status, wire } = paidReply(body, cost);
+    return {
+      status,
+      wire: status === 200 ? wire : { body: withoutSecrets(wire.body, redacted) },
+      durationMs: durationOf(headers),
+      coldStartMs,
+      mayHaveStarted: mayHaveStarted(headers, coldStartMs),
+      cost,
+    };
+  }
+
   return {
     admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
-    call: async (model, request, timeoutMs) => {
-      const payload = packCall({ ...versionedModel(model), wire: request });
-      if (payload.length > maxPayloadBytes) throw tooLarge(functionName, payload.length);
-      const startedAtMs = performance.now();
-      const { headers, body } = await within(timeoutMs, functionName, invoke(payload, timeoutMs));
-      const coldStartMs = coldStartOf(headers, seen);
-      const billedMs = billedOf(headers) ?? performance.now() - startedAtMs;
-      const { cost } = costOf(billedMs, coldStartMs ?? 0);
-      const errorType = headers["x-fc-error-type"];
-      if (errorType !== undefined) {
-        const text = redacted(new TextDecoder().decode(body.subarray(0, 4_096))).slice(0, 500);
-        throw new BilledFailure("target_fault", `${functionName} failed (${errorType}): ${text}`, cost);
-      }
-      const { status, wire } = paidReply(body, cost);
-      return {
-        status,
-        wire: status === 200 ? wire : { body: withoutSecrets(wire.body, redacted) },
-        durationMs: durationOf(headers),
-        coldStartMs,
-        mayHaveStarted: mayHaveStarted(headers, coldStartMs),
-        cost,
-      };
+    call: async (model, request, timeoutMs) =>
+      call(packCall({ ...versionedModel(model), wire: request }), timeoutMs),
+    get: async (path, timeoutMs) => {
+      // The name counts for a function that does not know of questions alone.
+      const [, , , name = ""] = path.split("/");
+      const model = decodeURIComponent(name) || "none";
+      const reply = await call(packCall({ model, get: path, wire: nothing }), timeoutMs);
+      return { status: reply.status, body: reply.wire.body, coldStartMs: reply.coldStartMs };
     },
     close: async () => {},
   };
 }
 
+const nothing = { body: new Uint8Array() };
 /** Nothing is held for a call that may be made. */
 const noPermit = { release: () => {} };
 

@@ -62,13 +62,13 @@ function call(value: number): ModelCall {
   return { model: "m", request: { parameters: {}, inputs }, rows: 1 };
 }
 
-/** Everything to the first target while it is well, to be given up 30 ms later, and then to the second. */
+/** Everything to the first target while it is well, to be given up once it must be connected, and then to the second. */
 const givingUp: Policy = {
   name: "giving up",
   decide: ({ nowMs, line, targets }) => {
     const target = targets[0]?.health(nowMs).kind === "healthy" ? 0 : 1;
     const send = { kind: "dispatch", count: line.length, target, plannedRows: 1, reason: "full" } as const;
-    return target === 0 ? { ...send, giveUpAtMs: nowMs + 30 } : send;
+    return target === 0 ? { ...send, giveUpAtMs: nowMs + 500 } : send;
   },
 };
 

@@ -17,11 +17,13 @@ import {
   coldStartOf,
   durationOf,
   mayHaveStarted,
-  SeenInstances,
   type ReplyHeaders,
+  retryAfterOf,
+  SeenInstances,
 } from "./reply-facts.ts";
+import { type ToldPool, toldPool } from "./told-pool.ts";
 import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
-import { BilledFailure, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
+import { BilledFailure, noTimeLeft, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
 
 const gunzipAsync = promisify(gunzip);
 
@@ -37,6 +39,8 @@ export interface HttpTransportOptions {
   readonly auth?: HttpAuth;
   /** Default: calls cost nothing. */
   readonly costOf?: CostOf;
+  /** Longest time until a connection is there, in milliseconds, above 0. Default: 3 s. */
+  readonly connectTimeoutMs?: number;
   /** Told that no connection for calls is left: another server may answer the next one. */
   readonly onGone?: () => void;
 }
@@ -44,6 +48,8 @@ export interface HttpTransportOptions {
 export interface HttpReply {
   readonly status: number;
   readonly body: Uint8Array;
+  /** How long an instance of a function took to start for it, as in `TransportReply`. */
+  readonly coldStartMs?: number | undefined;
 }
 
 export interface HttpTransport extends Transport {
@@ -59,6 +65,8 @@ export interface HttpTransport extends Transport {
 
 /** Most questions at once. They have connections of their own, because some servers take seconds to answer one. */
 const questionsAtOnce = 8;
+/** A server that takes no connection is not there, long before a call would have to be given up. */
+const usualConnectTimeoutMs = 3_000;
 /** Largest body after decompression. */
 const mostPlainBytes = 2 ** 30;
 const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
@@ -86,20 +94,21 @@ interface RawReply extends HttpReply {
  */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, connections, costOf, onGone, auth = { kind: "none" } } = options;
+  const { connectTimeoutMs = usualConnectTimeoutMs } = options;
   const { origin, pathname } = new URL(serverAddress(url));
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
   const seen = new SeenInstances();
   // Each call has its own timeout, for headers and body together.
-  const noLimits = { headersTimeout: 0, bodyTimeout: 0 };
-  const calls = new Pool(origin, { connections, ...noLimits });
-  calls.on("disconnect", () => {
-    if (calls.stats.connected === 0) onGone?.();
+  const noLimits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeoutMs } };
+  const calls = toldPool(new Pool(origin, { connections, ...noLimits }));
+  calls.pool.on("disconnect", () => {
+    if (calls.pool.stats.connected === 0) onGone?.();
   });
-  const questions = new Pool(origin, { connections: questionsAtOnce, ...noLimits });
+  const questions = toldPool(new Pool(origin, { connections: questionsAtOnce, ...noLimits }));
 
   async function exchange(
-    pool: Pool,
+    { pool, request }: ToldPool,
     method: "GET" | "POST",
     v2Path: string,
     timeoutMs: number,
@@ -108,10 +117,13 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   ): Promise<RawReply> {
     const path = prefix + v2Path;
     const proof = authHeaders(auth, method, path, Date.now());
+    let isSent = false;
     try {
-      const response = await pool.request({
+      if (!(timeoutMs > 0)) throw noTimeLeft(`${origin}: no time was left to call it`);
+      const response = await request({
         method,
         path,
+        onSent: () => (isSent = true),
         // Only a whole number is allowed.
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
         ...(wire === undefined
@@ -122,6 +134,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       const bytes = await plainBody(await response.body.arrayBuffer(), headers, status);
       return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
     } catch (error) {
+      if ((error as Error).name === "TimeoutError" && !isSent) throw notSentInTime(pool, origin, timeoutMs);
       throw faultOf(error as Error, origin, timeoutMs);
     }
   }
@@ -145,9 +158,13 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         coldStartMs,
         mayHaveStarted: isBilled && mayHaveStarted(headers, coldStartMs),
         cost,
+        retryAfterMs: retryAfterOf(headers, Date.now()),
       };
     },
-    get: (path, timeoutMs) => exchange(questions, "GET", path, timeoutMs),
+    get: async (path, timeoutMs) => {
+      const { status, body, headers } = await exchange(questions, "GET", path, timeoutMs);
+      return { status, body, coldStartMs: coldStartOf(headers, seen) };
+    },
     post: (path, timeoutMs, body = {}, authorization) => {
       const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
       return exchange(
@@ -160,9 +177,16 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       );
     },
     close: async () => {
-      await Promise.all([calls.destroy(), questions.destroy()]);
+      await Promise.all([calls.pool.destroy(), questions.pool.destroy()]);
     },
   };
+}
+
+/** Where all connections were in use, that says nothing of the server. */
+function notSentInTime({ stats }: Pool, origin: string, timeoutMs: number): NotSentFailure {
+  const ms = Math.ceil(timeoutMs);
+  if (stats.connected > 0) return noTimeLeft(`${origin}: no connection was free within ${ms} ms`);
+  return new NotSentFailure("target_timeout", `${origin} took no connection within ${ms} ms`);
 }
 
 /**

@@ -176,3 +176,14 @@ it("tells of a request that cannot be written that it is at fault, and answers t
   expect(result.unanswered?.get(1)).toBeInstanceOf(SpillwayError);
   expect(result.unanswered?.get(1)).toMatchObject({ code: "request_rejected" });
 });
+
+it.each<[string, readonly Tensor[], Partial<ModelCall["request"]>, boolean]>([
+  ["an output that was asked for", rows([1]), { outputs: [{ name: "y" }, { name: "z" }] }, false],
+  ["any output", [], {}, false],
+  ["a row for each of its rows", rows([1, 2]), {}, true],
+])("blames a target whose 200 lacks %s, also for a request alone", async (_, reply, asked, hasRows) => {
+  const { target } = targetOf(() => reply);
+  const { request, ...rest } = call("a", 1);
+  const result = await send(target, { ...rest, request: { ...request, ...asked }, hasRows });
+  expect(result).toMatchObject({ ok: false, error: { code: "target_fault" }, cost: 1 });
+});

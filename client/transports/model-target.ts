@@ -17,11 +17,14 @@ import { RowLimits } from "./row-limits.ts";
 import { type PartEnd, sendSplit } from "./split-batch.ts";
 import {
   BilledFailure,
+  noTimeLeft,
   NotSentFailure,
   type Permit,
   type Transport,
   type TransportReply,
 } from "./transport.ts";
+import { checkAnswer } from "./check-answer.ts";
+import { WayBack } from "./way-back.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
 export interface ModelCall {
@@ -29,6 +32,11 @@ export interface ModelCall {
   readonly request: InferRequest;
   /** Rows of the request's first dimension, by which an answer is cut; of no meaning for a request that is sent alone. */
   readonly rows: number;
+  /**
+   * Whether every output has a row for each row of the inputs, so that another answer is a fault of the target, also to a
+   * request that was sent alone. Default: not known.
+   */
+  readonly hasRows?: boolean;
 }
 
 export interface ModelTargetOptions {
@@ -69,6 +77,7 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
   const limits = new RowLimits((model, mostRows) => options.onTooManyRows?.(model, mostRows));
   // A function answers for all models, or it is not there.
   const known = kind === "edge" ? new AnsweredModels() : undefined;
+  const wayBack = new WayBack();
   /** Of the batch that was admitted and is sent next. */
   let permit: Permit | undefined;
   return {
@@ -88,7 +97,7 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
     send: (batch, done) => {
       const own = permit;
       permit = undefined;
-      void sendBatch(options, { limits, known }, batch, own).then(done);
+      void sendBatch(options, { limits, known, wayBack }, batch, own).then(done);
     },
   };
 }
@@ -97,6 +106,7 @@ export function modelTarget(options: ModelTargetOptions): Target<ModelCall, Infe
 interface Learned {
   readonly limits: RowLimits;
   readonly known: AnsweredModels | undefined;
+  readonly wayBack: WayBack;
 }
 
 async function sendBatch(
@@ -109,12 +119,12 @@ async function sendBatch(
     onMixedRows,
     nowMs = () => clock.nowMs(),
   }: ModelTargetOptions,
-  { limits, known }: Learned,
-  { parts, rows, giveUpAtMs = Infinity }: OutgoingBatch<ModelCall>,
+  { limits, known, wayBack }: Learned,
+  { parts, rows, giveUpAtMs = Infinity, lastDeadlineAtMs = Infinity }: OutgoingBatch<ModelCall>,
   permit: Permit | undefined,
 ): Promise<BatchResult<InferResponse>> {
   const startedAtMs = nowMs();
-  const untilMs = Math.max(startedAtMs + 1, Math.min(startedAtMs + callTimeoutMs, giveUpAtMs));
+  const untilMs = Math.min(startedAtMs + callTimeoutMs, giveUpAtMs);
   const payloads = parts.map(({ payload }) => payload);
   const { model } = payloads[0] as ModelCall;
   // Only the first call has a permit: that there are others is found out when it fails.
@@ -131,12 +141,18 @@ async function sendBatch(
     unused = undefined;
     const isFirst = some.length === payloads.length;
     try {
-      const timeoutMs = untilMs - nowMs();
-      if (timeoutMs <= 0) {
+      const beganAtMs = nowMs();
+      // An answer after the last deadline is of use to nobody, but a call under way is not cut off for that.
+      if (Math.min(untilMs, lastDeadlineAtMs) <= beganAtMs) {
         own?.release();
-        throw new NotSentFailure("target_timeout", `${name}: no time was left for this part`);
+        throw noTimeLeft(`${name}: no time was left to call it`);
       }
-      const end = await sendCall({ transport, known }, some, timeoutMs, own);
+      const timeoutUs =
+        kind === "edge" ? timeoutUsFor(some, lastDeadlineAtMs - beganAtMs - wayBack.ms) : undefined;
+      const context = { transport, known, timeoutUs, leftMs: () => untilMs - nowMs() };
+      const end = await sendCall(context, some, own);
+      if (end.result.ok)
+        wayBack.answered(nowMs() - beganAtMs, end.result.serviceMs, end.result.serverQueuedMs);
       mixed ??= end.mixed;
       if (end.result.ok) mostAnswered = Math.max(mostAnswered, rowsIn(some));
       else if (isFirst) refusal = end.result.error;
@@ -168,21 +184,43 @@ function faultOfPart(fault: SpillwayError): SpillwayError {
   return new SpillwayError(fault.code, fault.message, { cause: fault, isOfTarget: false });
 }
 
+/**
+ * The `timeout` that goes with a call, in microseconds from 1: what is left of those of its requests, where each of them has
+ * one.
+ */
+function timeoutUsFor(payloads: readonly ModelCall[], leftMs: number): number | undefined {
+  if (leftMs === Infinity || payloads.some(({ request }) => request.parameters["timeout"] === undefined))
+    return undefined;
+  return Math.max(1, Math.floor(leftMs * 1_000));
+}
+
+interface CallContext extends Pick<ModelTargetOptions, "transport">, Pick<Learned, "known"> {
+  readonly timeoutUs: number | undefined;
+  /** How long the call may take from now on. */
+  readonly leftMs: () => number;
+}
+
 async function sendCall(
-  { transport, known }: Pick<ModelTargetOptions, "transport"> & Pick<Learned, "known">,
+  { transport, known, timeoutUs, leftMs }: CallContext,
   payloads: readonly ModelCall[],
-  timeoutMs: number,
   permit: Permit | undefined,
 ): Promise<PartEnd<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
   let wire: WireBody;
   try {
-    wire = encodeInferRequest(stackRequests(payloads.map((call) => call.request)), { binary: true });
+    const stacked = stackRequests(payloads.map((call) => call.request));
+    if (timeoutUs !== undefined) stacked.parameters = { ...stacked.parameters, timeout: timeoutUs };
+    wire = encodeInferRequest(stacked, { binary: true });
   } catch (error) {
     permit?.release();
     // Nothing was sent: what cannot be written is the request.
     if (error instanceof ProtocolError) throw new NotSentFailure("request_rejected", error.message);
     throw error;
+  }
+  const timeoutMs = leftMs();
+  if (timeoutMs <= 0) {
+    permit?.release();
+    throw noTimeLeft("no time was left once the call was encoded");
   }
   const reply = await transport.call(model, wire, timeoutMs, permit);
   const { cost } = reply;
@@ -194,6 +232,7 @@ async function sendCall(
   let response: InferResponse;
   try {
     response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes, model);
+    checkAnswer(response, payloads);
   } catch (error) {
     return { result: { ok: false, error: answerFault(error), cost } };
   }

@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
+import {
+  billedOf,
+  coldStartOf,
+  durationOf,
+  mayHaveStarted,
+  retryAfterOf,
+  SeenInstances,
+} from "./reply-facts.ts";
 
 const log = (text: string): { "x-fc-log-result": string } => {
   return { "x-fc-log-result": Buffer.from(text).toString("base64") };
@@ -49,4 +56,12 @@ it("forgets the instance that was not seen for longest beyond 4,096", () => {
   expect(seen.isNew("one more")).toBe(true);
   expect(seen.isNew("0")).toBe(false);
   expect(seen.isNew("1")).toBe(true);
+});
+
+it("reads when to come back as seconds or as a date, and believes no more than a minute", () => {
+  const nowMs = Date.parse("2026-11-30T12:00:00Z");
+  const after = (text: string): number | undefined => retryAfterOf({ "retry-after": text }, nowMs);
+  expect(["2", "0.5", "Mon, 30 Nov 2026 12:00:05 GMT"].map(after)).toEqual([2_000, 500, 5_000]);
+  expect(["86400", "Mon, 30 Nov 2026 11:00:00 GMT", "soon"].map(after)).toEqual([60_000, 0, undefined]);
+  expect(retryAfterOf({}, nowMs)).toBeUndefined();
 });

@@ -36,6 +36,22 @@ export function mayHaveStarted(headers: ReplyHeaders, coldStartMs: number | unde
   return coldStartMs !== 0 || told === undefined;
 }
 
+/** The longest pause that a server can ask for: what it says of an hour from now is a guess. */
+const longestRetryAfterMs = 60_000;
+
+/**
+ * In how many milliseconds the server wants to be asked again; undefined when it does not say.
+ *
+ * @param nowMs in milliseconds since 1970
+ */
+export function retryAfterOf(headers: ReplyHeaders, nowMs: number): number | undefined {
+  const text = headers["retry-after"];
+  if (typeof text !== "string") return undefined;
+  const seconds = timeIn(text);
+  const ms = seconds === undefined ? Date.parse(text) - nowMs : seconds * 1_000;
+  return Number.isNaN(ms) ? undefined : Math.min(longestRetryAfterMs, Math.max(0, ms));
+}
+
 /** How long the function ran, in milliseconds, as its platform measured it; undefined when it does not say. */
 export function durationOf(headers: ReplyHeaders): number | undefined {
   const inMs = numberIn(headers, "x-fc-invocation-duration");

@@ -50,3 +50,18 @@ it.each(["the BOOM model failed", "no room for improvement", "memory format chan
     expect(replyFault({ status: 500, wire: { body: Buffer.from(said(error)) } }).code).toBe("target_fault");
   },
 );
+
+it.each([
+  ["our edge", '{"error":"given up: 3 s behind","reason":"overloaded"}'],
+  ["Triton with a full queue", said("[request id: 1] Exceeds maximum queue size")],
+  ["Triton after the time in its queue", said("Request timeout expired")],
+  ["Knative", "pending request queue full"],
+  ["Envoy", "upstream connect error or disconnect/reset before headers. reset reason: overflow"],
+  [
+    "TorchServe",
+    '{"code":503,"type":"ServiceUnavailableException","message":"Model \\"m\\" has no worker to serve inference request."}',
+  ],
+])("tells too many requests from a server that is not well: %s", (_, body) => {
+  const fault = replyFault({ status: 503, wire: { body: Buffer.from(body) }, retryAfterMs: 2_000 });
+  expect(fault).toMatchObject({ code: "overloaded", isOfTarget: false, retryAfterMs: 2_000 });
+});

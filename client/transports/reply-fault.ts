@@ -9,9 +9,15 @@ import type { TransportReply } from "./transport.ts";
 const maxExcerpt = 4_096;
 
 /** The error of a reply with a status other than 200: by a V2 server, by the platform before it, or by a gateway. */
-export function replyFault({ status, wire }: Pick<TransportReply, "status" | "wire">): SpillwayError {
+export function replyFault({
+  status,
+  wire,
+  retryAfterMs,
+}: Pick<TransportReply, "status" | "wire" | "retryAfterMs">): SpillwayError {
   const excerpt = wire.body.subarray(0, maxExcerpt);
   const body = jsonIn(excerpt);
+  const overload = status === 503 ? overloadIn(body, excerpt) : undefined;
+  if (overload !== undefined) return new SpillwayError("overloaded", overload, { retryAfterMs });
   const platform = platformErrorIn(body);
   if (platform !== undefined && status >= 400) {
     const message = `${platform.code} (${status}): ${platform.message}`;
@@ -66,6 +72,21 @@ export function chargeOf({
 function ownErrorIn(body: unknown): string | undefined {
   const error = (body as { error?: unknown } | undefined)?.error;
   return typeof error === "string" ? error : undefined;
+}
+
+/**
+ * How servers say with 503 that their queue is full, or that a request waited there for too long: Triton (the first two),
+ * Knative, Envoy and TorchServe. Their health is not in doubt, unlike that of a server which only says 503.
+ */
+const ofOverload =
+  /exceeds maximum queue size|request timeout expired|request queue (is )?full|activator overload|reset reason: overflow|has no worker to serve inference request/i;
+
+/** What a server that gave up a request under too much load says; undefined when it says nothing of the kind. */
+function overloadIn(body: unknown, excerpt: Uint8Array): string | undefined {
+  const own = ownErrorIn(body);
+  if ((body as { reason?: unknown } | undefined)?.reason === "overloaded") return own ?? "overloaded";
+  const text = own ?? new TextDecoder().decode(excerpt);
+  return ofOverload.test(text) ? text.slice(0, 500) : undefined;
 }
 
 /** How runtimes say that a request needed more memory than there was. */

@@ -20,6 +20,17 @@ export interface TransportReply {
   readonly mayHaveStarted: boolean;
   /** What the call cost; 0 where calls are not billed. */
   readonly cost: number;
+  /** When the server wants to be asked again, where its reply says so. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/**
+ * A call that was not made, because no time was left for it. It says nothing of the target.
+ *
+ * @param what why there was none, such as "no time was left to call edge"
+ */
+export function noTimeLeft(what: string): NotSentFailure {
+  return new NotSentFailure("target_timeout", what, { isOfTarget: false });
 }
 
 interface FailureOptions {

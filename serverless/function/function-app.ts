@@ -14,10 +14,14 @@ import { maxPayloadBytes } from "../prices/fc-limits.ts";
 
 /**
  * `POST /invoke` (or `POST /`, where some platforms send events), `POST /initialize`, `GET /pre-stop`, and the V2 endpoints
- * for an HTTP trigger. An invocation fails only when it holds no V2 call; other errors are V2 answers in the envelope.
+ * for an HTTP trigger. An invocation holds an inference, or a question that goes with GET, such as what a model takes. It
+ * fails only when it holds neither; other errors are V2 answers in the envelope.
  */
 export function createFunctionApp(models: readonly ModelRunner[], log: Logger): Hono {
   const v2 = createEdgeApp({ models, log, maxBodyBytes: maxPayloadBytes });
+  route(v2, "GET", ["/v2/models"], (context) =>
+    context.json({ models: models.map(({ model }) => model.name) }),
+  );
   route(v2, "POST", ["/initialize"], async (context) => {
     const loaded = await Promise.allSettled(models.map((runner) => runner.ready()));
     const failures = loaded.flatMap((result) =>
@@ -43,13 +47,16 @@ export function createFunctionApp(models: readonly ModelRunner[], log: Logger): 
 /** Status 200 with the V2 answer in an envelope, or 404 (failed, for the platform) when the payload is no envelope. */
 async function invoke(v2: Hono, payload: Uint8Array): Promise<{ status: 200 | 404; body: Uint8Array }> {
   try {
-    const { model, version, wire } = unpackCall(payload);
+    const { model, version, get, wire } = unpackCall(payload);
     const of = version === undefined ? "" : `/versions/${encodeURIComponent(version)}`;
-    const reply = await v2.request(`/v2/models/${encodeURIComponent(model)}${of}/infer`, {
-      method: "POST",
-      headers: wireHeaders(wire),
-      body: wire.body as Uint8Array<ArrayBuffer>,
-    });
+    const reply =
+      get === undefined
+        ? await v2.request(`/v2/models/${encodeURIComponent(model)}${of}/infer`, {
+            method: "POST",
+            headers: wireHeaders(wire),
+            body: wire.body as Uint8Array<ArrayBuffer>,
+          })
+        : await v2.request(get);
     const answer = toWireBody(reply.headers.get(headerLength), await reply.arrayBuffer());
     return { status: 200, body: packReply({ status: reply.status, wire: answer }) };
   } catch (error) {

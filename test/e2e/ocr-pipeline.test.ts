@@ -1,7 +1,7 @@
 /** The embedded OCR pipeline on its real models in real replicas: pages whose text is known. */
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createLines, type TextLine } from "../../tools/demo/text-lines.ts";
+import { createLines, type TextLine } from "../../client/daemon/profile/payload/text-lines.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import type { ModelFile, ModelRunner } from "../../edge/models/model-runner.ts";
 import { openPipeline } from "../../edge/vision/pipelines/pipeline-runner.ts";

@@ -1,7 +1,7 @@
 /** Built-in handlers on models that others published. Pictures are drawn here, so that the right answers are known. */
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { createLines } from "../../tools/demo/text-lines.ts";
+import { createLines } from "../../client/daemon/profile/payload/text-lines.ts";
 import { inProcessRunner } from "../../edge/models/in-process-runner.ts";
 import type { ModelFile, RequestResult } from "../../edge/models/model-runner.ts";
 import { readModelConfig } from "../../edge/models/model-config.ts";

@@ -1,7 +1,7 @@
 /** Pages of text whose answers are known, drawn with the font that the demo brings along. */
 import sharp from "sharp";
-import { renderLine } from "../../tools/demo/render-line.ts";
-import type { TextLine } from "../../tools/demo/text-lines.ts";
+import { renderLine } from "../../client/daemon/profile/payload/render-line.ts";
+import type { TextLine } from "../../client/daemon/profile/payload/text-lines.ts";
 
 const lineWidthPx = 220;
 const lineHeightPx = 48;

@@ -11,7 +11,7 @@ import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
 import { type RunningProgram, startDemoProgram } from "./programs.ts";
 import { createV2Caller } from "../load/v2-caller.ts";
 import { blankRequest, drawQuestions } from "./questions.ts";
-import { createLines } from "./text-lines.ts";
+import { createLines } from "../../client/daemon/profile/payload/text-lines.ts";
 
 const executable = fileURLToPath(new URL("../../cli.js", import.meta.url));
 /** Longest time that measuring at start takes, in seconds: the less, the shorter the demo. */

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { drawQuestions, readDirection } from "./questions.ts";
-import { createLines } from "./text-lines.ts";
+import { createLines } from "../../client/daemon/profile/payload/text-lines.ts";
 
 it("takes the likelier of the two directions", () => {
   expect(readDirection([0.9, 0.1])).toBe(false);

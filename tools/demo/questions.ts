@@ -6,8 +6,12 @@ import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferResponse, WireBody } from "../../protocol/message.ts";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
-import { LINE_HEIGHT_PX, LINE_WIDTH_PX, renderLine } from "./render-line.ts";
-import type { TextLine } from "./text-lines.ts";
+import {
+  LINE_HEIGHT_PX,
+  LINE_WIDTH_PX,
+  renderLine,
+} from "../../client/daemon/profile/payload/render-line.ts";
+import type { TextLine } from "../../client/daemon/profile/payload/text-lines.ts";
 
 export interface Question {
   readonly wire: WireBody;

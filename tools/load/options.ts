@@ -1,18 +1,11 @@
 /** The options of the load generator, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { payloadFields } from "../../client/daemon/profile/payload/payload-fields.ts";
 import { flag, optionalText, positive, seed, serverUrl, whole } from "../../base/program/option-fields.ts";
 
 /** The options of what is sent; `profile` has them, too. */
 export const payload = {
-  payload: z
-    .enum(["tensors", "text", "images"])
-    .default("tensors")
-    .describe(
-      "tensors: zeros in the model's shapes; text: rendered lines for OCR; images: pictures from --images",
-    ),
-  images: optionalText.describe(
-    "folder of JPEG, PNG and WebP files for --payload images; if it is empty, pictures are generated",
-  ),
+  ...payloadFields,
   shapes: optionalText.describe(
     "shapes of one row for inputs whose shapes the model leaves open: NAME=1xSIZExSIZE,...",
   ),

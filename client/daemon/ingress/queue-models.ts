@@ -41,9 +41,11 @@ export function addQueueModels(app: Hono, daemon: Daemon): void {
   });
   route(app, "GET", modelPaths("/ready"), async (context) => {
     const name = await nameIn(context);
-    // Where the edge cannot say, a healthy target may serve the model.
-    const ready = daemon.status().isReady && ((await models.isReadyAtEdge(name)) ?? true);
-    return context.json({ name: versionedModel(name).model, ready }, ready ? 200 : 503);
+    // Where a target cannot say, one that can be reached may serve the model.
+    const { isReady, reason } = await daemon.health();
+    const ready = isReady && ((await models.isReadyAt(name)) ?? true);
+    const why = ready ? {} : { reason: reason ?? "no target has it ready" };
+    return context.json({ name: versionedModel(name).model, ready, ...why }, ready ? 200 : 503);
   });
   route(app, "GET", modelPaths(""), async (context) =>
     passedOn(await models.describe(await nameIn(context))),

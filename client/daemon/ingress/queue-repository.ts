@@ -15,8 +15,12 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, guard: Mid
     if (ready !== undefined && ready !== null && typeof ready !== "boolean")
       throw new ProtocolError(`ready is ${JSON.stringify(ready)}; allowed: true, false`);
     const names = await models.list();
-    if (names === undefined) throw new SpillwayError("model_not_found", "the edge does not list its models");
-    const all = names.flatMap((name) => models.listedVersions(name));
+    if (names === undefined) throw new SpillwayError("model_not_found", "no target lists its models");
+    const all = names.flatMap((name) => {
+      const versions = models.listedVersions(name);
+      // Of a model that functions have alone.
+      return versions.length > 0 ? versions : [{ name, state: "READY" }];
+    });
     return context.json(all.filter(({ state }) => ready !== true || state === "READY"));
   });
   app.use(`${changedModel}/*`, guard);

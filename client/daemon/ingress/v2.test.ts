@@ -285,7 +285,8 @@ function testDirectory() {
     ...transport,
     get: (path) => {
       if (path.endsWith("/apart")) return Promise.resolve(onlyAtFunction);
-      return Promise.reject(new SpillwayError("target_unreachable"));
+      if (path.endsWith("/never")) return Promise.reject(new SpillwayError("target_unreachable"));
+      return Promise.resolve({ status: 404, body: new TextEncoder().encode('{"error":"no"}') });
     },
   };
   const now = { ms: 0 };
@@ -306,10 +307,24 @@ it("knows models that the edge does not have by its list, and asks again after a
   expect([await directory.lacks("m"), await directory.lacks("other")]).toEqual([false, true]);
 });
 
-it("refuses no model before the edge has listed any", async () => {
+it("lacks no model that a function has, or may have: one that does not answer questions may answer requests", async () => {
+  const { edge, directory } = testDirectory();
+  await directory.list();
+  expect([await directory.lacks("apart"), await directory.lacks("never")]).toEqual([false, false]);
+  expect(await directory.isReadyAt("apart")).toBe(true);
+  edge.isUp = false;
+  expect(await directory.lacks("apart")).toBe(false);
+});
+
+it("does not say that there is no such model before the edge has listed any", async () => {
   const { edge, directory } = testDirectory();
   edge.isUp = false;
-  expect(await directory.lacks("m")).toBe(false);
+  expect([await directory.lacks("apart"), await directory.lacks("never")]).toEqual([false, false]);
+  // No function has it, and to let requests through would cost a call each.
+  await expect(directory.lacks("m")).rejects.toMatchObject({
+    code: "target_unreachable",
+    retryAfterMs: 5_000,
+  });
 });
 
 it("says what a model was like when the edge cannot be asked, and then does not know whether it is ready", async () => {
@@ -319,7 +334,7 @@ it("says what a model was like when the edge cannot be asked, and then does not 
   expect((await directory.describe("m")).status).toBe(200);
   expect(await directory.describe("apart")).toMatchObject({ status: 200 });
   await expect(directory.describe("never")).rejects.toMatchObject({ code: "target_unreachable" });
-  expect(await directory.isReadyAtEdge("m")).toBeUndefined();
+  expect(await directory.isReadyAt("m")).toBeUndefined();
 });
 
 it("lives, is not ready, and sends callers away until its targets are measured", async () => {
@@ -351,4 +366,58 @@ it("sends nothing for a caller that left before its model was looked up", async 
     app.request(new Request(`http://localhost${infer}`, { method: "POST", body: body("a", 1), signal })),
   ).catch(() => {});
   expect(queue.counts.submitted).toBe(0);
+});
+
+it.each([
+  ["after one SLO, when the load is too high and nobody knows better", undefined, "3"],
+  ["as the target says", 7_500, "8"],
+])("says when to come back: %s", async (_, retryAfterMs, seconds) => {
+  const error = new SpillwayError("overloaded", "edge: too much", { retryAfterMs });
+  const queue = {
+    submit: (_call: unknown, done: (end: object) => void) => done({ outcome: "refused", error }),
+  };
+  const { directory } = testDirectory();
+  const daemon = daemonOver(directory, queue as unknown as DaemonQueue);
+  await daemon.start(new AbortController().signal);
+  const app = createV2Ingress(daemon, { maxBodyBytes: 10_000, onFault: () => {} });
+  const reply = await app.request(infer, { method: "POST", body: body("a", 1) });
+  expect([reply.status, reply.headers.get("retry-after")]).toEqual([503, seconds]);
+  expect(await reply.json()).toMatchObject({ error: "edge: too much" });
+});
+
+it("tells the queue whether one target's word on a request holds for all", async () => {
+  const seen: unknown[] = [];
+  const error = new SpillwayError("queue_full");
+  const queue = {
+    submit: (call: { isFinalAnywhere?: boolean }, done: (end: object) => void) => {
+      seen.push(call.isFinalAnywhere);
+      done({ outcome: "refused", error });
+    },
+  };
+  const described = (width: number): HttpTransport => {
+    const shape = [-1, width];
+    const reply = {
+      status: 200,
+      body: new TextEncoder().encode(JSON.stringify({ inputs: [{ name: "x", shape }] })),
+    };
+    return {
+      call: () => Promise.reject(new Error("not called")),
+      get: () => Promise.resolve(reply),
+      post: () => Promise.resolve({ status: 404, body: new Uint8Array() }),
+      close: () => Promise.resolve(),
+    };
+  };
+  const directory = new ModelDirectory(
+    [described(1), described(2)],
+    new BilledMetadata([], () => 0),
+    () => 0,
+  );
+  const daemon = daemonOver(directory, queue as unknown as DaemonQueue);
+  await daemon.start(new AbortController().signal);
+  const request = { parameters: {}, inputs: [tensorFromNumbers("x", "FP32", [1, 1], [1])] };
+  const submit = () => daemon.submit({ model: "m", request, bytes: 4 }, new AbortController().signal);
+  await submit().catch(() => {});
+  await directory.eachOf("m");
+  await submit().catch(() => {});
+  expect(seen).toEqual([true, false]);
 });

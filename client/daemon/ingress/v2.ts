@@ -37,15 +37,18 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
   );
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
-  route(app, "GET", ["/v2/health/ready"], (context) => {
-    const ready = daemon.status().isReady;
-    return context.json({ ready }, ready ? 200 : 503);
+  route(app, "GET", ["/v2/health/ready"], async (context) => {
+    const { isReady: ready, reason } = await daemon.health();
+    return context.json({ ready, ...(reason !== undefined && { reason }) }, ready ? 200 : 503);
   });
   // These tell what functions cost and change what is served, which is not everybody's business.
   const guard = adminGuard(options.adminToken);
   app.use("/admin/*", guard);
   app.use("/metrics", guard);
   route(app, "GET", ["/admin/spend"], (context) => context.json(daemon.status().spend));
+  route(app, "GET", ["/admin/status"], async (context) =>
+    context.json({ ...(await daemon.health()), spend: daemon.status().spend }),
+  );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),

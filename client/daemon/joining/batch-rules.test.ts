@@ -101,7 +101,7 @@ it("sends a request alone until an edge or a proof says that its rows may be joi
   });
   expect(joins(a)).toBe(false);
   await rules.learn("m");
-  expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2 });
+  expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2, hasRows: true });
 });
 
 it("sends requests of a shape alone until their answers say that it is joined, and again once they say no", async () => {
@@ -179,7 +179,12 @@ it("never joins a request whose inputs have no rows in common", async () => {
   const scalar = { ...a, inputs: [...a.inputs, tensorFromNumbers("s", "FP32", [], [1])] };
   const state = { ...a, inputs: [...a.inputs, tensorFromNumbers("h", "FP32", [2, 1], [1, 2])] };
   for (const request of [scalar, state]) {
-    expect(rules.ruleFor("m", request)).toEqual({ joins: false, mostRows: 1, rows: undefined });
+    expect(rules.ruleFor("m", request)).toEqual({
+      joins: false,
+      mostRows: 1,
+      rows: undefined,
+      hasRows: false,
+    });
   }
   expect(rules.ruleFor("m", { ...a, inputs: [tensorFromNumbers("x", "FP32", [0, 2], [])] }).joins).toBe(
     false,

@@ -30,6 +30,8 @@ export interface BatchRule {
 export interface RequestRule extends BatchRule {
   /** Rows that all its inputs have in common; undefined where they have none. */
   readonly rows: number | undefined;
+  /** Whether servers or proofs say that the answer has a row for each row of the request. */
+  readonly hasRows: boolean;
 }
 
 /** What is known of a model, for people. */
@@ -92,10 +94,13 @@ export class BatchRules {
     const rows = rowsOfInputs(request);
     const { joins, isKnown, mostRows } = this.#verdict(model);
     const isUnsaid = joins && this.#isByShape(model) && known.shapes.get(stackKey(request)) !== true;
-    if (rows === undefined || mostRows <= 1 || isUnsaid) return { joins: false, mostRows: 1, rows };
+    if (rows === undefined || mostRows <= 1 || isUnsaid)
+      return { joins: false, mostRows: 1, rows, hasRows: false };
+    // What a user says in general need not hold for every output.
+    const hasRows = this.#options.declared?.get(model) === undefined;
     if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
-      return { joins: true, mostRows, rows };
-    return { joins: false, mostRows: 1, rows };
+      return { joins: true, mostRows, rows, hasRows };
+    return { joins: false, mostRows: 1, rows, hasRows: false };
   }
 
   /** Another server may be at the address of an edge from now on. */

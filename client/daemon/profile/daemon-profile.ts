@@ -4,22 +4,16 @@
  */
 import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
-import { Semaphore } from "../../../base/semaphore.ts";
 import { calibrate } from "./calibrate.ts";
-import {
-  type DescribedModel,
-  describedModel,
-  type ExampleModel,
-  exampleOfZeros,
-  loneExampleOfZeros,
-} from "./example-input.ts";
-import { type Measured, usualSizes } from "./measure.ts";
+import type { ExampleModel } from "./example-input.ts";
+import { examplesOf, type LearnedModel, replicasIn } from "./learn-models.ts";
+import type { Measured } from "./measure.ts";
+import type { GivenExample } from "./named-models.ts";
 import type { EdgeAddress } from "../choices.ts";
-import type { BatchRules, ModelRule } from "../joining/batch-rules.ts";
+import type { BatchRules } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { DaemonOptions } from "../options.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
-import type { HttpReply } from "../../transports/http-transport.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { FunctionVariant } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
@@ -28,15 +22,17 @@ import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
 /** A batch of 1 and of 16 rows on one core, in milliseconds. */
 const assumedMs = { 1: 50, 16: 650 };
 const assumedRequestBytes = 100_000;
-/** Models that the edges are asked about at once. */
-const askedAtOnce = 8;
 
 export interface ProfileSource {
   readonly options: DaemonOptions;
   readonly edges: readonly Pick<EdgeAddress, "name">[];
   readonly functions: readonly FunctionVariant[];
   readonly models: ModelDirectory;
+  /** What `--models` names and says; undefined: all that the targets list. */
+  readonly named: ReadonlyMap<string, GivenExample | undefined> | undefined;
   readonly rules: Pick<BatchRules, "learn" | "of">;
+  /** Of a function by its place, from questions. */
+  readonly coldStartsOf: (index: number) => readonly number[];
   /** Of each edge and of each function, in order. */
   readonly transports: readonly Transport[];
   readonly log: Logger;
@@ -107,35 +103,57 @@ export function unmeasured({
 /** Measures what there is time for, and writes it to a file where the options say so. */
 export async function measuredProfile(
   source: ProfileSource,
-  replies: ReadonlyMap<string, HttpReply>,
+  learned: readonly LearnedModel[],
   stop: AbortSignal,
 ): Promise<Profile> {
   const { options, transports, log } = source;
   const nothing = unmeasured(source);
   if (options.calibrate === 0) return nothing;
-  const models = examples(replies, source);
-  log.info({ seconds: options.calibrate, models: models.map(({ name }) => name) }, "measuring the targets");
-  const profile = await calibrate({
+  const endsAtMs = performance.now() + 1_000 * options.calibrate;
+  log.info({ seconds: options.calibrate, models: learned.map(({ name }) => name) }, "measuring the targets");
+  const models = await examplesOf(source, learned, endsAtMs);
+  const measured = await calibrate({
     profile: nothing,
     transports,
     models,
     replicas: await replicasOfEach(source, models),
-    budgetMs: options.calibrate * 1_000,
+    budgetMs: Math.max(0, endsAtMs - performance.now()),
     longestMs: options.slo * 1_000,
     stop,
     onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
   });
+  // Where a question has started a function, the calls that measured it found it warm.
+  const withStart = (target: ProfiledTarget): ProfiledTarget => {
+    const index = source.functions.findIndex(({ name }) => name === target.name);
+    return index === -1
+      ? target
+      : { ...target, coldStartMs: [...source.coldStartsOf(index), ...target.coldStartMs] };
+  };
+  const profile = { ...measured, targets: measured.targets.map(withStart) };
   if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
   return profile;
 }
 
-/** Each target with at least one model: where nothing was measured, latencies are assumed and a warning is logged. */
-export function withAssumptions(targets: readonly ProfiledTarget[], log: Logger): ProfiledTarget[] {
-  const known = targets.flatMap(({ models }) => Object.keys(models))[0];
+/**
+ * The targets with times of every model: those that nobody measured are assumed, which the log says once for each. The
+ * first real requests correct them.
+ *
+ * @param models names that are known; where there is none, one stands for all
+ */
+export function withAssumptions(
+  targets: readonly ProfiledTarget[],
+  models: readonly string[],
+  log: Logger,
+): ProfiledTarget[] {
+  const measured = targets.flatMap((target) => Object.keys(target.models));
+  const known = [...new Set([...measured, ...models])];
+  const names = known.length === 0 ? ["any"] : known;
   return targets.map((target) => {
-    if (Object.keys(target.models).length > 0) return target;
-    log.warn({ target: target.name }, "not measured: latencies are assumed now and learned while serving");
-    return { ...target, models: { [known ?? "any"]: assumedTimes(target) } };
+    const missing = names.filter((name) => target.models[name] === undefined);
+    for (const model of missing)
+      log.warn({ target: target.name, model }, "latencies are assumed, and learned from the first requests");
+    const assumed = missing.map((name) => [name, assumedTimes(target)] as const);
+    return { ...target, models: { ...target.models, ...Object.fromEntries(assumed) } };
   });
 }
 
@@ -150,52 +168,7 @@ export function assumedTimes(target: ProfiledTarget): ModelTimes {
   const serviceMs = Object.fromEntries(
     Object.entries(assumedMs).map(([rows, ms]) => [rows, [ms * slowness]]),
   );
-  return { requestBytes: assumedRequestBytes, maxBatch: 16, serviceMs };
-}
-
-/**
- * Asks the edges which models there are and what each takes, so that both are known when the edges do not answer.
- *
- * @returns the metadata by name of the models that `--models` names, else of all
- */
-export async function learnModels({
-  options,
-  models,
-  rules,
-  log,
-}: ProfileSource): Promise<Map<string, HttpReply>> {
-  const replies = new Map<string, HttpReply>();
-  try {
-    const listed = await models.list();
-    const names = options.models?.split(",").map((name) => name.trim()) ?? listed ?? [];
-    if (names.length === 0) log.warn("the edge lists no models; --models names those to measure");
-    const few = new Semaphore(askedAtOnce);
-    const described = await Promise.all(
-      names.map((name) =>
-        few.run(async () => {
-          try {
-            const reply = await models.describe(name);
-            if (reply.status === 200) await rules.learn(name);
-            return reply;
-          } catch (error) {
-            log.warn({ model: name, why: (error as Error).message }, "not measured: it is not described");
-            return undefined;
-          }
-        }),
-      ),
-    );
-    for (const [index, reply] of described.entries()) {
-      // A server may also list models that it has not loaded.
-      if (reply !== undefined && (reply.status !== 404 || options.models !== undefined))
-        replies.set(names[index] as string, reply);
-    }
-  } catch (error) {
-    log.warn(
-      { edge: options.edge.join(", "), why: (error as Error).message },
-      options.edge.length === 1 ? "the edge is unreachable" : "no edge can be reached",
-    );
-  }
-  return replies;
+  return { requestBytes: assumedRequestBytes, isAssumed: true, maxBatch: 16, serviceMs };
 }
 
 /** The replicas of each edge where there are several: the fewest that it has of one of its models. */
@@ -209,53 +182,11 @@ async function replicasOfEach(
     for (const [index, reply] of (await models.eachOf(model)).entries()) {
       const edge = edges[index]?.name;
       if (reply?.status !== 200 || edge === undefined) continue;
-      const replicas = replicasIn(model, reply.body);
+      const replicas = replicasIn(model, reply);
       fewest.set(edge, Math.min(replicas, fewest.get(edge) ?? Infinity));
     }
   }
   return fewest;
-}
-
-/** One where the metadata of an edge makes no sense. */
-function replicasIn(model: string, body: Uint8Array): number {
-  try {
-    return describedModel(model, body).replicas;
-  } catch {
-    return 1;
-  }
-}
-
-/** The models that can be measured, each with an input for it. A model that is left out is logged. */
-function examples(
-  replies: ReadonlyMap<string, HttpReply>,
-  { rules, log }: Pick<ProfileSource, "rules" | "log">,
-): ExampleModel[] {
-  const found: ExampleModel[] = [];
-  for (const [model, { status, body }] of replies) {
-    try {
-      if (status !== 200) throw new Error(new TextDecoder().decode(body.subarray(0, 200)));
-      found.push(exampleFor(describedModel(model, body), rules.of(model)));
-    } catch (error) {
-      log.warn({ model, why: (error as Error).message }, "not measured: no input for it is known");
-    }
-  }
-  return found;
-}
-
-/** An example in the sizes that the queue may send. */
-function exampleFor(model: DescribedModel, { joins, isKnown, mostRows }: ModelRule): ExampleModel {
-  if (isKnown && !joins) return loneExampleOfZeros(model);
-  const example = exampleOfZeros(model);
-  if (mostRows === Infinity) return example;
-  return {
-    ...example,
-    sizes: [
-      ...new Set([
-        ...usualSizes.filter((rows) => rows < mostRows),
-        Math.min(mostRows, usualSizes.at(-1) as number),
-      ]),
-    ],
-  };
 }
 
 function logMeasured(log: Logger, target: string, model: string, measured: Measured): void {

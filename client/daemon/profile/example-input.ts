@@ -68,15 +68,16 @@ export interface DescribedModel {
  * describedModel("ocr-cls", body).inputs; // [{ name: "x", datatype: "FP32", rowShape: [3, 48, 192], content: undefined }]
  *
  * @param body the server's answer to GET v2/models/{name}
+ * @param openSize stands for every open dimension of which the server names no example; undefined: that is an error
  * @throws Error that says why no input can be made
  */
-export function describedModel(name: string, body: Uint8Array): DescribedModel {
+export function describedModel(name: string, body: Uint8Array, openSize?: number): DescribedModel {
   const read = metadata.safeParse(JSON.parse(new TextDecoder().decode(body)));
   if (!read.success) throw new Error(`its metadata makes no sense: ${z.prettifyError(read.error)}`);
   return {
     name,
     replicas: read.data.parameters?.replicas ?? 1,
-    inputs: read.data.inputs.map(describedInput),
+    inputs: read.data.inputs.map((input) => describedInput(input, openSize)),
   };
 }
 
@@ -114,13 +115,13 @@ export function loneExampleOfZeros(model: DescribedModel): ExampleModel {
   return { name, replicas, sizes: [1], request: () => ({ parameters: {}, inputs }) };
 }
 
-function describedInput({
-  name,
-  datatype,
-  shape,
-  parameters,
-}: z.output<typeof metadata>["inputs"][number]): DescribedInput {
-  const example = shape.includes(-1, 1) ? exampleShape(name, parameters?.example_shape) : shape;
+function describedInput(
+  { name, datatype, shape, parameters }: z.output<typeof metadata>["inputs"][number],
+  openSize: number | undefined,
+): DescribedInput {
+  const example = shape.includes(-1, 1)
+    ? exampleShape(name, shape, parameters?.example_shape, openSize)
+    : shape;
   const rowShape = example.slice(1);
   const [first] = shape;
   const rows = first === undefined || first >= 0 ? first : Math.max(1, example[0] ?? 1);
@@ -136,10 +137,16 @@ function describedInput({
   return { name, datatype, rowShape, wholeShape, content: parameters?.content };
 }
 
-function exampleShape(name: string, text: string | undefined): number[] {
-  if (text === undefined)
-    throw new Error(`input ${name} has an open dimension, and the server names no example`);
-  return z.array(z.number().int()).parse(JSON.parse(text));
+function exampleShape(
+  name: string,
+  shape: readonly number[],
+  text: string | undefined,
+  openSize: number | undefined,
+): number[] {
+  if (text !== undefined) return z.array(z.number().int()).parse(JSON.parse(text));
+  if (openSize !== undefined)
+    return shape.map((size, axis) => (size !== -1 ? size : axis === 0 ? 1 : openSize));
+  throw new Error(`input ${name} has an open dimension, and the server names no example`);
 }
 
 /** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */

@@ -2,8 +2,8 @@
  * The texts the demo sends, made from a seed: part numbers such as `4735-RAF`. They stand apart from rendering
  * because what a model reads without fail is a matter of its alphabet: chosen here, measured, and not to be widened lightly.
  */
-import { checkInteger } from "../../base/check-range.ts";
-import { seededRandom } from "../../base/random.ts";
+import { checkInteger } from "../../../../base/check-range.ts";
+import { seededRandom } from "../../../../base/random.ts";
 
 /** One line of text whose right answers are known before any model sees it. */
 export interface TextLine {

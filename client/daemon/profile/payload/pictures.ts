@@ -1,11 +1,11 @@
 /** Pictures as a load: the files of a folder, or generated ones, in the form that the model's input takes. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadPackage } from "../../base/optional-package.ts";
-import { seededRandom } from "../../base/random.ts";
-import type { DescribedInput } from "../../client/daemon/profile/example-input.ts";
-import type { InferRequest } from "../../protocol/message.ts";
-import { tensorFromNumbers } from "../../protocol/tensor.ts";
+import { loadPackage } from "../../../../base/optional-package.ts";
+import { seededRandom } from "../../../../base/random.ts";
+import type { DescribedInput } from "../example-input.ts";
+import type { InferRequest } from "../../../../protocol/message.ts";
+import { tensorFromNumbers } from "../../../../protocol/tensor.ts";
 
 const pictureName = /\.(jpe?g|png|webp)$/i;
 /** Of a larger folder, the first ones by name are used. */

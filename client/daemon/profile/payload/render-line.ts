@@ -2,8 +2,8 @@
  * Draws a line of text as the two OCR models want it: black on white, 48 pixels high, then normalised. It brings its
  * own font, so the pictures need no fonts on the machine; the texts live apart in text-lines.ts.
  */
-import { loadPackage, packagePath } from "../../base/optional-package.ts";
-import { type Tensor, tensorFromNumbers } from "../../protocol/tensor.ts";
+import { loadPackage, packagePath } from "../../../../base/optional-package.ts";
+import { type Tensor, tensorFromNumbers } from "../../../../protocol/tensor.ts";
 import type { TextLine } from "./text-lines.ts";
 
 /** Height of every picture in pixels, fixed by both models. */

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, it } from "vitest";
-import type { DescribedInput } from "../../client/daemon/profile/example-input.ts";
-import { checkTensor, type Tensor, tensorToNumbers } from "../../protocol/tensor.ts";
+import type { DescribedInput } from "../example-input.ts";
+import { checkTensor, type Tensor, tensorToNumbers } from "../../../../protocol/tensor.ts";
 import { pictureRequest, readPictures } from "./pictures.ts";
 
 const planes: DescribedInput = {
