@@ -39,6 +39,12 @@ interface PendingUpload extends LinkUpload {
 const window = 64;
 /** Quantile of the bandwidth that is used. */
 const bandwidthQuantile = 0.25;
+/** With fewer uploads than this, the median of them and of `priorUploads` as assumed is used. */
+const enoughUploads = 6;
+const priorUploads = 2;
+/** A link that seems this many times slower than assumed is believed to be so for this long after its last upload. */
+const slowFactor = 2;
+const slowForMs = 15_000;
 /** The estimate is renewed after this many new uploads, and after each of the first 16. */
 const refitEvery = 64;
 const firstUploads = 16;
@@ -62,10 +68,14 @@ export class LinkModel {
   readonly #pending: PendingUpload[] = [];
   /** The last ones that were timed, the oldest first. */
   readonly #timed: TimedUpload[] = [];
-  readonly #drift = new DriftDetector(targetDrift);
+  #drift = new DriftDetector(targetDrift);
+  /** Whether the uploads since a change are all that counts. */
+  #hasDrifted = false;
   #sequence = 0;
   #sinceFit = 0;
   #timedInAll = 0;
+  /** When the last upload was timed. */
+  #timedAtMs = -Infinity;
   /** When the last upload that is not pending any more had ended. */
   #endedAtMs = -Infinity;
   #estimate: LinkEstimate;
@@ -77,6 +87,27 @@ export class LinkModel {
     checkRange("assumedMsPerByte", assumedMsPerByte, assumedMsPerByte >= 0, "at least 0");
     checkRange("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
     this.#options = { assumedRttMs, assumedMsPerByte, jitterMs };
+    this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
+  }
+
+  /** Whether the link seems to be much slower than assumed. */
+  get isSlow(): boolean {
+    const { assumedMsPerByte, assumedRttMs, jitterMs } = this.#options;
+    const { msPerByte, rttMs } = this.#estimate;
+    return msPerByte > slowFactor * assumedMsPerByte || rttMs > slowFactor * (assumedRttMs + jitterMs);
+  }
+
+  /**
+   * Forget that the link was slow once nothing has been timed for a while. A target that stalls looks like a slow link, and
+   * a link that is believed to be slow may not be used again.
+   */
+  fade(nowMs: number): void {
+    if (nowMs - this.#timedAtMs < slowForMs || this.#timed.length === 0 || !this.isSlow) return;
+    const { assumedMsPerByte, assumedRttMs } = this.#options;
+    this.#timed.length = 0;
+    this.#timedInAll = 0;
+    this.#hasDrifted = false;
+    this.#drift = new DriftDetector(targetDrift);
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
   }
 
@@ -132,6 +163,7 @@ export class LinkModel {
     const pending = this.#pending[at] as PendingUpload;
     let hasDrifted = false;
     if (networkEndMs !== undefined) {
+      this.#timedAtMs = Math.max(this.#timedAtMs, networkEndMs);
       hasDrifted = this.#time(pending, networkEndMs);
       pending.endAtMs = Math.max(pending.sentAtMs, networkEndMs - this.rttMs);
     }
@@ -180,12 +212,24 @@ export class LinkModel {
     this.#timed.splice(0, Math.max(0, this.#timed.length - since));
     // As at first, the estimate is renewed after each upload until there are enough.
     this.#timedInAll = this.#timed.length;
+    this.#hasDrifted = true;
     return true;
   }
 
   #refit(): void {
     this.#sinceFit = 0;
-    this.#estimate = estimateLink(this.#timed, this.rttMs, bandwidthQuantile);
+    this.#estimate =
+      this.#timed.length >= enoughUploads || this.#hasDrifted
+        ? estimateLink(this.#timed, this.rttMs, bandwidthQuantile)
+        : estimateLink([...this.#prior(), ...this.#timed], this.rttMs, 0.5);
+  }
+
+  /** Uploads as assumed, so that the first real one does not decide alone: its target may just have stalled. */
+  #prior(): TimedUpload[] {
+    const { assumedMsPerByte, assumedRttMs } = this.#options;
+    const bytes = Math.max(...this.#timed.map((timed) => timed.bytes));
+    const upload = { bytes, tookMs: assumedRttMs + bytes * assumedMsPerByte, hasRoundTrip: true };
+    return Array.from({ length: priorUploads }, () => upload);
   }
 
   #expectAgainFrom(at: number): void {

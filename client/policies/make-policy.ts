@@ -77,7 +77,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
 }
 
 /** The largest slack for late timers, as a part of the SLO. */
-const mostSlack = 0.2;
+const mostSlack = 0.25;
 
 /** How late a timer may fire on a machine that also does other work. */
 function slackMs(sloMs: number): number {

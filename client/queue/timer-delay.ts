@@ -6,11 +6,11 @@
  * const delay = new TimerDelay();
  * delay.observe(40, 1_000); // a timer that was due at 960 fired at 1,000
  * delay.ms(1_000); // 40
- * delay.ms(11_000); // 20: half of it is forgotten every 10 s
+ * delay.ms(31_000); // 20: half of it is forgotten every 30 s
  */
 
 /** The time in which half of a delay is forgotten. */
-const halfLifeMs = 10_000;
+const halfLifeMs = 30_000;
 /** Shorter delays are those of any timer. */
 const leastMs = 0.5;
 

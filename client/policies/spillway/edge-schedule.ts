@@ -138,6 +138,11 @@ export class EdgeSchedule {
     return batches !== undefined && batches < enoughBatches;
   }
 
+  /** Whether what is believed of the edge was measured, and nothing has changed it since. */
+  get isAsMeasured(): boolean {
+    return this.profile.isAssumed !== true && this.#edge.version === 0;
+  }
+
   /** Whether a batch in flight takes longer than it usually may, as of `start`. */
   get isOverdue(): boolean {
     return this.#overdueSlowness > 0;
@@ -152,16 +157,25 @@ export class EdgeSchedule {
   /** Whether an idle edge, as far as is known, may take longer than that for so many rows. */
   isBeyond(rows: number, sloMs: number): boolean {
     const known = Math.min(rows, this.profile.maxBatchRows);
-    const deviationMs = Math.sqrt(this.#service.variance[known] as number) * this.#slowness;
-    return this.idleMs(known) + this.#options.reserve * deviationMs + this.#margin.marginMs > sloMs;
+    const reserveMs = this.#options.reserve * this.#deviationMs(known);
+    return this.idleMs(known) + reserveMs + this.#margin.marginMs > sloMs;
   }
 
-  /** When the answer would be back if all goes as usual: without reservations, reserve and margin. */
-  usualAnswerAtMs(rows: number): number {
-    const oneWayMs = this.#edge.link.rttMs / 2;
+  /** When the answer could be back if all goes well: without reservations and margin, and as fast as it ever is. */
+  earliestAnswerAtMs(rows: number): number {
     const known = Math.min(rows, this.profile.maxBatchRows);
+    const oneWayMs = this.#edge.link.rttMs / 2;
     const reachMs = this.#firstSendAtMs + this.#uploadMs(known) + oneWayMs;
-    return Math.max(reachMs, Math.min(...this.#firstFreeAtMs)) + this.#serviceMs(known) + oneWayMs;
+    let freeAtMs = Infinity;
+    for (let replica = 0; replica < this.#firstFreeAtMs.length; replica++) {
+      const deviationMs = Math.sqrt(this.#firstVariance[replica] as number);
+      freeAtMs = Math.min(
+        freeAtMs,
+        (this.#firstFreeAtMs[replica] as number) - this.#options.reserve * deviationMs,
+      );
+    }
+    const ownMs = this.#serviceMs(known) - this.#options.reserve * this.#deviationMs(known);
+    return Math.max(reachMs, freeAtMs) + Math.max(0, ownMs) + oneWayMs;
   }
 
   /** When to look again although nothing has happened: a batch in flight is overdue then. */
@@ -175,6 +189,7 @@ export class EdgeSchedule {
     this.#doubtAtMs = Infinity;
     this.#overdueSlowness = 0;
     const { link, underWay, backAtMs } = this.#edge;
+    link.fade(nowMs);
     const oneWayMs = link.rttMs / 2;
     for (let replica = 0; replica < this.#freeAtMs.length; replica++) {
       this.#freeAtMs[replica] = (backAtMs[replica] as number) - oneWayMs;
@@ -264,6 +279,10 @@ export class EdgeSchedule {
 
   #serviceMs(rows: number): number {
     return (this.#service.meanMs[rows] as number) * this.#slowness;
+  }
+
+  #deviationMs(rows: number): number {
+    return Math.sqrt(this.#service.variance[rows] as number) * this.#slowness;
   }
 
   #uploadMs(rows: number): number {

@@ -12,7 +12,7 @@ import type {
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import { giveUp, giveUpTrial, patienceMs, probePatienceMs } from "./rescue.ts";
+import { giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
 import { Trial } from "./trial.ts";
 
 /** For each replica, one batch in service and one on its way behind it. */
@@ -127,20 +127,48 @@ export class EdgeSide {
     const { nowMs, line } = view;
     const { inFlight, maxInFlight } = this.targetIn(view);
     if (inFlight >= maxInFlight || (inFlight > 0 && !this.schedule.isOverdue)) return forever;
+    const large = inFlight === 0 ? this.#firstTooLarge(line) : undefined;
+    if (large !== undefined) return this.#risk(view, large);
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
     if (inFlight === 0 && !this.schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
+    // As measured at the start, and nothing is lost by that.
+    if (this.schedule.isAsMeasured && this.#menu.canServe(rows, deadlineAtMs - nowMs)) return forever;
     const isUnknown = this.schedule.isGuess && this.#trial.isIdle;
     if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
     return this.#risk(view, first);
   }
 
+  /**
+   * Index of the first request that has more rows than any batch that was measured here. Nobody knows how long it takes;
+   * in proportion it would be in time, or no function can serve it.
+   */
+  #firstTooLarge(line: LineView): number | undefined {
+    const { maxBatchRows } = this.schedule.profile;
+    if (line.rows <= maxBatchRows) return undefined;
+    for (let index = 0; index < line.length; index++) {
+      const { rows, attempts, arrivedAtMs, deadlineAtMs } = line.at(index);
+      if (rows <= maxBatchRows) continue;
+      const expectedMs = (this.schedule.idleMs(maxBatchRows) * rows) / maxBatchRows;
+      if (
+        expectedMs <= deadlineAtMs - arrivedAtMs ||
+        attempts > 0 ||
+        this.#menu.shortestMs(rows) === Infinity
+      )
+        return index;
+    }
+    return undefined;
+  }
+
   /** Send one request that may fail, as long as functions could still serve it afterwards. */
   #risk({ nowMs, line }: QueueView, first: number): Decision {
     const request = line.at(first);
-    const patience = probePatienceMs(this.schedule.idleMs(request.rows), this.#sloMs, this.#failures);
-    const givenUp = giveUpTrial(this.#menu, request, nowMs, patience);
+    const expectedMs = this.schedule.idleMs(request.rows);
+    const probe = { expectedMs, sloMs: this.#sloMs, failures: this.#failures };
+    const giveUpAtMs = giveUpProbe(this.#menu, request, nowMs, probe);
+    if (giveUpAtMs === undefined) return forever;
     const batch = { first, count: 1, target: this.index, plannedRows: 1 };
+    const givenUp = giveUpAtMs === Infinity ? {} : { giveUpAtMs };
     return { kind: "dispatch", ...batch, reason: "deadline", ...givenUp };
   }
 }

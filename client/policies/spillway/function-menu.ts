@@ -22,6 +22,7 @@ export class FunctionMenu {
   readonly sizes: readonly FunctionModel[];
   /** The sizes that may be called: without sizes that are unhealthy on their own, while others remain. */
   #usable: readonly FunctionModel[];
+  #isSomeWell = true;
   readonly #functions: LearnedFunctions;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
@@ -39,7 +40,12 @@ export class FunctionMenu {
 
   /** Update which sizes are healthy. When none is, the size whose pause ends first is used. */
   refreshHealth({ nowMs, targets }: QueueView): void {
+    this.#functions.link.fade(nowMs);
+    if (this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
     this.#usable = this.sizes;
+    this.#isSomeWell = this.sizes.some(
+      ({ target }) => (targets[target] as TargetView).health(nowMs).kind === "healthy",
+    );
     for (const { target } of this.sizes) {
       if (!hasOwnFault((targets[target] as TargetView).health(nowMs))) continue;
       this.#usable = this.#usableOf(targets, nowMs);
@@ -52,12 +58,19 @@ export class FunctionMenu {
       (targets[target] as TargetView).health(nowMs);
     const usable = this.sizes.filter((size) => !hasOwnFault(healthOf(size)));
     if (usable.length > 0) return usable;
+    const allowed = this.sizes.filter((size) => healthOf(size).kind !== "excluded");
+    if (allowed.length === 0) return allowed;
     const backAtMs = (size: FunctionModel): number => {
       const health = healthOf(size);
       return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
     };
-    const firstAtMs = Math.min(...this.sizes.map(backAtMs));
-    return this.sizes.filter((size) => backAtMs(size) === firstAtMs);
+    const firstAtMs = Math.min(...allowed.map(backAtMs));
+    return allowed.filter((size) => backAtMs(size) === firstAtMs);
+  }
+
+  /** Whether a request with so many rows can count on being answered within that time when it is sent now. */
+  canServe(rows: number, withinMs: number): boolean {
+    return this.#isSomeWell && this.shortestMs(rows) <= withinMs;
   }
 
   /** An unhealthy size that can be probed while others take its calls; mostly there is none. */
@@ -88,6 +101,11 @@ export class FunctionMenu {
   /** When the uplink will have sent everything that it was given. */
   get freeAtMs(): number {
     return this.sizes.length === 0 ? -Infinity : this.#functions.link.freeAtMs;
+  }
+
+  /** Whether the uplink seems to be much slower than it was. */
+  get isUplinkSlow(): boolean {
+    return this.#functions.link.isSlow;
   }
 
   /** Upload time of one row. */

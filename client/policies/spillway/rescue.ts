@@ -9,6 +9,13 @@ const leastPatience = 0.25;
 const probePatience = 0.05;
 /** The patience doubles with each probe that fails, this often at most. */
 const mostDoublings = 16;
+/** The part of the time until the last moment that a probe takes at most; every fourth one may take all of it. */
+const mostPart = 0.5;
+const fullEvery = 4;
+/** A probe that gets less time than is usual, and less than this part of the SLO, would tell nothing. */
+const leastProbe = 0.2;
+/** The time that is kept for the call of a warm function, in times of its usual time. */
+const callReserve = 1.25;
 
 /**
  * How long a batch may take before its edge counts as hanging.
@@ -17,17 +24,6 @@ const mostDoublings = 16;
  */
 export function patienceMs(expectedMs: number, sloMs: number): number {
   return Math.max(patienceTimes * expectedMs, leastPatience * sloMs);
-}
-
-/**
- * How long a failed edge gets for a probe. An edge that has become slow answers a later probe, which gets more time.
- *
- * @param expectedMs as of `patienceMs`
- * @param failures calls that the edge has failed in a row
- */
-export function probePatienceMs(expectedMs: number, sloMs: number, failures: number): number {
-  const doublings = 2 ** Math.min(mostDoublings, Math.max(0, failures - 1));
-  return Math.max(patienceTimes * expectedMs, probePatience * sloMs) * doublings;
 }
 
 /**
@@ -51,15 +47,34 @@ export function giveUp(
   return warmAtMs >= nowMs + patience ? { giveUpAtMs: nowMs + patience } : undefined;
 }
 
-/** When to give up a request on trial: after its patience, or at the last moment at which functions could save it. */
-export function giveUpTrial(
+/** An edge that gets a request although it failed, or seems to be too slow. */
+export interface Probe {
+  /** From sending to answer at the idle edge, as far as is known. */
+  readonly expectedMs: number;
+  readonly sloMs: number;
+  /** Calls that the edge has failed in a row. */
+  readonly failures: number;
+}
+
+/**
+ * When to give up a request that probes an edge: after a patience that doubles with each probe that fails, because the edge
+ * may have become slow, and well before the last moment at which functions could save it. Infinity when no function can
+ * serve it anyway. Undefined when functions can serve it now and a probe would leave them no time: it is not made then.
+ */
+export function giveUpProbe(
   menu: FunctionMenu,
-  { rows, deadlineAtMs }: Pick<WaitingRequest, "rows" | "deadlineAtMs">,
+  { rows, deadlineAtMs, attempts }: Pick<WaitingRequest, "rows" | "deadlineAtMs" | "attempts">,
   nowMs: number,
-  patience: number,
-): { readonly giveUpAtMs: number } | undefined {
-  const startedAtMs = deadlineAtMs - menu.rescueMs(rows, nowMs);
-  const warmAtMs = deadlineAtMs - menu.rescueMs(rows, undefined);
-  const lastMs = startedAtMs > nowMs ? startedAtMs : warmAtMs;
-  return lastMs > nowMs ? { giveUpAtMs: Math.min(lastMs, nowMs + patience) } : undefined;
+  { expectedMs, sloMs, failures }: Probe,
+): number | undefined {
+  const leftMs = deadlineAtMs - nowMs;
+  if (!menu.canServe(rows, leftMs)) return Infinity;
+  if (attempts > 0) return undefined;
+  const startedMs = leftMs - menu.rescueMs(rows, nowMs);
+  const spareMs = startedMs > 0 ? startedMs : leftMs - callReserve * menu.shortestMs(rows);
+  const doublings = 2 ** Math.min(mostDoublings, Math.max(0, failures - 1));
+  const patience = Math.max(patienceTimes * expectedMs, probePatience * sloMs) * doublings;
+  const part = failures % fullEvery === fullEvery - 1 ? 1 : mostPart;
+  const probeMs = Math.min(patience, part * spareMs);
+  return probeMs >= Math.min(expectedMs, leastProbe * sloMs) ? nowMs + probeMs : undefined;
 }

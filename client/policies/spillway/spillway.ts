@@ -31,9 +31,8 @@ import { StandingDecision } from "./standing-decision.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
-/** A call does not wait when fewer rows than this are expected to come meanwhile; the second where no edge is healthy. */
-const leastCompany = 0.1;
-const leastCompanyAlone = 0.5;
+/** A call does not wait when fewer rows than this are expected to come meanwhile. */
+const leastCompany = 0.5;
 /** One more row in a call must cost less than this part of a call of its own to be worth waiting for. */
 const worthSharing = 0.98;
 
@@ -180,9 +179,7 @@ class Spillway implements Policy {
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
     const trial = first > overflow.first ? this.#tryFunction(context, overflow.first, notes) : forever;
     if (trial.kind !== "wait") return trial;
-    // An edge that failed may be back in time.
-    const isLost = first > overflow.first && overflow.first === 0 && healthy.length === this.#edges.length;
-    if (isLost && this.#menu.sizes.length > 0) return refuseFirst;
+    if (first > overflow.first && overflow.first === 0 && this.#isLost(context)) return refuseFirst;
     if (first === line.length) return trial;
     // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
@@ -199,14 +196,27 @@ class Spillway implements Policy {
   }
 
   /**
-   * A call waits for company that is likely to come and makes it cheaper. Beside a healthy edge it also waits because the
-   * edge may be free sooner than forecast.
+   * Beside an edge that is fast enough waiting costs nothing, because the edge may be free sooner than forecast. Else a
+   * call waits only for company that is likely to come and makes it cheaper.
    */
   #waitPays({ view, healthy, callAtMs }: DecisionContext, size: FunctionModel, call: FunctionCall): boolean {
+    const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(call.first);
+    if (healthy.some(({ schedule }) => !schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs))) return true;
     const company = this.#state.companyWithin(call.leaveAtMs - callAtMs, view.nowMs);
-    if (company < (healthy.length > 0 ? leastCompany : leastCompanyAlone)) return false;
     const oneMoreCost = size.costOf(call.rows + 1) - size.costOf(call.rows);
-    return healthy.length > 0 || oneMoreCost < worthSharing * size.costOf(1);
+    return company >= leastCompany && oneMoreCost < worthSharing * size.costOf(1);
+  }
+
+  /**
+   * Whether the first request, for which a function call comes too late, is lost. It may not be where an edge has failed and
+   * may be back, or where edges, functions or their uplink seem to be so slow that what is believed of them may be wrong.
+   */
+  #isLost({ view: { nowMs, line }, healthy, blockedUntilMs }: DecisionContext): boolean {
+    const { rows, arrivedAtMs, deadlineAtMs } = line.at(0);
+    const sloMs = deadlineAtMs - arrivedAtMs;
+    if (healthy.length < this.#edges.length || this.#menu.shortestMs(rows) > sloMs) return false;
+    if (blockedUntilMs > nowMs || this.#menu.isUplinkSlow) return false;
+    return !healthy.some(({ schedule }) => schedule.isBeyond(rows, sloMs));
   }
 
   /** A function that seems to be too slow gets a request that is lost otherwise, to find out whether that is true. */
