@@ -2,7 +2,7 @@
 import { figure, percent } from "../base/figures.ts";
 
 /** What became of requests. */
-export interface OutageFigures {
+export interface OutageCell {
   readonly requests: number;
   /** Answered within the SLO. */
   readonly inTime: number;
@@ -17,7 +17,7 @@ export interface OutageRow {
   readonly perS: number;
   readonly sloMs: number;
   /** By policy. */
-  readonly cells: readonly (OutageFigures & {
+  readonly cells: readonly (OutageCell & {
     /** Requests that were lost although a target could have served them. */
     readonly lostForNothing: number;
   })[];
@@ -25,7 +25,7 @@ export interface OutageRow {
 
 export interface OverloadRow {
   readonly factor: number;
-  readonly cells: readonly (OutageFigures & {
+  readonly cells: readonly (OutageCell & {
     /** Most requests that anybody could answer in time. */
     readonly limit: number;
     /** From the end of the overload until the last request arrived that was lost. */

@@ -30,7 +30,7 @@ import {
   slos,
   small,
 } from "./outage-cases.ts";
-import { type OutageFigures, type OutageRow, outagesPage, type OverloadRow } from "./outages-page.ts";
+import { type OutageCell, type OutageRow, outagesPage, type OverloadRow } from "./outages-page.ts";
 
 /** Small overloads for which every schedule is tried. */
 const oracleCases = 300;
@@ -47,7 +47,7 @@ const policies: Readonly<Record<string, (world: OutageWorld) => Policy | undefin
 };
 
 /** Of the requests that arrived in [fromMs, toMs). */
-function figuresOf(world: OutageWorld, run: OutageRun, fromMs = 0, toMs = Infinity): OutageFigures {
+function figuresOf(world: OutageWorld, run: OutageRun, fromMs = 0, toMs = Infinity): OutageCell {
   const judged = world.arrivals.flatMap(({ atMs }, id) => (atMs >= fromMs && atMs < toMs ? [id] : []));
   const latencies = judged.flatMap((id) => {
     const { outcome, atMs } = run.ends[id] as OutageRun["ends"][number];

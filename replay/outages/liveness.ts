@@ -15,7 +15,7 @@
  *
  * An idle stretch is nobody's: to serve the request there would have taken nothing from others. So a request that is lost in
  * overload is no violation as long as the targets were busy. Whether they were busy with the right requests is
- * what `goodput.ts` compares.
+ * what `goodput-limit.ts` bounds.
  */
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
 import type { OutageRun } from "./outage-run.ts";

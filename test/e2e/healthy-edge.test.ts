@@ -83,7 +83,7 @@ describe("an edge that is well again", () => {
         expect(triedAfterMs).toBeLessThanOrEqual(triedWithinMs);
         expect(byEdge / late).toBeGreaterThanOrEqual(0.8);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -94,7 +94,7 @@ describe("an edge that is well again", () => {
         const { ends } = since(worldAfter({ ...past, fromMs }, 1, 1), fromMs);
         expect(ends.at(-1)).toMatchObject({ outcome: "served" });
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });

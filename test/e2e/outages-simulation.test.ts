@@ -15,7 +15,7 @@ import { outageWorlds } from "../support/outage-worlds.ts";
 import { parseRecord, replayRecord } from "../../replay/records/recorded-run.ts";
 
 it("loses no request that a target could have served, whatever fails, and ends each once", () => {
-  fc.assert(fc.property(outageWorlds, checkWorld), { numRuns: 150 });
+  fc.assert(fc.property(outageWorlds, checkWorld), { numRuns: 100 });
 });
 
 it("decides the same in the same world", () => {
@@ -23,7 +23,7 @@ it("decides the same in the same world", () => {
     fc.property(outageWorlds, (world) => {
       expect(runOutages(world).events).toEqual(runOutages(world).events);
     }),
-    { numRuns: 10 },
+    { numRuns: 8 },
   );
 });
 
@@ -45,7 +45,7 @@ it("writes a record that replays to the same decisions", () => {
       const recorded = parseRecord(record, "run");
       expect(JSON.parse(JSON.stringify(replayRecord(recorded)))).toEqual(recorded.outputs);
     }),
-    { numRuns: 20 },
+    { numRuns: 8 },
   );
 });
 
