@@ -30,7 +30,17 @@ export interface MeasuredTarget {
 const meanSteps = 200;
 
 export function targetProfile(target: MeasuredTarget): TargetProfile {
-  const { name, kind, replicas, link, requestBytes, service, coldStartMs, idleMs, isAssumed = false } = target;
+  const {
+    name,
+    kind,
+    replicas,
+    link,
+    requestBytes,
+    service,
+    coldStartMs,
+    idleMs,
+    isAssumed = false,
+  } = target;
   const { maxRows } = service;
   return {
     name,

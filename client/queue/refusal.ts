@@ -64,7 +64,10 @@ function reasonAt(
 
 /** Its end is cut off with the stop that ends a sentence. */
 function cut(message: string): string {
-  return (message.length > longestReason ? `${message.slice(0, longestReason)}…` : message).replace(/\.$/, "");
+  return (message.length > longestReason ? `${message.slice(0, longestReason)}…` : message).replace(
+    /\.$/,
+    "",
+  );
 }
 
 /** The same error, with those reasons behind its message. */
