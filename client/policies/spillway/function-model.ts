@@ -49,6 +49,7 @@ export class FunctionModel {
   /** What a cold start adds; 0 when even a call of one row has no time for one. */
   #coldStartMs = 0;
   #option: FunctionOption;
+  #usualMs = new Float64Array();
   #maxRows = 1;
   #answeredAtMs = -Infinity;
   #coldRowCost = Infinity;
@@ -86,6 +87,11 @@ export class FunctionModel {
   latencyMs(rows: number): number {
     const reservedMs = this.#option.latencyMs[Math.min(rows, this.profile.maxBatchRows)] as number;
     return reservedMs + this.#margin.marginMs;
+  }
+
+  /** From the sending of a call to its answer, as often more as less, without any reserve. */
+  usualMs(rows: number): number {
+    return this.#usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
 
   /** Time to reserve for the cold start of a call sent now; 0 when an instance seems to be warm. */
@@ -168,6 +174,10 @@ export class FunctionModel {
       rttMs: link.rttMs,
       uploadMs: profile.uploadMs.map((work) => link.uploadMs(work)),
     });
+    const medianMs = this.#service.table(0.5);
+    this.#usualMs = medianMs.map(
+      (ms, rows) => ms * this.#slowness + link.rttMs + link.uploadMs(profile.uploadMs[rows] as number),
+    );
     const canAfford = (option.latencyMs[1] as number) + profile.coldStartMs <= sloMs;
     this.#coldStartMs = canAfford ? profile.coldStartMs : 0;
     this.#maxRows = rowsWithin(option, sloMs);
