@@ -140,6 +140,7 @@ export class FunctionMenu {
     startAtMs: number | undefined,
   ): FunctionModel | undefined {
     const isInTime = (size: FunctionModel): boolean => {
+      if (startAtMs !== undefined && size.isTooCold(startAtMs)) return false;
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
       return size.latencyMs(rows) + startMs <= slackMs;
     };
@@ -206,14 +207,18 @@ export class FunctionMenu {
    * time that is reserved for the call, because many requests need saving at once. It includes the cold start
    * of an instance that would have to start at `startAtMs`, unless that is undefined.
    *
-   * @param except a size that does not count
+   * @param options `except`: a size that does not count; `times`: what to reserve, in times of a call
    */
-  rescueMs(rows: number, startAtMs: number | undefined, except?: FunctionModel): number {
+  rescueMs(
+    rows: number,
+    startAtMs: number | undefined,
+    { except, times = 2 }: { readonly except?: FunctionModel; readonly times?: number } = {},
+  ): number {
     let leastMs = Infinity;
     for (const size of this.#usable) {
       if (size === except) continue;
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
-      leastMs = Math.min(leastMs, 2 * size.latencyMs(rows) + startMs);
+      leastMs = Math.min(leastMs, times * size.latencyMs(rows) + startMs);
     }
     return leastMs;
   }

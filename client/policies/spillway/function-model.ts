@@ -99,6 +99,11 @@ export class FunctionModel {
     return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
   }
 
+  /** Whether a call sent now would start an instance, for which the SLO leaves no time. */
+  isTooCold(nowMs: number): boolean {
+    return this.#coldStartMs < this.profile.coldStartMs && !this.#options.instances.isWarm(nowMs);
+  }
+
   /** Whether a full call sent now can be in time: an instance is warm, or there is time to start one. */
   isReady(nowMs: number): boolean {
     return this.startMs(nowMs) + this.latencyMs(this.#maxRows) <= this.#options.sloMs;

@@ -124,7 +124,7 @@ export class FunctionSide {
     deadlineAtMs: number,
     nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
-    const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, size);
+    const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, { except: size });
     const expectedMs = size.latencyMs(rows) + size.profile.coldStartMs;
     return lastMs >= nowMs + patienceMs(expectedMs, this.#sloMs) ? { giveUpAtMs: lastMs } : undefined;
   }

@@ -15,7 +15,7 @@ const longEvery = 4;
 const fullEvery = 16;
 const longPart = 0.5;
 /** A probe that gets less time than is usual, and less than this part of the SLO, would tell nothing. */
-const leastProbe = 0.2;
+const leastProbe = 0.1;
 /** The time that is kept to be served elsewhere, in times of what it takes. */
 const callReserve = 1.25;
 /** The same for a batch, with which many others need saving at once. */
@@ -84,7 +84,7 @@ export function giveUpProbe(
   const canCall = menu.canServe(rows, leftMs);
   if (!canCall && byEdgeMs > leftMs) return Infinity;
   if (attempts > 0) return undefined;
-  const startedMs = leftMs - menu.rescueMs(rows, nowMs);
+  const startedMs = leftMs - menu.rescueMs(rows, nowMs, { times: callReserve });
   const spareByCallMs = startedMs > 0 ? startedMs : leftMs - callReserve * menu.shortestMs(rows);
   const spareMs = Math.max(leftMs - callReserve * byEdgeMs, canCall ? spareByCallMs : -Infinity);
   const isNth = (every: number): boolean => failures % every === every - 1;
