@@ -8,12 +8,12 @@ const leastPatience = 0.25;
 /** The part of the SLO within which a failed edge must answer a probe at least. */
 const probePatience = 0.05;
 /**
- * The edge may have become slow. So of the probes that fail, every fourth gets half of the time until the last moment, and
- * every sixteenth all of it.
+ * The part of the time until the last moment that a probe gets, or this many times the expected time if that is more. The
+ * edge may have become slow, so every fourth probe in a row that fails gets all of it.
  */
-const longEvery = 4;
-const fullEvery = 16;
-const longPart = 0.5;
+const usualPart = 0.5;
+const leastTimes = 1.5;
+const fullEvery = 4;
 /** A probe that gets less time than is usual, and less than this part of the SLO, would tell nothing. */
 const leastProbe = 0.1;
 /** The time that is kept to be served elsewhere, in times of what it takes. */
@@ -87,9 +87,8 @@ export function giveUpProbe(
   const startedMs = leftMs - menu.rescueMs(rows, nowMs, { times: callReserve });
   const spareByCallMs = startedMs > 0 ? startedMs : leftMs - callReserve * menu.shortestMs(rows);
   const spareMs = Math.max(leftMs - callReserve * byEdgeMs, canCall ? spareByCallMs : -Infinity);
-  const isNth = (every: number): boolean => failures % every === every - 1;
-  const part = isNth(fullEvery) ? 1 : longPart;
   const patience = Math.max(patienceTimes * expectedMs, probePatience * sloMs);
-  const probeMs = isNth(longEvery) ? part * spareMs : Math.min(patience, part * spareMs);
+  const usualMs = Math.min(patience, Math.max(usualPart * spareMs, leastTimes * expectedMs));
+  const probeMs = Math.min(spareMs, failures % fullEvery === fullEvery - 1 ? Infinity : usualMs);
   return probeMs >= Math.min(expectedMs, leastProbe * sloMs) ? nowMs + probeMs : undefined;
 }
