@@ -1,4 +1,5 @@
 /** The command `edge`: runs the edge server until a signal. */
+import { openAccess } from "../base/access/access-options.ts";
 import { checkInstalled } from "../base/optional-package.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
@@ -13,7 +14,8 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   const log = createLog("edge", options);
   let server: EdgeServer;
   try {
-    server = createEdgeServer(options, log, () => process.kill(process.pid, "SIGTERM"));
+    const { gate } = openAccess(options, log, { open: ["infer", "metrics"] });
+    server = createEdgeServer(options, log, gate, () => process.kill(process.pid, "SIGTERM"));
   } catch (error) {
     throwUsage(error);
   }

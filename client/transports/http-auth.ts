@@ -33,6 +33,16 @@ export function functionAuth(kind: HttpAuth["kind"], env: Environment): HttpAuth
 }
 
 /**
+ * The proof that goes with calls of edges.
+ *
+ * @throws UsageError when the environment does not hold what that takes
+ */
+export function edgeAuth(kind: "none" | "bearer", env: Environment): HttpAuth {
+  if (kind === "none") return { kind };
+  return { kind, token: secretIn(env, "EDGE_BEARER_TOKEN", "--edge-auth bearer") };
+}
+
+/**
  * The headers that go with one call. A trigger's signature covers the method, the path and the date, neither the
  * body nor the host.
  *
