@@ -21,7 +21,7 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
   const log = createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
-  const { gate, token } = openAccess({ ...options, cors: [] }, log, { open: [] });
+  const { gate, token, announce } = openAccess({ ...options, cors: [] }, log, { open: [] });
   const host = hostOf({
     functions: options.functions.map((chosen) => hostedFunction(chosen, options)),
     burst: options.burst,
@@ -36,7 +36,8 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
     idleMs: options.idle * 1_000,
     log,
   });
-  return serve(host, options.host, options.port, log);
+  const prepare = (): Promise<void> => Promise.resolve(announce());
+  return serve({ ...host, prepare }, options.host, options.port, log);
 }
 
 function hostedFunction(

@@ -10,7 +10,7 @@ import type { DaemonOptions } from "../client/daemon/options.ts";
 export async function runVqueue(options: DaemonOptions & LogOptions): Promise<number> {
   const log = createLog("vqueue", options);
   const questionsCost = options.serverless && options.functions.length > 0;
-  const { gate } = openAccess(options, log, { questionsCost });
+  const { gate, announce } = openAccess(options, log, { questionsCost });
   const daemon = openDaemon(options, log);
   const app = createV2Ingress(daemon, {
     gate,
@@ -19,7 +19,10 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
   });
   const program = {
     app,
-    prepare: (stop: AbortSignal) => daemon.start(stop),
+    prepare: (stop: AbortSignal) => {
+      announce();
+      return daemon.start(stop);
+    },
     close: () => daemon.close(),
   };
   return serve(program, options.host, options.port, log);

@@ -117,6 +117,15 @@ describe("who shows a sign of a proxy may infer, and no more", () => {
     expect((await ask("GET http://localhost:8000/admin/status", [local])).status).toBe(200);
   });
 
+  it("nor do thousands of headers before the sign hide it", async () => {
+    const { ask } = await server();
+    for (const headers of [500, 1_500, 3_000]) {
+      const many = [local, ...Array<string>(headers).fill("a:"), "X-Forwarded-For: 9.9.9.9"];
+      expect([headers, (await ask(status, many)).status]).toEqual([headers, 431]);
+    }
+    expect((await ask(status, [local, ...Array<string>(150).fill("a:")])).status).toBe(200);
+  });
+
   it("however the path is written, and whatever the method", async () => {
     const { ask } = await server();
     const foreign = ["Host: app.example", "X-HTTP-Method-Override: GET", "X-Original-URL: /admin/status"];

@@ -34,13 +34,15 @@ export interface AccessOptions {
   readonly log?: Pick<Logger, "warn"> | undefined;
 }
 
+/** Node drops headers beyond some hundreds, and with them the last: the sign of a proxy, or a page's origin. */
+const mostHeaders = 200;
 /** How often the log says that requests were refused, in milliseconds. */
 const warnEveryMs = 10_000;
 const all: ReadonlySet<Scope> = new Set(scopes);
 const none: ReadonlySet<Scope> = new Set();
 
 interface Refusal {
-  readonly status: 401 | 403 | 429;
+  readonly status: 401 | 403 | 429 | 431;
   readonly why: string;
   readonly retryAfterMs?: number;
 }
@@ -85,6 +87,10 @@ export class AccessGate {
   protect(scopeOf: (path: string) => Scope | undefined): MiddlewareHandler {
     return async (context, next) => {
       const head = headOf(context);
+      if (head.count > mostHeaders) {
+        const why = `${head.count} headers; allowed: at most ${mostHeaders}`;
+        return this.#refuse(context, { status: 431, why }, this.#counts.anybody, { caller: "anybody" });
+      }
       const page = foreignPageOf(head);
       if (page !== undefined && !this.#isAllowed(head)) {
         const why = `refused for web pages of ${shown(page)}; --cors names those that may call`;

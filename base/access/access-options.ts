@@ -42,6 +42,8 @@ export const accessFields = {
 };
 
 export interface AccessFieldValues {
+  /** The address that the program listens on. */
+  readonly host: string;
   readonly adminToken?: string | undefined;
   readonly state?: string | undefined;
   readonly apiKeys?: string | undefined;
@@ -52,39 +54,58 @@ const nowMs = (): number => performance.now();
 
 type AccessLog = Pick<Logger, "info" | "warn" | "error">;
 
+export interface Access {
+  readonly gate: AccessGate;
+  /** The admin token; undefined: there is none. */
+  readonly token: string | undefined;
+  /** Says in the log where the token is, whose keys there are, and what is open. Call it when the port is taken. */
+  readonly announce: () => void;
+}
+
 /**
- * The gate that the options ask for, and the admin token; makes the admin token when there is none.
+ * The gate that the options ask for; makes the admin token when there is none.
  *
  * @throws UsageError when a folder or file that the options name cannot be used
  */
 export function openAccess(
-  { adminToken, state, apiKeys, cors }: AccessFieldValues,
+  { host, adminToken, state, apiKeys, cors }: AccessFieldValues,
   log: AccessLog,
   program: Pick<AccessOptions, "open" | "questionsCost"> = {},
-): { readonly gate: AccessGate; readonly token: string | undefined } {
-  const kept = adminToken === undefined ? keptToken(state, log) : undefined;
+): Access {
+  const kept = adminToken === undefined ? keptToken(state) : undefined;
   const token =
-    adminToken === undefined
-      ? kept && { text: kept.token, endsTrust: false, path: kept.path }
-      : { text: adminToken, endsTrust: true };
+    kept === undefined || "why" in kept
+      ? adminToken === undefined
+        ? undefined
+        : { text: adminToken, endsTrust: true }
+      : { text: kept.token, endsTrust: false, path: kept.path };
   const file = apiKeys === undefined ? undefined : new ApiKeyFile(apiKeys, nowMs, log);
   const keys = file && (() => file.keys());
-  return { gate: new AccessGate({ ...program, token, keys, cors, nowMs, log }), token: token?.text };
+  return {
+    gate: new AccessGate({ ...program, token, keys, cors, nowMs, log }),
+    token: token?.text,
+    announce: () => {
+      if (kept !== undefined && "why" in kept)
+        log.warn(
+          { why: kept.why },
+          "no admin token; requests cannot bring files; choose a folder with --state",
+        );
+      else if (kept !== undefined) log.info({ file: kept.path }, "admin token");
+      if (keys !== undefined) log.info({ apiKeys: keys().map(({ name }) => name) }, "API keys");
+      const isOpen = keys === undefined && program.open?.includes("infer") !== false;
+      if (isOpen && !/^(localhost|127\..*|::1)$/.test(host))
+        log.warn({ host }, "others can reach this port and infer without a key; --api-keys asks for one");
+    },
+  };
 }
 
-/** The token of the state folder; undefined, with a warning, when the folder by default cannot be used. */
-function keptToken(state: string | undefined, log: AccessLog): AdminToken | undefined {
+/** The token of the state folder; why there is none, when the folder by default cannot be used. */
+function keptToken(state: string | undefined): AdminToken | { readonly why: string } {
   try {
-    const kept = adminTokenIn(state ?? defaultStateFolder(process.env));
-    log.info({ file: kept.path }, "admin token");
-    return kept;
+    return adminTokenIn(state ?? defaultStateFolder(process.env));
   } catch (error) {
     const { message } = error as Error;
     if (state !== undefined) throw new UsageError(`--state: ${message}`);
-    log.warn(
-      { why: message },
-      "no admin token; files cannot be loaded from requests; choose a folder with --state",
-    );
-    return undefined;
+    return { why: message };
   }
 }

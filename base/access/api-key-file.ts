@@ -30,7 +30,6 @@ export class ApiKeyFile {
     } catch (error) {
       throw new UsageError((error as Error).message);
     }
-    log.info({ apiKeys: this.#keys.map(({ name }) => name) }, "API keys");
   }
 
   /** The keys as the file has them; those from before while it cannot be read. */

@@ -9,6 +9,8 @@ import type { Context } from "hono";
 export interface RequestHead {
   /** By names in lower case, each value as it came: one that was sent twice is there twice. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** How many headers there are, each value by itself. */
+  readonly count: number;
   /** The request target as sent; undefined when the app was called without a socket. */
   readonly target: string | undefined;
   /** Empty when the socket is gone or has no address; undefined when the app was called without a socket. */
@@ -25,7 +27,9 @@ const proxyHeader =
 export function headOf(context: Context): RequestHead {
   const { incoming } = (context.env as Partial<HttpBindings> | undefined) ?? {};
   const headers = new Map<string, string[]>();
+  let count = 0;
   const add = (name: string, value: string): void => {
+    count++;
     const values = headers.get(name);
     if (values === undefined) headers.set(name, [value]);
     else values.push(value);
@@ -34,7 +38,7 @@ export function headOf(context: Context): RequestHead {
   if (raw === undefined) for (const [name, value] of context.req.raw.headers) add(name, value);
   else for (let at = 0; at < raw.length; at += 2) add(raw[at]?.toLowerCase() ?? "", raw[at + 1] ?? "");
   const remoteAddress = incoming === undefined ? undefined : (incoming.socket.remoteAddress ?? "");
-  return { headers, target: incoming?.url, remoteAddress };
+  return { headers, count, target: incoming?.url, remoteAddress };
 }
 
 /** Whether the caller is a program on this machine, as far as address and headers tell. */

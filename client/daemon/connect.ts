@@ -55,7 +55,7 @@ export function connectTargets(
   { mayJoinAt, onGone, ...lessons }: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
-  const edgeProof = edgeAuth(options.edgeAuth, process.env);
+  const edgeProof = edgeAuth(options.edgeAuth, "--edge-auth", process.env);
   const edges = addresses.map(({ url }, edge) =>
     withBodyForm(
       httpTransport({

@@ -33,13 +33,14 @@ export function functionAuth(kind: HttpAuth["kind"], env: Environment): HttpAuth
 }
 
 /**
- * The proof that goes with calls of edges.
+ * The proof that goes with calls of a V2 server, such as an edge with API keys.
  *
+ * @param who the option that asks for it
  * @throws UsageError when the environment does not hold what that takes
  */
-export function edgeAuth(kind: "none" | "bearer", env: Environment): HttpAuth {
+export function edgeAuth(kind: "none" | "bearer", who: string, env: Environment): HttpAuth {
   if (kind === "none") return { kind };
-  return { kind, token: secretIn(env, "EDGE_BEARER_TOKEN", "--edge-auth bearer") };
+  return { kind, token: secretIn(env, "EDGE_BEARER_TOKEN", `${who} bearer`) };
 }
 
 /**
