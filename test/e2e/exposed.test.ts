@@ -203,7 +203,7 @@ describe("with API keys", () => {
         encoding: "utf8",
         env: { ...process.env, EDGE_BEARER_TOKEN: secrets["camera"] },
       });
-    expect(JSON.parse(run("--auth", "bearer").stdout)).toMatchObject({ answered: 5, failed: 0 });
+    expect(JSON.parse(run("--auth", "bearer").stdout)).toMatchObject({ requests: 5, answered: 5 });
     const { status, stderr } = run();
     expect([status, stderr]).toEqual([2, expect.stringContaining("status 401")]);
   });
