@@ -110,6 +110,11 @@ export class AccessGate {
     return this.#callers.get(context)?.kind === "token";
   }
 
+  /** The proof of a caller that servers behind this one may see: none that is an API key of ours. */
+  passedProof(context: Context): string | undefined {
+    return this.#callers.get(context)?.kind === "key" ? undefined : context.req.header("authorization");
+  }
+
   /** In words, how a caller gets the right to bring code. */
   get codeNeeds(): string {
     const { token } = this.#options;

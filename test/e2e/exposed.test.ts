@@ -152,7 +152,9 @@ describe("with API keys", () => {
   let queue: RunningProgram;
 
   beforeAll(async () => {
-    secrets["queue"] = made("--name", "queue", "--file", edgeKeys, "--requests-per-s", "1000");
+    const scopes = ["--scopes", "infer", "--scopes", "admin"];
+    secrets["queue"] = made("--name", "queue", "--file", edgeKeys, "--requests-per-s", "1000", ...scopes);
+    secrets["keeper"] = made("--name", "keeper", "--file", queueKeys, "--scopes", "admin");
     secrets["camera"] = made("--name", "camera", "--file", queueKeys);
     secrets["slow"] = made("--name", "slow", "--file", queueKeys, "--requests-per-s", "0.001");
     secrets["prometheus"] = made("--name", "prometheus", "--file", queueKeys, "--scopes", "metrics");
@@ -194,6 +196,13 @@ describe("with API keys", () => {
     const told = queue.log() + edge.log() + readFileSync(edgeKeys, "utf8") + readFileSync(queueKeys, "utf8");
     for (const secret of Object.values(secrets)) expect(told).not.toContain(secret);
     expect(statSync(queueKeys).mode & 0o777).toBe(0o600);
+  });
+
+  it("whoever may look after the queue has its edges load models by the key of the queue", async () => {
+    const call = caller(() => queue.url);
+    expect((await call(load, {}, by("keeper"))).status).toBe(200);
+    expect((await call(load, { parameters: { spillway_zip: "/x.zip" } }, by("keeper"))).status).toBe(403);
+    expect((await call(load, {}, by("camera"))).status).toBe(403);
   });
 
   it("the load generator sends a key that it has in its environment", () => {

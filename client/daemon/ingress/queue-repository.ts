@@ -32,7 +32,7 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, gate: Acce
       const body = await bodyOf(context);
       // An edge takes whatever comes from here for the work of a program on this machine.
       refuseBroughtCode(readParameters(body["parameters"], "parameters"), gate, context);
-      return passedOn(await models.change(path, body, context.req.header("authorization")));
+      return passedOn(await models.change(path, body, gate.passedProof(context)));
     });
   }
 }
