@@ -17,9 +17,19 @@ interface StatusError extends Error {
   readonly reason?: string;
 }
 
-/** An empty app that answers errors the V2 way; `onFault` gets every error that is our own fault (status 500). */
-export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
+/**
+ * An empty app that answers errors the V2 way.
+ *
+ * @param onFault gets every error that is our own fault (status 500)
+ * @param gate decides on a request before its body is looked at
+ */
+export function createV2App(
+  maxBodyBytes: number,
+  onFault: (error: Error) => void,
+  gate?: MiddlewareHandler,
+): Hono {
   const app = new Hono({ strict: false });
+  if (gate !== undefined) app.use(gate);
   app.use(boundedBody(maxBodyBytes));
   app.notFound((context) =>
     context.json(errorBody(`no ${context.req.method} ${context.req.path} here`), 404),

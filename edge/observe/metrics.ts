@@ -1,6 +1,8 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { CallerCounts } from "../../base/access/access-gate.ts";
+import { callerCounter } from "../../base/access/caller-counter.ts";
 import type { JoiningStatus } from "../joining/joining.ts";
 import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
 import type { BatchEnd, Observer, RequestEnd, StatisticsBook } from "./model-statistics.ts";
@@ -107,8 +109,16 @@ export class Metrics implements Observer {
     registers: [this.#registry],
   });
 
-  /** @param models the models that serve; may change */
-  constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
+  /**
+   * @param models the models that serve; may change
+   * @param callers how the requests of each caller ended at the gate
+   */
+  constructor(
+    models: Iterable<ModelRunner>,
+    book: StatisticsBook,
+    callers: () => readonly CallerCounts[] = () => [],
+  ) {
+    callerCounter(this.#registry, "spillway_callers_total", callers);
     for (const [name, help, labels, of] of counters) {
       this.#scrape(Counter, name, help, ["version", ...labels], () =>
         [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),

@@ -3,6 +3,8 @@
  * key, which callers choose; so the number of series is bounded.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { CallerCounts } from "../../../base/access/access-gate.ts";
+import { callerCounter } from "../../../base/access/caller-counter.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../queue/queue-event.ts";
 import type { SpendStatus } from "../../targets/spend-cap.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
@@ -62,6 +64,7 @@ export class QueueMetrics implements QueueObserver {
     registers: [this.#registry],
   });
   readonly #spend: () => SpendStatus;
+  #callers: () => readonly CallerCounts[] = () => [];
 
   /**
    * @param spend what functions cost of late, measuring included
@@ -69,6 +72,7 @@ export class QueueMetrics implements QueueObserver {
    */
   constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
     this.#spend = spend;
+    callerCounter(this.#registry, "spillway_queue_callers_total", () => this.#callers());
     this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
       const counts = { yes: 0, no: 0, unproved: 0 };
       for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
@@ -126,6 +130,11 @@ export class QueueMetrics implements QueueObserver {
       case "close":
         break;
     }
+  }
+
+  /** From now on a scrape tells how the requests of each caller ended at the gate. */
+  watchCallers(callers: () => readonly CallerCounts[]): void {
+    this.#callers = callers;
   }
 
   /** A proof that rows may be joined is over. */
