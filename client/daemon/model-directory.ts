@@ -221,7 +221,7 @@ export class ModelDirectory {
     if (this.#edges.length === 0)
       throw new SpillwayError("request_rejected", "there is no edge that could load or unload a model");
     const replies = await Promise.all(
-      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, authorization)),
+      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, { authorization })),
     );
     await this.#ask();
     return (replies.find(({ status }) => status !== 200) ?? replies[0]) as HttpReply;
