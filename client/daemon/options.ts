@@ -171,7 +171,9 @@ export const daemonOptions = z.strictObject({
   maxAnswerMib: positive(2_048)
     .default(64)
     .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
-  record: optionalText.describe("file to which every event and decision is written, as lines of JSON"),
+  record: optionalText.describe(
+    "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on",
+  ),
 });
 
 export type DaemonOptions = z.output<typeof daemonOptions>;
