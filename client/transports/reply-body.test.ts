@@ -51,7 +51,7 @@ describe("a reply without an end", () => {
     const transport = transportTo(url, mib);
     const message = "the answer is too long; allowed: at most 1048576 bytes";
     await expect(transport.call("m", wire, 60_000)).rejects.toMatchObject({ code: "target_fault", message });
-    await eventually(() => flood.isClosed);
+    await eventually(() => expect(flood.isClosed).toBe(true));
     expect(flood.bytes).toBeLessThan(32 * mib);
   });
 
@@ -64,7 +64,7 @@ describe("a reply without an end", () => {
       transport.post("/v2/repository/index", 60_000, {}, { mostBytes: 2 * mib }),
     ])
       await expect(asked).rejects.toMatchObject({ code: "target_fault" });
-    await eventually(() => flood.isClosed);
+    await eventually(() => expect(flood.isClosed).toBe(true));
     expect(flood.bytes).toBeLessThan(64 * mib);
   });
 
@@ -72,7 +72,7 @@ describe("a reply without an end", () => {
     const { url, flood } = await flooding(503);
     const { status, wire: answer } = await transportTo(url).call("m", wire, 60_000);
     expect([status, answer.body.length]).toEqual([503, mostErrorBytes]);
-    await eventually(() => flood.isClosed);
+    await eventually(() => expect(flood.isClosed).toBe(true));
   });
 
   it("is a fault of a function behind the SDK, whether it answers or refuses", async () => {
@@ -80,7 +80,7 @@ describe("a reply without an end", () => {
       const { url, flood } = await flooding(status);
       const result = await send(fcTarget(url), call("a", 1));
       expect(result).toMatchObject({ ok: false, error: { code: "target_fault" } });
-      await eventually(() => flood.isClosed);
+      await eventually(() => expect(flood.isClosed).toBe(true));
     }
   });
 
@@ -144,7 +144,7 @@ describe("the room that replies share", () => {
       else
         response.write(
           Buffer.alloc(300_000, " "),
-          () => void eventually(() => flood.isClosed).then(() => response.end()),
+          () => void eventually(() => expect(flood.isClosed).toBe(true)).then(() => response.end()),
         );
     });
     const room = new ReplyRoom(mib);

@@ -95,7 +95,7 @@ it("follows no symbolic link, and says why no file can be made", async () => {
 it("ends once, and takes further lines without a word, on a disk that is full", async () => {
   const { file, ends } = await recording("/dev/full");
   file.write("a\n");
-  await eventually(() => ends.length > 0);
+  await eventually(() => expect(ends).toHaveLength(1));
   for (let line = 0; line < 1_000; line++) file.write("b\n");
   await file.close();
   expect(ends).toEqual(["ENOSPC: no space left on device, write"]);
