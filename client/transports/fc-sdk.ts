@@ -84,12 +84,22 @@ const responses = "http.client.response.finish";
 /** Longest time in which a refusal is read, in milliseconds from its headers. */
 const longestRefusalMs = 10_000;
 
+/** Why a refusal was given up. The SDK's HTTP layer adds the address of the call to messages. */
+class OutOfBounds extends Error {
+  readonly why: string;
+
+  constructor(why: string) {
+    super(why);
+    this.why = why;
+  }
+}
+
 /** The SDK reads a refusal itself. So its connection is watched, and closed beyond the bounds. */
 function boundRefusal(message: unknown): void {
   const { response } = message as { response: IncomingMessage };
   if ((response.statusCode ?? 0) < 400 || !clearTimerOf(response)) return;
   const { socket } = response;
-  const end = (why: string): void => void response.destroy(new SpillwayError("target_fault", why));
+  const end = (why: string): void => void response.destroy(new OutOfBounds(why));
   const timer = setTimeout(() => end("a refusal has no end"), longestRefusalMs).unref();
   let bytes = 0;
   const count = (chunk: Uint8Array): void => {
@@ -144,6 +154,7 @@ export function fcFault(
   redacted: (text: string) => string = (text) => text,
 ): SpillwayError {
   if (error instanceof SpillwayError) return error;
+  if (error instanceof OutOfBounds) return new SpillwayError("target_fault", `${functionName}: ${error.why}`);
   const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
   // A function would have failed inside its answer: the platform or what is before it failed.
