@@ -5,7 +5,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import { join, parse } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { whyUnwritable } from "../../../base/error-text.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 
@@ -13,6 +13,8 @@ import { UsageError } from "../../../base/usage-error.ts";
 const usualWaitingBytes = 16 * 2 ** 20;
 /** About so many bytes are written at once. */
 const chunkBytes = 256 * 1_024;
+/** Longest wait for the disk at the end, in milliseconds. */
+const longestCloseMs = 5_000;
 /** Files of one name that are tried. */
 const mostNames = 10_000;
 /** Errors that may pass, and that are none of usage. */
@@ -91,9 +93,14 @@ export class RecordFile {
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when all lines are in the file. Never rejects. */
+  /** Resolves when all lines are in the file, or the disk does not take them for some seconds. Never rejects. */
   async close(): Promise<void> {
-    await this.#writing;
+    const isWritten = Promise.resolve(this.#writing).then(() => true);
+    const isLate = delay(longestCloseMs, false, { ref: false });
+    if (!(await Promise.race([isWritten, isLate]))) {
+      this.#end(`the disk has not taken the rest within ${longestCloseMs / 1_000} s`);
+      return;
+    }
     this.#isOver = true;
     await this.#file.close().catch(() => {});
   }
