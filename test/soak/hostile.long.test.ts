@@ -109,13 +109,15 @@ class Callers {
 
   async #brokenBody(): Promise<void> {
     const body = this.#body();
-    const [text = "", length = body.length] = [
-      [body.slice(0, body.length / 2)],
-      [body.slice(0, body.length / 2), body.length / 2 - 1],
+    const half = body.slice(0, body.length / 2);
+    const kinds: readonly (readonly [text: string, length: number])[] = [
+      [half, body.length],
+      [half, half.length - 1],
       ["[".repeat(100_000), 100_000],
       ["\0".repeat(1_000), 1_000],
-    ][Math.floor(this.#random() * 4)] as [string, number?];
-    await this.#raw(text, Math.floor(length), 50 + 100 * this.#random());
+    ];
+    const [text, length] = kinds[Math.floor(this.#random() * kinds.length)] ?? [half, body.length];
+    await this.#raw(text, length, 50 + 100 * this.#random());
     this.#count("broken body");
   }
 
