@@ -1,7 +1,7 @@
-/** Whole files of text that a user names. One that cannot be read or written is an error of usage. */
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+/** Whole files of text that a user names, and that are read. One that cannot be read is an error of usage. */
+import { readFileSync } from "node:fs";
 import { parse as parseYaml } from "yaml";
-import { whyUnreadable, whyUnwritable } from "./error-text.ts";
+import { whyUnreadable } from "./error-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 /**
@@ -33,23 +33,5 @@ export function readYamlFile(path: string): unknown {
     return parseYaml(text);
   } catch (error) {
     throw new UsageError(`${path}: ${(error as Error).message}`);
-  }
-}
-
-/** Opens a file for writing, empty. Throws like `readTextFile`. */
-export function openToWrite(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
-  }
-}
-
-/** Throws like `readTextFile`. */
-export function writeTextFile(path: string, text: string, place = path): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UsageError(`${place}: ${whyUnwritable(error)}`);
   }
 }

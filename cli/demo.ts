@@ -12,6 +12,8 @@ import { describeDevices, writeDeviceModel } from "../tools/demo/device.ts";
 import type { DemoOptions } from "../tools/demo/options.ts";
 import { say } from "../tools/demo/play-acts.ts";
 import { closingSentence, formatReport, makeReport } from "../tools/demo/report.ts";
+import { readTextFile } from "../base/files.ts";
+import { checkFolder, writeTextFile } from "../base/output-file.ts";
 import { createPageFile } from "../replay/files.ts";
 
 /** Tells whether a line of text is upside down. */
@@ -30,15 +32,18 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const stop = stopOnSignal("waiting for the answers that are under way");
   const folder = mkdtempSync(join(tmpdir(), "spillway-demo-"));
   const [models, logPath] = [join(folder, "models"), join(folder, "demo.log")];
-  const record = options.record ?? join(folder, "record.ndjson");
+  const record = join(folder, "record.ndjson");
+  checkFolder("--record", options.record);
   const reportPath = options.report ?? join(folder, "report.html");
   const page = createPageFile(reportPath);
+  process.once("exit", () => page.discard());
   const onnxPath = embeddedModels().find(({ name }) => name === model)?.path as string;
   writeDeviceModel(models, { name: model, onnxPath, handlerPath });
   say(`${describeDevices()}\nstarting edge, functions and queue; they log to ${logPath}`);
   const run = await runPrograms(options, { models, model, logPath, record, stop });
   if (run === undefined) return 1;
   const { outage, isWell, edgePerS } = run;
+  if (options.record !== undefined) writeTextFile(options.record, readTextFile(record));
   const report = makeReport(run, options.slo * 1_000);
   const others = { seed: options.seed, outage, report };
   const replays = report.requests === 0 ? undefined : await replayUnderEach(record, others);
@@ -55,8 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const isRight = isWell && report.wrong + report.lost === 0;
   if (!isRight) say(`the logs are in ${folder}`);
   else {
-    const leftovers = [models, logPath, ...(options.record === undefined ? [record] : [])];
-    for (const path of leftovers) rmSync(path, { recursive: true });
+    for (const path of [models, logPath, record]) rmSync(path, { recursive: true });
   }
   return isRight ? 0 : 1;
 }

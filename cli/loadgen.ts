@@ -1,5 +1,5 @@
 /** `spillway loadgen`: sends bodies that suit the model on a schedule or from callers, and prints what came of it. */
-import { writeTextFile } from "../base/files.ts";
+import { checkFolder, writeTextFile } from "../base/output-file.ts";
 import { edgeAuth } from "../client/transports/http-auth.ts";
 import { createProgress, type Progress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
@@ -42,7 +42,7 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   if (model === undefined) throw new UsageError("--model is missing: name of the model");
   const planned = loadOf(options);
   const bodies = await loadBodies({ ...options, url, model });
-  if (histogram !== undefined) writeTextFile(histogram, "", `--histogram: ${histogram}`);
+  checkFolder("--histogram", histogram);
   const caller = createV2Caller({
     url,
     model,
@@ -58,12 +58,13 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   progress.end();
   await caller.close();
   const result = loadResult(figures, quantile, stop.aborted);
+  const printed = { url, model, load: planned.kind, ...result };
+  process.stdout.write(options.json ? `${JSON.stringify(printed)}\n` : formatLoadResult(result));
+  // What was measured is told even where the file cannot be written.
   if (histogram !== undefined) {
     const text = (histogram.endsWith(".json") ? histogramJson : histogramText)(figures.latency);
     writeTextFile(histogram, text, `--histogram: ${histogram}`);
   }
-  const printed = { url, model, load: planned.kind, ...result };
-  process.stdout.write(options.json ? `${JSON.stringify(printed)}\n` : formatLoadResult(result));
   return result.answered > 0 ? 0 : 1;
 }
 

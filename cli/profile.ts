@@ -11,7 +11,8 @@ import { createProgress, progressBar, stopOnSignal } from "../base/program/progr
 import { UsageError } from "../base/usage-error.ts";
 import { exampleOf } from "../tools/load/payload.ts";
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
-import { checkFolder, writeJson } from "../client/daemon/profile/profile-file.ts";
+import { checkFolder } from "../base/output-file.ts";
+import { writeJson } from "../client/daemon/profile/profile-file.ts";
 import { profileWith, scenarioOf } from "../tools/profile/profile-files.ts";
 import type { ProfileOptions } from "../tools/profile/options.ts";
 import { formatProfile, profileFigures } from "../tools/profile/profile-table.ts";

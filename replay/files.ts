@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { closeSync, createReadStream, createWriteStream, writeFileSync } from "node:fs";
 import { pipeline, finished } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { openToWrite } from "../base/files.ts";
+import { whyUnwritable } from "../base/error-text.ts";
+import { openOutputFile, type OutputFile } from "../base/output-file.ts";
+import { UsageError } from "../base/usage-error.ts";
 import type { LogSink } from "./run.ts";
 import type { TextFile } from "../base/text-lines.ts";
 
@@ -13,17 +15,20 @@ export function textFile(path: string): TextFile {
 }
 
 export interface LogFile extends LogSink {
-  /** Resolves when everything is in the file; rejects when it could not be written. */
+  /** Resolves when everything is in the file, which has its name then; rejects when it could not be written. */
   close(): Promise<void>;
+  /** Nothing remains of the file. Never rejects; does nothing after `close`. */
+  discard(): Promise<void>;
 }
 
 /**
- * A file for a decision log, packed when its name ends in `.gz`.
+ * A file for a decision log, packed when its name ends in `.gz`. One that has its name stays until the new one is whole.
  *
  * @throws UsageError when the file cannot be opened
  */
 export function createLogFile(path: string): LogFile {
-  const file = createWriteStream(path, { fd: openToWrite(path) });
+  const output = opened(path);
+  const file = createWriteStream(path, { fd: output.fd });
   const packed = path.endsWith(".gz") ? createGzip({ level: 1 }) : undefined;
   const written = packed === undefined ? finished(file) : pipeline(packed, file);
   // A failure is thrown where the log is flushed or closed; here it only must not count as unhandled.
@@ -42,16 +47,41 @@ export function createLogFile(path: string): LogFile {
     },
     flush,
     close: async () => {
-      await flush();
-      stream.end();
-      await written;
+      try {
+        await flush();
+        stream.end();
+        await written;
+        output.publish();
+      } catch (error) {
+        output.discard();
+        throw new UsageError(`${path}: ${whyUnwritable(error)}`);
+      }
+    },
+    discard: async () => {
+      stream.destroy();
+      await written.catch(() => {});
+      output.discard();
     },
   };
 }
 
+function opened(path: string): OutputFile {
+  try {
+    return openOutputFile(path);
+  } catch (error) {
+    throw new UsageError(`${path}: ${whyUnwritable(error)}`);
+  }
+}
+
 export interface PageFile {
-  /** Write the whole page and close the file. */
+  /**
+   * Write the whole page and close the file, which has its name then.
+   *
+   * @throws UsageError when it cannot be written
+   */
   write(text: string): void;
+  /** Nothing remains of the file unless it was written. */
+  discard(): void;
 }
 
 /**
@@ -60,11 +90,28 @@ export interface PageFile {
  * @throws UsageError when the file cannot be opened
  */
 export function createPageFile(path: string): PageFile {
-  const file = openToWrite(path);
+  const output = opened(path);
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) closeSync(output.fd);
+    isOpen = false;
+  };
   return {
     write: (text) => {
-      writeFileSync(file, text);
-      closeSync(file);
+      try {
+        writeFileSync(output.fd, text);
+        close();
+        output.publish();
+      } catch (error) {
+        close();
+        output.discard();
+        throw new UsageError(`${path}: ${whyUnwritable(error)}`);
+      }
+    },
+    discard: () => {
+      if (!isOpen) return;
+      close();
+      output.discard();
     },
   };
 }

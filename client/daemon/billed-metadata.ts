@@ -4,7 +4,7 @@
  * asked for once a minute, however often it is requested.
  */
 import { SpillwayError } from "../../base/errors.ts";
-import { Lru } from "../../base/lru.ts";
+import { SizedLru } from "../../base/sized-lru.ts";
 import type { AskedServer } from "../transports/capped-transport.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
 import { platformErrorIn } from "../transports/platform-error.ts";
@@ -25,8 +25,9 @@ const questionsAtOnce = 30;
 const questionEveryMs = 10_000;
 /** How long an answer counts: what a model takes, that it is not there, and that the function did not answer. */
 const keptForMs = { there: 600_000, unknown: 60_000, failed: 10_000 };
-/** Answers that are kept. */
+/** Answers that are kept, and most bytes of them. */
 const mostAnswers = 1_024;
+const mostAnswerBytes = 16 * 2 ** 20;
 /** Names of described models that are kept of one function. */
 const mostNames = 256;
 /** Cold starts that are kept of one function. */
@@ -46,7 +47,11 @@ export class BilledMetadata {
   readonly #servers: readonly AskedServer[];
   readonly #nowMs: () => number;
   /** By function and path. */
-  readonly #kept = new Lru<string, Kept>(mostAnswers);
+  readonly #kept = new SizedLru<string, Kept>({
+    mostEntries: mostAnswers,
+    mostBytes: mostAnswerBytes,
+    bytesOf: ({ reply }, key) => key.length + (reply?.body.length ?? 0),
+  });
   readonly #asking = new Map<string, Promise<Answer>>();
   readonly #listed: (readonly string[] | undefined)[] = [];
   readonly #listedUntilMs: number[] = [];
@@ -207,7 +212,7 @@ export class BilledMetadata {
   /** The first question starts a function, so that the calls which measure it find it warm. */
   #noteStart(index: number, reply: HttpReply | undefined): void {
     const starts = (this.#coldStartMs[index] ??= []);
-    const { coldStartMs = 0 } = reply ?? {};
+    const coldStartMs = Math.min(answerTimeoutMs, reply?.coldStartMs ?? 0);
     if (coldStartMs > 0 && starts.length < mostStarts) starts.push(coldStartMs);
   }
 

@@ -13,6 +13,7 @@ import {
 import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { type FcTransport, fcTransport } from "../transports/fc-transport.ts";
 import { httpTransport } from "../transports/http-transport.ts";
+import { ReplyRoom } from "../transports/reply-room.ts";
 import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
@@ -56,11 +57,17 @@ export function connectTargets(
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edgeProof = edgeAuth(options.edgeAuth, "--edge-auth", process.env);
+  const mostAnswerBytes = options.maxAnswerMib * 2 ** 20;
+  const bounds = {
+    mostAnswerBytes,
+    room: new ReplyRoom(Math.max(options.maxMib * 2 ** 20, mostAnswerBytes)),
+  };
   const edges = addresses.map(({ url }, edge) =>
     withBodyForm(
       httpTransport({
         url,
         auth: edgeProof,
+        ...bounds,
         connections: options.edgeCalls,
         connectTimeoutMs: edgeConnectMs(options.slo),
         onGone: () => onGone?.(edge),
@@ -79,13 +86,13 @@ export function connectTargets(
       nowMs: spendClockMs,
     };
     if (url === undefined) {
-      const platform = platformTransport(options, name, size, sheet);
+      const platform = platformTransport(options, name, size, sheet, bounds.room);
       servers.push(cappedQuestions(platform, limit));
       return cappedTransport(platform, limit);
     }
     const costOf = (durationMs: number, coldStartMs: number): number =>
       callCost(sheet, size, durationMs, coldStartMs).cost;
-    const server = httpTransport({ url, connections: options.serverlessCalls, auth, costOf });
+    const server = httpTransport({ url, ...bounds, connections: options.serverlessCalls, auth, costOf });
     servers.push(cappedQuestions(server, limit));
     return cappedTransport(server, limit);
   });
@@ -125,6 +132,7 @@ function platformTransport(
   name: string,
   size: FunctionSize,
   sheet: PriceSheet,
+  room: ReplyRoom,
 ): FcTransport {
   const { protocol, host, hostname } = endpointOf(fcEndpoint);
   const isLocal = hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]";
@@ -134,6 +142,7 @@ function platformTransport(
     protocol,
     ...functionComputeKey(process.env, isLocal),
     maxCalls: 2 * serverlessCalls,
+    room,
     costOf: (durationMs, coldStartMs) => callCost(sheet, size, durationMs, coldStartMs),
   });
 }

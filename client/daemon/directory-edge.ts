@@ -1,4 +1,5 @@
 /** One edge as the directory of models knows it, and the error of a model that nobody has. */
+import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import type { HttpTransport } from "../transports/http-transport.ts";
 import { type ListedModel, listedModels } from "./repository-index.ts";
@@ -22,12 +23,21 @@ export async function askForList(edge: DirectoryEdge): Promise<unknown> {
 
 function byName(models: readonly ListedModel[]): Map<string, ListedModel[]> {
   const versions = new Map<string, ListedModel[]>();
-  for (const model of models) versions.set(model.name, [...(versions.get(model.name) ?? []), model]);
+  for (const model of models) {
+    const others = versions.get(model.name);
+    if (others === undefined) versions.set(model.name, [model]);
+    else others.push(model);
+  }
   return versions;
 }
 
+/** Names that an error lists. */
+const mostShown = 10;
+
 /** @param known names that callers may have meant */
 export function notFound(model: string, known: readonly string[]): SpillwayError {
-  const there = known.length === 0 ? "no target lists any" : `there are: ${known.join(", ")}`;
-  return new SpillwayError("model_not_found", `no model "${model}"; ${there}`);
+  const shown = known.slice(0, mostShown).join(", ");
+  const more = known.length > mostShown ? ` and ${known.length - mostShown} more` : "";
+  const there = known.length === 0 ? "no target lists any" : `there are: ${shown}${more}`;
+  return new SpillwayError("model_not_found", `no model ${showValue(model)}; ${there}`);
 }

@@ -4,7 +4,9 @@
  */
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
+import { showValue } from "../../base/error-text.ts";
 import { modelPath } from "../../protocol/model-path.ts";
+import { KeptMetadata } from "./kept-metadata.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { ModelSignatures } from "./model-signatures.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -20,7 +22,7 @@ const loadTimeoutMs = 120_000;
 const freshForMs = 5_000;
 /** Models that no edge lists, and that are asked for at once all the same. */
 const mostUnlisted = 16;
-/** Models whose metadata is kept. */
+/** Models of which is kept what edges say without listing them, and how they are described. */
 const maxDescribed = 256;
 
 /** When a caller may ask again for a model of which nothing can be said now. */
@@ -30,9 +32,7 @@ export class ModelDirectory {
   readonly #edges: readonly DirectoryEdge[];
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
-  readonly #metadata = new Lru<string, Uint8Array>(maxDescribed);
-  /** Metadata as it was asked for last, and until when it counts. */
-  readonly #recent = new Lru<string, { readonly reply: Promise<HttpReply>; untilMs: number }>(maxDescribed);
+  readonly #metadata: KeptMetadata;
   /** Whether models that no edge lists are served all the same. */
   readonly #unlisted = new Lru<string, { readonly isServed: Promise<Unlisted>; untilMs: number }>(
     maxDescribed,
@@ -51,6 +51,7 @@ export class ModelDirectory {
     this.#edges = edges.map((transport) => ({ transport, listed: undefined }));
     this.#functions = functions;
     this.#nowMs = nowMs;
+    this.#metadata = new KeptMetadata(freshForMs, nowMs);
   }
 
   /**
@@ -125,7 +126,7 @@ export class ModelDirectory {
     if (atEdges !== "not told") return atEdges === "not served";
     throw new SpillwayError(
       "target_unreachable",
-      `no function has a model "${model}", and not every edge can be asked`,
+      `no function has a model ${showValue(model)}, and not every edge can be asked`,
       {
         retryAfterMs: askAgainMs,
       },
@@ -160,16 +161,7 @@ export class ModelDirectory {
 
   /** Like `describe`, with metadata that may be a few seconds old. A question under way is shared. */
   describeLately(model: string): Promise<HttpReply> {
-    const recent = this.#recent.get(model);
-    if (recent !== undefined && this.#nowMs() < recent.untilMs) return recent.reply;
-    const entry = { reply: this.describe(model), untilMs: Infinity };
-    this.#recent.set(model, entry);
-    // A model that is not there may come at any time.
-    void entry.reply.then(
-      ({ status }) => (entry.untilMs = status === 200 ? this.#nowMs() + freshForMs : -Infinity),
-      () => (entry.untilMs = -Infinity),
-    );
-    return entry.reply;
+    return this.#metadata.lately(model, () => this.describe(model));
   }
 
   /** What each edge answers at a path below the model's, whatever its status, in their order; undefined: nothing. */
@@ -221,7 +213,7 @@ export class ModelDirectory {
     if (this.#edges.length === 0)
       throw new SpillwayError("request_rejected", "there is no edge that could load or unload a model");
     const replies = await Promise.all(
-      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, authorization)),
+      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, { authorization })),
     );
     await this.#ask();
     return (replies.find(({ status }) => status !== 200) ?? replies[0]) as HttpReply;

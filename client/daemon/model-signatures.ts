@@ -2,6 +2,7 @@
  * Whether targets describe a model alike: its inputs and outputs by name, datatype and shape. A request that one version of
  * a model refuses may suit another.
  */
+import { createHash } from "node:crypto";
 import { Lru } from "../../base/lru.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
@@ -47,7 +48,8 @@ export class ModelSignatures {
     let signature = this.#read.get(body);
     if (signature === undefined) {
       const { inputs, outputs } = (jsonIn(body) ?? {}) as { inputs?: unknown; outputs?: unknown };
-      signature = JSON.stringify([tensorsIn(inputs), tensorsIn(outputs)]);
+      const described = JSON.stringify([tensorsIn(inputs), tensorsIn(outputs)]);
+      signature = createHash("sha256").update(described).digest("base64");
       this.#read.set(body, signature);
     }
     return signature;

@@ -2,10 +2,9 @@
  * Makes a daemon from its options: opens its files, connects its targets, and says how the queue is made once the
  * targets are measured. Everything that touches the world is chosen here.
  */
-import { closeSync, writeSync } from "node:fs";
 import type { Logger } from "pino";
 import { monotonicClock } from "../../base/clock.ts";
-import { openToWrite } from "../../base/files.ts";
+import { checkFolder } from "../../base/output-file.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
@@ -28,6 +27,7 @@ import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
+import { RecordFile } from "./observe/record-file.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
 import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
@@ -55,7 +55,8 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
   const named = options.models === undefined ? undefined : readNamedModels(options.models);
-  const record = openRecord(options.record);
+  checkFolder("--record", options.record);
+  let record: RecordFile | undefined;
   const cap = openSpendCap(options, functions, prices, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
     mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
@@ -112,9 +113,12 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
     const header = { policy, targets: facts, ...limits };
+    // Not before: a daemon that does not come to serve leaves no file.
+    record = await openRecord(options.record, log);
+    const recorder = record && new Recorder(header, (line) => record?.write(line));
     const observers = observeAll([
       new QueueLog(log),
-      ...(record === undefined ? [] : [new Recorder(header, (line) => record.write(line))]),
+      ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
     ]);
@@ -154,7 +158,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
   const release = async (queue: DaemonQueue | undefined): Promise<void> => {
     await connections.close();
     cap.close(spendClockMs());
-    record?.close();
+    await record?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
   const { name, ...figures } = chosen;
@@ -217,9 +221,11 @@ function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => stri
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }
 
-/** The file of the record. Lines are written at once, so a record is whole up to the moment of a crash. */
-function openRecord(path: string | undefined): { write(line: string): void; close(): void } | undefined {
+async function openRecord(path: string | undefined, log: Logger): Promise<RecordFile | undefined> {
   if (path === undefined) return undefined;
-  const file = openToWrite(path);
-  return { write: (line) => void writeSync(file, line), close: () => closeSync(file) };
+  const onEnd = (why: string): void =>
+    log.error({ record: path, why }, "the record ends here; serving goes on");
+  const file = await RecordFile.open(path, { onEnd });
+  if (file !== undefined) log.info({ record: file.path }, "recording");
+  return file;
 }

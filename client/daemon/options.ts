@@ -162,9 +162,18 @@ export const daemonOptions = z.strictObject({
     .default(10)
     .describe("longest time that one batch may take at its target, in seconds from when it is sent"),
   maxRows: whole(1).default(10_000).describe("most rows that wait; more are refused with 503"),
-  maxMib: positive().default(1_024).describe("most MiB of requests held; more are refused with 503"),
+  maxMib: positive()
+    .default(1_024)
+    .describe(
+      "most MiB of requests held, more are refused with 503; and most MiB of answers that are read at the same time",
+    ),
   maxBodyMib: positive(2_048).default(64).describe("largest request body taken, in MiB"),
-  record: optionalText.describe("file to which every event and decision is written, as lines of JSON"),
+  maxAnswerMib: positive(2_048)
+    .default(64)
+    .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
+  record: optionalText.describe(
+    "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on",
+  ),
 });
 
 export type DaemonOptions = z.output<typeof daemonOptions>;

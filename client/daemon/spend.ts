@@ -5,12 +5,11 @@
  * stops calling functions.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { whyUnwritable } from "../../base/error-text.ts";
 import { readIfThere } from "../../base/files.ts";
+import { replaceFile } from "../../base/output-file.ts";
 import { callCost, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { DaemonOptions } from "./options.ts";
 import { type SavedSpend, SpendCap } from "../targets/spend-cap.ts";
@@ -105,7 +104,7 @@ export function openSpendFile(path: string, currency: string, onTaken: () => voi
         isTaken = true;
         throw new Error(`${path} is used by another daemon now, so this one calls no functions`);
       }
-      write(path, owner, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
+      write(path, JSON.stringify({ format: "spillway-spend/1", owner, currency, ...saved }));
       isOurs = true;
     },
   };
@@ -121,32 +120,10 @@ function read(path: string): z.output<typeof spendFileSchema> | undefined {
   }
 }
 
-/** @param owner is in the name of the new file, so that two daemons never write the same one */
-function write(path: string, owner: string, text: string): void {
-  const next = `${path}.${owner}.next`;
+function write(path: string, text: string): void {
   try {
-    const file = openSync(next, "wx", 0o600);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, path);
-    syncFolder(dirname(path));
+    replaceFile(path, text, 0o600);
   } catch (error) {
-    rmSync(next, { force: true });
     throw new UsageError(`--spend-file: ${path}: ${whyUnwritable(error)}`);
-  }
-}
-
-/** The new name is on the disk once the folder is. Windows cannot open folders. */
-function syncFolder(path: string): void {
-  if (process.platform === "win32") return;
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

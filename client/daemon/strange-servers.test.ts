@@ -144,6 +144,62 @@ it.each<[string, Partial<Record<What, StrangeAnswer>>]>([
   expect(faults).toEqual([]);
 });
 
+const input = metadata.inputs[0];
+const described = (parameters: object, inputs: readonly object[] = metadata.inputs): StrangeAnswer => {
+  return { body: JSON.stringify({ name: "m", parameters, inputs }) };
+};
+const listed = (count: number, nameOf: (nth: number) => string): StrangeAnswer => {
+  return { body: JSON.stringify(Array.from({ length: count }, (_, nth) => ({ name: nameOf(nth) }))) };
+};
+const counts = [1e9, 1e308, 2 ** 53, -1, 0, 0.5, "x", "999999999", null, [], {}];
+
+it.each<[string, Partial<Record<What, StrangeAnswer>>]>([
+  [
+    "texts of a size that takes 8 GiB",
+    { model: described({}, [{ ...input, datatype: "BYTES", shape: [-1, 2 ** 31 - 1] }]) },
+  ],
+  ["no rows of a size that takes 8 GiB", { model: described({}, [{ ...input, shape: [0, 2 ** 31 - 1] }]) }],
+  ["negative sizes", { model: described({}, [{ ...input, shape: [-7, -9] }]) }],
+  [
+    "a thousand inputs of 60 MiB",
+    {
+      model: described(
+        {},
+        Array.from({ length: 1_000 }, (_, nth) => ({ ...input, name: `x${nth}`, shape: [-1, 15 * 2 ** 20] })),
+      ),
+    },
+  ],
+  ["inputs of many dimensions", { model: described({}, [{ ...input, shape: Array(100_000).fill(1) }]) }],
+  ...counts.map((count): [string, Partial<Record<What, StrangeAnswer>>] => [
+    `${JSON.stringify(count)} of all that can be counted`,
+    {
+      model: described({ replicas: count, join_rows: true, max_batch_rows: count, fixed_rows: count }),
+      config: { body: JSON.stringify({ max_batch_size: count }) },
+    },
+  ]),
+  ["a hundred thousand versions", { index: listed(100_000, () => "m") }],
+  ["twenty thousand others", { index: listed(20_000, (nth) => (nth === 0 ? "m" : `other-${nth}`)) }],
+  ["others of long names", { index: listed(100, (nth) => (nth === 0 ? "m" : "x".repeat(20_000))) }],
+  [
+    "times that cannot be",
+    {
+      infer: {
+        body: JSON.stringify({
+          ...(sound.infer as object),
+          parameters: { spillway_service_ms: 1e300, spillway_queued_ms: -1e300 },
+        }),
+      },
+    },
+  ],
+])("believes no server that says of a model: %s", async (_, answers) => {
+  const { app, faults } = await servedBy(answers, 0.2);
+  for (let nth = 0; nth < 3; nth++) expect((await inferAt(app)).status).toBe(200);
+  const unknown = await app.request("/v2/models/nosuch");
+  if (unknown.status !== 200) expect((await unknown.text()).length).toBeLessThan(4_000);
+  expect((await app.request("/admin/status")).status).toBe(200);
+  expect(faults).toEqual([]);
+});
+
 it("measures a model whose metadata has nulls and texts where others have none", async () => {
   const odd = {
     name: "m",

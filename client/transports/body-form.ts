@@ -19,6 +19,9 @@ const askingPart = 0.25;
 const longestAskMs = 1_000;
 /** A server that could not be asked, or a model whose JSON was refused as well, is left in peace for so long. */
 const notAgainForMs = { server: 5_000, model: 60_000 };
+/** Extensions of a server that are kept, and the longest name of one, in characters. */
+const mostExtensions = 64;
+const mostExtensionChars = 100;
 /** Models of which it is remembered what they take. */
 const mostModels = 256;
 const binaryExtension = /^binary_tensor_data/;
@@ -123,7 +126,7 @@ class FormingTransport implements FormedTransport {
       const { status, body } = await this.#inner.get("/v2", timeoutMs);
       const named =
         status === 200 ? (jsonIn(body) as { extensions?: unknown } | undefined)?.extensions : undefined;
-      const names = Array.isArray(named) ? named.filter((name) => typeof name === "string") : undefined;
+      const names = Array.isArray(named) ? named.filter(isExtension).slice(0, mostExtensions) : undefined;
       if (JSON.stringify(names) !== JSON.stringify(this.#extensions)) this.#models = new Lru(mostModels);
       this.#extensions = names;
       this.#askAtMs = Infinity;
@@ -132,6 +135,10 @@ class FormingTransport implements FormedTransport {
       this.#askAtMs = this.#nowMs() + notAgainForMs.server;
     }
   }
+}
+
+function isExtension(name: unknown): name is string {
+  return typeof name === "string" && name.length <= mostExtensionChars;
 }
 
 /**

@@ -44,7 +44,12 @@ export function cappedTransport(transport: Transport, options: CappedTransportOp
       paid(
         options,
         permit,
-        () => transport.call(model, wire, timeoutMs),
+        async () => {
+          const beganAtMs = options.nowMs();
+          const reply = await transport.call(model, wire, timeoutMs);
+          const waitedCost = options.costOf(options.nowMs() - beganAtMs);
+          return { ...reply, cost: plausibleCost(options, reply.cost, waitedCost) };
+        },
         // The billed part of an instance's start is not in the cost, but it happened while we waited.
         ({ cost, mayHaveStarted }, waitedCost) => (mayHaveStarted ? Math.max(cost, waitedCost) : cost),
       ),
@@ -109,7 +114,8 @@ async function paid<Reply>(
     cap.settle(reservation, costOfEnd(reply, costOf(nowMs() - beganAtMs)), nowMs());
     return reply;
   } catch (error) {
-    const cost = costOfFailure(error, costOf(nowMs() - beganAtMs));
+    const waitedCost = costOf(nowMs() - beganAtMs);
+    const cost = costOfFailure(error, waitedCost, options);
     if (cost === undefined) cap.keep(reservation, nowMs());
     else cap.settle(reservation, cost, nowMs());
     throw error;
@@ -117,12 +123,30 @@ async function paid<Reply>(
 }
 
 /**
+ * What a call cost by the word of its platform, where that can be true: no call costs more than the longest one, or than one
+ * as long as we waited. So a function that tells nonsense cannot use up the money of all.
+ */
+function plausibleCost(
+  options: Pick<CappedTransportOptions, "functionTimeoutMs" | "costOf">,
+  cost: number,
+  waitedCost: number,
+): number {
+  return cost >= 0 ? Math.min(cost, Math.max(mostCost(options), waitedCost)) : waitedCost;
+}
+
+/**
  * What a failed call cost; undefined when it may still run, so that nobody knows.
  *
  * @param waitedCost the cost if it ran for as long as we waited; a call that ended cannot have run longer
  */
-function costOfFailure(error: unknown, waitedCost: number): number | undefined {
-  if (error instanceof BilledFailure) return error.cost === 0 ? 0 : Math.max(error.cost, waitedCost);
+function costOfFailure(
+  error: unknown,
+  waitedCost: number,
+  options: Pick<CappedTransportOptions, "functionTimeoutMs" | "costOf">,
+): number | undefined {
+  if (error instanceof BilledFailure && error.cost === 0) return 0;
+  if (error instanceof BilledFailure)
+    return Math.max(plausibleCost(options, error.cost, waitedCost), waitedCost);
   if (!(error instanceof SpillwayError)) return undefined;
   switch (error.code) {
     // The call was refused, so it has ended. The platform did not say whether it charges for that.

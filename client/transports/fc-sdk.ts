@@ -1,8 +1,8 @@
 /**
  * Function Compute's official SDK, as one function that sends bytes, and the errors that it throws as the queue's own.
- * Its HTTP layer needs care: both of its timeouts default to 3 s, and one of them is an inactivity timeout; a call's
- * timer is cleared only when its body is read with httpx's own `read`, and never when the call is refused. The SDK has
- * 32 MB, so it is an optional package, and loaded with the first call.
+ * Its HTTP layer needs care: both of its timeouts default to 3 s, and one of them is an inactivity timeout; it reads a
+ * reply to its end however long that is; a call's timer is cleared only when its body is read with httpx's own `read`,
+ * and never when the call is refused. The SDK has 32 MB, so it is an optional package, and loaded with the first call.
  */
 import { createRequire } from "node:module";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -11,7 +11,10 @@ import { Readable } from "node:stream";
 import { loadPackage, packagePath } from "../../base/optional-package.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { isUncharged, meaningOf, platformErrorIn } from "./platform-error.ts";
+import { mostErrorBytes, readReply } from "./reply-body.ts";
+import type { ReplyRoom } from "./reply-room.ts";
 import { withoutExcerpt } from "./reply-text.ts";
+import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
 import { BilledFailure, NotSentFailure, wasNeverConnected } from "./transport.ts";
 
 export interface FcAddress {
@@ -36,54 +39,94 @@ export type Invoke = (payload: Uint8Array, limitMs: number) => Promise<Invocatio
 /** Who needs the SDK, for the error that says so. */
 export const fcSdkUser = "a function behind --fc-endpoint (--no-serverless leaves functions out)";
 
-/** The SDK is required, because Node and bundlers see the default export of this CommonJS module differently. */
-export function loadFcSdk({ functionName, ...address }: FcAddress): Invoke {
+/**
+ * The SDK is required, because Node and bundlers see the default export of this CommonJS module differently.
+ *
+ * @param room for the replies; default: there is always room
+ */
+export function loadFcSdk({ functionName, ...address }: FcAddress, room?: ReplyRoom): Invoke {
   const sdk = loadPackage("@alicloud/fc20230330", fcSdkUser);
   // What the SDK itself depends on, as it finds it.
   const ofSdk = createRequire(packagePath("@alicloud/fc20230330", fcSdkUser));
   const { $OpenApiUtil } = ofSdk("@alicloud/openapi-core") as typeof import("@alicloud/openapi-core");
   const { RuntimeOptions } = ofSdk("@darabonba/typescript") as typeof import("@darabonba/typescript");
-  const httpx = createRequire(ofSdk.resolve("@darabonba/typescript"))("httpx") as typeof import("httpx");
   const { default: Client, InvokeFunctionHeaders, InvokeFunctionRequest } = sdk;
   const client = new Client(new $OpenApiUtil.Config(address));
   // Once, however many functions there are.
-  unsubscribe(responses, clearTimerOfRefusal);
-  subscribe(responses, clearTimerOfRefusal);
+  unsubscribe(responses, boundRefusal);
+  subscribe(responses, boundRefusal);
   return async (payload, limitMs) => {
+    const untilMs = performance.now() + limitMs;
     const response = await client.invokeFunctionWithOptions(
       functionName,
       new InvokeFunctionRequest({ body: Readable.from([payload]) }),
       new InvokeFunctionHeaders({ xFcInvocationType: "Sync", xFcLogType: "Tail" }),
       new RuntimeOptions({ readTimeout: limitMs, connectTimeout: limitMs }),
     );
-    const stream = response.body as Parameters<typeof httpx.read>[0];
+    const stream = response.body as IncomingMessage;
+    clearTimerOf(stream);
+    const timer = setTimeout(() => {
+      stream.destroy(new SpillwayError("target_timeout", `no whole reply within ${Math.ceil(limitMs)} ms`));
+    }, untilMs - performance.now());
     try {
-      // Not `for await`: only httpx's read clears the timer that httpx set for this call.
-      const body = (await httpx.read(stream, "")) as Buffer;
-      return { headers: response.headers ?? {}, body };
-    } catch (error) {
-      stream.destroy();
-      throw error;
+      const headers = response.headers ?? {};
+      // No platform gives more.
+      const body = await readReply(stream, headers, { mostBytes: maxPayloadBytes, room });
+      return { headers, body };
+    } finally {
+      clearTimeout(timer);
     }
   };
 }
 
 const responses = "http.client.response.finish";
 
-/**
- * The timer of a refused call would hold its request and body until it fires. Then it would disarm the timer of the
- * call that uses the connection by then, and `read` would report a timeout of that call.
- */
-function clearTimerOfRefusal(message: unknown): void {
+/** Longest time in which a refusal is read, in milliseconds from its headers. */
+const longestRefusalMs = 10_000;
+
+/** Why a refusal was given up. The SDK's HTTP layer adds the address of the call to messages. */
+class OutOfBounds extends Error {
+  readonly why: string;
+
+  constructor(why: string) {
+    super(why);
+    this.why = why;
+  }
+}
+
+/** The SDK reads a refusal itself. So its connection is watched, and closed beyond the bounds. */
+function boundRefusal(message: unknown): void {
   const { response } = message as { response: IncomingMessage };
-  if ((response.statusCode ?? 0) < 400) return;
-  const socket = response.socket as unknown as Record<symbol, NodeJS.Timeout | null>;
-  const timer = Object.getOwnPropertySymbols(socket).find(
+  if ((response.statusCode ?? 0) < 400 || !clearTimerOf(response)) return;
+  const { socket } = response;
+  const end = (why: string): void => void response.destroy(new OutOfBounds(why));
+  const timer = setTimeout(() => end("a refusal has no end"), longestRefusalMs).unref();
+  let bytes = 0;
+  const count = (chunk: Uint8Array): void => {
+    bytes += chunk.length;
+    if (bytes > mostErrorBytes) end(`a refusal is too long; allowed: at most ${mostErrorBytes} bytes`);
+  };
+  socket.on("data", count);
+  response.once("close", () => {
+    clearTimeout(timer);
+    socket.off("data", count);
+  });
+}
+
+/**
+ * Clears the timer that httpx has set for a call; false when the response is none of httpx. The timer of a refused call
+ * would hold its request and body until it fires. Then it would disarm the timer of the call that uses the connection by
+ * then.
+ */
+function clearTimerOf({ socket }: IncomingMessage): boolean {
+  const timers = socket as unknown as Record<symbol, NodeJS.Timeout | null>;
+  const timer = Object.getOwnPropertySymbols(timers).find(
     ({ description }) => description === "TIMER::READ_TIMER",
   );
-  if (timer === undefined) return;
-  clearTimeout(socket[timer] ?? undefined);
-  socket[timer] = null;
+  if (timer === undefined) return false;
+  clearTimeout(timers[timer] ?? undefined);
+  timers[timer] = null;
+  return true;
 }
 
 /** What the SDK throws. Its classes tell little, so the status and the code decide. */
@@ -111,6 +154,7 @@ export function fcFault(
   redacted: (text: string) => string = (text) => text,
 ): SpillwayError {
   if (error instanceof SpillwayError) return error;
+  if (error instanceof OutOfBounds) return new SpillwayError("target_fault", `${functionName}: ${error.why}`);
   const { code, text, isFree = false } = faultOf(error as SdkError);
   const message = `${functionName}: ${redacted(text).slice(0, maxText)}`;
   // A function would have failed inside its answer: the platform or what is before it failed.

@@ -11,6 +11,8 @@ import { SpillwayError } from "../../base/errors.ts";
 import type { HttpReply } from "./http-transport.ts";
 import { answerFault } from "./reply-fault.ts";
 import { type FcAddress, fcFault, type Invocation, type Invoke, fcSdkUser, loadFcSdk } from "./fc-sdk.ts";
+import { mostErrorBytes, mostMetadataBytes } from "./reply-body.ts";
+import type { ReplyRoom } from "./reply-room.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import { billedOf, coldStartOf, durationOf, mayHaveStarted, SeenInstances } from "./reply-facts.ts";
 import {
@@ -26,12 +28,14 @@ export interface FcTransportOptions extends FcAddress {
   readonly maxCalls: number;
   /** What a call of that duration, in milliseconds, costs. */
   readonly costOf: (durationMs: number, coldStartMs: number) => CallCost;
+  /** For the replies, shared with other transports. */
+  readonly room?: ReplyRoom | undefined;
 }
 
 /** A function can be asked what it has as well; each question is an invocation. */
 export interface FcTransport extends Transport {
   /** GET a V2 path such as `/v2/models/m`. Rejects like a call; status 400 means that it knows of no questions. */
-  get(path: string, timeoutMs: number): Promise<HttpReply>;
+  get(path: string, timeoutMs: number, mostBytes?: number): Promise<HttpReply>;
 }
 
 /** How much later than the call's own timeout those of the SDK fire, in milliseconds. */
@@ -48,7 +52,7 @@ const lookAgainMs = 100;
  *
  * @throws UsageError when the SDK is not installed
  */
-export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions): FcTransport {
+export function fcTransport({ maxCalls, costOf, room, ...address }: FcTransportOptions): FcTransport {
   checkInstalled(fcSdkUser, ["@alicloud/fc20230330"]);
   const { functionName, accessKeySecret, securityToken = "" } = address;
   const redacted = redactor([accessKeySecret, securityToken]);
@@ -61,7 +65,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
     if (open >= maxCalls) throw tooMany(functionName, open);
     open++;
     try {
-      sdk ??= loadFcSdk(address);
+      sdk ??= loadFcSdk(address, room);
       return await sdk(payload, Math.ceil(timeoutMs + sdkGraceMs));
     } catch (error) {
       throw fcFault(error, functionName, redacted);
@@ -85,7 +89,7 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
     const { status, wire } = paidReply(body, cost);
     return {
       status,
-      wire: status === 200 ? wire : { body: withoutSecrets(wire.body, redacted) },
+      wire: status === 200 ? wire : { body: withoutSecrets(wire.body.subarray(0, mostErrorBytes), redacted) },
       durationMs: durationOf(headers),
       coldStartMs,
       mayHaveStarted: mayHaveStarted(headers, coldStartMs),
@@ -97,11 +101,16 @@ export function fcTransport({ maxCalls, costOf, ...address }: FcTransportOptions
     admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
     call: async (model, request, timeoutMs) =>
       call(packCall({ ...versionedModel(model), wire: request }), timeoutMs),
-    get: async (path, timeoutMs) => {
+    get: async (path, timeoutMs, mostBytes = mostMetadataBytes) => {
       // The name counts for a function that does not know of questions alone.
       const [, , , name = ""] = path.split("/");
       const model = decodeURIComponent(name) || "none";
       const reply = await call(packCall({ model, get: path, wire: nothing }), timeoutMs);
+      const { length } = reply.wire.body;
+      if (length > mostBytes) {
+        const why = `the answer has ${length} bytes; allowed: at most ${mostBytes}`;
+        throw new BilledFailure("target_fault", `${functionName}: ${why}`, reply.cost);
+      }
       return { status: reply.status, body: reply.wire.body, coldStartMs: reply.coldStartMs };
     },
     close: async () => {},

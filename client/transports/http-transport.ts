@@ -2,8 +2,6 @@
  * V2 over plain HTTP: our edge server, Triton, KServe, or a function that has a URL of its own (Function Compute's HTTP
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
-import { promisify } from "node:util";
-import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
@@ -11,6 +9,14 @@ import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts
 import { SpillwayError } from "../../base/errors.ts";
 import { serverAddress } from "../../base/program/server-address.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
+import {
+  destroyQuietly,
+  mostErrorBytes,
+  mostMetadataBytes,
+  readReply,
+  usualAnswerBytes,
+} from "./reply-body.ts";
+import type { ReplyRoom } from "./reply-room.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import {
   billedOf,
@@ -24,8 +30,6 @@ import {
 import { type ToldPool, toldPool } from "./told-pool.ts";
 import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, noTimeLeft, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
-
-const gunzipAsync = promisify(gunzip);
 
 /** What a call costs by the time that it took; for servers that are billed. */
 export type CostOf = (durationMs: number, coldStartMs: number) => number;
@@ -41,6 +45,10 @@ export interface HttpTransportOptions {
   readonly costOf?: CostOf;
   /** Longest time until a connection is there, in milliseconds, above 0. Default: 3 s. */
   readonly connectTimeoutMs?: number;
+  /** Most bytes of an answer; the call of a longer one fails, and its connection is closed. Default: 64 MiB. */
+  readonly mostAnswerBytes?: number;
+  /** Shared with other transports. */
+  readonly room?: ReplyRoom | undefined;
   /** Told that no connection for calls is left: another server may answer the next one. */
   readonly onGone?: () => void;
 }
@@ -52,30 +60,30 @@ export interface HttpReply {
   readonly coldStartMs?: number | undefined;
 }
 
+export interface PostOptions {
+  readonly authorization?: string | undefined;
+  readonly mostBytes?: number;
+}
+
 export interface HttpTransport extends Transport {
-  /** GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError. */
-  get(path: string, timeoutMs: number): Promise<HttpReply>;
+  /**
+   * GET a V2 path such as `/v2/models/m`; the reply as it came. Rejects with a SpillwayError.
+   *
+   * @param mostBytes of the reply; a longer one is a fault. Default: 1 MiB
+   */
+  get(path: string, timeoutMs: number, mostBytes?: number): Promise<HttpReply>;
   /**
    * POST a JSON object to a V2 path such as `/v2/repository/index`, likewise.
    *
-   * @param authorization the caller's own proof, where the server is to check it
+   * @param more `authorization` is the caller's own proof, where the server is to check it; `mostBytes` as in `get`
    */
-  post(path: string, timeoutMs: number, body?: object, authorization?: string): Promise<HttpReply>;
+  post(path: string, timeoutMs: number, body?: object, more?: PostOptions): Promise<HttpReply>;
 }
 
 /** Most questions at once. They have connections of their own, because some servers take seconds to answer one. */
 const questionsAtOnce = 8;
 /** A server that takes no connection is not there, long before a call would have to be given up. */
 const usualConnectTimeoutMs = 3_000;
-/** Largest body after decompression. */
-const mostPlainBytes = 2 ** 30;
-const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
-  ["gzip", gunzipAsync],
-  ["x-gzip", gunzipAsync],
-  ["deflate", promisify(inflate)],
-  ["br", promisify(brotliDecompress)],
-]);
-
 /** A reply as it came; secrets are taken out of one with a status other than 200. */
 interface RawReply extends HttpReply {
   readonly body: Uint8Array<ArrayBuffer>;
@@ -94,7 +102,7 @@ interface RawReply extends HttpReply {
  */
 export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const { url, connections, costOf, onGone, auth = { kind: "none" } } = options;
-  const { connectTimeoutMs = usualConnectTimeoutMs } = options;
+  const { connectTimeoutMs = usualConnectTimeoutMs, mostAnswerBytes = usualAnswerBytes, room } = options;
   const { origin, pathname } = new URL(serverAddress(url));
   const prefix = pathname.replace(/\/$/, "");
   const redacted = redactor(secretsOf(auth));
@@ -112,6 +120,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     method: "GET" | "POST",
     v2Path: string,
     timeoutMs: number,
+    mostBytes: number,
     wire?: WireBody,
     more: Readonly<Record<string, string>> = {},
   ): Promise<RawReply> {
@@ -131,8 +140,15 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
           : { body: wire.body, headers: { ...wireHeaders(wire), ...proof, ...more } }),
       });
       const { statusCode: status, headers } = response;
-      const bytes = await plainBody(await response.body.arrayBuffer(), headers, status);
-      return { status, headers, body: status === 200 ? bytes : withoutSecrets(bytes, redacted) };
+      if (status === 200)
+        return { status, headers, body: await readReply(response.body, headers, { mostBytes, room }) };
+      const redirect = redirectIn(headers, status);
+      if (redirect !== undefined) {
+        destroyQuietly(response.body);
+        return { status, headers, body: withoutSecrets(redirect, redacted) };
+      }
+      const bytes = await readReply(response.body, headers, { mostBytes: mostErrorBytes, isCut: true });
+      return { status, headers, body: withoutSecrets(bytes, redacted) };
     } catch (error) {
       if ((error as Error).name === "TimeoutError" && !isSent) throw notSentInTime(pool, origin, timeoutMs);
       throw faultOf(error as Error, origin, timeoutMs);
@@ -143,7 +159,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     call: async (model, wire, timeoutMs) => {
       const startedAtMs = performance.now();
       const path = `${modelPath(model)}/infer`;
-      const reply = await exchange(calls, "POST", path, timeoutMs, wire);
+      const reply = await exchange(calls, "POST", path, timeoutMs, mostAnswerBytes, wire);
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
       const coldStartMs = coldStartOf(headers, seen);
@@ -161,17 +177,18 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         retryAfterMs: retryAfterOf(headers, Date.now()),
       };
     },
-    get: async (path, timeoutMs) => {
-      const { status, body, headers } = await exchange(questions, "GET", path, timeoutMs);
+    get: async (path, timeoutMs, mostBytes = mostMetadataBytes) => {
+      const { status, body, headers } = await exchange(questions, "GET", path, timeoutMs, mostBytes);
       return { status, body, coldStartMs: coldStartOf(headers, seen) };
     },
-    post: (path, timeoutMs, body = {}, authorization) => {
+    post: (path, timeoutMs, body = {}, { authorization, mostBytes = mostMetadataBytes } = {}) => {
       const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };
       return exchange(
         questions,
         "POST",
         path,
         timeoutMs,
+        mostBytes,
         wire,
         authorization === undefined ? {} : { authorization },
       );
@@ -189,26 +206,10 @@ function notSentInTime({ stats }: Pool, origin: string, timeoutMs: number): NotS
   return new NotSentFailure("target_timeout", `${origin} took no connection within ${ms} ms`);
 }
 
-/**
- * The body without the compression that some proxies add unasked. Where a server redirects, it is a text that says so,
- * because calls are not sent to another address than the one that was given.
- */
-async function plainBody(
-  body: ArrayBuffer,
-  headers: ReplyHeaders,
-  status: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { location, "content-encoding": coding } = headers;
-  if (status >= 300 && status < 400 && typeof location === "string")
-    return new TextEncoder().encode(`redirected to ${location}; give that address where it is right`);
-  const plain =
-    typeof coding === "string" && body.byteLength > 0 ? decoders.get(coding.toLowerCase()) : undefined;
-  if (plain === undefined) return new Uint8Array(body);
-  try {
-    return new Uint8Array(await plain(body, { maxOutputLength: mostPlainBytes }));
-  } catch (error) {
-    throw new SpillwayError("target_fault", `the answer cannot be decompressed: ${(error as Error).message}`);
-  }
+/** What is said of a redirection, which is not followed: calls are not sent to another address than the given one. */
+function redirectIn({ location }: ReplyHeaders, status: number): Uint8Array | undefined {
+  if (status < 300 || status >= 400 || typeof location !== "string") return undefined;
+  return new TextEncoder().encode(`redirected to ${location}; give that address where it is right`);
 }
 
 /**

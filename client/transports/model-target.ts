@@ -13,6 +13,7 @@ import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { AnsweredModels } from "./answered-models.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
+import { plausibleMs } from "./reply-facts.ts";
 import { RowLimits } from "./row-limits.ts";
 import { type PartEnd, sendSplit } from "./split-batch.ts";
 import {
@@ -149,7 +150,8 @@ async function sendBatch(
       }
       const timeoutUs =
         kind === "edge" ? timeoutUsFor(some, lastDeadlineAtMs - beganAtMs - wayBack.ms) : undefined;
-      const context = { transport, known, timeoutUs, leftMs: () => untilMs - nowMs() };
+      const elapsedMs = (): number => nowMs() - beganAtMs;
+      const context = { transport, known, timeoutUs, elapsedMs, leftMs: () => untilMs - nowMs() };
       const end = await sendCall(context, some, own);
       if (end.result.ok)
         wayBack.answered(nowMs() - beganAtMs, end.result.serviceMs, end.result.serverQueuedMs);
@@ -196,12 +198,14 @@ function timeoutUsFor(payloads: readonly ModelCall[], leftMs: number): number | 
 
 interface CallContext extends Pick<ModelTargetOptions, "transport">, Pick<Learned, "known"> {
   readonly timeoutUs: number | undefined;
+  /** How long the call has taken until now. */
+  readonly elapsedMs: () => number;
   /** How long the call may take from now on. */
   readonly leftMs: () => number;
 }
 
 async function sendCall(
-  { transport, known, timeoutUs, leftMs }: CallContext,
+  { transport, known, timeoutUs, elapsedMs, leftMs }: CallContext,
   payloads: readonly ModelCall[],
   permit: Permit | undefined,
 ): Promise<PartEnd<InferResponse>> {
@@ -223,6 +227,7 @@ async function sendCall(
     throw noTimeLeft("no time was left once the call was encoded");
   }
   const reply = await transport.call(model, wire, timeoutMs, permit);
+  const tookMs = elapsedMs();
   const { cost } = reply;
   if (reply.status !== 200) {
     const error = replyFault(reply);
@@ -237,11 +242,8 @@ async function sendCall(
     return { result: { ok: false, error: answerFault(error), cost } };
   }
   try {
-    const times = {
-      serviceMs: serviceOf(response, reply),
-      serverQueuedMs: numberOf(response, "spillway_queued_ms"),
-      coldStartMs: reply.coldStartMs,
-    };
+    const coldStartMs = plausibleMs(reply.coldStartMs, tookMs);
+    const times = { ...toldTimes(response, reply, tookMs), coldStartMs };
     return { result: { ok: true, answers: answersIn(response, payloads), ...times, cost } };
   } catch (error) {
     const fault = answerFault(error);
@@ -260,12 +262,19 @@ function answersIn(response: InferResponse, payloads: readonly ModelCall[]): Inf
   );
 }
 
-/** How long the model ran by its server's word, else how long the function ran by its platform's. */
-export function serviceOf(response: InferResponse, { durationMs }: TransportReply): number | undefined {
-  return numberOf(response, "spillway_service_ms") ?? durationMs;
-}
-
-export function numberOf({ parameters }: InferResponse, name: string): number | undefined {
-  const value = parameters[name];
-  return typeof value === "number" ? value : undefined;
+/**
+ * How long the model ran by its server's word, else how long the function ran by its platform's; and how long the call
+ * waited there. Undefined where nobody says it, or says nonsense.
+ *
+ * @param elapsedMs of the whole call
+ */
+export function toldTimes(
+  { parameters }: Pick<InferResponse, "parameters">,
+  { durationMs }: Pick<TransportReply, "durationMs">,
+  elapsedMs: number,
+): { readonly serviceMs: number | undefined; readonly serverQueuedMs: number | undefined } {
+  const serviceMs =
+    plausibleMs(parameters["spillway_service_ms"], elapsedMs) ?? plausibleMs(durationMs, elapsedMs);
+  const leftMs = elapsedMs - (serviceMs ?? 0);
+  return { serviceMs, serverQueuedMs: plausibleMs(parameters["spillway_queued_ms"], leftMs) };
 }

@@ -4,8 +4,9 @@ import { Lru } from "../../base/lru.ts";
 /** By names in lower case. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Instances that are remembered for one target. */
+/** Instances that are remembered for one target, and the longest id of one, in characters. */
 const maxInstances = 4_096;
+const maxIdChars = 128;
 
 /** Tells whether an instance was seen before. Forgets the one that was not seen for longest. */
 export class SeenInstances {
@@ -26,7 +27,7 @@ export class SeenInstances {
  */
 export function coldStartOf(headers: ReplyHeaders, seen: SeenInstances): number | undefined {
   const id = headers["x-fc-instance-id"];
-  const isNew = typeof id === "string" && seen.isNew(id);
+  const isNew = typeof id === "string" && id.length <= maxIdChars && seen.isNew(id);
   return numberIn(headers, "x-spillway-cold-start-ms") ?? (isNew ? undefined : 0);
 }
 
@@ -72,6 +73,25 @@ function inLogTail(headers: ReplyHeaders, pattern: RegExp): number | undefined {
   if (typeof encoded !== "string") return undefined;
   const found = [...Buffer.from(encoded, "base64").toString().matchAll(pattern)].at(-1);
   return found === undefined ? undefined : timeIn(found[1]);
+}
+
+/** Clocks of two machines run apart, and a server may begin to measure before we do, in milliseconds. */
+const clocksApartMs = 100;
+
+/**
+ * A time that a server tells of a call, where it can be true: a number of 0 or more, and not much above what the whole call
+ * took. A larger one is cut; undefined where it tells none, or nonsense.
+ *
+ * @example
+ * plausibleMs(40, 50); // 40
+ * plausibleMs(1e12, 50); // 150
+ * plausibleMs(-1, 50); // undefined
+ *
+ * @param elapsedMs from sending the call to its answer
+ */
+export function plausibleMs(toldMs: unknown, elapsedMs: number): number | undefined {
+  if (typeof toldMs !== "number" || !(toldMs >= 0)) return undefined;
+  return Math.min(toldMs, Math.max(0, elapsedMs) + clocksApartMs);
 }
 
 function numberIn(headers: ReplyHeaders, name: string): number | undefined {

@@ -50,6 +50,7 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
     process.stdout.write(formatResult(runs, preview.limit?.limit, options));
     if (preview.limit !== undefined) page?.write(await pageOf(options, world, runs, preview.limit));
   } finally {
+    page?.discard();
     progress.end();
   }
 }
@@ -151,9 +152,11 @@ async function replay(
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,
     });
-    return { policy, summary, timeline: timeline.picture() };
-  } finally {
     await log?.close();
+    return { policy, summary, timeline: timeline.picture() };
+  } catch (error) {
+    await log?.discard();
+    throw error;
   }
 }
 

@@ -11,6 +11,7 @@ import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
 import { type RunningProgram, startDemoProgram } from "./programs.ts";
 import { createV2Caller } from "../load/v2-caller.ts";
 import { blankRequest, drawQuestions } from "./questions.ts";
+import { mostMetadataBytes, readReply } from "../../client/transports/reply-body.ts";
 import { createLines } from "../../client/daemon/profile/payload/text-lines.ts";
 
 const executable = fileURLToPath(new URL("../../cli.js", import.meta.url));
@@ -173,5 +174,7 @@ async function billOf(functions: RunningProgram): Promise<DemoBill> {
 }
 
 async function told({ url }: RunningProgram, what: string): Promise<unknown> {
-  return (await request(`${url}/admin/${what}`)).body.json();
+  const { body, headers } = await request(`${url}/admin/${what}`);
+  const bytes = await readReply(body, headers, { mostBytes: mostMetadataBytes });
+  return JSON.parse(new TextDecoder().decode(bytes));
 }

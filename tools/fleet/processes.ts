@@ -81,7 +81,7 @@ const answerTimeoutMs = 2_000;
 export async function isReady(readyUrl: string): Promise<boolean> {
   try {
     const reply = await fetch(readyUrl, { signal: AbortSignal.timeout(answerTimeoutMs) });
-    await reply.arrayBuffer();
+    await reply.body?.cancel();
     return reply.ok;
   } catch {
     return false;

@@ -3,12 +3,13 @@
  * Bodies are made before the load starts and nothing is decoded, because the generator's own time is part of what it
  * measures.
  */
-import { Pool } from "undici";
+import { errors, Pool } from "undici";
 import { authHeaders, type HttpAuth } from "../../client/transports/http-auth.ts";
 import { Lru } from "../../base/lru.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, WireBody } from "../../protocol/message.ts";
 import { stackRequests } from "../../protocol/stack.ts";
+import { mostErrorBytes, readReply, usualAnswerBytes } from "../../client/transports/reply-body.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 
 /** How one call ended. */
@@ -34,6 +35,8 @@ export interface V2CallerOptions {
 
 /** A call is given up after this silence of the server, in milliseconds. */
 const silenceMs = 30_000;
+/** Longest time from the first to the last byte of an answer, in milliseconds. */
+const longestAnswerMs = 120_000;
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: "refused",
@@ -57,6 +60,7 @@ export function createV2Caller({
   const path = `${pathname.replace(/\/$/, "")}/v2/models/${encodeURIComponent(model)}/infer`;
   return {
     send: async (wire) => {
+      let timer: NodeJS.Timeout | undefined;
       try {
         const { statusCode, headers, body } = await pool.request({
           method: "POST",
@@ -64,13 +68,19 @@ export function createV2Caller({
           headers: { ...wireHeaders(wire), ...authHeaders(auth, "POST", path, Date.now()) },
           body: wire.body,
         });
-        const answer = toWireBody(headers[headerLength], await body.arrayBuffer());
-        if (statusCode === 200) return { kind: "answered", wire: answer };
-        const text = new TextDecoder().decode(answer.body.subarray(0, 1_000));
+        timer = setTimeout(() => body.destroy(new errors.BodyTimeoutError()), longestAnswerMs);
+        if (statusCode === 200) {
+          const bytes = await readReply(body, headers, { mostBytes: usualAnswerBytes });
+          return { kind: "answered", wire: toWireBody(headers[headerLength], bytes.buffer) };
+        }
+        const refusal = await readReply(body, headers, { mostBytes: mostErrorBytes, isCut: true });
+        const text = new TextDecoder().decode(refusal.subarray(0, 1_000));
         return { kind: "failed", reason: `status ${statusCode}`, why: `status ${statusCode}: ${text}` };
       } catch (error) {
         const { code = "", name, message } = error as NodeJS.ErrnoException;
         return { kind: "failed", reason: reasons[code] ?? (code || name), why: message };
+      } finally {
+        clearTimeout(timer);
       }
     },
     close: () => pool.destroy(),

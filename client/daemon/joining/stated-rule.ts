@@ -2,6 +2,7 @@
  * What servers say of joining the rows of several requests to a model: our edge in the parameters of its metadata, Triton
  * in its configuration, and any server by the shapes of the model's inputs and outputs.
  */
+import { createHash } from "node:crypto";
 import { jsonIn } from "../../transports/reply-text.ts";
 
 export interface StatedRule {
@@ -17,6 +18,11 @@ export interface StatedRule {
   /** Where this is known from, as a clause. */
   readonly why: string;
 }
+
+/** Most rows that a server is believed to join; what it says beyond is taken for this. */
+const mostStatedRows = 65_536;
+/** Characters of a tensor's name that a reason repeats. */
+const mostNameChars = 100;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -73,13 +79,15 @@ export function strictestRule(rules: readonly StatedRule[]): StatedRule {
   return { ...decisive, mostRows, fixedRows, ...(isByShape && { isByShape }) };
 }
 
-/** Names, versions and shapes of a model, by which a change of it is noticed. */
+/** A digest of names, versions and shapes of a model, by which a change of it is noticed. */
 export function fingerprint(metadata: Uint8Array): string {
   const { name, versions, inputs, outputs } = objectIn(jsonIn(metadata));
   const tensors = [inputs, outputs].map((list) =>
     tensorsIn(list).map(({ name: tensor, datatype, shape }) => [tensor, datatype, shape]),
   );
-  return JSON.stringify([name, versions, tensors]);
+  return createHash("sha256")
+    .update(JSON.stringify([name, versions, tensors]))
+    .digest("base64");
 }
 
 function ruleOf(
@@ -101,11 +109,15 @@ function reasonAgainst(model: Json): string | undefined {
     for (const { name, shape } of tensorsIn(list)) {
       if (!Array.isArray(shape)) continue;
       const rows = shape.length === 0 ? undefined : Number(shape[0]);
-      if (rows === undefined) return `${what} ${String(name)} has no first dimension`;
-      if (rows !== -1) return `the first dimension of ${what} ${String(name)} is fixed at ${rows}`;
+      if (rows === undefined) return `${what} ${nameOf(name)} has no first dimension`;
+      if (rows !== -1) return `the first dimension of ${what} ${nameOf(name)} is fixed at ${rows}`;
     }
   }
   return undefined;
+}
+
+function nameOf(name: unknown): string {
+  return String(name).slice(0, mostNameChars);
 }
 
 /** The first dimension that all inputs have in common, where it is fixed. */
@@ -135,7 +147,9 @@ function countIn(value: unknown): number | undefined {
   return size === 0 ? undefined : size;
 }
 
+/** Of 0 or more, cut where it is beyond belief. */
 function sizeIn(value: unknown): number | undefined {
   const size = typeof value === "string" && /^[0-9]{1,9}$/.test(value) ? Number(value) : value;
-  return typeof size === "number" && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+  if (typeof size !== "number" || !Number.isInteger(size) || size < 0) return undefined;
+  return Math.min(size, mostStatedRows);
 }

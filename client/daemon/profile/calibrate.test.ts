@@ -83,7 +83,7 @@ it("measures every target by the server's own word, keeps cold starts out, and s
   const measuredPairs: string[] = [];
   const profile = await calibrate({
     profile: unmeasured({ edges, functions, options: { serverlessCalls: 3 } }),
-    transports: [transportTo(edge), transportTo([runner(64)], [700, 0, 650])],
+    transports: [transportTo(edge), transportTo([runner(64)], [70, 0, 65])],
     models: [exampleModel("m", await described(edge))],
     budgetMs: 5_000,
     longestMs: 20,
@@ -97,7 +97,7 @@ it("measures every target by the server's own word, keeps cold starts out, and s
   expect(new Set(onEdge?.models["m"]?.serviceMs["8"])).toEqual(new Set([13]));
   expect(onEdge?.models["m"]?.serviceMs["1"]?.length).toBeGreaterThan(1);
   // 16 rows take 21 ms, which is more than is of any use.
-  expect(small).toMatchObject({ replicas: 3, coldStartMs: [700, 650], models: { m: { maxBatch: 16 } } });
+  expect(small).toMatchObject({ replicas: 3, coldStartMs: [70, 65], models: { m: { maxBatch: 16 } } });
   expect(Object.keys(small?.models["m"]?.serviceMs ?? {})).toEqual(["1", "2", "4", "8", "16"]);
   expect(new Set(small?.models["m"]?.serviceMs["16"])).toEqual(new Set([21]));
 });

@@ -6,6 +6,7 @@ import { medianOf } from "../../../base/quantile.ts";
 import { estimateLink, type TimedUpload } from "../../../algorithms/network/link-estimate.ts";
 import { encodeInferRequest } from "../../../protocol/encode.ts";
 import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile.ts";
+import { plausibleMs } from "../../transports/reply-facts.ts";
 import type { Transport } from "../../transports/transport.ts";
 import type { ExampleModel } from "./example-input.ts";
 import { type Measured, measure, type MeasureOptions } from "./measure.ts";
@@ -82,8 +83,9 @@ async function firstCall(transport: Transport, model: ExampleModel, timeoutMs: n
   const startedAtMs = performance.now();
   try {
     const wire = encodeInferRequest(model.request(1), { binary: true });
-    const { coldStartMs } = await transport.call(model.name, wire, timeoutMs);
-    return { coldStartMs, elapsedMs: performance.now() - startedAtMs };
+    const reply = await transport.call(model.name, wire, timeoutMs);
+    const elapsedMs = performance.now() - startedAtMs;
+    return { coldStartMs: plausibleMs(reply.coldStartMs, elapsedMs), elapsedMs };
   } catch {
     // The reason is logged when the target is measured.
     return undefined;

@@ -17,7 +17,8 @@ import type { ModelTimes, Profile, ProfiledTarget } from "../../policies/profile
 import type { Transport } from "../../transports/transport.ts";
 import type { FunctionVariant } from "../../../serverless/prices/function-menu.ts";
 import { UsageError } from "../../../base/usage-error.ts";
-import { checkFolder, readProfileFile, writeJson } from "./profile-file.ts";
+import { checkFolder } from "../../../base/output-file.ts";
+import { readProfileFile, writeJson } from "./profile-file.ts";
 
 /** A batch of 1 and of 16 rows on one core, in milliseconds. */
 const assumedMs = { 1: 50, 16: 650 };
@@ -130,8 +131,18 @@ export async function measuredProfile(
       : { ...target, coldStartMs: [...source.coldStartsOf(index), ...target.coldStartMs] };
   };
   const profile = { ...measured, targets: measured.targets.map(withStart) };
-  if (options.saveProfile !== undefined) writeJson("--save-profile", options.saveProfile, profile);
+  saveProfile(options, profile, log);
   return profile;
+}
+
+/** A daemon that cannot keep what it measured serves all the same. */
+function saveProfile({ saveProfile: path }: DaemonOptions, profile: Profile, log: Logger): void {
+  if (path === undefined) return;
+  try {
+    writeJson("--save-profile", path, profile);
+  } catch (error) {
+    log.error({ why: (error as Error).message }, "what was measured is not saved");
+  }
 }
 
 /**

@@ -6,8 +6,11 @@ import { z } from "zod";
 import { type Datatype, elementBytes, isDatatype } from "../../../protocol/datatype.ts";
 import type { InferRequest } from "../../../protocol/message.ts";
 
-/** Most bytes of an input that is made up: one that is larger is no example of what callers send. */
+/** Most bytes of the inputs that are made up: what is larger is no example of what callers send. */
 const mostInputBytes = 64 * 2 ** 20;
+/** Most dimensions of an input, and most inputs, that anything is made up for. */
+const mostDimensions = 32;
+const mostInputs = 1_024;
 
 /** What is of no use here may have any form, because servers differ. */
 const metadata = z.object({
@@ -16,7 +19,7 @@ const metadata = z.object({
       z.object({
         name: z.string(),
         datatype: z.string().refine(isDatatype, "is no datatype of the protocol"),
-        shape: z.array(z.coerce.number().int()),
+        shape: z.array(z.coerce.number().int()).max(mostDimensions),
         parameters: z
           .object({
             example_shape: z.string().optional().catch(undefined),
@@ -26,7 +29,8 @@ const metadata = z.object({
           .catch(undefined),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(mostInputs),
   parameters: z
     .object({ replicas: z.number().int().min(1).max(1_000).optional().catch(undefined) })
     .optional()
@@ -74,11 +78,10 @@ export interface DescribedModel {
 export function describedModel(name: string, body: Uint8Array, openSize?: number): DescribedModel {
   const read = metadata.safeParse(JSON.parse(new TextDecoder().decode(body)));
   if (!read.success) throw new Error(`its metadata makes no sense: ${z.prettifyError(read.error)}`);
-  return {
-    name,
-    replicas: read.data.parameters?.replicas ?? 1,
-    inputs: read.data.inputs.map((input) => describedInput(input, openSize)),
-  };
+  const inputs = read.data.inputs.map((input) => describedInput(input, openSize));
+  const bytes = inputs.reduce((sum, input) => sum + bytesOf(input), 0);
+  if (!(bytes <= mostInputBytes)) throw new Error(`its inputs take ${bytes} bytes, too many to be made up`);
+  return { name, replicas: read.data.parameters?.replicas ?? 1, inputs };
 }
 
 /**
@@ -131,10 +134,20 @@ function describedInput(
       `the example shape of input ${name} is [${[1, ...rowShape].join(",")}]; its shape is [${shape.join(",")}]`,
     );
   }
-  const bytes = elementBytes(datatype) * wholeShape.reduce((product, size) => product * size, 1);
-  if (!(bytes <= mostInputBytes))
+  if (!(bytesOf({ datatype, wholeShape }) <= mostInputBytes))
     throw new Error(`input ${name} of shape [${wholeShape.join(",")}] is too large to be made up`);
   return { name, datatype, rowShape, wholeShape, content: parameters?.content };
+}
+
+/** Of zeros in the shape of a request, which has one row at least. */
+function bytesOf({ datatype, wholeShape }: Pick<DescribedInput, "datatype" | "wholeShape">): number {
+  const [rows = 1, ...rowShape] = wholeShape;
+  return zeroBytes(datatype) * Math.max(1, rows) * rowShape.reduce((product, size) => product * size, 1);
+}
+
+/** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
+function zeroBytes(datatype: Datatype): number {
+  return datatype === "BYTES" ? 4 : elementBytes(datatype);
 }
 
 function exampleShape(
@@ -149,9 +162,7 @@ function exampleShape(
   throw new Error(`input ${name} has an open dimension, and the server names no example`);
 }
 
-/** Zeros are a value of every datatype; a string without characters is a length of 0 in 4 bytes. */
 function zeros({ name, datatype }: DescribedInput, shape: readonly number[]): InferRequest["inputs"][number] {
   const elements = shape.reduce((product, size) => product * size, 1);
-  const bytes = datatype === "BYTES" ? 4 : elementBytes(datatype);
-  return { name, datatype, shape: [...shape], data: new Uint8Array(elements * bytes) };
+  return { name, datatype, shape: [...shape], data: new Uint8Array(elements * zeroBytes(datatype)) };
 }

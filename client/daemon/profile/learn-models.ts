@@ -22,6 +22,10 @@ import { payloadExample } from "./payload/payload-requests.ts";
 
 /** Models that targets are asked about at once. */
 const askedAtOnce = 8;
+/** Listed models that are asked about at start; more have to be named. */
+const mostListed = 256;
+/** How long new questions are asked beside the time for measuring, in milliseconds. */
+const longestAskingMs = 10_000;
 /** Sizes that are tried in turn for dimensions which a model leaves open. A larger input is more like a real one. */
 const triedSizes = [8, 4, 2, 1];
 /** Longest time that one trial takes, in milliseconds, and the part of the time for measuring that all may take. */
@@ -56,12 +60,19 @@ export async function learnModels(
 }
 
 async function learned(
-  { named, models, rules, log }: ProfileSource,
+  { options, named, models, rules, log }: ProfileSource,
   stop: AbortSignal,
 ): Promise<readonly LearnedModel[]> {
+  const untilMs = performance.now() + longestAskingMs + 1_000 * options.calibrate;
   let listed: readonly string[] = [];
   try {
-    listed = (await models.list()) ?? [];
+    const all = (await models.list()) ?? [];
+    listed = all.slice(0, mostListed);
+    if (all.length > mostListed && named === undefined)
+      log.warn(
+        { listed: all.length, asked: mostListed },
+        "targets list many models; --models names those to measure",
+      );
     if (listed.length === 0 && named === undefined)
       log.warn("no target lists its models; --models names those to measure");
   } catch (error) {
@@ -73,7 +84,7 @@ async function learned(
       few.run(async (): Promise<LearnedModel> => {
         const given = named?.get(name);
         const unasked = { name, reply: undefined, given, isUnknown: false };
-        if (stop.aborted) return unasked;
+        if (stop.aborted || performance.now() > untilMs) return unasked;
         try {
           const reply = await models.describe(name);
           if (reply.status === 200) await rules.learn(name);
