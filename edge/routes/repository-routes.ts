@@ -6,6 +6,7 @@ import type { Parameters } from "../../protocol/tensor.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";
+import { readBody } from "../../protocol/server/read-body.ts";
 import { route } from "../../protocol/server/route.ts";
 
 const modelPath = "/v2/repository/models/:model";
@@ -46,6 +47,6 @@ async function parametersOf(context: Context): Promise<Parameters> {
 
 /** The object in a body, which is empty when the body is. */
 async function bodyOf(context: Context): Promise<JsonObject> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer());
+  const bytes = new Uint8Array(await readBody(context));
   return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");
 }

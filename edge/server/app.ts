@@ -9,6 +9,7 @@ import type { StatisticsBook } from "../observe/model-statistics.ts";
 import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
+import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
@@ -45,7 +46,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
-    const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+    const wire = toWireBody(context.req.header(headerLength), await readBody(context));
     const request = readRequest(wire, runner.metadata);
     checkNoSequence(request);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));

@@ -2,11 +2,17 @@
 import { promisify } from "node:util";
 import { constants, deflate, gunzip, gzip, inflate } from "node:zlib";
 import type { MiddlewareHandler } from "hono";
+import { shortened } from "../../base/error-text.ts";
+import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../errors.ts";
+import { readBody } from "./read-body.ts";
 
 const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 type Coding = keyof typeof encode;
+
+/** Bodies that are decompressed at a time. */
+const unpacking = new Semaphore(4);
 
 /** Shorter answers are not compressed, since they would hardly become shorter. */
 const shortestBytes = 1_024;
@@ -16,13 +22,16 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
   return async (context, next) => {
     const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
     if (coding !== "identity" && coding !== "") {
-      const body = await decompress(await context.req.arrayBuffer(), coding, maxBodyBytes);
+      const packed = await readBody(context);
+      // Each may become a thousand times as large, so they wait for each other.
+      const body = await unpacking.run(() => decompress(packed, coding, maxBodyBytes));
       const headers = new Headers(context.req.raw.headers);
       headers.delete("content-encoding");
       headers.set("content-length", String(body.length));
       const { method, signal } = context.req.raw;
       context.req.raw = new Request(context.req.url, { method, headers, body, signal });
       context.req.bodyCache = {};
+      context.set("readBody", () => context.req.arrayBuffer());
     }
     await next();
     const wanted = wantedCoding(context.req.header("accept-encoding"));
@@ -52,7 +61,10 @@ async function decompress(
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (!isCoding(coding))
-    throw new ProtocolError(`content-encoding is "${coding}"; allowed: gzip, deflate, identity`, 415);
+    throw new ProtocolError(
+      `content-encoding is "${shortened(coding)}"; allowed: gzip, deflate, identity`,
+      415,
+    );
   try {
     return await decode[coding](body, { maxOutputLength: maxBytes });
   } catch (error) {

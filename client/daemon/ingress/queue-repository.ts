@@ -3,6 +3,7 @@ import type { Context, Hono, MiddlewareHandler } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type JsonObject, parseJson, readObject } from "../../../protocol/fields.ts";
+import { readBody } from "../../../protocol/server/read-body.ts";
 import { route } from "../../../protocol/server/route.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { passedOn } from "./queue-models.ts";
@@ -35,6 +36,6 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, guard: Mid
 
 /** The object in a body, which is empty when the body is. */
 async function bodyOf(context: Context): Promise<JsonObject> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer());
+  const bytes = new Uint8Array(await readBody(context));
   return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");
 }

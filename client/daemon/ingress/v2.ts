@@ -9,6 +9,7 @@ import { binaryWanted, encodeInferResponse } from "../../../protocol/encode.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { readRequest } from "../../../protocol/server/read-request.ts";
+import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Served } from "../../queue/request.ts";
@@ -58,7 +59,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
-      const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
+      const wire = toWireBody(context.req.header(headerLength), await readBody(context));
       const request = readRequest(wire, wire.headerBytes === 0 ? await metadataOf(models, model) : undefined);
       checkNoSequence(request);
       const call = { model, request, bytes: wire.body.byteLength };
