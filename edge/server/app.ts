@@ -1,7 +1,6 @@
 /** The V2 endpoints over a set of models, as a function of requests: with or without a socket, or in a function. */
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { binaryWanted, encodeInferResponse } from "../../protocol/encode.ts";
 import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
@@ -14,7 +13,7 @@ import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "./infer.ts";
-import { readRequest } from "../../protocol/server/read-request.ts";
+import { codecHere, isLongToRead, type MessageCodec } from "../../protocol/server/message-codec.ts";
 
 export interface EdgeAppOptions {
   /** The models to serve; may change while the app runs. */
@@ -25,11 +24,13 @@ export interface EdgeAppOptions {
   readonly statistics?: StatisticsBook;
   /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
+  /** Reads and prints bodies. Default: on the event loop, whatever their size. */
+  readonly codec?: MessageCodec;
 }
 
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
-  const { models, log, maxBodyBytes, statistics, extensions = [] } = options;
+  const { models, log, maxBodyBytes, statistics, extensions = [], codec = codecHere } = options;
   const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
@@ -47,10 +48,12 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
     const wire = toWireBody(context.req.header(headerLength), await readBody(context));
-    const request = readRequest(wire, runner.metadata);
+    // Making the signal costs as much as refusing a request, so only a long body asks for it.
+    const gone = isLongToRead(wire) ? context.req.raw.signal : undefined;
+    const request = await codec.read(wire, runner.metadata, gone);
     checkNoSequence(request);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));
-    return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
+    return answerWire(context, await codec.write(response, request, gone));
   });
   addPredictRoute(app, models);
   return app;

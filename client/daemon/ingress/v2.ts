@@ -3,14 +3,16 @@
  * as if it spoke to the model server.
  */
 import type { Hono } from "hono";
+import { showValue } from "../../../base/error-text.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { adminGuard } from "../../../base/program/admin-guard.ts";
-import { binaryWanted, encodeInferResponse } from "../../../protocol/encode.ts";
+import { ProtocolError } from "../../../protocol/errors.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
-import { readRequest } from "../../../protocol/server/read-request.ts";
+import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
+import type { Tensor } from "../../../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Served } from "../../queue/request.ts";
 import type { Daemon } from "../daemon.ts";
@@ -25,13 +27,18 @@ export interface V2IngressOptions {
   readonly adminToken?: string | undefined;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
+  /** Reads and prints bodies. Default: on the event loop, whatever their size. */
+  readonly codec?: MessageCodec;
 }
+
+const longestModelName = 256;
 
 /** Extensions of the protocol that the queue has whatever its edges have. */
 const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
+  const { codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault);
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
@@ -58,18 +65,36 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueueModels(app, daemon);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
+      checkName(context.req.param("model"));
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
       const wire = toWireBody(context.req.header(headerLength), await readBody(context));
-      const request = readRequest(wire, wire.headerBytes === 0 ? await metadataOf(models, model) : undefined);
+      // Its memory may belong to another thread afterwards.
+      const bodyBytes = wire.body.byteLength;
+      const { signal } = context.req.raw;
+      const metadata = wire.headerBytes === 0 ? await metadataOf(models, model) : undefined;
+      const request = await codec.read(wire, metadata, signal);
       checkNoSequence(request);
-      const call = { model, request, bytes: wire.body.byteLength };
-      const served = await daemon.submit(call, context.req.raw.signal);
-      return answerWire(context, encodeInferResponse(withFacts(served), binaryWanted(request)));
+      const call = { model, request, bytes: Math.max(bodyBytes, tensorBytes(request.inputs)) };
+      const served = await daemon.submit(call, signal);
+      return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
       throw withRetryAfter(error);
     }
   });
   return app;
+}
+
+/** The names of models are kept in keys and in what is known of models, so they are short. */
+function checkName(model: string | undefined): void {
+  if (model !== undefined && model.length > longestModelName)
+    throw new ProtocolError(
+      `the model is ${showValue(model)}; allowed: names of at most ${longestModelName} characters`,
+    );
+}
+
+/** What a request holds once it is read: JSON of one digit becomes up to eight bytes. */
+function tensorBytes(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
 /** What a body without JSON is read by. */
