@@ -1,4 +1,5 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
+import { addLoopDelay } from "../../base/program/loop-delay.ts";
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { JoiningStatus } from "../joining/joining.ts";
@@ -109,6 +110,7 @@ export class Metrics implements Observer {
 
   /** @param models the models that serve; may change */
   constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
+    addLoopDelay(this.#registry, "spillway_event_loop_delay_seconds");
     for (const [name, help, labels, of] of counters) {
       this.#scrape(Counter, name, help, ["version", ...labels], () =>
         [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),
