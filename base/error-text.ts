@@ -50,7 +50,8 @@ export function nearestName(
 
 /** The end of a message about an unknown name: `; did you mean "port"?`, or nothing when no name is known. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
+  // Comparing takes time with the length of both.
+  const nearest = name.length > mostQuotedChars ? undefined : nearestName(name, known);
   return nearest === undefined ? "" : `; did you mean "${nearest.name}"?`;
 }
 

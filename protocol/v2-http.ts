@@ -4,11 +4,13 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { shortened } from "../base/error-text.ts";
 import { errorBody, ProtocolError } from "./errors.ts";
 import type { WireBody } from "./message.ts";
-import { BodyRoom, bodyTooLarge, mostReadBytes, readWithin } from "./server/read-body.ts";
+import { ReadRoom, bodyTooLarge, mostReadBytes, readWithin } from "./server/read-body.ts";
 
 /** The header that says where a body's JSON ends and its binary data begins, in lower case as Node gives it. */
 export const headerLength = "inference-header-content-length";
 
+/** Most characters of a path: names of models and versions become parts of keys, which are kept. */
+const longestPath = 1_024;
 /** Most characters of an error. Those that quote a caller cut what they quote; this is for all others. */
 const longestMessage = 4_096;
 
@@ -24,6 +26,11 @@ interface StatusError extends Error {
 /** An empty app that answers errors the V2 way; `onFault` gets every error that is our own fault (status 500). */
 export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
   const app = new Hono({ strict: false });
+  app.use((context, next) => {
+    const { length } = context.req.path;
+    if (length <= longestPath) return next();
+    throw new ProtocolError(`the path has ${length} characters; allowed: at most ${longestPath}`, 414);
+  });
   app.use(boundedBody(maxBodyBytes));
   app.notFound((context) =>
     context.json(errorBody(`no ${context.req.method} ${shortened(context.req.path)} here`), 404),
@@ -43,7 +50,7 @@ export function createV2App(maxBodyBytes: number, onFault: (error: Error) => voi
 
 /** What says that it is too large is refused at once; everything else is counted as it is read. */
 function boundedBody(maxBytes: number): MiddlewareHandler {
-  const room = new BodyRoom(Math.max(mostReadBytes, 2 * maxBytes));
+  const room = new ReadRoom(Math.max(mostReadBytes, 2 * maxBytes));
   return async (context, next) => {
     if (Number(context.req.header("content-length")) > maxBytes) throw bodyTooLarge(maxBytes);
     context.set("readBody", () => readWithin(context, maxBytes, room));

@@ -1,4 +1,5 @@
 /** One edge as the directory of models knows it, and the error of a model that nobody has. */
+import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import type { HttpTransport } from "../transports/http-transport.ts";
 import { type ListedModel, listedModels } from "./repository-index.ts";
@@ -29,5 +30,5 @@ function byName(models: readonly ListedModel[]): Map<string, ListedModel[]> {
 /** @param known names that callers may have meant */
 export function notFound(model: string, known: readonly string[]): SpillwayError {
   const there = known.length === 0 ? "no target lists any" : `there are: ${known.join(", ")}`;
-  return new SpillwayError("model_not_found", `no model "${model}"; ${there}`);
+  return new SpillwayError("model_not_found", `no model ${showValue(model)}; ${there}`);
 }

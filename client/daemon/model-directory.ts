@@ -2,6 +2,7 @@
  * Which models there are and what they take, as the edges tell, and functions where no edge does. Their last answers are
  * kept for the time when they cannot be reached.
  */
+import { showValue } from "../../base/error-text.ts";
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import { modelPath } from "../../protocol/model-path.ts";
@@ -125,7 +126,7 @@ export class ModelDirectory {
     if (atEdges !== "not told") return atEdges === "not served";
     throw new SpillwayError(
       "target_unreachable",
-      `no function has a model "${model}", and not every edge can be asked`,
+      `no function has a model ${showValue(model)}, and not every edge can be asked`,
       {
         retryAfterMs: askAgainMs,
       },

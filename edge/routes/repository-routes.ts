@@ -1,4 +1,5 @@
 /** The V2 repository extension: lists models, and loads and unloads them while the server runs. */
+import { showValue } from "../../base/error-text.ts";
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type JsonObject, parseJson, readObject, readParameters } from "../../protocol/fields.ts";
@@ -20,7 +21,7 @@ export function addRepositoryRoutes(
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready = false } = await bodyOf(context);
     if (typeof ready !== "boolean")
-      throw new ProtocolError(`ready is ${JSON.stringify(ready)}; allowed: true, false`);
+      throw new ProtocolError(`ready is ${showValue(ready)}; allowed: true, false`);
     return context.json(models.index().filter(({ state }) => !ready || state === "READY"));
   });
   app.use(`${modelPath}/*`, guard);
@@ -33,7 +34,7 @@ export function addRepositoryRoutes(
     const name = context.req.param("model") as string;
     const { unload_dependents: withDependents = false } = await parametersOf(context);
     if (typeof withDependents !== "boolean")
-      throw new ProtocolError(`unload_dependents is ${JSON.stringify(withDependents)}; allowed: true, false`);
+      throw new ProtocolError(`unload_dependents is ${showValue(withDependents)}; allowed: true, false`);
     const dependents = withDependents ? models.dependentsOf(name) : [];
     await models.unload(name, "unloaded");
     await Promise.all(dependents.map((each) => models.unload(each, `unloaded with ${name}`)));

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { type Clock, monotonicClock, type Timer } from "../../base/clock.ts";
 import { OverloadedError, ProtocolError } from "../errors.ts";
 import type { InferRequest, InferResponse, ModelMetadata, WireBody } from "../message.ts";
 import type { Tensor } from "../tensor.ts";
@@ -32,6 +33,8 @@ export interface CodecThreadsOptions {
   readonly jobMs?: number;
   /** How long a thread without work is kept, in milliseconds. Default 30,000. */
   readonly idleMs?: number;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
 }
 
 interface Task {
@@ -58,6 +61,7 @@ export class CodecThreads implements MessageCodec {
       heapMib: 1_024,
       jobMs: 10_000,
       idleMs: 30_000,
+      clock: monotonicClock(),
       ...options,
     };
   }
@@ -83,10 +87,10 @@ export class CodecThreads implements MessageCodec {
     throw new Error("a thread read a request when it was to print an answer");
   }
 
-  /** Ends the threads; jobs that they have are refused with 503. */
+  /** Ends the threads; their jobs are refused with 503. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#threads].map((thread) => thread.end()));
+    await Promise.all([...this.#threads].map((thread) => thread.end(closing)));
     for (const task of this.#waiting.splice(0)) task.done(closing);
   }
 
@@ -153,12 +157,14 @@ class Thread {
   readonly #worker: Worker;
   readonly #options: Required<CodecThreadsOptions>;
   #done: ((result: CodecResult) => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer;
+  #isEnding = false;
   /** Why it is being ended, as an answer. */
   #why: CodecResult = closing;
 
   constructor(options: Required<CodecThreadsOptions>, onEnd: (thread: Thread) => void) {
     this.#options = options;
+    this.#timer = options.clock.createTimer(() => void this.end());
     this.#worker = new Worker(options.entry, {
       resourceLimits: { maxOldGenerationSizeMb: options.heapMib },
       stdin: false,
@@ -175,17 +181,18 @@ class Thread {
     this.#worker.on("exit", () => {
       onEnd(this);
       this.#finish(this.#why);
+      this.#timer.clear();
     });
   }
 
   get isBusy(): boolean {
-    return this.#done !== undefined;
+    return this.#done !== undefined || this.#isEnding;
   }
 
   begin(job: CodecJob, done: (result: CodecResult) => void): void {
     this.#done = done;
     this.#worker.ref();
-    this.#setTimer(this.#options.jobMs, {
+    this.#endAfter(this.#options.jobMs, {
       kind: "refused",
       message: `the body takes longer than ${this.#options.jobMs} ms because ${tooHeavy}`,
       status: 413,
@@ -193,26 +200,25 @@ class Thread {
     this.#worker.postMessage(job, buffersOf(job));
   }
 
-  async end(): Promise<void> {
-    clearTimeout(this.#timer);
+  /** @param why what a job that it has is answered; default: as was said when its time began */
+  async end(why = this.#why): Promise<void> {
+    this.#why = why;
+    this.#isEnding = true;
+    this.#timer.clear();
     await this.#worker.terminate();
   }
 
   #finish(result: CodecResult): void {
     const done = this.#done;
     this.#done = undefined;
-    clearTimeout(this.#timer);
     this.#worker.unref();
-    this.#setTimer(this.#options.idleMs, closing);
+    this.#endAfter(this.#options.idleMs, closing);
     done?.(result);
   }
 
-  #setTimer(ms: number, why: CodecResult): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#why = why;
-      void this.#worker.terminate();
-    }, ms).unref();
+  #endAfter(ms: number, why: CodecResult): void {
+    this.#why = why;
+    this.#timer.setAt(this.#options.clock.nowMs() + ms);
   }
 }
 

@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { createV2App } from "../v2-http.ts";
 import { contentCoding } from "./content-coding.ts";
-import { BodyRoom, readBody } from "./read-body.ts";
+import { ReadRoom, readBody } from "./read-body.ts";
 
 const maxBytes = 1_000_000;
 const faults: Error[] = [];
@@ -118,7 +118,7 @@ it.each(["Content-Length: 900000", "Content-Length: 1000", "Transfer-Encoding: c
 );
 
 it("has room for so many bytes at a time, and for more once some are given back", () => {
-  const room = new BodyRoom(100);
+  const room = new ReadRoom(100);
   room.take(60);
   expect(() => room.take(41)).toThrow(
     expect.objectContaining({

@@ -24,7 +24,7 @@ export function readBody(context: Context): Promise<ArrayBuffer> {
 }
 
 /** How many bytes of bodies there are that have not come to their end. */
-export class BodyRoom {
+export class ReadRoom {
   #bytes = 0;
   readonly #mostBytes: number;
 
@@ -47,7 +47,7 @@ export class BodyRoom {
 }
 
 /** What `readBody` does for a request whose body nobody has read. */
-export async function readWithin(context: Context, maxBytes: number, room: BodyRoom): Promise<ArrayBuffer> {
+export async function readWithin(context: Context, maxBytes: number, room: ReadRoom): Promise<ArrayBuffer> {
   const { req } = context;
   const incoming = (context.env as { readonly incoming?: IncomingMessage } | undefined)?.incoming;
   const length = req.header("transfer-encoding") === undefined ? Number(req.header("content-length")) : NaN;
@@ -72,7 +72,7 @@ function collect(
   incoming: IncomingMessage,
   most: number,
   maxBytes: number,
-  room: BodyRoom,
+  room: ReadRoom,
 ): Promise<ArrayBuffer> {
   if (isBrokenOff(incoming)) return Promise.reject(callerGone());
   if (incoming.readableDidRead || incoming.readableEnded)

@@ -1,4 +1,5 @@
 /** The V2 repository extension of the queue: the models of all edges, and every edge has them loaded and unloaded. */
+import { showValue } from "../../../base/error-text.ts";
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
@@ -14,7 +15,7 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, guard: Mid
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready } = await bodyOf(context);
     if (ready !== undefined && ready !== null && typeof ready !== "boolean")
-      throw new ProtocolError(`ready is ${JSON.stringify(ready)}; allowed: true, false`);
+      throw new ProtocolError(`ready is ${showValue(ready)}; allowed: true, false`);
     const names = await models.list();
     if (names === undefined) throw new SpillwayError("model_not_found", "no target lists its models");
     const all = names.flatMap((name) => {

@@ -3,10 +3,8 @@
  * as if it spoke to the model server.
  */
 import type { Hono } from "hono";
-import { showValue } from "../../../base/error-text.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { adminGuard } from "../../../base/program/admin-guard.ts";
-import { ProtocolError } from "../../../protocol/errors.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
@@ -30,8 +28,6 @@ export interface V2IngressOptions {
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
 }
-
-const longestModelName = 256;
 
 /** Extensions of the protocol that the queue has whatever its edges have. */
 const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
@@ -65,7 +61,6 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueueModels(app, daemon);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
-      checkName(context.req.param("model"));
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
       const wire = toWireBody(context.req.header(headerLength), await readBody(context));
       // Its memory may belong to another thread afterwards.
@@ -82,14 +77,6 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     }
   });
   return app;
-}
-
-/** The names of models are kept in keys and in what is known of models, so they are short. */
-function checkName(model: string | undefined): void {
-  if (model !== undefined && model.length > longestModelName)
-    throw new ProtocolError(
-      `the model is ${showValue(model)}; allowed: names of at most ${longestModelName} characters`,
-    );
 }
 
 /** What a request holds once it is read: JSON of one digit becomes up to eight bytes. */

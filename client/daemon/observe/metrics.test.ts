@@ -134,7 +134,9 @@ it("is scraped from a daemon that serves, over a socket", async () => {
     const reply = await fetch(`${url}/metrics`, { headers: { connection: "close" } });
     return { type: reply.headers.get("content-type"), series: seriesIn(await reply.text()) };
   };
-  expect(Object.keys((await scrape()).series).every((name) => name.startsWith("event_loop_delay"))).toBe(true);
+  expect(Object.keys((await scrape()).series).every((name) => name.startsWith("event_loop_delay"))).toBe(
+    true,
+  );
 
   await daemon.start(new AbortController().signal);
   const statuses: number[] = [];
