@@ -29,7 +29,7 @@ export interface CodecThreadsOptions {
   readonly mostBytes?: number;
   /** Most memory of a thread's heap, in MiB; a body that needs more is refused with 413. Default 1024. */
   readonly heapMib?: number;
-  /** Longest time of one job, in milliseconds from when its thread begins; then 413. Default 10,000. */
+  /** Longest time of one job, in milliseconds from when its thread begins; then 413. Default 30,000. */
   readonly jobMs?: number;
   /** How long a thread without work is kept, in milliseconds. Default 30,000. */
   readonly idleMs?: number;
@@ -59,7 +59,7 @@ export class CodecThreads implements MessageCodec {
       threads: Math.min(2, availableParallelism()),
       mostBytes: 2 ** 28,
       heapMib: 1_024,
-      jobMs: 10_000,
+      jobMs: 30_000,
       idleMs: 30_000,
       clock: monotonicClock(),
       ...options,
