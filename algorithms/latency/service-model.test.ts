@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ServiceModel, type ServiceModelOptions } from "./service-model.ts";
 
 /** Of 1 to 4 rows, in 10 ms and 5 for each further row; measured 128 times each. */
@@ -98,4 +98,32 @@ it("learns nothing from a batch of more rows than were measured, and takes a tim
   const instant = new ServiceModel({ measured: [[0, 0, 0]] });
   expect(observe(instant, 100, 1, 0)).toBeUndefined();
   expect(instant.meanTable()[1]).toBe(0);
+});
+
+describe("a target that nobody measured", () => {
+  const assumed = { measured: [[50], [90], [130], [170]], isAssumed: true };
+
+  it("is known by its first real batch, as if batching gained nothing", () => {
+    const model = new ServiceModel(assumed);
+    expect(model.observe(1, 4)).toBe(true);
+    expect([...model.meanTable()]).toEqual([0, 4, 8, 12, 16]);
+    expect(model.batchesSinceAssumed).toBe(1);
+  });
+
+  it("learns with every batch, and tells when it has learned much more", () => {
+    const model = new ServiceModel(assumed);
+    const told = Array.from({ length: 8 }, () => model.observe(1, 4));
+    expect(told).toEqual([true, true, false, true, false, false, false, true]);
+    model.observe(4, 10);
+    expect([...model.meanTable()]).toEqual([0, 4, 6, 8, 10]);
+  });
+
+  it("counts as measured after enough batches, and a drift from then on is found", () => {
+    const model = new ServiceModel(assumed);
+    for (let batch = 0; batch < 32; batch++) model.observe(1 + (batch % 4), 4 + 2 * (batch % 4));
+    expect(model.batchesSinceAssumed).toBeUndefined();
+    expect(model.slowness).toBe(1);
+    for (let batch = 0; batch < 64; batch++) model.observe(1 + (batch % 4), 3 * (4 + 2 * (batch % 4)));
+    expect(model.slowness).toBeGreaterThan(2);
+  });
 });

@@ -89,11 +89,26 @@ it("knows when the link will be free, and corrects it when answers tell", () => 
   const first = link.sent(20_000, 0);
   const second = link.sent(30_000, 5);
   expect([first.endAtMs, second.endAtMs, link.freeAtMs]).toEqual([20, 50, 50]);
-  // The first upload took 26 ms instead of 20: with one size seen, a byte takes 1.3 microseconds.
+  // The first upload took 26 ms instead of 20. One upload does not tell that the link is slower.
   link.ended(first, 36);
-  expect(second.endAtMs).toBeCloseTo(26 + 39, 9);
+  expect(second.endAtMs).toBeCloseTo(26 + 30, 9);
   link.ended(second, undefined);
-  expect(link.freeAtMs).toBeCloseTo(65, 9);
+  expect(link.freeAtMs).toBeCloseTo(56, 9);
+});
+
+it("does not take one stalled answer for a slow link, and forgets within seconds that the link was slow", () => {
+  const link = new LinkModel({ assumedRttMs: 10, assumedMsPerByte: 1e-3 });
+  const timed = (atMs: number, tookMs: number): void => {
+    link.ended(link.sent(20_000, atMs), atMs + tookMs + 10);
+  };
+  timed(0, 4_000);
+  expect(link.uploadMs(20_000)).toBeCloseTo(20, 9);
+  for (let nth = 0; nth < 10; nth++) timed(5_000 + 5_000 * nth, 4_000);
+  expect(link.uploadMs(20_000)).toBeGreaterThan(1_000);
+  link.fade(55_000);
+  expect(link.isSlow).toBe(true);
+  link.fade(70_000);
+  expect(link.uploadMs(20_000)).toBeCloseTo(20, 9);
 });
 
 it("learns from queued uploads too, when they are answered in order", () => {

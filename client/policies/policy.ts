@@ -63,6 +63,8 @@ export interface QueueView {
   readonly draining: boolean;
   /** How late timers fire at present, in milliseconds, 0 or more. Default: 0, as under a clock that is exact. */
   readonly timerDelayMs?: number;
+  /** How much earlier than in truth the deadlines are shown, to make up for late timers. Default: 0. */
+  readonly slackMs?: number;
 }
 
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";

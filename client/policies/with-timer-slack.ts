@@ -39,5 +39,5 @@ function withDeadlinesEarlier(view: QueueView, byMs: number): QueueView {
     },
     oldestArrivalMs: () => line.oldestArrivalMs(),
   };
-  return { ...view, line: shown };
+  return { ...view, line: shown, slackMs: byMs };
 }

@@ -27,7 +27,7 @@ import { type End, QueuedRequest, type Served, type Submission, type Ticket } fr
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { Retries } from "./retries.ts";
-import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
+import { Refusals } from "./refusals.ts";
 import { TimerDelay } from "./timer-delay.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
@@ -52,11 +52,11 @@ export class VirtualQueue<In, Out> {
   readonly #targets: readonly TargetState<In, Out>[];
   readonly #everywhere: EligibleTargets;
   readonly #shown: LineTargets<In, Out>;
-  readonly #modelOf: (key: string) => string;
   readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
   readonly #retries: Retries<In, Out>;
+  readonly #refusals: Refusals<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
   /** Lines that received requests while another line was being decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
@@ -79,12 +79,12 @@ export class VirtualQueue<In, Out> {
     const { seed = 0, modelOf = (key: string) => key } = options;
     const random = seededRandom(seed);
     const retries = new RetryBudget();
-    this.#modelOf = modelOf;
     this.#targets = options.targets.map((target) => new TargetState(target, random, retries, modelOf));
     this.#shown = new LineTargets(this.#targets, modelOf);
     this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
     this.#open = new OpenRequests(options.observe);
+    this.#refusals = new Refusals(this.#open, this.#targets, modelOf, this.#bounds.sloMs);
     this.#retries = new Retries({
       open: this.#open,
       lines: this.#lines,
@@ -179,13 +179,13 @@ export class VirtualQueue<In, Out> {
     const finality = request.isFinalAnywhere ? {} : { isFinalAnywhere: false as const };
     this.#observe?.({ kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs, ...finality });
     if (this.#closed) {
-      this.#refuse(request, new SpillwayError("queue_closed"), nowMs);
+      this.#refusals.refuse(request, new SpillwayError("queue_closed"), nowMs);
       return;
     }
     const fits =
       this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#open.bytes <= this.#bounds.maxBytes;
     const line = fits ? this.#lines.add(request) : undefined;
-    if (line === undefined) this.#refuse(request, new SpillwayError("queue_full"), nowMs);
+    if (line === undefined) this.#refusals.refuse(request, new SpillwayError("queue_full"), nowMs);
     else {
       this.#policy.arrived?.(key, rows, nowMs);
       this.#decide(line, nowMs);
@@ -207,7 +207,7 @@ export class VirtualQueue<In, Out> {
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
       if (line.at(0).deadlineAtMs <= nowMs) {
-        this.#giveUp(line, 1, nowMs);
+        this.#refusals.giveUp(line.take(1), nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
@@ -222,8 +222,9 @@ export class VirtualQueue<In, Out> {
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
       else if (decision.kind === "refuse") {
         this.#policy.took?.(view, decision);
-        if (decision.reason === "overloaded") this.#drop(line, decision.count, nowMs);
-        else this.#giveUp(line, decision.count, nowMs);
+        const refused = line.take(decision.count);
+        if (decision.reason === "overloaded") this.#refusals.drop(refused, nowMs);
+        else this.#refusals.giveUp(refused, nowMs);
       } else {
         if (!(decision.untilMs > nowMs)) {
           throw new RangeError(
@@ -237,29 +238,6 @@ export class VirtualQueue<In, Out> {
     }
     if (this.#undecided.length === 0) return;
     for (const other of this.#undecided.splice(0)) this.#decide(other, nowMs);
-  }
-
-  /** Refuse requests whose deadline came, or comes before any target could answer. */
-  #giveUp(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
-    const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
-    const model = this.#modelOf(line.key);
-    const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
-    for (const request of line.take(count)) {
-      const error = deadlineRefusal(request, refusal, pause);
-      if (this.#targets.length === 1) this.#refuse(request, error, nowMs);
-      else this.#refuse(request, withReasons(error, reasonsOf(request, this.#targets, model, nowMs)), nowMs);
-    }
-  }
-
-  /** Refuse requests for which the targets have too much work; all that wait now have ended after one SLO. */
-  #drop(line: RequestLine<QueuedRequest<In, Out>>, count: number, nowMs: number): void {
-    const { sloMs: retryAfterMs } = this.#bounds;
-    for (const request of line.take(count))
-      this.#refuse(request, new SpillwayError("overloaded", undefined, { retryAfterMs }), nowMs);
-  }
-
-  #refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
-    this.#open.end(request, { outcome: "refused", error }, nowMs);
   }
 
   /** Send the batch that the policy decided on, if its target admits it. */

@@ -53,7 +53,7 @@ it("knows what would meet every function, and what is one's own", () => {
     return health.kind === "paused" && health.isShared;
   };
   const codes = ["spend_cap_reached", "target_throttled", "target_unreachable", "target_broken"] as const;
-  expect(codes.map(isShared)).toEqual([true, false, false, false]);
+  expect(codes.map(isShared)).toEqual([true, true, false, false]);
 });
 
 it("waits out a refusal, whatever succeeds meanwhile, and takes it for no failure", () => {

@@ -17,10 +17,10 @@ const firstPauseMs = 100;
 const usualLongestPauseMs = 5_000;
 
 /**
- * Errors whose cause all functions share. Each function has limits of its own beside those of the account, and may have an
- * address of its own, so one that is throttled or cannot be reached says nothing of the others.
+ * Errors whose cause all functions of an account share: its limits and its budget. A function may have an address of its
+ * own, so one that cannot be reached says nothing of the others.
  */
-const shared: ReadonlySet<ErrorCode> = new Set(["spend_cap_reached"]);
+const shared: ReadonlySet<ErrorCode> = new Set(["target_throttled", "spend_cap_reached"]);
 
 const healthy: TargetHealth = { kind: "healthy" };
 /** A refusal lasts at least this long, so that time passes between two attempts. */

@@ -2,7 +2,7 @@
 import { SpillwayError } from "../../base/errors.ts";
 import { fixedPolicy } from "../../client/policies/fixed.ts";
 import type { QueueEvent, QueueOutput } from "../../client/queue/queue-event.ts";
-import type { End } from "../../client/queue/request.ts";
+import type { End, Submission } from "../../client/queue/request.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../../client/targets/target.ts";
 import type { VirtualQueueOptions } from "../../client/queue/queue-options.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
@@ -72,7 +72,7 @@ export function testQueue(
   targets: readonly ScriptedTarget[];
   events: QueueEvent[];
   ends: Map<number, End<number>>;
-  submit: (payload: number, options?: { sloMs?: number; key?: string; rows?: number }) => void;
+  submit: (payload: number, options?: Omit<Submission<number>, "payload">) => void;
   batches: () => (QueueOutput & { kind: "batch" })[];
 } {
   const clock = new VirtualClock();

@@ -2,6 +2,7 @@
 import { learnedTargets } from "../../client/policies/learned-targets.ts";
 import type { EndedBatch, LineView, SentBatch } from "../../client/policies/policy.ts";
 import type { TargetProfile } from "../../client/policies/target-profile.ts";
+import { EdgeModel } from "../../client/policies/spillway/edge-model.ts";
 import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
 import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
@@ -128,7 +129,7 @@ export function scheduleOf(profile: TargetProfile, reserve = 0, learned?: Learne
   const sloMs = 1_000;
   const own = learnedTargets({ targets: [profile], sloMs }).edges.get(0);
   const edge = (learned ?? own) as LearnedEdge;
-  return new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare: 0.01 });
+  return new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare: 0.01 }));
 }
 
 /** The menu of these sizes, with nothing reserved for slow calls unless a quantile is given. */

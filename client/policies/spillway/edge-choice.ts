@@ -66,7 +66,7 @@ export class EdgeChoice {
     from: number,
     canSkip: ((first: number, count: number) => boolean) | undefined,
   ): EdgeBatch {
-    const { maxBatchRows } = schedule.profile;
+    const { maxBatchRows } = schedule.model.profile;
     let first = firstInTime(line, from, schedule.answerAtMs(replica, 1));
     let oldest: EdgeBatch = { first, count: 0, rows: 0 };
     for (; first < line.length; first++) {

@@ -41,7 +41,7 @@ describe("the requests that fit", () => {
         (facts, rows) => {
           const { deadlines, maxRows, underWay, nowMs } = facts;
           const schedule = scheduleOf(tinyEdge(facts), facts.reserve);
-          for (const each of underWay) send(schedule, each, 0);
+          for (const each of underWay) send(schedule.model, each, 0);
           schedule.start(nowMs);
           const line = lineOf(
             deadlines.sort((a, b) => a - b),

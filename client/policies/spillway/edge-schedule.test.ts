@@ -18,9 +18,9 @@ function serveAlone(
   const times = { serviceMs, serverQueuedMs: 0, coldStartMs: 0 };
   let nowMs = fromMs;
   for (let index = 0; index < batches; index++) {
-    const batch = send(schedule, 1, nowMs);
+    const batch = send(schedule.model, 1, nowMs);
     const endedAtMs = nowMs + 1 + 4 + serviceMs;
-    schedule.ended(ended(batch, endedAtMs, { times, late }));
+    schedule.model.ended(ended(batch, endedAtMs, { times, late }));
     nowMs = endedAtMs + 1;
   }
   return nowMs;
@@ -36,8 +36,8 @@ describe("the schedule of an edge", () => {
 
   it("queue what is under way behind each other on one replica", () => {
     const schedule = scheduleOf(tinyEdge());
-    send(schedule, 2, 0);
-    send(schedule, 1, 0);
+    send(schedule.model, 2, 0);
+    send(schedule.model, 1, 0);
     schedule.start(1);
     // Two rows are there at 4 and served until 19, one row is there at 5 and served until 29.
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(29 - 1 - 2, 9);
@@ -46,10 +46,10 @@ describe("the schedule of an edge", () => {
 
   it("spread what is under way over several replicas", () => {
     const schedule = scheduleOf(tinyEdge({ replicas: 3 }));
-    send(schedule, 2, 0);
-    send(schedule, 1, 0);
-    send(schedule, 1, 0);
-    send(schedule, 1, 0);
+    send(schedule.model, 2, 0);
+    send(schedule.model, 1, 0);
+    send(schedule.model, 1, 0);
+    send(schedule.model, 1, 0);
     schedule.start(1);
     // Served from 4 to 19, 5 to 15 and 6 to 16; the fourth on the second replica from 15 to 25.
     expect([0, 1, 2].map((replica) => schedule.dueAtMs(replica, 1))).toEqual([16, 22, 13]);
@@ -60,7 +60,7 @@ describe("the schedule of an edge", () => {
 
   it("enter what could follow as if it left in time to reach the replica when it is free", () => {
     const schedule = scheduleOf(tinyEdge());
-    send(schedule, 8, 0);
+    send(schedule.model, 8, 0);
     schedule.start(0);
     // There at 10, served until 55.
     schedule.reserve(0, 1);
@@ -71,14 +71,14 @@ describe("the schedule of an edge", () => {
 
   it("count the uplink's time as well as the replicas'", () => {
     const schedule = scheduleOf(tinyEdge({ rowUploadMs: 50, replicas: 2 }));
-    send(schedule, 1, 0);
+    send(schedule.model, 1, 0);
     schedule.start(0);
     expect(promisedAtMs(schedule, 1, 1)).toBeCloseTo(50 + 50 + 4 + 10, 5);
   });
 
   it("know until when a replica was busy from the answers that are back", () => {
     const schedule = scheduleOf(tinyEdge({ rowUploadMs: 0 }));
-    schedule.ended(ended(send(schedule, 1, 0), 20));
+    schedule.model.ended(ended(send(schedule.model, 1, 0), 20));
     schedule.start(16);
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(20 - 2 - 2, 9);
   });
@@ -87,7 +87,7 @@ describe("the schedule of an edge", () => {
     const reserves = [0, 1, 2, 4, 8].map((batches) => {
       const [exact, careful] = [0, 2].map((reserve) => {
         const schedule = scheduleOf(tinyEdge({ rowUploadMs: 0 }), reserve);
-        for (let index = 0; index < batches; index++) send(schedule, 8, 0);
+        for (let index = 0; index < batches; index++) send(schedule.model, 8, 0);
         schedule.start(0);
         return promisedAtMs(schedule, 0, 8);
       }) as [number, number];
@@ -102,7 +102,7 @@ describe("the schedule of an edge", () => {
   it("add deviations up as squares, not one worst case on another", () => {
     const promised = (reserve: number): number => {
       const schedule = scheduleOf(tinyEdge({ rowUploadMs: 0, deviationMs: 6 }), reserve);
-      for (let index = 0; index < 3; index++) send(schedule, 1, 0);
+      for (let index = 0; index < 3; index++) send(schedule.model, 1, 0);
       schedule.start(0);
       return promisedAtMs(schedule, 0, 1);
     };
@@ -111,7 +111,7 @@ describe("the schedule of an edge", () => {
 
   it("foresee worse the longer a batch is overdue, and for what follows it too", () => {
     const schedule = scheduleOf(tinyEdge(), 2);
-    send(schedule, 1, 0);
+    send(schedule.model, 1, 0);
     // Expected to be served from 3 to 13 and back at 15.
     const promises = [10, 15, 17, 25, 35, 60, 100].map((nowMs) => {
       schedule.start(nowMs);
@@ -124,7 +124,7 @@ describe("the schedule of an edge", () => {
     }
     // At 25 the edge is seen until 23: 10 ms over, 20 in service instead of 10.
     const exact = scheduleOf(tinyEdge());
-    send(exact, 1, 0);
+    send(exact.model, 1, 0);
     exact.start(25);
     expect(exact.dueAtMs(0, 1)).toBeCloseTo(33 - 3, 9);
     expect(promisedAtMs(exact, 0, 1)).toBeCloseTo(33 + 20 + 2, 5);
@@ -132,7 +132,7 @@ describe("the schedule of an edge", () => {
 
   it("take a batch that is late within its usual spread for one that ends now", () => {
     const schedule = scheduleOf(tinyEdge({ deviationMs: 10 }), 2);
-    send(schedule, 1, 0);
+    send(schedule.model, 1, 0);
     schedule.start(30);
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(28 - 3, 9);
     // Beyond it, it counts as slow.
@@ -144,25 +144,25 @@ describe("the schedule of an edge", () => {
     const [first, other] = [tinyEdge(), tinyEdge({ meanMs: () => 100, rowUploadMs: 7 })];
     const edge = learnedTargets({ targets: [first], sloMs: 1_000 }).edges.get(0) as LearnedEdge;
     const [schedule, ofOther] = [scheduleOf(first, 0, edge), scheduleOf(other, 0, edge)];
-    const batch = send(ofOther, 2, 0);
+    const batch = send(ofOther.model, 2, 0);
     schedule.start(0);
     // The other model's two rows are there at 16 and served until 116; this one's row waits for both.
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(116 - 1 - 2, 9);
     expect(promisedAtMs(schedule, 0, 1)).toBeCloseTo(116 + 10 + 2, 5);
-    send(schedule, 1, 1);
+    send(schedule.model, 1, 1);
     ofOther.start(1);
     expect(ofOther.dueAtMs(0, 1)).toBeCloseTo(126 - 7 - 2, 9);
     const times = { serviceMs: 100, serverQueuedMs: 0, coldStartMs: 0 };
-    ofOther.ended(ended(batch, 118, { times }));
+    ofOther.model.ended(ended(batch, 118, { times }));
     schedule.start(118);
     expect(schedule.dueAtMs(0, 1)).toBeCloseTo(126 - 1 - 2, 9);
   });
 
   it("forget an overdue batch's delay as soon as its answer tells better", () => {
     const schedule = scheduleOf(tinyEdge());
-    const batch = send(schedule, 1, 0);
+    const batch = send(schedule.model, 1, 0);
     const times = { serviceMs: 30, serverQueuedMs: 0, coldStartMs: 0 };
-    schedule.ended(ended(batch, 35, { times }));
+    schedule.model.ended(ended(batch, 35, { times }));
     schedule.start(35);
     expect(promisedAtMs(schedule, 0, 1)).toBeCloseTo(35 + 5 + 10, 5);
   });
@@ -171,7 +171,7 @@ describe("the schedule of an edge", () => {
     const schedule = scheduleOf(tinyEdge());
     schedule.start(0);
     expect(schedule.doubtAtMs).toBe(Infinity);
-    send(schedule, 1, 0);
+    send(schedule.model, 1, 0);
     // Expected back at 15.
     schedule.start(5);
     expect(schedule.doubtAtMs).toBeCloseTo(15.1, 9);
@@ -181,7 +181,7 @@ describe("the schedule of an edge", () => {
 
   it("forget what was only booked when they are rewound", () => {
     const schedule = scheduleOf(tinyEdge({ replicas: 2, deviationMs: 3 }), 2);
-    send(schedule, 3, 0);
+    send(schedule.model, 3, 0);
     schedule.start(1);
     const promised = [0, 1].map((replica) => promisedAtMs(schedule, replica, 2));
     schedule.reserve(1, 8);
@@ -203,7 +203,7 @@ describe("the schedule of an edge", () => {
     expect(promisedAfter(1, 30)).toBeCloseTo(5 + 10, 5);
     expect(promisedAfter(8, 30)).toBeCloseTo(5 + 30, 5);
     // What one size has shown holds for all.
-    expect(schedule.serviceMs[8]).toBeCloseTo(3 * 45, 5);
+    expect(schedule.model.serviceMs[8]).toBeCloseTo(3 * 45, 5);
     expect(promisedAfter(8, 10)).toBeCloseTo(5 + 10, 5);
   });
 
@@ -223,31 +223,31 @@ describe("the schedule of an edge", () => {
   it("learn nothing from a batch that failed, or whose service time nobody told", () => {
     const schedule = scheduleOf(tinyEdge());
     for (const times of [undefined, { serviceMs: undefined, serverQueuedMs: undefined, coldStartMs: 0 }]) {
-      schedule.ended(ended(send(schedule, 1, 0), 500, { times, late: 1 }));
+      schedule.model.ended(ended(send(schedule.model, 1, 0), 500, { times, late: 1 }));
     }
     schedule.start(1_000);
     expect(promisedAtMs(schedule, 0, 1)).toBeCloseTo(1_015, 5);
   });
 
   it("tell plans what they reserve and what the uplink carries", () => {
-    const { option } = scheduleOf(tinyEdge({ replicas: 3, deviationMs: 2, rowUploadMs: 0.5 }), 2);
+    const { option } = scheduleOf(tinyEdge({ replicas: 3, deviationMs: 2, rowUploadMs: 0.5 }), 2).model;
     expect(option.replicas).toBe(3);
     expect(option.uplinkRowsPerMs).toBeCloseTo(2, 9);
     expect(option.serviceMs[8]).toBeCloseTo(45, 5);
     expect(option.latencyMs[8]).toBeCloseTo(45 + 2 * 2 + 8 * 0.5 + 4, 5);
-    expect(scheduleOf(tinyEdge({ rowUploadMs: 0 })).option.uplinkRowsPerMs).toBe(Infinity);
+    expect(scheduleOf(tinyEdge({ rowUploadMs: 0 })).model.option.uplinkRowsPerMs).toBe(Infinity);
   });
 });
 
 it("takes a batch of more rows than were measured for the largest one that was", () => {
   const schedule = scheduleOf(tinyEdge());
-  const { maxBatchRows } = schedule.profile;
+  const { maxBatchRows } = schedule.model.profile;
   const batch = { id: 0, target: 0, key: "", rows: maxBatchRows + 3, formedAtMs: 0 };
-  schedule.sent(batch);
+  schedule.model.sent(batch);
   schedule.start(1);
   const withLarger = schedule.answerAtMs(0, 1);
   const other = scheduleOf(tinyEdge());
-  other.sent({ ...batch, rows: maxBatchRows });
+  other.model.sent({ ...batch, rows: maxBatchRows });
   other.start(1);
   expect(withLarger).toBe(other.answerAtMs(0, 1));
 });

@@ -12,7 +12,8 @@ import type {
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import { giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
+import type { CanSkip } from "./overflow.ts";
+import { type Elsewhere, giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
 import { Trial } from "./trial.ts";
 
 /** For each replica, one batch in service and one on its way behind it. */
@@ -55,7 +56,7 @@ export class EdgeSide {
   /** Whether one more batch may be sent to the edge. */
   hasPlace(view: QueueView): boolean {
     const { inFlight, maxInFlight } = this.targetIn(view);
-    return inFlight < Math.min(maxInFlight, batchesPerReplica * this.schedule.profile.replicas);
+    return inFlight < Math.min(maxInFlight, batchesPerReplica * this.schedule.model.profile.replicas);
   }
 
   /**
@@ -63,32 +64,31 @@ export class EdgeSide {
    *
    * @param canSkip as in `EdgeChoice.choose`
    */
-  fill(view: QueueView, canSkip: ((first: number, count: number) => boolean) | undefined): Decision {
+  fill(view: QueueView, canSkip: CanSkip, elsewhere: Elsewhere): Decision {
     const { nowMs, line } = view;
     const { schedule } = this;
-    if (!this.hasPlace(view)) return this.#try(view);
+    if (!this.hasPlace(view)) return this.#try(view, elsewhere);
     const replica = schedule.soonest();
     const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
-    if (batch.count === 0) return this.#try(view);
+    if (batch.count === 0) return this.#try(view, elsewhere);
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
-    const isBusy = this.targetIn(view).inFlight >= schedule.profile.replicas;
+    const isBusy = this.targetIn(view).inFlight >= schedule.model.profile.replicas;
     if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
-    return this.take(line, batch, replica, nowMs, "deadline");
+    return this.take(line, batch, replica, { nowMs, cause: "deadline", elsewhere });
   }
 
-  /** @param cause the reason to report unless the batch is full */
+  /** `cause` is the reason to report unless the batch is full. */
   take(
     line: LineView,
     { first, count, rows }: EdgeBatch,
     replica: number,
-    nowMs: number,
-    cause: ReleaseReason,
+    { nowMs, cause, elsewhere }: { nowMs: number; cause: ReleaseReason; elsewhere: Elsewhere },
   ): Decision {
     const plannedRows = this.choice.bestRows;
     const reason = rows >= plannedRows ? "full" : cause;
     const { deadlineAtMs } = line.at(first);
     const patience = patienceMs(this.schedule.answerAtMs(replica, rows) - nowMs, this.#sloMs);
-    const givenUp = giveUp(this.#menu, { rows, deadlineAtMs }, nowMs, patience);
+    const givenUp = giveUp(elsewhere, { rows, deadlineAtMs }, nowMs, patience);
     return { kind: "dispatch", first, count, target: this.index, plannedRows, reason, ...givenUp };
   }
 
@@ -96,7 +96,7 @@ export class EdgeSide {
    * A failed edge is probed with one request that still has time to go elsewhere afterwards. A probe that hangs does not
    * keep others from being sent.
    */
-  probe(view: QueueView): Decision {
+  probe(view: QueueView, elsewhere: Elsewhere): Decision {
     const { nowMs } = view;
     const target = this.targetIn(view);
     const fromMs = readyAtMs(target.health(nowMs));
@@ -104,11 +104,11 @@ export class EdgeSide {
     if (target.inFlight >= target.maxInFlight) return forever;
     const latestMs = target.underWay.at(-1)?.formedAtMs ?? -Infinity;
     if (latestMs + trialEveryMs > nowMs) return waitUntil(latestMs + trialEveryMs);
-    return this.#risk(view, leastTried(view.line));
+    return this.#risk(view, leastTried(view.line), elsewhere);
   }
 
   sent(batch: SentBatch): void {
-    this.schedule.sent(batch);
+    this.schedule.model.sent(batch);
     this.#trial.sent(batch.formedAtMs);
   }
 
@@ -116,27 +116,37 @@ export class EdgeSide {
   ended(batch: EndedBatch): boolean {
     this.#trial.ended(batch.times !== undefined && batch.late === 0);
     this.#failures = batch.times === undefined ? this.#failures + 1 : 0;
-    return this.schedule.ended(batch);
+    return this.schedule.model.ended(batch);
   }
 
   /**
    * No request seems to be in time at the edge. That is so while it is busy; but if it is idle and would seem too slow for
    * a request that has just arrived, or if it does not answer, one request finds out whether that is true.
    */
-  #try(view: QueueView): Decision {
+  #try(view: QueueView, elsewhere: Elsewhere): Decision {
     const { nowMs, line } = view;
     const { inFlight, maxInFlight } = this.targetIn(view);
     if (inFlight >= maxInFlight || (inFlight > 0 && !this.schedule.isOverdue)) return forever;
-    const large = inFlight === 0 ? this.#firstTooLarge(line) : undefined;
-    if (large !== undefined) return this.#risk(view, large);
+    const unsure = inFlight === 0 ? (this.#firstTooLarge(line) ?? this.#firstUnsure(view)) : undefined;
+    if (unsure !== undefined) return this.#risk(view, unsure, elsewhere);
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
-    if (inFlight === 0 && !this.schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
+    if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
     // As measured at the start, and nothing is lost by that.
-    if (this.schedule.isAsMeasured && this.#menu.canServe(rows, deadlineAtMs - nowMs)) return forever;
-    const isUnknown = this.schedule.isGuess && this.#trial.isIdle;
+    if (this.schedule.model.isAsMeasured && this.#menu.canServe(rows, deadlineAtMs - nowMs)) return forever;
+    const isUnknown = this.schedule.model.isGuess && this.#trial.isIdle;
     if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
-    return this.#risk(view, first);
+    return this.#risk(view, first, elsewhere);
+  }
+
+  /** Index of the first request that the idle edge usually answers in time, though not surely, and no function does. */
+  #firstUnsure({ nowMs, line, slackMs = 0 }: QueueView): number | undefined {
+    for (let index = 0; index < line.length; index++) {
+      const { rows, deadlineAtMs } = line.at(index);
+      const leftMs = deadlineAtMs + slackMs - nowMs;
+      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs)) return index;
+    }
+    return undefined;
   }
 
   /**
@@ -144,12 +154,12 @@ export class EdgeSide {
    * in proportion it would be in time, or no function can serve it.
    */
   #firstTooLarge(line: LineView): number | undefined {
-    const { maxBatchRows } = this.schedule.profile;
+    const { maxBatchRows } = this.schedule.model.profile;
     if (line.rows <= maxBatchRows) return undefined;
     for (let index = 0; index < line.length; index++) {
       const { rows, attempts, arrivedAtMs, deadlineAtMs } = line.at(index);
       if (rows <= maxBatchRows) continue;
-      const expectedMs = (this.schedule.idleMs(maxBatchRows) * rows) / maxBatchRows;
+      const expectedMs = (this.schedule.model.idleMs(maxBatchRows) * rows) / maxBatchRows;
       if (
         expectedMs <= deadlineAtMs - arrivedAtMs ||
         attempts > 0 ||
@@ -160,12 +170,12 @@ export class EdgeSide {
     return undefined;
   }
 
-  /** Send one request that may fail, as long as functions could still serve it afterwards. */
-  #risk({ nowMs, line }: QueueView, first: number): Decision {
+  /** Send one request that may fail, as long as it could still be served elsewhere afterwards. */
+  #risk({ nowMs, line }: QueueView, first: number, elsewhere: Elsewhere): Decision {
     const request = line.at(first);
-    const expectedMs = this.schedule.idleMs(request.rows);
+    const expectedMs = this.schedule.model.idleMs(request.rows);
     const probe = { expectedMs, sloMs: this.#sloMs, failures: this.#failures };
-    const giveUpAtMs = giveUpProbe(this.#menu, request, nowMs, probe);
+    const giveUpAtMs = giveUpProbe(elsewhere, request, nowMs, probe);
     if (giveUpAtMs === undefined) return forever;
     const batch = { first, count: 1, target: this.index, plannedRows: 1 };
     const givenUp = giveUpAtMs === Infinity ? {} : { giveUpAtMs };
@@ -174,8 +184,8 @@ export class EdgeSide {
 }
 
 function choiceOf(schedule: EdgeSchedule): EdgeChoice {
-  const { serviceMs, uplinkRowsPerMs = Infinity } = schedule.option;
-  return new EdgeChoice(schedule.profile, serviceMs, uplinkRowsPerMs);
+  const { serviceMs, uplinkRowsPerMs = Infinity } = schedule.model.option;
+  return new EdgeChoice(schedule.model.profile, serviceMs, uplinkRowsPerMs);
 }
 
 /** Of the requests with the fewest attempts, the one with the latest deadline. */

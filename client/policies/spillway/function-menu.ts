@@ -1,6 +1,6 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
 import type { LearnedFunctions } from "../../targets/learned-functions.ts";
-import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
+import { hasRoom, readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../policy.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { hasOwnFault } from "./decision-context.ts";
@@ -68,6 +68,17 @@ export class FunctionMenu {
     return allowed.filter((size) => backAtMs(size) === firstAtMs);
   }
 
+  /** The cheapest size that usually answers a call of that many rows within `leftMs`, though not surely. */
+  lastChance({ nowMs, targets }: QueueView, rows: number, leftMs: number): FunctionModel | undefined {
+    let cheapest: FunctionModel | undefined;
+    for (const size of this.#usable) {
+      if (!hasRoom(targets[size.target] as TargetView, nowMs)) continue;
+      if (size.usualMs(rows) + size.startMs(nowMs) > leftMs) continue;
+      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
+    }
+    return cheapest;
+  }
+
   /** Whether a request with so many rows can count on being answered within that time when it is sent now. */
   canServe(rows: number, withinMs: number): boolean {
     return this.#isSomeWell && this.shortestMs(rows) <= withinMs;
@@ -129,6 +140,7 @@ export class FunctionMenu {
     startAtMs: number | undefined,
   ): FunctionModel | undefined {
     const isInTime = (size: FunctionModel): boolean => {
+      if (startAtMs !== undefined && size.isTooCold(startAtMs)) return false;
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
       return size.latencyMs(rows) + startMs <= slackMs;
     };
@@ -194,12 +206,19 @@ export class FunctionMenu {
    * How long before a deadline a batch must be given up elsewhere so that a call can still save it: twice the
    * time that is reserved for the call, because many requests need saving at once. It includes the cold start
    * of an instance that would have to start at `startAtMs`, unless that is undefined.
+   *
+   * @param options `except`: a size that does not count; `times`: what to reserve, in times of a call
    */
-  rescueMs(rows: number, startAtMs: number | undefined): number {
+  rescueMs(
+    rows: number,
+    startAtMs: number | undefined,
+    { except, times = 2 }: { readonly except?: FunctionModel; readonly times?: number } = {},
+  ): number {
     let leastMs = Infinity;
     for (const size of this.#usable) {
+      if (size === except) continue;
       const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
-      leastMs = Math.min(leastMs, 2 * size.latencyMs(rows) + startMs);
+      leastMs = Math.min(leastMs, times * size.latencyMs(rows) + startMs);
     }
     return leastMs;
   }

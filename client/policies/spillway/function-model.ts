@@ -49,6 +49,7 @@ export class FunctionModel {
   /** What a cold start adds; 0 when even a call of one row has no time for one. */
   #coldStartMs = 0;
   #option: FunctionOption;
+  #usualMs = new Float64Array();
   #maxRows = 1;
   #answeredAtMs = -Infinity;
   #coldRowCost = Infinity;
@@ -88,9 +89,19 @@ export class FunctionModel {
     return reservedMs + this.#margin.marginMs;
   }
 
+  /** From the sending of a call to its answer, as often more as less, without any reserve. */
+  usualMs(rows: number): number {
+    return this.#usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
   /** Time to reserve for the cold start of a call sent now; 0 when an instance seems to be warm. */
   startMs(nowMs: number): number {
     return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
+  }
+
+  /** Whether a call sent now would start an instance, for which the SLO leaves no time. */
+  isTooCold(nowMs: number): boolean {
+    return this.#coldStartMs < this.profile.coldStartMs && !this.#options.instances.isWarm(nowMs);
   }
 
   /** Whether a full call sent now can be in time: an instance is warm, or there is time to start one. */
@@ -168,6 +179,10 @@ export class FunctionModel {
       rttMs: link.rttMs,
       uploadMs: profile.uploadMs.map((work) => link.uploadMs(work)),
     });
+    const medianMs = this.#service.table(0.5);
+    this.#usualMs = medianMs.map(
+      (ms, rows) => ms * this.#slowness + link.rttMs + link.uploadMs(profile.uploadMs[rows] as number),
+    );
     const canAfford = (option.latencyMs[1] as number) + profile.coldStartMs <= sloMs;
     this.#coldStartMs = canAfford ? profile.coldStartMs : 0;
     this.#maxRows = rowsWithin(option, sloMs);

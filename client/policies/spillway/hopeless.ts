@@ -19,14 +19,14 @@ export function countHopeless(
   const { view, healthy } = context;
   const { line } = view;
   if (healthy.length < edges.length || edges.length === 0 || !haveNoFunctions(context, menu)) return 0;
-  if (edges.some(({ schedule }) => schedule.isOverdue || schedule.isGuess)) return 0;
+  if (edges.some(({ schedule }) => schedule.isOverdue || schedule.model.isGuess)) return 0;
   let count = 0;
   for (; count < line.length; count++) {
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(count);
     const isLost = edges.every(
       ({ schedule }) =>
         schedule.earliestAnswerAtMs(rows) > deadlineAtMs &&
-        !schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs),
+        !schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs),
     );
     if (!isLost) break;
   }

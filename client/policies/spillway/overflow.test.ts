@@ -18,7 +18,7 @@ describe("the overflow of a line", () => {
   const filledEdge = (facts: Case): PlannedEdge => {
     const profile = profileOf(facts);
     const schedule = scheduleOf(profile);
-    for (const rows of facts.underWay) send(schedule, Math.min(rows, facts.maxBatchRows), 0);
+    for (const rows of facts.underWay) send(schedule.model, Math.min(rows, facts.maxBatchRows), 0);
     schedule.start(0);
     return { schedule, choice: choiceOf(profile) };
   };

@@ -85,8 +85,13 @@ it.each(["target_broken", "target_fault"] as const)(
   },
 );
 
-it("goes on with the other sizes when one is throttled, since each has limits of its own", () => {
-  const { queue, sentTo } = run("target_throttled");
+it("leaves all sizes alone when one is throttled, since that is the account's", () => {
+  const { sentTo } = run("target_throttled");
+  expect(sentTo(2, 2_200, 8_000).length).toBeLessThan(10);
+});
+
+it("goes on with the other sizes when one cannot be reached", () => {
+  const { queue, sentTo } = run("target_unreachable");
   expect(queue.counts.submitted - queue.counts.served).toBeLessThan(0.02 * queue.counts.submitted);
   expect(sentTo(2, 2_200, 8_000).length).toBeGreaterThan(50);
 });

@@ -64,8 +64,9 @@ function runCase({ sloMs, gapsMs, edge, sizes, granularityMs }: TinyCase) {
 }
 
 describe("spillway beside every possible schedule of a few requests", () => {
-  it("answers all in time, never costs less than the least, just that in four of five cases, and over all 1.3 times as much", () => {
-    // Measured over four seeds: 1.17 to 1.23 times as much, the least in 82 to 84 % of the cases.
+  it("answers all in time, never costs less than the least, just that in seven of ten cases, and over all 1.4 times as much", () => {
+    // Measured over four seeds: 1.29 to 1.35 times as much, the least in 75 to 77 % of the cases. The first request of a
+    // burst cannot know that others follow, so where the edge is too slow it leaves at once.
     let [cost, least, optimal] = [0, 0, 0];
     const cases = 4_000;
     fc.assert(
@@ -81,7 +82,7 @@ describe("spillway beside every possible schedule of a few requests", () => {
       }),
       { seed: 12, numRuns: cases },
     );
-    expect(optimal / cases).toBeGreaterThan(0.8);
-    expect(cost / least).toBeLessThan(1.3);
+    expect(optimal / cases).toBeGreaterThan(0.72);
+    expect(cost / least).toBeLessThan(1.4);
   }, 180_000);
 });

@@ -7,6 +7,7 @@ import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
+import { EdgeModel } from "./edge-model.ts";
 import { EdgeSchedule } from "./edge-schedule.ts";
 import { EdgeSide } from "./edge-side.ts";
 import { FunctionMenu } from "./function-menu.ts";
@@ -44,7 +45,7 @@ export class SpillwayState {
     this.edges = targets.flatMap((profile, index) => {
       const edge = this.#learned.edges.get(index);
       if (edge === undefined) return [];
-      const schedule = new EdgeSchedule({ profile, edge, reserve, sloMs, lateShare });
+      const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
       return [new EdgeSide(index, schedule, this.menu, sloMs)];
     });
     this.#rate = new RateWatch(recentSlos * sloMs);
@@ -56,7 +57,7 @@ export class SpillwayState {
   version(awaitsRoom: boolean): number {
     let { version } = this.#learned.functions;
     if (awaitsRoom) version += this.#learned.functions.callsEnded;
-    for (const edge of this.edges) version += edge.schedule.version;
+    for (const edge of this.edges) version += edge.schedule.model.version;
     return version;
   }
 
@@ -126,10 +127,10 @@ export class SpillwayState {
  */
 function pooled(edges: readonly EdgeSide[]): EdgeOption | undefined {
   const [first, ...others] = edges;
-  if (first === undefined || others.length === 0) return first?.schedule.option;
+  if (first === undefined || others.length === 0) return first?.schedule.model.option;
   const largest = edges.reduce((a, b) => (b.choice.capacityPerMs > a.choice.capacityPerMs ? b : a));
-  const options = edges.map(({ schedule }) => schedule.option);
-  const { option } = largest.schedule;
+  const options = edges.map(({ schedule }) => schedule.model.option);
+  const { option } = largest.schedule.model;
   const capacityPerMs = edges.reduce((sum, { choice }) => sum + choice.capacityPerMs, 0);
   return {
     ...option,

@@ -7,34 +7,22 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { TargetView } from "../../targets/target-view.ts";
-import type {
-  Decision,
-  EndedBatch,
-  Policy,
-  QueueView,
-  ReleaseReason,
-  SentBatch,
-  WaitingRequest,
-} from "../policy.ts";
+import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { DecisionContext } from "./decision-context.ts";
-import { type EdgeSide, forever, leastTried, waitUntil } from "./edge-side.ts";
-import { chooseCall, type FunctionCall } from "./function-call.ts";
+import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
+import { chooseCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
-import type { FunctionModel } from "./function-model.ts";
+import { type CallNotes, FunctionSide } from "./function-side.ts";
 import { countHopeless } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { haveNoFunctions, skipRule } from "./skip-rule.ts";
+import type { Elsewhere } from "./rescue.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
 const roundingMs = 1e-6;
-/** A call does not wait when fewer rows than this are expected to come meanwhile. */
-const leastCompany = 0.5;
-/** One more row in a call must cost less than this part of a call of its own to be worth waiting for. */
-const worthSharing = 0.98;
 
 /**
  * @throws RangeError when the targets hold neither an edge nor a function
@@ -51,14 +39,10 @@ export function spillwayPolicy(inputs: PolicyInputs): Policy {
 }
 
 /** A decision, and what the policy knows once the queue has carried it out. */
-interface Considered {
+interface Considered extends CallNotes {
   decision: Decision;
   /** True when more requests arrive than the edges can take, so that edge time is scarce. */
   isScarce: boolean;
-  /** True when requests wait for a place among the function calls in flight. */
-  awaitsRoom: boolean;
-  /** True when the decision only probes a function. */
-  isProbe: boolean;
 }
 
 class Spillway implements Policy {
@@ -66,6 +50,7 @@ class Spillway implements Policy {
   readonly #state: SpillwayState;
   readonly #edges: readonly EdgeSide[];
   readonly #menu: FunctionMenu;
+  readonly #functions: FunctionSide;
   readonly #maxWaitMs: number;
   /** As of the last decision that was carried out. */
   #known: Readonly<Considered> = {
@@ -82,6 +67,7 @@ class Spillway implements Policy {
     this.#state = new SpillwayState(inputs);
     this.#edges = this.#state.edges;
     this.#menu = this.#state.menu;
+    this.#functions = new FunctionSide(this.#state, inputs.sloMs);
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
 
@@ -132,7 +118,9 @@ class Spillway implements Policy {
     let untilMs = Infinity;
     const canSkip = skipRule(context, this.#menu, notes.isScarce);
     for (const edge of soonestFirst(this.#edges)) {
-      const toEdge = context.healthy.includes(edge) ? edge.fill(view, canSkip) : edge.probe(view);
+      const elsewhere = this.#elsewhere(context, edge);
+      const isHealthy = context.healthy.includes(edge);
+      const toEdge = isHealthy ? edge.fill(view, canSkip, elsewhere) : edge.probe(view, elsewhere);
       if (toEdge.kind !== "wait") return toEdge;
       untilMs = Math.min(untilMs, toEdge.untilMs, edge.schedule.doubtAtMs);
     }
@@ -171,75 +159,39 @@ class Spillway implements Policy {
     const { nowMs, line, draining } = view;
     // Requests that may not go to functions wait for a failed edge, until their deadlines if necessary.
     if (healthy.length < this.#edges.length && blockedUntilMs === Infinity) return forever;
-    const probe = blockedUntilMs > nowMs ? undefined : this.#probeFunction(view, callAtMs);
-    if (probe !== undefined) {
-      notes.isProbe = true;
-      return probe;
-    }
+    const probe = this.#functions.probe(context, notes);
+    if (probe !== undefined) return probe;
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
-    const trial = first > overflow.first ? this.#tryFunction(context, overflow.first, notes) : forever;
+    const trial = first > overflow.first ? this.#functions.try(context, overflow.first, notes) : forever;
     if (trial.kind !== "wait") return trial;
-    if (first > overflow.first && overflow.first === 0 && this.#isLost(context)) return refuseFirst;
+    if (first > overflow.first && overflow.first === 0 && this.#functions.haveLost(context))
+      return refuseFirst;
     if (first === line.length) return trial;
     // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
-    const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
+    const size = this.#functions.sizeFor(context, first);
     if (size === undefined) return trial;
     const call = chooseCall(line, inTime, size, callAtMs);
     const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
     // What failed has lost time, and without a healthy edge waiting could only make its call late.
     const isUrgent = line.at(first).attempts > 0 && healthy.length === 0;
-    const mayWait = isEarly && !draining && !isUrgent && this.#waitPays(context, size, call);
+    const mayWait = isEarly && !draining && !isUrgent && this.#functions.paysToWait(context, size, call);
     if (inTime.count < size.maxRows && mayWait) return waitUntil(call.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
-    return this.#call(view, size, call, "deadline", notes);
+    return this.#functions.call(view, size, call, "deadline", notes);
   }
 
-  /**
-   * Beside an edge that is fast enough waiting costs nothing, because the edge may be free sooner than forecast. Else a
-   * call waits only for company that is likely to come and makes it cheaper.
-   */
-  #waitPays({ view, healthy, callAtMs }: DecisionContext, size: FunctionModel, call: FunctionCall): boolean {
-    const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(call.first);
-    if (healthy.some(({ schedule }) => !schedule.isBeyond(rows, deadlineAtMs - arrivedAtMs))) return true;
-    const company = this.#state.companyWithin(call.leaveAtMs - callAtMs, view.nowMs);
-    const oneMoreCost = size.costOf(call.rows + 1) - size.costOf(call.rows);
-    return company >= leastCompany && oneMoreCost < worthSharing * size.costOf(1);
-  }
-
-  /**
-   * Whether the first request, for which a function call comes too late, is lost. It may not be where an edge has failed and
-   * may be back, or where edges, functions or their uplink seem to be so slow that what is believed of them may be wrong.
-   */
-  #isLost({ view: { nowMs, line }, healthy, blockedUntilMs }: DecisionContext): boolean {
-    const { rows, arrivedAtMs, deadlineAtMs } = line.at(0);
-    const sloMs = deadlineAtMs - arrivedAtMs;
-    if (healthy.length < this.#edges.length || this.#menu.shortestMs(rows) > sloMs) return false;
-    if (blockedUntilMs > nowMs || this.#menu.isUplinkSlow) return false;
-    return !healthy.some(({ schedule }) => schedule.isBeyond(rows, sloMs));
-  }
-
-  /** A function that seems to be too slow gets a request that is lost otherwise, to find out whether that is true. */
-  #tryFunction({ view, blockedUntilMs }: DecisionContext, first: number, notes: Considered): Decision {
-    const { nowMs, line } = view;
-    if (blockedUntilMs > nowMs) return forever;
-    const size = this.#menu.toTry(view, line.at(first));
-    if (typeof size === "number") return waitUntil(size);
-    notes.isProbe = true;
-    const batch = { first, count: 1, target: size.target, plannedRows: line.at(first).rows };
-    return { kind: "dispatch", ...batch, reason: "deadline" };
-  }
-
-  /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
-  #probeFunction(view: QueueView, callAtMs: number): Decision | undefined {
-    const size = this.#menu.toProbe(view);
-    if (size === undefined) return undefined;
-    const first = leastTried(view.line);
-    const { rows, deadlineAtMs } = view.line.at(first);
-    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
-    if (callAtMs + size.latencyMs(rows) > giveUpAtMs) return undefined;
-    const batch = { first, count: 1, target: size.target, plannedRows: rows };
-    return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
+  /** Where the requests of that edge can go if it fails them. */
+  #elsewhere({ view: { nowMs }, healthy }: DecisionContext, edge: EdgeSide): Elsewhere {
+    const others = healthy.filter((each) => each !== edge);
+    const answerMs = ({ schedule }: EdgeSide, rows: number): number => {
+      const known = Math.min(rows, schedule.model.profile.maxBatchRows);
+      return schedule.answerAtMs(schedule.soonest(), known) - nowMs;
+    };
+    return {
+      menu: this.#menu,
+      edgeMs: (rows) => others.reduce((least, each) => Math.min(least, answerMs(each, rows)), Infinity),
+    };
   }
 
   /**
@@ -260,44 +212,17 @@ class Spillway implements Policy {
       const { schedule } = edge;
       schedule.reset();
       const replica = schedule.soonest();
-      const batch = schedule.fit(line, replica, first, schedule.profile.maxBatchRows);
-      if (batch.count > 0) return edge.take(line, batch, replica, nowMs, "timeout");
+      const batch = schedule.fit(line, replica, first, schedule.model.profile.maxBatchRows);
+      const elsewhere = this.#elsewhere(context, edge);
+      if (batch.count > 0) return edge.take(line, batch, replica, { nowMs, cause: "timeout", elsewhere });
     }
-    const size = this.#sizeFor(line.at(first), nowMs, callAtMs);
+    const size = this.#functions.sizeFor(context, first);
     if (size === undefined) return forever;
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     let due = 1;
     while (first + due < line.length && isDue(first + due)) due++;
     const call = chooseCall(line, { first, count: Math.max(due, overflow) }, size, callAtMs);
-    return this.#call(view, size, call, "timeout", notes);
-  }
-
-  /** The planned size, or another one that is in time for that request; undefined when none is. */
-  #sizeFor(
-    { rows, deadlineAtMs }: WaitingRequest,
-    nowMs: number,
-    callAtMs: number,
-  ): FunctionModel | undefined {
-    const planned = this.#menu.ready(this.#state.planner.sizes, nowMs) ?? this.#menu.fastest();
-    if (planned === undefined) return undefined;
-    return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
-  }
-
-  /** @param cause the reason to report unless the call is full */
-  #call(
-    { targets }: QueueView,
-    size: FunctionModel,
-    { first, count, rows }: FunctionCall,
-    cause: ReleaseReason,
-    notes: Considered,
-  ): Decision {
-    const target = targets[size.target] as TargetView;
-    if (target.inFlight >= target.maxInFlight) {
-      notes.awaitsRoom = true;
-      return forever;
-    }
-    const reason = rows >= size.maxRows ? "full" : cause;
-    return { kind: "dispatch", first, count, target: size.target, plannedRows: size.maxRows, reason };
+    return this.#functions.call(view, size, call, "timeout", notes);
   }
 }
 

@@ -1,0 +1,131 @@
+/** Functions as the policy uses them: which size a call goes to, whether it waits, and how a size is tried. */
+import type { TargetView } from "../../targets/target-view.ts";
+import type { Decision, QueueView, ReleaseReason } from "../policy.ts";
+import type { DecisionContext } from "./decision-context.ts";
+import { forever, leastTried, waitUntil } from "./edge-side.ts";
+import type { FunctionCall } from "./function-call.ts";
+import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionModel } from "./function-model.ts";
+import { patienceMs } from "./rescue.ts";
+import type { SpillwayState } from "./spillway-state.ts";
+
+/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
+const roundingMs = 1e-6;
+/** A call does not wait when fewer rows than this are expected to come meanwhile. */
+const leastCompany = 0.5;
+/** One more row in a call must cost less than this part of a call of its own to be worth waiting for. */
+const worthSharing = 0.98;
+
+/** What a decision about functions tells the policy beside itself. */
+export interface CallNotes {
+  /** True when requests wait for a place among the function calls in flight. */
+  awaitsRoom: boolean;
+  /** True when the decision only probes a function. */
+  isProbe: boolean;
+}
+
+export class FunctionSide {
+  readonly #state: SpillwayState;
+  readonly #menu: FunctionMenu;
+  readonly #sloMs: number;
+
+  constructor(state: SpillwayState, sloMs: number) {
+    this.#state = state;
+    this.#menu = state.menu;
+    this.#sloMs = sloMs;
+  }
+
+  /**
+   * Beside an edge that is fast enough waiting costs nothing, because the edge may be free sooner than forecast. Else a
+   * call waits only for company that is likely to come and makes it cheaper.
+   */
+  paysToWait({ view, healthy, callAtMs }: DecisionContext, size: FunctionModel, call: FunctionCall): boolean {
+    const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(call.first);
+    if (healthy.some(({ schedule }) => !schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)))
+      return true;
+    const company = this.#state.companyWithin(call.leaveAtMs - callAtMs, view.nowMs);
+    const oneMoreCost = size.costOf(call.rows + 1) - size.costOf(call.rows);
+    return company >= leastCompany && oneMoreCost < worthSharing * size.costOf(1);
+  }
+
+  /**
+   * Whether the first request, for which a function call comes too late, is lost. It may not be where an edge has failed and
+   * may be back, or where edges, functions or their uplink seem to be so slow that what is believed of them may be wrong.
+   */
+  haveLost({ view: { nowMs, line }, healthy, blockedUntilMs }: DecisionContext): boolean {
+    const { rows, arrivedAtMs, deadlineAtMs } = line.at(0);
+    const sloMs = deadlineAtMs - arrivedAtMs;
+    if (healthy.length < this.#state.edges.length || this.#menu.shortestMs(rows) > sloMs) return false;
+    if (blockedUntilMs > nowMs || this.#menu.isUplinkSlow) return false;
+    return !healthy.some(({ schedule }) => schedule.model.isBeyond(rows, sloMs));
+  }
+
+  /**
+   * A request that is lost otherwise goes to a function that is usually in time, though not surely, or to one that seems to
+   * be too slow, now and then, to find out whether that is true.
+   */
+  try({ view, callAtMs, blockedUntilMs }: DecisionContext, first: number, notes: CallNotes): Decision {
+    const { nowMs, line, slackMs = 0 } = view;
+    const { rows, deadlineAtMs } = line.at(first);
+    if (blockedUntilMs > nowMs) return forever;
+    const batch = { first, count: 1, plannedRows: rows, reason: "deadline" } as const;
+    const likely = this.#menu.lastChance(view, rows, deadlineAtMs + slackMs - callAtMs);
+    if (likely !== undefined) return { kind: "dispatch", ...batch, target: likely.target };
+    const size = this.#menu.toTry(view, line.at(first));
+    if (typeof size === "number") return waitUntil(size);
+    notes.isProbe = true;
+    return { kind: "dispatch", ...batch, target: size.target };
+  }
+
+  /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
+  probe({ view, callAtMs, blockedUntilMs }: DecisionContext, notes: CallNotes): Decision | undefined {
+    const size = blockedUntilMs > view.nowMs ? undefined : this.#menu.toProbe(view);
+    if (size === undefined) return undefined;
+    const first = leastTried(view.line);
+    const { rows, deadlineAtMs } = view.line.at(first);
+    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
+    if (callAtMs + size.latencyMs(rows) > giveUpAtMs) return undefined;
+    notes.isProbe = true;
+    const batch = { first, count: 1, target: size.target, plannedRows: rows };
+    return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
+  }
+
+  /** The planned size, or another one that is in time for that request; undefined when none is. */
+  sizeFor({ view: { nowMs, line }, callAtMs }: DecisionContext, index: number): FunctionModel | undefined {
+    const { rows, deadlineAtMs } = line.at(index);
+    const planned = this.#menu.ready(this.#state.planner.sizes, nowMs) ?? this.#menu.fastest();
+    if (planned === undefined) return undefined;
+    return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
+  }
+
+  /** @param cause the reason to report unless the call is full */
+  call(
+    { nowMs, line, targets }: QueueView,
+    size: FunctionModel,
+    { first, count, rows }: FunctionCall,
+    cause: ReleaseReason,
+    notes: CallNotes,
+  ): Decision {
+    const target = targets[size.target] as TargetView;
+    if (target.inFlight >= target.maxInFlight) {
+      notes.awaitsRoom = true;
+      return forever;
+    }
+    const reason = rows >= size.maxRows ? "full" : cause;
+    const givenUp = this.#giveUp(size, rows, line.at(first).deadlineAtMs, nowMs);
+    const batch = { first, count, target: size.target, plannedRows: size.maxRows };
+    return { kind: "dispatch", ...batch, reason, ...givenUp };
+  }
+
+  /** A call that hangs is given up while another size can still save its requests. */
+  #giveUp(
+    size: FunctionModel,
+    rows: number,
+    deadlineAtMs: number,
+    nowMs: number,
+  ): { readonly giveUpAtMs: number } | undefined {
+    const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, { except: size });
+    const expectedMs = size.latencyMs(rows) + size.profile.coldStartMs;
+    return lastMs >= nowMs + patienceMs(expectedMs, this.#sloMs) ? { giveUpAtMs: lastMs } : undefined;
+  }
+}

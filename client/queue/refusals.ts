@@ -1,0 +1,49 @@
+/** Ends requests that are not sent, each with the reason that its caller needs. */
+import { SpillwayError } from "../../base/errors.ts";
+import type { TargetState } from "../targets/target-state.ts";
+import type { OpenRequests } from "./open-requests.ts";
+import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
+import type { QueuedRequest } from "./request.ts";
+
+export class Refusals<In, Out> {
+  readonly #open: OpenRequests<In, Out>;
+  readonly #targets: readonly TargetState<In, Out>[];
+  readonly #modelOf: (key: string) => string;
+  readonly #sloMs: number;
+
+  /** @param modelOf the model of a key */
+  constructor(
+    open: OpenRequests<In, Out>,
+    targets: readonly TargetState<In, Out>[],
+    modelOf: (key: string) => string,
+    sloMs: number,
+  ) {
+    this.#open = open;
+    this.#targets = targets;
+    this.#modelOf = modelOf;
+    this.#sloMs = sloMs;
+  }
+
+  refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+    this.#open.end(request, { outcome: "refused", error }, nowMs);
+  }
+
+  /** For requests whose deadline came, or comes before any target could answer. */
+  giveUp(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
+    const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
+    for (const request of requests) {
+      const model = this.#modelOf(request.key);
+      const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
+      const error = deadlineRefusal(request, refusal, pause);
+      const isAlone = this.#targets.length === 1;
+      const told = isAlone ? error : withReasons(error, reasonsOf(request, this.#targets, model, nowMs));
+      this.refuse(request, told, nowMs);
+    }
+  }
+
+  /** For requests before which the targets have too much work. Whoever waits now has ended after one SLO. */
+  drop(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
+    const error = new SpillwayError("overloaded", undefined, { retryAfterMs: this.#sloMs });
+    for (const request of requests) this.refuse(request, error, nowMs);
+  }
+}
