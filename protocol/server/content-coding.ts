@@ -25,13 +25,15 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
       const packed = await readBody(context);
       // Each may become a thousand times as large, so they wait for each other.
       const body = await unpacking.run(() => decompress(packed, coding, maxBodyBytes));
-      const headers = new Headers(context.req.raw.headers);
-      headers.delete("content-encoding");
-      headers.set("content-length", String(body.length));
-      const { method, signal } = context.req.raw;
-      context.req.raw = new Request(context.req.url, { method, headers, body, signal });
-      context.req.bodyCache = {};
-      context.set("readBody", () => context.req.arrayBuffer());
+      // Not as a new Request, which would copy it twice on the event loop.
+      let left: ArrayBuffer | undefined = ownBuffer(body);
+      context.set("readBody", () => {
+        const read = left;
+        left = undefined;
+        return read === undefined
+          ? Promise.reject(new Error("the body was read before"))
+          : Promise.resolve(read);
+      });
     }
     await next();
     const wanted = wantedCoding(context.req.header("accept-encoding"));
@@ -73,6 +75,11 @@ async function decompress(
       throw new ProtocolError(`the decompressed body is too large; allowed: at most ${maxBytes} bytes`, 413);
     throw new ProtocolError(`the body is not valid ${coding}: ${message}`);
   }
+}
+
+/** The memory of bytes that are alone in it, else a copy. */
+function ownBuffer({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
 }
 
 function isCoding(coding: string): coding is Coding {
