@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Where tests stand beside the code that they test. */
@@ -17,6 +19,8 @@ export default defineConfig(({ mode }) => {
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
     testTimeout: mode === "long" ? 300_000 : 30_000,
     hookTimeout: 60_000,
+    // Programs that tests start keep their admin token here, not where those of the user have theirs.
+    env: { XDG_STATE_HOME: join(tmpdir(), `spillway-tests-${process.getuid?.() ?? 0}`) },
   };
   // Most of the time the tests wait for processes, so two files at once are faster on two cores as well.
   const maxWorkers = 3;

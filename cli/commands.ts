@@ -65,6 +65,12 @@ export const commands: readonly ListedCommand[] = [
     async (options) => (await import("./fleet.ts")).runDown(options),
   ),
   command(
+    "api-key",
+    "makes an API key for the edge server or the daemon, and the line by which they know it",
+    async () => (await import("../base/access/key-options.ts")).apiKeyOptions,
+    async (options) => (await import("./api-key.ts")).runApiKey(options),
+  ),
+  command(
     "loadgen",
     "sends a load to any V2 server and tells how it was answered",
     async () => (await import("../tools/load/options.ts")).loadgenOptions,

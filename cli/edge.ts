@@ -1,4 +1,5 @@
 /** The command `edge`: runs the edge server until a signal. */
+import { type Access, openAccess } from "../base/access/access-options.ts";
 import { checkInstalled } from "../base/optional-package.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
@@ -12,12 +13,15 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   checkInstalled("the edge server", ["onnxruntime-node", ...(options.models === undefined ? embedded : [])]);
   const log = createLog("edge", options);
   let server: EdgeServer;
+  let access: Access;
   try {
-    server = createEdgeServer(options, log, () => process.kill(process.pid, "SIGTERM"));
+    access = openAccess(options, log, { open: ["infer", "metrics"] });
+    server = createEdgeServer(options, log, access.gate, () => process.kill(process.pid, "SIGTERM"));
   } catch (error) {
     throwUsage(error);
   }
   const prepare = async (stop: AbortSignal): Promise<void> => {
+    access.announce();
     const loaded = server.ready();
     if (!options.wait) {
       loaded.catch((error: Error) => log.error({ error: error.message }, "model not loaded"));

@@ -6,6 +6,7 @@ import type { FunctionConfig } from "../serverless/host/fc-contract.ts";
 import { createFunctionHost, type FunctionHost, type FunctionHostOptions } from "../serverless/host/host.ts";
 import type { FunctionHostProgramOptions } from "../serverless/host/options.ts";
 import { chosenCgroups } from "../serverless/host/instances/cgroup-probe.ts";
+import { openAccess } from "../base/access/access-options.ts";
 import { checkInstalled } from "../base/optional-package.ts";
 import { functionComputeKey } from "../base/program/secrets.ts";
 import { createLog } from "../base/program/log.ts";
@@ -20,20 +21,23 @@ export async function runFunctionHost(options: FunctionHostProgramOptions & LogO
   const log = createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
+  const { gate, token, announce } = openAccess({ ...options, cors: [] }, log, { open: [] });
   const host = hostOf({
     functions: options.functions.map((chosen) => hostedFunction(chosen, options)),
     burst: options.burst,
     growthPerMin: options.growth,
     ...(options.coldStart && { coldStartMs: coldStarts(options.coldStart, options.seed) }),
     ...(makeCgroup && { makeCgroup }),
-    accessKeys: { [accessKeyId]: accessKeySecret },
+    accessKeys: { [accessKeyId]: accessKeySecret, ...(token !== undefined && { admin: token }) },
+    publicKeys: [accessKeyId],
     prices: readPriceSheet(options.prices),
     maxInstances: options.maxInstances,
-    adminToken: options.adminToken,
+    gate,
     idleMs: options.idle * 1_000,
     log,
   });
-  return serve(host, options.host, options.port, log);
+  const prepare = (): Promise<void> => Promise.resolve(announce());
+  return serve({ ...host, prepare }, options.host, options.port, log);
 }
 
 function hostedFunction(

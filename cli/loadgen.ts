@@ -1,5 +1,6 @@
 /** `spillway loadgen`: sends bodies that suit the model on a schedule or from callers, and prints what came of it. */
 import { writeTextFile } from "../base/files.ts";
+import { edgeAuth } from "../client/transports/http-auth.ts";
 import { createProgress, type Progress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { textFile } from "../replay/files.ts";
@@ -42,7 +43,12 @@ async function load(options: LoadgenOptions, stop: AbortSignal): Promise<number>
   const planned = loadOf(options);
   const bodies = await loadBodies({ ...options, url, model });
   if (histogram !== undefined) writeTextFile(histogram, "", `--histogram: ${histogram}`);
-  const caller = createV2Caller({ url, model, connections: concurrency });
+  const caller = createV2Caller({
+    url,
+    model,
+    connections: concurrency,
+    auth: edgeAuth(options.auth, "--auth", process.env),
+  });
   const first = await caller.send(bodies.next(1));
   if (first.kind === "failed") throw new UsageError(`${url} does not answer for ${model}: ${first.why}`);
   process.stderr.write(`sending to ${url}\n`);

@@ -5,6 +5,7 @@ import type { Measured } from "../client/daemon/profile/measure.ts";
 import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
 import { SpillwayError } from "../base/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
+import { edgeAuth } from "../client/transports/http-auth.ts";
 import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
 import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
@@ -20,7 +21,11 @@ export async function runProfile(options: ProfileOptions): Promise<number> {
   const { url, model, quantile, save, scenario } = options;
   checkFiles(options);
   const example = await exampleOf(options);
-  const transport = httpTransport({ url, connections: 1 });
+  const transport = httpTransport({
+    url,
+    connections: 1,
+    auth: edgeAuth(options.auth, "--auth", process.env),
+  });
   const stop = stopOnSignal("what was measured so far is printed");
   let target: ProfiledTarget;
   try {

@@ -1,4 +1,5 @@
 /** Wires the daemon: its V2 ingress on a port. */
+import { openAccess } from "../base/access/access-options.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
@@ -9,17 +10,22 @@ import type { DaemonOptions } from "../client/daemon/options.ts";
 
 export async function runVqueue(options: DaemonOptions & LogOptions): Promise<number> {
   const log = createLog("vqueue", options);
+  const questionsCost = options.serverless && options.functions.length > 0;
+  const { gate, announce } = openAccess(options, log, { questionsCost });
   const daemon = openDaemon(options, log);
   const codec = new CodecThreads();
   const app = createV2Ingress(daemon, {
     codec,
-    adminToken: options.adminToken,
+    gate,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
   const program = {
     app,
-    prepare: (stop: AbortSignal) => daemon.start(stop),
+    prepare: (stop: AbortSignal) => {
+      announce();
+      return daemon.start(stop);
+    },
     close: async () => {
       await daemon.close();
       await codec.close();

@@ -23,14 +23,24 @@ interface StatusError extends Error {
   readonly reason?: string;
 }
 
-/** An empty app that answers errors the V2 way; `onFault` gets every error that is our own fault (status 500). */
-export function createV2App(maxBodyBytes: number, onFault: (error: Error) => void): Hono {
+/**
+ * An empty app that answers errors the V2 way.
+ *
+ * @param onFault gets every error that is our own fault (status 500)
+ * @param gate decides on a request before its body is looked at
+ */
+export function createV2App(
+  maxBodyBytes: number,
+  onFault: (error: Error) => void,
+  gate?: MiddlewareHandler,
+): Hono {
   const app = new Hono({ strict: false });
   app.use((context, next) => {
     const { length } = context.req.path;
     if (length <= longestPath) return next();
     throw new ProtocolError(`the path has ${length} characters; allowed: at most ${longestPath}`, 414);
   });
+  if (gate !== undefined) app.use(gate);
   app.use(boundedBody(maxBodyBytes));
   app.notFound((context) =>
     context.json(errorBody(`no ${context.req.method} ${shortened(context.req.path)} here`), 404),

@@ -17,7 +17,7 @@ import { type ModelCall, modelTarget } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
-import { functionAuth } from "../transports/http-auth.ts";
+import { edgeAuth, functionAuth } from "../transports/http-auth.ts";
 import { functionComputeKey } from "../../base/program/secrets.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { spendClockMs } from "./spend.ts";
@@ -55,10 +55,12 @@ export function connectTargets(
   { mayJoinAt, onGone, ...lessons }: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
+  const edgeProof = edgeAuth(options.edgeAuth, "--edge-auth", process.env);
   const edges = addresses.map(({ url }, edge) =>
     withBodyForm(
       httpTransport({
         url,
+        auth: edgeProof,
         connections: options.edgeCalls,
         connectTimeoutMs: edgeConnectMs(options.slo),
         onGone: () => onGone?.(edge),

@@ -1,5 +1,6 @@
 /** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
+import { accessFields } from "../../base/access/access-options.ts";
 import {
   optionalText,
   port,
@@ -119,6 +120,10 @@ export const daemonOptions = z.strictObject({
       "models whose requests may share a batch, or with =false may not: MODEL or MODEL=false" +
         " (default: as the servers say, else as proofs at the edge show)",
     ),
+  edgeAuth: z
+    .enum(["none", "bearer"])
+    .default("none")
+    .describe("how calls of edges prove who sends them; bearer: by the API key in EDGE_BEARER_TOKEN"),
   edgeCalls: whole(1).default(16).describe("most batches under way to an edge at once"),
   serverless: z.boolean().default(true).describe("send batches to functions too; false: to the edge alone"),
   functions: functionMenu
@@ -152,12 +157,7 @@ export const daemonOptions = z.strictObject({
     .optional()
     .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
   spendFile: optionalText.describe("file that keeps the money spent, so that the limits hold over restarts"),
-  adminToken: text
-    .min(16)
-    .optional()
-    .describe(
-      "bearer token for /admin, /metrics and to load models (default: only programs on this machine may)",
-    ),
+  ...accessFields,
   callTimeout: positive(3_600)
     .default(10)
     .describe("longest time that one batch may take at its target, in seconds from when it is sent"),

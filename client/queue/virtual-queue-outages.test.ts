@@ -89,7 +89,7 @@ describe("a target with too much work", () => {
     const { clock, submit, ends, targets } = busy(false);
     submit(1);
     clock.runAll();
-    expect(String((ends.get(1) as { error: Error }).error.message)).toContain("full");
+    expect((ends.get(1) as { error: Error }).error.message).toContain("full");
     expect(targets[0]?.sent.length).toBeGreaterThan(5);
   });
 });

@@ -33,6 +33,17 @@ export function functionAuth(kind: HttpAuth["kind"], env: Environment): HttpAuth
 }
 
 /**
+ * The proof that goes with calls of a V2 server, such as an edge with API keys.
+ *
+ * @param who the option that asks for it
+ * @throws UsageError when the environment does not hold what that takes
+ */
+export function edgeAuth(kind: "none" | "bearer", who: string, env: Environment): HttpAuth {
+  if (kind === "none") return { kind };
+  return { kind, token: secretIn(env, "EDGE_BEARER_TOKEN", `${who} bearer`) };
+}
+
+/**
  * The headers that go with one call. A trigger's signature covers the method, the path and the date, neither the
  * body nor the host.
  *

@@ -2,6 +2,8 @@
 import { addLoopDelay } from "../../base/program/loop-delay.ts";
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { CallerCounts } from "../../base/access/access-gate.ts";
+import { callerCounter } from "../../base/access/caller-counter.ts";
 import type { JoiningStatus } from "../joining/joining.ts";
 import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
 import type { BatchEnd, Observer, RequestEnd, StatisticsBook } from "./model-statistics.ts";
@@ -108,9 +110,17 @@ export class Metrics implements Observer {
     registers: [this.#registry],
   });
 
-  /** @param models the models that serve; may change */
-  constructor(models: Iterable<ModelRunner>, book: StatisticsBook) {
+  /**
+   * @param models the models that serve; may change
+   * @param callers how the requests of each caller ended at the gate
+   */
+  constructor(
+    models: Iterable<ModelRunner>,
+    book: StatisticsBook,
+    callers: () => readonly CallerCounts[] = () => [],
+  ) {
     addLoopDelay(this.#registry, "spillway_event_loop_delay_seconds");
+    callerCounter(this.#registry, "spillway_callers_total", callers);
     for (const [name, help, labels, of] of counters) {
       this.#scrape(Counter, name, help, ["version", ...labels], () =>
         [...models].map(({ model }) => [{ model: model.name, version: model.version }, of(book.of(model))]),

@@ -1,7 +1,7 @@
 /** The endpoints to look after a server: its status, its events, its latencies, and to restart models or shut it down. */
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
-import type { Hono, MiddlewareHandler } from "hono";
+import type { Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ReplicaStatus } from "../models/model-runner.ts";
 import type { IndexEntry, ModelSet } from "../models/model-set.ts";
@@ -15,7 +15,6 @@ export interface EdgeAdminOptions {
   readonly events: EventList;
   readonly latencies: RecentLatencies;
   readonly metrics: Metrics;
-  readonly guard: MiddlewareHandler;
   /** A folder on the disk whose free space is shown. */
   readonly diskOf: string;
   /** Begins to shut the server down, as a SIGTERM does. */
@@ -26,8 +25,7 @@ export interface EdgeAdminOptions {
 const mostEvents = 500;
 
 export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
-  const { models, events, latencies, metrics, guard, diskOf, shutdown } = options;
-  app.use("/admin/*", guard);
+  const { models, events, latencies, metrics, diskOf, shutdown } = options;
   route(app, "GET", ["/admin/status"], async (context) =>
     context.json({
       pid: process.pid,

@@ -1,6 +1,7 @@
 /** The endpoint for people with curl, beside the protocol: files in, plain JSON out. */
 import type { Context, Hono } from "hono";
 import { shortened } from "../../base/error-text.ts";
+import type { AccessGate } from "../../base/access/access-gate.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, TensorMetadata } from "../../protocol/message.ts";
@@ -14,13 +15,14 @@ import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
 /** `POST …/predict`: a form with one or more files, or the bytes of one file as the body. */
-export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>): void {
+export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>, gate?: AccessGate): void {
   route(app, "POST", modelPaths("/predict"), async (context) => {
     const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
     const input = onlyInput(runner);
     const request = requestOf(input.name, await filesOf(context));
+    gate?.countRows(context, request.inputs[0]?.shape[0] ?? 1);
     const limits = limitsOf(request, arrivedAtMs, context);
     const { modelName, modelVersion, parameters, outputs } = await infer(runner, request, limits);
     const predictions = predictionsOf(outputs, runner, request.inputs[0]?.shape[0] as number);

@@ -1,9 +1,11 @@
 /** The V2 repository extension: lists models, and loads and unloads them while the server runs. */
+import type { Context, Hono } from "hono";
+import type { AccessGate } from "../../base/access/access-gate.ts";
 import { showValue } from "../../base/error-text.ts";
-import type { Context, Hono, MiddlewareHandler } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type JsonObject, parseJson, readObject, readParameters } from "../../protocol/fields.ts";
 import type { Parameters } from "../../protocol/tensor.ts";
+import { refuseBroughtCode } from "../../protocol/server/brought-code.ts";
 import type { ModelInstaller } from "../install/model-installer.ts";
 import { readChange } from "../install/model-change.ts";
 import type { ModelSet } from "../models/model-set.ts";
@@ -16,7 +18,7 @@ export function addRepositoryRoutes(
   app: Hono,
   models: ModelSet,
   installer: ModelInstaller,
-  guard: MiddlewareHandler,
+  gate: AccessGate,
 ): void {
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready = false } = await bodyOf(context);
@@ -24,10 +26,12 @@ export function addRepositoryRoutes(
       throw new ProtocolError(`ready is ${showValue(ready)}; allowed: true, false`);
     return context.json(models.index().filter(({ state }) => !ready || state === "READY"));
   });
-  app.use(`${modelPath}/*`, guard);
   route(app, "POST", [`${modelPath}/load`], async (context) => {
     const name = context.req.param("model") as string;
-    await installer.load(name, readChange(await parametersOf(context)));
+    const parameters = await parametersOf(context);
+    const change = readChange(parameters);
+    refuseBroughtCode(parameters, gate, context);
+    await installer.load(name, change);
     return context.json({});
   });
   route(app, "POST", [`${modelPath}/unload`], async (context) => {

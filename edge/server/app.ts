@@ -1,10 +1,12 @@
 /** The V2 endpoints over a set of models, as a function of requests: with or without a socket, or in a function. */
 import type { Hono } from "hono";
 import type { Logger } from "pino";
+import type { AccessGate } from "../../base/access/access-gate.ts";
 import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
+import { neededScope } from "../../protocol/server/needed-scope.ts";
 import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
@@ -22,6 +24,8 @@ export interface EdgeAppOptions {
   readonly maxBodyBytes: number;
   /** Adds the statistics extension to the app. */
   readonly statistics?: StatisticsBook;
+  /** Who may do what; undefined: whoever reaches the app may do everything, as in a function. */
+  readonly gate?: AccessGate;
   /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
@@ -30,8 +34,9 @@ export interface EdgeAppOptions {
 
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
-  const { models, log, maxBodyBytes, statistics, extensions = [], codec = codecHere } = options;
-  const app = createV2App(maxBodyBytes, (error) => log.error({ error }, "fault"));
+  const { models, log, maxBodyBytes, statistics, gate, extensions = [], codec = codecHere } = options;
+  const onFault = (error: Error): void => log.error({ error }, "fault");
+  const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope));
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
@@ -52,9 +57,10 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const gone = isLongToRead(wire) ? context.req.raw.signal : undefined;
     const request = await codec.read(wire, runner.metadata, gone);
     checkNoSequence(request);
+    gate?.countRows(context, request.inputs[0]?.shape[0] ?? 1);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));
     return answerWire(context, await codec.write(response, request, gone));
   });
-  addPredictRoute(app, models);
+  addPredictRoute(app, models, gate);
   return app;
 }

@@ -2,7 +2,7 @@
 import { availableParallelism, tmpdir } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { adminGuard } from "../../base/program/admin-guard.ts";
+import type { AccessGate } from "../../base/access/access-gate.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { ModelSet } from "../models/model-set.ts";
@@ -41,10 +41,15 @@ export interface EdgeServer {
 }
 
 /**
- * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `shutdown` begins
- * to end the program. Throws an Error that names the folder or file when it holds no models or their settings are wrong.
+ * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `gate` says who
+ * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder or file when it holds no models or their settings are wrong.
  */
-export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: () => void): EdgeServer {
+export function createEdgeServer(
+  options: EdgeOptions,
+  log: Logger,
+  gate: AccessGate,
+  shutdown: () => void,
+): EdgeServer {
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
   const known =
@@ -60,7 +65,7 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
   const open = (model: ModelFile): ModelRunner =>
     openPipeline(model, openPool, (name) => models.find(name)) ?? openPool(model);
   const models: ModelSet = new ModelSet({ repository, open, observers, events }, files);
-  const metrics = new Metrics(models, statistics);
+  const metrics = new Metrics(models, statistics, () => gate.counts());
   observers.push(metrics);
   const installer = new ModelInstaller({
     repository,
@@ -79,12 +84,12 @@ export function createEdgeServer(options: EdgeOptions, log: Logger, shutdown: ()
     log,
     maxBodyBytes: options.maxBodyMib * bytesPerMib,
     statistics,
+    gate,
     extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
-  const guard = adminGuard(options.adminToken);
   const diskOf = folder ?? tmpdir();
-  addRepositoryRoutes(app, models, installer, guard);
-  addEdgeAdminRoutes(app, { models, events, latencies, metrics, guard, diskOf, shutdown });
+  addRepositoryRoutes(app, models, installer, gate);
+  addEdgeAdminRoutes(app, { models, events, latencies, metrics, diskOf, shutdown });
   const close = async (): Promise<void> => {
     await models.close();
     await codec.close();

@@ -1,5 +1,6 @@
 /** The options of the edge server. */
 import { z } from "zod";
+import { accessFields } from "../../base/access/access-options.ts";
 import { port, positive, whole } from "../../base/program/option-fields.ts";
 
 const text = z.string();
@@ -50,10 +51,7 @@ export const edgeOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe("be up when every model is loaded, or end; false: serve what is loaded while the rest loads"),
-  adminToken: text
-    .min(16)
-    .optional()
-    .describe("bearer token for /admin and to load models (default: only programs on this machine may)"),
+  ...accessFields,
   modelHosts: text
     .default("")
     .describe("hosts, with commas between, from which models may be loaded although private or without TLS"),

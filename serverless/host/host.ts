@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Logger } from "pino";
 import { checkInteger, checkRange } from "../../base/check-range.ts";
-import { adminGuard } from "../../base/program/admin-guard.ts";
+import { AccessGate } from "../../base/access/access-gate.ts";
 import { seededRandom } from "../../base/random.ts";
 import { functionName } from "../prices/fc-limits.ts";
 import { unitsPerS, type PriceSheet } from "../prices/price.ts";
@@ -33,8 +33,10 @@ export interface FunctionHostOptions extends Partial<ScalingRules> {
   readonly makeCgroup?: MakeCgroup;
   readonly log: Logger;
   readonly limits?: Partial<InstanceLimits>;
-  /** Bearer token for /admin; undefined: only programs on this machine may use it. */
-  readonly adminToken?: string | undefined;
+  /** Access keys whose secret everybody knows: their holders call functions and do not change them. */
+  readonly publicKeys?: readonly string[];
+  /** Who may use /admin; default: programs on this machine. Refuses web pages of other sites everywhere. */
+  readonly gate?: AccessGate;
   /** Most bytes of request bodies that are held at a time; default 512 MiB. */
   readonly maxHeldBytes?: number;
   /** The date by which signatures are checked, in milliseconds since 1970; default: this machine's. */
@@ -73,7 +75,13 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
   const store = new FunctionStore({ functions, pool, nowUnixMs, log });
   const secrets = new Map(Object.entries(accessKeys));
   const room = new BodyRoom(options.maxHeldBytes ?? 2 ** 29);
-  const gate = new Gate({ secretFor: (accessKeyId) => secrets.get(accessKeyId), nowUnixMs, room });
+  const gate = new Gate({
+    secretFor: (accessKeyId) => secrets.get(accessKeyId),
+    publicKeys: new Set(options.publicKeys),
+    nowUnixMs,
+    room,
+  });
+  const access = options.gate ?? new AccessGate();
   let closed: Promise<void> | undefined;
 
   const app = new Hono<HostEnv>();
@@ -84,10 +92,12 @@ export function createFunctionHost(options: FunctionHostOptions): FunctionHost {
     }
     return next();
   });
+  // Whoever calls a function proves it by a signature, or needs no proof.
+  app.use(access.protect((path) => (path.startsWith("/admin/") ? "admin" : undefined)));
   const parts = { store, pool, gate, meter, faults, nowUnixMs };
   addFunctionRoutes(app, parts);
   addTriggerRoutes(app, parts);
-  addHostAdminRoutes(app, parts, adminGuard(options.adminToken));
+  addHostAdminRoutes(app, parts);
   app.notFound(({ req, var: { requestId } }) =>
     new FcRefusal("PathNotSupported", `no ${req.method} ${req.path} here`).response(requestId),
   );

@@ -1,5 +1,6 @@
 /** The options of the function host. */
 import { z } from "zod";
+import { stateField } from "../../base/access/access-options.ts";
 import { positive, priceSheet, whole } from "../../base/program/option-fields.ts";
 import { maxConcurrency, maxTimeoutS, triggerAuths } from "../prices/fc-limits.ts";
 import { defaultFunctions, functionMenu } from "../prices/function-menu.ts";
@@ -61,7 +62,11 @@ export const functionHostOptions = z.strictObject({
     .string()
     .min(16)
     .optional()
-    .describe("bearer token for /admin (default: only programs on this machine may use it)"),
+    .describe(
+      "bearer token for /admin and secret of the access key admin; programs on this machine then need it too" +
+        " (default: one in the state folder, which others need)",
+    ),
+  state: stateField,
   models: z
     .string()
     .optional()

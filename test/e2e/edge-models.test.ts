@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/built.ts";
 import { identityModel, putModel, simpleModel } from "../contract/conformance-models.ts";
 import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
+import { adminTokenHere } from "../support/admin-token.ts";
 import { type Answer, caller } from "../contract/v2-caller.ts";
 import { tinyOnnx, type TinyTensor } from "../support/tiny-onnx.ts";
 import { tinyZip } from "../support/tiny-zip.ts";
@@ -37,8 +38,9 @@ putModel(models, "fixed", "1", rowModel(1, "Identity"));
 let edge: RunningEdge;
 const call = caller(() => edge.url);
 const row = { inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [1, 2], data: [1, 2] }] };
+const withToken = (): Record<string, string> => ({ authorization: `Bearer ${adminTokenHere()}` });
 const load = (name: string, parameters: object = {}): Promise<Answer> =>
-  call(`/v2/repository/models/${name}/load`, { parameters });
+  call(`/v2/repository/models/${name}/load`, { parameters }, { headers: withToken() });
 const versionOf = async (name: string): Promise<unknown> =>
   ((await call(`/v2/models/${name}/infer`, row)).json as { model_version?: string }).model_version;
 

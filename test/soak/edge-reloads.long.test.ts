@@ -7,6 +7,7 @@ import { expect, it } from "vitest";
 import { processMemoryBytes } from "../../edge/observe/metrics.ts";
 import { identityModel, putModel } from "../contract/conformance-models.ts";
 import { startEdge } from "../contract/running-edge.ts";
+import { adminTokenHere } from "../support/admin-token.ts";
 import { caller } from "../contract/v2-caller.ts";
 import { tinyZip } from "../support/tiny-zip.ts";
 
@@ -24,6 +25,7 @@ it("a hundred reloads under load lose no request and leave memory flat", { timeo
   const edge = await startEdge("--models", folder, "--log-level", "warn");
   delete process.env["NODE_OPTIONS"];
   const call = caller(() => edge.url);
+  const headers = { authorization: `Bearer ${adminTokenHere()}` };
   const loading = new AbortController();
   const statuses = new Map<number, number>();
   const ask = async (): Promise<void> => {
@@ -36,7 +38,7 @@ it("a hundred reloads under load lose no request and leave memory flat", { timeo
   const memoryMib: number[] = [];
   for (let reload = 0; reload < 100; reload++) {
     const parameters = reload % 2 === 0 ? { spillway_zip: zip } : {};
-    const { status, json } = await call("/v2/repository/models/id/load", { parameters });
+    const { status, json } = await call("/v2/repository/models/id/load", { parameters }, { headers });
     expect(status, JSON.stringify(json)).toBe(200);
     memoryMib.push((processMemoryBytes(edge.child.pid as number) ?? 0) / mib);
   }
@@ -77,7 +79,12 @@ it("a full disk refuses the model, says so, and leaves what serves and no rubbis
     writeFileSync(zip, tinyZip(entries));
     const edge = await startEdge("--models", folder);
     const call = caller(() => edge.url);
-    const answer = await call("/v2/repository/models/id/load", { parameters: { spillway_zip: zip } });
+    const headers = { authorization: `Bearer ${adminTokenHere()}` };
+    const answer = await call(
+      "/v2/repository/models/id/load",
+      { parameters: { spillway_zip: zip } },
+      { headers },
+    );
     expect(answer).toMatchObject({
       status: 400,
       json: { error: expect.stringMatching(/ENOSPC.*version 1 goes on/s) },

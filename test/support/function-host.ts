@@ -13,6 +13,7 @@ import { read } from "httpx";
 import { pino } from "pino";
 import { afterAll, afterEach, expect, vi } from "vitest";
 import type { FunctionConfig } from "../../serverless/host/fc-contract.ts";
+import { AccessGate } from "../../base/access/access-gate.ts";
 import { createFunctionHost, type FunctionHostOptions } from "../../serverless/host/host.ts";
 import type { InstanceView } from "../../serverless/host/instances/instance.ts";
 import type { Bill } from "../../serverless/host/meter.ts";
@@ -107,7 +108,10 @@ interface Answer {
 const closers: (() => Promise<void>)[] = [];
 const pidsSeen = new Set<number>();
 
-export async function start(change: Partial<FunctionHostOptions> = {}) {
+export async function start({
+  adminToken,
+  ...change
+}: Partial<FunctionHostOptions> & { adminToken?: string } = {}) {
   const functions = change.functions ?? [functionNamed("f")];
   const log = pino({ level: "silent" });
   const host = createFunctionHost({
@@ -115,6 +119,9 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
     accessKeys: { key: "secret" },
     prices: cuSheet,
     log,
+    ...(adminToken !== undefined && {
+      gate: new AccessGate({ token: { text: adminToken, endsTrust: true } }),
+    }),
     ...change,
   });
   const server = createAdaptorServer({ fetch: host.app.fetch }).listen(0, "127.0.0.1");
@@ -129,8 +136,7 @@ export async function start(change: Partial<FunctionHostOptions> = {}) {
   });
 
   async function admin<T>(path: string): Promise<T> {
-    const { adminToken = "" } = change;
-    const headers = { authorization: `Bearer ${adminToken}` };
+    const headers = { authorization: `Bearer ${adminToken ?? ""}` };
     return (await (await fetch(`http://${endpoint}/admin/${path}`, { headers })).json()) as T;
   }
   const list = (): Promise<InstanceView[]> => admin<InstanceView[]>("instances");

@@ -1,6 +1,7 @@
 /** What a V2 server says about a model, completed by the shapes that the user gives. */
 import { type DescribedModel, describedModel } from "../../client/daemon/profile/example-input.ts";
 import { throwUsage, UsageError } from "../../base/usage-error.ts";
+import type { HttpAuth } from "../../client/transports/http-auth.ts";
 import { httpTransport } from "../../client/transports/http-transport.ts";
 
 /** Longest time until the server describes the model, in milliseconds. */
@@ -36,8 +37,9 @@ export async function describeModel(
   url: string,
   model: string,
   shapes: InputShapes,
+  auth: HttpAuth,
 ): Promise<DescribedModel> {
-  const transport = httpTransport({ url, connections: 1 });
+  const transport = httpTransport({ url, connections: 1, auth });
   try {
     const { status, body } = await transport.get(`/v2/models/${encodeURIComponent(model)}`, answerTimeoutMs);
     const text = new TextDecoder().decode(body);

@@ -9,6 +9,10 @@ export const payload = {
   shapes: optionalText.describe(
     "shapes of one row for inputs whose shapes the model leaves open: NAME=1xSIZExSIZE,...",
   ),
+  auth: z
+    .enum(["none", "bearer"])
+    .default("none")
+    .describe("how requests prove who sends them; bearer: by the API key in EDGE_BEARER_TOKEN"),
   seed: seed.describe("seed of the generated moments, texts and pictures"),
 };
 

@@ -1,6 +1,7 @@
 /** The requests that are sent to a model: zeros in its shapes, rendered text, or pictures. */
 import type { DescribedModel, ExampleModel } from "../../client/daemon/profile/example-input.ts";
 import { payloadExample, payloadRequests } from "../../client/daemon/profile/payload/payload-requests.ts";
+import { edgeAuth } from "../../client/transports/http-auth.ts";
 import { describeModel, parseShapes } from "./model-description.ts";
 import type { PayloadOptions } from "./options.ts";
 import { BodyCycle } from "./v2-caller.ts";
@@ -24,6 +25,7 @@ export function plainBodies(): BodyCycle {
   return new BodyCycle([{ parameters: {}, inputs: [input] }]);
 }
 
-function described({ url, model, shapes }: AskedModel): Promise<DescribedModel> {
-  return describeModel(url, model, shapes === undefined ? new Map() : parseShapes(shapes));
+function described({ url, model, shapes, auth }: AskedModel): Promise<DescribedModel> {
+  const proof = edgeAuth(auth, "--auth", process.env);
+  return describeModel(url, model, shapes === undefined ? new Map() : parseShapes(shapes), proof);
 }

@@ -4,6 +4,7 @@
  * measures.
  */
 import { Pool } from "undici";
+import { authHeaders, type HttpAuth } from "../../client/transports/http-auth.ts";
 import { Lru } from "../../base/lru.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, WireBody } from "../../protocol/message.ts";
@@ -27,6 +28,8 @@ export interface V2CallerOptions {
   readonly model: string;
   /** Most connections at once; further calls wait for one. */
   readonly connections: number;
+  /** Default: none. */
+  readonly auth?: HttpAuth;
 }
 
 /** A call is given up after this silence of the server, in milliseconds. */
@@ -43,7 +46,12 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** @throws TypeError when the URL is invalid */
-export function createV2Caller({ url, model, connections }: V2CallerOptions): V2Caller {
+export function createV2Caller({
+  url,
+  model,
+  connections,
+  auth = { kind: "none" },
+}: V2CallerOptions): V2Caller {
   const { origin, pathname } = new URL(url);
   const pool = new Pool(origin, { connections, headersTimeout: silenceMs, bodyTimeout: silenceMs });
   const path = `${pathname.replace(/\/$/, "")}/v2/models/${encodeURIComponent(model)}/infer`;
@@ -53,7 +61,7 @@ export function createV2Caller({ url, model, connections }: V2CallerOptions): V2
         const { statusCode, headers, body } = await pool.request({
           method: "POST",
           path,
-          headers: wireHeaders(wire),
+          headers: { ...wireHeaders(wire), ...authHeaders(auth, "POST", path, Date.now()) },
           body: wire.body,
         });
         const answer = toWireBody(headers[headerLength], await body.arrayBuffer());

@@ -1,9 +1,11 @@
 /** The V2 repository extension of the queue: the models of all edges, and every edge has them loaded and unloaded. */
+import type { Context, Hono } from "hono";
 import { showValue } from "../../../base/error-text.ts";
-import type { Context, Hono, MiddlewareHandler } from "hono";
+import type { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
-import { type JsonObject, parseJson, readObject } from "../../../protocol/fields.ts";
+import { type JsonObject, parseJson, readObject, readParameters } from "../../../protocol/fields.ts";
+import { refuseBroughtCode } from "../../../protocol/server/brought-code.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import { route } from "../../../protocol/server/route.ts";
 import type { ModelDirectory } from "../model-directory.ts";
@@ -11,7 +13,7 @@ import { passedOn } from "./queue-models.ts";
 
 const changedModel = "/v2/repository/models/:model";
 
-export function addQueueRepository(app: Hono, models: ModelDirectory, guard: MiddlewareHandler): void {
+export function addQueueRepository(app: Hono, models: ModelDirectory, gate: AccessGate): void {
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready } = await bodyOf(context);
     if (ready !== undefined && ready !== null && typeof ready !== "boolean")
@@ -25,12 +27,14 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, guard: Mid
     });
     return context.json(all.filter(({ state }) => ready !== true || state === "READY"));
   });
-  app.use(`${changedModel}/*`, guard);
   for (const change of ["load", "unload"]) {
     route(app, "POST", [`${changedModel}/${change}`], async (context) => {
       const name = encodeURIComponent(context.req.param("model") as string);
       const path = `/v2/repository/models/${name}/${change}`;
-      return passedOn(await models.change(path, await bodyOf(context), context.req.header("authorization")));
+      const body = await bodyOf(context);
+      // An edge takes whatever comes from here for the work of a program on this machine.
+      refuseBroughtCode(readParameters(body["parameters"], "parameters"), gate, context);
+      return passedOn(await models.change(path, body, gate.passedProof(context)));
     });
   }
 }

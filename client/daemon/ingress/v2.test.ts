@@ -7,6 +7,7 @@ import { Daemon, type DaemonQueue } from "../daemon.ts";
 import { BatchRules } from "../joining/batch-rules.ts";
 import { QueueMetrics } from "../observe/metrics.ts";
 import { QueueStatistics } from "../observe/queue-statistics.ts";
+import { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ModelDirectory } from "../model-directory.ts";
 import { fixedPolicy } from "../../policies/fixed.ts";
@@ -103,6 +104,12 @@ async function submitted(queue: VirtualQueue<ModelCall, InferResponse>, count: n
 
 const infer = "/v2/models/m/infer";
 
+function gateOf(adminToken: string | undefined): AccessGate {
+  return new AccessGate({
+    token: adminToken === undefined ? undefined : { text: adminToken, endsTrust: true },
+  });
+}
+
 it("answers each caller with its own answer, and says where it was served", async () => {
   const { app, queue, sent } = await testDaemon();
   const replies = ["a", "b", "c", "d"].map((id, value) =>
@@ -191,7 +198,11 @@ it.each(["/admin/spend", "/admin/models", "/metrics"])(
   async (path) => {
     const daemon = daemonOver(testDirectory().directory);
     const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
-      const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+      const app = createV2Ingress(daemon, {
+        gate: gateOf(adminToken),
+        maxBodyBytes: 10_000,
+        onFault: () => {},
+      });
       return (await app.request(path, { headers })).status;
     };
     expect(await statusOf()).toBe(200);
@@ -206,7 +217,11 @@ it.each(["/admin/spend", "/admin/models", "/metrics"])(
 it("lets programs on this machine alone, or holders of a token, load models at the edges", async () => {
   const daemon = daemonOver(testDirectory().directory);
   const statusOf = async (adminToken?: string, headers: Record<string, string> = {}): Promise<number> => {
-    const app = createV2Ingress(daemon, { adminToken, maxBodyBytes: 10_000, onFault: () => {} });
+    const app = createV2Ingress(daemon, {
+      gate: gateOf(adminToken),
+      maxBodyBytes: 10_000,
+      onFault: () => {},
+    });
     return (await app.request("/v2/repository/models/m/load", { method: "POST", headers })).status;
   };
   expect(await statusOf()).toBe(200);

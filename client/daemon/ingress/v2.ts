@@ -4,10 +4,11 @@
  */
 import type { Hono } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
-import { adminGuard } from "../../../base/program/admin-guard.ts";
+import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
+import { neededScope } from "../../../protocol/server/needed-scope.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
 import type { Tensor } from "../../../protocol/tensor.ts";
@@ -21,8 +22,8 @@ import { addQueueModels } from "./queue-models.ts";
 import { addQueueRepository } from "./queue-repository.ts";
 
 export interface V2IngressOptions {
-  /** Bearer token for /admin and /metrics; undefined: only programs on this machine may ask them. */
-  readonly adminToken?: string | undefined;
+  /** Who may do what; default: anybody infers, and programs on this machine do everything. */
+  readonly gate?: AccessGate;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
@@ -34,8 +35,9 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
-  const { codec = codecHere } = options;
-  const app = createV2App(options.maxBodyBytes, options.onFault);
+  const { gate = new AccessGate(), codec = codecHere } = options;
+  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope));
+  metrics.watchCallers(() => gate.counts());
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
     context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
@@ -45,10 +47,6 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     const { isReady: ready, reason } = await daemon.health();
     return context.json({ ready, ...(reason !== undefined && { reason }) }, ready ? 200 : 503);
   });
-  // These tell what functions cost and change what is served, which is not everybody's business.
-  const guard = adminGuard(options.adminToken);
-  app.use("/admin/*", guard);
-  app.use("/metrics", guard);
   route(app, "GET", ["/admin/spend"], (context) => context.json(daemon.status().spend));
   route(app, "GET", ["/admin/status"], async (context) =>
     context.json({ ...(await daemon.health()), spend: daemon.status().spend }),
@@ -57,7 +55,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );
-  addQueueRepository(app, models, guard);
+  addQueueRepository(app, models, gate);
   addQueueModels(app, daemon);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
@@ -69,6 +67,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       const metadata = wire.headerBytes === 0 ? await metadataOf(models, model) : undefined;
       const request = await codec.read(wire, metadata, signal);
       checkNoSequence(request);
+      gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
       const call = { model, request, bytes: Math.max(bodyBytes, tensorBytes(request.inputs)) };
       const served = await daemon.submit(call, signal);
       return answerWire(context, await codec.write(withFacts(served), request, signal));

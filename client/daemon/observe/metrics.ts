@@ -4,6 +4,8 @@
  */
 import { addLoopDelay } from "../../../base/program/loop-delay.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { CallerCounts } from "../../../base/access/access-gate.ts";
+import { callerCounter } from "../../../base/access/caller-counter.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../queue/queue-event.ts";
 import type { SpendStatus } from "../../targets/spend-cap.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
@@ -63,6 +65,7 @@ export class QueueMetrics implements QueueObserver {
     registers: [this.#registry],
   });
   readonly #spend: () => SpendStatus;
+  #callers: () => readonly CallerCounts[] = () => [];
 
   /**
    * @param spend what functions cost of late, measuring included
@@ -71,6 +74,7 @@ export class QueueMetrics implements QueueObserver {
   constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
     this.#spend = spend;
     addLoopDelay(this.#registry, "spillway_queue_event_loop_delay_seconds");
+    callerCounter(this.#registry, "spillway_queue_callers_total", () => this.#callers());
     this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
       const counts = { yes: 0, no: 0, unproved: 0 };
       for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
@@ -128,6 +132,11 @@ export class QueueMetrics implements QueueObserver {
       case "close":
         break;
     }
+  }
+
+  /** From now on a scrape tells how the requests of each caller ended at the gate. */
+  watchCallers(callers: () => readonly CallerCounts[]): void {
+    this.#callers = callers;
   }
 
   /** A proof that rows may be joined is over. */

@@ -231,3 +231,27 @@ it("takes code from this machine only", async () => {
     expect([answer.status, await answer.json()]).toMatchObject([403, { Code: "AccessDenied" }]);
   }
 });
+
+it("takes code, and other changes, from holders of a key that not everybody knows", async () => {
+  const accessKeys = { local: "local", admin: "the admin token" };
+  const { client } = await start({ functions: [], accessKeys, publicKeys: ["local"] });
+  const create = (by: ReturnType<typeof client>) =>
+    by.createFunction(new sdk.CreateFunctionRequest({ body: new sdk.CreateFunctionInput(input()) }));
+  const [anybody, admin] = [client("local", "local"), client("admin", "the admin token")];
+  await expect(create(anybody)).rejects.toMatchObject({ statusCode: 403, code: "AccessDenied" });
+  await expect(create(client("admin", "local"))).rejects.toMatchObject({ code: "SignatureNotMatch" });
+  expect((await create(admin)).statusCode).toBe(200);
+  await expect(anybody.deleteFunction("deployed")).rejects.toMatchObject({ code: "AccessDenied" });
+  expect((await anybody.getFunction("deployed", new sdk.GetFunctionRequest({}))).statusCode).toBe(200);
+});
+
+it("lets no page of another site call a function or set a fault", async () => {
+  const { endpoint, list } = await start({ functions: [functionNamed("f", { triggerAuth: "anonymous" })] });
+  for (const path of ["/trigger/f/", "/admin/faults"]) {
+    for (const headers of [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }]) {
+      const answer = await fetch(`http://${endpoint}${path}`, { method: "POST", headers, body: "{}" });
+      expect([path, answer.status]).toEqual([path, 403]);
+    }
+  }
+  expect(await list()).toEqual([]);
+});

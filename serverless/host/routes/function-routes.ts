@@ -1,6 +1,6 @@
 /** Function Compute's API for functions: create, get, update, list, delete, and invoke. */
 import type { Context, Hono } from "hono";
-import { fromThisMachine } from "../../../base/program/admin-guard.ts";
+import { headOf, isFromThisMachine } from "../../../base/access/request-head.ts";
 import { maxPayloadBytes, packageLimits } from "../../prices/fc-limits.ts";
 import type { StoredFunction } from "../deployed/function-store.ts";
 import { FcRefusal } from "../fc-refusal.ts";
@@ -70,7 +70,7 @@ function functionView(context: Context<HostEnv>, stored: StoredFunction): object
   const { layers } = settings;
   return {
     ...settings,
-    ...(environmentVariables && fromThisMachine(context) && { environmentVariables }),
+    ...(environmentVariables && isFromThisMachine(headOf(context)) && { environmentVariables }),
     // The API takes layers as texts and returns them as objects.
     ...(layers && { layers: layers.map((arn) => ({ arn })) }),
     ...(stored.code && { codeSize: stored.code.bytes, codeChecksum: stored.code.checksum }),

@@ -1,7 +1,7 @@
 /** The checks that requests to the function host pass before a route sees them, and what routes are given. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { fromThisMachine } from "../../../base/program/admin-guard.ts";
+import { headOf, isFromThisMachine } from "../../../base/access/request-head.ts";
 import { acs3MaxSkewMs, hasAnnouncedBody, Nonces, verifyAcs3, type Acs3Payload } from "../acs3.ts";
 import type { BodyRoom } from "../body-room.ts";
 import type { FunctionStore } from "../deployed/function-store.ts";
@@ -31,6 +31,8 @@ export interface HostParts {
 
 export interface GateOptions {
   readonly secretFor: (accessKeyId: string) => string | undefined;
+  /** Keys whose secret everybody knows. */
+  readonly publicKeys: ReadonlySet<string>;
   readonly nowUnixMs: () => number;
   readonly room: BodyRoom;
 }
@@ -53,9 +55,9 @@ export class Gate {
   }
 
   /** For Function Compute's own API: takes signed requests only. */
-  signed(maxBytes: number): Middleware {
+  signed(maxBytes: number, checkKey: (accessKeyId: string) => void = () => {}): Middleware {
     const checkSigned = (context: Context<HostEnv>): void => {
-      this.verify(context, "announced");
+      checkKey(this.verify(context, "announced"));
       this.#checkNonce(context.req.header("x-acs-signature-nonce"));
     };
     return this.checked(maxBytes, checkSigned, ({ req, var: { body } }) => {
@@ -64,11 +66,15 @@ export class Gate {
     });
   }
 
-  /** Takes signed requests of this machine only: the host's key is public, so a signature does not prove who asks. */
+  /** Takes requests of this machine only, signed with a key whose secret not everybody knows: code comes with them. */
   deploys(maxBytes: number): Middleware {
-    const signed = this.signed(maxBytes);
+    const signed = this.signed(maxBytes, (accessKeyId) => {
+      if (!this.#options.publicKeys.has(accessKeyId)) return;
+      const message = `everybody knows the secret of the access key ${accessKeyId}; functions are changed with the key admin, whose secret is the admin token`;
+      throw new FcRefusal("AccessDenied", message);
+    });
     return createMiddleware<HostEnv>(async (context, next) => {
-      if (!fromThisMachine(context)) {
+      if (!isFromThisMachine(headOf(context))) {
         throw new FcRefusal("AccessDenied", "only programs on this machine may change functions");
       }
       return signed(context, next);
@@ -88,11 +94,15 @@ export class Gate {
     });
   }
 
-  /** @throws FcRefusal when the head is not signed as it must be */
-  verify(context: Context<HostEnv>, payload: Acs3Payload): void {
+  /**
+   * The id of the access key that signed a request.
+   *
+   * @throws FcRefusal when the head is not signed as it must be
+   */
+  verify(context: Context<HostEnv>, payload: Acs3Payload): string {
     const { pathname, searchParams } = new URL(context.req.url);
     const { secretFor, nowUnixMs } = this.#options;
-    verifyAcs3({
+    return verifyAcs3({
       method: context.req.method,
       path: pathname,
       query: searchParams,
