@@ -2,6 +2,14 @@
 
 const mostShownChars = 60;
 
+/** Most characters of a text of somebody else's within an error. */
+const mostQuotedChars = 100;
+
+/** A text of somebody else's, cut to 100 characters, for the middle of an error message. */
+export function shortened(text: string): string {
+  return text.length <= mostQuotedChars ? text : `${text.slice(0, mostQuotedChars)}...`;
+}
+
 /** Describe a value that somebody sent in about 80 characters, without walking through nested values. */
 export function showValue(value: unknown): string {
   if (typeof value === "string") {
@@ -42,7 +50,8 @@ export function nearestName(
 
 /** The end of a message about an unknown name: `; did you mean "port"?`, or nothing when no name is known. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
+  // Comparing takes time with the length of both.
+  const nearest = name.length > mostQuotedChars ? undefined : nearestName(name, known);
   return nearest === undefined ? "" : `; did you mean "${nearest.name}"?`;
 }
 

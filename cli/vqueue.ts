@@ -4,6 +4,7 @@ import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
+import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
 import type { DaemonOptions } from "../client/daemon/options.ts";
 
@@ -12,7 +13,9 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
   const questionsCost = options.serverless && options.functions.length > 0;
   const { gate, announce } = openAccess(options, log, { questionsCost });
   const daemon = openDaemon(options, log);
+  const codec = new CodecThreads();
   const app = createV2Ingress(daemon, {
+    codec,
     gate,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
@@ -23,7 +26,10 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
       announce();
       return daemon.start(stop);
     },
-    close: () => daemon.close(),
+    close: async () => {
+      await daemon.close();
+      await codec.close();
+    },
   };
   return serve(program, options.host, options.port, log);
 }

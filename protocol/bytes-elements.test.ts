@@ -22,12 +22,19 @@ test("elements must fill the data exactly", () => {
 });
 
 test("a count that cannot be true allocates nothing", () => {
-  expect(() => bytesOffsets(new Uint8Array(8), 2 ** 31, "x")).toThrow("too few");
+  expect(() => bytesOffsets(new Uint8Array(8), 2 ** 20, "x")).toThrow("too few");
 });
 
 test("what is no Unicode text is refused in both directions", () => {
   expect(() => bytesFromStrings(["ok", "\ud800"], "x")).toThrow("x: element 1 is");
   expect(() => stringsFromBytes(Uint8Array.of(1, 0, 0, 0, 0xff), 1, "x")).toThrow(
     "x: element 0 is not UTF-8",
+  );
+});
+
+test("a tensor of millions of empty elements is refused before anything is made of it", () => {
+  const data = new Uint8Array(8 * 2 ** 20);
+  expect(() => bytesOffsets(data, 2 * 2 ** 20, "x")).toThrow(
+    "x has 2097152 BYTES elements; allowed: at most 1048576",
   );
 });

@@ -4,10 +4,14 @@ import { showValue } from "../base/error-text.ts";
 import { ProtocolError } from "./errors.ts";
 
 const lengthBytes = 4;
+/** Most elements of a BYTES tensor: each takes far more memory and time than the bytes that it may have. */
+export const mostStrings = 2 ** 20;
 
 /** Offsets of each element's length and of the end. ProtocolError unless `count` elements fill the data exactly. */
 export function bytesOffsets(data: Uint8Array, count: number, place: string): Float64Array {
   // Before the offsets are allocated: a count that cannot be true must cost nothing.
+  if (count > mostStrings)
+    throw new ProtocolError(`${place} has ${count} BYTES elements; allowed: at most ${mostStrings}`);
   if (count * lengthBytes > data.length) {
     throw new ProtocolError(
       `${place}: ${data.length} bytes of data are too few for ${count} BYTES elements, each of 4 bytes or more`,

@@ -1,14 +1,26 @@
 /** HTTP bodies to messages. Whatever the bytes are, the only error is a ProtocolError with a 4xx status. */
+import { Buffer } from "node:buffer";
 import { datatypes, isDatatype } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, elementCount, maxElements, type Parameters, type Tensor } from "./tensor.ts";
+import {
+  checkTensor,
+  elementCount,
+  maxElements,
+  type Parameters,
+  type ParameterValue,
+  type Tensor,
+} from "./tensor.ts";
 
 /** The most tensors in a message. */
 const maxTensors = 1024;
+/** Most parameters of a request, its inputs and its requested outputs together, beside `binary_data_size`. */
+export const mostParameters = 1_024 + maxTensors;
+/** Most bytes of their names and values. */
+export const mostParameterBytes = 2 ** 16;
 
 /** The request in a body, which is all JSON without `headerBytes`. Binary data stays in the memory of `body`. */
 export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
@@ -19,6 +31,7 @@ export function decodeInferRequest(body: Uint8Array, headerBytes?: number): Infe
   fields.checkFlag(parameters, "binary_data_output", "parameters");
   const id = fields.readOptionalText(json["id"], "id");
   const outputs = readRequestedOutputs(json["outputs"]);
+  checkParameters([{ parameters }, ...inputs, ...(outputs ?? [])]);
   return { id, parameters, inputs, ...(outputs && { outputs }) };
 }
 
@@ -43,6 +56,24 @@ export function decodeInferResponse(body: Uint8Array, headerBytes?: number, mode
   };
 }
 
+/** The queue keeps the parameters of what waits, and compares them to batch: they are few and short. */
+function checkParameters(holders: readonly { readonly parameters?: Parameters }[]): void {
+  const entries = holders.flatMap(({ parameters = {} }) => Object.entries(parameters));
+  if (entries.length > mostParameters)
+    throw new ProtocolError(
+      `the request has ${entries.length} parameters; allowed: at most ${mostParameters}`,
+    );
+  const bytes = entries.reduce((sum, [name, value]) => sum + textBytes(name) + textBytes(value), 0);
+  if (bytes > mostParameterBytes)
+    throw new ProtocolError(
+      `the parameters of the request have ${bytes} bytes; allowed: at most ${mostParameterBytes}`,
+    );
+}
+
+function textBytes(value: ParameterValue): number {
+  return typeof value === "string" ? Buffer.byteLength(value) : 8;
+}
+
 /** A string, or the digits of a number; undefined for anything else. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
@@ -56,7 +87,7 @@ function openBody(
   what: "request" | "response",
 ): { readonly json: fields.JsonObject; readonly binary: Uint8Array | undefined } {
   // Other servers print NaN as Python does; what comes in as a request must be JSON.
-  const options = { nonFinite: what === "response" };
+  const options = { nonFinite: what === "response", kind: "message" } as const;
   if (headerBytes === undefined)
     return { json: fields.readObject(fields.parseJson(body, what, options), what), binary: undefined };
   if (headerBytes === 0) {

@@ -74,7 +74,9 @@ test("a reply needs a status of HTTP, and a call is no reply", () => {
 test("what could not be unpacked is not packed", () => {
   const body = new Uint8Array(2);
   expect(() => packCall({ model: "", wire: { body } })).toThrow("model");
-  expect(() => packCall({ model: "m".repeat(maxHeadBytes), wire: { body } })).toThrow("at most 16384");
+  expect(() => packCall({ model: "m", version: "v".repeat(maxHeadBytes), wire: { body } })).toThrow(
+    "at most 16384",
+  );
   expect(() => packCall({ model: "m", wire: { body, headerBytes: 3 } })).toThrow("headerBytes is 3");
   expect(() => packReply({ status: 0, wire: { body } })).toThrow("status is 0");
 });

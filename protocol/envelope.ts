@@ -1,4 +1,5 @@
 /** The frame around a call of a function, which takes bytes only: a 32-bit length, a JSON head, then the HTTP body. */
+import { showValue } from "../base/error-text.ts";
 import { Buffer } from "node:buffer";
 import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
@@ -41,9 +42,7 @@ export function unpackCall(bytes: Uint8Array): EnvelopeCall {
   const version = readOptionalText(head["version"], "call head.version");
   const get = readOptionalText(head["get"], "call head.get");
   if (get !== undefined && !/^\/v2(?:\/|$)/.test(get))
-    throw new ProtocolError(
-      `call head.get is ${JSON.stringify(get)}; allowed: a path such as /v2/models/NAME`,
-    );
+    throw new ProtocolError(`call head.get is ${showValue(get)}; allowed: a path such as /v2/models/NAME`);
   const model = readName(head["model"], "call head.model");
   return { model, version, ...(get !== undefined && { get }), wire };
 }

@@ -1,6 +1,6 @@
 /** JSON from strangers, parsed within bounds and read field by field. A null is as good as an absent field. */
 import { Buffer, isUtf8 } from "node:buffer";
-import { showValue } from "../base/error-text.ts";
+import { shortened, showValue } from "../base/error-text.ts";
 import { ProtocolError } from "./errors.ts";
 import { parseExactJson } from "./exact-json.ts";
 import { scanJson } from "./scan-json.ts";
@@ -14,16 +14,18 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export interface ParseOptions {
   /** Whether NaN, Infinity and -Infinity are read, which JSON does not have but some servers print. Default: no. */
   readonly nonFinite?: boolean;
+  /** A message may have any number of values in the data of its tensors, and fewer elsewhere. Default: plain. */
+  readonly kind?: "plain" | "message";
 }
 
 /**
  * The value of JSON text in UTF-8; integers that a number cannot state are bigints. Throws only ProtocolError: 413 if the
- * text is too long, else 400; `what` names the text.
+ * text is too long or has too many values, else 400; `what` names the text.
  */
 export function parseJson(
   bytes: Uint8Array,
   what: string,
-  { nonFinite = false }: ParseOptions = {},
+  { nonFinite = false, kind = "plain" }: ParseOptions = {},
 ): unknown {
   if (bytes.length > maxJsonBytes) {
     throw new ProtocolError(
@@ -32,14 +34,14 @@ export function parseJson(
     );
   }
   if (!isUtf8(bytes)) throw new ProtocolError(`${what} is not valid UTF-8`);
-  const { hasLongInteger, nonFiniteAt } = scanJson(bytes, what);
+  const { hasLongInteger, nonFiniteAt } = scanJson(bytes, what, kind);
   const isExact = hasLongInteger || nonFiniteAt !== undefined;
   let value: unknown;
   try {
     const text = textOf(bytes);
     value = isExact ? parseExactJson(text) : JSON.parse(text);
   } catch (error) {
-    throw new ProtocolError(`${what} is not valid JSON: ${(error as Error).message}`);
+    throw new ProtocolError(`${what} is not valid JSON: ${shortened((error as Error).message)}`);
   }
   if (nonFinite || nonFiniteAt === undefined) return value;
   const [token] = /^(NaN|Infinity)/.exec(textOf(bytes.subarray(nonFiniteAt, nonFiniteAt + 8))) ?? ["NaN"];
@@ -72,10 +74,14 @@ export function readOptionalText(value: unknown, place: string): string | undefi
   return value === undefined || value === null ? undefined : readText(value, place);
 }
 
-/** A string of one character or more. */
+/** Most characters of the name of a model, a tensor or a parameter. */
+export const longestName = 1_024;
+
+/** A string of 1 to 1024 characters. */
 export function readName(value: unknown, place: string): string {
-  if (typeof value === "string" && value !== "") return value;
-  throw refusal(place, value, "a non-empty string");
+  if (typeof value !== "string" || value === "") throw refusal(place, value, "a non-empty string");
+  if (value.length > longestName) throw refusal(place, value, `at most ${longestName} characters`);
+  return value;
 }
 
 /** An integer from min to max, both included. */

@@ -43,13 +43,10 @@ export function commonRows(tensors: readonly Tensor[]): number | undefined {
   return tensors.every(({ shape }) => shape[0] === rows) ? rows : undefined;
 }
 
-/** Characters of a stack key that is not replaced by its digest. */
-const longestKey = 4_096;
-
 /**
  * A key that is equal for requests that may be stacked. They have the same inputs (name, datatype, and shape beyond the
  * first dimension) and requested outputs, both in any order, and the same shared parameters (see `sharedEntries`). It is
- * bounded, because many are kept, and a caller's parameters may be long.
+ * a digest of 43 characters, because many are kept, and a caller's parameters may be long.
  */
 export function stackKey(request: InferRequest): string {
   const key = JSON.stringify([
@@ -64,7 +61,7 @@ export function stackKey(request: InferRequest): string {
     outputsKey(request),
     keyEntries(request.parameters),
   ]);
-  return key.length > longestKey ? createHash("sha256").update(key).digest("hex") : key;
+  return createHash("sha256").update(key).digest("base64url");
 }
 
 /**

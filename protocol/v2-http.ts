@@ -1,12 +1,18 @@
 /** HTTP as all our V2 servers speak it: bounded bodies, headers that describe them, errors as `{"error": …}`. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { shortened } from "../base/error-text.ts";
 import { errorBody, ProtocolError } from "./errors.ts";
 import type { WireBody } from "./message.ts";
+import { ReadRoom, bodyTooLarge, mostReadBytes, readWithin } from "./server/read-body.ts";
 
 /** The header that says where a body's JSON ends and its binary data begins, in lower case as Node gives it. */
 export const headerLength = "inference-header-content-length";
+
+/** Most characters of a path: names of models and versions become parts of keys, which are kept. */
+const longestPath = 1_024;
+/** Most characters of an error. Those that quote a caller cut what they quote; this is for all others. */
+const longestMessage = 4_096;
 
 /** An error with the HTTP status to answer it with; any other error is a 500. */
 interface StatusError extends Error {
@@ -29,33 +35,36 @@ export function createV2App(
   gate?: MiddlewareHandler,
 ): Hono {
   const app = new Hono({ strict: false });
+  app.use((context, next) => {
+    const { length } = context.req.path;
+    if (length <= longestPath) return next();
+    throw new ProtocolError(`the path has ${length} characters; allowed: at most ${longestPath}`, 414);
+  });
   if (gate !== undefined) app.use(gate);
   app.use(boundedBody(maxBodyBytes));
   app.notFound((context) =>
-    context.json(errorBody(`no ${context.req.method} ${context.req.path} here`), 404),
+    context.json(errorBody(`no ${context.req.method} ${shortened(context.req.path)} here`), 404),
   );
   app.onError((error, context) => {
     const { status = 500, retryAfterS, reason } = error as Partial<StatusError>;
     if (status === 500) onFault(error);
+    if (status === 413) context.header("Connection", "close");
     if (retryAfterS !== undefined) context.header("Retry-After", String(Math.ceil(retryAfterS)));
-    return context.json(errorBody(error.message, reason), status as ContentfulStatusCode);
+    return context.json(
+      errorBody(error.message.slice(0, longestMessage), reason),
+      status as ContentfulStatusCode,
+    );
   });
   return app;
 }
 
+/** What says that it is too large is refused at once; everything else is counted as it is read. */
 function boundedBody(maxBytes: number): MiddlewareHandler {
-  const onError = (context: Context): Response =>
-    // The rest of the body is not read, so the connection cannot be used again.
-    context.json(errorBody(`the body is too large; allowed: at most ${maxBytes} bytes`), 413, {
-      connection: "close",
-    });
-  const counted = bodyLimit({ maxSize: maxBytes, onError });
+  const room = new ReadRoom(Math.max(mostReadBytes, 2 * maxBytes));
   return async (context, next) => {
-    const length = context.req.header("content-length");
-    // Counting a body without a length takes a web stream, which costs more than everything else about a request.
-    if (length === undefined || context.req.header("transfer-encoding") !== undefined)
-      return counted(context, next);
-    return Number(length) > maxBytes ? onError(context) : next();
+    if (Number(context.req.header("content-length")) > maxBytes) throw bodyTooLarge(maxBytes);
+    context.set("readBody", () => readWithin(context, maxBytes, room));
+    return next();
   };
 }
 
@@ -64,7 +73,7 @@ export function toWireBody(header: string | string[] | null | undefined, body: A
   const bytes = new Uint8Array(body);
   if (header === undefined || header === null) return { body: bytes };
   if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header))
-    throw new ProtocolError(`${headerLength} is "${String(header)}"; allowed: a number of bytes`);
+    throw new ProtocolError(`${headerLength} is "${shortened(String(header))}"; allowed: a number of bytes`);
   return { body: bytes, headerBytes: Number(header) };
 }
 

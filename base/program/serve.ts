@@ -1,9 +1,11 @@
 /** Runs a server program: listens, tells the parent process where, and on a signal finishes what it accepted. */
+import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { UsageError } from "../usage-error.ts";
+import { boundUnsentAnswers } from "./unsent-answers.ts";
 
 /** How long a slow, stuck or vanished client may hold a connection, in milliseconds. */
 export interface HttpTimeouts {
@@ -37,11 +39,13 @@ export const untimed: HttpTimeouts = {
 
 export function createHttpServer({ fetch }: Pick<Hono, "fetch">, timeouts = defaultTimeouts): ServerType {
   // HTTP/1.0, which health checks of proxies speak, needs no Host header.
-  return createAdaptorServer({
+  const server = createAdaptorServer({
     fetch,
     hostname: "localhost",
     serverOptions: { ...timeouts, keepAlive: true },
   });
+  if (timeouts !== untimed) boundUnsentAnswers(server as Server);
+  return server;
 }
 
 export interface Program {

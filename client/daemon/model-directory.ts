@@ -2,6 +2,7 @@
  * Which models there are and what they take, as the edges tell, and functions where no edge does. Their last answers are
  * kept for the time when they cannot be reached.
  */
+import { showValue } from "../../base/error-text.ts";
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import { showValue } from "../../base/error-text.ts";

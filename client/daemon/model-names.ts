@@ -2,6 +2,7 @@
  * The names that callers give models, and those under which the queue knows them: a model, the default one, or one
  * version of a model that has several, which goes by a name of its own (`protocol/model-path.ts`).
  */
+import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { versionedModel, versionedName } from "../../protocol/model-path.ts";
 import { jsonIn } from "../transports/reply-text.ts";
@@ -40,7 +41,10 @@ export class ModelNames {
     const reply = await this.#directory.describeLately(name).catch(() => undefined);
     if (reply === undefined || reply.status === 200 || reply.status >= 500) return name;
     const there = plain?.versions === undefined ? "" : `; there is: ${plain.versions.join(", ")}`;
-    throw new SpillwayError("model_not_found", `no version "${version}" of model "${model}"${there}`);
+    throw new SpillwayError(
+      "model_not_found",
+      `no version ${showValue(version)} of model ${showValue(model)}${there}`,
+    );
   }
 
   /**

@@ -11,7 +11,7 @@ import { stackKey } from "../../protocol/stack.ts";
  * @param mostRows most rows of one batch, an integer from 1 or Infinity; 1 means that every request is sent alone
  *
  * @example
- * queueKey("resnet/50", request); // "resnet%2F50 [[[\"x\",\"FP32\",[3],[]]],null,[]]"
+ * queueKey("resnet/50", request); // "resnet%2F50 " and a digest of 43 characters
  * queueKey("lstm", request, 1); // "lstm@1"
  */
 export function queueKey(model: string, request: InferRequest, mostRows = Infinity): string {

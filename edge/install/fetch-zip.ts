@@ -1,4 +1,5 @@
 /** Fetches a zip from a path or a URL into a file: bounded, guarded, and checked against its digest as it comes. */
+import { showValue } from "../../base/error-text.ts";
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { isIP } from "node:net";
@@ -64,7 +65,7 @@ async function download(source: string, { allowedHosts, maxBytes }: FetchLimits)
   const url = URL.canParse(source) ? new URL(source) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new Error(
-      `"${source}" is neither an absolute path nor a URL; allowed: https://…/model.zip, /folder/model.zip`,
+      `${showValue(source)} is neither an absolute path nor a URL; allowed: https://…/model.zip, /folder/model.zip`,
     );
   }
   const host = url.hostname.replaceAll(/^\[|\]$/g, "");

@@ -1,4 +1,5 @@
 /** What a V2 load request asks for beyond loading what the repository has: other settings, files, or a zip. */
+import { showValue, shortened } from "../../base/error-text.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Parameters } from "../../protocol/tensor.ts";
 import { type ModelConfig, readModelConfig } from "../models/model-config.ts";
@@ -24,12 +25,12 @@ export function readChange(parameters: Parameters): ModelChange {
   const texts = new Map<string, string>();
   for (const [name, value] of Object.entries(parameters)) {
     if (typeof value !== "string")
-      throw new ProtocolError(`parameters.${name} is ${JSON.stringify(value)}; allowed: a string`);
+      throw new ProtocolError(`parameters.${shortened(name)} is ${showValue(value)}; allowed: a string`);
     if (name.startsWith(filePrefix)) files.set(name.slice(filePrefix.length), fileOf(name, value));
     else if (known.includes(name)) texts.set(name, value);
     else {
       const allowed = [...known, "file:VERSION/NAME"].join(", ");
-      throw new ProtocolError(`parameters.${name} is unknown; allowed: ${allowed}`);
+      throw new ProtocolError(`parameters.${shortened(name)} is unknown; allowed: ${allowed}`);
     }
   }
   const config = texts.get("config");
@@ -48,7 +49,7 @@ function fileOf(name: string, base64: string): Buffer {
   const isInside = path.split("/").every((part) => /^[\w-][\w.-]*$/.test(part));
   if (isInside && /^[0-9]+\/./.test(path)) return Buffer.from(base64, "base64");
   throw new ProtocolError(
-    `parameters.${name} is not a file of a version; allowed: file:VERSION/NAME, such as file:1/model.onnx`,
+    `parameters.${shortened(name)} is not a file of a version; allowed: file:VERSION/NAME, such as file:1/model.onnx`,
   );
 }
 
@@ -58,7 +59,7 @@ function configOf(text: string): ModelConfig {
   } catch (error) {
     const { message } = error as Error;
     throw new ProtocolError(
-      error instanceof SyntaxError ? `parameters.config is not valid JSON: ${message}` : message,
+      error instanceof SyntaxError ? `parameters.config is not valid JSON: ${shortened(message)}` : message,
     );
   }
 }

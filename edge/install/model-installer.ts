@@ -1,4 +1,5 @@
 /** Installs new versions of models in one step: staged, loaded on trial, then renamed into the repository. */
+import { showValue } from "../../base/error-text.ts";
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -51,7 +52,9 @@ export class ModelInstaller {
     if (folder === undefined)
       throw new ProtocolError("models can only be put into a folder; start the server with --models");
     if (!/^[\w-][\w.-]{0,127}$/.test(name)) {
-      throw new ProtocolError(`"${name}" is not a model name; allowed: letters, digits, _, - and inner .`);
+      throw new ProtocolError(
+        `${showValue(name)} is not a model name; allowed: letters, digits, _, - and inner .`,
+      );
     }
     const staging = join(folder, stagingName, randomUUID());
     try {

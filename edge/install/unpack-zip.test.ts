@@ -57,6 +57,12 @@ it("stops a bomb at the ratio, and large contents at the limit", async () => {
   );
 });
 
+it("counts the bytes of all files against the ratio, so that many small ones are no way around it", async () => {
+  const zeros = Buffer.alloc(2 ** 20);
+  const many = Array.from({ length: 12 }, (_, index) => ({ name: `m/${index}`, content: zeros }));
+  await expect(unpack(tinyZip(many))).rejects.toThrow(/"m\/\d+" in the zip unpacks to too much/);
+});
+
 it("refuses too many entries, and what is no zip", async () => {
   const many = Array.from({ length: 10_001 }, (_, index) => file(String(index)));
   await expect(unpack(tinyZip(many))).rejects.toThrow(/10001 entries; allowed: at most 10000/);

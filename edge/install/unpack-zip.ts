@@ -1,7 +1,8 @@
 /** Unpacks a zip from a stranger: nothing outside its folder, no links, and no more bytes than allowed. */
+import { showValue } from "../../base/error-text.ts";
 import type { Hash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -16,9 +17,9 @@ export interface UnpackLimits {
 
 const mostEntries = 10_000;
 const mostFolders = 16;
-/** How much larger a file may be than in the zip. Deflate reaches 1032; weights of models reach some tens. */
+/** How much larger a file may be than in the zip, and all files than the zip. Deflate reaches 1032; weights of models reach some tens. */
 const highestRatio = 200;
-/** Files up to this size may have any ratio. */
+/** A file up to this size may have any ratio, and so may all files together. */
 const anyRatioBytes = 2 ** 20;
 
 const fileTypeMask = 0o170000;
@@ -32,7 +33,9 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
   try {
     if (zip.entryCount > mostEntries)
       throw new Error(`the zip has ${zip.entryCount} entries; allowed: at most ${mostEntries}`);
-    let bytesLeft = limits.maxBytes;
+    // Of the file on the disk: entries may share their bytes, so that what they say they have is more than there is.
+    const { size } = await stat(zipPath);
+    let bytesLeft = Math.min(limits.maxBytes, Math.max(anyRatioBytes, size * highestRatio));
     for await (const entry of zip.eachEntry()) {
       const path = pathOf(entry, folder);
       if (entry.fileName.endsWith("/")) {
@@ -41,7 +44,7 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
       }
       const allowed = Math.min(bytesLeft, Math.max(anyRatioBytes, entry.compressedSize * highestRatio));
       await mkdir(dirname(path), { recursive: true });
-      const tooMuch = `"${entry.fileName}" in the zip unpacks to too much; allowed: at most ${allowed} bytes`;
+      const tooMuch = `${showValue(entry.fileName)} in the zip unpacks to too much; allowed: at most ${allowed} bytes`;
       bytesLeft -= await writeBounded(await zip.openReadStreamPromise(entry), path, allowed, tooMuch);
       if (limits.keepExecutable === true && ((entry.externalFileAttributes >>> 16) & ownerMayRun) !== 0) {
         await chmod(path, 0o755);
@@ -58,12 +61,13 @@ function pathOf(entry: Entry, folder: string): string {
   // Zips that were not made on Unix have file type 0.
   const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
   if (type !== 0 && type !== regularFile && type !== folderType)
-    throw new Error(`"${name}" in the zip is a link or a device; allowed: files and folders`);
-  if (entry.isEncrypted()) throw new Error(`"${name}" in the zip is encrypted`);
+    throw new Error(`${showValue(name)} in the zip is a link or a device; allowed: files and folders`);
+  if (entry.isEncrypted()) throw new Error(`${showValue(name)} in the zip is encrypted`);
   const path = resolve(folder, name);
-  if (!path.startsWith(join(folder, sep))) throw new Error(`"${name}" in the zip leads out of its folder`);
+  if (!path.startsWith(join(folder, sep)))
+    throw new Error(`${showValue(name)} in the zip leads out of its folder`);
   if (name.split("/").length > mostFolders)
-    throw new Error(`"${name}" in the zip is too deep; allowed: at most ${mostFolders} folders`);
+    throw new Error(`${showValue(name)} in the zip is too deep; allowed: at most ${mostFolders} folders`);
   return path;
 }
 

@@ -1,4 +1,5 @@
 /** What the edge app asks of a model: to run requests and to tell its status. */
+import { showValue } from "../../base/error-text.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import { shapeText, type Tensor } from "../../protocol/tensor.ts";
@@ -133,7 +134,7 @@ export function checkInputs(metadata: ModelMetadata, inputs: readonly Tensor[], 
   for (const { name } of inputs) {
     if (metadata.inputs.some((wanted) => wanted.name === name)) continue;
     const known = metadata.inputs.map((wanted) => wanted.name).join(", ");
-    throw new ProtocolError(`model ${metadata.name} has no input "${name}"; allowed: ${known}`);
+    throw new ProtocolError(`model ${metadata.name} has no input ${showValue(name)}; allowed: ${known}`);
   }
   for (const { name, datatype, shape } of metadata.inputs) {
     const input = inputs.find((each) => each.name === name);

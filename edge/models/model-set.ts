@@ -1,4 +1,5 @@
 /** The models that a server serves now, loaded, replaced and unloaded by name without a gap. */
+import { showValue } from "../../base/error-text.ts";
 import { once } from "node:events";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { EventList } from "../observe/events.ts";
@@ -100,7 +101,7 @@ export class ModelSet implements Iterable<ServedModel> {
   unload(name: string, reason: string): Promise<void> {
     return this.#inTurn(name, async () => {
       const served = this.#served.get(name);
-      if (served === undefined) throw new ProtocolError(`model "${name}" is not loaded`, 404);
+      if (served === undefined) throw new ProtocolError(`model ${showValue(name)} is not loaded`, 404);
       this.#served.delete(name);
       this.#unloading.add(name);
       this.#reasons.set(name, reason);
@@ -177,7 +178,7 @@ export class ModelSet implements Iterable<ServedModel> {
 
   #refusal(name: string, error: Error & { status?: number }, served: ServedModel | undefined): ProtocolError {
     const stillServed = served === undefined ? "" : `; version ${served.model.version} goes on serving`;
-    const text = `model "${name}" cannot be loaded: ${error.message}${stillServed}`;
+    const text = `model ${showValue(name)} cannot be loaded: ${error.message}${stillServed}`;
     this.#options.events.add(text, { model: name });
     this.#reasons.set(name, error.message);
     return new ProtocolError(text, error.status === 404 ? 404 : 400);

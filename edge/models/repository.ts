@@ -1,4 +1,5 @@
 /** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
+import { showValue } from "../../base/error-text.ts";
 import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
@@ -39,7 +40,10 @@ export function embeddedRepository(): Repository {
     read: (name) => {
       const model = models.find((each) => each.name === name);
       if (model !== undefined) return model;
-      throw new ProtocolError(`no embedded model "${name}"; --models names a folder of your own`, 404);
+      throw new ProtocolError(
+        `no embedded model ${showValue(name)}; --models names a folder of your own`,
+        404,
+      );
     },
   };
 }
@@ -50,7 +54,7 @@ export function folderRepository(folder: string): Repository {
     names: () => foldersIn(folder),
     read: (name) => {
       if (foldersIn(folder).includes(name)) return readModel(folder, name);
-      throw new ProtocolError(`${folder}: no model "${name}" in it`, 404);
+      throw new ProtocolError(`${folder}: no model ${showValue(name)} in it`, 404);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
+import { addLoopDelay } from "../../base/program/loop-delay.ts";
 import { readFileSync } from "node:fs";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CallerCounts } from "../../base/access/access-gate.ts";
@@ -118,6 +119,7 @@ export class Metrics implements Observer {
     book: StatisticsBook,
     callers: () => readonly CallerCounts[] = () => [],
   ) {
+    addLoopDelay(this.#registry, "spillway_event_loop_delay_seconds");
     callerCounter(this.#registry, "spillway_callers_total", callers);
     for (const [name, help, labels, of] of counters) {
       this.#scrape(Counter, name, help, ["version", ...labels], () =>

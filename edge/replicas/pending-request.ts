@@ -5,6 +5,7 @@ import { joinRows, stackKey } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { requestRows } from "../joining/row-structure.ts";
 import type { RequestFault, RequestResult } from "../models/model-runner.ts";
+import { pixelBytes } from "../vision/pictures/picture-header.ts";
 import type { QueueItem } from "./model-queue.ts";
 
 /** Requests without a priority run after those of priority 1 and before those of 3 and more. */
@@ -39,7 +40,8 @@ export class PendingRequest implements QueueItem {
     this.key = rows === undefined ? undefined : stackKey(this.request);
     this.rows = rows ?? 1;
     this.places = hasRows ? this.rows : 1;
-    this.bytes = inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
+    // A picture counts by its pixels where they are more than its file.
+    this.bytes = inputs.reduce((sum, input) => sum + Math.max(input.data.byteLength, pixelBytes(input)), 0);
     this.deadlineAtMs = deadlineAtMs;
     this.rank = priorityOf(request) || defaultPriority;
     this.arrivedAtMs = nowMs;

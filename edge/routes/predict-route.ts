@@ -1,5 +1,6 @@
 /** The endpoint for people with curl, beside the protocol: files in, plain JSON out. */
 import type { Context, Hono } from "hono";
+import { shortened } from "../../base/error-text.ts";
 import type { AccessGate } from "../../base/access/access-gate.ts";
 import { bytesOfElements } from "../../protocol/bytes-elements.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -9,6 +10,7 @@ import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
+import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
@@ -36,16 +38,19 @@ function onlyInput({ model, metadata }: ModelRunner): TensorMetadata {
   throw new ProtocolError(`model "${model.name}" takes ${inputs.join(", ")}; allowed: BYTES[-1]`);
 }
 
-async function filesOf({ req }: Context): Promise<Uint8Array[]> {
-  if (!/^multipart\/form-data\b/i.test(req.header("content-type") ?? "")) {
-    const body = new Uint8Array(await req.arrayBuffer());
-    if (body.length === 0)
+async function filesOf(context: Context): Promise<Uint8Array[]> {
+  const type = context.req.header("content-type") ?? "";
+  const body = await readBody(context);
+  if (!/^multipart\/form-data\b/i.test(type)) {
+    if (body.byteLength === 0)
       throw new ProtocolError("the body is empty; allowed: a file, or a form with files");
-    return [body];
+    return [new Uint8Array(body)];
   }
-  const form = await req.formData().catch((error: Error) => {
-    throw new ProtocolError(`the form cannot be read: ${error.message}`);
-  });
+  const form = await new Response(body, { headers: { "content-type": type } })
+    .formData()
+    .catch((error: Error) => {
+      throw new ProtocolError(`the form cannot be read: ${shortened(error.message)}`);
+    });
   const files = await Promise.all(
     [...form.values()].map(async (value) =>
       typeof value === "string" ? new TextEncoder().encode(value) : new Uint8Array(await value.arrayBuffer()),

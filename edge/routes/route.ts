@@ -1,4 +1,5 @@
 /** The model that a path of the protocol names. */
+import { showValue } from "../../base/error-text.ts";
 import type { Context } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
@@ -13,12 +14,15 @@ export function requestedModel<R extends ModelRunner>(models: Iterable<R>, { req
     const why =
       name === undefined
         ? "there is no default model; name one in the path, as in /v2/models/NAME/infer"
-        : `no model "${name}"`;
+        : `no model ${showValue(name)}`;
     throw new ProtocolError(`${why}; there are: ${known}`, 404);
   }
   if (version === undefined || version === runner.model.version) return runner;
   const served = runner.model.version;
-  throw new ProtocolError(`model "${name}" has no version "${version}"; there is: ${served}`, 404);
+  throw new ProtocolError(
+    `model ${showValue(name)} has no version ${showValue(version)}; there is: ${served}`,
+    404,
+  );
 }
 
 /** The model whose settings say `default: true`, or the only one. */

@@ -2,7 +2,6 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
-import { binaryWanted, encodeInferResponse } from "../../protocol/encode.ts";
 import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
@@ -11,11 +10,12 @@ import { neededScope } from "../../protocol/server/needed-scope.ts";
 import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
+import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "./infer.ts";
-import { readRequest } from "../../protocol/server/read-request.ts";
+import { codecHere, isLongToRead, type MessageCodec } from "../../protocol/server/message-codec.ts";
 
 export interface EdgeAppOptions {
   /** The models to serve; may change while the app runs. */
@@ -28,11 +28,13 @@ export interface EdgeAppOptions {
   readonly gate?: AccessGate;
   /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
+  /** Reads and prints bodies. Default: on the event loop, whatever their size. */
+  readonly codec?: MessageCodec;
 }
 
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
-  const { models, log, maxBodyBytes, statistics, gate, extensions = [] } = options;
+  const { models, log, maxBodyBytes, statistics, gate, extensions = [], codec = codecHere } = options;
   const onFault = (error: Error): void => log.error({ error }, "fault");
   const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope));
   app.use(contentCoding(maxBodyBytes));
@@ -50,12 +52,14 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
-    const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
-    const request = readRequest(wire, runner.metadata);
+    const wire = toWireBody(context.req.header(headerLength), await readBody(context));
+    // Making the signal costs as much as refusing a request, so only a long body asks for it.
+    const gone = isLongToRead(wire) ? context.req.raw.signal : undefined;
+    const request = await codec.read(wire, runner.metadata, gone);
     checkNoSequence(request);
     gate?.countRows(context, request.inputs[0]?.shape[0] ?? 1);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));
-    return answerWire(context, encodeInferResponse(response, binaryWanted(request)));
+    return answerWire(context, await codec.write(response, request, gone));
   });
   addPredictRoute(app, models, gate);
   return app;

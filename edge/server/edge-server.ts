@@ -16,6 +16,7 @@ import { ReplicaPool } from "../replicas/replica-pool.ts";
 import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
+import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
 import type { EdgeOptions } from "./options.ts";
 
@@ -76,8 +77,10 @@ export function createEdgeServer(
     log.warn({ error: error.message }, "staging not cleared"),
   );
 
+  const codec = new CodecThreads();
   const app = createEdgeApp({
     models,
+    codec,
     log,
     maxBodyBytes: options.maxBodyMib * bytesPerMib,
     statistics,
@@ -87,7 +90,11 @@ export function createEdgeServer(
   const diskOf = folder ?? tmpdir();
   addRepositoryRoutes(app, models, installer, gate);
   addEdgeAdminRoutes(app, { models, events, latencies, metrics, diskOf, shutdown });
-  return { app, ready: () => models.ready(), retire: () => models.retire(), close: () => models.close() };
+  const close = async (): Promise<void> => {
+    await models.close();
+    await codec.close();
+  };
+  return { app, ready: () => models.ready(), retire: () => models.retire(), close };
 }
 
 /** Begins to load a model on replicas of its own. */

@@ -1,4 +1,5 @@
 /** What every endpoint that runs a model shares: early refusals, the limits of a request, and the answer. */
+import { showValue } from "../../base/error-text.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "hono";
 import { Semaphore } from "../../base/semaphore.ts";
@@ -140,7 +141,9 @@ function wantedOutputs(
 }
 
 function unknownOutput(name: string, known: readonly { readonly name: string }[]): ProtocolError {
-  return new ProtocolError(`no output "${name}"; allowed: ${known.map((each) => each.name).join(", ")}`);
+  return new ProtocolError(
+    `no output ${showValue(name)}; allowed: ${known.map((each) => each.name).join(", ")}`,
+  );
 }
 
 /** The labels of a model without a handler, which has made them part of its outputs. */

@@ -2,11 +2,17 @@
 import { promisify } from "node:util";
 import { constants, deflate, gunzip, gzip, inflate } from "node:zlib";
 import type { MiddlewareHandler } from "hono";
+import { shortened } from "../../base/error-text.ts";
+import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../errors.ts";
+import { readBody } from "./read-body.ts";
 
 const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 type Coding = keyof typeof encode;
+
+/** Bodies that are decompressed at a time. */
+const unpacking = new Semaphore(4);
 
 /** Shorter answers are not compressed, since they would hardly become shorter. */
 const shortestBytes = 1_024;
@@ -16,13 +22,18 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
   return async (context, next) => {
     const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
     if (coding !== "identity" && coding !== "") {
-      const body = await decompress(await context.req.arrayBuffer(), coding, maxBodyBytes);
-      const headers = new Headers(context.req.raw.headers);
-      headers.delete("content-encoding");
-      headers.set("content-length", String(body.length));
-      const { method, signal } = context.req.raw;
-      context.req.raw = new Request(context.req.url, { method, headers, body, signal });
-      context.req.bodyCache = {};
+      const packed = await readBody(context);
+      // Each may become a thousand times as large, so they wait for each other.
+      const body = await unpacking.run(() => decompress(packed, coding, maxBodyBytes));
+      // Not as a new Request, which would copy it twice on the event loop.
+      let left: ArrayBuffer | undefined = ownBuffer(body);
+      context.set("readBody", () => {
+        const read = left;
+        left = undefined;
+        return read === undefined
+          ? Promise.reject(new Error("the body was read before"))
+          : Promise.resolve(read);
+      });
     }
     await next();
     const wanted = wantedCoding(context.req.header("accept-encoding"));
@@ -52,7 +63,10 @@ async function decompress(
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (!isCoding(coding))
-    throw new ProtocolError(`content-encoding is "${coding}"; allowed: gzip, deflate, identity`, 415);
+    throw new ProtocolError(
+      `content-encoding is "${shortened(coding)}"; allowed: gzip, deflate, identity`,
+      415,
+    );
   try {
     return await decode[coding](body, { maxOutputLength: maxBytes });
   } catch (error) {
@@ -61,6 +75,11 @@ async function decompress(
       throw new ProtocolError(`the decompressed body is too large; allowed: at most ${maxBytes} bytes`, 413);
     throw new ProtocolError(`the body is not valid ${coding}: ${message}`);
   }
+}
+
+/** The memory of bytes that are alone in it, else a copy. */
+function ownBuffer({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
 }
 
 function isCoding(coding: string): coding is Coding {

@@ -1,5 +1,6 @@
 /** Endpoints of the protocol: known paths with one method each (405 for any other), with and without a version. */
 import type { Handler, Hono } from "hono";
+import { shortened } from "../../base/error-text.ts";
 import { errorBody } from "../errors.ts";
 
 /** Answers a method at some paths, and every other method there with 405. HEAD is answered like GET, without a body. */
@@ -7,7 +8,7 @@ export function route(app: Hono, method: "GET" | "POST", paths: readonly string[
   for (const path of paths) {
     app.on(method, path, handler);
     app.all(path, (context) => {
-      const message = `${context.req.method} ${context.req.path} is not allowed; allowed: ${method}`;
+      const message = `${context.req.method} ${shortened(context.req.path)} is not allowed; allowed: ${method}`;
       return context.json(errorBody(message), 405, { allow: method });
     });
   }

@@ -5,6 +5,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import type { ModelRunner } from "../../edge/models/model-runner.ts";
+import { readBody } from "../../protocol/server/read-body.ts";
 import { route } from "../../protocol/server/route.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
 import { packReply, unpackCall } from "../../protocol/envelope.ts";
@@ -31,7 +32,7 @@ export function createFunctionApp(models: readonly ModelRunner[], log: Logger): 
   });
   route(v2, "GET", ["/pre-stop"], (context) => context.text("ok"));
   route(v2, "POST", ["/invoke", "/"], async (context) => {
-    const { status, body } = await invoke(v2, new Uint8Array(await context.req.arrayBuffer()));
+    const { status, body } = await invoke(v2, new Uint8Array(await readBody(context)));
     return context.body(body as Uint8Array<ArrayBuffer>, status, {
       "content-type": status === 200 ? "application/octet-stream" : "application/json",
     });

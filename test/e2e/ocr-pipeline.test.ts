@@ -94,7 +94,9 @@ describe("the embedded OCR pipeline", () => {
     const answer = await app.request("/v2/models/ocr/predict", { method: "POST", body: "no picture" });
     expect(answer.status).toBe(400);
     expect(await answer.json()).toEqual({
-      error: expect.stringMatching(/^stage detect: the picture cannot be read/),
+      error: expect.stringMatching(
+        /^stage detect: the picture is of an unknown kind; allowed: JPEG, PNG, WebP/,
+      ),
     });
   });
 

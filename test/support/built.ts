@@ -2,6 +2,8 @@
 import { fileURLToPath } from "node:url";
 
 export const executable = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+/** The thread that reads long bodies. */
+export const codecThreadEntry = new URL("../../dist/protocol/server/codec-thread.js", import.meta.url);
 export const replicaEntry = new URL("../../dist/edge/replicas/replica-process.js", import.meta.url);
 
 /** Wait until a condition holds; rejects after a minute with what it last threw. */

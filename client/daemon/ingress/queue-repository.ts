@@ -1,10 +1,12 @@
 /** The V2 repository extension of the queue: the models of all edges, and every edge has them loaded and unloaded. */
 import type { Context, Hono } from "hono";
+import { showValue } from "../../../base/error-text.ts";
 import type { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type JsonObject, parseJson, readObject, readParameters } from "../../../protocol/fields.ts";
 import { refuseBroughtCode } from "../../../protocol/server/brought-code.ts";
+import { readBody } from "../../../protocol/server/read-body.ts";
 import { route } from "../../../protocol/server/route.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { passedOn } from "./queue-models.ts";
@@ -15,7 +17,7 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, gate: Acce
   route(app, "POST", ["/v2/repository/index"], async (context) => {
     const { ready } = await bodyOf(context);
     if (ready !== undefined && ready !== null && typeof ready !== "boolean")
-      throw new ProtocolError(`ready is ${JSON.stringify(ready)}; allowed: true, false`);
+      throw new ProtocolError(`ready is ${showValue(ready)}; allowed: true, false`);
     const names = await models.list();
     if (names === undefined) throw new SpillwayError("model_not_found", "no target lists its models");
     const all = names.flatMap((name) => {
@@ -39,6 +41,6 @@ export function addQueueRepository(app: Hono, models: ModelDirectory, gate: Acce
 
 /** The object in a body, which is empty when the body is. */
 async function bodyOf(context: Context): Promise<JsonObject> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer());
+  const bytes = new Uint8Array(await readBody(context));
   return bytes.length === 0 ? {} : readObject(parseJson(bytes, "the body"), "the body");
 }

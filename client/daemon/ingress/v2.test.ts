@@ -436,3 +436,15 @@ it("tells the queue whether one target's word on a request holds for all", async
   await submit().catch(() => {});
   expect(seen).toEqual([true, false]);
 });
+
+it("refuses names that would make long keys, and quotes little of what it does not know", async () => {
+  const { app, faults } = await testDaemon();
+  const long = await app.request(`/v2/models/${"m".repeat(2_000)}/infer`, { method: "POST", body: "{}" });
+  expect([long.status, await long.json()]).toEqual([
+    414,
+    { error: "the path has 2017 characters; allowed: at most 1024" },
+  ]);
+  const unknown = await app.request(`/x/${"m".repeat(1_000)}`);
+  expect(((await unknown.json()) as { error: string }).error.length).toBeLessThan(150);
+  expect(faults).toEqual([]);
+});

@@ -5,12 +5,13 @@
 import type { Hono } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
 import { AccessGate } from "../../../base/access/access-gate.ts";
-import { binaryWanted, encodeInferResponse } from "../../../protocol/encode.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
+import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { neededScope } from "../../../protocol/server/needed-scope.ts";
-import { readRequest } from "../../../protocol/server/read-request.ts";
+import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
+import type { Tensor } from "../../../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Served } from "../../queue/request.ts";
 import type { Daemon } from "../daemon.ts";
@@ -25,6 +26,8 @@ export interface V2IngressOptions {
   readonly gate?: AccessGate;
   readonly maxBodyBytes: number;
   readonly onFault: (error: Error) => void;
+  /** Reads and prints bodies. Default: on the event loop, whatever their size. */
+  readonly codec?: MessageCodec;
 }
 
 /** Extensions of the protocol that the queue has whatever its edges have. */
@@ -32,7 +35,7 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
-  const { gate = new AccessGate() } = options;
+  const { gate = new AccessGate(), codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope));
   metrics.watchCallers(() => gate.counts());
   app.use(contentCoding(options.maxBodyBytes));
@@ -57,18 +60,27 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
-      const wire = toWireBody(context.req.header(headerLength), await context.req.arrayBuffer());
-      const request = readRequest(wire, wire.headerBytes === 0 ? await metadataOf(models, model) : undefined);
+      const wire = toWireBody(context.req.header(headerLength), await readBody(context));
+      // Its memory may belong to another thread afterwards.
+      const bodyBytes = wire.body.byteLength;
+      const { signal } = context.req.raw;
+      const metadata = wire.headerBytes === 0 ? await metadataOf(models, model) : undefined;
+      const request = await codec.read(wire, metadata, signal);
       checkNoSequence(request);
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
-      const call = { model, request, bytes: wire.body.byteLength };
-      const served = await daemon.submit(call, context.req.raw.signal);
-      return answerWire(context, encodeInferResponse(withFacts(served), binaryWanted(request)));
+      const call = { model, request, bytes: Math.max(bodyBytes, tensorBytes(request.inputs)) };
+      const served = await daemon.submit(call, signal);
+      return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
       throw withRetryAfter(error);
     }
   });
   return app;
+}
+
+/** What a request holds once it is read: JSON of one digit becomes up to eight bytes. */
+function tensorBytes(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
 /** What a body without JSON is read by. */

@@ -2,6 +2,7 @@
  * The metrics of the queue for Prometheus. Labels are names of targets and words of fixed lists, never a model or a
  * key, which callers choose; so the number of series is bounded.
  */
+import { addLoopDelay } from "../../../base/program/loop-delay.ts";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CallerCounts } from "../../../base/access/access-gate.ts";
 import { callerCounter } from "../../../base/access/caller-counter.ts";
@@ -72,6 +73,7 @@ export class QueueMetrics implements QueueObserver {
    */
   constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
     this.#spend = spend;
+    addLoopDelay(this.#registry, "spillway_queue_event_loop_delay_seconds");
     callerCounter(this.#registry, "spillway_queue_callers_total", () => this.#callers());
     this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
       const counts = { yes: 0, no: 0, unproved: 0 };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
-import { cropPixels, decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { cropPixels, withPicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
 import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { centreCrop, letterbox, linePlacement, shortSideSize } from "../pictures/resize-arithmetic.ts";
 import type { Handler, HandlerModel } from "./handler.ts";
@@ -42,7 +42,7 @@ export function imageClassification(model: HandlerModel): Handler {
     ],
     async preprocess(inputs) {
       const pictures = await Promise.all(
-        picturesOf(inputs).map(async (file) => fitted(await decodePicture(file), settings)),
+        picturesOf(inputs, settings).map((file) => withPicture(file, (picture) => fitted(picture, settings))),
       );
       return { inputs: [pictureTensor(model.inputs[0]?.name ?? "image", pictures, settings)] };
     },

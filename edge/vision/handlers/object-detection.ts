@@ -3,7 +3,7 @@ import { z } from "zod";
 import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
 import { fromFrame, rounded, suppress } from "../pictures/boxes.ts";
-import { decodePicture, padPixels, resizePixels } from "../pictures/picture.ts";
+import { withPicture, padPixels, resizePixels } from "../pictures/picture.ts";
 import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { letterbox, type PicturePlacement, type Size, stretch } from "../pictures/resize-arithmetic.ts";
 import { readOutputs, type RowOutput } from "./detector-outputs.ts";
@@ -51,15 +51,16 @@ export function objectDetection(model: HandlerModel): Handler {
       const frame = { width, height };
       const note: Placed[] = [];
       const frames = await Promise.all(
-        picturesOf(inputs).map(async (file, index) => {
-          const picture = await decodePicture(file);
-          const placement =
-            fit === "stretch"
-              ? stretch(picture, frame)
-              : letterbox(picture, frame, fit === "letterbox" ? "centre" : fit);
-          note[index] = { size: { width: picture.width, height: picture.height }, placement };
-          return padPixels(await resizePixels(picture, placement, kernel), frame, placement, pad);
-        }),
+        picturesOf(inputs, frame).map((file, index) =>
+          withPicture(file, async (picture) => {
+            const placement =
+              fit === "stretch"
+                ? stretch(picture, frame)
+                : letterbox(picture, frame, fit === "letterbox" ? "centre" : fit);
+            note[index] = { size: { width: picture.width, height: picture.height }, placement };
+            return padPixels(await resizePixels(picture, placement, kernel), frame, placement, pad);
+          }),
+        ),
       );
       return { inputs: [pictureTensor(model.inputs[0]?.name ?? "images", frames, settings)], note };
     },

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
 import { clamp, rounded } from "../pictures/boxes.ts";
-import { decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { withPicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
 import { pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { pageSize, type Size } from "../pictures/resize-arithmetic.ts";
 import { inReadingOrder, textRegions } from "../pictures/text-regions.ts";
@@ -33,8 +33,7 @@ const white = 255;
 export function textDetection(model: HandlerModel): Handler {
   const settings = parseSettings(schema, model.settings, "settings");
 
-  async function pageOf(file: Uint8Array): Promise<Page> {
-    const picture = await decodePicture(file);
+  async function pageOf(picture: Pixels): Promise<Page> {
     const { width, height } = picture;
     const resized = await resizePixels(picture, pageSize(picture, settings.longestSide), settings.kernel);
     return { size: { width, height }, resized };
@@ -44,7 +43,11 @@ export function textDetection(model: HandlerModel): Handler {
     inputs: [pictureInput],
     outputs: [{ name: "boxes", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
     async preprocess(inputs) {
-      const pages = await Promise.all(picturesOf(inputs).map(pageOf));
+      const pages = await Promise.all(
+        picturesOf(inputs, { width: settings.longestSide, height: settings.longestSide }).map((file) =>
+          withPicture(file, pageOf),
+        ),
+      );
       const width = Math.max(...pages.map(({ resized }) => resized.width));
       const height = Math.max(...pages.map(({ resized }) => resized.height));
       const padded = pages.map(({ resized }) =>

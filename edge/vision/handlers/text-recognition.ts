@@ -3,7 +3,7 @@ import { z } from "zod";
 import { decodeCtc } from "./ctc-decode.ts";
 import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
-import { decodePicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
+import { withPicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
 import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
 import { linePlacement, roundUp } from "../pictures/resize-arithmetic.ts";
 import type { Handler, HandlerModel } from "./handler.ts";
@@ -30,8 +30,7 @@ export function textRecognition(model: HandlerModel): Handler {
     throw new Error("labels must list the characters in the model's order, without the blank");
   let dictionary: readonly string[] | undefined;
 
-  async function lineOf(file: Uint8Array): Promise<Pixels> {
-    const picture = await decodePicture(file);
+  async function lineOf(picture: Pixels): Promise<Pixels> {
     const { height, longestWidth, kernel } = settings;
     return resizePixels(picture, linePlacement(picture, { width: longestWidth, height }), kernel);
   }
@@ -43,7 +42,11 @@ export function textRecognition(model: HandlerModel): Handler {
       { name: "confidence", datatype: "FP32", shape: [-1] },
     ],
     async preprocess(inputs) {
-      const lines = await Promise.all(picturesOf(inputs).map(lineOf));
+      const lines = await Promise.all(
+        picturesOf(inputs, { width: settings.longestWidth, height: settings.height }).map((file) =>
+          withPicture(file, lineOf),
+        ),
+      );
       const { height, pad } = settings;
       const width = roundUp(Math.max(...lines.map((each) => each.width)), widthStep);
       const padded = lines.map((each) => padPixels(each, { width, height }, { left: 0, top: 0 }, pad));

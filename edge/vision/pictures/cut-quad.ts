@@ -5,11 +5,23 @@ import type { Pixels } from "./picture.ts";
 /** A line this many times as high as wide stands on its side, as in PP-OCR. */
 const standingRatio = 1.5;
 
-/** The part within corners from the left top on; one that stands on its side is turned a quarter to the left. */
-export function cutQuad(picture: Pixels, quad: readonly Point[]): Pixels {
+/** How many pixels the part within corners has. */
+export function quadPixels(quad: readonly Point[]): number {
+  const { across, down } = sidesOf(quad);
+  return Math.max(1, Math.round(across)) * Math.max(1, Math.round(down));
+}
+
+function sidesOf(quad: readonly Point[]): { readonly across: number; readonly down: number } {
   const [leftTop, rightTop, rightBottom, leftBottom] = quad as readonly [Point, Point, Point, Point];
   const across = Math.max(distance(leftTop, rightTop), distance(leftBottom, rightBottom));
   const down = Math.max(distance(leftTop, leftBottom), distance(rightTop, rightBottom));
+  return { across, down };
+}
+
+/** The part within corners from the left top on; one that stands on its side is turned a quarter to the left. */
+export function cutQuad(picture: Pixels, quad: readonly Point[]): Pixels {
+  const [leftTop, rightTop, rightBottom, leftBottom] = quad as readonly [Point, Point, Point, Point];
+  const { across, down } = sidesOf(quad);
   if (down >= standingRatio * across) return sample(picture, rightTop, rightBottom, leftTop, down, across);
   return sample(picture, leftTop, rightTop, leftBottom, across, down);
 }

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { elementsOfBytes } from "../../../protocol/bytes-elements.ts";
 import { rawBytes } from "../../../protocol/datatype.ts";
+import { ProtocolError } from "../../../protocol/errors.ts";
 import type { TensorMetadata } from "../../../protocol/message.ts";
 import type { Tensor } from "../../../protocol/tensor.ts";
 import type { Pixels } from "./picture.ts";
+import type { Size } from "./resize-arithmetic.ts";
 
 /** The input of every handler of pictures: the bytes of one file in each row. */
 export const pictureInput: TensorMetadata = {
@@ -14,9 +16,21 @@ export const pictureInput: TensorMetadata = {
   parameters: { content: "picture" },
 };
 
-/** The files of a request's pictures. */
-export function picturesOf([image]: readonly Tensor[]): Uint8Array[] {
-  return elementsOfBytes((image as Tensor).data, (image as Tensor).shape[0] as number, "image");
+/** Most pixels that the model gets of one request; 32 pictures of any size may come in any case. */
+const mostFramePixels = 50_000_000;
+const fewPictures = 32;
+
+/**
+ * The files of a request's pictures. Throws a ProtocolError when there are too many.
+ *
+ * @param frame the largest that the model gets of one
+ */
+export function picturesOf([image]: readonly Tensor[], { width, height }: Size): Uint8Array[] {
+  const count = (image as Tensor).shape[0] as number;
+  const most = Math.max(fewPictures, Math.floor(mostFramePixels / (width * height)));
+  if (count > most)
+    throw new ProtocolError(`the request has ${count} pictures; allowed: at most ${most} for this model`);
+  return elementsOfBytes((image as Tensor).data, count, "image");
 }
 
 const three = z.tuple([z.number(), z.number(), z.number()]);

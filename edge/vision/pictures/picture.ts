@@ -1,7 +1,10 @@
-/** Pictures as clients send them (JPEG, PNG, WebP and whatever else sharp reads) to pixels and back. */
+/** Pictures as clients send them (JPEG, PNG, WebP and nothing else) to pixels and back. */
 import type { Sharp } from "sharp";
+import { shortened } from "../../../base/error-text.ts";
 import { loadPackage } from "../../../base/optional-package.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
+import { pictureHeader } from "./picture-header.ts";
+import { PixelRoom } from "./pixel-room.ts";
 import type { Rectangle, Size } from "./resize-arithmetic.ts";
 
 const sharp = loadPackage("sharp", "a handler of pictures");
@@ -13,15 +16,42 @@ export interface Pixels extends Size {
 
 /** Larger pictures are refused, because a small file can unpack to gigabytes. */
 const mostPixels = 50_000_000;
+/** Pixels of all pictures that are worked at together, each of three bytes or more. */
+const room = new PixelRoom(2 * mostPixels);
+/** Longest time that one picture may take, in seconds. */
+const longestS = 10;
+
+// Everything else that sharp reads is refused, whatever it looks like: an SVG of 238 bytes ended the process.
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({
+  operation: ["Jpeg", "Png", "Webp"].flatMap((kind) => [
+    `VipsForeignLoad${kind}Buffer`,
+    `VipsForeignLoad${kind}Source`,
+  ]),
+});
 
 /**
- * The pixels of a file, turned upright by its EXIF data, on white where it is transparent. Throws a ProtocolError (400)
- * when the file is not a picture, or too large.
+ * Does something with the pixels of a file, turned upright by its EXIF data, on white where it is transparent. Rejects with
+ * a ProtocolError (400) when the file is no JPEG, PNG or WebP, or too large. Many large pictures wait for each other.
  */
-export async function decodePicture(file: Uint8Array): Promise<Pixels> {
+export async function withPicture<T>(file: Uint8Array, use: (picture: Pixels) => Promise<T>): Promise<T> {
   if (file.length === 0) throw new ProtocolError("the picture is empty");
+  const header = pictureHeader(file);
+  if (header === undefined)
+    throw new ProtocolError("the picture is of an unknown kind; allowed: JPEG, PNG, WebP");
+  const { width, height } = header;
+  const pixels = width * height;
+  if (pixels > mostPixels || pixels === 0)
+    throw new ProtocolError(
+      `the picture has ${width} x ${height} pixels; allowed: 1 to ${mostPixels} of them`,
+    );
+  return room.run(pixels, async () => use(await decodePicture(file)));
+}
+
+async function decodePicture(file: Uint8Array): Promise<Pixels> {
   try {
-    const { data, info } = await sharp(file, { limitInputPixels: mostPixels })
+    const { data, info } = await sharp(file, { limitInputPixels: mostPixels, limitInputChannels: 4 })
+      .timeout({ seconds: longestS })
       .rotate()
       .flatten({ background: "white" })
       .toColourspace("srgb")
@@ -31,7 +61,7 @@ export async function decodePicture(file: Uint8Array): Promise<Pixels> {
     const { width, height, channels } = info;
     return { width, height, data: channels === 3 ? data : threePlanes(data, channels) };
   } catch (error) {
-    throw new ProtocolError(`the picture cannot be read: ${(error as Error).message}`);
+    throw new ProtocolError(`the picture cannot be read: ${shortened((error as Error).message)}`);
   }
 }
 
@@ -47,9 +77,14 @@ function threePlanes(data: Uint8Array, channels: number): Uint8Array {
 /** How new pixels are interpolated: OpenCV and torchvision use `linear` by default. */
 export type Kernel = "nearest" | "linear" | "cubic" | "lanczos3";
 
-/** The picture stretched to another size. */
+/** The picture stretched to another size. Rejects with a ProtocolError when that is too large, as of a long thin strip. */
 export async function resizePixels(picture: Pixels, size: Size, kernel: Kernel): Promise<Pixels> {
   if (picture.width === size.width && picture.height === size.height) return picture;
+  if (size.width * size.height > mostPixels)
+    throw new ProtocolError(
+      `the picture of ${picture.width} x ${picture.height} pixels would become ${size.width} x ${size.height}; ` +
+        `allowed: at most ${mostPixels} pixels`,
+    );
   const resized = raw(picture)
     .resize({ ...size, fit: "fill", kernel })
     .raw();

@@ -4,24 +4,32 @@ import { bytesOfElements, elementsOfBytes } from "../../../protocol/bytes-elemen
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { type Tensor, tensorToStrings } from "../../../protocol/tensor.ts";
 import type { Handler } from "../handlers/handler.ts";
-import { decodePicture, encodePicture } from "../pictures/picture.ts";
-import { cutQuad, turnAround } from "../pictures/cut-quad.ts";
+import { encodePicture, withPicture } from "../pictures/picture.ts";
+import { cutQuad, quadPixels, turnAround } from "../pictures/cut-quad.ts";
 
 const boxes = z
   .array(z.object({ corners: z.array(z.tuple([z.number(), z.number()])).length(4) }))
   .max(10_000);
 
+/** Of all parts that are cut out of one picture. */
+const mostCutPixels = 50_000_000;
+
 type Step = (picture: Uint8Array, argument: string) => Promise<Uint8Array>;
 
 const steps: Readonly<Record<string, Step>> = {
   /** The parts of a picture within the boxes, as a list. */
-  crop: async (file, argument) => {
-    const picture = await decodePicture(file);
-    const quads = boxes.parse(JSON.parse(argument)).map(({ corners }) => corners.map(([x, y]) => ({ x, y })));
-    return bytesOfElements(await Promise.all(quads.map((quad) => encodePicture(cutQuad(picture, quad)))));
-  },
+  crop: (file, argument) =>
+    withPicture(file, async (picture) => {
+      const quads = boxes
+        .parse(JSON.parse(argument))
+        .map(({ corners }) => corners.map(([x, y]) => ({ x, y })));
+      const pixels = quads.reduce((sum, quad) => sum + quadPixels(quad), 0);
+      if (pixels > mostCutPixels)
+        throw new ProtocolError(`the boxes have ${pixels} pixels; allowed: at most ${mostCutPixels} in all`);
+      return bytesOfElements(await Promise.all(quads.map((quad) => encodePicture(cutQuad(picture, quad)))));
+    }),
   /** The picture turned by 180 degrees. */
-  turn: async (file) => encodePicture(turnAround(await decodePicture(file))),
+  turn: (file) => withPicture(file, (picture) => encodePicture(turnAround(picture))),
 };
 
 export function pictureSteps(): Handler {

@@ -1,0 +1,78 @@
+/**
+ * Ends connections whose callers do not read their answers: those that take nothing for a while, those that take an answer
+ * drop by drop, and, when all answers together are too much memory, those that have had theirs the longest.
+ */
+import type { Server, ServerResponse } from "node:http";
+
+export interface UnsentBounds {
+  /** Longest time in which nothing of an answer is taken. */
+  readonly stallMs: number;
+  /** Longest time that an answer may take from its end, beside `msPerMib` for its size. */
+  readonly answerMs: number;
+  readonly msPerMib: number;
+  /** Most bytes of all answers that are not taken yet. One that ended less than `graceMs` ago is never cut off for it. */
+  readonly mostBytes: number;
+  readonly graceMs: number;
+}
+
+/** At least 64 KiB a second, after the first minute. */
+const defaultUnsentBounds: UnsentBounds = {
+  stallMs: 30_000,
+  answerMs: 60_000,
+  msPerMib: 16_000,
+  mostBytes: 2 ** 29,
+  graceMs: 1_000,
+};
+
+interface OpenAnswer {
+  readonly response: ServerResponse;
+  /** When the whole of it was first seen to be there; undefined while it is made. */
+  endedAtMs?: number;
+  untilMs: number;
+}
+
+/** Looks after the answers of a server from now on, until it is closed. */
+export function boundUnsentAnswers(server: Server, bounds: Partial<UnsentBounds> = {}): void {
+  const { stallMs, answerMs, msPerMib, mostBytes, graceMs } = { ...defaultUnsentBounds, ...bounds };
+  /** The oldest first. */
+  const answers = new Set<OpenAnswer>();
+
+  const ended = (answer: OpenAnswer, nowMs: number): void => {
+    const { response } = answer;
+    answer.endedAtMs = nowMs;
+    answer.untilMs = nowMs + answerMs + (response.writableLength / 2 ** 20) * msPerMib;
+    // Node starts it anew whenever the other side has taken something, and replaces it once all is taken.
+    response.setTimeout(stallMs, () => cutOff(response));
+  };
+
+  const look = (): void => {
+    const nowMs = performance.now();
+    let bytes = 0;
+    for (const answer of answers) {
+      const { response } = answer;
+      if (answer.endedAtMs === undefined && response.writableEnded) ended(answer, nowMs);
+      if (nowMs > answer.untilMs) cutOff(response);
+      else bytes += response.writableLength;
+    }
+    for (const { response, endedAtMs = Infinity } of answers) {
+      if (bytes <= mostBytes) return;
+      if (nowMs - endedAtMs < graceMs) continue;
+      bytes -= response.writableLength;
+      cutOff(response);
+    }
+  };
+
+  server.on("request", (_, response) => {
+    const answer = { response, untilMs: Infinity };
+    answers.add(answer);
+    response.once("close", () => answers.delete(answer));
+  });
+  const timer = setInterval(look, Math.min(graceMs, 250)).unref();
+  server.once("close", () => clearInterval(timer));
+}
+
+/** With all that waits behind it on its connection. */
+function cutOff(response: ServerResponse): void {
+  response.req.socket.destroy();
+  response.destroy();
+}
