@@ -5,7 +5,6 @@
 import { showValue } from "../../base/error-text.ts";
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
-import { showValue } from "../../base/error-text.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import { KeptMetadata } from "./kept-metadata.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
