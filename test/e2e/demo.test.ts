@@ -44,7 +44,8 @@ it("loses no request when a replica and then the whole edge are killed, and leav
   const ready = /"model":"ocr-cls".*?"pid":([0-9]+),"msg":"replica ready"/;
   const pid = Number(ready.exec(readFileSync(logPath, "utf8"))?.[1]);
   await eventually(() => {
-    const batches = readFileSync(record, "utf8").match(/"kind":"batch"/g) ?? [];
+    const batches =
+      readFileSync(join(dirname(logPath), "record.ndjson"), "utf8").match(/"kind":"batch"/g) ?? [];
     expect(batches.length).toBeGreaterThan(3);
   });
   process.kill(pid, "SIGKILL");

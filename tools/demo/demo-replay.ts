@@ -3,6 +3,7 @@
  * all of it as a page of charts. Before the run, with the arrivals that are planned, it tells what functions alone cost.
  */
 import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { figure, percent } from "../../base/figures.ts";
 import { version } from "../../base/program/version.ts";
 import type { QueuePolicy } from "../../client/policies/make-policy.ts";
@@ -41,8 +42,17 @@ export interface Outage {
 /** The header of a record with what was measured at the start. */
 type MeasuredHeader = RecordHeader & { readonly policy: Exclude<QueuePolicy, { name: "fixed" }> };
 
-/** @throws Error when the record's policy does not measure */
-export function readHeader(record: string): MeasuredHeader {
+/** Longest wait for the header of a record, which is written beside the serving, and how often it is looked for. */
+const longestHeaderMs = 10_000;
+const everyMs = 20;
+
+/** Rejects when no header comes, or the record's policy does not measure. */
+export async function readHeader(record: string): Promise<MeasuredHeader> {
+  const untilMs = performance.now() + longestHeaderMs;
+  while (!readFileSync(record, "utf8").includes("\n") && performance.now() < untilMs) {
+    // oxlint-disable-next-line no-await-in-loop
+    await delay(everyMs);
+  }
   const { header } = readRecord(record);
   const { policy } = header;
   if (policy.name === "fixed") throw new Error(`${record}: a record of ${policy.name} has no profile`);

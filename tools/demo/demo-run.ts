@@ -93,7 +93,7 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
   await warmUp(functions, model);
   say(`measuring edge and functions for ${measuringS(seconds)} s`);
   const queue = await start(queueCommand(options, stage, edge, functions));
-  const header = readHeader(record);
+  const header = await readHeader(record);
   const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);
   const momentsS = arrivalsOf(acts, edgePerS, seed);
   say(`measured: the edge takes ${edgePerS.toFixed(1)} requests/s; ${momentsS.length} requests follow`);

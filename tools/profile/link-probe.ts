@@ -12,7 +12,7 @@ import { replyFault } from "../../client/transports/reply-fault.ts";
 import { mostUplinkMbps } from "../../client/daemon/profile/calibrate.ts";
 import type { ExampleModel } from "../../client/daemon/profile/example-input.ts";
 
-const paddingBytes = 1_048_576;
+const paddingBytes = 524_288;
 /** Calls of each kind, in turn. */
 const rounds = 15;
 /** Longest time of one call, in milliseconds. */
