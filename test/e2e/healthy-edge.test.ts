@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runOutages } from "../../replay/outages/outage-run.ts";
 import type { OutageArrival, OutageTarget, OutageWorld, Spell } from "../../replay/outages/outage-world.ts";
-import { edgeOf, evenly, functionOf, worldOf } from "../support/outage-cases.ts";
+import { edgeOf, evenly, functionOf, spell, worldOf } from "../support/outage-cases.ts";
 
 /** How long after the first request on a healthy edge it must have been tried, and be used again. */
 const triedWithinMs = 5_000;
@@ -121,4 +121,14 @@ describe("an edge that could not be measured", () => {
     const byEdge = runOutages(world).ends.filter(({ by }) => by === "edge").length;
     expect(byEdge).toBeGreaterThanOrEqual(190);
   });
+});
+
+it("a function that was throttled for minutes serves again, also where requests come one by one", () => {
+  const throttled = [spell("throttled", 110_000, 330_000)];
+  const targets = [
+    functionOf({ name: "small", firstRowMs: 40, warm: 2, coldStartMs: 800, spells: throttled }),
+    functionOf({ name: "large", firstRowMs: 20, warm: 2, coldStartMs: 800, spells: throttled }),
+  ];
+  const { ends } = runOutages(worldOf(targets, evenly(0.1, 440, { sloMs: 5_000 })));
+  expect(ends.slice(34).map(({ outcome }) => outcome)).toEqual(Array.from({ length: 10 }, () => "served"));
 });

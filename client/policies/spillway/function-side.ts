@@ -83,8 +83,9 @@ export class FunctionSide {
     if (size === undefined) return undefined;
     const first = leastTried(view.line);
     const { rows, deadlineAtMs } = view.line.at(first);
-    const giveUpAtMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
-    if (callAtMs + size.latencyMs(rows) > giveUpAtMs) return undefined;
+    const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
+    if (callAtMs + size.latencyMs(rows) > lastMs) return undefined;
+    const giveUpAtMs = Math.min(lastMs, callAtMs + this.#patienceMs(size, rows));
     notes.isProbe = true;
     const batch = { first, count: 1, target: size.target, plannedRows: rows };
     return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
@@ -124,8 +125,13 @@ export class FunctionSide {
     deadlineAtMs: number,
     nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
+    const giveUpAtMs = nowMs + this.#patienceMs(size, rows);
     const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, { except: size });
-    const expectedMs = size.latencyMs(rows) + size.profile.coldStartMs;
-    return lastMs >= nowMs + patienceMs(expectedMs, this.#sloMs) ? { giveUpAtMs: lastMs } : undefined;
+    return lastMs >= giveUpAtMs ? { giveUpAtMs } : undefined;
+  }
+
+  /** How long a call may take before its function counts as hanging. */
+  #patienceMs(size: FunctionModel, rows: number): number {
+    return patienceMs(size.latencyMs(rows) + size.profile.coldStartMs, this.#sloMs);
   }
 }

@@ -37,6 +37,14 @@ it("does not hold when who joined did not join at the end", () => {
   expect(standing.isStillValid(viewOf(crowd(65, 500), 5), version)).toBe(false);
 });
 
+it("does not hold for another first request, although as many wait", () => {
+  const first = { rows: 1, bytes: 0, arrivedAtMs: 0, deadlineAtMs: 5, attempts: 0 };
+  const alone = new StandingDecision(viewOf(lineOf([first])), { kind: "wait", untilMs: Infinity }, version);
+  expect(alone.isStillValid(viewOf(lineOf([first]), 4), version)).toBe(true);
+  const next = { ...first, arrivedAtMs: 10, deadlineAtMs: 15 };
+  expect(alone.isStillValid(viewOf(lineOf([next]), 10), version)).toBe(false);
+});
+
 it("does not hold once something was learned of the targets, or a batch of another line left", () => {
   expect(standing.isStillValid(viewOf(crowd(64, 500)), version + 1)).toBe(false);
 });

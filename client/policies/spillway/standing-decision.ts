@@ -13,6 +13,8 @@ export class StandingDecision {
   readonly #key: string;
   readonly #targets: QueueView["targets"];
   readonly #length: number;
+  /** When the first request arrived: at its deadline the queue takes it away without a word. */
+  readonly #firstArrivedAtMs: number;
   readonly #draining: boolean;
   readonly #version: number;
   /** Batches in flight, by target, where fewer may make a place that the line waits for. */
@@ -24,6 +26,7 @@ export class StandingDecision {
     this.#key = line.key;
     this.#targets = targets;
     this.#length = line.length;
+    this.#firstArrivedAtMs = line.at(0).arrivedAtMs;
     this.#draining = draining;
     this.#version = version;
     this.#inFlight = targets.map((target) =>
@@ -35,7 +38,7 @@ export class StandingDecision {
     const { length } = line;
     if (nowMs >= this.decision.untilMs || length < this.#length || length > this.#length * (1 + growth))
       return false;
-    if (version !== this.#version) return false;
+    if (version !== this.#version || line.at(0).arrivedAtMs !== this.#firstArrivedAtMs) return false;
     // The policy is not told of batches that are too large for it, and yet they take places.
     if (targets.some(({ inFlight }, index) => inFlight < (this.#inFlight[index] ?? 0))) return false;
     // Requests of the same key with other eligible targets are another line.
