@@ -39,10 +39,12 @@ it("does not hold when who joined did not join at the end", () => {
 
 it("does not hold for another first request, although as many wait", () => {
   const first = { rows: 1, bytes: 0, arrivedAtMs: 0, deadlineAtMs: 5, attempts: 0 };
-  const alone = new StandingDecision(viewOf(lineOf([first])), { kind: "wait", untilMs: Infinity }, version);
-  expect(alone.isStillValid(viewOf(lineOf([first]), 4), version)).toBe(true);
+  const lineWith = (request: typeof first): LineView => ({ ...lineOf([5]), at: () => request });
+  const forever = { kind: "wait", untilMs: Infinity } as const;
+  const alone = new StandingDecision(viewOf(lineWith(first)), forever, version);
+  expect(alone.isStillValid(viewOf(lineWith(first), 4), version)).toBe(true);
   const next = { ...first, arrivedAtMs: 10, deadlineAtMs: 15 };
-  expect(alone.isStillValid(viewOf(lineOf([next]), 10), version)).toBe(false);
+  expect(alone.isStillValid(viewOf(lineWith(next), 10), version)).toBe(false);
 });
 
 it("does not hold once something was learned of the targets, or a batch of another line left", () => {
