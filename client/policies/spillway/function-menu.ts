@@ -46,8 +46,9 @@ export class FunctionMenu {
     this.#isSomeWell = this.sizes.some(
       ({ target }) => (targets[target] as TargetView).health(nowMs).kind === "healthy",
     );
-    for (const { target } of this.sizes) {
-      if (!hasOwnFault((targets[target] as TargetView).health(nowMs))) continue;
+    for (const size of this.sizes) {
+      const { target } = size;
+      if (!hasOwnFault((targets[target] as TargetView).health(nowMs)) && !size.hangs(nowMs)) continue;
       this.#usable = this.#usableOf(targets, nowMs);
       return;
     }
@@ -56,8 +57,10 @@ export class FunctionMenu {
   #usableOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {
     const healthOf = ({ target }: FunctionModel): TargetHealth =>
       (targets[target] as TargetView).health(nowMs);
-    const usable = this.sizes.filter((size) => !hasOwnFault(healthOf(size)));
+    const well = this.sizes.filter((size) => !hasOwnFault(healthOf(size)));
+    const usable = well.filter((size) => !size.hangs(nowMs));
     if (usable.length > 0) return usable;
+    if (well.length > 0) return well;
     const allowed = this.sizes.filter((size) => healthOf(size).kind !== "excluded");
     if (allowed.length === 0) return allowed;
     const backAtMs = (size: FunctionModel): number => {
@@ -234,14 +237,14 @@ export class FunctionMenu {
 
   sent({ id, target, rows, formedAtMs }: SentBatch): void {
     const size = this.#sizeOf(target);
-    size.called(formedAtMs);
+    size.called(id, rows, formedAtMs);
     this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
   }
 
   /** @returns true when a size or the link was found to have changed for good */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
-    this.#sizeOf(target).ended(times !== undefined && late === 0);
+    this.#sizeOf(target).ended(id, times !== undefined && late === 0);
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;

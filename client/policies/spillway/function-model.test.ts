@@ -57,9 +57,21 @@ describe("a size of function", () => {
   it("reserves a cold start until a call was answered, and again once instances are gone", () => {
     const size = sizeOf({ coldStartMs: 300, idleMs: 10_000 });
     expect(size.startMs(0)).toBe(300);
-    size.called(0);
+    size.called(1, 1, 0);
     size.answered(1, 20, false, 325);
     expect([400, 10_324, 10_325].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
+  });
+
+  it("hangs while its oldest call takes much longer than a call that starts an instance", () => {
+    const size = sizeOf({ coldStartMs: 300 });
+    size.called(1, 1, 0);
+    size.called(2, 1, 1_000);
+    // One row takes 25 ms, so the SLO of 1 s allows for a cold start and two of them.
+    expect([350, 351].map((nowMs) => size.hangs(nowMs))).toEqual([false, true]);
+    size.ended(1, true);
+    expect(size.hangs(1_100)).toBe(false);
+    size.ended(2, false);
+    expect(size.hangs(5_000)).toBe(false);
   });
 
   it("reserves no cold start that not even a call of one row could afford", () => {
@@ -75,7 +87,7 @@ describe("a size of function", () => {
     expect(sizeOf(facts, { sloMs: 93 }).isReady(0)).toBe(true);
     const tight = sizeOf(facts, { sloMs: 92 });
     expect(tight.isReady(0)).toBe(false);
-    tight.called(0);
+    tight.called(1, 1, 0);
     tight.answered(4, 35, false, 93);
     expect(tight.isReady(100)).toBe(true);
   });

@@ -6,6 +6,7 @@ import { type FunctionOption, functionOption } from "../../../algorithms/plan/fu
 import type { TargetProfile } from "../target-profile.ts";
 import type { WarmInstances } from "../../targets/warm-instances.ts";
 import { serviceModel } from "./learned-service.ts";
+import { patienceMs } from "./rescue.ts";
 import { Trial } from "./trial.ts";
 
 /** By how much one late call moves the margin, as a part of the SLO. */
@@ -44,6 +45,8 @@ export class FunctionModel {
   readonly #service: ServiceModel;
   readonly #margin: ConformalMargin;
   readonly #trial = new Trial(trialEveryMs);
+  /** Until when each call under way must be back, by batch id, in the order they were sent. */
+  readonly #underWay = new Map<number, number>();
   /** The slowness that the tables were made with. */
   #slowness = 1;
   /** What a cold start adds; 0 when even a call of one row has no time for one. */
@@ -114,14 +117,28 @@ export class FunctionModel {
     return this.#coldRowCost;
   }
 
-  called(nowMs: number): void {
+  called(id: number, rows: number, nowMs: number): void {
+    this.#underWay.set(id, nowMs + this.patienceMs(rows));
     this.#options.instances.called(nowMs);
     this.#trial.sent(nowMs);
   }
 
   /** A call has come back. */
-  ended(isInTime: boolean): void {
+  ended(id: number, isInTime: boolean): void {
+    this.#underWay.delete(id);
     this.#trial.ended(isInTime);
+  }
+
+  /** How long a call may take before it counts as hanging: an instance that seemed warm may have to start. */
+  patienceMs(rows: number): number {
+    const latencyMs = this.latencyMs(rows);
+    return Math.max(patienceMs(latencyMs, this.#options.sloMs), this.profile.coldStartMs + 2 * latencyMs);
+  }
+
+  /** Whether the oldest call under way hangs. */
+  hangs(nowMs: number): boolean {
+    for (const untilMs of this.#underWay.values()) return untilMs < nowMs;
+    return false;
   }
 
   /**

@@ -6,7 +6,6 @@ import { forever, leastTried, waitUntil } from "./edge-side.ts";
 import type { FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
-import { patienceMs } from "./rescue.ts";
 import type { SpillwayState } from "./spillway-state.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
@@ -27,12 +26,10 @@ export interface CallNotes {
 export class FunctionSide {
   readonly #state: SpillwayState;
   readonly #menu: FunctionMenu;
-  readonly #sloMs: number;
 
-  constructor(state: SpillwayState, sloMs: number) {
+  constructor(state: SpillwayState) {
     this.#state = state;
     this.#menu = state.menu;
-    this.#sloMs = sloMs;
   }
 
   /**
@@ -85,7 +82,7 @@ export class FunctionSide {
     const { rows, deadlineAtMs } = view.line.at(first);
     const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, view.nowMs);
     if (callAtMs + size.latencyMs(rows) > lastMs) return undefined;
-    const giveUpAtMs = Math.min(lastMs, callAtMs + this.#patienceMs(size, rows));
+    const giveUpAtMs = Math.min(lastMs, callAtMs + size.patienceMs(rows));
     notes.isProbe = true;
     const batch = { first, count: 1, target: size.target, plannedRows: rows };
     return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
@@ -125,13 +122,8 @@ export class FunctionSide {
     deadlineAtMs: number,
     nowMs: number,
   ): { readonly giveUpAtMs: number } | undefined {
-    const giveUpAtMs = nowMs + this.#patienceMs(size, rows);
+    const giveUpAtMs = nowMs + size.patienceMs(rows);
     const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, { except: size });
     return lastMs >= giveUpAtMs ? { giveUpAtMs } : undefined;
-  }
-
-  /** How long a call may take before its function counts as hanging. */
-  #patienceMs(size: FunctionModel, rows: number): number {
-    return patienceMs(size.latencyMs(rows) + size.profile.coldStartMs, this.#sloMs);
   }
 }

@@ -67,7 +67,7 @@ class Spillway implements Policy {
     this.#state = new SpillwayState(inputs);
     this.#edges = this.#state.edges;
     this.#menu = this.#state.menu;
-    this.#functions = new FunctionSide(this.#state, inputs.sloMs);
+    this.#functions = new FunctionSide(this.#state);
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
 
