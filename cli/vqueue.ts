@@ -12,8 +12,8 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
   const log = createLog("vqueue", options);
   const questionsCost = options.serverless && options.functions.length > 0;
   const { gate, announce } = openAccess(options, log, { questionsCost });
-  const daemon = openDaemon(options, log);
   const codec = new CodecThreads();
+  const daemon = openDaemon(options, log, codec);
   const app = createV2Ingress(daemon, {
     codec,
     gate,

@@ -14,7 +14,7 @@ import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { type FcTransport, fcTransport } from "../transports/fc-transport.ts";
 import { httpTransport } from "../transports/http-transport.ts";
 import { ReplyRoom } from "../transports/reply-room.ts";
-import { type ModelCall, modelTarget } from "../transports/model-target.ts";
+import { type ModelCall, modelTarget, type ModelTargetOptions } from "../transports/model-target.ts";
 import type { Transport } from "../transports/transport.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
@@ -44,6 +44,8 @@ export interface BatchLessons {
   readonly onGone?: (edge: number) => void;
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   readonly onMixedRows?: (model: string, why: string) => void;
+  /** As of `ModelTargetOptions`. */
+  readonly readAnswer?: ModelTargetOptions["readAnswer"];
 }
 
 /** @throws UsageError when an address is none or the keys of the cloud are missing */

@@ -10,8 +10,8 @@ import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { modelOfKey } from "../policies/queue-key.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
-import { decodeInferResponse } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
+import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { FormedTransport } from "../transports/body-form.ts";
 import { replyFault } from "../transports/reply-fault.ts";
@@ -45,9 +45,10 @@ const mostComparisons = 16;
  * @example
  * const daemon = openDaemon(daemonOptions.parse({ edge: "http://127.0.0.1:8000", serverless: false }), pino());
  *
+ * @param codec reads answers of targets; by default on the event loop, however long they are
  * @throws UsageError when an option does not go with the others or names what cannot be used
  */
-export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
+export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCodec = codecHere): Daemon {
   const chosen = chosenPolicy(options);
   const functions = usedFunctions(options, chosen, log);
   const edges = chosenEdges(options, functions);
@@ -63,6 +64,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     onGone: (edge) => rules.gone(edge),
     onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
     onMixedRows: (model, why) => rules.mixedRows(model, why),
+    readAnswer: (wire, model) => codec.readAnswer(wire, model),
   });
   const { all: transports, targets } = connections;
   const clock = monotonicClock();
@@ -101,7 +103,7 @@ export function openDaemon(options: DaemonOptions, log: Logger): Daemon {
     nowMs,
     log,
     declared: declaredRules(options.joinRows),
-    call: edgeCall(connections.edges, options.callTimeout * 1_000),
+    call: edgeCall(connections.edges, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
   const metrics = new QueueMetrics(spend, () => rules.all());
@@ -196,12 +198,16 @@ function logTarget({ isReachable, ...report }: TargetReport, log: Logger): void 
 }
 
 /** A call of one edge that the queue does not know of. */
-function edgeCall(edges: readonly Transport[], timeoutMs: number): JoinProofsOptions["call"] {
+function edgeCall(
+  edges: readonly Transport[],
+  timeoutMs: number,
+  codec: MessageCodec,
+): JoinProofsOptions["call"] {
   return async (edge, model, request) => {
     const wire = encodeInferRequest(request, { binary: true });
     const reply = await (edges[edge] as Transport).call(model, wire, timeoutMs);
     if (reply.status !== 200) throw replyFault(reply);
-    return decodeInferResponse(reply.wire.body, reply.wire.headerBytes);
+    return codec.readAnswer(reply.wire, model);
   };
 }
 

@@ -3,7 +3,7 @@
  * as one call, and cuts the answer into one for each request. What fails together is sent again in parts, so that an
  * error reaches only the request that was sent alone when it came.
  */
-import { decodeInferResponse } from "../../protocol/decode.ts";
+import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
@@ -52,6 +52,8 @@ export interface ModelTargetOptions {
   readonly nowMs?: () => number;
   /** Asked before several requests are sent as one call; if not, they are sent singly. Default: they may. */
   readonly mayJoin?: ((model: string) => boolean | Promise<boolean>) | undefined;
+  /** Reads the body of an answer. Default: at once, on the event loop. */
+  readonly readAnswer?: MessageCodec["readAnswer"] | undefined;
   /** Told that the target refused a batch and then answered all its requests in calls of at most `mostRows` rows. */
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   /** Told why an answer to several requests could not be cut; they were sent again singly. */
@@ -119,6 +121,7 @@ async function sendBatch(
     mayJoin,
     onMixedRows,
     nowMs = () => clock.nowMs(),
+    readAnswer = (wire, model) => codecHere.readAnswer(wire, model),
   }: ModelTargetOptions,
   { limits, known, wayBack }: Learned,
   { parts, rows, giveUpAtMs = Infinity, lastDeadlineAtMs = Infinity }: OutgoingBatch<ModelCall>,
@@ -151,7 +154,8 @@ async function sendBatch(
       const timeoutUs =
         kind === "edge" ? timeoutUsFor(some, lastDeadlineAtMs - beganAtMs - wayBack.ms) : undefined;
       const elapsedMs = (): number => nowMs() - beganAtMs;
-      const context = { transport, known, timeoutUs, elapsedMs, leftMs: () => untilMs - nowMs() };
+      const leftMs = (): number => untilMs - nowMs();
+      const context = { transport, known, timeoutUs, elapsedMs, leftMs, readAnswer };
       const end = await sendCall(context, some, own);
       if (end.result.ok)
         wayBack.answered(nowMs() - beganAtMs, end.result.serviceMs, end.result.serverQueuedMs);
@@ -202,10 +206,11 @@ interface CallContext extends Pick<ModelTargetOptions, "transport">, Pick<Learne
   readonly elapsedMs: () => number;
   /** How long the call may take from now on. */
   readonly leftMs: () => number;
+  readonly readAnswer: MessageCodec["readAnswer"];
 }
 
 async function sendCall(
-  { transport, known, timeoutUs, elapsedMs, leftMs }: CallContext,
+  { transport, known, timeoutUs, elapsedMs, leftMs, readAnswer }: CallContext,
   payloads: readonly ModelCall[],
   permit: Permit | undefined,
 ): Promise<PartEnd<InferResponse>> {
@@ -236,7 +241,7 @@ async function sendCall(
   known?.add(model);
   let response: InferResponse;
   try {
-    response = decodeInferResponse(reply.wire.body, reply.wire.headerBytes, model);
+    response = await readAnswer(reply.wire, model);
     checkAnswer(response, payloads);
   } catch (error) {
     return { result: { ok: false, error: answerFault(error), cost } };

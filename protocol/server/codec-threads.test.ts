@@ -47,6 +47,20 @@ describe("threads for long bodies", { tags: ["slow"] }, () => {
     expect(body.byteLength).toBe(0);
   });
 
+  it("read long answers of other servers, and tell why one makes no sense", async () => {
+    const text = `{"model_name":"m","outputs":[{"name":"y","datatype":"FP32","shape":[${long}],"data":[`;
+    const answer = (data: string): WireBody => ({ body: new Uint8Array(Buffer.from(`${text}${data}]}]}`)) });
+    let turns = 0;
+    const count = setInterval(() => turns++, 1);
+    const { outputs } = await threads.readAnswer(answer(Array(long).fill("1.5").join(",")), "m");
+    clearInterval(count);
+    expect(turns).toBeGreaterThan(0);
+    expect(outputs).toMatchObject([{ name: "y", shape: [long] }]);
+    await expect(threads.readAnswer(answer(Array(long).fill('"a"').join(",")), "m")).rejects.toThrow(
+      /outputs/,
+    );
+  });
+
   it("print long answers, and leave the memory of the answer where it is", async () => {
     const output = tensorFromNumbers("y", "FP32", [long], new Float32Array(long).fill(0.5));
     const response = { modelName: "m", parameters: { a: 1 }, outputs: [output] };

@@ -13,10 +13,12 @@ import { codecHere, isLongToRead, isLongToWrite, type MessageCodec } from "./mes
 
 export type CodecJob =
   | { readonly kind: "read"; readonly wire: WireBody }
+  | { readonly kind: "answer"; readonly wire: WireBody; readonly model: string }
   | { readonly kind: "write"; readonly response: InferResponse; readonly request: InferRequest };
 
 export type CodecResult =
   | { readonly kind: "read"; readonly request: InferRequest }
+  | { readonly kind: "answer"; readonly response: InferResponse }
   | { readonly kind: "written"; readonly wire: WireBody }
   | { readonly kind: "refused"; readonly message: string; readonly status: number };
 
@@ -71,6 +73,14 @@ export class CodecThreads implements MessageCodec {
     const result = await this.#run({ kind: "read", wire: { ...wire, body: ownBytes(wire.body) } }, gone);
     if (result.kind === "read") return result.request;
     throw new Error("a thread printed an answer when it was to read a request");
+  }
+
+  async readAnswer(wire: WireBody, model: string): Promise<InferResponse> {
+    if (!isLongToRead(wire)) return codecHere.readAnswer(wire, model);
+    const job = { kind: "answer", wire: { ...wire, body: ownBytes(wire.body) }, model } as const;
+    const result = await this.#run(job, undefined);
+    if (result.kind === "answer") return result.response;
+    throw new Error("a thread did something else than to read an answer");
   }
 
   async write(response: InferResponse, request: InferRequest, gone?: AbortSignal): Promise<WireBody> {
@@ -224,7 +234,7 @@ class Thread {
 
 /** The memory of a job, each part once, which goes to the thread with it. */
 function buffersOf(job: CodecJob): ArrayBuffer[] {
-  const views = job.kind === "read" ? [job.wire.body] : job.response.outputs.map(({ data }) => data);
+  const views = job.kind === "write" ? job.response.outputs.map(({ data }) => data) : [job.wire.body];
   return [...new Set(views.map(({ buffer }) => buffer as ArrayBuffer))];
 }
 

@@ -1,4 +1,5 @@
 /** Bodies to requests and answers to bodies: at once where that is quick, else in a thread beside the event loop. */
+import { decodeInferResponse } from "../decode.ts";
 import { binaryWanted, encodeInferResponse } from "../encode.ts";
 import type { InferRequest, InferResponse, ModelMetadata, WireBody } from "../message.ts";
 import { elementCount } from "../tensor.ts";
@@ -7,6 +8,8 @@ import { readRequest } from "./read-request.ts";
 export interface MessageCodec {
   /** Rejects like `readRequest`. The bytes of the body may be gone afterwards. */
   read(wire: WireBody, metadata: ModelMetadata | undefined, gone?: AbortSignal): Promise<InferRequest>;
+  /** Rejects like `decodeInferResponse`, for the answer of another server. */
+  readAnswer(wire: WireBody, model: string): Promise<InferResponse>;
   /** The body with the answer to a request; outputs are binary where the request wants them so. */
   write(response: InferResponse, request: InferRequest, gone?: AbortSignal): Promise<WireBody>;
   close(): Promise<void>;
@@ -39,6 +42,7 @@ export function isLongToWrite({ outputs }: InferResponse, request: InferRequest)
 /** Everything in this thread: for a function, which has one call at a time and little memory for others. */
 export const codecHere: MessageCodec = {
   read: async (wire, metadata) => readRequest(wire, metadata),
+  readAnswer: async ({ body, headerBytes }, model) => decodeInferResponse(body, headerBytes, model),
   write: async (response, request) => encodeInferResponse(response, binaryWanted(request)),
   close: async () => {},
 };
