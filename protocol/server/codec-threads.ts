@@ -45,6 +45,12 @@ interface Task {
   readonly done: (result: CodecResult) => void;
 }
 
+/**
+ * Heap that a byte of JSON may take while it is parsed: a digit and a comma become 8 bytes, twice while an array grows. A
+ * thread that runs out of its heap at once ends the whole process on some versions of Node, so it must not come to that.
+ */
+const heapPerByte = 12;
+
 const tooHeavy = "of its JSON; send tensors as binary data, and ask for binary outputs";
 
 export class CodecThreads implements MessageCodec {
@@ -70,6 +76,7 @@ export class CodecThreads implements MessageCodec {
 
   async read(wire: WireBody, metadata: ModelMetadata | undefined, gone?: AbortSignal): Promise<InferRequest> {
     if (!isLongToRead(wire)) return codecHere.read(wire, metadata);
+    this.#checkHeap(wire);
     const result = await this.#run({ kind: "read", wire: { ...wire, body: ownBytes(wire.body) } }, gone);
     if (result.kind === "read") return result.request;
     throw new Error("a thread printed an answer when it was to read a request");
@@ -77,6 +84,7 @@ export class CodecThreads implements MessageCodec {
 
   async readAnswer(wire: WireBody, model: string): Promise<InferResponse> {
     if (!isLongToRead(wire)) return codecHere.readAnswer(wire, model);
+    this.#checkHeap(wire);
     const job = { kind: "answer", wire: { ...wire, body: ownBytes(wire.body) }, model } as const;
     const result = await this.#run(job, undefined);
     if (result.kind === "answer") return result.response;
@@ -95,6 +103,12 @@ export class CodecThreads implements MessageCodec {
     );
     if (result.kind === "written") return result.wire;
     throw new Error("a thread read a request when it was to print an answer");
+  }
+
+  /** Throws a ProtocolError (413) for JSON that may not fit into a thread. */
+  #checkHeap({ body, headerBytes = body.length }: WireBody): void {
+    const { heapMib } = this.#options;
+    if (heapPerByte * headerBytes > heapMib * 2 ** 20) throw new ProtocolError(outOfMemory(heapMib), 413);
   }
 
   /** Ends the threads; their jobs are refused with 503. */
@@ -161,6 +175,10 @@ export class CodecThreads implements MessageCodec {
   }
 }
 
+function outOfMemory(heapMib: number): string {
+  return `the body takes more than ${heapMib} MiB of memory because ${tooHeavy}`;
+}
+
 const closing = { kind: "refused", message: "the server is shutting down", status: 503 } as const;
 
 class Thread {
@@ -183,9 +201,8 @@ class Thread {
     this.#worker.on("message", (result: CodecResult) => this.#finish(result));
     this.#worker.on("error", (error: NodeJS.ErrnoException) => {
       const isMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-      const message = `the body takes more than ${options.heapMib} MiB of memory because ${tooHeavy}`;
       this.#why = isMemory
-        ? { kind: "refused", message, status: 413 }
+        ? { kind: "refused", message: outOfMemory(options.heapMib), status: 413 }
         : { kind: "refused", message: `the thread that reads bodies failed: ${error.message}`, status: 500 };
     });
     this.#worker.on("exit", () => {
