@@ -107,7 +107,9 @@ describe("a target that nobody measured", () => {
     const model = new ServiceModel(assumed);
     expect(model.observe(1, 4)).toBe(true);
     expect([...model.meanTable()]).toEqual([0, 4, 8, 12, 16]);
-    expect(model.batchesSinceAssumed).toBe(1);
+    expect(model.isGuess).toBe(true);
+    for (let batch = 0; batch < 3; batch++) model.observe(1, 4);
+    expect(model.isGuess).toBe(false);
   });
 
   it("learns with every batch, and tells when it has learned much more", () => {
@@ -121,7 +123,6 @@ describe("a target that nobody measured", () => {
   it("counts as measured after enough batches, and a drift from then on is found", () => {
     const model = new ServiceModel(assumed);
     for (let batch = 0; batch < 32; batch++) model.observe(1 + (batch % 4), 4 + 2 * (batch % 4));
-    expect(model.batchesSinceAssumed).toBeUndefined();
     expect(model.slowness).toBe(1);
     for (let batch = 0; batch < 64; batch++) model.observe(1 + (batch % 4), 3 * (4 + 2 * (batch % 4)));
     expect(model.slowness).toBeGreaterThan(2);

@@ -18,6 +18,8 @@ const samplesPerSize = 256;
 const primingBatches = 32;
 /** The tables are renewed after this many real batches. */
 const refitEvery = 64;
+/** After so many real batches the tables of an assumed target are believed. */
+const believedBatches = 4;
 /** After so many real batches an assumed target counts as measured. */
 const enoughBatches = 32;
 /** The quantiles that then stand for what was measured. */
@@ -66,9 +68,9 @@ export class ServiceModel {
     return this.#slowness;
   }
 
-  /** Real batches since all was assumed; undefined when there are enough of them, or the times were measured. */
-  get batchesSinceAssumed(): number | undefined {
-    return this.#batches;
+  /** Whether too little is known to believe the tables: all was assumed, and few real batches have come since. */
+  get isGuess(): boolean {
+    return this.#batches !== undefined && this.#batches < believedBatches;
   }
 
   /** Rises when the tables have changed. */

@@ -1,5 +1,6 @@
 /** Small worlds of outages made by hand, and what must hold of every world. */
 import { expect } from "vitest";
+import { edge } from "../../bench/outage-cases.ts";
 import { livenessViolations } from "../../replay/outages/liveness.ts";
 import { runOutages } from "../../replay/outages/outage-run.ts";
 import type {
@@ -12,22 +13,7 @@ import type {
 
 /** An edge that serves 1 to 8 rows in 20 to 55 ms, up to 145 rows a second. */
 export function edgeOf(change: Partial<OutageTarget> = {}): OutageTarget {
-  return {
-    name: "edge",
-    kind: "edge",
-    places: 1,
-    rttMs: 2,
-    uploadRowMs: 0.1,
-    firstRowMs: 20,
-    nextRowMs: 5,
-    maxBatch: 8,
-    coldStartMs: 0,
-    warm: 0,
-    profileFactor: 1,
-    isMeasured: true,
-    spells: [],
-    ...change,
-  };
+  return { ...edge, ...change };
 }
 
 /** A function that serves 1 to 8 rows in 60 to 95 ms, after 300 ms for each new instance. */

@@ -13,9 +13,6 @@ import { LearnedService } from "./learned-service.ts";
 const marginStep = 0.01;
 const mostMargin = 0.25;
 
-/** Real batches after which assumed times are forgotten enough to be believed. */
-const enoughBatches = 4;
-
 export interface EdgeModelOptions {
   readonly profile: TargetProfile;
   /** Shared by all models. */
@@ -90,12 +87,6 @@ export class EdgeModel {
     this.#margin.observe(late > 0);
     if (rows > this.profile.maxBatchRows) return hasLinkDrifted;
     return this.service.observe(rows, serviceMs) || hasLinkDrifted;
-  }
-
-  /** Whether too little is known of the model there to say that it is too slow. */
-  get isGuess(): boolean {
-    const batches = this.service.batchesSinceAssumed;
-    return batches !== undefined && batches < enoughBatches;
   }
 
   /** Whether what is believed of the edge was measured, and nothing has changed it since. */

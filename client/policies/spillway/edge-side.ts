@@ -134,7 +134,7 @@ export class EdgeSide {
     if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
     // As measured at the start, and nothing is lost by that.
     if (this.schedule.model.isAsMeasured && this.#menu.canServe(rows, deadlineAtMs - nowMs)) return forever;
-    const isUnknown = this.schedule.model.isGuess && this.#trial.isIdle;
+    const isUnknown = this.schedule.model.service.isGuess && this.#trial.isIdle;
     if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
     return this.#risk(view, first, elsewhere);
   }

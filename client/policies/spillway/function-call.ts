@@ -7,7 +7,7 @@ import type { FunctionModel } from "./function-model.ts";
 import type { LineOverflow } from "./overflow.ts";
 
 /** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
-const roundingMs = 1e-6;
+export const roundingMs = 1e-6;
 
 export interface FunctionCall {
   readonly first: number;

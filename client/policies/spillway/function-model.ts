@@ -19,9 +19,6 @@ const worthRefreshing = 0.02;
 
 /** Time between trials of a size that seems to be too slow. */
 const trialEveryMs = 5_000;
-/** Real calls after which assumed times are forgotten enough to be believed. */
-const enoughCalls = 4;
-
 /** A size that has become slower is believed to be slow for this long after its last call. */
 const trustMs = 300_000;
 
@@ -147,8 +144,7 @@ export class FunctionModel {
    */
   tryAtMs(rows: number, sloMs: number, nowMs: number): number {
     if (this.latencyMs(rows) + this.startMs(nowMs) <= sloMs) return Infinity;
-    const { batchesSinceAssumed = Infinity } = this.#service;
-    return batchesSinceAssumed < enoughCalls && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs;
+    return this.#service.isGuess && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs;
   }
 
   /** Mean cost of a call of that many rows. */

@@ -3,13 +3,11 @@ import type { TargetView } from "../../targets/target-view.ts";
 import type { Decision, QueueView, ReleaseReason } from "../policy.ts";
 import type { DecisionContext } from "./decision-context.ts";
 import { forever, leastTried, waitUntil } from "./edge-side.ts";
-import type { FunctionCall } from "./function-call.ts";
+import { type FunctionCall, roundingMs } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { SpillwayState } from "./spillway-state.ts";
 
-/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
-const roundingMs = 1e-6;
 /** A call does not wait when fewer rows than this are expected to come meanwhile. */
 const leastCompany = 0.5;
 /** One more row in a call must cost less than this part of a call of its own to be worth waiting for. */

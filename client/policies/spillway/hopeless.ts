@@ -19,7 +19,7 @@ export function countHopeless(
   const { view, healthy } = context;
   const { line } = view;
   if (healthy.length < edges.length || edges.length === 0 || !haveNoFunctions(context, menu)) return 0;
-  if (edges.some(({ schedule }) => schedule.isOverdue || schedule.model.isGuess)) return 0;
+  if (edges.some(({ schedule }) => schedule.isOverdue || schedule.model.service.isGuess)) return 0;
   let count = 0;
   for (; count < line.length; count++) {
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(count);

@@ -40,9 +40,9 @@ export class LearnedService implements ExpectedService {
     return this.#service.slowness;
   }
 
-  /** Real batches since all was assumed; undefined when the times are known. */
-  get batchesSinceAssumed(): number | undefined {
-    return this.#service.batchesSinceAssumed;
+  /** Whether too little is known of it to say that it is too slow. */
+  get isGuess(): boolean {
+    return this.#service.isGuess;
   }
 
   /** @returns true when batches were found to take longer or shorter for good */

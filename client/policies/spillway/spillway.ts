@@ -11,7 +11,7 @@ import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../poli
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
-import { chooseCall } from "./function-call.ts";
+import { chooseCall, roundingMs } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import { type CallNotes, FunctionSide } from "./function-side.ts";
 import { countHopeless } from "./hopeless.ts";
@@ -20,9 +20,6 @@ import { haveNoFunctions, skipRule } from "./skip-rule.ts";
 import type { Elsewhere } from "./rescue.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
-
-/** Tolerance that keeps "exactly at the last moment" in time in spite of rounding, in milliseconds. */
-const roundingMs = 1e-6;
 
 /**
  * @throws RangeError when the targets hold neither an edge nor a function
@@ -51,6 +48,7 @@ class Spillway implements Policy {
   readonly #edges: readonly EdgeSide[];
   readonly #menu: FunctionMenu;
   readonly #functions: FunctionSide;
+  readonly #functionsAlone: Elsewhere;
   readonly #maxWaitMs: number;
   /** As of the last decision that was carried out. */
   #known: Readonly<Considered> = {
@@ -68,6 +66,7 @@ class Spillway implements Policy {
     this.#edges = this.#state.edges;
     this.#menu = this.#state.menu;
     this.#functions = new FunctionSide(this.#state);
+    this.#functionsAlone = { menu: this.#menu, edgeMs: () => Infinity };
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
 
@@ -183,6 +182,7 @@ class Spillway implements Policy {
 
   /** Where the requests of that edge can go if it fails them. */
   #elsewhere({ view: { nowMs }, healthy }: DecisionContext, edge: EdgeSide): Elsewhere {
+    if (this.#edges.length === 1) return this.#functionsAlone;
     const others = healthy.filter((each) => each !== edge);
     const answerMs = ({ schedule }: EdgeSide, rows: number): number => {
       const known = Math.min(rows, schedule.model.profile.maxBatchRows);
