@@ -10,6 +10,6 @@ export function checkAmount(name: string, value: number): void {
 
 /** @throws RangeError unless the value is an integer from `low` to `high` */
 export function checkInteger(name: string, value: number, low: number, high = Infinity): void {
-  const allowed = `an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`;
-  checkRange(name, value, Number.isInteger(value) && value >= low && value <= high, allowed);
+  if (Number.isInteger(value) && value >= low && value <= high) return;
+  checkRange(name, value, false, `an integer from ${low}${high < Infinity ? ` to ${high}` : ""}`);
 }

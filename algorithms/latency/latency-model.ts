@@ -83,7 +83,8 @@ export class LatencyModel {
     }
     window.add(serviceMs);
     this.#sinceFit++;
-    this.#tables.clear();
+    // Even an empty map is not cleared for nothing.
+    if (this.#tables.size > 0) this.#tables.clear();
   }
 
   /**

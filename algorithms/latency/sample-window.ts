@@ -7,6 +7,8 @@
 export class SampleWindow {
   readonly #recent: Float64Array;
   readonly #sorted: Float64Array;
+  /** `#sorted` without the places that are still free. */
+  #filled: Float64Array;
   #next = 0;
   #count = 0;
   #sum = 0;
@@ -15,6 +17,7 @@ export class SampleWindow {
   constructor(capacity: number) {
     this.#recent = new Float64Array(capacity);
     this.#sorted = new Float64Array(capacity);
+    this.#filled = this.#sorted.subarray(0, 0);
   }
 
   get count(): number {
@@ -23,7 +26,8 @@ export class SampleWindow {
 
   /** The samples in ascending order: a view that the next `add` changes. */
   get sorted(): Float64Array {
-    return this.#sorted.subarray(0, this.#count);
+    if (this.#filled.length !== this.#count) this.#filled = this.#sorted.subarray(0, this.#count);
+    return this.#filled;
   }
 
   get mean(): number {

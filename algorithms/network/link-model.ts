@@ -233,11 +233,12 @@ export class LinkModel {
   }
 
   #expectAgainFrom(at: number): void {
+    let beforeMs = at === 0 ? -Infinity : (this.#pending[at - 1] as PendingUpload).endAtMs;
     for (let index = at; index < this.#pending.length; index++) {
       const upload = this.#pending[index] as PendingUpload;
-      const beforeMs = this.#pending[index - 1]?.endAtMs ?? -Infinity;
       const startMs = Math.max(upload.sentAtMs, upload.notBeforeMs, beforeMs);
-      upload.endAtMs = startMs + this.uploadMs(upload.bytes);
+      beforeMs = startMs + this.uploadMs(upload.bytes);
+      upload.endAtMs = beforeMs;
     }
   }
 }

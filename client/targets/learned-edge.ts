@@ -55,8 +55,9 @@ export class LearnedEdge {
     this.backAtMs.copyWithin(0, 1);
     this.backAtMs[this.backAtMs.length - 1] = endedAtMs;
     const at = this.underWay.findIndex((work) => work.id === id);
-    if (at === -1) return false;
-    const [{ upload }] = this.underWay.splice(at, 1) as [WorkUnderWay];
-    return this.link.ended(upload, reachedMs);
+    const work = this.underWay[at];
+    if (work === undefined) return false;
+    this.underWay.splice(at, 1);
+    return this.link.ended(work.upload, reachedMs);
   }
 }

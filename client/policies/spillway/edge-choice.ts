@@ -117,7 +117,8 @@ export class EdgeChoice {
 
 /** The first request from `from` on whose deadline is `answerAtMs` or later; deadlines are in order. */
 function firstInTime(line: LineView, from: number, answerAtMs: number): number {
-  let least = from;
+  if (from === line.length || line.at(from).deadlineAtMs >= answerAtMs) return from;
+  let least = from + 1;
   let most = line.length;
   while (least < most) {
     const middle = (least + most) >>> 1;

@@ -142,6 +142,8 @@ export class EdgeSchedule {
     if (line.rows === line.length) {
       let least = 0;
       let most = Math.min(maxRows, line.length - first);
+      if (this.answerAtMs(replica, most) <= deadlineAtMs) least = most;
+      else most--;
       while (least < most) {
         const middle = (least + most + 1) >>> 1;
         if (this.answerAtMs(replica, middle) <= deadlineAtMs) least = middle;

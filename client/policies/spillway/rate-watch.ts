@@ -29,6 +29,7 @@ export class RateWatch {
 
   /** The present rate, in rows per millisecond. */
   recentPerMs(nowMs: number): number {
+    if (nowMs === this.#recentAtMs) return this.#recent;
     return this.#recent * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
   }
 

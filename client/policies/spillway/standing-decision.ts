@@ -18,7 +18,7 @@ export class StandingDecision {
   readonly #draining: boolean;
   readonly #version: number;
   /** Batches in flight, by target, where fewer may make a place that the line waits for. */
-  readonly #inFlight: readonly number[];
+  readonly #inFlight: number[] = [];
 
   /** @param version counts changes to what is known of the targets, which batches of other lines cause too */
   constructor({ nowMs, line, targets, draining }: QueueView, decision: WaitDecision, version: number) {
@@ -29,9 +29,8 @@ export class StandingDecision {
     this.#firstArrivedAtMs = line.at(0).arrivedAtMs;
     this.#draining = draining;
     this.#version = version;
-    this.#inFlight = targets.map((target) =>
-      target.kind === "edge" || !hasRoom(target, nowMs) ? target.inFlight : 0,
-    );
+    for (const target of targets)
+      this.#inFlight.push(target.kind === "edge" || !hasRoom(target, nowMs) ? target.inFlight : 0);
   }
 
   isStillValid({ nowMs, line, targets, draining }: QueueView, version: number): boolean {
