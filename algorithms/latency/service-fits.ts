@@ -35,8 +35,7 @@ export function isotonicFit(values: ArrayLike<number>, weights: ArrayLike<number
   const fit = new Float64Array(values.length);
   let at = 0;
   for (const { mean, length } of blocks) {
-    fit.fill(mean, at, at + length);
-    at += length;
+    for (const end = at + length; at < end; at++) fit[at] = mean;
   }
   return fit;
 }

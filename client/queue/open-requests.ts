@@ -60,8 +60,10 @@ export class OpenRequests<In, Out> {
     this.counts[request.inFlight ? "inFlight" : "waiting"]--;
     this.counts[end.outcome]++;
     this.bytes -= request.bytes;
-    const code = "error" in end ? { code: end.error.code } : {};
-    this.#observe?.({ kind: "end", id: request.id, atMs: nowMs, outcome: end.outcome, ...code });
+    if (this.#observe !== undefined) {
+      const code = "error" in end ? { code: end.error.code } : {};
+      this.#observe({ kind: "end", id: request.id, atMs: nowMs, outcome: end.outcome, ...code });
+    }
     this.#ended.push(request);
   }
 

@@ -176,8 +176,10 @@ export class VirtualQueue<In, Out> {
   #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
     const { id, key, rows, bytes, sloMs } = request;
     this.#open.arrived(request);
-    const arrival = { kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs } as const;
-    this.#observe?.(request.isFinalAnywhere ? arrival : { ...arrival, isFinalAnywhere: false });
+    if (this.#observe !== undefined) {
+      const arrival = { kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs } as const;
+      this.#observe(request.isFinalAnywhere ? arrival : { ...arrival, isFinalAnywhere: false });
+    }
     if (this.#closed) {
       this.#refusals.refuse(request, new SpillwayError("queue_closed"), nowMs);
       return;

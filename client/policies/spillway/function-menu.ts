@@ -42,16 +42,14 @@ export class FunctionMenu {
   refreshHealth({ nowMs, targets }: QueueView): void {
     this.#functions.link.fade(nowMs);
     if (this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
-    this.#usable = this.sizes;
-    this.#isSomeWell = this.sizes.some(
-      ({ target }) => (targets[target] as TargetView).health(nowMs).kind === "healthy",
-    );
+    this.#isSomeWell = false;
+    let areAllUsable = true;
     for (const size of this.sizes) {
-      const { target } = size;
-      if (!hasOwnFault((targets[target] as TargetView).health(nowMs)) && !size.hangs(nowMs)) continue;
-      this.#usable = this.#usableOf(targets, nowMs);
-      return;
+      const health = (targets[size.target] as TargetView).health(nowMs);
+      if (health.kind === "healthy") this.#isSomeWell = true;
+      if (hasOwnFault(health) || size.hangs(nowMs)) areAllUsable = false;
     }
+    this.#usable = areAllUsable ? this.sizes : this.#usableOf(targets, nowMs);
   }
 
   #usableOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {

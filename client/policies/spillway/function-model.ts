@@ -134,6 +134,8 @@ export class FunctionModel {
 
   /** Whether the oldest call under way hangs. */
   hangs(nowMs: number): boolean {
+    // Mostly nothing is under way, and an iterator is not made for nothing.
+    if (this.#underWay.size === 0) return false;
     for (const untilMs of this.#underWay.values()) return untilMs < nowMs;
     return false;
   }

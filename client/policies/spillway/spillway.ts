@@ -57,7 +57,7 @@ class Spillway implements Policy {
     awaitsRoom: false,
     isProbe: false,
   };
-  #standing: StandingDecision | undefined;
+  readonly #standing = new StandingDecision();
   /** The last decision that was worked out. It changes nothing until it is carried out. */
   #considered: Readonly<Considered> | undefined;
 
@@ -75,12 +75,13 @@ class Spillway implements Policy {
   }
 
   plan(_: string, nowMs: number): void {
-    if (this.#state.plan(nowMs)) this.#standing = undefined;
+    if (this.#state.plan(nowMs)) this.#standing.drop();
   }
 
   decide(view: QueueView): Decision {
     this.#considered = undefined;
-    if (this.#standing?.isStillValid(view, this.#version) === true) return this.#standing.decision;
+    const standing = this.#standing.in(view, this.#version);
+    if (standing !== undefined) return standing;
     const { isScarce } = this.#known;
     const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
     considered.decision = this.#consider(view, considered);
@@ -91,8 +92,8 @@ class Spillway implements Policy {
   took(view: QueueView, decision: Decision): void {
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
-    this.#standing =
-      decision.kind === "wait" ? new StandingDecision(view, decision, this.#version) : undefined;
+    if (decision.kind === "wait") this.#standing.keep(view, decision, this.#version);
+    else this.#standing.drop();
   }
 
   get #version(): number {
@@ -106,7 +107,7 @@ class Spillway implements Policy {
   ended(batch: EndedBatch): void {
     const isEdge = this.#state.ended(batch);
     // An answered call changes nothing for the waiting requests, unless they wait for its place.
-    if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing = undefined;
+    if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing.drop();
   }
 
   #consider(view: QueueView, notes: Considered): Decision {
