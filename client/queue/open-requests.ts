@@ -61,8 +61,8 @@ export class OpenRequests<In, Out> {
     this.counts[end.outcome]++;
     this.bytes -= request.bytes;
     if (this.#observe !== undefined) {
-      const code = "error" in end ? { code: end.error.code } : {};
-      this.#observe({ kind: "end", id: request.id, atMs: nowMs, outcome: end.outcome, ...code });
+      const event = { kind: "end", id: request.id, atMs: nowMs, outcome: end.outcome } as const;
+      this.#observe("error" in end ? { ...event, code: end.error.code } : event);
     }
     this.#ended.push(request);
   }

@@ -45,6 +45,9 @@ export class EdgeSchedule {
   /** How much longer than measured a batch of this model takes, as of `start`. */
   #slowness = 1;
   #startedAtMs = 0;
+  /** What is known of the link, as of `start`: half the round trip, and the time for one unit of work. */
+  #oneWayMs = 0;
+  #msPerWork = 0;
   #doubtAtMs = Infinity;
   /** When the next upload to the edge can begin. */
   #sendAtMs = 0;
@@ -66,8 +69,8 @@ export class EdgeSchedule {
   /** When the answer could be back if all goes well: without reservations and margin, and as fast as it ever is. */
   earliestAnswerAtMs(rows: number): number {
     const known = Math.min(rows, this.model.profile.maxBatchRows);
-    const oneWayMs = this.model.edge.link.rttMs / 2;
-    const reachMs = this.#firstSendAtMs + this.model.uploadMs(known) + oneWayMs;
+    const oneWayMs = this.#oneWayMs;
+    const reachMs = this.#firstSendAtMs + this.#uploadMs(known) + oneWayMs;
     let freeAtMs = Infinity;
     for (let replica = 0; replica < this.#firstFreeAtMs.length; replica++) {
       const deviationMs = Math.sqrt(this.#firstVariance[replica] as number);
@@ -95,6 +98,8 @@ export class EdgeSchedule {
     const { link, underWay, backAtMs } = this.model.edge;
     link.fade(nowMs);
     const oneWayMs = link.rttMs / 2;
+    this.#oneWayMs = oneWayMs;
+    this.#msPerWork = link.msPerByte;
     for (let replica = 0; replica < this.#freeAtMs.length; replica++) {
       this.#freeAtMs[replica] = (backAtMs[replica] as number) - oneWayMs;
       this.#variance[replica] = 0;
@@ -133,7 +138,7 @@ export class EdgeSchedule {
 
   /** When a batch of that many rows must be sent to reach the replica just as it becomes free. */
   dueAtMs(replica: number, rows: number): number {
-    return (this.#freeAtMs[replica] as number) - this.model.uploadMs(rows) - this.model.edge.link.rttMs / 2;
+    return (this.#freeAtMs[replica] as number) - this.#uploadMs(rows) - this.#oneWayMs;
   }
 
   /** As many requests from index `first` on, up to `maxRows` rows, as fit before the first one's deadline. */
@@ -164,23 +169,28 @@ export class EdgeSchedule {
 
   /** Occupy the replica and the uplink with a batch, as if it were sent just in time for the replica. */
   reserve(replica: number, rows: number): void {
-    this.#sendAtMs = Math.max(this.#sendAtMs, this.dueAtMs(replica, rows)) + this.model.uploadMs(rows);
-    const reachMs = this.#sendAtMs + this.model.edge.link.rttMs / 2;
+    this.#sendAtMs = Math.max(this.#sendAtMs, this.dueAtMs(replica, rows)) + this.#uploadMs(rows);
+    const reachMs = this.#sendAtMs + this.#oneWayMs;
     const startMs = Math.max(reachMs, this.#freeAtMs[replica] as number);
     this.#occupy(replica, startMs, rows, this.model.service);
   }
 
   /** When the answer to a batch would be back, with reserve and margin. */
   answerAtMs(replica: number, rows: number): number {
-    const oneWayMs = this.model.edge.link.rttMs / 2;
-    const freeAtMs = this.#freeAtMs[replica] as number;
-    const reachMs = this.#sendAtMs + this.model.uploadMs(rows) + oneWayMs;
+    const { service, reserve, marginMs } = this.model;
+    const oneWayMs = this.#oneWayMs;
     const slowness = this.#slowness;
-    const endMs = Math.max(reachMs, freeAtMs) + (this.model.service.meanMs[rows] as number) * slowness;
+    const freeAtMs = this.#freeAtMs[replica] as number;
+    const reachMs = this.#sendAtMs + this.#uploadMs(rows) + oneWayMs;
+    const endMs = Math.max(reachMs, freeAtMs) + (service.meanMs[rows] as number) * slowness;
     const errorMs = forecastError * Math.max(0, freeAtMs - this.#startedAtMs);
-    const ownVariance = (this.model.service.variance[rows] as number) * slowness * slowness;
+    const ownVariance = (service.variance[rows] as number) * slowness * slowness;
     const variance = (this.#variance[replica] as number) + ownVariance + errorMs * errorMs;
-    return endMs + this.model.reserve * Math.sqrt(variance) + oneWayMs + this.model.marginMs;
+    return endMs + reserve * Math.sqrt(variance) + oneWayMs + marginMs;
+  }
+
+  #uploadMs(rows: number): number {
+    return (this.model.profile.uploadMs[rows] as number) * this.#msPerWork;
   }
 
   #deviationMs(rows: number): number {

@@ -31,6 +31,8 @@ export class EdgeSide {
   readonly #trial = new Trial(trialEveryMs);
   /** Batches that failed since the last answer. */
   #failures = 0;
+  /** Whether the batch that `fill` or `probe` looked at last holds the whole line, and none was skipped for it. */
+  #takesAll = false;
 
   constructor(index: number, schedule: EdgeSchedule, menu: FunctionMenu, sloMs: number) {
     this.index = index;
@@ -38,6 +40,10 @@ export class EdgeSide {
     this.choice = choiceOf(schedule);
     this.#menu = menu;
     this.#sloMs = sloMs;
+  }
+
+  get takesAll(): boolean {
+    return this.#takesAll;
   }
 
   /** Update the choice of batches with what was learned about the edge. */
@@ -67,9 +73,11 @@ export class EdgeSide {
   fill(view: QueueView, canSkip: CanSkip, elsewhere: Elsewhere): Decision {
     const { nowMs, line } = view;
     const { schedule } = this;
+    this.#takesAll = false;
     if (!this.hasPlace(view)) return this.#try(view, elsewhere);
     const replica = schedule.soonest();
     const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
+    this.#takesAll = canSkip === undefined && batch.count === line.length;
     if (batch.count === 0) return this.#try(view, elsewhere);
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
     const isBusy = this.targetIn(view).inFlight >= schedule.model.profile.replicas;
@@ -98,6 +106,7 @@ export class EdgeSide {
    */
   probe(view: QueueView, elsewhere: Elsewhere): Decision {
     const { nowMs } = view;
+    this.#takesAll = false;
     const target = this.targetIn(view);
     const fromMs = readyAtMs(target.health(nowMs));
     if (fromMs > nowMs) return waitUntil(fromMs);
