@@ -1,49 +1,24 @@
 /**
- * Measures replay: requests a second through reader, queue, policy and world, with and without a log, and the memory of a
- * whole day. The trace is Poisson, read from a CSV of one line a request that is made while it is read.
+ * Measures replay: requests a second, and nanoseconds a request, through reader, queue, policy and world, with and without
+ * a log, beside those of `edge-only`, and the memory of a whole day. The trace is Poisson, read from a CSV of one line a request that is made while it is read.
  */
-import type { PriceSheet } from "../serverless/prices/price.ts";
 import { type ReplayPolicyName, replayPolicies } from "../replay/peers/registry.ts";
 import { exponential, randomStream } from "../replay/traces/random-stream.ts";
 import { type LogSink, replayTrace } from "../replay/run.ts";
+import { medianOf } from "../base/quantile.ts";
 import { parseScenario } from "../replay/world/scenario.ts";
 import type { TextFile } from "../base/text-lines.ts";
+import { benchScenario, benchSheet } from "./bench-world.ts";
 
 const requestsPerRun = 500_000;
 const runs = 3;
 /** Nine tenths of what the edge can serve in batches of 32. */
 const ratePerS = 288;
 
-const link = { rttMs: 2, uplinkMbps: 1_000 };
 const scenario = parseScenario(
-  JSON.stringify({
-    name: "bench",
-    sloMs: 1_000,
-    requestBytes: 50_000,
-    edge: { replicas: 1, maxBatch: 32, link, serviceMs: { "1": [6, 6.5, 7], "32": [98, 100, 104] } },
-    serverless: {
-      link: { rttMs: 40, uplinkMbps: 400 },
-      maxInstances: 300,
-      idleMs: 180_000,
-      coldStartMs: [1_000, 1_500],
-      prices: "made up",
-      sizes: [
-        { name: "small", memoryMib: 2_048, maxBatch: 8, serviceMs: { "1": [60, 65], "8": [150, 160] } },
-      ],
-    },
-  }),
+  JSON.stringify(benchScenario({ sloMs: 1_000, maxInstances: 300, faults: [] })),
   "bench",
 );
-const sheet: PriceSheet = {
-  kind: "gb-second",
-  name: "made up",
-  currency: "USD",
-  validFrom: "2026-01-01",
-  source: "made up",
-  perGbS: 0.000_016,
-  perCall: 0.000_000_2,
-  granularityMs: { cpu: 1 },
-};
 
 function poissonTrace(requests: number): TextFile {
   return {
@@ -73,22 +48,39 @@ const dayTrace: TextFile = {
   },
 };
 
-interface Run {
+interface Case {
+  readonly name: string;
   readonly policy: ReplayPolicyName;
   readonly trace: TextFile;
   /** Write the decision log and drop it. */
   readonly log?: boolean;
 }
 
-/** Requests a second. */
-async function replayed({ policy, trace, log = false }: Run): Promise<number> {
+const trace = poissonTrace(requestsPerRun);
+const cases: readonly Case[] = [
+  { name: "edge-only", policy: "edge-only", trace },
+  { name: "spillway", policy: "spillway", trace },
+  { name: "spillway with a log", policy: "spillway", trace, log: true },
+  { name: "fixed", policy: "fixed", trace },
+];
+const day: Case = { name: "a day at 100 requests/s, spillway", policy: "spillway", trace: dayTrace };
+
+/** Nanoseconds a request. */
+async function replayed({ policy, trace, log = false }: Case): Promise<number> {
   const startedAtMs = performance.now();
   let bytes = 0;
-  const sink: LogSink = { write: (line) => void (bytes += line.length), flush: async () => {} };
+  let text = "";
+  const sink: LogSink = {
+    write: (line) => void (text += line),
+    flush: async () => {
+      bytes += Buffer.byteLength(text);
+      text = "";
+    },
+  };
   const { requests } = await replayTrace({
     trace,
     scenario,
-    sheet,
+    sheet: benchSheet,
     policy: replayPolicies[policy],
     seed: 1,
     fromS: 0,
@@ -97,28 +89,28 @@ async function replayed({ policy, trace, log = false }: Run): Promise<number> {
     log: log ? sink : undefined,
   });
   if (log && bytes === 0) throw new Error("nothing was logged");
-  return requests / ((performance.now() - startedAtMs) / 1_000);
+  return ((performance.now() - startedAtMs) * 1e6) / requests;
 }
 
-const thousands = (rate: number): string => `${Math.round(rate / 1_000)} k`;
+const perS = (ns: number): string => `${Math.round(1e6 / ns)} k`;
 
-async function report(policy: ReplayPolicyName, log = false): Promise<void> {
-  const rates: number[] = [];
-  for (let run = 0; run < runs; run++)
-    rates.push(await replayed({ policy, trace: poissonTrace(requestsPerRun), log }));
-  const [least, median, most] = rates.toSorted((a, b) => a - b) as [number, number, number];
+// In turn, so that what else the machine does slows all of them alike.
+const tookNs = cases.map((): number[] => []);
+for (let run = 0; run < runs; run++)
+  for (const [index, each] of cases.entries()) tookNs[index]?.push(await replayed(each));
+const [edgeOnlyNs = 0] = tookNs.map((ns) => medianOf(ns));
+for (const [index, { name }] of cases.entries()) {
+  const ns = tookNs[index] as number[];
+  const median = medianOf(ns);
   console.log(
-    `replay, ${policy}${log ? " with a log" : ""}: ${thousands(median)} requests/s (median of ${runs} runs of` +
-      ` ${thousands(requestsPerRun)}; ${thousands(least)} to ${thousands(most)}), Node ${process.versions.node}`,
+    `replay, ${name}: ${perS(median)} requests/s, ${Math.round(median)} ns a request, ` +
+      `${(edgeOnlyNs / median).toFixed(2)} of edge-only (median of ${runs} runs of ${requestsPerRun / 1_000} k; ` +
+      `${perS(Math.max(...ns))} to ${perS(Math.min(...ns))}), Node ${process.versions.node}`,
   );
 }
-
-await report("spillway");
-await report("spillway", true);
-await report("edge-only");
-await report("fixed");
-const rate = await replayed({ policy: "spillway", trace: dayTrace });
+const dayNs = await replayed(day);
 const peakMib = Math.round(process.resourceUsage().maxRSS / 1_024);
 console.log(
-  `a day at 100 requests/s, spillway: ${thousands(rate)} requests/s; peak memory of it all ${peakMib} MiB`,
+  `${day.name}: ${perS(dayNs)} requests/s, ${Math.round(dayNs)} ns a request, ` +
+    `${(edgeOnlyNs / dayNs).toFixed(2)} of edge-only; peak memory of it all ${peakMib} MiB`,
 );

@@ -33,8 +33,7 @@ export class DecisionLog {
 
   /** An observer for the queue. */
   readonly observe = (event: QueueEvent): void => {
-    if (event.kind === "arrival")
-      this.#write(`{"kind":"arrival","id":${event.id},"atMs":${event.atMs}}\n`);
+    if (event.kind === "arrival") this.#write(`{"kind":"arrival","id":${event.id},"atMs":${event.atMs}}\n`);
     else if (event.kind === "result" && !event.ok) {
       this.#put({
         kind: "failed",

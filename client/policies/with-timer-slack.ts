@@ -4,7 +4,7 @@
  * earlier by a slack, less the time by which the timer that it waited for was late. The slack follows how late timers
  * are at present.
  */
-import { type LineView, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
+import { type LineView, type Policy, type QueueView, type WaitingRequest, wrapPolicy } from "./policy.ts";
 
 /**
  * @param leastMs how late a timer may be on a machine at rest, 0 or more
@@ -28,16 +28,32 @@ export function withTimerSlack(policy: Policy, leastMs: number, mostMs: number):
 }
 
 function withDeadlinesEarlier(view: QueueView, byMs: number): QueueView {
-  const { line } = view;
-  const shown: LineView = {
-    key: line.key,
-    length: line.length,
-    rows: line.rows,
-    at: (index) => {
-      const request = line.at(index);
-      return { ...request, deadlineAtMs: request.deadlineAtMs - byMs };
-    },
-    oldestArrivalMs: () => line.oldestArrivalMs(),
-  };
-  return { ...view, line: shown, slackMs: byMs };
+  return { ...view, line: new EarlierLine(view.line, byMs), slackMs: byMs };
+}
+
+/** A line as it is, but for its deadlines. */
+class EarlierLine implements LineView {
+  readonly key: string;
+  readonly length: number;
+  readonly rows: number;
+  readonly #line: LineView;
+  readonly #byMs: number;
+
+  constructor(line: LineView, byMs: number) {
+    this.key = line.key;
+    this.length = line.length;
+    this.rows = line.rows;
+    this.#line = line;
+    this.#byMs = byMs;
+  }
+
+  /** Not a copy of all that the queue keeps of a request: a decision asks for many. */
+  at(index: number): WaitingRequest {
+    const { rows, bytes, arrivedAtMs, deadlineAtMs, attempts } = this.#line.at(index);
+    return { rows, bytes, arrivedAtMs, deadlineAtMs: deadlineAtMs - this.#byMs, attempts };
+  }
+
+  oldestArrivalMs(): number {
+    return this.#line.oldestArrivalMs();
+  }
 }

@@ -146,7 +146,8 @@ class Spillway implements Policy {
     if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, givesUp);
     if (!isScarce) {
       // Mostly the next batch of the only edge takes the whole line; a forecast would find just that again.
-      if (this.#edges.length === 1 && this.#edges[0]?.takesAll === true) return { count: 0, first: line.length };
+      if (this.#edges.length === 1 && this.#edges[0]?.takesAll === true)
+        return { count: 0, first: line.length };
       const overflow = findOverflow(line, healthy, undefined);
       if (overflow.count === 0) return overflow;
       for (const { schedule } of healthy) schedule.reset();
