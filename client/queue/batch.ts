@@ -75,6 +75,14 @@ export function withCompany<In, Out>(
   return requests;
 }
 
+export function arrivalEvent<In, Out>(
+  { id, key, rows, bytes, sloMs, isFinalAnywhere }: QueuedRequest<In, Out>,
+  atMs: number,
+): QueueInput & { kind: "arrival" } {
+  const arrival = { kind: "arrival", id, atMs, key, rows, bytes, sloMs } as const;
+  return isFinalAnywhere ? arrival : { ...arrival, isFinalAnywhere: false };
+}
+
 export function batchEvent<In, Out>(
   { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
   { plannedRows, reason }: Decision & { kind: "dispatch" },

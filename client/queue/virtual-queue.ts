@@ -4,6 +4,7 @@
  * it runs the same in the daemon, in replay and in a test.
  */
 import {
+  arrivalEvent,
   type Batch,
   batchEvent,
   batchOf,
@@ -174,12 +175,9 @@ export class VirtualQueue<In, Out> {
   }
 
   #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
-    const { id, key, rows, bytes, sloMs } = request;
+    const { key, rows } = request;
     this.#open.arrived(request);
-    if (this.#observe !== undefined) {
-      const arrival = { kind: "arrival", id, atMs: nowMs, key, rows, bytes, sloMs } as const;
-      this.#observe(request.isFinalAnywhere ? arrival : { ...arrival, isFinalAnywhere: false });
-    }
+    this.#observe?.(arrivalEvent(request, nowMs));
     if (this.#closed) {
       this.#refusals.refuse(request, new SpillwayError("queue_closed"), nowMs);
       return;
