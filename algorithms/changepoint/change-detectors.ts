@@ -32,6 +32,8 @@ export const targetDrift = {
   threshold: 0.99,
   boundDeviations: 2.5,
   window: 64,
+  // A target that is as before again must be told at once.
+  longestChance: 0,
 };
 
 /**

@@ -47,7 +47,7 @@ describe.each([
   });
 });
 
-it("sums the newest values, of any number up to its limit", () => {
+it("sums the newest values, of any number up to its limit, and takes over those of another", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: -9, max: 9 }), { maxLength: 70 }),
@@ -55,12 +55,16 @@ it("sums the newest values, of any number up to its limit", () => {
       (values, limit) => {
         const sums = new RecentSums(limit);
         for (const value of values) sums.push(value);
-        const copy = new RecentSums(limit);
-        copy.copy(sums);
+        const bounded = new RecentSums(limit);
+        for (const value of values) bounded.push(Math.min(value, 0));
+        const taken = Math.floor(Math.min(limit, values.length) / 2);
+        bounded.takeNewest(sums, taken);
         for (let count = 1; count <= Math.min(limit, values.length); count++) {
           const expected = values.slice(-count).reduce((sum, value) => sum + value, 0);
           expect(sums.sum(count)).toBe(expected);
-          expect(copy.sum(count)).toBe(expected);
+          const older = values.slice(-count).slice(0, -taken || undefined);
+          const excess = older.reduce((sum, value) => sum + Math.max(value, 0), 0);
+          expect(bounded.sum(count)).toBe(expected - (count > taken ? excess : 0));
         }
       },
     ),

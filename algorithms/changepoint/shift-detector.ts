@@ -5,11 +5,12 @@
  *
  * It differs from the run-length posterior of Adams and MacKay in three ways. Values are bounded before they count,
  * so a lone spike is no segment. Shifts that are too small to act on do not count, so a slow ramp gives few alarms.
- * The noise is one estimate for all segments, so a new segment does not start without one.
+ * The noise is one estimate for all segments, so a new segment does not start without one. An alarm that turns out to
+ * have been chance is withdrawn in silence: see `longestChance`.
  */
 import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { Dispersion, type NoiseModel } from "./noise-model.ts";
-import { logShiftEvidence } from "./shift-evidence.ts";
+import { logShiftEvidence, type Sample, type Uncertainty } from "./shift-evidence.ts";
 
 /** A lasting shift was found. Indices count the observed values from 0. */
 export interface Alarm {
@@ -34,16 +35,28 @@ export interface ShiftDetectorOptions {
   readonly boundDeviations: number;
   /** Shifts that began more values ago are not looked for, an integer from 1 to 2^20. */
   readonly window: number;
+  /**
+   * When the series is back at the level before the last alarm after at most this many values, the alarm may have been
+   * chance. Such an excursion is two changes, so it needs more evidence than one; otherwise its segment is joined to its
+   * neighbours, and no second alarm is raised. An integer from 0.
+   */
+  readonly longestChance: number;
 }
 
 const defaults: ShiftDetectorOptions = Object.freeze({
   hazard: 3_000,
   threshold: 0.95,
   shiftScale: 0.5,
-  leastShift: 0.06,
+  leastShift: 0.025,
   boundDeviations: 3.75,
   window: 600,
+  longestChance: 200,
 });
+
+/** Shifts whose likelihood ratio is below this, in nats, are passed over: all of them together decide nothing. */
+const leastGain = 3;
+/** Evidence that an excursion needs, in multiples of ln(hazard). Two would also join real bursts of recorded traces. */
+const excursionEvidence = 1.5;
 
 /** The smallest shift that matters is at most this share of the deviation at which values are bounded. */
 const leastShiftShare = 2 / 3;
@@ -71,6 +84,8 @@ export class ShiftDetector {
   #start = 0;
   /** Sum of the bounded values since the start. */
   #sum = 0;
+  /** The segment before the start, unless it has been joined. */
+  #previous: Sample | undefined;
 
   /** @throws RangeError when an option is outside its range */
   constructor(noise: NoiseModel, options: Partial<ShiftDetectorOptions> = {}) {
@@ -130,8 +145,10 @@ export class ShiftDetector {
   #judge(): Alarm | undefined {
     const { hazard, threshold, shiftScale, leastShift } = this.#options;
     const count = this.#seen - this.#start;
+    const dispersion = this.#dispersionAt(this.#sum / count);
+    const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(this.#sum / count);
     const uncertainty = {
-      dispersion: this.#dispersionAt(this.#sum / count),
+      dispersion,
       degreesOfFreedom: this.#dispersion.weight,
       shiftScale,
     };
@@ -143,8 +160,10 @@ export class ShiftDetector {
       const sum = this.#bounded.sum(age);
       const mean = sum / age;
       const meanBefore = (this.#sum - sum) / (count - age);
-      // Mostly true, so nothing is made for the evidence before this.
-      if (Math.abs(mean - meanBefore) < leastShift * this.#noise.unit(meanBefore)) continue;
+      const shift = mean - meanBefore;
+      // One of these is mostly true, so nothing is made for the evidence before them.
+      if (Math.abs(shift) < leastShift * this.#noise.unit(meanBefore)) continue;
+      if (shift * shift < leastSquare * (1 / age + 1 / (count - age))) continue;
       const before = { mean: meanBefore, count: count - age };
       const evidence = logShiftEvidence(this.#noise, before, { mean, count: age }, uncertainty);
       odds += (starts / hazard) * Math.exp(evidence);
@@ -154,15 +173,44 @@ export class ShiftDetector {
     }
     const probability = odds === Infinity ? 1 : odds / (1 + odds);
     if (probability < threshold) return undefined;
+    const fresh = { mean: this.#bounded.sum(bestAge) / bestAge, count: bestAge };
+    const passed = { mean: (this.#sum - fresh.mean * bestAge) / (count - bestAge), count: count - bestAge };
+    if (this.#wasChance(passed, fresh, uncertainty)) {
+      this.#joinPrevious();
+      return undefined;
+    }
+    this.#previous = passed;
     this.#restart(bestAge);
     return { atIndex: this.#seen - 1, startIndex: this.#start, probability };
+  }
+
+  /** @param passed the present segment up to `fresh`, the newest values */
+  #wasChance(passed: Sample, fresh: Sample, uncertainty: Uncertainty): boolean {
+    const { hazard, threshold, longestChance } = this.#options;
+    const previous = this.#previous;
+    if (previous === undefined || passed.count > longestChance) return false;
+    const difference = logShiftEvidence(this.#noise, previous, fresh, uncertainty);
+    if (difference > Math.log(threshold / (1 - threshold))) return false;
+    const count = previous.count + fresh.count;
+    const mean = (previous.mean * previous.count + fresh.mean * fresh.count) / count;
+    return (
+      logShiftEvidence(this.#noise, { mean, count }, passed, uncertainty) <
+      excursionEvidence * Math.log(hazard)
+    );
+  }
+
+  #joinPrevious(): void {
+    const { mean, count } = this.#previous as Sample;
+    this.#start -= count;
+    this.#sum += mean * count;
+    this.#previous = undefined;
   }
 
   /** The new segment starts from its values as they were, without bounds. */
   #restart(age: number): void {
     this.#start = this.#seen - age;
     this.#sum = this.#raw.sum(age);
-    this.#bounded.copy(this.#raw);
+    this.#bounded.takeNewest(this.#raw, age);
   }
 }
 
@@ -184,13 +232,14 @@ function agesUpTo(window: number): Age[] {
 }
 
 function checkOptions(options: ShiftDetectorOptions): void {
-  const { hazard, threshold, shiftScale, leastShift, boundDeviations, window } = options;
+  const { hazard, threshold, shiftScale, leastShift, boundDeviations, window, longestChance } = options;
   checkRange("hazard", hazard, hazard > 1 && hazard < Infinity, "above 1");
   checkRange("threshold", threshold, threshold > 0 && threshold < 1, "(0, 1)");
   checkRange("shiftScale", shiftScale, shiftScale > 0 && shiftScale < Infinity, "above 0");
   checkRange("leastShift", leastShift, leastShift >= 0 && leastShift < Infinity, "0 or more");
   checkRange("boundDeviations", boundDeviations, boundDeviations > 0, "above 0");
   checkInteger("window", window, 1, 2 ** 20);
+  checkInteger("longestChance", longestChance, 0, Number.MAX_SAFE_INTEGER);
 }
 
 /** Sums of the newest values, for any number of them up to a limit, in constant time and memory. */
@@ -218,10 +267,13 @@ export class RecentSums {
     return this.#total - (this.#totals[(this.#next - count) & this.#mask] as number);
   }
 
-  /** Take over the values of another one with the same limit. */
-  copy(other: RecentSums): void {
-    this.#totals.set(other.#totals);
-    this.#next = other.#next;
-    this.#total = other.#total;
+  /** Replace the newest `count` values by those of another one with the same limit and as many values. */
+  takeNewest(other: RecentSums, count: number): void {
+    const before = this.#total - this.sum(count);
+    for (let left = count - 1; left >= 0; left--) {
+      const slot = (this.#next - left) & this.#mask;
+      this.#totals[slot] = before + other.sum(count) - other.sum(left);
+    }
+    this.#total = this.#totals[this.#next] as number;
   }
 }

@@ -2,12 +2,12 @@
 import type { NoiseModel } from "./noise-model.ts";
 
 /** Values by their mean and number. */
-interface Sample {
+export interface Sample {
   readonly mean: number;
   readonly count: number;
 }
 
-interface Uncertainty {
+export interface Uncertainty {
   /** Variance over the variance of the noise model. */
   readonly dispersion: number;
   /** Degrees of freedom of the dispersion's posterior. */
