@@ -3,13 +3,19 @@
  * although somebody meets it, and how many there are. The same seeds give the same worlds on every machine.
  */
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
-import { generatedWorld } from "../replay/worlds/generated-world.ts";
+import { type GeneratedWorld, generatedWorld } from "../replay/worlds/generated-world.ts";
+import { withoutLuck, worldHindsight } from "../replay/worlds/world-hindsight.ts";
 import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../replay/worlds/world-verdict.ts";
 
+const sheets = { sheetOf: readPriceSheet };
+const oracles = [
+  (world: GeneratedWorld) => worldHindsight(withoutLuck(world), sheets, "hindsight without luck"),
+  (world: GeneratedWorld) => worldHindsight(world, sheets),
+];
 const [from = 0, to = from + 1_000] = process.argv.slice(2).map(Number);
 const verdicts: WorldVerdict[] = [];
 for (let seed = from; seed < to; seed++) {
-  const verdict = await judgeWorld(generatedWorld(seed), { sheetOf: readPriceSheet });
+  const verdict = await judgeWorld(generatedWorld(seed), { ...sheets, oracles });
   verdicts.push(verdict);
   if (verdict.kind === "missed") console.log(verdictText(verdict));
 }

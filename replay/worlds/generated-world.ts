@@ -53,13 +53,19 @@ export interface ScenarioFile {
   readonly sloMs: number;
   readonly sloQuantile: number;
   readonly requestBytes: number;
-  readonly edge: object;
+  readonly edge: TargetFile;
   readonly serverless: {
     readonly prices: string;
     readonly coldStartMs: readonly number[];
     readonly link: { readonly rttMs: number; readonly uplinkMbps: number };
-    readonly sizes: readonly object[];
+    readonly sizes: readonly TargetFile[];
   };
+}
+
+/** An edge or a function size. */
+interface TargetFile {
+  readonly maxBatch: number;
+  readonly serviceMs: Readonly<Record<string, readonly number[]>>;
 }
 
 /** How long a batch takes: `firstMs` for one row, and `rowPart` of that for each further one. */
@@ -160,7 +166,7 @@ const sheets = [
 ];
 
 /** Sizes of growing speed and price: processors alone, or slices of a card where the sheet has prices for them. */
-function functionSizes(random: Random, sloMs: number, prices: string): object[] {
+function functionSizes(random: Random, sloMs: number, prices: string): TargetFile[] {
   const count = oneOf(random, [1, 2, 3, 4]);
   // Twice the resources shorten a call by this factor.
   const gain = between(random, 1.2, 2.2);

@@ -25,15 +25,15 @@ export interface WorldVerdict {
   readonly best?: KnownSchedule;
 }
 
-/** Finds a good schedule with full knowledge of the world; undefined where it finds none. */
-export type Hindsight = (world: GeneratedWorld) => Promise<KnownSchedule | undefined>;
+/** What can be had in a world, as far as somebody knows. */
+export type WorldOracle = (world: GeneratedWorld) => KnownSchedule;
 
 /** Those that sometimes meet a quantile which `spillway` misses. */
 const rivals: readonly ReplayPolicyName[] = ["serverless-only", "harmonybatch", "edge-only"];
 
 export interface VerdictOptions extends Pick<WorldReplay, "sheetOf"> {
-  /** Asked only where no policy meets the quantile. */
-  readonly hindsight?: Hindsight;
+  /** Asked in this order, where no policy meets the quantile. */
+  readonly oracles?: readonly WorldOracle[];
 }
 
 /**
@@ -41,7 +41,7 @@ export interface VerdictOptions extends Pick<WorldReplay, "sheetOf"> {
  * (await judgeWorld(generatedWorld(7), { sheetOf: readPriceSheet })).kind; // "met"
  */
 export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions): Promise<WorldVerdict> {
-  const { hindsight } = options;
+  const { oracles = [] } = options;
   const { sloQuantile } = world.scenario;
   const own = await replayed(world, "spillway", options);
   const facts = { seed: world.seed, sloQuantile, share: own.share, cost: own.cost };
@@ -49,11 +49,10 @@ export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions)
   let best: KnownSchedule | undefined;
   const candidates = [
     ...rivals.map((name) => () => replayed(world, name, options)),
-    async () => await hindsight?.(world),
+    ...oracles.map((oracle) => async () => oracle(world)),
   ];
   for (const candidate of candidates) {
     const schedule = await candidate();
-    if (schedule === undefined) continue;
     if (best === undefined || schedule.share > best.share) best = schedule;
     if (schedule.share >= sloQuantile) return { ...facts, kind: "missed", best: schedule };
   }
