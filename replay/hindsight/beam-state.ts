@@ -33,7 +33,11 @@ export interface BeamState {
   /** Cost so far, with what the open call and the edges' backlog are expected to cost. */
   readonly score: number;
   readonly cost: number;
+  /** Sum of what the balance of the draws adds to the score. */
+  readonly surcharge: number;
   readonly lost: number;
+  /** What the lost requests count. */
+  readonly lossCost: number;
   readonly batches: number;
   /** When each replica and each link is free: see `SearchEdge.at`. */
   readonly times: Float64Array;
@@ -50,14 +54,14 @@ export function scheduleOf(last: FormedBatch | undefined): Schedule {
     const { target, formedAtMs } = batch;
     schedule.push({ target, formedAtMs, requests: requestsOf(batch) });
   }
-  return schedule.reverse();
+  return schedule.toReversed();
 }
 
 function requestsOf({ first, count, open }: FormedBatch): readonly number[] {
   if (open === undefined) return Array.from({ length: count }, (_, index) => first + index);
   const requests: number[] = [];
   for (let at: OpenRequest | undefined = open; at !== undefined; at = at.before) requests.push(at.request);
-  return requests.reverse();
+  return requests.toReversed();
 }
 
 /** Whether two states differ in nothing that matters later, but perhaps in their instances. */

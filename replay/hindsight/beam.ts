@@ -4,19 +4,23 @@
  * time, and is formed at some later arrival. So batches are formed in the order of the search, and each knows its draw.
  */
 import { type BeamState, type FormedBatch, type OpenCall, BeamBucket, scheduleOf } from "./beam-state.ts";
+import type { DrawBalance } from "./draw-balance.ts";
 import type { Foresight } from "./foresight.ts";
 import type { KnownArrivals, Schedule } from "./schedule.ts";
+import { countAlive, warmest, withCall } from "./known-instances.ts";
+import { StateValue } from "./state-value.ts";
 import type { WarmPlan } from "./warm-plan.ts";
-import type { SearchEdge, SearchSize, SearchWorld } from "./search-world.ts";
+import { batchSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
 
 export interface BeamOptions {
   /** States that are kept at each arrival without an open call, and with one of each size. */
   readonly width: number;
   readonly perSize: number;
-  /** What a lost request counts, in the sheet's currency. */
-  readonly lossPrice: number;
+  /** What a lost request counts, in the sheet's currency, by the index of an arrival near it. */
+  readonly lossPriceAt: (request: number) => number;
   /** Factor on the least shares by which an open call and backlog are valued. */
   readonly priceFactor: number;
+  readonly balance: DrawBalance;
   readonly warm?: WarmPlan | undefined;
   readonly onProgress?: ((requests: number) => void) | undefined;
 }
@@ -28,12 +32,10 @@ export interface Found {
 }
 
 const progressEvery = 256;
-/** Backlog counts a little even where it does no harm, so that of equal states the one with less is kept. */
-const backlogEpsilon = 1e-3;
+/** Requests between two updates of the balance of draws. */
+const balanceEvery = 16;
 /** States whose score is so many full calls above the best are dropped. */
 const spread = 1.5;
-/** Part of the edges' capacity that must be left for the search to be narrowed. */
-const relaxedPart = 0.3;
 const relaxedStates = 3;
 /** Calls are held as long as a lucky draw could still answer them in time. */
 const luckyQuantile = 0.25;
@@ -53,6 +55,7 @@ class Beam {
   readonly #rows: Uint32Array;
   readonly #foresight: Foresight;
   readonly #options: BeamOptions;
+  readonly #value: StateValue;
   readonly #buckets: (BeamBucket | undefined)[];
   readonly #scratch: Float64Array;
   readonly #edgeSizes: readonly (readonly number[])[];
@@ -65,9 +68,10 @@ class Beam {
     this.#rows = rows;
     this.#foresight = foresight;
     this.#options = options;
+    this.#value = new StateValue(world, atMs, foresight, options.warm);
     this.#buckets = Array.from({ length: atMs.length + 1 });
     this.#scratch = new Float64Array(world.timeCount);
-    this.#edgeSizes = world.edges.map(({ maxRows }) => sizesUpTo(maxRows));
+    this.#edgeSizes = world.edges.map(({ maxRows }) => batchSizesUpTo(maxRows));
     this.#mostCallRows = Math.max(...world.sizes.map(({ maxRows }) => maxRows));
     this.#leastLatencyMs = Float64Array.from(
       { length: this.#mostCallRows + 1 },
@@ -88,7 +92,9 @@ class Beam {
     this.#bucket(0).put({
       score: 0,
       cost: 0,
+      surcharge: 0,
       lost: 0,
+      lossCost: 0,
       batches: 0,
       times: new Float64Array(this.#world.timeCount),
       instances: this.#world.sizes.map(() => new Float64Array()),
@@ -100,10 +106,16 @@ class Beam {
       for (const state of this.#settled(head)) this.#expand(state, head);
       this.#buckets[head] = undefined;
       if (head % progressEvery === 0) onProgress?.(head);
+      if (head % balanceEvery === 0) this.#rebalance(head + 1);
     }
     const ends = this.#settled(count).filter(({ open }) => open === undefined);
     const best = ends.reduce((least, state) => (state.score < least.score ? state : least));
     return { schedule: scheduleOf(best.formed), cost: best.cost, lost: best.lost };
+  }
+
+  #rebalance(head: number): void {
+    const [best] = this.#bucket(head).states(-Infinity);
+    if (best !== undefined) this.#options.balance.update(best.formed, best.batches);
   }
 
   #bucket(head: number): BeamBucket {
@@ -118,7 +130,7 @@ class Beam {
     const [best] = bucket.states(-Infinity);
     if (best !== undefined && best.score === bucket.best && head < this.#atMs.length) {
       // Nothing presses and nothing is being gathered: the others come to the same.
-      if (this.#isRelaxed(head, best.times)) return bucket.states(-Infinity).slice(0, relaxedStates);
+      if (this.#value.isRelaxed(head, best.times)) return bucket.states(-Infinity).slice(0, relaxedStates);
     }
     const range = spread * this.#options.priceFactor * this.#mostCallRows * rowPrice;
     for (const state of bucket.states(bucket.best + range)) {
@@ -128,7 +140,7 @@ class Beam {
   }
 
   #expand(state: BeamState, head: number): void {
-    const isRelaxed = state.open === undefined && this.#isRelaxed(head, state.times);
+    const isRelaxed = state.open === undefined && this.#value.isRelaxed(head, state.times);
     let reached = false;
     this.#world.edges.forEach((edge, index) => {
       if (this.#toEdge(state, edge, index, head, isRelaxed)) reached = true;
@@ -141,19 +153,11 @@ class Beam {
     }
   }
 
-  /** Whether so little waits at the edges that they will take all that comes for some time. */
-  #isRelaxed(head: number, times: Float64Array): boolean {
-    const { slackRows, capacityRows } = this.#foresight;
-    if (this.#wantsWarm(head)) return false;
-    const left = (slackRows[head] as number) - this.#backlogRows(head, times);
-    return left > relaxedPart * capacityRows;
-  }
-
   #toEdge(state: BeamState, edge: SearchEdge, target: number, head: number, isRelaxed: boolean): boolean {
     const { sloMs } = this.#world;
     const { at, replicas, rowMs, oneWayMs } = edge;
     const { times } = state;
-    const u = this.#world.uOf(state.batches);
+    const serviceMs = edge.timesOf(state.batches);
     let replica = at;
     for (let other = at + 1; other < at + replicas; other++) {
       if ((times[other] as number) < (times[replica] as number)) replica = other;
@@ -176,7 +180,7 @@ class Beam {
       const uploadEndMs = uploadStartMs + rows * rowMs * edge.linkSlowFactor(uploadStartMs);
       const reachMs = uploadEndMs + oneWayMs;
       const startMs = Math.max(reachMs, times[replica] as number);
-      const endMs = startMs + edge.serviceMs(rows, u) * edge.slowFactor(startMs);
+      const endMs = startMs + (serviceMs[rows] as number) * edge.slowFactor(startMs);
       if (endMs + oneWayMs - firstAtMs > sloMs) {
         if (count === 1) break;
         continue;
@@ -232,13 +236,12 @@ class Beam {
     const uploadEndMs = uploadStartMs + open.rows * world.functionRowMs * slow;
     const reachMs = uploadEndMs + world.functionOneWayMs;
     if (world.isThrottled(reachMs)) return;
-    const u = world.uOf(state.batches);
     const scratch = this.#scratch;
     scratch.set(state.times);
     scratch[link] = uploadEndMs;
     world.sizes.forEach((size, index) => {
       if (open.rows > size.maxRows) return;
-      this.#sendTo(state, open, size, index, head, { formedAtMs, reachMs, u });
+      this.#sendTo(state, open, size, index, head, { formedAtMs, reachMs });
     });
   }
 
@@ -248,10 +251,10 @@ class Beam {
     size: SearchSize,
     index: number,
     head: number,
-    { formedAtMs, reachMs, u }: { formedAtMs: number; reachMs: number; u: number },
+    { formedAtMs, reachMs }: { formedAtMs: number; reachMs: number },
   ): void {
     const world = this.#world;
-    const serviceMs = size.serviceMs(open.rows, u);
+    const serviceMs = size.timesOf(state.batches)[open.rows] as number;
     const warm = warmest(state.instances[index] as Float64Array, reachMs, world.idleMs);
     if (warm === -1 && countAlive(state.instances, reachMs, world.idleMs) >= world.maxInstances) return;
     const coldStartMs = warm === -1 ? world.coldStartOf(state.started) : 0;
@@ -304,16 +307,24 @@ class Beam {
     formed?: FormedBatch,
     instances?: () => readonly Float64Array[],
   ): void {
-    const { lossPrice, priceFactor } = this.#options;
-    const value = (open?.value ?? 0) + this.#backlogValue(head, times);
+    const { lossPriceAt, priceFactor, balance } = this.#options;
+    const lossCost =
+      lost === from.lost ? from.lossCost : from.lossCost + (lost - from.lost) * lossPriceAt(head);
+    const value = (open?.value ?? 0) + this.#value.backlogValue(head, times);
+    const surcharge =
+      formed === undefined
+        ? from.surcharge
+        : from.surcharge + balance.surcharge(formed.target, this.#world.uOf(from.batches));
     const held = instances === undefined ? from.instances : instances();
-    const score = cost + lossPrice * lost + priceFactor * value - this.#warmValue(head, held);
+    const score = cost + surcharge + lossCost + priceFactor * value - this.#value.warmValue(head, held);
     const bucket = this.#bucket(head);
     if (!bucket.takes(score, open?.count ?? 0)) return;
     bucket.put({
       score,
       cost,
+      surcharge,
       lost,
+      lossCost,
       batches: from.batches + (formed === undefined ? 0 : 1),
       times: times === from.times ? times : times.slice(),
       instances: held,
@@ -322,86 +333,4 @@ class Beam {
       formed: formed ?? from.formed,
     });
   }
-
-  /** What the instances are worth that will be needed soon. */
-  #warmValue(head: number, instances: readonly Float64Array[]): number {
-    const { warm } = this.#options;
-    if (warm === undefined || head === this.#atMs.length) return 0;
-    const sinceMs = (this.#atMs[head] as number) - this.#world.idleMs;
-    let count = 0;
-    for (let size = 0; size < instances.length; size++) {
-      const wanted = warm.wanted[size]?.[head] as number;
-      if (wanted === 0) continue;
-      let alive = 0;
-      for (const end of instances[size] as Float64Array) if (end > sinceMs) alive++;
-      count += alive < wanted ? alive : wanted;
-    }
-    return warm.value * count;
-  }
-
-  #wantsWarm(head: number): boolean {
-    return this.#options.warm?.wanted.some((bySize) => (bySize[head] as number) > 0) ?? false;
-  }
-
-  /** What the backlog of the edges will cost: rows that need a function later because of it, at their least share. */
-  #backlogValue(head: number, times: Float64Array): number {
-    if (head === this.#atMs.length) return 0;
-    const { slackRows, rowPrice } = this.#foresight;
-    const rows = this.#backlogRows(head, times);
-    const excess = Math.max(0, rows - (slackRows[head] as number));
-    return (rowPrice[head] as number) * (excess + backlogEpsilon * rows);
-  }
-
-  #backlogRows(head: number, times: Float64Array): number {
-    const now = this.#atMs[head] as number;
-    const { edges } = this.#world;
-    let rows = 0;
-    for (let index = 0; index < edges.length; index++) {
-      const { at, replicas } = edges[index] as SearchEdge;
-      let workMs = 0;
-      for (let replica = at; replica < at + replicas; replica++) {
-        const ms = (times[replica] as number) - now;
-        if (ms > 0) workMs += ms;
-      }
-      const uploadMs = replicas * ((times[at + replicas] as number) - now);
-      rows += (this.#foresight.edgeRates[index] as number) * (uploadMs > workMs ? uploadMs : workMs);
-    }
-    return rows;
-  }
-}
-
-/** Steps grow with the size: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... and the largest. */
-function sizesUpTo(maxRows: number): number[] {
-  const sizes: number[] = [];
-  for (let size = 1; size < maxRows; size += size < 4 ? 1 : 2 ** Math.floor(Math.log2(size) - 1))
-    sizes.push(size);
-  return [...sizes, maxRows];
-}
-
-/** The instance that was used last of those that are idle; -1 when none is. */
-function warmest(ends: Float64Array, reachMs: number, idleMs: number): number {
-  let best = -1;
-  for (let index = 0; index < ends.length; index++) {
-    const end = ends[index] as number;
-    if (end <= reachMs && reachMs - end < idleMs && (best === -1 || end > (ends[best] as number)))
-      best = index;
-  }
-  return best;
-}
-
-function countAlive(instances: readonly Float64Array[], reachMs: number, idleMs: number): number {
-  let count = 0;
-  for (const ends of instances) for (const end of ends) if (reachMs - end < idleMs) count++;
-  return count;
-}
-
-/** With a call that ends at `endMs`, on instance `warm` or a new one; without those that ended by `goneMs`. */
-function withCall(ends: Float64Array, warm: number, endMs: number, goneMs: number): Float64Array {
-  const next: number[] = [];
-  for (let index = 0; index < ends.length; index++) {
-    const end = ends[index] as number;
-    if (index !== warm && end > goneMs) next.push(end);
-  }
-  next.push(endMs);
-  return Float64Array.from(next);
 }

@@ -26,8 +26,23 @@ export function playSchedule(
   schedule: Schedule,
   options: PlayOptions = {},
 ): ReplaySummary {
+  const steps = playInSteps(world, schedule, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same with a pause after each thousand batches, so that the log can be written. */
+export function playInSteps(
+  world: HindsightWorld,
+  schedule: Schedule,
+  options: PlayOptions,
+): Generator<void, ReplaySummary> {
   return new Player(world, options).play(schedule);
 }
+
+const batchesPerStep = 1_000;
 
 type WorldTarget = ReturnType<typeof worldTargets>[number];
 
@@ -65,14 +80,15 @@ class Player {
     });
   }
 
-  play(schedule: Schedule): ReplaySummary {
+  *play(schedule: Schedule): Generator<void, ReplaySummary> {
     const { arrivals, sheet } = this.#world;
     this.#isInBatch = new Uint8Array(arrivals.atMs.length);
     for (const { requests } of schedule) for (const request of requests) this.#isInBatch[request] = 1;
-    schedule.forEach((batch, id) => {
+    for (const [id, batch] of schedule.entries()) {
       this.#arriveUntil(batch.formedAtMs);
       this.#send(batch, id);
-    });
+      if (id % batchesPerStep === 0) yield;
+    }
     this.#arriveUntil(Infinity);
     this.#clock.runAll();
     const summary = this.#tally.summary(sheet.currency);

@@ -4,6 +4,7 @@
  */
 import type { Random } from "../../base/random.ts";
 import { uploadMs } from "../../client/policies/measured-target.ts";
+import type { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
 import { callCost } from "../../serverless/prices/price.ts";
 import { randomStream } from "../traces/random-stream.ts";
 import { Faults } from "../world/faults.ts";
@@ -17,6 +18,8 @@ export interface SearchEdge {
   readonly rowMs: number;
   readonly oneWayMs: number;
   serviceMs(rows: number, u: number): number;
+  /** Service times by rows of the batch with this index, without faults. */
+  timesOf(batch: number): Float64Array;
   slowFactor(atMs: number): number;
   linkSlowFactor(atMs: number): number;
   isCutOff(reachMs: number, endMs: number): boolean;
@@ -25,6 +28,7 @@ export interface SearchEdge {
 export interface SearchSize {
   readonly maxRows: number;
   serviceMs(rows: number, u: number): number;
+  timesOf(batch: number): Float64Array;
   cost(serviceMs: number, coldStartMs: number): number;
 }
 
@@ -49,6 +53,7 @@ export function searchWorld({ scenario, sheet, seed }: HindsightWorld): SearchWo
   const { requestBytes, serverless } = scenario;
   const faults = new Faults(scenario.faults);
   const hasFaults = scenario.faults.length > 0;
+  const uOf = drawn(randomStream(seed, "service"));
   let at = 0;
   const edges = scenario.edges.map(({ name, replicas, link, service }): SearchEdge => {
     const first = at;
@@ -60,6 +65,7 @@ export function searchWorld({ scenario, sheet, seed }: HindsightWorld): SearchWo
       rowMs: uploadMs(requestBytes, link.uplinkMbps),
       oneWayMs: link.rttMs / 2,
       serviceMs: (rows, u) => service.quantileMs(rows, u),
+      timesOf: recent((batch) => timesByRows(service, uOf(batch))),
       slowFactor: hasFaults ? (atMs) => faults.edgeSlowFactor(atMs, name) : always(1),
       linkSlowFactor: hasFaults ? (atMs) => faults.linkSlowFactor("edge", atMs, name) : always(1),
       isCutOff: hasFaults
@@ -74,6 +80,7 @@ export function searchWorld({ scenario, sheet, seed }: HindsightWorld): SearchWo
     sizes: serverless.sizes.map((size) => ({
       maxRows: size.service.maxRows,
       serviceMs: (rows, u) => size.service.quantileMs(rows, u),
+      timesOf: recent((batch) => timesByRows(size.service, uOf(batch))),
       cost: (serviceMs, coldStartMs) => callCost(sheet, size, serviceMs, coldStartMs).cost,
     })),
     functionRowMs: uploadMs(requestBytes, serverless.link.uplinkMbps),
@@ -83,10 +90,32 @@ export function searchWorld({ scenario, sheet, seed }: HindsightWorld): SearchWo
     timeCount: at + 1,
     functionLinkSlowFactor: hasFaults ? (atMs) => faults.linkSlowFactor("serverless", atMs) : always(1),
     isThrottled: hasFaults ? (atMs) => faults.isThrottled(atMs) : always(false),
-    uOf: drawn(randomStream(seed, "service")),
+    uOf,
     coldStartOf: drawn(randomStream(seed, "cold starts"), (u) => cold[Math.floor(u * cold.length)] as number),
   };
 }
+
+function timesByRows(service: MeasuredTimes, u: number): Float64Array {
+  return Float64Array.from({ length: service.maxRows + 1 }, (_, rows) =>
+    rows === 0 ? 0 : service.quantileMs(rows, u),
+  );
+}
+
+/** What is made by index, kept for the most recent ones: the states of a search are about as many batches apart. */
+function recent<T>(make: (index: number) => T): (index: number) => T {
+  const kept: T[] = [];
+  const indices = new Int32Array(mostRecent).fill(-1);
+  return (index) => {
+    const at = index % mostRecent;
+    if (indices[at] !== index) {
+      kept[at] = make(index);
+      indices[at] = index;
+    }
+    return kept[at] as T;
+  };
+}
+
+const mostRecent = 1_024;
 
 function always<T>(value: T): () => T {
   return () => value;
@@ -99,4 +128,12 @@ function drawn(random: Random, of: (u: number) => number = (u) => u): (index: nu
     while (numbers.length <= index) numbers.push(of(random()));
     return numbers[index] as number;
   };
+}
+
+/** The batch sizes that are tried. Steps grow with the size: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... and the largest. */
+export function batchSizesUpTo(maxRows: number): number[] {
+  const sizes: number[] = [];
+  for (let size = 1; size < maxRows; size += size < 4 ? 1 : 2 ** Math.floor(Math.log2(size) - 1))
+    sizes.push(size);
+  return [...sizes, maxRows];
 }
