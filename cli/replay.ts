@@ -6,8 +6,8 @@ import { replayUnderPolicies } from "../replay/command/run-replay.ts";
 /** Exit status 0, or 1 when a record does not replay as recorded. Throws UsageError for bad input. */
 export async function runReplay(options: ReplayCommandOptions): Promise<number> {
   checkSource(options);
-  const { record, policy, compare } = options;
-  if (record !== undefined && policy === undefined && compare === undefined) {
+  const { record, policy, compare, hindsight } = options;
+  if (record !== undefined && policy === undefined && compare === undefined && !hindsight) {
     return checkRecordFile({ ...options, record });
   }
   await replayUnderPolicies(options);

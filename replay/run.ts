@@ -9,7 +9,7 @@ import type { PolicyInputs } from "../client/policies/policy-inputs.ts";
 import type { End } from "../client/queue/request.ts";
 import { VirtualQueue } from "../client/queue/virtual-queue.ts";
 import { type ArrivalOptions, readArrivals } from "./traces/arrivals.ts";
-import type { TraceRequest } from "./world/batch-sent.ts";
+import type { BatchSent, TraceRequest } from "./world/batch-sent.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { InputError } from "../base/usage-error.ts";
 import { profileTargets } from "./world/profile.ts";
@@ -37,6 +37,8 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly log?: LogSink | undefined;
   /** Collects what happened over time, for charts. */
   readonly timeline?: Timeline | undefined;
+  /** Called for every batch when it is sent, with how it will end. */
+  readonly onBatch?: ((sent: BatchSent) => void) | undefined;
   /** Called from time to time with the number of requests that have arrived, and the present time. */
   readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
 }
@@ -84,6 +86,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
         tally.sent(sent);
         timeline?.sent(sent);
         decisions?.batch(sent);
+        options.onBatch?.(sent);
       },
     }),
     sloMs,

@@ -37,6 +37,22 @@ export const replayOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("find each policy's best parameters for this trace, in hindsight; spillway has none"),
+  hindsight: z
+    .boolean()
+    .default(false)
+    .describe(
+      "search a good schedule with full knowledge of arrivals, draws and faults: what is possible, not what must be;" +
+        " alone, or as a row of --compare; minutes for 100,000 requests",
+    ),
+  share: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe(
+      "with --hindsight: least share of the requests that its schedule answers within the SLO" +
+        " (default: what spillway reaches in the same --compare, else the scenario's quantile)",
+    ),
   seed: z
     .number()
     .int()
@@ -97,7 +113,12 @@ export function checkSource({
   explain,
   policy,
   compare,
+  hindsight,
+  share,
 }: ReplayCommandOptions): void {
+  if (share !== undefined && !hindsight) throw new UsageError("--share needs --hindsight");
+  if (policy !== undefined && hindsight)
+    throw new UsageError("--policy and --hindsight are given; to see both, use --compare with --hindsight");
   const { shape } = replayOptions;
   if (record === undefined) {
     if (explain !== undefined) throw new UsageError("--explain needs --record");
@@ -109,6 +130,8 @@ export function checkSource({
     const flag = trace === undefined ? "--scenario" : "--trace";
     throw new UsageError(`${flag} and --record are given; a record holds its own arrivals and world`);
   }
-  if (explain !== undefined && (policy !== undefined || compare !== undefined))
-    throw new UsageError("--explain tells of the recorded run; leave --policy and --compare out");
+  if (explain !== undefined && (policy !== undefined || compare !== undefined || hindsight))
+    throw new UsageError(
+      "--explain tells of the recorded run; leave --policy, --compare and --hindsight out",
+    );
 }

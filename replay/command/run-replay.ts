@@ -17,6 +17,7 @@ import { Timeline } from "../timeline.ts";
 import { surveyArrivals } from "../traces/arrival-survey.ts";
 import type { ArrivalOptions } from "../traces/arrivals.ts";
 import type { ReplayCommandOptions } from "./replay-options.ts";
+import { runHindsight } from "./run-hindsight.ts";
 import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts";
 import { readRecordedWorld, readWorld, type World } from "./replay-world.ts";
 import { formatResult } from "./summary-text.ts";
@@ -32,7 +33,10 @@ interface Preview {
 /** Prints the result. Throws UsageError and InputError, whose messages name the flag, or the file and the place. */
 export async function replayUnderPolicies(options: ReplayCommandOptions): Promise<void> {
   const policies = policiesOf(options);
-  if (options.tune && options.compare === undefined) checkTunable(policies[0] as ReplayPolicyName);
+  if (options.tune && options.compare === undefined) {
+    if (options.hindsight) throw new UsageError("--tune finds parameters of policies; --hindsight has none");
+    checkTunable(policies[0] as ReplayPolicyName);
+  }
   if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
   const arrivals = arrivalOptions(options);
@@ -45,6 +49,7 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
       progress.begin(policy, preview);
       runs.push(await runPolicy({ options, arrivals, world, policy, progress }));
     }
+    if (options.hindsight) runs.push(await runHindsight({ options, arrivals, world, runs, progress }));
     progress.end();
     checkRange(options, world, runs[0] as ReportRun);
     process.stdout.write(formatResult(runs, preview.limit?.limit, options));
@@ -59,8 +64,8 @@ function worldOf({ record, trace, scenario }: ReplayCommandOptions): World {
   return record === undefined ? readWorld(trace as string, scenario as string) : readRecordedWorld(record);
 }
 
-function policiesOf({ compare, policy, log }: ReplayCommandOptions): readonly ReplayPolicyName[] {
-  if (compare === undefined) return [policy ?? "spillway"];
+function policiesOf({ compare, policy, log, hindsight }: ReplayCommandOptions): readonly ReplayPolicyName[] {
+  if (compare === undefined) return hindsight ? [] : [policy ?? "spillway"];
   if (policy !== undefined)
     throw new UsageError(`--policy is ${policy}, but --compare names the policies; give only one of the two`);
   if (log !== undefined)

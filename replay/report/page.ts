@@ -96,11 +96,14 @@ function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string
 function tableNote({ limit: { limit }, runs }: ReplayReport, best: ReportRun | undefined): string {
   const { currency } = (runs[0] as ReportRun).summary;
   const bold = runs.length > 1 && best !== undefined ? " Bold: the cheapest that meets the SLO." : "";
-  if (limit.absence !== null) return `There is no physical limit: ${limit.absence}.${bold}`;
+  const hindsight = runs.some(({ policy }) => policy === "hindsight")
+    ? " hindsight is the best schedule that a search with full knowledge found: what is possible, not the least that is."
+    : "";
+  if (limit.absence !== null) return `There is no physical limit: ${limit.absence}.${hindsight}${bold}`;
   return (
     `The physical limit is the least that any policy can pay when every request is answered within the SLO:` +
     ` ${figure(limit.costPer1000)} ${currency} per 1000, with service times at quantile ${limit.quantile}.` +
-    ` A policy that leaves requests outside the SLO can be below it.${bold}`
+    ` A policy that leaves requests outside the SLO can be below it.${hindsight}${bold}`
   );
 }
 

@@ -1,0 +1,86 @@
+/**
+ * Whether `spillway` meets the quantile of a generated world, and if not, whether it could be met at all: by a policy that
+ * replay has for comparison, or else by the best schedule that a search with full knowledge finds.
+ */
+import { policyWith, type ReplayPolicyName } from "../peers/registry.ts";
+import type { GeneratedWorld } from "./generated-world.ts";
+import { replayWorld, type WorldReplay } from "./replay-world.ts";
+
+/** A schedule that shows what can be had. */
+export interface KnownSchedule {
+  readonly by: string;
+  readonly share: number;
+  readonly cost: number;
+}
+
+export interface WorldVerdict {
+  readonly seed: number;
+  readonly sloQuantile: number;
+  /** Of `spillway`: requests in time, and what it paid. */
+  readonly share: number;
+  readonly cost: number;
+  /** `met`: by `spillway`; `missed`: by `spillway` alone; `unmet`: nobody knows how to meet it. */
+  readonly kind: "met" | "missed" | "unmet";
+  /** The schedule that met the quantile where `spillway` did not, or of those tried the one that served most in time. */
+  readonly best?: KnownSchedule;
+}
+
+/** What can be had in a world, as far as somebody knows. */
+export type WorldOracle = (world: GeneratedWorld) => KnownSchedule;
+
+/** Those that sometimes meet a quantile which `spillway` misses. */
+const rivals: readonly ReplayPolicyName[] = ["serverless-only", "harmonybatch", "edge-only"];
+
+export interface VerdictOptions extends Pick<WorldReplay, "sheetOf"> {
+  /** Asked in this order, where no policy meets the quantile. */
+  readonly oracles?: readonly WorldOracle[];
+}
+
+/**
+ * @example
+ * (await judgeWorld(generatedWorld(7), { sheetOf: readPriceSheet })).kind; // "met"
+ */
+export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions): Promise<WorldVerdict> {
+  const { oracles = [] } = options;
+  const { sloQuantile } = world.scenario;
+  const own = await replayed(world, "spillway", options);
+  const facts = { seed: world.seed, sloQuantile, share: own.share, cost: own.cost };
+  if (own.share >= sloQuantile) return { ...facts, kind: "met" };
+  let best: KnownSchedule | undefined;
+  const candidates = [
+    ...rivals.map((name) => () => replayed(world, name, options)),
+    ...oracles.map((oracle) => async () => oracle(world)),
+  ];
+  for (const candidate of candidates) {
+    const schedule = await candidate();
+    if (best === undefined || schedule.share > best.share) best = schedule;
+    if (schedule.share >= sloQuantile) return { ...facts, kind: "missed", best: schedule };
+  }
+  return best === undefined ? { ...facts, kind: "unmet" } : { ...facts, kind: "unmet", best };
+}
+
+async function replayed(
+  world: GeneratedWorld,
+  name: ReplayPolicyName,
+  { sheetOf }: VerdictOptions,
+): Promise<KnownSchedule> {
+  const { inSloShare, cost } = await replayWorld(world, { policy: policyWith(name), sheetOf });
+  return { by: name, share: inSloShare ?? 1, cost };
+}
+
+/** Of the worlds whose quantile somebody meets, the part in which `spillway` does not. */
+export function missedPart(verdicts: readonly WorldVerdict[]): number {
+  const possible = verdicts.filter(({ kind }) => kind !== "unmet").length;
+  return possible === 0 ? 0 : verdicts.filter(({ kind }) => kind === "missed").length / possible;
+}
+
+/** One line for a world that was not met. */
+export function verdictText({ seed, sloQuantile, share, cost, best }: WorldVerdict): string {
+  const own = `world ${seed}: ${percent(share)} in time for ${cost.toPrecision(4)}, wanted ${percent(sloQuantile)}`;
+  if (best === undefined) return own;
+  return `${own}; ${best.by} ${percent(best.share)} for ${best.cost.toPrecision(4)}`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -1,0 +1,62 @@
+/** The policy in generated worlds: a sample that is always the same; a thousand of them are in the long test. */
+import { describe, expect, it } from "vitest";
+import { policyWith } from "../../replay/peers/registry.ts";
+import { generatedWorld } from "../../replay/worlds/generated-world.ts";
+import { replayWorld } from "../../replay/worlds/replay-world.ts";
+import { shippedSheet } from "../support/shipped-sheet.ts";
+import { withoutLuck, worldHindsight } from "../../replay/worlds/world-hindsight.ts";
+import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../../replay/worlds/world-verdict.ts";
+
+/** Worlds whose quantile was met before, of every kind: steps and spikes, dear and cheap, tight and slow. */
+const met = [5, 6, 10, 12, 27, 36, 42, 43, 48, 69, 75, 118];
+
+it("keeps the quantile in worlds in which it could", async () => {
+  const told: string[] = [];
+  for (const seed of met) {
+    const verdict = await judgeWorld(generatedWorld(seed), { sheetOf: shippedSheet });
+    if (verdict.kind !== "met") told.push(verdictText(verdict));
+  }
+  expect(told).toEqual([]);
+});
+
+describe("the verdict on a world", () => {
+  // Cold starts of seconds, and calls that must be answered in far less: some requests are lost in any case.
+  const hopeless = generatedWorld(4);
+
+  it("asks hindsight where no policy meets the quantile, and believes it", async () => {
+    const perfect = { by: "hindsight", share: 1, cost: 2 };
+    const verdict = await judgeWorld(hopeless, { sheetOf: shippedSheet, oracles: [() => perfect] });
+    expect(verdict).toMatchObject({ kind: "missed", best: perfect });
+    expect(verdictText(verdict)).toMatch(
+      /^world 4: \d+\.\d+ % in time for .*; hindsight 100\.00 % for 2\.000$/,
+    );
+  });
+
+  it("knows a schedule for a world without luck, and that it costs more than with it", () => {
+    const world = generatedWorld(372);
+    const lucky = worldHindsight(world, { sheetOf: shippedSheet });
+    const careful = worldHindsight(withoutLuck(world), { sheetOf: shippedSheet }, "without luck");
+    expect(careful.by).toBe("without luck");
+    expect(careful.share).toBeGreaterThanOrEqual(world.scenario.sloQuantile);
+    expect(careful.cost).toBeGreaterThan(lucky.cost);
+  });
+
+  it("does not count a world that nobody meets", async () => {
+    expect((await judgeWorld(hopeless, { sheetOf: shippedSheet })).kind).toBe("unmet");
+    const of = (kind: WorldVerdict["kind"]): WorldVerdict => ({
+      seed: 0,
+      sloQuantile: 0.99,
+      share: 1,
+      cost: 0,
+      kind,
+    });
+    expect(missedPart([of("met"), of("met"), of("met"), of("missed"), of("unmet")])).toBe(0.25);
+    expect(missedPart([of("unmet")])).toBe(0);
+  });
+
+  it("replays a world to the same figures each time", async () => {
+    const run = { policy: policyWith("spillway"), sheetOf: shippedSheet };
+    const once = await replayWorld(generatedWorld(1), run);
+    expect(await replayWorld(generatedWorld(1), run)).toEqual(once);
+  });
+});
