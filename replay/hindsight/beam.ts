@@ -4,32 +4,12 @@
  * time, and is formed at some later arrival. So batches are formed in the order of the search, and each knows its draw.
  */
 import { type BeamState, type FormedBatch, type OpenCall, BeamBucket, scheduleOf } from "./beam-state.ts";
-import type { DrawBalance } from "./draw-balance.ts";
+import type { BeamOptions, Found } from "./beam-options.ts";
 import type { Foresight } from "./foresight.ts";
-import type { KnownArrivals, Schedule } from "./schedule.ts";
-import { countAlive, warmest, withCall } from "./known-instances.ts";
+import type { KnownArrivals } from "./schedule.ts";
+import { callEnd, withCall } from "./call-end.ts";
 import { StateValue } from "./state-value.ts";
-import type { WarmPlan } from "./warm-plan.ts";
 import { batchSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
-
-export interface BeamOptions {
-  /** States that are kept at each arrival without an open call, and with one of each size. */
-  readonly width: number;
-  readonly perSize: number;
-  /** What a lost request counts, in the sheet's currency, by the index of an arrival near it. */
-  readonly lossPriceAt: (request: number) => number;
-  /** Factor on the least shares by which an open call and backlog are valued. */
-  readonly priceFactor: number;
-  readonly balance: DrawBalance;
-  readonly warm?: WarmPlan | undefined;
-  readonly onProgress?: ((requests: number) => void) | undefined;
-}
-
-export interface Found {
-  readonly schedule: Schedule;
-  readonly cost: number;
-  readonly lost: number;
-}
 
 const progressEvery = 256;
 /** Requests between two updates of the balance of draws. */
@@ -241,26 +221,17 @@ class Beam {
     scratch[link] = uploadEndMs;
     world.sizes.forEach((size, index) => {
       if (open.rows > size.maxRows) return;
-      this.#sendTo(state, open, size, index, head, { formedAtMs, reachMs });
+      this.#sendTo(state, open, index, head, reachMs);
     });
   }
 
-  #sendTo(
-    state: BeamState,
-    open: OpenCall,
-    size: SearchSize,
-    index: number,
-    head: number,
-    { formedAtMs, reachMs }: { formedAtMs: number; reachMs: number },
-  ): void {
+  #sendTo(state: BeamState, open: OpenCall, index: number, head: number, reachMs: number): void {
+    const formedAtMs = this.#atMs[head - 1] as number;
+    const size = this.#world.sizes[index] as SearchSize;
     const world = this.#world;
-    const serviceMs = size.timesOf(state.batches)[open.rows] as number;
-    const warm = warmest(state.instances[index] as Float64Array, reachMs, world.idleMs);
-    if (warm === -1 && countAlive(state.instances, reachMs, world.idleMs) >= world.maxInstances) return;
-    const coldStartMs = warm === -1 ? world.coldStartOf(state.started) : 0;
-    const endMs = reachMs + coldStartMs + serviceMs;
-    const late = this.#countLate(open, endMs + world.functionOneWayMs);
-    if (late === open.count && (warm !== -1 || open.count > 1)) return;
+    const call = callEnd(world, this.#atMs, state, open, { index, reachMs });
+    if (call === undefined) return;
+    const { warm, coldStartMs, serviceMs, endMs, late } = call;
     // A call that is late for all only starts an instance.
     this.#keep(
       head,
@@ -286,16 +257,6 @@ class Beam {
           at === index ? withCall(ends, warm, endMs, reachMs - world.idleMs) : ends,
         ),
     );
-  }
-
-  #countLate(open: OpenCall, answeredAtMs: number): number {
-    const { sloMs } = this.#world;
-    if (answeredAtMs - open.firstAtMs <= sloMs) return 0;
-    let late = 0;
-    for (let at: OpenCall["requests"] | undefined = open.requests; at !== undefined; at = at.before) {
-      if (answeredAtMs - (this.#atMs[at.request] as number) > sloMs) late++;
-    }
-    return late;
   }
 
   /** Adds a state to those before `head`. `times` may be scratch: it is copied. */

@@ -3,7 +3,8 @@
  * good a schedule can be: it shows what is possible, as the physical limit shows what is not.
  */
 import type { ReplaySummary } from "../summary.ts";
-import { type Found, searchByBeam } from "./beam.ts";
+import { searchByBeam } from "./beam.ts";
+import type { Found } from "./beam-options.ts";
 import { DrawBalance, unevenness } from "./draw-balance.ts";
 import { foresee } from "./foresight.ts";
 import { playSchedule } from "./play.ts";
