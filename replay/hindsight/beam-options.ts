@@ -4,7 +4,7 @@ import type { Schedule } from "./schedule.ts";
 import type { WarmPlan } from "./warm-plan.ts";
 
 export interface BeamOptions {
-  /** States that are kept at each arrival without an open call, and with one of each size. */
+  /** States that are kept at each arrival: about so many without an open call, and with one of each size. */
   readonly width: number;
   readonly perSize: number;
   /** What a lost request counts, in the sheet's currency, by the index of an arrival near it. */

@@ -3,11 +3,20 @@
  * takes neighbours and is formed when the last of them arrives; it waits at the edge. A call gathers requests, one at a
  * time, and is formed at some later arrival. So batches are formed in the order of the search, and each knows its draw.
  */
-import { type BeamState, type FormedBatch, type OpenCall, BeamBucket, scheduleOf } from "./beam-state.ts";
+import {
+  backlogClasses,
+  BeamBucket,
+  type BeamState,
+  type FormedBatch,
+  firstState,
+  groupOf,
+  type OpenCall,
+  scheduleOf,
+} from "./beam-state.ts";
 import type { BeamOptions, Found } from "./beam-options.ts";
 import type { Foresight } from "./foresight.ts";
 import type { KnownArrivals } from "./schedule.ts";
-import { callEnd, withCall } from "./call-end.ts";
+import { callEnd, leastCallLatenciesMs, withCall } from "./call-end.ts";
 import { StateValue } from "./state-value.ts";
 import { batchSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
 
@@ -17,8 +26,6 @@ const balanceEvery = 16;
 /** States whose score is so many full calls above the best are dropped. */
 const spread = 1.5;
 const relaxedStates = 3;
-/** Calls are held as long as a lucky draw could still answer them in time. */
-const luckyQuantile = 0.25;
 
 export function searchByBeam(
   world: SearchWorld,
@@ -48,40 +55,19 @@ class Beam {
     this.#rows = rows;
     this.#foresight = foresight;
     this.#options = options;
-    this.#value = new StateValue(world, atMs, foresight, options.warm);
+    this.#value = new StateValue(world, atMs, foresight, options);
     this.#buckets = Array.from({ length: atMs.length + 1 });
     this.#scratch = new Float64Array(world.timeCount);
     this.#edgeSizes = world.edges.map(({ maxRows }) => batchSizesUpTo(maxRows));
     this.#mostCallRows = Math.max(...world.sizes.map(({ maxRows }) => maxRows));
-    this.#leastLatencyMs = Float64Array.from(
-      { length: this.#mostCallRows + 1 },
-      (_, count) =>
-        Math.min(
-          ...world.sizes
-            .filter(({ maxRows }) => count >= 1 && count <= maxRows)
-            .map((size) => size.serviceMs(count, luckyQuantile)),
-        ) +
-        count * world.functionRowMs +
-        2 * world.functionOneWayMs,
-    );
+    this.#leastLatencyMs = leastCallLatenciesMs(world);
   }
 
   run(): Found {
     const { onProgress } = this.#options;
     const count = this.#atMs.length;
-    this.#bucket(0).put({
-      score: 0,
-      cost: 0,
-      surcharge: 0,
-      lost: 0,
-      lossCost: 0,
-      batches: 0,
-      times: new Float64Array(this.#world.timeCount),
-      instances: this.#world.sizes.map(() => new Float64Array()),
-      started: 0,
-      open: undefined,
-      formed: undefined,
-    });
+    const { timeCount, sizes } = this.#world;
+    this.#bucket(0).put(firstState(timeCount, sizes.length), 0);
     for (let head = 0; head < count; head++) {
       for (const state of this.#settled(head)) this.#expand(state, head);
       this.#buckets[head] = undefined;
@@ -100,7 +86,7 @@ class Beam {
 
   #bucket(head: number): BeamBucket {
     const { perSize, width } = this.#options;
-    return (this.#buckets[head] ??= new BeamBucket(perSize, width));
+    return (this.#buckets[head] ??= new BeamBucket(perSize, Math.ceil(width / backlogClasses)));
   }
 
   /** The states before an arrival, after each has had the choice to send its open call. */
@@ -271,27 +257,31 @@ class Beam {
     const { lossPriceAt, priceFactor, balance } = this.#options;
     const lossCost =
       lost === from.lost ? from.lossCost : from.lossCost + (lost - from.lost) * lossPriceAt(head);
-    const value = (open?.value ?? 0) + this.#value.backlogValue(head, times);
     const surcharge =
       formed === undefined
         ? from.surcharge
         : from.surcharge + balance.surcharge(formed.target, this.#world.uOf(from.batches));
     const held = instances === undefined ? from.instances : instances();
+    const value = (open?.value ?? 0) + this.#value.backlogValue(head, times, held);
     const score = cost + surcharge + lossCost + priceFactor * value - this.#value.warmValue(head, held);
     const bucket = this.#bucket(head);
-    if (!bucket.takes(score, open?.count ?? 0)) return;
-    bucket.put({
-      score,
-      cost,
-      surcharge,
-      lost,
-      lossCost,
-      batches: from.batches + (formed === undefined ? 0 : 1),
-      times: times === from.times ? times : times.slice(),
-      instances: held,
-      started,
-      open,
-      formed: formed ?? from.formed,
-    });
+    const group = groupOf(open, this.#value.backlogPart(head, times));
+    if (!bucket.takes(score, group)) return;
+    bucket.put(
+      {
+        score,
+        cost,
+        surcharge,
+        lost,
+        lossCost,
+        batches: from.batches + (formed === undefined ? 0 : 1),
+        times: times === from.times ? times : times.slice(),
+        instances: held,
+        started,
+        open,
+        formed: formed ?? from.formed,
+      },
+      group,
+    );
   }
 }

@@ -2,6 +2,9 @@
 import type { BeamState, OpenCall, OpenRequest } from "./beam-state.ts";
 import type { SearchSize, SearchWorld } from "./search-world.ts";
 
+/** Calls are held as long as a draw of that quantile could still answer them in time. */
+const luckyQuantile = 0.25;
+
 interface CallEnd {
   /** Index of the instance among those of the size; -1 when a new one starts. */
   readonly warm: number;
@@ -55,6 +58,16 @@ function countAlive(instances: readonly Float64Array[], reachMs: number, idleMs:
   let count = 0;
   for (const ends of instances) for (const end of ends) if (reachMs - end < idleMs) count++;
   return count;
+}
+
+/** By rows, how long a call takes at least from its forming, if its draw is a lucky one. */
+export function leastCallLatenciesMs({ sizes, functionRowMs, functionOneWayMs }: SearchWorld): Float64Array {
+  const most = Math.max(...sizes.map(({ maxRows }) => maxRows));
+  return Float64Array.from({ length: most + 1 }, (_, rows) => {
+    const able = sizes.filter(({ maxRows }) => rows >= 1 && rows <= maxRows);
+    const serviceMs = Math.min(...able.map((size) => size.serviceMs(rows, luckyQuantile)));
+    return serviceMs + rows * functionRowMs + 2 * functionOneWayMs;
+  });
 }
 
 /** With a call that ends at `endMs`, on instance `warm` or a new one; without those that ended by `goneMs`. */
