@@ -18,7 +18,7 @@ import type { Foresight } from "./foresight.ts";
 import type { KnownArrivals } from "./schedule.ts";
 import { callEnd, leastCallLatenciesMs, withCall } from "./call-end.ts";
 import { StateValue } from "./state-value.ts";
-import { batchSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
+import { nextSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
 
 const progressEvery = 256;
 /** Requests between two updates of the balance of draws. */
@@ -45,7 +45,8 @@ class Beam {
   readonly #value: StateValue;
   readonly #buckets: (BeamBucket | undefined)[];
   readonly #scratch: Float64Array;
-  readonly #edgeSizes: readonly (readonly number[])[];
+  /** By edge and rows, the next size of batch that is tried. */
+  readonly #nextSizes: readonly Uint16Array[];
   readonly #leastLatencyMs: Float64Array;
   readonly #mostCallRows: number;
 
@@ -58,7 +59,7 @@ class Beam {
     this.#value = new StateValue(world, atMs, foresight, options);
     this.#buckets = Array.from({ length: atMs.length + 1 });
     this.#scratch = new Float64Array(world.timeCount);
-    this.#edgeSizes = world.edges.map(({ maxRows }) => batchSizesUpTo(maxRows));
+    this.#nextSizes = world.edges.map(({ maxRows }) => nextSizesUpTo(maxRows));
     this.#mostCallRows = Math.max(...world.sizes.map(({ maxRows }) => maxRows));
     this.#leastLatencyMs = leastCallLatenciesMs(world);
   }
@@ -131,15 +132,16 @@ class Beam {
     const link = at + replicas;
     const firstAtMs = this.#atMs[head] as number;
     let rows = 0;
-    let counted = 0;
     let kept = false;
     // Without pressure the batch is what has arrived when a replica can take it.
     const freeAtMs = isRelaxed ? Math.max(firstAtMs, (times[replica] as number) - oneWayMs) : Infinity;
-    for (const count of this.#edgeSizes[target] as readonly number[]) {
+    const nextSizes = this.#nextSizes[target] as Uint16Array;
+    for (let count = 1; head + count <= this.#atMs.length; count++) {
       const next = head + count;
-      if (next > this.#atMs.length) break;
-      for (; counted < count; counted++) rows += this.#rows[head + counted] as number;
+      rows += this.#rows[next - 1] as number;
       if (rows > edge.maxRows) break;
+      // Of the batches up to a size only the largest is tried.
+      if (rows + (this.#rows[next] ?? Infinity) <= (nextSizes[rows] as number)) continue;
       const formedAtMs = this.#atMs[next - 1] as number;
       if (formedAtMs - firstAtMs > sloMs || (count > 1 && formedAtMs > freeAtMs)) break;
       const uploadStartMs = Math.max(formedAtMs, times[link] as number);
