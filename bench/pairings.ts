@@ -29,7 +29,10 @@ export interface Reference {
   readonly meets: boolean;
 }
 
+/** Of all policies. */
 export const resultsSeed = 1;
+/** Of `spillway`. */
+export const ownSeeds = [resultsSeed, 2, 3] as const;
 
 const data = new URL("../../../shared/data/", import.meta.url);
 const executable = fileURLToPath(new URL("../cli.js", import.meta.url));
@@ -54,11 +57,15 @@ export function pairingSlo(pairing: Pairing): { readonly sloMs: number; readonly
 }
 
 /** What `spillway replay --json` prints for a pairing with these flags. */
-export async function replayPairing(pairing: Pairing, flags: readonly string[]): Promise<unknown> {
+export async function replayPairing(
+  pairing: Pairing,
+  flags: readonly string[],
+  seed: number = resultsSeed,
+): Promise<unknown> {
   const { scale, fromS, toS } = pairing;
   const files = ["--trace", tracePath(pairing)];
   if (!flags.includes("--scenario")) files.push("--scenario", scenarioPath(pairing));
-  const span = Object.entries({ from: fromS, to: toS, scale, seed: resultsSeed });
+  const span = Object.entries({ from: fromS, to: toS, scale, seed });
   const spanFlags = span.flatMap(([name, value]) => [`--${name}`, String(value)]);
   const all = [executable, "replay", "--json", ...files, ...spanFlags, ...flags];
   const { stdout } = await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 26 });

@@ -1,19 +1,12 @@
 /** The page of results. Every sentence with a figure in it is computed from the replays. */
 import { replayPolicyNames } from "../replay/peers/registry.ts";
+import { median } from "simple-statistics";
 import { figure, percent } from "../base/figures.ts";
-import { meanRowsOf, type ReplaySummary } from "../replay/summary.ts";
+import { meanRowsOf } from "../replay/summary.ts";
 import type { LongestWait } from "./longest-waits.ts";
-import { type Pairing, type PolicyResult, type Reference, resultsSeed } from "./pairings.ts";
-
-export interface PairingResult {
-  readonly pairing: Pairing;
-  readonly sloMs: number;
-  readonly sloQuantile: number;
-  readonly results: readonly PolicyResult[];
-  /** Cost of `spillway` over the limit at the quantile that a careful dispatcher reserves; null where that is 0. */
-  readonly reservedRatio: number | null;
-  readonly references: readonly Reference[];
-}
+import { distanceSection } from "./distance-section.ts";
+import { costRatio, geometricMean, meets, type PairingResult, shareText } from "./pairing-result.ts";
+import { ownSeeds, type PolicyResult, type Reference, resultsSeed } from "./pairings.ts";
 
 interface OwnResult extends PairingResult {
   readonly own: PolicyResult;
@@ -38,12 +31,14 @@ repository and writes this page; every figure is computed, none is typed in, and
 figures on every machine. A policy meets the SLO quantile when at least that share of all requests, with those
 that were refused or failed among them, was answered within the SLO. Only functions cost money. Latencies are
 of the requests that were answered. Policies with parameters were given the best ones for each trace in hindsight
-(\`--tune\`); \`spillway\` knows nothing of the trace before it comes.
+(\`--tune\`); \`spillway\` knows nothing of the trace before it comes. How \`spillway\` varies with the seed, and how far it
+is from the best that is possible, is below.
 
 ${pairings.map(pairingSection).join("\n")}
 ${ownSection(owns)}
-${waitSection(waits)}
-## What falls short
+${seedSection(owns)}
+${distanceSection(owns)}
+${waits.size === 0 ? "" : `${waitSection(waits)}\n`}## What falls short
 
 ${shortfalls(owns).join("\n")}
 `;
@@ -68,7 +63,7 @@ function pairingSection({ pairing, sloMs, sloQuantile, results }: PairingResult)
   });
   return `## ${pairing.name}
 
-${requests} requests, ${figure(ratePerS)} a second on average; SLO ${sloMs} ms for ${share(sloQuantile)} of them.
+${requests} requests, ${figure(ratePerS)} a second on average; SLO ${sloMs} ms for ${shareText(sloQuantile)} of them.
 
 | policy | ${currency} per 1000 | ratio to limit | in SLO | p50 / p99 ms | edge share | mean batch edge / functions | meets the quantile |
 |---|---|---|---|---|---|---|---|
@@ -80,7 +75,7 @@ function ownSection(owns: readonly OwnResult[]): string {
     const { pairing, own, sloQuantile, cheapest, reference, edgeFirst, reservedRatio } = result;
     const cells = [
       pairing.name,
-      `${percent(own.inSloShare)} of ${share(sloQuantile)}`,
+      `${percent(own.inSloShare)} of ${shareText(sloQuantile)}`,
       cheapest === undefined ? "-" : `${costRatio(own, cheapest.costPer1000)} (${cheapest.policy})`,
       reference === undefined ? "-" : `${costRatio(own, reference.costPer1000)} (${reference.policy})`,
       edgeFirst === undefined ? "-" : costRatio(own, edgeFirst.costPer1000),
@@ -99,7 +94,33 @@ the 0.99 that a dispatcher reserves. Below 1 it is the cheaper one.
 | pairing | in SLO | to the cheapest policy | to the cheapest reference | to \`edge-first\` | to the limit at 0.5 / 0.99 |
 |---|---|---|---|---|---|
 ${rows.join("")}
-${mean === undefined ? "" : `The geometric mean of the ratios to \`edge-first\` is ${figure(mean)}.\n`}`;
+${mean === null ? "" : `The geometric mean of the ratios to \`edge-first\` is ${figure(mean)}.\n`}`;
+}
+
+function seedSection(owns: readonly OwnResult[]): string {
+  const rows = owns.map(({ pairing, bySeed, sloQuantile }) => {
+    const met = bySeed.filter((each) => meets(each, sloQuantile)).length;
+    const cells = [
+      pairing.name,
+      medianAndRange(bySeed.map(({ costPer1000 }) => costPer1000 ?? 0)).map(figure),
+      medianAndRange(bySeed.map(({ inSloShare }) => inSloShare ?? 0)).map(percent),
+    ].map((cell) => (typeof cell === "string" ? cell : `${cell[0]} (${cell[1]} to ${cell[2]})`));
+    return `| ${[...cells, `${met} of ${bySeed.length}`].join(" | ")} |\n`;
+  });
+  return `### With other seeds
+
+The policy \`spillway\` with the seeds ${ownSeeds.join(", ")}, of which arrivals (where the trace has rates only), service times and
+cold starts are drawn: median, least and most.
+
+| pairing | cost per 1000 | in SLO | seeds that meet the quantile |
+|---|---|---|---|
+${rows.join("")}`;
+}
+
+/** Median, least and most. */
+function medianAndRange(values: readonly number[]): [number, number, number] {
+  const sorted = values.toSorted((a, b) => a - b);
+  return [median(sorted), sorted[0] as number, sorted.at(-1) as number];
 }
 
 function waitSection(waits: ReadonlyMap<string, readonly LongestWait[]>): string {
@@ -137,22 +158,22 @@ function ownResult(result: PairingResult): OwnResult {
   return { ...result, own, cheapest, reference: able[0], edgeFirst };
 }
 
-function meanRatioToEdgeFirst(owns: readonly OwnResult[]): number | undefined {
+function meanRatioToEdgeFirst(owns: readonly OwnResult[]): number | null {
   const ratios = owns.flatMap(({ own, edgeFirst }) =>
     edgeFirst === undefined || edgeFirst.costPer1000 === 0 || own.costPer1000 === null
       ? []
       : [own.costPer1000 / edgeFirst.costPer1000],
   );
-  if (ratios.length === 0) return undefined;
-  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+  return geometricMean(ratios);
 }
 
 /** Sentences: where `spillway` is not the best choice, and what the tables do not say. */
 function shortfalls(owns: readonly OwnResult[]): string[] {
   const missed = owns
-    .filter(({ own, sloQuantile }) => !meets(own, sloQuantile))
-    .map(({ pairing, own, sloQuantile }) => {
-      return `${pairing.name} (${percent(own.inSloShare)} in SLO of ${share(sloQuantile)})`;
+    .filter(({ bySeed, sloQuantile }) => bySeed.some((each) => !meets(each, sloQuantile)))
+    .map(({ pairing, bySeed, sloQuantile }) => {
+      const least = bySeed.reduce((least, { inSloShare }) => Math.min(least, inSloShare ?? 0), 1);
+      return `${pairing.name} (with one seed ${percent(least)} in SLO of ${shareText(sloQuantile)})`;
     });
   const beaten = owns.flatMap(({ pairing, own, cheapest }) =>
     cheapest === undefined || cheapest.cost >= own.cost
@@ -167,7 +188,7 @@ function shortfalls(owns: readonly OwnResult[]): string[] {
   );
   return [
     missed.length === 0
-      ? "`spillway` meets the quantile on every pairing."
+      ? "`spillway` meets the quantile on every pairing, with every seed."
       : `\`spillway\` misses the quantile on ${missed.join(", ")}.`,
     beaten.length === 0
       ? "On no pairing is another policy cheaper that meets the quantile."
@@ -176,21 +197,6 @@ function shortfalls(owns: readonly OwnResult[]): string[] {
       ? []
       : [`No other policy meets the quantile on ${alone.join(", ")}, so there is no cost to compare with.`]),
     ...(nowhere.length === 0 ? [] : [`On no pairing at all is the quantile met by ${nowhere.join(", ")}.`]),
-    "Every figure is of one seed.",
+    `Every figure of another policy is of seed ${resultsSeed}.`,
   ];
-}
-
-function meets({ inSloShare }: ReplaySummary, quantile: number): boolean {
-  return inSloShare !== null && inSloShare >= quantile;
-}
-
-function costRatio({ costPer1000 }: ReplaySummary, to: number | null): string {
-  if (costPer1000 === null || to === null) return "-";
-  if (to === 0) return costPer1000 === 0 ? "1" : "∞";
-  return figure(costPer1000 / to);
-}
-
-/** A quantile of a scenario as it was written: 0.99 is 99 %. */
-function share(quantile: number): string {
-  return `${figure(quantile * 100)} %`;
 }

@@ -48,6 +48,23 @@ export interface BeamState {
   readonly formed: FormedBatch | undefined;
 }
 
+/** Before the first arrival: nothing waits, and all is cold. */
+export function firstState(timeCount: number, sizeCount: number): BeamState {
+  return {
+    score: 0,
+    cost: 0,
+    surcharge: 0,
+    lost: 0,
+    lossCost: 0,
+    batches: 0,
+    times: new Float64Array(timeCount),
+    instances: Array.from({ length: sizeCount }, () => new Float64Array()),
+    started: 0,
+    open: undefined,
+    formed: undefined,
+  };
+}
+
 export function scheduleOf(last: FormedBatch | undefined): Schedule {
   const schedule: PlannedBatch[] = [];
   for (let batch = last; batch !== undefined; batch = batch.before) {
@@ -70,54 +87,63 @@ function isSame(a: BeamState, b: BeamState): boolean {
   return a.open?.firstAtMs === b.open?.firstAtMs;
 }
 
+/** States without an open call are kept apart by backlog in so many classes. */
+export const backlogClasses = 4;
+
+/** @param backlogPart of what may wait at the edges, what waits there; from 0 to below 1 */
+export function groupOf(open: OpenCall | undefined, backlogPart: number): number {
+  return open === undefined ? Math.floor(backlogClasses * backlogPart) : backlogClasses - 1 + open.count;
+}
+
 /**
- * The states before one arrival. Of each size of the open call it keeps only a few: what a call will cost shows only when
- * it is sent, so those that gather must not crowd each other out.
+ * The states before one arrival. Of each size of the open call, and without one of each class of backlog, it keeps only a
+ * few. What a call will cost shows only when it is sent, and what a large batch of an edge is worth only when the edge
+ * would else be full of small ones; so those must not be crowded out.
  */
 export class BeamBucket {
   readonly #perSize: number;
-  readonly #withoutCall: number;
-  /** By requests in the open call, the best score first. */
-  readonly #bySize: (BeamState[] | undefined)[] = [];
+  readonly #perClass: number;
+  /** Without an open call by class of backlog, then by requests in the open call; the best score first. */
+  readonly #groups: (BeamState[] | undefined)[] = [];
   best = Infinity;
 
   /**
    * @param perSize most states with an open call of one size
-   * @param withoutCall most states without an open call
+   * @param perClass most states without an open call in one class of backlog
    */
-  constructor(perSize: number, withoutCall: number) {
+  constructor(perSize: number, perClass: number) {
     this.#perSize = perSize;
-    this.#withoutCall = withoutCall;
+    this.#perClass = perClass;
   }
 
-  /** Whether a state with that score and that many requests in its open call would be kept. */
-  takes(score: number, size: number): boolean {
-    const states = this.#bySize[size];
-    if (states === undefined || states.length < this.#most(size)) return true;
+  /** Whether a state with that score in that group would be kept. */
+  takes(score: number, group: number): boolean {
+    const states = this.#groups[group];
+    if (states === undefined || states.length < this.#most(group)) return true;
     return score < (states.at(-1) as BeamState).score;
   }
 
-  put(state: BeamState): void {
-    const size = state.open?.count ?? 0;
-    const states = (this.#bySize[size] ??= []);
+  put(state: BeamState, group: number): void {
+    const states = (this.#groups[group] ??= []);
     let at = states.length;
     while (at > 0 && state.score < (states[at - 1] as BeamState).score) at--;
     if (at > 0 && isSame(states[at - 1] as BeamState, state)) return;
     states.splice(at, 0, state);
-    if (states.length > this.#most(size)) states.pop();
+    if (states.length > this.#most(group)) states.pop();
     if (state.score < this.best) this.best = state.score;
   }
 
-  /** Those without an open call first; of the others only those with at most that score. */
+  /** Those without an open call, the best score first; then of the others only those with at most that score. */
   states(mostScore: number): BeamState[] {
-    const [without = [], ...gathering] = this.#bySize;
+    const without = this.#groups.slice(0, backlogClasses).flatMap((states = []) => states);
+    const gathering = this.#groups.slice(backlogClasses);
     return [
-      ...without,
+      ...without.sort((a, b) => a.score - b.score),
       ...gathering.flatMap((states = []) => states.filter(({ score }) => score <= mostScore)),
     ];
   }
 
-  #most(size: number): number {
-    return size === 0 ? this.#withoutCall : this.#perSize;
+  #most(group: number): number {
+    return group < backlogClasses ? this.#perClass : this.#perSize;
   }
 }

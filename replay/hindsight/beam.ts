@@ -3,33 +3,22 @@
  * takes neighbours and is formed when the last of them arrives; it waits at the edge. A call gathers requests, one at a
  * time, and is formed at some later arrival. So batches are formed in the order of the search, and each knows its draw.
  */
-import { type BeamState, type FormedBatch, type OpenCall, BeamBucket, scheduleOf } from "./beam-state.ts";
-import type { DrawBalance } from "./draw-balance.ts";
+import {
+  backlogClasses,
+  BeamBucket,
+  type BeamState,
+  type FormedBatch,
+  firstState,
+  groupOf,
+  type OpenCall,
+  scheduleOf,
+} from "./beam-state.ts";
+import type { BeamOptions, Found } from "./beam-options.ts";
 import type { Foresight } from "./foresight.ts";
-import type { KnownArrivals, Schedule } from "./schedule.ts";
-import { countAlive, warmest, withCall } from "./known-instances.ts";
+import type { KnownArrivals } from "./schedule.ts";
+import { callEnd, leastCallLatenciesMs, withCall } from "./call-end.ts";
 import { StateValue } from "./state-value.ts";
-import type { WarmPlan } from "./warm-plan.ts";
-import { batchSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
-
-export interface BeamOptions {
-  /** States that are kept at each arrival without an open call, and with one of each size. */
-  readonly width: number;
-  readonly perSize: number;
-  /** What a lost request counts, in the sheet's currency, by the index of an arrival near it. */
-  readonly lossPriceAt: (request: number) => number;
-  /** Factor on the least shares by which an open call and backlog are valued. */
-  readonly priceFactor: number;
-  readonly balance: DrawBalance;
-  readonly warm?: WarmPlan | undefined;
-  readonly onProgress?: ((requests: number) => void) | undefined;
-}
-
-export interface Found {
-  readonly schedule: Schedule;
-  readonly cost: number;
-  readonly lost: number;
-}
+import { nextSizesUpTo, type SearchEdge, type SearchSize, type SearchWorld } from "./search-world.ts";
 
 const progressEvery = 256;
 /** Requests between two updates of the balance of draws. */
@@ -37,8 +26,6 @@ const balanceEvery = 16;
 /** States whose score is so many full calls above the best are dropped. */
 const spread = 1.5;
 const relaxedStates = 3;
-/** Calls are held as long as a lucky draw could still answer them in time. */
-const luckyQuantile = 0.25;
 
 export function searchByBeam(
   world: SearchWorld,
@@ -58,7 +45,8 @@ class Beam {
   readonly #value: StateValue;
   readonly #buckets: (BeamBucket | undefined)[];
   readonly #scratch: Float64Array;
-  readonly #edgeSizes: readonly (readonly number[])[];
+  /** By edge and rows, the next size of batch that is tried. */
+  readonly #nextSizes: readonly Uint16Array[];
   readonly #leastLatencyMs: Float64Array;
   readonly #mostCallRows: number;
 
@@ -68,40 +56,19 @@ class Beam {
     this.#rows = rows;
     this.#foresight = foresight;
     this.#options = options;
-    this.#value = new StateValue(world, atMs, foresight, options.warm);
+    this.#value = new StateValue(world, atMs, foresight, options);
     this.#buckets = Array.from({ length: atMs.length + 1 });
     this.#scratch = new Float64Array(world.timeCount);
-    this.#edgeSizes = world.edges.map(({ maxRows }) => batchSizesUpTo(maxRows));
+    this.#nextSizes = world.edges.map(({ maxRows }) => nextSizesUpTo(maxRows));
     this.#mostCallRows = Math.max(...world.sizes.map(({ maxRows }) => maxRows));
-    this.#leastLatencyMs = Float64Array.from(
-      { length: this.#mostCallRows + 1 },
-      (_, count) =>
-        Math.min(
-          ...world.sizes
-            .filter(({ maxRows }) => count >= 1 && count <= maxRows)
-            .map((size) => size.serviceMs(count, luckyQuantile)),
-        ) +
-        count * world.functionRowMs +
-        2 * world.functionOneWayMs,
-    );
+    this.#leastLatencyMs = leastCallLatenciesMs(world);
   }
 
   run(): Found {
     const { onProgress } = this.#options;
     const count = this.#atMs.length;
-    this.#bucket(0).put({
-      score: 0,
-      cost: 0,
-      surcharge: 0,
-      lost: 0,
-      lossCost: 0,
-      batches: 0,
-      times: new Float64Array(this.#world.timeCount),
-      instances: this.#world.sizes.map(() => new Float64Array()),
-      started: 0,
-      open: undefined,
-      formed: undefined,
-    });
+    const { timeCount, sizes } = this.#world;
+    this.#bucket(0).put(firstState(timeCount, sizes.length), 0);
     for (let head = 0; head < count; head++) {
       for (const state of this.#settled(head)) this.#expand(state, head);
       this.#buckets[head] = undefined;
@@ -120,7 +87,7 @@ class Beam {
 
   #bucket(head: number): BeamBucket {
     const { perSize, width } = this.#options;
-    return (this.#buckets[head] ??= new BeamBucket(perSize, width));
+    return (this.#buckets[head] ??= new BeamBucket(perSize, Math.ceil(width / backlogClasses)));
   }
 
   /** The states before an arrival, after each has had the choice to send its open call. */
@@ -165,15 +132,16 @@ class Beam {
     const link = at + replicas;
     const firstAtMs = this.#atMs[head] as number;
     let rows = 0;
-    let counted = 0;
     let kept = false;
     // Without pressure the batch is what has arrived when a replica can take it.
     const freeAtMs = isRelaxed ? Math.max(firstAtMs, (times[replica] as number) - oneWayMs) : Infinity;
-    for (const count of this.#edgeSizes[target] as readonly number[]) {
+    const nextSizes = this.#nextSizes[target] as Uint16Array;
+    for (let count = 1; head + count <= this.#atMs.length; count++) {
       const next = head + count;
-      if (next > this.#atMs.length) break;
-      for (; counted < count; counted++) rows += this.#rows[head + counted] as number;
+      rows += this.#rows[next - 1] as number;
       if (rows > edge.maxRows) break;
+      // Of the batches up to a size only the largest is tried.
+      if (rows + (this.#rows[next] ?? Infinity) <= (nextSizes[rows] as number)) continue;
       const formedAtMs = this.#atMs[next - 1] as number;
       if (formedAtMs - firstAtMs > sloMs || (count > 1 && formedAtMs > freeAtMs)) break;
       const uploadStartMs = Math.max(formedAtMs, times[link] as number);
@@ -241,26 +209,17 @@ class Beam {
     scratch[link] = uploadEndMs;
     world.sizes.forEach((size, index) => {
       if (open.rows > size.maxRows) return;
-      this.#sendTo(state, open, size, index, head, { formedAtMs, reachMs });
+      this.#sendTo(state, open, index, head, reachMs);
     });
   }
 
-  #sendTo(
-    state: BeamState,
-    open: OpenCall,
-    size: SearchSize,
-    index: number,
-    head: number,
-    { formedAtMs, reachMs }: { formedAtMs: number; reachMs: number },
-  ): void {
+  #sendTo(state: BeamState, open: OpenCall, index: number, head: number, reachMs: number): void {
+    const formedAtMs = this.#atMs[head - 1] as number;
+    const size = this.#world.sizes[index] as SearchSize;
     const world = this.#world;
-    const serviceMs = size.timesOf(state.batches)[open.rows] as number;
-    const warm = warmest(state.instances[index] as Float64Array, reachMs, world.idleMs);
-    if (warm === -1 && countAlive(state.instances, reachMs, world.idleMs) >= world.maxInstances) return;
-    const coldStartMs = warm === -1 ? world.coldStartOf(state.started) : 0;
-    const endMs = reachMs + coldStartMs + serviceMs;
-    const late = this.#countLate(open, endMs + world.functionOneWayMs);
-    if (late === open.count && (warm !== -1 || open.count > 1)) return;
+    const call = callEnd(world, this.#atMs, state, open, { index, reachMs });
+    if (call === undefined) return;
+    const { warm, coldStartMs, serviceMs, endMs, late } = call;
     // A call that is late for all only starts an instance.
     this.#keep(
       head,
@@ -288,16 +247,6 @@ class Beam {
     );
   }
 
-  #countLate(open: OpenCall, answeredAtMs: number): number {
-    const { sloMs } = this.#world;
-    if (answeredAtMs - open.firstAtMs <= sloMs) return 0;
-    let late = 0;
-    for (let at: OpenCall["requests"] | undefined = open.requests; at !== undefined; at = at.before) {
-      if (answeredAtMs - (this.#atMs[at.request] as number) > sloMs) late++;
-    }
-    return late;
-  }
-
   /** Adds a state to those before `head`. `times` may be scratch: it is copied. */
   #keep(
     head: number,
@@ -310,27 +259,31 @@ class Beam {
     const { lossPriceAt, priceFactor, balance } = this.#options;
     const lossCost =
       lost === from.lost ? from.lossCost : from.lossCost + (lost - from.lost) * lossPriceAt(head);
-    const value = (open?.value ?? 0) + this.#value.backlogValue(head, times);
     const surcharge =
       formed === undefined
         ? from.surcharge
         : from.surcharge + balance.surcharge(formed.target, this.#world.uOf(from.batches));
     const held = instances === undefined ? from.instances : instances();
+    const value = (open?.value ?? 0) + this.#value.backlogValue(head, times, held);
     const score = cost + surcharge + lossCost + priceFactor * value - this.#value.warmValue(head, held);
     const bucket = this.#bucket(head);
-    if (!bucket.takes(score, open?.count ?? 0)) return;
-    bucket.put({
-      score,
-      cost,
-      surcharge,
-      lost,
-      lossCost,
-      batches: from.batches + (formed === undefined ? 0 : 1),
-      times: times === from.times ? times : times.slice(),
-      instances: held,
-      started,
-      open,
-      formed: formed ?? from.formed,
-    });
+    const group = groupOf(open, this.#value.backlogPart(head, times));
+    if (!bucket.takes(score, group)) return;
+    bucket.put(
+      {
+        score,
+        cost,
+        surcharge,
+        lost,
+        lossCost,
+        batches: from.batches + (formed === undefined ? 0 : 1),
+        times: times === from.times ? times : times.slice(),
+        instances: held,
+        started,
+        open,
+        formed: formed ?? from.formed,
+      },
+      group,
+    );
   }
 }

@@ -3,12 +3,13 @@
  * good a schedule can be: it shows what is possible, as the physical limit shows what is not.
  */
 import type { ReplaySummary } from "../summary.ts";
-import { type Found, searchByBeam } from "./beam.ts";
+import { searchByBeam } from "./beam.ts";
+import type { Found } from "./beam-options.ts";
 import { DrawBalance, unevenness } from "./draw-balance.ts";
 import { foresee } from "./foresight.ts";
 import { playSchedule } from "./play.ts";
 import type { HindsightWorld, Schedule } from "./schedule.ts";
-import { type SearchWorld, searchWorld } from "./search-world.ts";
+import { type SearchSize, type SearchWorld, searchWorld } from "./search-world.ts";
 import { withFewerRows } from "./trim.ts";
 import { type WarmPlan, warmPlan } from "./warm-plan.ts";
 
@@ -59,6 +60,10 @@ const firstLossFactor = 30;
 /** An instance that starts in time is worth the request that is lost by it, and more. */
 const warmWorth = 2;
 const aheadMs = 500;
+/** Part of the SLO that a call may take: its rows must gather, too. */
+const filledPart = 0.9;
+/** On the price of a row in the cheapest size. */
+const payingFactor = 1.02;
 /** Least shares of a row. */
 const callUnit = 8;
 const edgeUnit = 1;
@@ -99,7 +104,7 @@ export function findSchedule(world: HindsightWorld, options: HindsightOptions = 
     });
   };
   const ideal = isColdLate
-    ? run(() => mostLossFactor, undefined, { ...search, coldStartOf: () => 0 })
+    ? run(() => mostLossFactor, undefined, { ...search, sizes: sizesThatPay(search), coldStartOf: () => 0 })
     : undefined;
   const coldMs = world.scenario.serverless.coldStartMs.reduce((most, ms) => Math.max(most, ms), 0);
   const leadMs = coldMs + world.scenario.sloMs + aheadMs;
@@ -142,6 +147,21 @@ function coldStartsAreLate(
   const fastestMs = Math.min(...sizes.map((size) => size.serviceMs(1, 0.5)));
   const coldMs = scenario.serverless.coldStartMs.reduce((most, ms) => Math.max(most, ms), 0);
   return coldMs + fastestMs + functionRowMs + 2 * functionOneWayMs > scenario.sloMs;
+}
+
+/** As each instance costs a request that is lost, they are started of the cheapest sizes only; the others take no rows here. */
+function sizesThatPay({ sizes, sloMs, functionRowMs, functionOneWayMs }: SearchWorld): readonly SearchSize[] {
+  const prices = sizes.map((size) => {
+    let least = Infinity;
+    for (let rows = 1; rows <= size.maxRows; rows++) {
+      const serviceMs = size.serviceMs(rows, 0.5);
+      if (serviceMs + rows * functionRowMs + 2 * functionOneWayMs > filledPart * sloMs) break;
+      least = Math.min(least, size.cost(serviceMs, 0) / rows);
+    }
+    return least;
+  });
+  const most = payingFactor * Math.min(...prices);
+  return sizes.map((size, index) => ((prices[index] as number) <= most ? size : { ...size, maxRows: 0 }));
 }
 
 /** The schedules so far, and the best of them. */

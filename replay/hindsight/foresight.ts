@@ -31,21 +31,23 @@ export function foresee(world: HindsightWorld, search: SearchWorld, rateFactor: 
   const best = edges.map((edge) => bestRate(edge, sloMs));
   const edgeRates = Float64Array.from(best, ({ rate }) => rate * rateFactor);
   const slackRows = new Float64Array(atMs.length);
-  let capacity = 0;
-  edges.forEach((edge, index) => {
+  const capacities = edges.map((edge, index) => {
     const insideMs = sloMs - 2 * edge.oneWayMs - edge.rowMs - 0.5 * (best[index]?.serviceMs as number);
-    capacity += edge.replicas * (edgeRates[index] as number) * Math.max(0, insideMs);
+    return edge.replicas * (edgeRates[index] as number) * Math.max(0, insideMs);
   });
-  let slack = capacity;
+  const capacityRows = capacities.reduce((sum, each) => sum + each, 0);
+  const capacityAt = (ms: number): number =>
+    capacities.reduce((sum, each, index) => sum + (edges[index]?.isCutOff(ms, ms) === true ? 0 : each), 0);
+  let slack = capacityRows;
   for (let index = atMs.length - 1; index >= 0; index--) {
     const now = atMs[index] as number;
     const next = atMs[index + 1];
     if (next !== undefined) slack += flowOut(edges, edgeRates, now, next);
-    slack = Math.min(capacity, slack) - (rows[index] as number);
+    slack = Math.min(capacityAt(now), slack) - (rows[index] as number);
     if (slack < 0) slack = 0;
     slackRows[index] = slack;
   }
-  return { slackRows, rowPrice: rowPrices(world), edgeRates, capacityRows: capacity };
+  return { slackRows, rowPrice: rowPrices(world), edgeRates, capacityRows };
 }
 
 /** Rows that all edges serve in a stretch without an arrival. */

@@ -130,10 +130,11 @@ function drawn(random: Random, of: (u: number) => number = (u) => u): (index: nu
   };
 }
 
-/** The batch sizes that are tried. Steps grow with the size: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... and the largest. */
-export function batchSizesUpTo(maxRows: number): number[] {
-  const sizes: number[] = [];
-  for (let size = 1; size < maxRows; size += size < 4 ? 1 : 2 ** Math.floor(Math.log2(size) - 1))
-    sizes.push(size);
-  return [...sizes, maxRows];
+/** By rows, the least size that is not below, of those that are tried: 1, 2, 3, 4, 6, 8, 12, 16, 24, ... and the largest. */
+export function nextSizesUpTo(maxRows: number): Uint16Array {
+  let size = 1;
+  return Uint16Array.from({ length: maxRows + 1 }, (_, rows) => {
+    if (rows > size) size += size < 4 ? 1 : 2 ** Math.floor(Math.log2(size) - 1);
+    return Math.min(size, maxRows);
+  });
 }

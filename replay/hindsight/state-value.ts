@@ -1,4 +1,5 @@
 /** What a state of the search is worth for what is still to come: backlog of the edges, and instances that are warm. */
+import type { BeamOptions } from "./beam-options.ts";
 import type { Foresight } from "./foresight.ts";
 import type { SearchEdge, SearchWorld } from "./search-world.ts";
 import type { WarmPlan } from "./warm-plan.ts";
@@ -13,12 +14,19 @@ export class StateValue {
   readonly #atMs: Float64Array;
   readonly #foresight: Foresight;
   readonly #warm: WarmPlan | undefined;
+  readonly #lossPriceAt: (request: number) => number;
 
-  constructor(world: SearchWorld, atMs: Float64Array, foresight: Foresight, warm: WarmPlan | undefined) {
+  constructor(
+    world: SearchWorld,
+    atMs: Float64Array,
+    foresight: Foresight,
+    { warm, lossPriceAt }: Pick<BeamOptions, "warm" | "lossPriceAt">,
+  ) {
     this.#world = world;
     this.#atMs = atMs;
     this.#foresight = foresight;
     this.#warm = warm;
+    this.#lossPriceAt = lossPriceAt;
   }
 
   /** Whether so little waits at the edges that they will take all that comes for some time. */
@@ -49,13 +57,32 @@ export class StateValue {
     return this.#warm?.wanted.some((bySize) => (bySize[head] as number) > 0) ?? false;
   }
 
-  /** What the backlog of the edges will cost: rows that need a function later because of it, at their least share. */
-  backlogValue(head: number, times: Float64Array): number {
+  /**
+   * What the backlog of the edges will cost: rows that need a function later because of it, at their least share, or that
+   * are lost where all functions are cold and too slow for that.
+   */
+  backlogValue(head: number, times: Float64Array, instances: readonly Float64Array[]): number {
     if (head === this.#atMs.length) return 0;
     const { slackRows, rowPrice } = this.#foresight;
     const rows = this.#backlogRows(head, times);
     const excess = Math.max(0, rows - (slackRows[head] as number));
-    return (rowPrice[head] as number) * (excess + backlogEpsilon * rows);
+    const price = rowPrice[head] as number;
+    const isLost = excess > 0 && this.#warm !== undefined && !this.#isAnyWarm(head, instances);
+    return excess * (isLost ? this.#lossPriceAt(head) : price) + price * backlogEpsilon * rows;
+  }
+
+  /** Whether an instance is free soon enough for a request that arrives now. */
+  #isAnyWarm(head: number, instances: readonly Float64Array[]): boolean {
+    const now = this.#atMs[head] as number;
+    const { idleMs, sloMs } = this.#world;
+    return instances.some((ends) => ends.some((end) => end > now - idleMs && end < now + sloMs));
+  }
+
+  /** Of what may wait at the edges at most, what waits there; from 0 to below 1. */
+  backlogPart(head: number, times: Float64Array): number {
+    const { capacityRows } = this.#foresight;
+    if (head === this.#atMs.length || capacityRows === 0) return 0;
+    return Math.min(0.999, this.#backlogRows(head, times) / capacityRows);
   }
 
   #backlogRows(head: number, times: Float64Array): number {
