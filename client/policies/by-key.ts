@@ -37,6 +37,7 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
     },
     plan: (key, nowMs) => innerOf(key).policy.plan?.(key, nowMs),
     took: (view, decision) => innerOf(view.line.key).policy.took?.(view, decision),
+    expired: (key, nowMs) => innerOf(key).policy.expired?.(key, nowMs),
     sent: (batch) => {
       const inner = innerOf(batch.key);
       inner.batchesUnderWay++;

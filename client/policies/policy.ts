@@ -110,6 +110,8 @@ export interface Policy {
   plan?(key: string, nowMs: number): void;
   /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
   took?(view: QueueView, decision: Decision): void;
+  /** A waiting request has reached its deadline, and the queue has taken it away. */
+  expired?(key: string, nowMs: number): void;
   /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;
   /** A batch has come back; `decide` is asked next about every line. */
@@ -132,6 +134,7 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     arrived: (key, rows, nowMs) => inner.arrived?.(key, rows, nowMs),
     plan: (key, nowMs) => inner.plan?.(key, nowMs),
     took: (view, decision) => inner.took?.(view, decision),
+    expired: (key, nowMs) => inner.expired?.(key, nowMs),
     sent: (batch) => inner.sent?.(batch),
     ended: (batch) => inner.ended?.(batch),
     ...changes,

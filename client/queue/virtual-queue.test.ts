@@ -29,6 +29,20 @@ describe("the fixed plan", () => {
     expect(batches()).toMatchObject([{ atMs: 400, rows: 2, reason: "timeout", waitedMs: 400 }]);
   });
 
+  it("tells the policy of a request that has reached its deadline in line", () => {
+    const expired: string[] = [];
+    const waiting: Policy = {
+      name: "waiting",
+      decide: () => ({ kind: "wait", untilMs: Infinity }),
+      expired: (key, nowMs) => expired.push(`${key} ${nowMs}`),
+    };
+    const { clock, submit } = testQueue(() => ({ policy: waiting }));
+    submit(0, { sloMs: 200, key: "a" });
+    submit(1, { sloMs: 300, key: "a" });
+    clock.runAll();
+    expect(expired).toEqual(["a 200", "a 300"]);
+  });
+
   it("sends in time for the earliest deadline, which need not be the oldest request's", () => {
     const { clock, submit, batches } = testQueue();
     submit(0);

@@ -208,6 +208,7 @@ export class VirtualQueue<In, Out> {
     while (line.length > 0) {
       if (line.at(0).deadlineAtMs <= nowMs) {
         this.#refusals.giveUp(line.take(1), nowMs);
+        this.#policy.expired?.(line.key, nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
