@@ -99,6 +99,11 @@ export class ShiftDetector {
     this.#bounded = new RecentSums(whole.window);
   }
 
+  /** Variance of a value over the variance that the noise model gives it, as measured. */
+  get dispersion(): number {
+    return this.#dispersion.value;
+  }
+
   /** `undefined` before the first value. */
   get level(): Level | undefined {
     const count = this.#seen - this.#start;

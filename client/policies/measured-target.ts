@@ -20,6 +20,8 @@ export interface MeasuredTarget {
   costOf(serviceMs: number): number;
   /** A high quantile of the time that an instance takes to start; 0 where nothing starts. */
   readonly coldStartMs: number;
+  /** The median of that time. Default: `coldStartMs`. */
+  readonly usualColdStartMs?: number;
   /** Time without a call after which an instance is stopped. */
   readonly idleMs: number;
   /** Whether the service times are a guess. Default: false. */
@@ -38,6 +40,7 @@ export function targetProfile(target: MeasuredTarget): TargetProfile {
     requestBytes,
     service,
     coldStartMs,
+    usualColdStartMs = coldStartMs,
     idleMs,
     isAssumed = false,
   } = target;
@@ -54,6 +57,7 @@ export function targetProfile(target: MeasuredTarget): TargetProfile {
     costs: byRows(maxRows, (rows) => meanOf((u) => target.costOf(service.quantileMs(rows, u)))),
     costOf: (serviceMs) => target.costOf(serviceMs),
     coldStartMs,
+    usualColdStartMs,
     idleMs,
     serviceMs: (quantile) => byRows(maxRows, (rows) => service.quantileMs(rows, quantile)),
   };

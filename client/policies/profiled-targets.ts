@@ -51,6 +51,7 @@ export function profiledTargets(
       service: new MeasuredTimes(times.serviceMs, times.maxBatch),
       costOf,
       coldStartMs: coldStartsMs.length === 0 ? 0 : quantileOfSorted(coldStartsMs, coldStartQuantile),
+      usualColdStartMs: coldStartsMs.length === 0 ? 0 : quantileOfSorted(coldStartsMs, 0.5),
       idleMs: kind === "edge" ? Infinity : idleMs,
       isAssumed: isStandIn || times.isAssumed === true || target.models[model] === undefined,
     });

@@ -21,6 +21,8 @@ export interface TargetProfile {
   readonly costs: readonly number[];
   /** A high quantile of the time that an instance takes to start; 0 where nothing starts. */
   readonly coldStartMs: number;
+  /** The median of that time. Default: `coldStartMs`. */
+  readonly usualColdStartMs?: number;
   /** Time without a call after which an instance is stopped; Infinity where none is. */
   readonly idleMs: number;
   /** What a call with this service time costs; 0 at the edge. */

@@ -1,50 +1,55 @@
 import { expect, it } from "vitest";
 import { WarmInstances } from "./warm-instances.ts";
 
-it("is cold before the first answer, and while every warm instance has a call", () => {
+it("has no idle instance before the first answer, nor while every instance has a call", () => {
   const instances = new WarmInstances(1_000);
-  expect(instances.isWarm(0)).toBe(false);
-  instances.called(0);
-  expect(instances.isWarm(50)).toBe(false);
-  instances.answered(100);
-  expect(instances.isWarm(100)).toBe(true);
-  instances.called(150);
-  expect(instances.isWarm(160)).toBe(false);
+  expect(instances.isIdle(0)).toBe(false);
+  instances.hold(0);
+  expect([instances.isIdle(50), instances.alive(50)]).toEqual([false, 1]);
+  instances.release(100);
+  expect([instances.isIdle(100), instances.alive(100)]).toEqual([true, 1]);
+  instances.hold(150);
+  expect([instances.isIdle(160), instances.alive(160)]).toEqual([false, 1]);
 });
 
-it("is warm as long as the one used last has not been idle for too long", () => {
+it("keeps an instance as long as it has not been idle for too long", () => {
   const instances = new WarmInstances(1_000);
-  instances.called(0);
-  instances.answered(100);
-  expect([1_099, 1_100].map((nowMs) => instances.isWarm(nowMs))).toEqual([true, false]);
+  instances.hold(0);
+  instances.release(100);
+  expect([1_099, 1_100].map((nowMs) => instances.isIdle(nowMs))).toEqual([true, false]);
+  expect([1_099, 1_100].map((nowMs) => instances.alive(nowMs))).toEqual([1, 0]);
 });
 
 it("takes the instance that was used last, so that the others grow old", () => {
   const instances = new WarmInstances(1_000);
-  instances.called(0);
-  instances.called(0);
-  instances.answered(100);
-  instances.answered(600);
-  instances.called(700);
+  instances.hold(0);
+  instances.hold(0);
+  instances.release(100);
+  instances.release(600);
+  instances.hold(700);
   // The one of 100 is left.
-  expect([1_099, 1_100].map((nowMs) => instances.isWarm(nowMs))).toEqual([true, false]);
-  instances.answered(1_200);
+  expect([1_099, 1_100].map((nowMs) => instances.isIdle(nowMs))).toEqual([true, false]);
+  instances.release(1_200);
   // That one is gone by now: one call finds an instance, a second at once does not.
-  instances.called(1_300);
-  expect(instances.isWarm(1_300)).toBe(false);
+  instances.hold(1_300);
+  expect([instances.isIdle(1_300), instances.alive(1_300)]).toEqual([false, 1]);
 });
 
 it("never counts on an instance again once it was gone", () => {
   const instances = new WarmInstances(1_000);
-  instances.called(0);
-  instances.answered(100);
-  instances.called(5_000);
-  expect(instances.isWarm(5_001)).toBe(false);
+  instances.hold(0);
+  instances.release(100);
+  instances.hold(5_000);
+  expect(instances.isIdle(5_001)).toBe(false);
 });
 
-it("is always cold on a platform that keeps no instance", () => {
-  const instances = new WarmInstances(0);
-  instances.called(0);
-  instances.answered(100);
-  expect(instances.isWarm(100)).toBe(false);
+it("has no idle instance on a platform that keeps none, and none of a call that failed", () => {
+  const none = new WarmInstances(0);
+  none.hold(0);
+  none.release(100);
+  expect(none.isIdle(100)).toBe(false);
+  const failed = new WarmInstances(1_000);
+  failed.hold(0);
+  failed.drop();
+  expect([failed.isIdle(10), failed.alive(10)]).toEqual([false, 0]);
 });

@@ -36,6 +36,7 @@ export function profileTargets(
         service: size.service,
         costOf: (serviceMs) => callCost(sheet, size, serviceMs).cost,
         coldStartMs: quantileOfSorted(coldStartsMs, coldStartQuantile),
+        usualColdStartMs: quantileOfSorted(coldStartsMs, 0.5),
         idleMs: serverless.idleMs,
       }),
     ),

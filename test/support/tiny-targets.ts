@@ -5,7 +5,7 @@ import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import { EdgeModel } from "../../client/policies/spillway/edge-model.ts";
 import { EdgeSchedule } from "../../client/policies/spillway/edge-schedule.ts";
 import { EdgeChoice } from "../../client/policies/spillway/edge-choice.ts";
-import { FunctionMenu } from "../../client/policies/spillway/function-menu.ts";
+import { FunctionMenu } from "../../client/policies/spillway/functions/function-menu.ts";
 import type { LearnedEdge } from "../../client/targets/learned-edge.ts";
 import type { LearnedFunctions } from "../../client/targets/learned-functions.ts";
 

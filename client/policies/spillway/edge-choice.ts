@@ -49,6 +49,11 @@ export class EdgeChoice {
     return this.#rowsPerMs[this.bestRows] as number;
   }
 
+  /** The highest throughput with batches of at most that many rows, in rows per millisecond. */
+  capacityWithin(rows: number): number {
+    return this.#rowsPerMs[this.#best[rows] as number] as number;
+  }
+
   /**
    * The batch that the replica should take of the requests from index `from` on. It has no requests when none
    * of them can be served in time.

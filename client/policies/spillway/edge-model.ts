@@ -89,9 +89,9 @@ export class EdgeModel {
     return this.service.observe(rows, serviceMs) || hasLinkDrifted;
   }
 
-  /** Whether what is believed of the edge was measured, and nothing has changed it since. */
+  /** Whether what is believed of the edge was measured, and nothing has contradicted it since. */
   get isAsMeasured(): boolean {
-    return this.profile.isAssumed !== true && this.edge.version === 0;
+    return this.profile.isAssumed !== true && this.service.slowness === 1 && !this.edge.link.isSlow;
   }
 
   /** How long an idle edge usually takes from the sending of so many rows to their answer. */

@@ -11,7 +11,7 @@ import type {
 } from "../policy.ts";
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
-import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionMenu } from "./functions/function-menu.ts";
 import type { CanSkip } from "./overflow.ts";
 import { type Elsewhere, giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
 import { Trial } from "./trial.ts";
@@ -26,6 +26,8 @@ export class EdgeSide {
   readonly index: number;
   readonly schedule: EdgeSchedule;
   choice: EdgeChoice;
+  /** Rows per millisecond that the edge can take within the SLO; 0 when it is too slow for a single one. */
+  capacityPerMs = 0;
   readonly #menu: FunctionMenu;
   readonly #sloMs: number;
   readonly #trial = new Trial(trialEveryMs);
@@ -40,6 +42,7 @@ export class EdgeSide {
     this.choice = choiceOf(schedule);
     this.#menu = menu;
     this.#sloMs = sloMs;
+    this.capacityPerMs = this.#capacityPerMs();
   }
 
   get takesAll(): boolean {
@@ -49,6 +52,18 @@ export class EdgeSide {
   /** Update the choice of batches with what was learned about the edge. */
   refreshChoice(): void {
     this.choice = choiceOf(this.schedule);
+    this.capacityPerMs = this.#capacityPerMs();
+  }
+
+  /** With batches that wait for one as large before them and are still in time. */
+  #capacityPerMs(): number {
+    const { model } = this.schedule;
+    if (model.isBeyond(1, this.#sloMs)) return 0;
+    let most = 1;
+    const isInTime = (rows: number): boolean =>
+      model.idleMs(rows) + (model.service.meanMs[rows] as number) * model.service.slowness <= this.#sloMs;
+    while (most < model.profile.maxBatchRows && isInTime(most + 1)) most++;
+    return this.choice.capacityWithin(most);
   }
 
   targetIn({ targets }: QueueView): TargetView {
@@ -141,8 +156,7 @@ export class EdgeSide {
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
     if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
-    // As measured at the start, and nothing is lost by that.
-    if (this.schedule.model.isAsMeasured && this.#menu.canServe(rows, deadlineAtMs - nowMs)) return forever;
+    if (this.schedule.model.isAsMeasured) return forever;
     const isUnknown = this.schedule.model.service.isGuess && this.#trial.isIdle;
     if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
     return this.#risk(view, first, elsewhere);
@@ -153,7 +167,8 @@ export class EdgeSide {
     for (let index = 0; index < line.length; index++) {
       const { rows, deadlineAtMs } = line.at(index);
       const leftMs = deadlineAtMs + slackMs - nowMs;
-      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs)) return index;
+      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs, nowMs))
+        return index;
     }
     return undefined;
   }

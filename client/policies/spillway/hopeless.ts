@@ -1,7 +1,7 @@
 /** Finds the requests that no target can serve in time any more, because too much work is before them. */
 import type { DecisionContext } from "./decision-context.ts";
 import type { EdgeSide } from "./edge-side.ts";
-import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionMenu } from "./functions/function-menu.ts";
 import { haveNoFunctions } from "./skip-rule.ts";
 
 /**

@@ -109,7 +109,7 @@ describe("the planner", () => {
       ],
       { sloMs },
     );
-    const functions = menu.sizes.map(({ option }) => option);
+    const functions = menu.sizes.map((size) => size.option());
     const chosen = new Set<string>();
     for (const perMs of [0.001, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 1]) {
       const { planner, plans } = planning(functions, sloMs);

@@ -33,6 +33,11 @@ export class RateWatch {
     return this.#recent * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);
   }
 
+  /** Variance of the counts over their mean, as measured in bins of 1 s. */
+  get dispersion(): number {
+    return this.#detector.dispersion;
+  }
+
   /** The present rate without the latest arrival: what company that one may expect, in rows per millisecond. */
   companyPerMs(nowMs: number): number {
     const own = (this.#latestRows / this.#momentMs) * Math.exp((this.#recentAtMs - nowMs) / this.#momentMs);

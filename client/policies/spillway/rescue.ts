@@ -1,6 +1,6 @@
 /** When to give up a batch on an edge: not before the edge hangs, but while functions or another edge can still save it. */
 import type { WaitingRequest } from "../policy.ts";
-import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionMenu } from "./functions/function-menu.ts";
 
 /** An edge hangs when a batch takes this many times its expected time, and at least this part of the SLO. */
 const patienceTimes = 4;
@@ -81,7 +81,7 @@ export function giveUpProbe(
 ): number | undefined {
   const leftMs = deadlineAtMs - nowMs;
   const byEdgeMs = edgeMs(rows);
-  const canCall = menu.canServe(rows, leftMs);
+  const canCall = menu.canServe(rows, leftMs, nowMs);
   if (!canCall && byEdgeMs > leftMs) return Infinity;
   if (attempts > 0) return undefined;
   const startedMs = leftMs - menu.rescueMs(rows, nowMs, { times: callReserve });

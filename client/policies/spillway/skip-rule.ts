@@ -1,7 +1,7 @@
 /** Which requests an edge may skip for the sake of larger batches, which serve more requests in the same time. */
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
 import type { DecisionContext } from "./decision-context.ts";
-import type { FunctionMenu } from "./function-menu.ts";
+import type { FunctionMenu } from "./functions/function-menu.ts";
 import { type CanSkip, findOverflow } from "./overflow.ts";
 
 /** Whether none of the line's requests may go to functions: then what the edges cannot serve in time is lost. */
@@ -27,6 +27,9 @@ export function skipRule(context: DecisionContext, menu: FunctionMenu, isScarce:
   const isPaused = (target: TargetView): boolean =>
     target.kind === "serverless" && readyAtMs(target.health(nowMs)) > nowMs;
   if (targets.some(isPaused)) return always;
+  // Nothing is warm: no function takes what is skipped.
+  const { rows, arrivedAtMs, deadlineAtMs } = line.at(line.length - 1);
+  if (menu.soonestMs(rows, callAtMs) > deadlineAtMs - arrivedAtMs) return givingUp(context);
   return menu.servable(line, callAtMs);
 }
 

@@ -7,16 +7,22 @@ import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
+import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { EdgeSchedule } from "./edge-schedule.ts";
 import { EdgeSide } from "./edge-side.ts";
-import { FunctionMenu } from "./function-menu.ts";
+import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
+import { SloShare } from "./slo-share.ts";
 import { RateWatch } from "./rate-watch.ts";
 
 /** The arrival rate that tells whether edges are overloaded is averaged over this many SLOs. */
 const recentSlos = 2;
+/** The deviation of rows to come, in deviations of their count: an overload that has begun mostly lasts. */
+const trustedPart = 0.55;
+/** Deviations above the mean up to which instances are started. */
+const sureDeviations = 5;
 /** Share of late batches that the margins learn from when every request must meet the SLO. */
 const leastLateShare = 1e-3;
 
@@ -24,6 +30,7 @@ export class SpillwayState {
   readonly edges: readonly EdgeSide[];
   readonly menu: FunctionMenu;
   readonly planner: Planner;
+  readonly share: SloShare;
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
@@ -48,6 +55,7 @@ export class SpillwayState {
       const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
       return [new EdgeSide(index, schedule, this.menu, sloMs)];
     });
+    this.share = new SloShare(sloQuantile);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
@@ -64,8 +72,30 @@ export class SpillwayState {
   /** Whether the recent arrival rate is above the capacity of the edges. */
   isOverloaded(nowMs: number): boolean {
     let capacityPerMs = 0;
-    for (const { choice } of this.edges) capacityPerMs += choice.capacityPerMs;
+    for (const edge of this.edges) capacityPerMs += edge.capacityPerMs;
     return this.#rate.recentPerMs(nowMs) > capacityPerMs;
+  }
+
+  /** Rows per millisecond that arrive beyond the capacity of the edges, negative when they are below it. */
+  excessPerMs(nowMs: number, healthy: readonly EdgeSide[]): number {
+    let capacityPerMs = 0;
+    for (const edge of healthy) capacityPerMs += edge.capacityPerMs;
+    return this.#rate.recentPerMs(nowMs) - capacityPerMs;
+  }
+
+  /** Instances of that size that the overflow keeps busy at most, by Little's law. */
+  instancesFor(size: FunctionModel, nowMs: number, healthy: readonly EdgeSide[]): number {
+    const { mean, deviation } = this.coming(nowMs, healthy);
+    const perMs = (mean + sureDeviations * deviation) / (recentSlos * this.#inputs.sloMs);
+    return Math.max(1, Math.ceil((perMs * size.latencyMs(size.bestRows)) / size.bestRows));
+  }
+
+  /** Rows that are expected to overflow soon: mean and standard deviation. */
+  coming(nowMs: number, healthy: readonly EdgeSide[]): { readonly mean: number; readonly deviation: number } {
+    const withinMs = recentSlos * this.#inputs.sloMs;
+    const dispersion = Math.max(1, this.#rate.dispersion);
+    const deviation = trustedPart * Math.sqrt(dispersion * this.#rate.recentPerMs(nowMs) * withinMs);
+    return { mean: this.excessPerMs(nowMs, healthy) * withinMs, deviation };
   }
 
   /** Rows that are expected to arrive within that time and could share a call. */
@@ -76,6 +106,7 @@ export class SpillwayState {
   arrived(rows: number, nowMs: number): void {
     if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
     this.#rate.arrived(rows, nowMs);
+    this.share.arrived();
   }
 
   /** @returns true when a plan was due and was made */
@@ -101,6 +132,7 @@ export class SpillwayState {
 
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
+    if (batch.late > 0) this.share.lost(batch.late);
     const edge = this.edges.find(({ index }) => index === batch.target);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
@@ -114,7 +146,7 @@ export class SpillwayState {
       sloQuantile: Math.min(sloQuantile, 0.9999),
       currency,
       edge: pooled(this.edges),
-      functions: this.menu.sizes.map(({ option }) => option),
+      functions: this.menu.options,
       overflowPerMs: this.#overflowRate.perMs,
       maxInstances: Math.max(0, ...this.menu.sizes.map(({ profile }) => profile.replicas)),
     };

@@ -11,9 +11,10 @@ import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../poli
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
-import { chooseCall, roundingMs } from "./function-call.ts";
-import type { FunctionMenu } from "./function-menu.ts";
-import { type CallNotes, FunctionSide } from "./function-side.ts";
+import { roundingMs } from "./functions/function-call.ts";
+import { FunctionChoice } from "./functions/function-choice.ts";
+import type { FunctionMenu } from "./functions/function-menu.ts";
+import { type CallNotes, FunctionSide } from "./functions/function-side.ts";
 import { countHopeless } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { haveNoFunctions, skipRule } from "./skip-rule.ts";
@@ -48,6 +49,7 @@ class Spillway implements Policy {
   readonly #edges: readonly EdgeSide[];
   readonly #menu: FunctionMenu;
   readonly #functions: FunctionSide;
+  readonly #choice: FunctionChoice;
   readonly #functionsAlone: Elsewhere;
   readonly #maxWaitMs: number;
   /** As of the last decision that was carried out. */
@@ -66,6 +68,7 @@ class Spillway implements Policy {
     this.#edges = this.#state.edges;
     this.#menu = this.#state.menu;
     this.#functions = new FunctionSide(this.#state);
+    this.#choice = new FunctionChoice(this.#state);
     this.#functionsAlone = { menu: this.#menu, edgeMs: () => Infinity };
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
@@ -89,7 +92,12 @@ class Spillway implements Policy {
     return considered.decision;
   }
 
+  expired(): void {
+    this.#state.share.lost(1);
+  }
+
   took(view: QueueView, decision: Decision): void {
+    if (decision.kind === "refuse") this.#state.share.lost(decision.count);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
     if (decision.kind === "wait") this.#standing.keep(view, decision, this.#version);
@@ -165,6 +173,8 @@ class Spillway implements Policy {
     const probe = this.#functions.probe(context, notes);
     if (probe !== undefined) return probe;
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
+    const start = first > overflow.first ? this.#choice.start(context, overflow.first) : undefined;
+    if (start !== undefined) return this.#functions.call(view, start, "deadline", notes);
     const trial = first > overflow.first ? this.#functions.try(context, overflow.first, notes) : forever;
     if (trial.kind !== "wait") return trial;
     if (first > overflow.first && overflow.first === 0 && this.#functions.haveLost(context))
@@ -172,16 +182,17 @@ class Spillway implements Policy {
     if (first === line.length) return trial;
     // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
-    const size = this.#functions.sizeFor(context, first);
-    if (size === undefined) return trial;
-    const call = chooseCall(line, inTime, size, callAtMs);
-    const isEarly = call.leaveAtMs - callAtMs > 2 * roundingMs;
+    const planned = this.#choice.planned(context, inTime);
+    const isEarly = planned !== undefined && planned.leaveAtMs - callAtMs > 2 * roundingMs;
     // What failed has lost time, and without a healthy edge waiting could only make its call late.
     const isUrgent = line.at(first).attempts > 0 && healthy.length === 0;
-    const mayWait = isEarly && !draining && !isUrgent && this.#functions.paysToWait(context, size, call);
-    if (inTime.count < size.maxRows && mayWait) return waitUntil(call.leaveAtMs - roundingMs);
+    const mayWait = isEarly && !draining && !isUrgent && this.#functions.paysToWait(context, planned);
+    if (mayWait && inTime.count < planned.size.bestRows) return waitUntil(planned.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
-    return this.#functions.call(view, size, call, "deadline", notes);
+    const call = this.#choice.best(context, inTime, notes);
+    return "kind" in call
+      ? waitUntil(Math.min(call.untilMs, trial.untilMs))
+      : this.#functions.call(view, call, "deadline", notes);
   }
 
   /** Where the requests of that edge can go if it fails them. */
@@ -207,7 +218,7 @@ class Spillway implements Policy {
     const { nowMs, line } = context.view;
     const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
     if (dueAtMs > nowMs) return waitUntil(dueAtMs);
-    const { view, healthy, callAtMs, blockedUntilMs } = context;
+    const { view, healthy, blockedUntilMs } = context;
     const isDue = (index: number): boolean => line.at(index).arrivedAtMs + this.#maxWaitMs <= nowMs;
     let first = 0;
     while (!isDue(first)) first++;
@@ -220,13 +231,12 @@ class Spillway implements Policy {
       const elsewhere = this.#elsewhere(context, edge);
       if (batch.count > 0) return edge.take(line, batch, replica, { nowMs, cause: "timeout", elsewhere });
     }
-    const size = this.#functions.sizeFor(context, first);
-    if (size === undefined) return forever;
-    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
     let due = 1;
     while (first + due < line.length && isDue(first + due)) due++;
-    const call = chooseCall(line, { first, count: Math.max(due, overflow) }, size, callAtMs);
-    return this.#functions.call(view, size, call, "timeout", notes);
+    const call = this.#choice.best(context, { first, count: Math.max(due, overflow) }, notes);
+    if ("kind" in call) return call;
+    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
+    return this.#functions.call(view, call, "timeout", notes);
   }
 }
 

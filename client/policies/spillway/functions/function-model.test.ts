@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { LinkModel } from "../../../algorithms/network/link-model.ts";
-import { type SizeFacts, tinySize } from "../../../test/support/tiny-targets.ts";
-import { WarmInstances } from "../../targets/warm-instances.ts";
+import { LinkModel } from "../../../../algorithms/network/link-model.ts";
+import { type SizeFacts, tinySize } from "../../../../test/support/tiny-targets.ts";
+import { WarmInstances } from "../../../targets/warm-instances.ts";
 import { FunctionModel } from "./function-model.ts";
 
 function sizeOf(facts: SizeFacts = {}, options: { readonly sloMs?: number } = {}): FunctionModel {
@@ -47,7 +47,7 @@ describe("a size of function", () => {
     size.answered(1, 20, true, 60);
     // One fiftieth of the SLO of 1 s; each call takes off what 1 % late ones would add.
     expect(reserved()).toBeCloseTo(25 + 20 * 0.99, 9);
-    expect(size.option.latencyMs[1]).toBeCloseTo(reserved(), 9);
+    expect(size.option().latencyMs[1]).toBeCloseTo(reserved(), 9);
     size.answered(1, 20, false, 70);
     expect(reserved()).toBeCloseTo(25 + 20 * 0.98, 9);
     for (let nth = 0; nth < 200; nth++) size.answered(1, 20, true, 100 + nth);
@@ -57,46 +57,35 @@ describe("a size of function", () => {
   it("reserves a cold start until a call was answered, and again once instances are gone", () => {
     const size = sizeOf({ coldStartMs: 300, idleMs: 10_000 });
     expect(size.startMs(0)).toBe(300);
-    size.called(1, 1, 0);
-    size.answered(1, 20, false, 325);
+    size.called(1, 1, 0, 0);
+    size.ended(1, true, 325);
     expect([400, 10_324, 10_325].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
+  });
+
+  it("reserves a cold start however short the SLO is: cold is not warm", () => {
+    expect(sizeOf({ coldStartMs: 300 }, { sloMs: 100 }).startMs(0)).toBe(300);
   });
 
   it("hangs while its oldest call takes much longer than a call that starts an instance", () => {
     const size = sizeOf({ coldStartMs: 300 });
-    size.called(1, 1, 0);
-    size.called(2, 1, 1_000);
+    size.called(1, 1, 0, 0);
+    size.called(2, 1, 1_000, 1_000);
     // One row takes 25 ms, so the SLO of 1 s allows for a cold start and two of them.
     expect([350, 351].map((nowMs) => size.hangs(nowMs))).toEqual([false, true]);
-    size.ended(1, true);
+    size.ended(1, true, 1_050);
     expect(size.hangs(1_100)).toBe(false);
-    size.ended(2, false);
+    size.ended(2, false, undefined);
     expect(size.hangs(5_000)).toBe(false);
   });
 
-  it("reserves no cold start that not even a call of one row could afford", () => {
-    // One row takes 25 ms.
-    expect([25 + 300, 24 + 300].map((sloMs) => sizeOf({ coldStartMs: 300 }, { sloMs }).startMs(0))).toEqual([
-      300, 0,
-    ]);
-  });
-
-  it("is ready when a full call is in time, with a warm instance or with one that starts", () => {
-    // Four rows take 43 ms.
-    const facts = { coldStartMs: 50, idleMs: 1_000 };
-    expect(sizeOf(facts, { sloMs: 93 }).isReady(0)).toBe(true);
-    const tight = sizeOf(facts, { sloMs: 92 });
-    expect(tight.isReady(0)).toBe(false);
-    tight.called(1, 1, 0);
-    tight.answered(4, 35, false, 93);
-    expect(tight.isReady(100)).toBe(true);
-  });
-
-  it("knows what a row costs in a call of as many as are in time after a cold start", () => {
-    // One to four rows take 25, 31, 37 and 43 ms.
-    const rowCost = (sloMs: number): number =>
-      sizeOf({ coldStartMs: 50, costOf: () => 6 }, { sloMs }).coldRowCost;
-    expect([75, 81, 87, 93].map((sloMs) => Number(rowCost(sloMs).toFixed(6)))).toEqual([6, 3, 2, 1.5]);
+  it("knows the call in which a row costs least, where the price is rounded up", () => {
+    // One to eight rows take 20, 25, … 55 ms; a call costs 1 for each 40 ms that it has begun.
+    const rounded = { maxBatchRows: 8, costOf: (ms: number) => Math.ceil(ms / 40) };
+    const size = sizeOf(rounded);
+    expect([size.bestRows, size.bestRowCost]).toEqual([5, expect.closeTo(1 / 5, 9)]);
+    // Six rows take 10 ms of upload and way, and 45 of service.
+    expect(sizeOf(rounded, { sloMs: 40 }).bestRows).toBe(3);
+    expect(sizeOf({ maxBatchRows: 8 }).bestRows).toBe(8);
   });
 
   it("becomes slower in its latencies, its prices and the rows it takes, and forgets that when not used", () => {

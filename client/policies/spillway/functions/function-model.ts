@@ -1,13 +1,14 @@
 /** One size of function as the policy plans with it: how long a call takes, and what it costs. */
-import { ConformalMargin } from "../../../algorithms/latency/conformal-margin.ts";
-import type { ServiceModel } from "../../../algorithms/latency/service-model.ts";
-import type { LinkModel } from "../../../algorithms/network/link-model.ts";
-import { type FunctionOption, functionOption } from "../../../algorithms/plan/function-option.ts";
-import type { TargetProfile } from "../target-profile.ts";
-import type { WarmInstances } from "../../targets/warm-instances.ts";
-import { serviceModel } from "./learned-service.ts";
-import { patienceMs } from "./rescue.ts";
-import { Trial } from "./trial.ts";
+import { ConformalMargin } from "../../../../algorithms/latency/conformal-margin.ts";
+import type { ServiceModel } from "../../../../algorithms/latency/service-model.ts";
+import type { LinkModel } from "../../../../algorithms/network/link-model.ts";
+import { type FunctionOption, functionOption } from "../../../../algorithms/plan/function-option.ts";
+import type { TargetProfile } from "../../target-profile.ts";
+import type { WarmInstances } from "../../../targets/warm-instances.ts";
+import { InstancesInUse } from "./instances-in-use.ts";
+import { serviceModel } from "../learned-service.ts";
+import { patienceMs } from "../rescue.ts";
+import { Trial } from "../trial.ts";
 
 /** By how much one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -42,23 +43,21 @@ export class FunctionModel {
   readonly #service: ServiceModel;
   readonly #margin: ConformalMargin;
   readonly #trial = new Trial(trialEveryMs);
-  /** Until when each call under way must be back, by batch id, in the order they were sent. */
-  readonly #underWay = new Map<number, number>();
+  readonly #inUse: InstancesInUse;
   /** The slowness that the tables were made with. */
   #slowness = 1;
-  /** What a cold start adds; 0 when even a call of one row has no time for one. */
-  #coldStartMs = 0;
   #option: FunctionOption;
   #usualMs = new Float64Array();
   #maxRows = 1;
   #answeredAtMs = -Infinity;
-  #coldRowCost = Infinity;
+  #bestRows = 1;
 
   constructor(options: FunctionModelOptions) {
     const { target, profile, sloMs, lateShare } = options;
     this.target = target;
     this.profile = profile;
     this.#options = options;
+    this.#inUse = new InstancesInUse(options.instances, options.link);
     this.#service = serviceModel(profile);
     this.#margin = new ConformalMargin({
       lateShare,
@@ -68,11 +67,21 @@ export class FunctionModel {
     this.#option = this.refresh();
   }
 
-  /** Tables by rows, for the planner. */
-  get option(): FunctionOption {
-    const { marginMs } = this.#margin;
-    const latencyMs = this.#option.latencyMs.map((ms) => ms + marginMs);
+  /** Tables by rows, for the planner: of calls that find a warm instance, or of calls that start one. */
+  option(isWarm = true): FunctionOption {
+    const extraMs = this.#margin.marginMs + (isWarm ? 0 : this.profile.coldStartMs);
+    const latencyMs = this.#option.latencyMs.map((ms) => ms + extraMs);
     return { ...this.#option, latencyMs };
+  }
+
+  /** Of the calls that are answered within the SLO, the rows of the one that has the lowest cost a row. */
+  get bestRows(): number {
+    return this.#bestRows;
+  }
+
+  /** What a row costs in that call. */
+  get bestRowCost(): number {
+    return this.costOf(this.#bestRows) / this.#bestRows;
   }
 
   /** Most rows of a call that is answered within the SLO when it is sent at once; at least 1. */
@@ -94,36 +103,39 @@ export class FunctionModel {
     return this.#usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
 
+  /** Whether a call whose upload begins then seems to find a warm instance. */
+  isWarm(uploadAtMs: number): boolean {
+    return this.#inUse.isWarm(uploadAtMs, this.#uploadMs(1));
+  }
+
   /** Time to reserve for the cold start of a call sent now; 0 when an instance seems to be warm. */
   startMs(nowMs: number): number {
-    return this.#options.instances.isWarm(nowMs) ? 0 : this.#coldStartMs;
+    return this.isWarm(nowMs) ? 0 : this.profile.coldStartMs;
   }
 
-  /** Whether a call sent now would start an instance, for which the SLO leaves no time. */
-  isTooCold(nowMs: number): boolean {
-    return this.#coldStartMs < this.profile.coldStartMs && !this.#options.instances.isWarm(nowMs);
+  /** Calls under way: as many instances are busy or start. */
+  get underWay(): number {
+    return this.#inUse.underWay;
   }
 
-  /** Whether a full call sent now can be in time: an instance is warm, or there is time to start one. */
-  isReady(nowMs: number): boolean {
-    return this.startMs(nowMs) + this.latencyMs(this.#maxRows) <= this.#options.sloMs;
+  /** When the first instance that has a call is expected to be idle, at `nowMs` or later; Infinity: none has. */
+  idleAtMs(nowMs: number): number {
+    return this.#inUse.idleAtMs(nowMs);
   }
 
-  /** Cost per row of the largest call that is in time after a cold start. */
-  get coldRowCost(): number {
-    return this.#coldRowCost;
-  }
-
-  called(id: number, rows: number, nowMs: number): void {
-    this.#underWay.set(id, nowMs + this.patienceMs(rows));
-    this.#options.instances.called(nowMs);
+  /** @param uploadAtMs when its upload begins */
+  called(id: number, rows: number, nowMs: number, uploadAtMs: number): void {
+    const latencyMs = this.latencyMs(rows);
+    const { coldStartMs } = this.profile;
+    const hangsAtMs = nowMs + this.patienceMs(rows);
+    this.#inUse.sent({ id, uploadAtMs, uploadMs: this.#uploadMs(rows), latencyMs, coldStartMs, hangsAtMs });
     this.#trial.sent(nowMs);
   }
 
-  /** A call has come back. */
-  ended(id: number, isInTime: boolean): void {
-    this.#underWay.delete(id);
+  /** A call has come back. @param answeredAtMs undefined when it failed */
+  ended(id: number, isInTime: boolean, answeredAtMs: number | undefined): void {
     this.#trial.ended(isInTime);
+    this.#inUse.ended(id, answeredAtMs);
   }
 
   /** How long a call may take before it counts as hanging: an instance that seemed warm may have to start. */
@@ -134,24 +146,30 @@ export class FunctionModel {
 
   /** Whether the oldest call under way hangs. */
   hangs(nowMs: number): boolean {
-    // Mostly nothing is under way, and an iterator is not made for nothing.
-    if (this.#underWay.size === 0) return false;
-    for (const untilMs of this.#underWay.values()) return untilMs < nowMs;
-    return false;
+    return this.#inUse.hangs(nowMs);
   }
 
   /**
    * When a request that cannot be in time here, as far as is known, is sent all the same, to find out whether that is
    * true; Infinity when one that had just arrived would be in time.
    */
-  tryAtMs(rows: number, sloMs: number, nowMs: number): number {
-    if (this.latencyMs(rows) + this.startMs(nowMs) <= sloMs) return Infinity;
+  tryAtMs(rows: number, sloMs: number): number {
+    if (this.latencyMs(rows) <= sloMs || this.#isAsMeasured) return Infinity;
     return this.#service.isGuess && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs;
+  }
+
+  /** Whether its service times were measured, and no call has contradicted them since. */
+  get #isAsMeasured(): boolean {
+    return this.profile.isAssumed !== true && this.#service.slowness === 1;
   }
 
   /** Mean cost of a call of that many rows. */
   costOf(rows: number): number {
     return this.#option.cost[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
+  #uploadMs(rows: number): number {
+    return this.#options.link.uploadMs(this.uploadWork(rows));
   }
 
   /** Upload time of that many rows according to the profile, which is the link model's unit. */
@@ -164,7 +182,6 @@ export class FunctionModel {
    * @returns true when the size was found to have become slower or faster for good
    */
   answered(rows: number, serviceMs: number, isLate: boolean, nowMs: number): boolean {
-    this.#options.instances.answered(nowMs);
     this.#answeredAtMs = nowMs;
     const { version } = this.#service;
     this.#margin.observe(isLate);
@@ -198,15 +215,24 @@ export class FunctionModel {
     this.#usualMs = medianMs.map(
       (ms, rows) => ms * this.#slowness + link.rttMs + link.uploadMs(profile.uploadMs[rows] as number),
     );
-    const canAfford = (option.latencyMs[1] as number) + profile.coldStartMs <= sloMs;
-    this.#coldStartMs = canAfford ? profile.coldStartMs : 0;
     this.#maxRows = rowsWithin(option, sloMs);
-    const coldRows = rowsWithin(option, sloMs - this.#coldStartMs);
-    this.#coldRowCost = (option.cost[coldRows] as number) / coldRows;
+    this.#bestRows = cheapestRows(option, this.#maxRows);
     this.#option = option;
     return option;
   }
 }
+
+/** The rows, up to `maxRows`, of the call that has the lowest cost a row. */
+function cheapestRows({ cost }: FunctionOption, maxRows: number): number {
+  let least = Infinity;
+  for (let rows = 1; rows <= maxRows; rows++) least = Math.min(least, (cost[rows] as number) / rows);
+  let best = maxRows;
+  while ((cost[best] as number) > asCheap * least * best) best--;
+  return best;
+}
+
+/** Costs a row within this factor of the least count as equal. */
+const asCheap = 1.02;
 
 /** Most rows that are answered within `withinMs`; at least 1. */
 function rowsWithin({ latencyMs }: FunctionOption, withinMs: number): number {

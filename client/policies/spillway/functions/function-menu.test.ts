@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ended, menuOf, send, tinyEdge, tinySize } from "../../../test/support/tiny-targets.ts";
-import { learnedTargets } from "../learned-targets.ts";
+import { ended, menuOf, send, tinyEdge, tinySize } from "../../../../test/support/tiny-targets.ts";
+import { learnedTargets } from "../../learned-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 
@@ -42,61 +42,50 @@ describe("the menu of function sizes", () => {
 
   it("is empty where there are no functions", () => {
     const none = menuOf([]);
-    expect([none.fastest(), none.ready([], 0)]).toEqual([undefined, undefined]);
+    expect([none.fastest(), none.ready([], 0), none.options]).toEqual([undefined, undefined, []]);
     expect([none.shortestMs(1), none.freeAtMs, none.rowUploadMs]).toEqual([Infinity, -Infinity, 0]);
   });
 
-  it("gives way, when time is short, to the cheapest that is still in time", () => {
-    const menu = menuOf([
-      tinySize({ name: "slow", firstMs: 80, costOf: () => 1 }),
-      tinySize({ name: "fast", firstMs: 20, costOf: () => 5 }),
-      tinySize({ name: "quick", firstMs: 30, costOf: () => 3 }),
-    ]);
-    const slow = menu.sizes[0] as FunctionModel;
-    // One row takes 85, 25 and 35 ms.
-    const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, slow, 0)?.profile.name;
-    expect([90, 85, 84, 35, 34, 25, 24].map(within)).toEqual([
-      "slow",
-      "slow",
-      "quick",
-      "quick",
-      "fast",
-      "fast",
-      undefined,
+  it("offers each size to the planner with a warm instance, and with a cold start", () => {
+    const menu = menuOf([tinySize({ name: "a", coldStartMs: 500 }), tinySize({ name: "b" })]);
+    expect(menu.options.map(({ name, latencyMs }) => [name, latencyMs[1]])).toEqual([
+      ["a", 25],
+      ["b", 25],
+      ["a", 525],
+      ["b", 25],
     ]);
   });
 
-  it("does not count on a size that would start cold, unless no other is in time", () => {
-    const menu = menuOf([
-      tinySize({ name: "cold", coldStartMs: 500 }),
-      tinySize({ name: "warm", costOf: () => 1_000 }),
-    ]);
-    const cold = menu.sizes[0] as FunctionModel;
-    const within = (slackMs: number): string | undefined => menu.within(slackMs, 1, cold, 0)?.profile.name;
-    expect([525, 524, 25, 24].map(within)).toEqual(["cold", "warm", "warm", undefined]);
-    const alone = menuOf([tinySize({ name: "cold", coldStartMs: 500 })]);
-    expect(alone.within(25, 1, alone.sizes[0] as FunctionModel, 0)?.profile.name).toBe("cold");
-  });
-
-  it("takes the first size of a preference that is ready, else the cheapest after a cold start", () => {
-    // Four rows take 8 + 35 ms; with a start in 70 ms a single row is in time, in 60 ms three are.
-    const menu = menuOf(
-      [
-        tinySize({ name: "a", coldStartMs: 70, costOf: () => 6 }),
-        tinySize({ name: "b", coldStartMs: 60, costOf: () => 9 }),
-        tinySize({ name: "c", costOf: () => 100 }),
-      ],
-      { sloMs: 100 },
-    );
+  it("takes the first option that is so now: a warm size as warm, and a cold one as cold", () => {
+    const menu = menuOf([tinySize({ name: "a", coldStartMs: 70 }), tinySize({ name: "b", coldStartMs: 60 })]);
     const ready = (preference: readonly number[], nowMs: number): string | undefined =>
       menu.ready(preference, nowMs)?.profile.name;
-    expect(ready([0, 1, 2], 0)).toBe("c");
-    // A row costs 6 / 1 and 9 / 3.
-    expect(ready([0, 1], 0)).toBe("b");
+    expect([ready([0, 1, 3, 2], 0), ready([0, 1, 2, 3], 0)]).toEqual(["b", "a"]);
     call(menu, 0);
-    expect(ready([0, 1, 2], 2_000)).toBe("a");
-    expect(ready([1, 0], 2_000)).toBe("a");
+    expect([ready([1, 0, 3, 2], 2_000), ready([3, 0], 2_000)]).toEqual(["a", "b"]);
+    // Nothing is as it should be: the first of them, until that changes.
+    expect(ready([1], 2_000)).toBe("b");
     expect(ready([], 0)).toBeUndefined();
+  });
+
+  it("counts a size without a warm instance with its cold start", () => {
+    const menu = menuOf([
+      tinySize({ name: "cold", coldStartMs: 500 }),
+      tinySize({ name: "slow", firstMs: 80, coldStartMs: 100 }),
+    ]);
+    expect([menu.shortestMs(1), menu.soonestMs(1, 0)]).toEqual([25, 185]);
+    expect([184, 185].map((withinMs) => menu.canServe(1, withinMs, 0))).toEqual([false, true]);
+    call(menu, 0);
+    expect(menu.soonestMs(1, 2_000)).toBe(25);
+  });
+
+  it("starts no instance where as many are alive as the platform allows, whichever their size", () => {
+    const menu = menuOf([tinySize({ name: "a", coldStartMs: 50 }), tinySize({ name: "b", coldStartMs: 50 })]);
+    const startMs = (): number[] => menu.sizes.map((size) => menu.startMs(size, 0));
+    for (let nth = 0; nth < 9; nth++) send(menu, 1, 0, 1);
+    expect(startMs()).toEqual([50, 50]);
+    send(menu, 1, 0, 2);
+    expect(startMs()).toEqual([Infinity, Infinity]);
   });
 
   it("sends the calls of all sizes over one uplink", () => {

@@ -1,9 +1,10 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
-import type { LearnedFunctions } from "../../targets/learned-functions.ts";
-import { hasRoom, readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
-import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../policy.ts";
-import type { TargetProfile } from "../target-profile.ts";
-import { hasOwnFault } from "./decision-context.ts";
+import type { FunctionOption } from "../../../../algorithms/plan/function-option.ts";
+import type { LearnedFunctions } from "../../../targets/learned-functions.ts";
+import { hasRoom, readyAtMs, type TargetHealth, type TargetView } from "../../../targets/target-view.ts";
+import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";
+import type { TargetProfile } from "../../target-profile.ts";
+import { hasOwnFault } from "../decision-context.ts";
 import { FunctionModel } from "./function-model.ts";
 
 export interface FunctionMenuOptions {
@@ -38,6 +39,11 @@ export class FunctionMenu {
     this.#usable = this.sizes;
   }
 
+  /** The sizes that may be called now. */
+  get usable(): readonly FunctionModel[] {
+    return this.#usable;
+  }
+
   /** Update which sizes are healthy. When none is, the size whose pause ends first is used. */
   refreshHealth({ nowMs, targets }: QueueView): void {
     this.#functions.link.fade(nowMs);
@@ -69,20 +75,71 @@ export class FunctionMenu {
     return allowed.filter((size) => backAtMs(size) === firstAtMs);
   }
 
-  /** The cheapest size that usually answers a call of that many rows within `leftMs`, though not surely. */
-  lastChance({ nowMs, targets }: QueueView, rows: number, leftMs: number): FunctionModel | undefined {
+  /**
+   * The cheapest size that usually answers a call of that many rows within `leftMs`, though not surely, and that has so many
+   * places.
+   */
+  lastChance(
+    { nowMs, targets }: QueueView,
+    rows: number,
+    leftMs: number,
+    places: number,
+  ): FunctionModel | undefined {
     let cheapest: FunctionModel | undefined;
     for (const size of this.#usable) {
-      if (!hasRoom(targets[size.target] as TargetView, nowMs)) continue;
-      if (size.usualMs(rows) + size.startMs(nowMs) > leftMs) continue;
+      const target = targets[size.target] as TargetView;
+      if (!hasRoom(target, nowMs) || target.inFlight + places > target.maxInFlight) continue;
+      if (size.usualMs(rows) + this.usualStartMs(size, nowMs) > leftMs) continue;
       if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
     }
     return cheapest;
   }
 
   /** Whether a request with so many rows can count on being answered within that time when it is sent now. */
-  canServe(rows: number, withinMs: number): boolean {
-    return this.#isSomeWell && this.shortestMs(rows) <= withinMs;
+  canServe(rows: number, withinMs: number, nowMs: number): boolean {
+    return this.#isSomeWell && this.soonestMs(rows, nowMs) <= withinMs;
+  }
+
+  /** Time to reserve for the start of an instance for a call sent now: 0 when one is warm, Infinity when none may start. */
+  startMs(size: FunctionModel, nowMs: number): number {
+    if (size.isWarm(nowMs)) return 0;
+    return this.#functions.alive(nowMs) < size.profile.replicas ? size.profile.coldStartMs : Infinity;
+  }
+
+  /** The same as it usually is, as often longer as shorter. */
+  usualStartMs(size: FunctionModel, nowMs: number): number {
+    return Math.min(this.startMs(size, nowMs), size.profile.usualColdStartMs ?? Infinity);
+  }
+
+  /** The shortest time in which any size answers a call of that many rows sent now, with a cold start if it needs one. */
+  soonestMs(rows: number, nowMs: number): number {
+    let soonestMs = Infinity;
+    for (const size of this.#usable) {
+      const latencyMs = size.latencyMs(rows);
+      if (latencyMs < soonestMs) soonestMs = Math.min(soonestMs, latencyMs + this.startMs(size, nowMs));
+    }
+    return soonestMs;
+  }
+
+  /** The planned size, if it is in time once it is warm, or else the cheapest size that usually is. */
+  toStart(planned: FunctionModel, rows: number, sloMs: number): FunctionModel | undefined {
+    if (planned.latencyMs(rows) <= sloMs) return planned;
+    let cheapest: FunctionModel | undefined;
+    for (const size of this.#usable) {
+      if (size.usualMs(rows) > sloMs) continue;
+      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
+    }
+    return cheapest;
+  }
+
+  /** When the first instance that is busy now will be idle and can then answer that many rows in time; Infinity: none. */
+  idleInTimeAtMs(rows: number, deadlineAtMs: number, nowMs: number): number {
+    let firstAtMs = Infinity;
+    for (const size of this.#usable) {
+      const idleAtMs = size.idleAtMs(nowMs);
+      if (idleAtMs + size.latencyMs(rows) <= deadlineAtMs) firstAtMs = Math.min(firstAtMs, idleAtMs);
+    }
+    return firstAtMs;
   }
 
   /** An unhealthy size that can be probed while others take its calls; mostly there is none. */
@@ -103,7 +160,7 @@ export class FunctionMenu {
     let untilMs = Infinity;
     for (const size of this.#usable) {
       if ((targets[size.target] as TargetView).inFlight > 0) continue;
-      const atMs = size.tryAtMs(rows, deadlineAtMs - arrivedAtMs, nowMs);
+      const atMs = size.tryAtMs(rows, deadlineAtMs - arrivedAtMs);
       if (atMs <= nowMs) return size;
       untilMs = Math.min(untilMs, atMs);
     }
@@ -126,34 +183,6 @@ export class FunctionMenu {
     return size === undefined ? 0 : this.#functions.link.uploadMs(size.uploadWork(1));
   }
 
-  /**
-   * `preferred` when it answers a call of that many rows within `slackMs`, else the cheapest size that does,
-   * else undefined. A size without a warm instance counts with its cold start, unless then no size is left.
-   */
-  within(slackMs: number, rows: number, preferred: FunctionModel, nowMs: number): FunctionModel | undefined {
-    return this.#within(slackMs, rows, preferred, nowMs) ?? this.#within(slackMs, rows, preferred, undefined);
-  }
-
-  #within(
-    slackMs: number,
-    rows: number,
-    preferred: FunctionModel,
-    startAtMs: number | undefined,
-  ): FunctionModel | undefined {
-    const isInTime = (size: FunctionModel): boolean => {
-      if (startAtMs !== undefined && size.isTooCold(startAtMs)) return false;
-      const startMs = startAtMs === undefined ? 0 : size.startMs(startAtMs);
-      return size.latencyMs(rows) + startMs <= slackMs;
-    };
-    if (isInTime(preferred)) return preferred;
-    let cheapest: FunctionModel | undefined;
-    for (const size of this.#usable) {
-      if (!isInTime(size)) continue;
-      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
-    }
-    return cheapest;
-  }
-
   /** The shortest time in which any size answers a call of that many rows. */
   shortestMs(rows: number): number {
     let shortestMs = Infinity;
@@ -163,10 +192,13 @@ export class FunctionMenu {
 
   /** The first request from `from` on that some size could still answer in time in a call of its own. */
   firstInTime(line: LineView, from: number, callAtMs: number): number {
+    const isSomeWarm = this.#usable.some((size) => size.isWarm(callAtMs));
+    const soonest = (rows: number): number =>
+      isSomeWarm ? this.soonestMs(rows, callAtMs) : this.shortestMs(rows);
     let index = from;
     while (index < line.length) {
       const { rows, deadlineAtMs } = line.at(index);
-      if (this.shortestMs(rows) <= deadlineAtMs - callAtMs) break;
+      if (soonest(rows) <= deadlineAtMs - callAtMs) break;
       index++;
     }
     return index;
@@ -180,27 +212,25 @@ export class FunctionMenu {
     const uploadMs = this.rowUploadMs;
     return (first, count) => {
       const { rows, deadlineAtMs } = line.at(first);
-      return this.shortestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
+      return this.soonestMs(rows, callAtMs) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
     };
   }
 
-  /**
-   * The first of these sizes (indices on the menu) that is ready for a full call. When none is, the size with
-   * the lowest cost per row in a call that is as large as it can be in time after a cold start.
-   */
+  /** What the planner chooses from: each size with a warm instance, then each size with a cold start. */
+  get options(): readonly FunctionOption[] {
+    return [true, false].flatMap((isWarm) => this.sizes.map((size) => size.option(isWarm)));
+  }
+
+  /** The first of these options (indices of `options`) that is so now: warm, or cold. */
   ready(preference: readonly number[], nowMs: number): FunctionModel | undefined {
-    let cheapest: FunctionModel | undefined;
-    let leastCost = Infinity;
+    let planned: FunctionModel | undefined;
     for (const index of preference) {
-      const size = this.sizes[index] as FunctionModel;
+      const size = this.sizes[index % this.sizes.length] as FunctionModel;
       if (!this.#usable.includes(size)) continue;
-      if (size.isReady(nowMs)) return size;
-      const cost = size.coldRowCost;
-      if (cost >= leastCost) continue;
-      cheapest = size;
-      leastCost = cost;
+      if (size.isWarm(nowMs) === index < this.sizes.length) return size;
+      planned ??= size;
     }
-    return cheapest;
+    return planned;
   }
 
   /**
@@ -235,14 +265,18 @@ export class FunctionMenu {
 
   sent({ id, target, rows, formedAtMs }: SentBatch): void {
     const size = this.#sizeOf(target);
-    size.called(id, rows, formedAtMs);
+    size.called(id, rows, formedAtMs, Math.max(formedAtMs, this.freeAtMs));
     this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
   }
 
   /** @returns true when a size or the link was found to have changed for good */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
-    this.#sizeOf(target).ended(id, times !== undefined && late === 0);
+    this.#sizeOf(target).ended(
+      id,
+      times !== undefined && late === 0,
+      times === undefined ? undefined : endedAtMs,
+    );
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;

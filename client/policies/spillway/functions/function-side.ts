@@ -1,12 +1,12 @@
 /** Functions as the policy uses them: which size a call goes to, whether it waits, and how a size is tried. */
-import type { TargetView } from "../../targets/target-view.ts";
-import type { Decision, QueueView, ReleaseReason } from "../policy.ts";
-import type { DecisionContext } from "./decision-context.ts";
-import { forever, leastTried, waitUntil } from "./edge-side.ts";
-import { type FunctionCall, roundingMs } from "./function-call.ts";
+import type { TargetView } from "../../../targets/target-view.ts";
+import type { Decision, QueueView, ReleaseReason } from "../../policy.ts";
+import type { DecisionContext } from "../decision-context.ts";
+import { forever, leastTried, waitUntil } from "../edge-side.ts";
+import type { FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
-import type { SpillwayState } from "./spillway-state.ts";
+import type { SpillwayState } from "../spillway-state.ts";
 
 /** A call does not wait when fewer rows than this are expected to come meanwhile. */
 const leastCompany = 0.5;
@@ -34,11 +34,12 @@ export class FunctionSide {
    * Beside an edge that is fast enough waiting costs nothing, because the edge may be free sooner than forecast. Else a
    * call waits only for company that is likely to come and makes it cheaper.
    */
-  paysToWait({ view, healthy, callAtMs }: DecisionContext, size: FunctionModel, call: FunctionCall): boolean {
+  paysToWait({ view, healthy, callAtMs }: DecisionContext, call: FunctionCall): boolean {
     const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(call.first);
     if (healthy.some(({ schedule }) => !schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)))
       return true;
     const company = this.#state.companyWithin(call.leaveAtMs - callAtMs, view.nowMs);
+    const { size } = call;
     const oneMoreCost = size.costOf(call.rows + 1) - size.costOf(call.rows);
     return company >= leastCompany && oneMoreCost < worthSharing * size.costOf(1);
   }
@@ -64,7 +65,11 @@ export class FunctionSide {
     const { rows, deadlineAtMs } = line.at(first);
     if (blockedUntilMs > nowMs) return forever;
     const batch = { first, count: 1, plannedRows: rows, reason: "deadline" } as const;
-    const likely = this.#menu.lastChance(view, rows, deadlineAtMs + slackMs - callAtMs);
+    // A call that may be late anyway must not take the uplink or the last place from those behind it.
+    const isLast = first + 1 === line.length;
+    const leftMs = deadlineAtMs + slackMs - callAtMs;
+    const likely =
+      isLast || callAtMs <= nowMs ? this.#menu.lastChance(view, rows, leftMs, isLast ? 1 : 2) : undefined;
     if (likely !== undefined) return { kind: "dispatch", ...batch, target: likely.target };
     const size = this.#menu.toTry(view, line.at(first));
     if (typeof size === "number") return waitUntil(size);
@@ -86,19 +91,10 @@ export class FunctionSide {
     return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
   }
 
-  /** The planned size, or another one that is in time for that request; undefined when none is. */
-  sizeFor({ view: { nowMs, line }, callAtMs }: DecisionContext, index: number): FunctionModel | undefined {
-    const { rows, deadlineAtMs } = line.at(index);
-    const planned = this.#menu.ready(this.#state.planner.sizes, nowMs) ?? this.#menu.fastest();
-    if (planned === undefined) return undefined;
-    return this.#menu.within(deadlineAtMs - callAtMs + roundingMs, rows, planned, callAtMs);
-  }
-
   /** @param cause the reason to report unless the call is full */
   call(
     { nowMs, line, targets }: QueueView,
-    size: FunctionModel,
-    { first, count, rows }: FunctionCall,
+    { size, first, count, rows }: FunctionCall,
     cause: ReleaseReason,
     notes: CallNotes,
   ): Decision {
@@ -107,9 +103,9 @@ export class FunctionSide {
       notes.awaitsRoom = true;
       return forever;
     }
-    const reason = rows >= size.maxRows ? "full" : cause;
+    const reason = rows >= size.bestRows ? "full" : cause;
     const givenUp = this.#giveUp(size, rows, line.at(first).deadlineAtMs, nowMs);
-    const batch = { first, count, target: size.target, plannedRows: size.maxRows };
+    const batch = { first, count, target: size.target, plannedRows: size.bestRows };
     return { kind: "dispatch", ...batch, reason, ...givenUp };
   }
 

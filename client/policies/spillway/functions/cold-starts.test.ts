@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { type BatchSent, targetOf } from "../../../../replay/world/batch-sent.ts";
+import { poisson, runPolicy, smallWorld } from "../../../../test/support/policy-run.ts";
+
+/** The SLO of 200 ms is shorter than a cold start; the edge takes 333 requests a second. */
+function world(sizes?: readonly object[]) {
+  return smallWorld({ serverless: { coldStartMs: [600], ...(sizes === undefined ? {} : { sizes }) } });
+}
+
+const rowsOf = ({ batch }: BatchSent): number => batch.rows;
+
+describe("functions that start more slowly than the SLO allows", () => {
+  it("start with calls of one request each, and serve what overflows once they are warm", () => {
+    const { ended, calls } = runPolicy(poisson({ perS: 450, untilMs: 6_000 }), { scenario: world() });
+    const cold = calls.filter(({ end }) => end.ok && (end.call?.coldStartMs ?? 0) > 0);
+    expect(cold.length).toBeGreaterThan(1);
+    expect(cold.map(rowsOf)).toEqual(cold.map(() => 1));
+    const later = ended.filter(({ arrivedAtMs }) => arrivedAtMs > 1_500);
+    const lost = later.filter(({ outcome }) => outcome !== "served");
+    expect(lost.length / later.length).toBeLessThan(0.01);
+    expect(calls.some((call) => rowsOf(call) === 4 && call.end.ok)).toBe(true);
+  });
+
+  it("are not called while they are cold where that would only cost money", () => {
+    // At first the edge is alone. More instances than the overflow needs would be idle later.
+    const { calls } = runPolicy(poisson({ perS: 450, untilMs: 6_000 }), { scenario: world() });
+    const started = calls.filter(({ end }) => end.ok && (end.call?.coldStartMs ?? 0) > 0).length;
+    const busy = calls.filter(({ end }) => end.ok && end.call?.coldStartMs === 0);
+    const instances = new Set(busy.map(({ end }) => (end.ok ? end.call?.instance : undefined)));
+    expect(instances.size).toBeGreaterThan(started / 2);
+  });
+
+  it("of a dearer size serve until the planned size is warm", () => {
+    const slow = { name: "cheap", memoryMib: 512, maxBatch: 4, serviceMs: { "1": [60], "4": [100] } };
+    const fast = { name: "dear", memoryMib: 8_192, maxBatch: 4, serviceMs: { "1": [40], "4": [60] } };
+    const { ended, calls } = runPolicy(poisson({ perS: 450, untilMs: 8_000 }), {
+      scenario: world([fast, slow]),
+    });
+    const later = ended.filter(({ arrivedAtMs }) => arrivedAtMs > 2_000);
+    expect(later.filter(({ outcome }) => outcome !== "served").length / later.length).toBeLessThan(0.01);
+    const late = calls.filter(({ formedAtMs }) => formedAtMs > 4_000);
+    expect(late.filter((call) => targetOf(call) === "cheap").length / late.length).toBeGreaterThan(0.9);
+  });
+});
+
+it("an edge that was measured as too slow for the SLO gets no request, also while no function is warm", () => {
+  const scenario = smallWorld({
+    edge: { serviceMs: { "1": [250], "8": [400] } },
+    serverless: { coldStartMs: [600] },
+  });
+  const { sent } = runPolicy(poisson({ perS: 20, untilMs: 20_000 }), { scenario });
+  expect(sent.length).toBeGreaterThan(300);
+  expect(sent.filter(({ place }) => place.target === "edge")).toEqual([]);
+});

@@ -1,0 +1,39 @@
+/**
+ * Until when a call may wait, so that the overflow behind it is in time, too. The uplink to functions is a machine: it carries
+ * one upload after another.
+ */
+import type { LineView } from "../../policy.ts";
+import type { FunctionCall } from "./function-call.ts";
+import type { LineOverflow } from "../overflow.ts";
+
+export interface UplinkOutlook {
+  /** When the call's upload could begin. */
+  readonly callAtMs: number;
+  readonly rowUploadMs: number;
+  /** How careful to be, from 0 to 1: the part of the wait that is given up. */
+  readonly careful: number;
+}
+
+/**
+ * When the upload of `call` must begin at the latest: the rest of the overflow follows it in calls of the same size.
+ *
+ * @example A call of one row that takes 10 ms of upload and 20 ms of service, for two requests due at 100 ms:
+ * latestStart(line, overflow, call, outlook); // 60: the second upload ends at 80
+ */
+export function latestStart(
+  line: LineView,
+  overflow: LineOverflow,
+  { size, first, count, rows, leaveAtMs: ownMs }: FunctionCall,
+  { callAtMs, rowUploadMs, careful }: UplinkOutlook,
+): number {
+  const uploadMs = rowUploadMs * rows;
+  const afterUploadMs = size.latencyMs(rows) - uploadMs;
+  const end = Math.min(line.length, overflow.first + overflow.count);
+  let leaveAtMs = ownMs;
+  let sentMs = uploadMs;
+  for (let index = first + count; index < end; index += count) {
+    sentMs += Math.min(uploadMs, rowUploadMs * (end - index));
+    leaveAtMs = Math.min(leaveAtMs, line.at(index).deadlineAtMs - afterUploadMs - sentMs);
+  }
+  return leaveAtMs - careful * Math.max(0, leaveAtMs - callAtMs);
+}
