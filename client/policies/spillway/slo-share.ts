@@ -1,6 +1,7 @@
 /**
- * Follows how much of the allowance of requests that may miss the SLO is spent. When it is spent faster than requests come,
- * calls leave earlier: that costs money, and misses of the SLO that come from waiting too long are avoided.
+ * Follows how much of the allowance of requests that may miss the SLO is spent by waiting too long for functions. When it is
+ * spent faster than requests come, calls leave earlier, which costs money. Requests that no earlier call could have saved,
+ * because no instance was warm, do not count.
  */
 
 /** Requests over which the recent share is averaged. */
@@ -30,7 +31,7 @@ export class SloShare {
     this.#recentLost *= 1 - 1 / recentRequests;
   }
 
-  /** @param count requests that missed the SLO */
+  /** @param count requests that missed the SLO and might have met it in an earlier call */
   lost(count: number): void {
     this.#lost += count;
     this.#recentLost += count;

@@ -126,14 +126,21 @@ export class SpillwayState {
       edge.sent(batch);
       return;
     }
-    this.menu.sent(batch);
+    this.menu.sent(batch, isProbe);
     if (!isProbe) this.#overflowRate.sent(batch.rows, batch.formedAtMs);
+  }
+
+  /** So many waiting requests were given up. While no function is warm and the uplink is free, no earlier call would have saved them. */
+  givenUp(count: number, nowMs: number): void {
+    const isWarm = this.menu.usable.some((size) => size.isWarm(nowMs));
+    if (isWarm || this.menu.freeAtMs > nowMs) this.share.lost(count);
   }
 
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
-    if (batch.late > 0) this.share.lost(batch.late);
     const edge = this.edges.find(({ index }) => index === batch.target);
+    // What a cold start has made late would have been late in an earlier call, too.
+    if (edge === undefined && batch.times?.coldStartMs === 0) this.share.lost(batch.late);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
     return edge !== undefined;

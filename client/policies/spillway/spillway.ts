@@ -92,12 +92,12 @@ class Spillway implements Policy {
     return considered.decision;
   }
 
-  expired(): void {
-    this.#state.share.lost(1);
+  expired(_: string, nowMs: number): void {
+    this.#state.givenUp(1, nowMs);
   }
 
   took(view: QueueView, decision: Decision): void {
-    if (decision.kind === "refuse") this.#state.share.lost(decision.count);
+    if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
     if (decision.kind === "wait") this.#standing.keep(view, decision, this.#version);
@@ -109,6 +109,7 @@ class Spillway implements Policy {
   }
 
   sent(batch: SentBatch): void {
+    this.#choice.sent(batch, this.#known.isProbe);
     this.#state.sent(batch, this.#known.isProbe);
   }
 

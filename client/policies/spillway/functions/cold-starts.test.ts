@@ -49,6 +49,6 @@ it("an edge that was measured as too slow for the SLO gets no request, also whil
     serverless: { coldStartMs: [600] },
   });
   const { sent } = runPolicy(poisson({ perS: 20, untilMs: 20_000 }), { scenario });
-  expect(sent.length).toBeGreaterThan(300);
+  expect(sent.length).toBeGreaterThan(100);
   expect(sent.filter(({ place }) => place.target === "edge")).toEqual([]);
 });

@@ -20,6 +20,8 @@ export interface FunctionCall {
   readonly rows: number;
   /** The last moment at which its upload may begin. */
   readonly leaveAtMs: number;
+  /** Whether it only starts an instance, and is too late for its request. Default: false. */
+  readonly isStart?: boolean;
 }
 
 /** What is expected of the requests to come. */

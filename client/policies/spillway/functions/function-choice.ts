@@ -4,7 +4,7 @@
  * starts an instance for the requests that follow.
  */
 import type { TargetView } from "../../../targets/target-view.ts";
-import type { QueueView, WaitDecision } from "../../policy.ts";
+import type { QueueView, SentBatch, WaitDecision } from "../../policy.ts";
 import type { DecisionContext } from "../decision-context.ts";
 import { forever, waitUntil } from "../edge-side.ts";
 import { chooseCall, type FunctionCall, type Prospect } from "./function-call.ts";
@@ -23,6 +23,9 @@ const scarcePart = 0.5;
 export class FunctionChoice {
   readonly #state: SpillwayState;
   readonly #menu: FunctionMenu;
+
+  /** What calls to other sizes have cost more than calls to the planned one would have, since it was last started. */
+  #paidMore = 0;
 
   constructor(state: SpillwayState) {
     this.#state = state;
@@ -53,16 +56,14 @@ export class FunctionChoice {
     const { line } = view;
     const size = this.#sizeNow(callAtMs);
     if (size === undefined) return forever;
-    const last = line.length - 1;
     const call = this.#inTime(context, overflow, size);
-    if (call !== undefined) {
-      const isDear = call.size !== size && this.#paysToStart(size, call);
-      return (isDear ? this.start(context, last) : undefined) ?? call;
-    }
+    if (call !== undefined) return this.#startPlanned(context) ?? call;
     const isAlone = healthy.length === 0 || size.profile.isAssumed === true;
     const { rows, deadlineAtMs } = line.at(overflow.first);
     const idleAtMs = this.#menu.idleInTimeAtMs(rows, deadlineAtMs, callAtMs);
-    const start = isAlone ? undefined : this.start(context, idleAtMs === Infinity ? overflow.first : last);
+    const start = isAlone
+      ? undefined
+      : this.start(context, idleAtMs === Infinity ? overflow.first : line.length - 1);
     if (start !== undefined) return start;
     if (idleAtMs !== Infinity) {
       notes.awaitsRoom = true;
@@ -75,29 +76,46 @@ export class FunctionChoice {
    * A call of that one request that starts an instance, and is too late for the request. Undefined when an instance is idle,
    * or as many are busy as the overflow needs.
    */
-  start(
+  start(context: DecisionContext, index: number): FunctionCall | undefined {
+    const { rows, arrivedAtMs, deadlineAtMs } = context.view.line.at(index);
+    const now = this.#sizeNow(context.callAtMs);
+    const size = now && this.#menu.toStart(now, rows, deadlineAtMs - arrivedAtMs);
+    return size && this.#startOf(size, context, index);
+  }
+
+  /** What a call to another size costs more than in one to the planned size is remembered until that is started. */
+  sent({ target, rows }: SentBatch, isProbe: boolean): void {
+    const planned = this.#menu.first(this.#state.planner.sizes);
+    const size = this.#menu.sizes.find((each) => each.target === target);
+    if (planned === undefined || size === undefined) return;
+    if (size === planned) this.#paidMore = isProbe ? 0 : this.#paidMore;
+    else this.#paidMore += Math.max(0, size.costOf(rows) - rows * planned.bestRowCost);
+  }
+
+  /** The planned size gets one more instance when calls to others have cost as much more as that costs. */
+  #startPlanned(context: DecisionContext): FunctionCall | undefined {
+    const planned = this.#menu.first(this.#state.planner.sizes);
+    if (planned === undefined || this.#paidMore < planned.costOf(1)) return undefined;
+    return this.#startOf(planned, context, context.view.line.length - 1);
+  }
+
+  #startOf(
+    size: FunctionModel,
     { view, callAtMs, blockedUntilMs, healthy }: DecisionContext,
     index: number,
   ): FunctionCall | undefined {
     const { line, nowMs } = view;
-    const { rows, arrivedAtMs, deadlineAtMs } = line.at(index);
-    const planned = this.#sizeNow(callAtMs);
-    const size = planned && this.#menu.toStart(planned, rows, deadlineAtMs - arrivedAtMs);
-    if (size === undefined || size.profile.isAssumed === true || size.isWarm(callAtMs)) return undefined;
+    const { rows } = line.at(index);
+    if (size.profile.isAssumed === true || size.isWarm(callAtMs)) return undefined;
     if (blockedUntilMs > nowMs || this.#menu.startMs(size, callAtMs) === Infinity) return undefined;
     if (size.underWay >= this.#state.instancesFor(size, nowMs, healthy)) return undefined;
-    return { size, first: index, count: 1, rows, leaveAtMs: callAtMs };
+    return { size, first: index, count: 1, rows, leaveAtMs: callAtMs, isStart: true };
   }
 
   /** Where places for calls are scarce, small calls would lose more than they save. */
   #carefulWith({ targets }: QueueView, { size }: FunctionCall): number {
     const { inFlight, maxInFlight } = targets[size.target] as TargetView;
     return inFlight < scarcePart * maxInFlight ? this.#state.share.careful : 0;
-  }
-
-  /** Whether one call to another size costs more than to start an instance of the planned one. */
-  #paysToStart(planned: FunctionModel, { size, rows }: FunctionCall): boolean {
-    return size.costOf(rows) > rows * planned.bestRowCost + planned.costOf(1);
   }
 
   #inTime(

@@ -1,11 +1,12 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
 import type { FunctionOption } from "../../../../algorithms/plan/function-option.ts";
 import type { LearnedFunctions } from "../../../targets/learned-functions.ts";
-import { hasRoom, readyAtMs, type TargetHealth, type TargetView } from "../../../targets/target-view.ts";
+import { hasRoom, readyAtMs, type TargetView } from "../../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";
 import type { TargetProfile } from "../../target-profile.ts";
 import { hasOwnFault } from "../decision-context.ts";
 import { FunctionModel } from "./function-model.ts";
+import { usableSizes } from "./usable-sizes.ts";
 
 export interface FunctionMenuOptions {
   /** All targets of the queue; the functions among them are on the menu. */
@@ -24,6 +25,8 @@ export class FunctionMenu {
   /** The sizes that may be called: without sizes that are unhealthy on their own, while others remain. */
   #usable: readonly FunctionModel[];
   #isSomeWell = true;
+  /** Ids of the probes under way: they may have been sent too late on purpose. */
+  readonly #probes = new Set<number>();
   readonly #functions: LearnedFunctions;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
@@ -55,24 +58,7 @@ export class FunctionMenu {
       if (health.kind === "healthy") this.#isSomeWell = true;
       if (hasOwnFault(health) || size.hangs(nowMs)) areAllUsable = false;
     }
-    this.#usable = areAllUsable ? this.sizes : this.#usableOf(targets, nowMs);
-  }
-
-  #usableOf(targets: readonly TargetView[], nowMs: number): readonly FunctionModel[] {
-    const healthOf = ({ target }: FunctionModel): TargetHealth =>
-      (targets[target] as TargetView).health(nowMs);
-    const well = this.sizes.filter((size) => !hasOwnFault(healthOf(size)));
-    const usable = well.filter((size) => !size.hangs(nowMs));
-    if (usable.length > 0) return usable;
-    if (well.length > 0) return well;
-    const allowed = this.sizes.filter((size) => healthOf(size).kind !== "excluded");
-    if (allowed.length === 0) return allowed;
-    const backAtMs = (size: FunctionModel): number => {
-      const health = healthOf(size);
-      return health.kind === "probing" ? health.sinceMs : readyAtMs(health);
-    };
-    const firstAtMs = Math.min(...allowed.map(backAtMs));
-    return allowed.filter((size) => backAtMs(size) === firstAtMs);
+    this.#usable = areAllUsable ? this.sizes : usableSizes(this.sizes, targets, nowMs);
   }
 
   /**
@@ -221,6 +207,15 @@ export class FunctionMenu {
     return [true, false].flatMap((isWarm) => this.sizes.map((size) => size.option(isWarm)));
   }
 
+  /** The size of the first of these options (indices of `options`) that may be called. */
+  first(preference: readonly number[]): FunctionModel | undefined {
+    for (const index of preference) {
+      const size = this.sizes[index % this.sizes.length] as FunctionModel;
+      if (this.#usable.includes(size)) return size;
+    }
+    return undefined;
+  }
+
   /** The first of these options (indices of `options`) that is so now: warm, or cold. */
   ready(preference: readonly number[], nowMs: number): FunctionModel | undefined {
     let planned: FunctionModel | undefined;
@@ -263,15 +258,18 @@ export class FunctionMenu {
     return fastest;
   }
 
-  sent({ id, target, rows, formedAtMs }: SentBatch): void {
+  /** @param isProbe whether it is no fault of the size if the call is late */
+  sent({ id, target, rows, formedAtMs }: SentBatch, isProbe = false): void {
     const size = this.#sizeOf(target);
     size.called(id, rows, formedAtMs, Math.max(formedAtMs, this.freeAtMs));
+    if (isProbe) this.#probes.add(id);
     this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
   }
 
   /** @returns true when a size or the link was found to have changed for good */
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
+    const isProbe = this.#probes.delete(id);
     this.#sizeOf(target).ended(
       id,
       times !== undefined && late === 0,
@@ -281,7 +279,7 @@ export class FunctionMenu {
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;
     const hasLinkDrifted = this.#functions.ended(id, reachedMs);
-    const isLate = late > 0 && coldStartMs === 0;
+    const isLate = late > 0 && coldStartMs === 0 && !isProbe;
     const hasSizeDrifted = this.#sizeOf(target).answered(rows, serviceMs, isLate, endedAtMs);
     if (hasLinkDrifted || this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
     return hasLinkDrifted || hasSizeDrifted;

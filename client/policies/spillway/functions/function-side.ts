@@ -94,7 +94,7 @@ export class FunctionSide {
   /** @param cause the reason to report unless the call is full */
   call(
     { nowMs, line, targets }: QueueView,
-    { size, first, count, rows }: FunctionCall,
+    { size, first, count, rows, isStart = false }: FunctionCall,
     cause: ReleaseReason,
     notes: CallNotes,
   ): Decision {
@@ -103,6 +103,7 @@ export class FunctionSide {
       notes.awaitsRoom = true;
       return forever;
     }
+    notes.isProbe = isStart;
     const reason = rows >= size.bestRows ? "full" : cause;
     const givenUp = this.#giveUp(size, rows, line.at(first).deadlineAtMs, nowMs);
     const batch = { first, count, target: size.target, plannedRows: size.bestRows };
