@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { distanceOf } from "./distance.ts";
+import { distanceOf } from "./results/distance.ts";
 import { type LongestWait, longestWaits, waitPairings } from "./longest-waits.ts";
 import {
   ownSeeds,
@@ -19,8 +19,8 @@ import {
   readReferences,
   replayPairing,
 } from "./pairings.ts";
-import type { PairingResult } from "./pairing-result.ts";
-import { resultsPage } from "./results-page.ts";
+import type { PairingResult } from "./results/pairing-result.ts";
+import { resultsPage } from "./results/results-page.ts";
 
 /** The quantile that a careful dispatcher reserves; the limit is taken at it, too. */
 const reservedQuantile = "0.99";

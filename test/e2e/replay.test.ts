@@ -155,7 +155,7 @@ describe("replay --record", () => {
     [[], `${whole}5\n`, /^spillway: .*run\.ndjson:\d+: not an event of a record: 5\n$/],
     [["--explain", "6"], whole, /^spillway: --explain is 6; allowed in .*: 0 to 5, or lost\n$/],
     [["--explain", "all"], whole, /--explain is "all"; allowed: /],
-    [["--explain", "1", "--policy", "spillway"], whole, /leave --policy and --compare out/],
+    [["--explain", "1", "--policy", "spillway"], whole, /leave --policy, --compare and --hindsight out/],
     [["--trace", "x.csv"], whole, /--trace and --record are given/],
     [["--report", "x.html"], whole, /--report with --record needs a policy/],
     [["--compare"], whole, /a record of fixed has no profile/],

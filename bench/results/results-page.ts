@@ -1,12 +1,12 @@
 /** The page of results. Every sentence with a figure in it is computed from the replays. */
-import { replayPolicyNames } from "../replay/peers/registry.ts";
+import { replayPolicyNames } from "../../replay/peers/registry.ts";
 import { median } from "simple-statistics";
-import { figure, percent } from "../base/figures.ts";
-import { meanRowsOf } from "../replay/summary.ts";
-import type { LongestWait } from "./longest-waits.ts";
+import { figure, percent } from "../../base/figures.ts";
+import { meanRowsOf } from "../../replay/summary.ts";
+import type { LongestWait } from "../longest-waits.ts";
 import { distanceSection } from "./distance-section.ts";
 import { costRatio, geometricMean, meets, type PairingResult, shareText } from "./pairing-result.ts";
-import { ownSeeds, type PolicyResult, type Reference, resultsSeed } from "./pairings.ts";
+import { ownSeeds, type PolicyResult, type Reference, resultsSeed } from "../pairings.ts";
 
 interface OwnResult extends PairingResult {
   readonly own: PolicyResult;

@@ -1,7 +1,7 @@
 /** How far `spillway` is from the physical limit, and from the best schedule that is known, on a part of a pairing. */
-import type { LimitedSummary } from "../replay/limit/scenario-limit.ts";
+import type { LimitedSummary } from "../../replay/limit/scenario-limit.ts";
 import { busiestPart } from "./busiest-part.ts";
-import { type Pairing, replayPairing } from "./pairings.ts";
+import { type Pairing, replayPairing } from "../pairings.ts";
 
 /** Most requests of a part: a search takes about a minute for so many. */
 export const mostPartRequests = 40_000;

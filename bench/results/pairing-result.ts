@@ -1,8 +1,8 @@
 /** What the replays of a pairing came to, and how the page writes of it. */
-import { figure } from "../base/figures.ts";
-import type { ReplaySummary } from "../replay/summary.ts";
+import { figure } from "../../base/figures.ts";
+import type { ReplaySummary } from "../../replay/summary.ts";
 import type { Distance } from "./distance.ts";
-import type { Pairing, PolicyResult, Reference } from "./pairings.ts";
+import type { Pairing, PolicyResult, Reference } from "../pairings.ts";
 
 export interface PairingResult {
   readonly pairing: Pairing;

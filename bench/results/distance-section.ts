@@ -1,7 +1,7 @@
 /** The section of the results that shows both ends: what nobody can go below, and what somebody has reached. */
-import { figure, percent } from "../base/figures.ts";
+import { figure, percent } from "../../base/figures.ts";
 import { mostPartRequests } from "./distance.ts";
-import { resultsSeed } from "./pairings.ts";
+import { resultsSeed } from "../pairings.ts";
 import { costRatio, geometricMean, type PairingResult } from "./pairing-result.ts";
 
 export function distanceSection(results: readonly PairingResult[]): string {
