@@ -27,13 +27,6 @@ export class LearnedFunctions {
     return known;
   }
 
-  /** How many instances there are, of all functions. */
-  alive(nowMs: number): number {
-    let alive = 0;
-    for (const instances of this.#instances.values()) alive += instances.alive(nowMs);
-    return alive;
-  }
-
   /** @param work size of the upload in the link model's unit: milliseconds that it takes by the profile */
   sent(id: number, work: number, nowMs: number): void {
     this.#uploads.set(id, this.link.sent(work, nowMs));

@@ -190,6 +190,11 @@ describe("a call of functions", () => {
     expect([rows(3), rows(3, 1)]).toEqual([4, 2]);
   });
 
+  it("holds all that overflow where calls cost nothing", () => {
+    const free = sizeOf({ maxBatchRows: 8, costOf: () => 0 });
+    expect(callTo(free, lineOf([400, 400, 400, 400, 400]), { first: 0, count: 4 }).rows).toBe(4);
+  });
+
   it("goes to the size that is cheapest for it of those that are in time, with their cold starts", () => {
     const facts = { firstMs: 20, rowMs: 5, maxBatchRows: 4 };
     const { sizes } = menuOf([

@@ -72,8 +72,9 @@ export function chooseCall(
       if (leaveAtMs < prospect.callAtMs) break;
       const left = needed - rows;
       const net = size.costOf(rows) - worth.of(rows) + (left > 0 ? lateCost(size, left, prospect) : 0);
-      const tolerance = left >= 0 && chosen?.size === size ? splitTolerance * size.costOf(rows) : 0;
-      if (net >= least + tolerance) continue;
+      // Rows that overflow are not left behind where that saves nothing, as where calls cost nothing.
+      const isSplit = left >= 0 && chosen?.size === size;
+      if (isSplit ? net > least + splitTolerance * size.costOf(rows) : net >= least) continue;
       chosen = { size, first, count, rows, leaveAtMs };
       least = net;
     }

@@ -86,6 +86,7 @@ describe("the menu of function sizes", () => {
     expect(startMs()).toEqual([50, 50]);
     send(menu, 1, 0, 2);
     expect(startMs()).toEqual([Infinity, Infinity]);
+    expect(menu.sizes.map((size) => menu.usualStartMs(size, 0))).toEqual([Infinity, Infinity]);
   });
 
   it("sends the calls of all sizes over one uplink", () => {

@@ -89,12 +89,15 @@ export class FunctionMenu {
   /** Time to reserve for the start of an instance for a call sent now: 0 when one is warm, Infinity when none may start. */
   startMs(size: FunctionModel, nowMs: number): number {
     if (size.isWarm(nowMs)) return 0;
-    return this.#functions.alive(nowMs) < size.profile.replicas ? size.profile.coldStartMs : Infinity;
+    let alive = 0;
+    for (const each of this.#usable) alive += each.alive(nowMs);
+    return alive < size.profile.replicas ? size.profile.coldStartMs : Infinity;
   }
 
   /** The same as it usually is, as often longer as shorter. */
   usualStartMs(size: FunctionModel, nowMs: number): number {
-    return Math.min(this.startMs(size, nowMs), size.profile.usualColdStartMs ?? Infinity);
+    const startMs = this.startMs(size, nowMs);
+    return startMs === Infinity ? Infinity : Math.min(startMs, size.profile.usualColdStartMs ?? Infinity);
   }
 
   /** The shortest time in which any size answers a call of that many rows sent now, with a cold start if it needs one. */

@@ -118,6 +118,11 @@ export class FunctionModel {
     return this.#inUse.underWay;
   }
 
+  /** How many instances there are, idle or with a call of any model. */
+  alive(nowMs: number): number {
+    return this.#options.instances.alive(nowMs);
+  }
+
   /** When the first instance that has a call is expected to be idle, at `nowMs` or later; Infinity: none has. */
   idleAtMs(nowMs: number): number {
     return this.#inUse.idleAtMs(nowMs);
