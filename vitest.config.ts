@@ -19,6 +19,8 @@ export default defineConfig(({ mode }) => {
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
     testTimeout: mode === "long" ? 300_000 : 30_000,
     hookTimeout: 60_000,
+    // A busy machine may take seconds for what takes milliseconds elsewhere.
+    expect: { poll: { timeout: 20_000 } },
     // Programs that tests start keep their admin token here, not where those of the user have theirs.
     env: { XDG_STATE_HOME: join(tmpdir(), `spillway-tests-${process.getuid?.() ?? 0}`) },
   };
