@@ -82,7 +82,10 @@ function decisions({ sloMs, hasEdge = true, maxInstances = 300, faults = [] }: S
   for (let atMs = 0; atMs < spanMs; atMs++) {
     clock.advanceToEventAt(atMs);
     for (let missing = waiting - queue.counts.waiting; missing > 0; missing--)
-      queue.submit({ payload: { id: queue.counts.submitted, arrivedAtMs: atMs } }, () => {});
+      queue.submit(
+        { payload: { id: queue.counts.submitted, arrivedAtMs: atMs, rows: 1, lane: "" } },
+        () => {},
+      );
   }
   return tooksUs;
 }

@@ -33,8 +33,11 @@ export class DecisionLog {
 
   /** An observer for the queue. */
   readonly observe = (event: QueueEvent): void => {
-    if (event.kind === "arrival") this.#write(`{"kind":"arrival","id":${event.id},"atMs":${event.atMs}}\n`);
-    else if (event.kind === "result" && !event.ok) {
+    if (event.kind === "arrival") {
+      const rows = event.rows === 1 ? "" : `,"rows":${event.rows}`;
+      const lane = event.lane === undefined ? "" : `,"lane":${JSON.stringify(event.lane)}`;
+      this.#write(`{"kind":"arrival","id":${event.id},"atMs":${event.atMs}${rows}${lane}}\n`);
+    } else if (event.kind === "result" && !event.ok) {
       this.#put({
         kind: "failed",
         batch: event.batch,
@@ -49,10 +52,9 @@ export class DecisionLog {
   };
 
   batch({ batch, formedAtMs, upload, place, end }: BatchSent): void {
-    const requests = batch.parts.map(({ payload }) => payload.id).join();
     const head = `{"kind":"batch","id":${batch.id},${this.#placeOf(place)}`;
     const sent =
-      `"requests":[${requests}],"formedAtMs":${formedAtMs},` +
+      `${membersOf(batch)},"formedAtMs":${formedAtMs},` +
       `"uploadStartMs":${upload.uploadStartMs},"uploadEndMs":${upload.uploadEndMs}`;
     if (!end.ok) {
       this.#causes.set(batch.id, end.cause);
@@ -74,8 +76,8 @@ export class DecisionLog {
   }
 
   summary(summary: ReplaySummary): void {
-    const { requests, served, inSlo, cost, currency } = summary;
-    this.#put({ kind: "summary", requests, served, inSlo, cost, currency });
+    const { requests, served, inSlo, cost, currency, lanes } = summary;
+    this.#put({ kind: "summary", requests, served, inSlo, cost, currency, lanes });
   }
 
   /** A single edge is not named. */
@@ -88,4 +90,12 @@ export class DecisionLog {
   #put(line: object): void {
     this.#write(`${JSON.stringify(line)}\n`);
   }
+}
+
+/** The requests of a batch, or their parts where some request is not in it whole. */
+function membersOf({ parts }: BatchSent["batch"]): string {
+  const isWhole = parts.every(({ payload, fromRow, toRow }) => toRow - fromRow === payload.rows);
+  if (isWhole) return `"requests":[${parts.map(({ payload }) => payload.id).join()}]`;
+  const listed = parts.map(({ payload, fromRow, toRow }) => `[${payload.id},${fromRow},${toRow}]`);
+  return `"parts":[${listed.join()}]`;
 }

@@ -12,6 +12,15 @@ function toTarget(target: number): () => Policy {
   return () => ({ name: "at-once", decide: () => decision });
 }
 
+function csv(text: string): TextFile {
+  return {
+    name: "made.csv",
+    async *open() {
+      yield new TextEncoder().encode(text);
+    },
+  };
+}
+
 describe("a replay", () => {
   it("logs what happened, in order, with every figure", async () => {
     const { lines, summary } = await replay({ trace: traceOf([0.001, 0.002]), policy: toTarget(0) });
@@ -131,15 +140,40 @@ describe("a replay", () => {
     });
   });
 
-  it("refuses a request that has more rows than some target takes", async () => {
-    const trace: TextFile = {
-      name: "rows.csv",
-      async *open() {
-        yield new TextEncoder().encode("t,rows\n0,5\n");
-      },
-    };
+  it("splits requests of many rows, logs their parts, and judges each lane by its own SLO", async () => {
+    const lanes = { quick: { sloMs: 40 }, bulk: { sloMs: 5_000, sloQuantile: 0.9 } };
+    const scenario = tinyWorld({ lanes });
+    const trace = csv("t,rows,lane\n0,10,bulk\n0.001,,quick\n0.05,,quick\n");
+    const { lines, summary } = await replay({ trace, scenario, policy: replayPolicies["edge-only"] });
+    expect(lines.filter(({ kind }) => kind === "arrival")).toEqual([
+      { kind: "arrival", id: 0, atMs: 0, rows: 10, lane: "bulk" },
+      { kind: "arrival", id: 1, atMs: 1, lane: "quick" },
+      { kind: "arrival", id: 2, atMs: 50, lane: "quick" },
+    ]);
+    const parts = lines.flatMap((line) =>
+      line.kind === "batch" ? ((line["parts"] ?? []) as number[][]) : [],
+    );
+    const bulk = parts.filter(([id]) => id === 0).toSorted((a, b) => (a[1] as number) - (b[1] as number));
+    expect(bulk[0]?.[1]).toBe(0);
+    expect(bulk.at(-1)?.[2]).toBe(10);
+    for (const [index, part] of bulk.slice(1).entries()) expect(part[1]).toBe(bulk[index]?.[2]);
+    expect(summary).toMatchObject({
+      requests: 3,
+      served: 3,
+      lanes: { bulk: { requests: 1, inSlo: 1 }, quick: { requests: 2, share: 1 } },
+      targets: { edge: { served: 3, share: 1 } },
+    });
+    expect(lines.at(-1)).toMatchObject({ lanes: summary.lanes });
+  });
+
+  it("refuses a lane that the scenario does not have", async () => {
+    const trace = csv("t,lane\n0.5,bulk\n");
     await expect(replay({ trace, policy: replayPolicies.fixed })).rejects.toThrow(
-      /^rows\.csv: a request has 5 rows/,
+      'made.csv: the request at 0.5 s has the lane "bulk"; the scenario has no lanes',
+    );
+    const scenario = tinyWorld({ lanes: { quick: { sloMs: 40 } } });
+    await expect(replay({ trace, scenario, policy: replayPolicies.fixed })).rejects.toThrow(
+      "allowed: quick, or empty",
     );
   });
 });

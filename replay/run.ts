@@ -20,6 +20,9 @@ import type { Timeline } from "./timeline.ts";
 import { VirtualClock } from "./world/virtual-clock.ts";
 import { worldTargets } from "./world/world.ts";
 
+/** Most rows that wait: bulk that has a minute or more may be many. */
+const mostRows = 1_000_000;
+
 /** Where a decision log goes. */
 export interface LogSink {
   /** Takes one line with its line feed; it may keep the line until `flush`. */
@@ -51,14 +54,14 @@ export interface ReplayOptions extends ArrivalOptions {
  * const range = { seed: 1, fromS: 0, toS: Infinity, scale: 1 };
  * (await replayTrace({ ...world, policy: policyWith("spillway"), ...range })).inSloShare; // 0.998
  *
- * @throws InputError when the trace is malformed or holds a request that no target can take
+ * @throws InputError when the trace is malformed or names a lane that the scenario does not have
  */
 export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary> {
   const { trace, scenario, sheet, seed, log, timeline } = options;
   const { sloMs, sloQuantile, requestBytes } = scenario;
   const clock = new VirtualClock();
   const profiles = profileTargets(scenario, sheet);
-  const tally = new Tally(sloMs, profiles);
+  const tally = new Tally(scenario, profiles);
   let decisions: DecisionLog | undefined;
   const policy = options.policy({
     targets: profiles,
@@ -90,27 +93,26 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
       },
     }),
     sloMs,
+    lanes: scenario.lanes,
+    joinAnswers: (request) => request,
+    maxQueuedRows: mostRows,
+    maxBytes: Infinity,
     observe: decisions?.observe,
   });
-  const done = (end: End<TraceRequest>): void => {
-    tally.ended(end, clock.nowMs());
+  const doneIn = (lane: string) => (end: End<TraceRequest>) => {
+    tally.ended(end, lane, clock.nowMs());
     timeline?.ended(end, clock.nowMs());
   };
-  const maxRows = Math.min(...profiles.map(({ maxBatchRows }) => maxBatchRows));
+  const done = new Map(["", ...Object.keys(scenario.lanes)].map((lane) => [lane, doneIn(lane)]));
   let requests = 0;
   for await (const block of readArrivals(trace, options)) {
-    for (const { atS, rows, model, bytes = rows * requestBytes } of block) {
-      if (rows > maxRows) {
-        throw new InputError(
-          trace.name,
-          "",
-          `a request has ${rows} rows; some target takes ${maxRows} at most`,
-        );
-      }
+    for (const { atS, rows, lane, model, bytes = rows * requestBytes } of block) {
+      const told = done.get(lane) ?? refuseLane(trace.name, lane, atS, scenario);
       const arrivedAtMs = atS * 1_000;
       clock.advanceToEventAt(arrivedAtMs);
       timeline?.arrived(arrivedAtMs);
-      queue.submit({ payload: { id: requests++, arrivedAtMs }, key: model, rows, bytes }, done);
+      const payload = { id: requests++, arrivedAtMs, rows, lane };
+      queue.submit({ payload, key: model, rows, bytes, lane, isSplittable: rows > 1 }, told);
     }
     await log?.flush();
     options.onProgress?.(requests, clock.nowMs());
@@ -120,4 +122,10 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
   decisions?.summary(summary);
   await log?.flush();
   return summary;
+}
+
+function refuseLane(file: string, lane: string, atS: number, { lanes }: Scenario): never {
+  const names = Object.keys(lanes);
+  const allowed = names.length === 0 ? "the scenario has no lanes" : `allowed: ${names.join(", ")}, or empty`;
+  throw new InputError(file, "", `the request at ${atS} s has the lane "${lane}"; ${allowed}`);
 }

@@ -2,11 +2,21 @@
 import type { TargetKind } from "../client/targets/target.ts";
 import type { End } from "../client/queue/request.ts";
 import { type BatchSent, targetOf, type TraceRequest } from "./world/batch-sent.ts";
+import type { Scenario } from "./world/scenario.ts";
 import { LatencyHistogram } from "../base/latency-histogram.ts";
+
+/** How the requests of one lane fared. */
+export interface LaneSummary {
+  readonly requests: number;
+  readonly inSlo: number;
+  /** Of the lane's requests, those in SLO. */
+  readonly share: number;
+}
 
 /** The part of one target in a replay. */
 export interface TargetSummary {
   readonly kind: TargetKind;
+  /** Requests; of a split one, the part that it served. */
   readonly served: number;
   /** Share of all served requests; null when there are none. */
   readonly share: number | null;
@@ -35,6 +45,8 @@ export interface ReplaySummary {
   readonly failed: number;
   /** Of the served requests, from arrival to answer; within 0.1 %, the maximum exact. */
   readonly latencyMs: Readonly<Record<"p50" | "p95" | "p99" | "max", number | null>>;
+  /** By lane, each by its own SLO; only lanes with a request. Left out where the scenario has no lanes. */
+  readonly lanes?: Readonly<Record<string, LaneSummary>>;
   /** The parameters that were found for a tuned policy. */
   readonly parameters?: Readonly<Record<string, number>>;
   /** By target name, in the queue's order. */
@@ -52,15 +64,20 @@ interface TargetTally {
 
 /** Counts while a replay runs. */
 export class Tally {
-  readonly #sloMs: number;
+  readonly #sloMs: (lane: string) => number;
+  readonly #lanes: Map<string, { requests: number; inSlo: number }> | undefined;
   readonly #targets: ReadonlyMap<string, TargetTally>;
   readonly #latencies = new LatencyHistogram();
   readonly #ends = { served: 0, late: 0, refused: 0, cancelled: 0, failed: 0 };
   #inSlo = 0;
   #cost = 0;
 
-  constructor(sloMs: number, targets: readonly { readonly name: string; readonly kind: TargetKind }[]) {
-    this.#sloMs = sloMs;
+  constructor(
+    { sloMs, lanes }: Pick<Scenario, "sloMs" | "lanes">,
+    targets: readonly { readonly name: string; readonly kind: TargetKind }[],
+  ) {
+    this.#sloMs = (lane) => lanes[lane]?.sloMs ?? sloMs;
+    this.#lanes = Object.keys(lanes).length === 0 ? undefined : new Map();
     this.#targets = new Map(
       targets.map(({ name, kind }) => [
         name,
@@ -83,13 +100,28 @@ export class Tally {
     this.#cost += end.call.cost;
   }
 
-  ended(end: End<TraceRequest>, nowMs: number): void {
+  ended(end: End<TraceRequest>, lane: string, nowMs: number): void {
     this.#ends[end.outcome]++;
+    const ofLane = this.#lanes && this.#laneOf(this.#lanes, lane);
+    if (ofLane !== undefined) ofLane.requests++;
     if ("error" in end) return;
-    const latencyMs = nowMs - end.answer.arrivedAtMs;
+    const { arrivedAtMs, rows } = end.answer;
+    const latencyMs = nowMs - arrivedAtMs;
     this.#latencies.add(latencyMs);
-    if (latencyMs <= this.#sloMs) this.#inSlo++;
-    this.#target(end.target).served++;
+    if (latencyMs <= this.#sloMs(lane)) {
+      this.#inSlo++;
+      if (ofLane !== undefined) ofLane.inSlo++;
+    }
+    if (end.parts === undefined) this.#target(end.target).served++;
+    else
+      for (const { target, fromRow, toRow } of end.parts)
+        this.#target(target).served += (toRow - fromRow) / rows;
+  }
+
+  #laneOf(lanes: Map<string, { requests: number; inSlo: number }>, lane: string) {
+    let counts = lanes.get(lane);
+    if (counts === undefined) lanes.set(lane, (counts = { requests: 0, inSlo: 0 }));
+    return counts;
   }
 
   summary(currency: string): ReplaySummary {
@@ -117,6 +149,7 @@ export class Tally {
         p99: quantile(0.99),
         max: this.#latencies.max() ?? null,
       },
+      ...(this.#lanes && { lanes: laneSummaries(this.#lanes) }),
       targets: Object.fromEntries(
         [...this.#targets].map(([name, tally]) => [name, targetSummary(tally, served)]),
       ),
@@ -126,6 +159,25 @@ export class Tally {
   #target(name: string): TargetTally {
     return this.#targets.get(name) as TargetTally;
   }
+}
+
+function laneSummaries(
+  lanes: ReadonlyMap<string, { readonly requests: number; readonly inSlo: number }>,
+): Record<string, LaneSummary> {
+  return Object.fromEntries(
+    Array.from(lanes, ([name, { requests, inSlo }]) => [name, { requests, inSlo, share: inSlo / requests }]),
+  );
+}
+
+/** Whether every lane has met its own SLO, or all requests theirs where there are no lanes. */
+export function meetsSlo(
+  { inSloShare, lanes }: Pick<ReplaySummary, "inSloShare" | "lanes">,
+  scenario: Pick<Scenario, "sloQuantile" | "lanes">,
+): boolean {
+  if (lanes === undefined) return (inSloShare ?? 1) >= scenario.sloQuantile;
+  return Object.entries(lanes).every(
+    ([name, { share }]) => share >= (scenario.lanes[name]?.sloQuantile ?? scenario.sloQuantile),
+  );
 }
 
 function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {

@@ -5,12 +5,15 @@ import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts
 import type { Standing } from "../targets/model-health.ts";
 import type { TargetState } from "../targets/target-state.ts";
 import type { ErrorFacts, QueueInput, QueueOutput, UnansweredRequest } from "./queue-event.ts";
-import type { QueuedRequest } from "./request.ts";
+import type { NewRequest, QueuedRequest } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 
 /** The rows of one request within a batch. */
 export interface QueuedPart<In, Out> extends BatchPart<In> {
+  /** The request, or the first of these rows of a split one. */
   readonly request: QueuedRequest<In, Out>;
+  /** The other rows. */
+  readonly others: readonly QueuedRequest<In, Out>[];
 }
 
 export interface Batch<In, Out> extends SentBatch {
@@ -26,7 +29,7 @@ export interface Batch<In, Out> extends SentBatch {
   readonly parts: readonly QueuedPart<In, Out>[];
 }
 
-/** The batch of these requests of a line. A request is never split, so a whole request is its own part. */
+/** The batch of these requests of a line. A whole request is its own part. */
 export function batchOf<In, Out>({
   line,
   requests,
@@ -47,6 +50,7 @@ export function batchOf<In, Out>({
     isRetry ||= request.past?.atFunctions === true;
     isNews ||= request.past?.at.has(target) !== true;
   }
+  const parts = partsOf(requests);
   return {
     id,
     target,
@@ -54,12 +58,34 @@ export function batchOf<In, Out>({
     key: line.key,
     rows,
     formedAtMs: nowMs,
-    parts: requests,
+    parts,
     isRetry,
-    isAlone: requests.length === 1,
+    isAlone: parts.length === 1,
     isNews,
     standing: line.eligible.standing,
   };
+}
+
+/** Rows of one request that follow each other are one part. */
+function partsOf<In, Out>(requests: readonly QueuedRequest<In, Out>[]): readonly QueuedPart<In, Out>[] {
+  if (requests.every(({ whole }) => whole === undefined)) return requests;
+  const parts: QueuedPart<In, Out>[] = [];
+  for (let index = 0; index < requests.length;) {
+    const first = requests[index++] as QueuedRequest<In, Out>;
+    const others: QueuedRequest<In, Out>[] = [];
+    while (first.whole !== undefined && requests[index]?.whole === first.whole) {
+      const next = requests[index] as QueuedRequest<In, Out>;
+      if (next.fromRow !== first.toRow + others.length) break;
+      others.push(next);
+      index++;
+    }
+    if (others.length === 0) parts.push(first);
+    else {
+      const { payload, fromRow } = first;
+      parts.push({ payload, fromRow, toRow: fromRow + 1 + others.length, request: first, others });
+    }
+  }
+  return parts;
 }
 
 /** Those of the first requests that may share a batch: some failed in larger ones before. */
@@ -76,11 +102,17 @@ export function withCompany<In, Out>(
 }
 
 export function arrivalEvent<In, Out>(
-  { id, key, rows, bytes, sloMs, isFinalAnywhere }: QueuedRequest<In, Out>,
+  { id, key, rows, bytes, sloMs, lane, isFinalAnywhere, isSplittable }: NewRequest<In, Out>,
   atMs: number,
 ): QueueInput & { kind: "arrival" } {
   const arrival = { kind: "arrival", id, atMs, key, rows, bytes, sloMs } as const;
-  return isFinalAnywhere ? arrival : { ...arrival, isFinalAnywhere: false };
+  if (isFinalAnywhere && lane === "" && !isSplittable) return arrival;
+  return {
+    ...arrival,
+    ...(lane !== "" && { lane }),
+    ...(isSplittable && { isSplittable }),
+    ...(!isFinalAnywhere && { isFinalAnywhere: false as const }),
+  };
 }
 
 export function batchEvent<In, Out>(
@@ -90,7 +122,9 @@ export function batchEvent<In, Out>(
 ): QueueOutput & { kind: "batch" } {
   const facts = { target: state.name, key, plannedRows, rows, reason, waitedMs };
   const requests = parts.map(({ request }) => request.id);
-  return { kind: "batch", id, atMs, ...facts, requests };
+  const event = { kind: "batch", id, atMs, ...facts, requests } as const;
+  if (parts.every(({ request }) => request.whole === undefined)) return event;
+  return { ...event, ranges: parts.map(({ fromRow, toRow }) => [fromRow, toRow] as const) };
 }
 
 /** The batch in the form in which its target gets it. */
@@ -154,8 +188,8 @@ export function endedBatch<In, Out>(
 ): EndedBatch {
   let bytes = 0;
   let late = 0;
-  for (const { request } of parts) {
-    bytes += request.bytes;
+  for (const { request, others } of parts) {
+    bytes += request.bytes * (1 + others.length);
     if (request.end?.outcome === "late") late++;
   }
   const times = result.ok

@@ -17,7 +17,7 @@ export interface ErrorFacts {
 
 /** How one request of a batch failed. */
 export interface UnansweredRequest extends ErrorFacts {
-  /** Index of the request in the batch. */
+  /** Index of the part of the batch. */
   readonly index: number;
 }
 
@@ -32,6 +32,10 @@ export type QueueInput =
       readonly bytes: number;
       /** Time from arrival to deadline; `atMs + sloMs` is exactly the deadline. */
       readonly sloMs: number;
+      /** Left out for the lane "". */
+      readonly lane?: string;
+      /** Left out when its rows are served together. */
+      readonly isSplittable?: true;
       /** Left out when what one target says of the request holds for all. */
       readonly isFinalAnywhere?: false;
     }
@@ -87,7 +91,10 @@ export type QueueOutput =
       readonly reason: ReleaseReason;
       /** How long the oldest request of the line had waited, in milliseconds. */
       readonly waitedMs: number;
+      /** By part; a split request may have several. */
       readonly requests: readonly number[];
+      /** By part, its first row and the row after its last; left out when all requests are whole. */
+      readonly ranges?: readonly (readonly [number, number])[];
     }
   /** A request may no longer be sent to functions. */
   | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }

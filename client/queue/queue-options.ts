@@ -3,6 +3,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { Policy } from "../policies/policy.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import type { Target } from "../targets/target.ts";
+import type { LaneOptions } from "./lanes.ts";
+import type { JoinAnswers } from "./split-request.ts";
 
 export interface VirtualQueueOptions<In, Out> {
   readonly clock: Clock;
@@ -17,6 +19,10 @@ export interface VirtualQueueOptions<In, Out> {
   readonly maxQueuedRows?: number;
   /** Most bytes that wait or are in flight at once; further requests are refused. Default: 1 GiB. */
   readonly maxBytes?: number;
+  /** By name: requests with an SLO and bounds of their own. The lane "" has those of the queue. Default: none. */
+  readonly lanes?: Readonly<Record<string, LaneOptions>> | undefined;
+  /** Joins the answers to the rows of a request that was split. Default: requests are not split. */
+  readonly joinAnswers?: JoinAnswers<In, Out> | undefined;
   /**
    * Most times that one target may fail a request for what may be the request's own fault, before only others get it.
    * Failures of the target alone, such as a refused connection, do not count: its pauses bound them. Default: 5.

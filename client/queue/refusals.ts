@@ -24,7 +24,9 @@ export class Refusals<In, Out> {
     this.#sloMs = sloMs;
   }
 
+  /** A row whose request has ended by another row is left alone. */
   refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+    if (request.end !== undefined) return;
     this.#open.end(request, { outcome: "refused", error }, nowMs);
   }
 

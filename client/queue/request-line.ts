@@ -1,7 +1,7 @@
 /**
  * Requests that may share a batch, earliest deadline first. Most requests have the same SLO, so a new one is
  * almost always added at the end of this ring buffer. Adding and taking at the ends is O(1). A request with
- * an earlier deadline than some that wait moves these, which is O(distance).
+ * an earlier deadline than some that wait moves these, or those before it where they are fewer.
  *
  * @example After adding requests with the deadlines 30, 10 and 20:
  * line.take(2).map(({ deadlineAtMs }) => deadlineAtMs); // [10, 20]
@@ -21,6 +21,8 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   #rows = 0;
   /** True while the requests are in order of arrival; then the first one is also the oldest. */
   #inArrivalOrder = true;
+  /** Once it is known and none of them has left; of no meaning in order of arrival. */
+  #oldestMs: number | undefined;
 
   constructor(key: string, eligible: EligibleTargets) {
     this.key = key;
@@ -50,28 +52,47 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
 
   oldestArrivalMs(): number {
     if (this.#inArrivalOrder) return this.at(0).arrivedAtMs;
-    let oldestMs = Infinity;
-    for (let index = 0; index < this.#length; index++)
-      oldestMs = Math.min(oldestMs, this.at(index).arrivedAtMs);
-    return oldestMs;
+    if (this.#oldestMs === undefined) {
+      this.#oldestMs = Infinity;
+      for (let index = 0; index < this.#length; index++)
+        this.#oldestMs = Math.min(this.#oldestMs, this.at(index).arrivedAtMs);
+    }
+    return this.#oldestMs;
   }
 
   /** Add a request behind all requests whose deadline is not later than its own. */
   add(request: R): void {
     if (this.#length === this.#slots.length) this.#grow();
+    const index = this.#placeOf(request);
+    if (index < this.#length) this.#inArrivalOrder = false;
+    else if (index > 0 && this.at(index - 1).arrivedAtMs > request.arrivedAtMs) this.#inArrivalOrder = false;
     const mask = this.#slots.length - 1;
-    let index = this.#length++;
-    for (; index > 0; index--) {
-      const before = this.#slots[(this.#head + index - 1) & mask] as R;
-      if (before.deadlineAtMs <= request.deadlineAtMs) {
-        if (before.arrivedAtMs > request.arrivedAtMs) this.#inArrivalOrder = false;
-        break;
-      }
-      this.#slots[(this.#head + index) & mask] = before;
-      this.#inArrivalOrder = false;
+    // The shorter side makes room.
+    if (2 * index < this.#length) {
+      this.#head = (this.#head - 1) & mask;
+      for (let to = 0; to < index; to++)
+        this.#slots[(this.#head + to) & mask] = this.#slots[(this.#head + to + 1) & mask];
+    } else {
+      for (let to = this.#length; to > index; to--)
+        this.#slots[(this.#head + to) & mask] = this.#slots[(this.#head + to - 1) & mask];
     }
     this.#slots[(this.#head + index) & mask] = request;
+    this.#length++;
     this.#rows += request.rows;
+    if (this.#oldestMs !== undefined) this.#oldestMs = Math.min(this.#oldestMs, request.arrivedAtMs);
+  }
+
+  /** Behind all requests whose deadline is not later than its own; mostly at the end. */
+  #placeOf({ deadlineAtMs }: R): number {
+    if (this.#length === 0 || this.at(this.#length - 1).deadlineAtMs <= deadlineAtMs) return this.#length;
+    let least = 0;
+    let most = this.#length - 1;
+    while (least < most) {
+      const middle = (least + most) >>> 1;
+      if (this.at(middle).deadlineAtMs <= deadlineAtMs) least = middle + 1;
+      else most = middle;
+    }
+    return least;
   }
 
   /** `count` requests, 1 to `length`, starting at index `first`. */
@@ -86,7 +107,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   drop(requests: readonly R[], first = 0): void {
     const mask = this.#slots.length - 1;
     const count = requests.length;
-    for (const request of requests) this.#rows -= request.rows;
+    for (const request of requests) this.#left(request);
     // Close the gap by moving the requests in front of it.
     for (let index = first - 1; index >= 0; index--) {
       this.#slots[(this.#head + count + index) & mask] = this.#slots[(this.#head + index) & mask];
@@ -94,7 +115,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     for (let index = 0; index < count; index++) this.#slots[(this.#head + index) & mask] = undefined;
     this.#head = (this.#head + count) & mask;
     this.#length -= count;
-    if (this.#length === 0) this.#inArrivalOrder = true;
+    if (this.#length === 0) this.#startAnew();
   }
 
   /** Remove and return `count` requests, 1 to `length`, starting at index `first`. */
@@ -115,9 +136,34 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     }
     this.#slots[(this.#head + this.#length - 1) & mask] = undefined;
     this.#length--;
-    this.#rows -= request.rows;
-    if (this.#length === 0) this.#inArrivalOrder = true;
+    this.#left(request);
+    if (this.#length === 0) this.#startAnew();
     return true;
+  }
+
+  /** Remove all requests for which that holds. O(length). */
+  removeAll(isGone: (request: R) => boolean): void {
+    const mask = this.#slots.length - 1;
+    let kept = 0;
+    for (let index = 0; index < this.#length; index++) {
+      const request = this.at(index);
+      if (isGone(request)) this.#left(request);
+      else this.#slots[(this.#head + kept++) & mask] = request;
+    }
+    for (let index = kept; index < this.#length; index++)
+      this.#slots[(this.#head + index) & mask] = undefined;
+    this.#length = kept;
+    if (kept === 0) this.#startAnew();
+  }
+
+  #left({ rows, arrivedAtMs }: R): void {
+    this.#rows -= rows;
+    if (arrivedAtMs === this.#oldestMs) this.#oldestMs = undefined;
+  }
+
+  #startAnew(): void {
+    this.#inArrivalOrder = true;
+    this.#oldestMs = undefined;
   }
 
   /** The requests in `count` slots starting at `start`; the range may wrap around. */

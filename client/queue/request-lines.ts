@@ -38,6 +38,11 @@ export class RequestLines<R extends Placed> {
     this.#lineOf(request)?.remove(request);
   }
 
+  /** Take all requests out for which that holds. O(requests). */
+  removeAll(isGone: (request: R) => boolean): void {
+    for (const line of this.#lines) line.removeAll(isGone);
+  }
+
   /** The lines in which requests wait, the one with the earliest deadline first. */
   waiting(): readonly RequestLine<R>[] {
     const lines: RequestLine<R>[] = [];

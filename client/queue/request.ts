@@ -5,6 +5,7 @@ import type { BatchPart } from "../targets/target.ts";
 import type { Outcome } from "./queue-event.ts";
 import type { Blame } from "../targets/target-state.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
+import type { SplitRequest } from "./split-request.ts";
 
 /** One request as its owner submits it. */
 export interface Submission<In> {
@@ -22,6 +23,13 @@ export interface Submission<In> {
    * differ. Default: true.
    */
   readonly isFinalAnywhere?: boolean;
+  /** Name of its lane; one of the queue's. Default: "", which has the queue's own SLO and bounds. */
+  readonly lane?: string;
+  /**
+   * Whether its rows may be served apart: in any number of batches, of any targets. The queue must know how to join their
+   * answers. Default: false.
+   */
+  readonly isSplittable?: boolean;
 }
 
 /** A request that was answered; `late` when the answer came after its deadline. */
@@ -36,6 +44,16 @@ export interface Served<Out> {
   readonly queuedMs: number;
   /** Time the model ran, as the server measured it; undefined when the server does not report it. */
   readonly serviceMs: number | undefined;
+  /** Who answered which of its rows, in order, where it was split. */
+  readonly parts?: readonly ServedRows[];
+}
+
+/** Some of the rows of a split request, and who answered them. */
+export interface ServedRows {
+  readonly target: string;
+  readonly fromRow: number;
+  /** The row after the last one. */
+  readonly toRow: number;
 }
 
 /** A request that was not answered, and why. */
@@ -52,11 +70,42 @@ export interface Ticket {
   readonly id: number;
 }
 
-/** The queue's own record of a request. It is also the batch part that holds the whole request. */
+/** A request that has arrived, with its defaults filled in. */
+export interface NewRequest<In, Out> extends Required<Submission<In>> {
+  /** Counts from 0 over all requests of the queue. */
+  readonly id: number;
+  readonly arrivedAtMs: number;
+  readonly eligible: EligibleTargets;
+  readonly done: (end: End<Out>) => void;
+}
+
+/**
+ * @param sloMs of a request that names none
+ * @throws RangeError when rows, bytes or SLO are outside their range
+ */
+export function checkedSubmission<In>(given: Submission<In>, defaultSloMs: number): Required<Submission<In>> {
+  const { payload, key = "", rows = 1, bytes = 0, sloMs = defaultSloMs, isFinalAnywhere = true } = given;
+  if (!Number.isInteger(rows) || rows < 1)
+    throw new RangeError(`rows is ${rows}; allowed: an integer from 1`);
+  if (!(bytes >= 0)) throw new RangeError(`bytes is ${bytes}; allowed: 0 or more`);
+  if (!(sloMs > 0)) throw new RangeError(`sloMs is ${sloMs}; allowed: above 0`);
+  const { lane = "", isSplittable = false } = given;
+  return { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, isSplittable };
+}
+
+/**
+ * The queue's own record of a request, or of one row of a split one: what waits in a line. It is also the batch part that
+ * holds just that.
+ */
 export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart<In> {
+  /** Of the whole request. */
   readonly id: number;
   readonly key: string;
+  readonly lane: string;
   readonly payload: In;
+  /** The request that this is one row of; undefined where it is a request of its own. */
+  readonly whole: SplitRequest<In, Out> | undefined;
+  readonly fromRow: number;
   readonly rows: number;
   readonly bytes: number;
   readonly arrivedAtMs: number;
@@ -76,25 +125,31 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /** Set once, when the request ends. */
   end: End<Out> | undefined = undefined;
 
-  /** @throws RangeError when rows, bytes or SLO are outside their range */
+  /** @param row of a split request; undefined for a request of its own */
   constructor(
-    id: number,
-    submission: Submission<In>,
-    arrivedAtMs: number,
-    defaultSloMs: number,
-    eligible: EligibleTargets,
-    done: (end: End<Out>) => void,
+    {
+      id,
+      key,
+      lane,
+      payload,
+      rows,
+      bytes,
+      arrivedAtMs,
+      sloMs,
+      isFinalAnywhere,
+      eligible,
+      done,
+    }: NewRequest<In, Out>,
+    row?: { readonly whole: SplitRequest<In, Out>; readonly index: number },
   ) {
-    const { key = "", rows = 1, bytes = 0, sloMs = defaultSloMs, isFinalAnywhere = true } = submission;
-    if (!Number.isInteger(rows) || rows < 1)
-      throw new RangeError(`rows is ${rows}; allowed: an integer from 1`);
-    if (!(bytes >= 0)) throw new RangeError(`bytes is ${bytes}; allowed: 0 or more`);
-    if (!(sloMs > 0)) throw new RangeError(`sloMs is ${sloMs}; allowed: above 0`);
     this.id = id;
     this.key = key;
-    this.payload = submission.payload;
-    this.rows = rows;
-    this.bytes = bytes;
+    this.lane = lane;
+    this.payload = payload;
+    this.whole = row?.whole;
+    this.fromRow = row === undefined ? 0 : row.index;
+    this.rows = row === undefined ? rows : 1;
+    this.bytes = row === undefined ? bytes : bytes / rows;
     this.arrivedAtMs = arrivedAtMs;
     this.sloMs = sloMs;
     this.deadlineAtMs = arrivedAtMs + sloMs;
@@ -107,12 +162,12 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     return this;
   }
 
-  get fromRow(): number {
-    return 0;
+  get others(): readonly this[] {
+    return none;
   }
 
   get toRow(): number {
-    return this.rows;
+    return this.fromRow + this.rows;
   }
 
   /** Why the last attempt failed. */
@@ -164,6 +219,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     if (this.past !== undefined) this.past.acquitted = this.past.acquitted?.withoutFunctions();
   }
 }
+
+const none: readonly never[] = [];
 
 /** With such an error the target will not serve the request later either. */
 const endsThere: ReadonlySet<ErrorCode> = new Set([

@@ -65,7 +65,7 @@ export class Retries<In, Out> {
   ): RequestLine<QueuedRequest<In, Out>>[] {
     const { observe } = this.#options;
     if (refusal.code !== "retry_budget_spent") {
-      for (const { request } of parts) request.notAdmittedFor = refusal;
+      for (const request of requestsOf(parts)) request.notAdmittedFor = refusal;
       observe?.({
         kind: "refusal",
         batch: id,
@@ -77,9 +77,8 @@ export class Retries<In, Out> {
       return [];
     }
     const moved = new Set<RequestLine<QueuedRequest<In, Out>>>();
-    for (const { request } of parts) {
-      if (request.past?.atFunctions !== true) continue;
-      line.remove(request);
+    for (const request of requestsOf(parts)) {
+      if (request.past?.atFunctions !== true || !line.remove(request)) continue;
       const to = this.#bar(request, refusal, nowMs);
       if (to !== undefined) moved.add(to);
     }
@@ -95,7 +94,8 @@ export class Retries<In, Out> {
     const { parts, target } = batch;
     let answered = 0;
     for (let index = 0; index < parts.length; index++) {
-      const { request } = parts[index] as QueuedPart<In, Out>;
+      const part = parts[index] as QueuedPart<In, Out>;
+      const { request } = part;
       const error = result.unanswered?.get(index) ?? (result.ok ? undefined : result.error);
       if (!result.ok || error !== undefined) {
         const failure = {
@@ -107,6 +107,7 @@ export class Retries<In, Out> {
           isOwn: isOwnFault(batch, result, error),
         };
         this.#unanswered(request, failure, nowMs);
+        for (const other of part.others) this.#unanswered(other, failure, nowMs);
         continue;
       }
       const answer = result.answers[answered++] as Out;
@@ -119,7 +120,8 @@ export class Retries<In, Out> {
         queuedMs: batch.formedAtMs - request.arrivedAtMs,
         serviceMs: result.serviceMs,
       };
-      this.#options.open.end(request, end, nowMs);
+      if (request.whole === undefined) this.#options.open.end(request, end, nowMs);
+      else this.#options.open.answered(part, end, nowMs);
     }
   }
 
@@ -187,6 +189,11 @@ export class Retries<In, Out> {
     open.end(request, { outcome: "failed", error }, nowMs);
     return undefined;
   }
+}
+
+/** Every request, and every row of split ones. */
+function requestsOf<In, Out>(parts: readonly QueuedPart<In, Out>[]): readonly QueuedRequest<In, Out>[] {
+  return parts.flatMap(({ request, others }) => [request, ...others]);
 }
 
 /** A target that answers the rest of a batch has told of the requests that it failed one by one. */

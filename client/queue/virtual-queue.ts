@@ -14,22 +14,25 @@ import {
   resultEvent,
   withCompany,
 } from "./batch.ts";
+import { checkedTarget, checkWait } from "./check-decision.ts";
 import { seededRandom } from "../../base/random.ts";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
+import { Intake } from "./intake.ts";
+import { type LaneLoad, Lanes } from "./lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
-import { checkedBounds, type QueueBounds, type VirtualQueueOptions } from "./queue-options.ts";
-import { type End, QueuedRequest, type Served, type Submission, type Ticket } from "./request.ts";
+import { checkedBounds, type VirtualQueueOptions } from "./queue-options.ts";
+import type { End, NewRequest, QueuedRequest, Served, Submission, Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { Retries } from "./retries.ts";
 import { Refusals } from "./refusals.ts";
-import { TimerDelay } from "./timer-delay.ts";
+import { WakeTimer } from "./wake-timer.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import { type TargetCondition, TargetState } from "../targets/target-state.ts";
@@ -48,14 +51,14 @@ import { readyAtMs } from "../targets/target-view.ts";
 export class VirtualQueue<In, Out> {
   readonly #clock: Clock;
   readonly #events: OneAtATime;
-  readonly #timer: Timer;
+  readonly #timer: WakeTimer;
   readonly #policy: Policy;
   readonly #targets: readonly TargetState<In, Out>[];
   readonly #everywhere: EligibleTargets;
   readonly #shown: LineTargets<In, Out>;
-  readonly #bounds: QueueBounds;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
+  readonly #intake: Intake<In, Out>;
   readonly #retries: Retries<In, Out>;
   readonly #refusals: Refusals<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
@@ -63,19 +66,17 @@ export class VirtualQueue<In, Out> {
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
   #batchesFormed = 0;
   #closed = false;
-  #timerAtMs = Infinity;
-  readonly #timerDelay = new TimerDelay();
   #onDrained: (() => void)[] = [];
 
   /** @throws RangeError when an option is outside its range */
   constructor(options: VirtualQueueOptions<In, Out>) {
-    this.#bounds = checkedBounds(options);
+    const bounds = checkedBounds(options);
     this.#clock = options.clock;
     this.#events = new OneAtATime(
       () => options.clock.nowMs(),
       () => this.#settle(),
     );
-    this.#timer = options.clock.createTimer(() => this.#events.on((nowMs) => this.#timerFired(nowMs)));
+    this.#timer = new WakeTimer(options.clock, () => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
     const { seed = 0, modelOf = (key: string) => key } = options;
     const random = seededRandom(seed);
@@ -84,21 +85,32 @@ export class VirtualQueue<In, Out> {
     this.#shown = new LineTargets(this.#targets, modelOf);
     this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
-    this.#open = new OpenRequests(options.observe);
-    this.#refusals = new Refusals(this.#open, this.#targets, modelOf, this.#bounds.sloMs);
-    this.#retries = new Retries({
+    const lanes = new Lanes(options.lanes ?? {}, bounds.sloMs);
+    this.#open = new OpenRequests(options.observe, lanes, (whole) =>
+      this.#lines.removeAll((row) => row.whole === whole),
+    );
+    const { joinAnswers } = options;
+    this.#intake = new Intake({
+      bounds,
+      lanes,
       open: this.#open,
-      lines: this.#lines,
-      targets: this.#targets,
-      maxAttempts: this.#bounds.maxAttempts,
-      modelOf,
-      observe: options.observe,
+      waitingRows: () => this.#lines.rows,
+      joinAnswers,
     });
+    this.#refusals = new Refusals(this.#open, this.#targets, modelOf, bounds.sloMs);
+    const { maxAttempts } = bounds;
+    const [open, lines, targets, observe] = [this.#open, this.#lines, this.#targets, this.#observe];
+    this.#retries = new Retries({ open, lines, targets, maxAttempts, modelOf, observe });
   }
 
   /** The number of requests by state. */
   get counts(): Readonly<QueueCounts> {
     return this.#open.counts;
+  }
+
+  /** What each lane holds, by name, with "" for requests without a lane. */
+  get lanes(): Readonly<Record<string, LaneLoad>> {
+    return this.#intake.lanes;
   }
 
   /** False when nothing can be served now: the queue is closing, or every target is paused. */
@@ -121,13 +133,19 @@ export class VirtualQueue<In, Out> {
    */
   submit(submission: Submission<In>, done: (end: End<Out>) => void): Ticket {
     if (this.#events.isBusy) throw new Error("submit was called while the queue decides");
-    let request: QueuedRequest<In, Out> | undefined;
-    this.#events.on((nowMs) => {
-      const { sloMs } = this.#bounds;
-      request = new QueuedRequest(this.counts.submitted, submission, nowMs, sloMs, this.#everywhere, done);
-      this.#arrived(request, nowMs);
+    const checked = this.#intake.checked(submission);
+    let ticket: Ticket | undefined;
+    this.#events.on((arrivedAtMs) => {
+      const request = {
+        ...checked,
+        id: this.counts.submitted,
+        arrivedAtMs,
+        eligible: this.#everywhere,
+        done,
+      };
+      ticket = this.#arrived(request, arrivedAtMs);
     });
-    return request as unknown as Ticket;
+    return ticket as unknown as Ticket;
   }
 
   /** `submit` as a promise. It rejects with a SpillwayError when the request is not served. */
@@ -139,10 +157,12 @@ export class VirtualQueue<In, Out> {
 
   /** Cancel a request; false when it has already ended. An answer that is still on its way is dropped. */
   cancel(ticket: Ticket): boolean {
-    const request = ticket as QueuedRequest<In, Out>;
-    if (request.end !== undefined) return false;
+    const first = ticket as QueuedRequest<In, Out>;
+    const openRow = () => (first.whole?.rows ?? [first]).find(({ end }) => end === undefined);
+    if (openRow() === undefined) return false;
     this.#events.on((nowMs) => {
-      if (request.end !== undefined) return;
+      const request = openRow();
+      if (request === undefined) return;
       this.#observe?.({ kind: "cancel", id: request.id, atMs: nowMs });
       if (!request.inFlight) this.#lines.remove(request);
       this.#open.end(request, { outcome: "cancelled", error: new SpillwayError("cancelled") }, nowMs);
@@ -162,39 +182,29 @@ export class VirtualQueue<In, Out> {
 
   /** After each event: set the timer, tell the owners of ended requests, and report when all have ended. */
   #settle(): void {
-    this.#setTimer();
+    this.#timer.set(this.#lines.wakeAtMs());
     this.#open.tellOwners();
     if (this.#closed && this.#open.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
   }
 
-  #setTimer(): void {
-    const wakeAtMs = this.#lines.wakeAtMs();
-    if (wakeAtMs === this.#timerAtMs) return;
-    this.#timerAtMs = wakeAtMs;
-    this.#timer.setAt(wakeAtMs);
-  }
-
-  #arrived(request: QueuedRequest<In, Out>, nowMs: number): void {
-    const { key, rows } = request;
-    this.#open.arrived(request);
+  #arrived(request: NewRequest<In, Out>, nowMs: number): Ticket {
     this.#observe?.(arrivalEvent(request, nowMs));
-    if (this.#closed) {
-      this.#refusals.refuse(request, new SpillwayError("queue_closed"), nowMs);
-      return;
-    }
-    const fits =
-      this.#lines.rows + rows <= this.#bounds.maxQueuedRows && this.#open.bytes <= this.#bounds.maxBytes;
-    const line = fits ? this.#lines.add(request) : undefined;
-    if (line === undefined) this.#refusals.refuse(request, new SpillwayError("queue_full"), nowMs);
+    const refusal = this.#closed ? new SpillwayError("queue_closed") : this.#intake.refusal(request);
+    this.#open.arrived(request);
+    const queued = this.#intake.queued(request, refusal === undefined);
+    const [first] = queued;
+    let line: RequestLine<QueuedRequest<In, Out>> | undefined;
+    if (refusal === undefined) for (const each of queued) line = this.#lines.add(each);
+    if (line === undefined) this.#refusals.refuse(first, refusal ?? new SpillwayError("queue_full"), nowMs);
     else {
-      this.#policy.arrived?.(key, rows, nowMs);
+      this.#policy.arrived?.(request.key, request.rows, nowMs);
       this.#decide(line, nowMs);
     }
+    return first;
   }
 
   #timerFired(nowMs: number): void {
-    this.#timerDelay.observe(nowMs - this.#timerAtMs, nowMs);
-    this.#timerAtMs = Infinity;
+    this.#timer.fired(nowMs);
     this.#observe?.({ kind: "timer", atMs: nowMs });
     for (const line of this.#lines.waiting()) if (line.wakeAtMs <= nowMs) this.#decide(line, nowMs);
   }
@@ -217,7 +227,7 @@ export class VirtualQueue<In, Out> {
         line,
         targets: this.#shown.of(line),
         draining: this.#closed,
-        timerDelayMs: this.#timerDelay.ms(nowMs),
+        timerDelayMs: this.#timer.delayMs(nowMs),
       };
       const decision = this.#policy.decide(view);
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
@@ -227,11 +237,7 @@ export class VirtualQueue<In, Out> {
         if (decision.reason === "overloaded") this.#refusals.drop(refused, nowMs);
         else this.#refusals.giveUp(refused, nowMs);
       } else {
-        if (!(decision.untilMs > nowMs)) {
-          throw new RangeError(
-            `policy ${this.#policy.name} waits until ${decision.untilMs}; now is ${nowMs}`,
-          );
-        }
+        checkWait(this.#policy.name, decision.untilMs, nowMs);
         line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
         this.#policy.took?.(view, decision);
         break;
@@ -249,13 +255,7 @@ export class VirtualQueue<In, Out> {
   ): void {
     const { nowMs } = view;
     const { first = 0, count, target: index, giveUpAtMs } = decision;
-    const state = this.#targets[index];
-    if (state === undefined || state.inFlight >= state.maxInFlight || !line.eligible.has(index)) {
-      throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which has no room`);
-    }
-    if (state.refusal(nowMs) !== undefined) {
-      throw new RangeError(`policy ${this.#policy.name} sends to target ${index}, which refuses for now`);
-    }
+    const state = checkedTarget(this.#policy.name, this.#targets, line.eligible, index, nowMs);
     const requests = withCompany(line.peek(count, first));
     const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.

@@ -53,7 +53,9 @@ async function ownSchedule({ arrivals, world, progress }: HindsightRun): Promise
     policy: policyWith("spillway"),
     onProgress: progress.reached,
     onBatch: (sent) => {
-      if (!sent.end.ok) failed = true;
+      // A search sends requests whole.
+      const isSplit = sent.batch.parts.some(({ payload, fromRow, toRow }) => toRow - fromRow < payload.rows);
+      if (!sent.end.ok || isSplit) failed = true;
       schedule.push({
         target: targets.get(targetOf(sent)) as number,
         formedAtMs: sent.formedAtMs,

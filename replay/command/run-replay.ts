@@ -112,7 +112,9 @@ async function lookAhead(
   }
   progress.begin("physical limit", {});
   const survey = await surveyArrivals(trace, { ...arrivals, onProgress: progress.reached });
-  const ofTrace = scenarioLimit(survey, profiles, scenario.sloMs, limitQuantile ?? 0.5);
+  // The longest SLO allows each request more than its own, so the limit stays one.
+  const slosMs = Object.values(scenario.lanes).map(({ sloMs }) => sloMs);
+  const ofTrace = scenarioLimit(survey, profiles, Math.max(scenario.sloMs, ...slosMs), limitQuantile ?? 0.5);
   return { requests: survey.requests, limit: ofTrace };
 }
 
@@ -129,8 +131,7 @@ async function runPolicy(run: PolicyRun): Promise<ReportRun> {
   const grid = replayParameters[run.policy];
   if (!run.options.tune || grid === undefined) return replay(run);
   const bare = { ...run, options: { ...run.options, log: undefined, report: undefined } };
-  const { sloQuantile } = run.world.scenario;
-  const { parameters } = await tune(grid, sloQuantile, async (candidate) => {
+  const { parameters } = await tune(grid, run.world.scenario, async (candidate) => {
     const { summary } = await replay(bare, candidate);
     return summary;
   });

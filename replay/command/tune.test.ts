@@ -7,21 +7,31 @@ const grid = {
   rows: { default: 2, candidates: [1, 2, 4, 8] },
   delayMs: { default: 0, candidates: [0, 10, 20] },
 } as const satisfies ParameterGrid;
+const promised = { sloQuantile: 0.99, lanes: {} };
 const defaults = { rows: 2, delayMs: 0 };
 
 it("takes what meets the quantile, of those the cheapest, and else the highest share", () => {
   const of = (inSloShare: number | null, cost: number) => ({ inSloShare, cost });
-  expect(isBetter(of(0.99, 9), of(0.98, 1), 0.99)).toBe(true);
-  expect(isBetter(of(0.995, 8), of(1, 9), 0.99)).toBe(true);
-  expect(isBetter(of(1, 9), of(0.995, 9), 0.99)).toBe(true);
-  expect(isBetter(of(0.9, 9), of(0.8, 1), 0.99)).toBe(true);
-  expect(isBetter(of(0.9, 1), of(0.9, 2), 0.99)).toBe(true);
-  expect(isBetter(of(0.99, 1), of(0.99, 1), 0.99)).toBe(false);
+  expect(isBetter(of(0.99, 9), of(0.98, 1), promised)).toBe(true);
+  expect(isBetter(of(0.995, 8), of(1, 9), promised)).toBe(true);
+  expect(isBetter(of(1, 9), of(0.995, 9), promised)).toBe(true);
+  expect(isBetter(of(0.9, 9), of(0.8, 1), promised)).toBe(true);
+  expect(isBetter(of(0.9, 1), of(0.9, 2), promised)).toBe(true);
+  expect(isBetter(of(0.99, 1), of(0.99, 1), promised)).toBe(false);
+});
+
+it("takes what meets the quantile of every lane", () => {
+  const lanes = { bulk: { sloMs: 1, sloQuantile: 0.9 }, quick: { sloMs: 1, sloQuantile: 0.99 } };
+  const of = (bulk: number, quick: number, cost: number) => {
+    const lane = (share: number) => ({ requests: 100, inSlo: 100 * share, share });
+    return { inSloShare: 0.99, cost, lanes: { bulk: lane(bulk), quick: lane(quick) } };
+  };
+  expect(isBetter(of(0.9, 0.99, 9), of(0.99, 0.98, 1), { sloQuantile: 0.99, lanes })).toBe(true);
 });
 
 it("goes on from the best of one parameter to the next, and round again while that helps", async () => {
   const tried: ParameterValues[] = [];
-  const { parameters, summary } = await tune(grid, 0.99, async (values) => {
+  const { parameters, summary } = await tune(grid, promised, async (values) => {
     tried.push(values);
     const { rows = 0, delayMs = 0 } = values;
     // Rows pay only with a delay: 4 rows are found in the second round.
@@ -56,8 +66,8 @@ it("never ends worse than the defaults, nor replays more than 40 times, whatever
       const first = await replay(
         Object.fromEntries(Object.entries(any).map(([name, parameter]) => [name, parameter.default])),
       );
-      const { summary, parameters } = await tune(any, 0.99, replay);
-      expect(isBetter(first, summary, 0.99)).toBe(false);
+      const { summary, parameters } = await tune(any, promised, replay);
+      expect(isBetter(first, summary, promised)).toBe(false);
       expect(replays).toBeLessThanOrEqual(41);
       for (const [name, value] of Object.entries(parameters)) {
         expect(any[name]?.candidates).toContain(value);

@@ -5,10 +5,14 @@
 import { UsageError } from "../../base/usage-error.ts";
 import { defaultValues, type ParameterGrid, type ParameterValues } from "../../client/policies/parameters.ts";
 import { type ReplayPolicyName, replayParameters } from "../peers/registry.ts";
-import type { ReplaySummary } from "../summary.ts";
+import { meetsSlo, type ReplaySummary } from "../summary.ts";
+import type { Scenario } from "../world/scenario.ts";
 
 /** What is compared. */
-type Outcome = Pick<ReplaySummary, "inSloShare" | "cost">;
+type Outcome = Pick<ReplaySummary, "inSloShare" | "cost" | "lanes">;
+
+/** The shares that must meet their SLOs. */
+type Promised = Pick<Scenario, "sloQuantile" | "lanes">;
 
 interface Tuned {
   readonly parameters: ParameterValues;
@@ -32,7 +36,7 @@ export function checkTunable(policy: ReplayPolicyName): void {
  */
 export async function tune(
   grid: ParameterGrid,
-  sloQuantile: number,
+  promised: Promised,
   replay: (parameters: ParameterValues) => Promise<Outcome>,
 ): Promise<Tuned> {
   const tried = new Set<string>();
@@ -50,7 +54,7 @@ export async function tune(
         if (tried.has(JSON.stringify(parameters))) continue;
         if (tried.size === maxReplays) return best;
         const next = await tryOut(parameters);
-        if (isBetter(next.summary, best.summary, sloQuantile)) best = next;
+        if (isBetter(next.summary, best.summary, promised)) best = next;
       }
     }
   }
@@ -61,9 +65,9 @@ export async function tune(
  * Whether `a` is better than `b`. One that meets the quantile beats one that does not. If both meet it, the cheaper one
  * wins, then the larger share in SLO; if neither does, the larger share wins, then the cheaper one.
  */
-export function isBetter(a: Outcome, b: Outcome, sloQuantile: number): boolean {
+export function isBetter(a: Outcome, b: Outcome, promised: Promised): boolean {
   const [shareA, shareB] = [a.inSloShare ?? 1, b.inSloShare ?? 1];
-  const [meetsA, meetsB] = [shareA >= sloQuantile, shareB >= sloQuantile];
+  const [meetsA, meetsB] = [meetsSlo(a, promised), meetsSlo(b, promised)];
   if (meetsA !== meetsB) return meetsA;
   if (meetsA) return a.cost < b.cost || (a.cost === b.cost && shareA > shareB);
   return shareA > shareB || (shareA === shareB && a.cost < b.cost);

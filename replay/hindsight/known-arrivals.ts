@@ -7,13 +7,17 @@ import type { KnownArrivals } from "./schedule.ts";
 /** Most requests of a search: each has some hundred bytes of its past. */
 const mostRequests = 5_000_000;
 
-/** @throws InputError when the trace is malformed, too long, or has requests of several models */
+/** @throws InputError when the trace is malformed, too long, or has requests of several models or of a lane */
 export async function readKnownArrivals(trace: TextFile, options: ArrivalOptions): Promise<KnownArrivals> {
   const atMs: number[] = [];
   const rows: number[] = [];
   let firstModel: string | undefined;
   for await (const block of readArrivals(trace, options)) {
-    for (const { atS, rows: count, model } of block) {
+    for (const { atS, rows: count, model, lane } of block) {
+      if (lane !== "") {
+        const message = `the request at ${atS} s has the lane "${lane}"; allowed with --hindsight: no lanes`;
+        throw new InputError(trace.name, "", message);
+      }
       firstModel ??= model;
       if (model !== firstModel) {
         const message = `requests of the models "${firstModel}" and "${model}"; allowed with --hindsight: one model`;

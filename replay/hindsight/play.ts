@@ -60,7 +60,7 @@ class Player {
     const { scenario, sheet, seed } = world;
     const { name, sloMs, edges } = scenario;
     this.#world = world;
-    this.#tally = new Tally(sloMs, profileTargets(scenario, sheet));
+    this.#tally = new Tally(scenario, profileTargets(scenario, sheet));
     this.#timeline = timeline;
     if (writeLog !== undefined) {
       const header = { trace, scenario: name, policy: "hindsight", seed, sloMs };
@@ -119,7 +119,7 @@ class Player {
     if (this.#isInBatch[id] === 1) return;
     const code = "deadline_passed";
     this.#decisions?.observe({ kind: "end", id, atMs, outcome: "refused", code });
-    this.#tally.ended({ outcome: "refused", error: new SpillwayError(code) }, atMs);
+    this.#tally.ended({ outcome: "refused", error: new SpillwayError(code) }, "", atMs);
   }
 
   #send({ target: index, formedAtMs, requests }: PlannedBatch, id: number): void {
@@ -132,7 +132,12 @@ class Player {
     const target = this.#targets[index] as WorldTarget;
     const { atMs, rows } = this.#world.arrivals;
     const parts = requests.map((request) => ({
-      payload: { id: request, arrivedAtMs: atMs[request] as number },
+      payload: {
+        id: request,
+        arrivedAtMs: atMs[request] as number,
+        rows: rows[request] as number,
+        lane: "",
+      },
       fromRow: 0,
       toRow: rows[request] as number,
     }));
@@ -173,7 +178,7 @@ class Player {
         outcome: "failed",
         code: error.code,
       });
-      this.#tally.ended({ outcome: "failed", error }, nowMs);
+      this.#tally.ended({ outcome: "failed", error }, "", nowMs);
       return;
     }
     const isLate = nowMs - request.arrivedAtMs > this.#world.scenario.sloMs;
@@ -185,7 +190,7 @@ class Player {
       queuedMs: 0,
       serviceMs: result.serviceMs,
     } as const;
-    this.#tally.ended(end, nowMs);
+    this.#tally.ended(end, "", nowMs);
     this.#timeline?.ended(end, nowMs);
   }
 }

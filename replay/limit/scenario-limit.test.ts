@@ -40,7 +40,7 @@ function survey(...momentsMs: number[]) {
 }
 
 function summary(cost: number) {
-  return { ...new Tally(100, []).summary("USD"), cost };
+  return { ...new Tally({ sloMs: 100, lanes: {} }, []).summary("USD"), cost };
 }
 
 it("is what the functions cost at least beyond what the edge can do, and 0 where it can do all", () => {

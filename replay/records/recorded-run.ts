@@ -129,6 +129,8 @@ export function replayRecord(
     maxQueuedRows: header.maxQueuedRows,
     maxBytes: header.maxBytes,
     maxAttempts: header.maxAttempts,
+    lanes: header.lanes,
+    joinAnswers: () => undefined,
     seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
@@ -142,9 +144,8 @@ export function replayRecord(
     clock.atMs = input.atMs;
     switch (input.kind) {
       case "arrival": {
-        const { key, rows, bytes, sloMs, isFinalAnywhere = true } = input;
-        const submission = { payload: undefined, key, rows, bytes, sloMs, isFinalAnywhere };
-        tickets.push(queue.submit(submission, () => {}));
+        const { kind: _, id: __, atMs: ___, ...submission } = input;
+        tickets.push(queue.submit({ payload: undefined, ...submission }, () => {}));
         break;
       }
       case "cancel":

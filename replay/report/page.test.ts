@@ -39,7 +39,11 @@ function run(policy: string, seconds: number): ReportRun {
   const batches = new Map(
     ["edge", "small"].map((name) => [name, Array.from({ length: 65 }, (_, rows) => rows)]),
   );
-  const summary = { ...new Tally(300, []).summary("USD"), requests: seconds, cost: seconds / 100 };
+  const summary = {
+    ...new Tally({ sloMs: 300, lanes: {} }, []).summary("USD"),
+    requests: seconds,
+    cost: seconds / 100,
+  };
   const timeline = {
     widthMs: 1_000,
     spanMs: seconds * 1_000,

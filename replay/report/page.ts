@@ -1,7 +1,7 @@
 /** A report as one self-contained HTML page: facts, the table, and the charts as SVG that can be saved. */
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit } from "../limit/scenario-limit.ts";
-import { meanRowsOf } from "../summary.ts";
+import { meanRowsOf, meetsSlo } from "../summary.ts";
 import { arrivalsChart } from "./arrivals-chart.ts";
 import { batchChart } from "./batch-chart.ts";
 import { costChart } from "./cost-chart.ts";
@@ -107,8 +107,8 @@ function tableNote({ limit: { limit }, runs }: ReplayReport, best: ReportRun | u
   );
 }
 
-function meets({ summary: { inSloShare } }: ReportRun, { scenario }: ReplayReport): boolean {
-  return inSloShare !== null && inSloShare >= scenario.sloQuantile;
+function meets({ summary }: ReportRun, { scenario }: ReplayReport): boolean {
+  return summary.requests > 0 && meetsSlo(summary, scenario);
 }
 
 function cheapest(report: ReplayReport): ReportRun | undefined {

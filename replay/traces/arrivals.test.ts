@@ -38,9 +38,12 @@ const steadyTrace = `t\n${range(2_000)
 
 describe("the forms of a trace", () => {
   it("t: one line a request, with the columns it knows and others that it leaves alone", async () => {
-    expect(await arrivals('t,note,rows,model,bytes\r\n0.5,"a, ""b""",2,ocr,99\r\n0.5,,1,cls,0\r\n')).toEqual([
-      { atS: 0.5, rows: 2, model: "ocr", bytes: 99 },
-      { atS: 0.5, rows: 1, model: "cls", bytes: 0 },
+    const text =
+      't,note,rows,lane,model,bytes\r\n0.5,"a, ""b""",2,bulk,ocr,99\r\n0.5,,1,,cls,0\r\n1,,,,cls,0\r\n';
+    expect(await arrivals(text)).toEqual([
+      { atS: 0.5, rows: 2, lane: "bulk", model: "ocr", bytes: 99 },
+      { atS: 0.5, rows: 1, lane: "", model: "cls", bytes: 0 },
+      { atS: 1, rows: 1, lane: "", model: "cls", bytes: 0 },
     ]);
   });
 

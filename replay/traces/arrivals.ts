@@ -32,9 +32,9 @@ export async function* readArrivals(file: TextFile, options: ArrivalOptions): As
   for await (const block of scaledArrivals(file, options)) {
     const kept: Arrival[] = [];
     for (const arrival of block) {
-      const { atS, rows, model, bytes } = arrival;
+      const { atS } = arrival;
       if (atS < fromS || atS >= toS) continue;
-      kept.push(fromS === 0 ? arrival : { atS: atS - fromS, rows, model, bytes });
+      kept.push(fromS === 0 ? arrival : { ...arrival, atS: atS - fromS });
     }
     if (kept.length > 0) yield kept;
   }

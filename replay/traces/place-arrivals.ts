@@ -43,5 +43,5 @@ export function* placeRate({ fromS, toS, value }: Bin, random: Random): Generato
 }
 
 function arrivalAt(atS: number): Arrival {
-  return { atS, rows: 1, model: "", bytes: undefined };
+  return { atS, rows: 1, lane: "", model: "", bytes: undefined };
 }

@@ -12,6 +12,7 @@ export interface TraceForm {
   readonly columns: readonly string[];
   /** Index of an optional column; undefined when the trace has none. */
   readonly rows: number | undefined;
+  readonly lane: number | undefined;
   readonly model: number | undefined;
   readonly bytes: number | undefined;
 }
@@ -31,7 +32,8 @@ export function readForm(header: string, file: string): TraceForm {
     const index = columns.indexOf(name, 1);
     return index === -1 ? undefined : index;
   };
-  return { kind, columns, rows: find("rows"), model: find("model"), bytes: find("bytes") };
+  const [rows, lane, model, bytes] = ["rows", "lane", "model", "bytes"].map(find);
+  return { kind, columns, rows, lane, model, bytes };
 }
 
 function kindOf([first, second]: readonly string[]): TraceForm["kind"] | undefined {
@@ -63,6 +65,8 @@ export interface Arrival {
   /** Seconds from the start of the trace. */
   readonly atS: number;
   readonly rows: number;
+  /** Empty where the trace names none. */
+  readonly lane: string;
   /** Requests for different models share no batch. */
   readonly model: string;
   /** Size as recorded; undefined when the trace has no sizes. */
@@ -77,6 +81,8 @@ export interface Bin {
   readonly value: number;
 }
 
+/** Most rows of one request. */
+const mostRows = 100_000;
 /** Most requests of one bin. */
 const maxBinCount = 50_000_000;
 
@@ -100,6 +106,7 @@ export class ArrivalLines {
     return {
       atS,
       rows: form.rows === undefined ? 1 : readRows(cells[form.rows] as Cell, place),
+      lane: form.lane === undefined ? "" : (cells[form.lane] as Cell).text.trim(),
       model: form.model === undefined ? "" : (cells[form.model] as Cell).text,
       bytes: form.bytes === undefined ? undefined : readBytes(cells[form.bytes] as Cell, place),
     };
@@ -124,9 +131,14 @@ export class ArrivalLines {
 }
 
 function readRows(cell: Cell, place: LinePlace): number {
+  if (cell.text.trim() === "") return 1;
   const rows = numberIn(cell);
-  if (Number.isInteger(rows) && rows >= 1) return rows;
-  return badCell(place, cell, `rows is "${cell.text}"; allowed: an integer from 1`);
+  if (Number.isInteger(rows) && rows >= 1 && rows <= mostRows) return rows;
+  return badCell(
+    place,
+    cell,
+    `rows is "${cell.text}"; allowed: an integer from 1 to ${mostRows}, or empty for 1`,
+  );
 }
 
 function readBytes(cell: Cell, place: LinePlace): number {

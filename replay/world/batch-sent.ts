@@ -7,6 +7,9 @@ export interface TraceRequest {
   /** Counts from 0 in order of arrival. */
   readonly id: number;
   readonly arrivedAtMs: number;
+  readonly rows: number;
+  /** Empty for none. */
+  readonly lane: string;
 }
 
 export type FailureCause = "edge-down" | "throttle" | "max-instances";

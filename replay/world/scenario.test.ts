@@ -129,10 +129,16 @@ describe("a scenario", () => {
       /^s\.json:faults\.0\.edge: allowed on other faults only/,
     ],
     [
-      "lanes",
-      withEdges(["near"], { lanes: { bulk: { sloMs: 60_000, sloQuantile: 0.99 } } }),
-      /^s\.json:lanes: lanes are not replayed yet; allowed: a scenario without them$/,
+      "a lane without an SLO",
+      withEdges(["near"], { lanes: { bulk: { sloQuantile: 0.99 } } }),
+      /^s\.json:lanes\.bulk\.sloMs: /,
     ],
+    [
+      "a lane whose quantile is above 1",
+      withEdges(["near"], { lanes: { bulk: { sloMs: 1, sloQuantile: 99 } } }),
+      /^s\.json:lanes\.bulk\.sloQuantile: /,
+    ],
+    ["a lane without a name", withEdges(["near"], { lanes: { "": { sloMs: 1 } } }), /^s\.json:lanes\.?: /],
     [
       "an edge of the list with wrong times",
       withEdges(["near", "far"], {}, { maxBatch: 3 }),
@@ -180,8 +186,7 @@ describe("a scenario", () => {
 
 describe.skipIf(!existsSync(shared))("the shared scenarios (skipped where ../shared is absent)", () => {
   it("are all read", () => {
-    // Lanes are not replayed.
-    const files = readdirSync(shared).filter((file) => file !== "lanes.json");
+    const files = readdirSync(shared);
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {
       const text = readFileSync(new URL(file, shared), "utf8");
@@ -189,9 +194,5 @@ describe.skipIf(!existsSync(shared))("the shared scenarios (skipped where ../sha
       expect(serverless.sizes.length).toBeGreaterThan(0);
       expect(edges.length).toBe(file.startsWith("two-edges") ? 2 : 1);
     }
-    const lanes = readFileSync(new URL("lanes.json", shared), "utf8");
-    expect(() => parseScenario(lanes, "lanes.json")).toThrow(
-      /^lanes\.json:lanes: lanes are not replayed yet/,
-    );
   });
 });

@@ -37,11 +37,21 @@ export interface ServerlessSpec {
   readonly sizes: readonly SizeSpec[];
 }
 
+/** The promise to the requests of a lane. */
+export interface LaneSpec {
+  readonly sloMs: number;
+  /** Share of the lane's requests that must meet its SLO. */
+  readonly sloQuantile: number;
+}
+
 export interface Scenario {
   readonly name: string;
+  /** Of requests without a lane. */
   readonly sloMs: number;
-  /** Share of all requests that must meet the SLO. */
+  /** Share of the requests without a lane that must meet the SLO. */
   readonly sloQuantile: number;
+  /** By name; empty where all requests are alike. */
+  readonly lanes: Readonly<Record<string, LaneSpec>>;
   /** Bytes of one row. */
   readonly requestBytes: number;
   /** At least one. */
@@ -113,7 +123,12 @@ const scenario = z.object({
     .array(edge.extend({ name: edgeName }))
     .min(1)
     .optional(),
-  lanes: z.never("lanes are not replayed yet; allowed: a scenario without them").optional(),
+  lanes: z
+    .record(
+      z.string().min(1, "a lane has a name"),
+      z.object({ sloMs: z.number().positive(), sloQuantile: z.number().positive().max(1).default(0.99) }),
+    )
+    .default({}),
   serverless: z.object({
     link,
     maxInstances: z.number().int().min(0),
@@ -156,7 +171,7 @@ export function parseScenario(
     const [first = { place: "", message: "" }] = issues;
     throw new InputError(file, first.place, first.message);
   }
-  const { edge, edges, lanes: _, serverless, ...rest } = result.data;
+  const { edge, edges, serverless, ...rest } = result.data;
   if ((edge === undefined) === (edges === undefined)) {
     const message = edge === undefined ? "neither is there" : "both are there";
     throw new InputError(file, "edge, edges", `${message}; allowed: one of them`);

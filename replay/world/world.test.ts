@@ -60,7 +60,7 @@ function testWorld({
     clock.advanceTo(atMs);
     const batch = sent.length;
     const parts = Array.from({ length: rows }, (_, id) => {
-      return { payload: { id, arrivedAtMs: atMs }, fromRow: 0, toRow: 1 };
+      return { payload: { id, arrivedAtMs: atMs, rows: 1, lane: "" }, fromRow: 0, toRow: 1 };
     });
     const target = targets.find((each) => each.name === name);
     target?.send({ id: batch, key: "", parts, rows, deadlineAtMs: Infinity }, (result) => {

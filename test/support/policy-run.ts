@@ -136,7 +136,9 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
   });
   for (const [id, arrivedAtMs] of arrivals.entries()) {
     clock.advanceToEventAt(arrivedAtMs);
-    queue.submit({ payload: { id, arrivedAtMs }, key: `${id % keys}`, rows: rowsOf(id) }, (end) => {
+    const rows = rowsOf(id);
+    const payload = { id, arrivedAtMs, rows, lane: "" };
+    queue.submit({ payload, key: `${id % keys}`, rows }, (end) => {
       const target = "target" in end ? end.target : "none";
       ended.push({ id, arrivedAtMs, atMs: clock.nowMs(), outcome: end.outcome, target });
     });

@@ -4,6 +4,7 @@
  */
 import type { QueueEvent } from "../../queue/queue-event.ts";
 import type { QueuePolicy } from "../../policies/make-policy.ts";
+import type { LaneOptions } from "../../queue/lanes.ts";
 import type { TargetKind } from "../../targets/target.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
@@ -22,6 +23,8 @@ export interface RecordHeader {
   readonly maxQueuedRows: number;
   readonly maxBytes: number;
   readonly maxAttempts: number;
+  /** Left out where there are none. */
+  readonly lanes?: Readonly<Record<string, LaneOptions>>;
   /** Of the pauses after failures. */
   readonly seed: number;
 }

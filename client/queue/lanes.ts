@@ -1,0 +1,99 @@
+/** The lanes of a queue: which SLO their requests have, and how many rows and bytes each may hold. */
+import { SpillwayError } from "../../base/errors.ts";
+import type { NewRequest } from "./request.ts";
+
+export interface LaneOptions {
+  /** Time from arrival to deadline, in milliseconds, above 0. Default: the queue's. */
+  readonly sloMs?: number | undefined;
+  /** Most rows of the lane's requests that have not ended; further ones are refused. Default: the queue's bound alone. */
+  readonly maxRows?: number | undefined;
+  /** Most bytes of the lane's requests that have not ended; further ones are refused. Default: the queue's bound alone. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** What the requests of a lane that have not ended hold. */
+export interface LaneLoad {
+  readonly requests: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+type Sized = Pick<NewRequest<unknown, unknown>, "lane" | "rows" | "bytes">;
+
+interface Lane {
+  readonly sloMs: number;
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  requests: number;
+  rows: number;
+  bytes: number;
+}
+
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  /**
+   * @param sloMs of the lane "", and of those that name none
+   * @throws RangeError when an option is not above 0
+   */
+  constructor(lanes: Readonly<Record<string, LaneOptions>>, sloMs: number) {
+    const all: Readonly<Record<string, LaneOptions>> = { "": {}, ...lanes };
+    for (const [name, options] of Object.entries(all)) {
+      const { maxRows = Infinity, maxBytes = Infinity } = options;
+      const lane = { sloMs: options.sloMs ?? sloMs, maxRows, maxBytes };
+      for (const [option, value] of Object.entries(lane)) {
+        if (!(value > 0)) throw new RangeError(`lanes.${name}.${option} is ${value}; allowed: above 0`);
+      }
+      this.#lanes.set(name, { ...lane, requests: 0, rows: 0, bytes: 0 });
+    }
+  }
+
+  /** @throws RangeError when there is no such lane */
+  sloMs(lane: string): number {
+    return this.#of(lane).sloMs;
+  }
+
+  /** Why a request may not enter its lane now; undefined when it may. */
+  refusal({ lane, rows, bytes }: Sized): SpillwayError | undefined {
+    const load = this.#of(lane);
+    if (load.rows + rows > load.maxRows)
+      return new SpillwayError(
+        "queue_full",
+        `The lane "${lane}" holds ${load.rows} of ${load.maxRows} rows.`,
+      );
+    if (load.bytes + bytes > load.maxBytes)
+      return new SpillwayError(
+        "queue_full",
+        `The lane "${lane}" holds ${load.bytes} of ${load.maxBytes} bytes.`,
+      );
+    return undefined;
+  }
+
+  entered({ lane, rows, bytes }: Sized): void {
+    const load = this.#of(lane);
+    load.requests++;
+    load.rows += rows;
+    load.bytes += bytes;
+  }
+
+  left({ lane, rows, bytes }: Sized): void {
+    const load = this.#of(lane);
+    load.requests--;
+    load.rows -= rows;
+    load.bytes -= bytes;
+  }
+
+  /** By name, with "" for requests without a lane. */
+  loads(): Record<string, LaneLoad> {
+    return Object.fromEntries(
+      Array.from(this.#lanes, ([name, { requests, rows, bytes }]) => [name, { requests, rows, bytes }]),
+    );
+  }
+
+  #of(name: string): Lane {
+    const lane = this.#lanes.get(name);
+    if (lane !== undefined) return lane;
+    const names = [...this.#lanes.keys()].map((each) => `"${each}"`).join(", ");
+    throw new RangeError(`lane is "${name}"; allowed: ${names}`);
+  }
+}
