@@ -46,7 +46,8 @@ export {
   httpTransport,
   type HttpTransportOptions,
 } from "./client/transports/http-transport.ts";
-export { type ModelCall, modelTarget, type ModelTargetOptions } from "./client/transports/model-target.ts";
+export { modelTarget, type ModelTargetOptions } from "./client/transports/model-target.ts";
+export type { ModelCall } from "./client/transports/model-call.ts";
 export type { Transport, TransportReply } from "./client/transports/transport.ts";
 
 export { Daemon, type DaemonRequest, type DaemonStatus } from "./client/daemon/daemon.ts";

@@ -134,6 +134,29 @@ function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
   });
 }
 
+/**
+ * Some rows of a request as a request of its own, with the same id and parameters. It shares the memory of the request.
+ *
+ * @param toRow the row after the last one
+ * @throws ProtocolError when the data of an input does not fit its shape
+ */
+export function rowsOfRequest(request: InferRequest, fromRow: number, toRow: number): InferRequest {
+  const rows = rowsOf(request);
+  const counts = [fromRow, toRow - fromRow, rows - toRow].filter((count) => count > 0);
+  return { ...request, inputs: cutRows(request.inputs, counts)[fromRow > 0 ? 1 : 0] as Tensor[] };
+}
+
+/**
+ * The answer to a request, from the answers to its rows in order. What is not of the rows comes from the first.
+ *
+ * @throws ProtocolError when the answers differ in outputs, datatypes or shapes
+ */
+export function joinResponses(answers: readonly InferResponse[]): InferResponse {
+  const [first] = answers;
+  if (first === undefined) throw new RangeError("joinResponses: answers has 0 entries; allowed: 1 or more");
+  return { ...first, outputs: joinRows(answers.map(({ outputs }) => outputs)) };
+}
+
 /** The tensors of several requests, of equal names, datatypes and shapes, joined along the first dimension. */
 export function joinRows(parts: readonly (readonly Tensor[])[]): Tensor[] {
   return stackRequests(parts.map((inputs) => ({ parameters: {}, inputs: [...inputs] }))).inputs;

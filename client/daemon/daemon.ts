@@ -13,7 +13,7 @@ import type { Served, Submission } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
-import type { ModelCall } from "../transports/model-target.ts";
+import type { ModelCall } from "../transports/model-call.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
@@ -71,6 +71,8 @@ export interface DaemonRequest {
   readonly request: InferRequest;
   /** Size of the request as it came, for the bound of the queue. */
   readonly bytes: number;
+  /** Name of its lane, one of the daemon's. Default: none. */
+  readonly lane?: string | undefined;
 }
 
 export class Daemon {
@@ -197,21 +199,22 @@ function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNo
 
 /**
  * A request's own `timeout` takes the place of the SLO. One that is sent alone counts as one row, because nothing is known
- * of how its time grows.
+ * of how its time grows; one that may be split, with as many as it has units.
  */
 function submissionOf(
-  { model, request, bytes }: DaemonRequest,
-  rule: RequestRule,
+  { model, request, bytes, lane }: DaemonRequest,
+  { joins, mostRows, hasRows, rows = 1, unitRows }: RequestRule,
   isFinalAnywhere: boolean,
 ): Submission<ModelCall> {
-  const { joins, mostRows, hasRows, rows = 1 } = rule;
   const timeoutUs = timeoutUsOf(request);
   return {
-    payload: { model, request, rows, hasRows },
+    payload: { model, request, rows, hasRows, unitRows },
     key: queueKey(model, request, joins ? mostRows : 1),
-    rows: joins ? rows : 1,
+    rows: unitRows === undefined ? (joins ? rows : 1) : rows / unitRows,
     bytes,
     isFinalAnywhere,
+    isSplittable: unitRows !== undefined,
+    ...(lane === undefined ? {} : { lane }),
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
   };
 }

@@ -13,6 +13,7 @@ import { VirtualQueue } from "../queue/virtual-queue.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
+import { joinedAnswer } from "../transports/model-call.ts";
 import type { FormedTransport } from "../transports/body-form.ts";
 import { replyFault } from "../transports/reply-fault.ts";
 import type { Transport } from "../transports/transport.ts";
@@ -134,6 +135,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       policy: makePolicy(policy, limits.sloMs, listener),
       targets,
       modelOf: modelOfKey,
+      joinAnswers: joinedAnswer,
       ...limits,
       observe: (event) => observers.observe(event),
     });

@@ -3,6 +3,7 @@
  * without knowing of it; the rows of one request that leave together are one part of their batch. The request ends once:
  * when its last row is answered, or when one of its rows can no longer be.
  */
+import { SpillwayError } from "../../base/errors.ts";
 import type { BatchPart } from "../targets/target.ts";
 import { type End, type NewRequest, QueuedRequest, type Served, type ServedRows } from "./request.ts";
 
@@ -14,7 +15,7 @@ export interface RowsAnswer<Out> {
   readonly toRow: number;
 }
 
-/** Puts the answers to all rows of a request together; they are in the order of the rows. */
+/** Puts the answers to all rows of a request together; they are in the order of the rows. May throw. */
 export type JoinAnswers<In, Out> = (payload: In, answers: readonly RowsAnswer<Out>[]) => Out;
 
 export class SplitRequest<In, Out> {
@@ -43,23 +44,27 @@ export class SplitRequest<In, Out> {
    *
    * @returns the end of the whole request with its last row, else undefined
    */
-  answered({ fromRow, toRow }: ServedRange, end: Served<Out>): Served<Out> | undefined {
+  answered({ fromRow, toRow }: ServedRange, end: Served<Out>): End<Out> | undefined {
     this.#answers.push({ answer: end.answer, fromRow, toRow, end });
     this.#unansweredRows -= toRow - fromRow;
     if (this.#unansweredRows > 0) return undefined;
     const answers = this.#answers.sort((a, b) => a.fromRow - b.fromRow);
     const ends = answers.map((each) => each.end);
     const serviceMs = ends.map((each) => each.serviceMs).filter((ms) => ms !== undefined);
-    return {
-      // The last part to come back decides.
-      outcome: end.outcome,
-      answer: this.#join(this.rows[0].payload, answers),
-      target: [...new Set(ends.map(({ target }) => target))].join("+"),
+    const times = {
       batchRows: Math.max(...ends.map(({ batchRows }) => batchRows)),
       queuedMs: Math.max(...ends.map(({ queuedMs }) => queuedMs)),
       serviceMs: serviceMs.length === 0 ? undefined : Math.max(...serviceMs),
-      parts: joinedRows(answers),
     };
+    const target = [...new Set(ends.map((each) => each.target))].join("+");
+    try {
+      const answer = this.#join(this.rows[0].payload, answers);
+      // The last part to come back decides.
+      return { outcome: end.outcome, answer, target, ...times, parts: joinedRows(answers) };
+    } catch (error) {
+      const why = `the answers to its rows, of ${target}, cannot be joined: ${(error as Error).message}`;
+      return { outcome: "failed", error: new SpillwayError("target_fault", why, { cause: error }) };
+    }
   }
 
   /** None of its rows is waited for any more. */

@@ -4,7 +4,8 @@ import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { SpendCap } from "../targets/spend-cap.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
 import { cappedQuestions, cappedTransport, mostCost } from "./capped-transport.ts";
-import { type ModelCall, modelTarget } from "./model-target.ts";
+import { modelTarget } from "./model-target.ts";
+import type { ModelCall } from "./model-call.ts";
 import { BilledFailure, type Permit, type Transport, type TransportReply } from "./transport.ts";
 
 const costOf = (durationMs: number): number => 0.1 + durationMs / 1_000;

@@ -10,7 +10,7 @@ import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { createFunctionHost } from "../../serverless/host/host.ts";
 import { eventually, executable } from "../../test/support/built.ts";
 import { call, closers, fcEcho, fcTarget, listen, scripted, send } from "../../test/support/wired-targets.ts";
-import type { ModelCall } from "./model-target.ts";
+import type { ModelCall } from "./model-call.ts";
 
 const prices: PriceSheet = {
   name: "test",

@@ -12,7 +12,8 @@ import type { QueueEvent } from "../queue/queue-event.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import { fcTransport } from "./fc-transport.ts";
 import { httpTransport } from "./http-transport.ts";
-import { type ModelCall, modelTarget } from "./model-target.ts";
+import { modelTarget } from "./model-target.ts";
+import type { ModelCall } from "./model-call.ts";
 import type { Transport } from "./transport.ts";
 
 const servers: Server[] = [];

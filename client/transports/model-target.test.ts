@@ -5,7 +5,8 @@ import { SpillwayError } from "../../base/errors.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
 import { type Tensor, tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
-import { type ModelCall, modelTarget, type ModelTargetOptions } from "./model-target.ts";
+import { modelTarget, type ModelTargetOptions } from "./model-target.ts";
+import type { ModelCall } from "./model-call.ts";
 
 type Reply = { readonly status: number; readonly error?: string } | readonly Tensor[];
 

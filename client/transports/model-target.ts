@@ -6,13 +6,14 @@
 import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { InferRequest, InferResponse, WireBody } from "../../protocol/message.ts";
+import type { InferResponse, WireBody } from "../../protocol/message.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { monotonicClock } from "../../base/clock.ts";
 import type { BatchResult, OutgoingBatch, Target, TargetKind } from "../targets/target.ts";
 import { AnsweredModels } from "./answered-models.ts";
 import { answerFault, replyFault } from "./reply-fault.ts";
+import { callOf, type ModelCall } from "./model-call.ts";
 import { plausibleMs } from "./reply-facts.ts";
 import { RowLimits } from "./row-limits.ts";
 import { type PartEnd, sendSplit } from "./split-batch.ts";
@@ -26,19 +27,6 @@ import {
 } from "./transport.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { WayBack } from "./way-back.ts";
-
-/** One V2 request for a model, as it goes through the queue. */
-export interface ModelCall {
-  readonly model: string;
-  readonly request: InferRequest;
-  /** Rows of the request's first dimension, by which an answer is cut; of no meaning for a request that is sent alone. */
-  readonly rows: number;
-  /**
-   * Whether every output has a row for each row of the inputs, so that another answer is a fault of the target, also to a
-   * request that was sent alone. Default: not known.
-   */
-  readonly hasRows?: boolean;
-}
 
 export interface ModelTargetOptions {
   readonly name: string;
@@ -129,7 +117,7 @@ async function sendBatch(
 ): Promise<BatchResult<InferResponse>> {
   const startedAtMs = nowMs();
   const untilMs = Math.min(startedAtMs + callTimeoutMs, giveUpAtMs);
-  const payloads = parts.map(({ payload }) => payload);
+  const payloads = parts.map(callOf);
   const { model } = payloads[0] as ModelCall;
   // Only the first call has a permit: that there are others is found out when it fails.
   let unused = permit;

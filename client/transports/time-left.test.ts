@@ -10,7 +10,8 @@ import type { InferRequest } from "../../protocol/message.ts";
 import { call, closers, echo, listen } from "../../test/support/wired-targets.ts";
 import type { BatchResult, OutgoingBatch, TargetKind } from "../targets/target.ts";
 import { httpTransport } from "./http-transport.ts";
-import { type ModelCall, modelTarget, type ModelTargetOptions } from "./model-target.ts";
+import { modelTarget, type ModelTargetOptions } from "./model-target.ts";
+import type { ModelCall } from "./model-call.ts";
 
 const wire = { body: new TextEncoder().encode("{}") };
 

@@ -8,7 +8,7 @@ import { type Policy, wrapPolicy } from "../../client/policies/policy.ts";
 import type { End } from "../../client/queue/request.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import type { Target } from "../../client/targets/target.ts";
-import type { ModelCall } from "../../client/transports/model-target.ts";
+import type { ModelCall } from "../../client/transports/model-call.ts";
 import type { InferResponse } from "../../protocol/message.ts";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
 import { VirtualClock } from "../../replay/world/virtual-clock.ts";

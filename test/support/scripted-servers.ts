@@ -7,11 +7,8 @@ import { SpillwayError } from "../../base/errors.ts";
 import { queueKey } from "../../client/policies/queue-key.ts";
 import type { Submission } from "../../client/queue/request.ts";
 import type { Target, TargetKind } from "../../client/targets/target.ts";
-import {
-  type ModelCall,
-  modelTarget,
-  type ModelTargetOptions,
-} from "../../client/transports/model-target.ts";
+import { modelTarget, type ModelTargetOptions } from "../../client/transports/model-target.ts";
+import type { ModelCall } from "../../client/transports/model-call.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";

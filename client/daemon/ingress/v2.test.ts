@@ -14,7 +14,7 @@ import { fixedPolicy } from "../../policies/fixed.ts";
 import { SpendCap } from "../../targets/spend-cap.ts";
 import type { BatchResult, OutgoingBatch } from "../../targets/target.ts";
 import type { HttpTransport } from "../../transports/http-transport.ts";
-import type { ModelCall } from "../../transports/model-target.ts";
+import type { ModelCall } from "../../transports/model-call.ts";
 import type { InferResponse } from "../../../protocol/message.ts";
 import { VirtualQueue } from "../../queue/virtual-queue.ts";
 

@@ -32,6 +32,8 @@ export interface RequestRule extends BatchRule {
   readonly rows: number | undefined;
   /** Whether servers or proofs say that the answer has a row for each row of the request. */
   readonly hasRows: boolean;
+  /** Rows that must stay together where the request may be split: 1, or the batch that the model is fixed at. */
+  readonly unitRows?: number | undefined;
 }
 
 /** What is known of a model, for people. */
@@ -94,13 +96,12 @@ export class BatchRules {
     const rows = rowsOfInputs(request);
     const { joins, isKnown, mostRows } = this.#verdict(model);
     const isUnsaid = joins && this.#isByShape(model) && known.shapes.get(stackKey(request)) !== true;
-    if (rows === undefined || mostRows <= 1 || isUnsaid)
-      return { joins: false, mostRows: 1, rows, hasRows: false };
+    const alone = { joins: false, mostRows: 1, rows, hasRows: false, unitRows: unitOf(known, rows) };
+    if (rows === undefined || mostRows <= 1 || isUnsaid) return alone;
     // What a user says in general need not hold for every output.
     const hasRows = this.#options.declared?.get(model) === undefined;
-    if (joins || (!isKnown && this.#proofs.mayJoin(model, stackKey(request))))
-      return { joins: true, mostRows, rows, hasRows };
-    return { joins: false, mostRows: 1, rows, hasRows: false };
+    if (!joins && (isKnown || !this.#proofs.mayJoin(model, stackKey(request)))) return alone;
+    return { joins: true, mostRows, rows, hasRows, unitRows: hasRows ? 1 : undefined };
   }
 
   /** Another server may be at the address of an edge from now on. */
@@ -268,6 +269,12 @@ export class BatchRules {
     }
     return known;
   }
+}
+
+/** The batch that a model is fixed at, where a request has several of them: no server takes it whole. */
+function unitOf({ stated }: KnownModel, rows = 0): number | undefined {
+  const fixedRows = stated?.fixedRows;
+  return fixedRows !== undefined && rows > fixedRows && rows % fixedRows === 0 ? fixedRows : undefined;
 }
 
 /** The first dimension that all inputs have in common, 1 or more; undefined when there is none. */

@@ -1,0 +1,43 @@
+/** What goes through the daemon's queue: one V2 request for a model, whole or in parts, and its answer. */
+import type { InferRequest, InferResponse } from "../../protocol/message.ts";
+import { joinResponses, rowsOfRequest } from "../../protocol/stack.ts";
+import type { BatchPart } from "../targets/target.ts";
+
+/** One V2 request for a model, as it goes through the queue. */
+export interface ModelCall {
+  readonly model: string;
+  readonly request: InferRequest;
+  /** Rows of the request's first dimension, by which an answer is cut; of no meaning for a request that is sent alone. */
+  readonly rows: number;
+  /**
+   * How many rows are one row of the queue: 1, or the batch that the model is fixed at. Undefined: all of them, and the
+   * request is not split.
+   */
+  readonly unitRows?: number | undefined;
+  /**
+   * Whether every output has a row for each row of the inputs, so that another answer is a fault of the target, also to a
+   * request that was sent alone. Default: not known.
+   */
+  readonly hasRows?: boolean;
+}
+
+/** The call of a part, which may have only some rows of a request. */
+export function callOf({ payload, fromRow, toRow }: BatchPart<ModelCall>): ModelCall {
+  const { request, rows, unitRows } = payload;
+  if (unitRows === undefined) return payload;
+  const [from, to] = [fromRow * unitRows, toRow * unitRows];
+  if (to - from === rows) return payload;
+  return { ...payload, request: rowsOfRequest(request, from, to), rows: to - from };
+}
+
+/**
+ * The answer to a request that was split, from the answers to its rows: what a queue of `ModelCall`s joins by.
+ *
+ * @throws ProtocolError when they differ in outputs, datatypes or shapes
+ */
+export function joinedAnswer(
+  { request }: ModelCall,
+  answers: readonly { readonly answer: InferResponse }[],
+): InferResponse {
+  return { ...joinResponses(answers.map(({ answer }) => answer)), id: request.id };
+}
