@@ -102,14 +102,15 @@ export function withCompany<In, Out>(
 }
 
 export function arrivalEvent<In, Out>(
-  { id, key, rows, bytes, sloMs, lane, isFinalAnywhere, isSplittable }: NewRequest<In, Out>,
+  { id, key, rows, bytes, sloMs, lane, tenant, isFinalAnywhere, isSplittable }: NewRequest<In, Out>,
   atMs: number,
 ): QueueInput & { kind: "arrival" } {
   const arrival = { kind: "arrival", id, atMs, key, rows, bytes, sloMs } as const;
-  if (isFinalAnywhere && lane === "" && !isSplittable) return arrival;
+  if (isFinalAnywhere && lane === "" && tenant === "" && !isSplittable) return arrival;
   return {
     ...arrival,
     ...(lane !== "" && { lane }),
+    ...(tenant !== "" && { tenant }),
     ...(isSplittable && { isSplittable }),
     ...(!isFinalAnywhere && { isFinalAnywhere: false as const }),
   };

@@ -13,7 +13,7 @@ export interface IntakeOptions<In, Out> {
   /** Rows over all lines. */
   readonly waitingRows: () => number;
   /** Undefined: requests are not split. */
-  readonly joinAnswers: JoinAnswers<In, Out> | undefined;
+  readonly joinAnswers?: JoinAnswers<In, Out> | undefined;
 }
 
 export class Intake<In, Out> {

@@ -34,6 +34,8 @@ export type QueueInput =
       readonly sloMs: number;
       /** Left out for the lane "". */
       readonly lane?: string;
+      /** Left out for none. */
+      readonly tenant?: string;
       /** Left out when its rows are served together. */
       readonly isSplittable?: true;
       /** Left out when what one target says of the request holds for all. */

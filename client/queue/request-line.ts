@@ -9,7 +9,10 @@
 import type { LineView, WaitingRequest } from "../policies/policy.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
-export class RequestLine<R extends WaitingRequest> implements LineView {
+/** Default of `tenant`: none. */
+type Placed = WaitingRequest & { readonly tenant?: string };
+
+export class RequestLine<R extends Placed> implements LineView {
   readonly key: string;
   /** Targets that its requests may be sent to. */
   readonly eligible: EligibleTargets;
@@ -19,6 +22,8 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   #head = 0;
   #length = 0;
   #rows = 0;
+  /** Of its requests, those of a tenant. */
+  #ofTenants = 0;
   /** True while the requests are in order of arrival; then the first one is also the oldest. */
   #inArrivalOrder = true;
   /** Once it is known and none of them has left; of no meaning in order of arrival. */
@@ -36,6 +41,11 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
 
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Whether some of its requests are those of a tenant. */
+  get hasTenants(): boolean {
+    return this.#ofTenants > 0;
   }
 
   /**
@@ -79,6 +89,7 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#slots[(this.#head + index) & mask] = request;
     this.#length++;
     this.#rows += request.rows;
+    if (isOfTenant(request)) this.#ofTenants++;
     if (this.#oldestMs !== undefined) this.#oldestMs = Math.min(this.#oldestMs, request.arrivedAtMs);
   }
 
@@ -103,8 +114,13 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     return this.#slice((this.#head + first) & (this.#slots.length - 1), count);
   }
 
-  /** Remove the requests that `peek` returned for the same `first`. O(first + count). */
+  /** Remove requests, all from index `first` on. O(first + count) for those that `peek` returned for the same `first`. */
   drop(requests: readonly R[], first = 0): void {
+    if (requests.some((request, index) => this.at(first + index) !== request)) {
+      const gone = new Set(requests);
+      this.removeAll((request) => gone.has(request));
+      return;
+    }
     const mask = this.#slots.length - 1;
     const count = requests.length;
     for (const request of requests) this.#left(request);
@@ -156,8 +172,10 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     if (kept === 0) this.#startAnew();
   }
 
-  #left({ rows, arrivedAtMs }: R): void {
+  #left(request: R): void {
+    const { rows, arrivedAtMs } = request;
     this.#rows -= rows;
+    if (isOfTenant(request)) this.#ofTenants--;
     if (arrivedAtMs === this.#oldestMs) this.#oldestMs = undefined;
   }
 
@@ -181,4 +199,8 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     this.#slots = grown;
     this.#head = 0;
   }
+}
+
+function isOfTenant({ tenant = "" }: Placed): boolean {
+  return tenant !== "";
 }

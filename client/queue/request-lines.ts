@@ -12,6 +12,7 @@ const maxLines = 256;
 /** What determines the line that a request waits in. */
 interface Placed extends WaitingRequest {
   readonly key: string;
+  readonly tenant?: string;
   readonly eligible: EligibleTargets;
 }
 

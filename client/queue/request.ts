@@ -25,6 +25,8 @@ export interface Submission<In> {
   readonly isFinalAnywhere?: boolean;
   /** Name of its lane; one of the queue's. Default: "", which has the queue's own SLO and bounds. */
   readonly lane?: string;
+  /** On whose behalf: the tenants of a lane share the edges row by row. Default: "". */
+  readonly tenant?: string;
   /**
    * Whether its rows may be served apart: in any number of batches, of any targets. The queue must know how to join their
    * answers. Default: false.
@@ -89,8 +91,8 @@ export function checkedSubmission<In>(given: Submission<In>, defaultSloMs: numbe
     throw new RangeError(`rows is ${rows}; allowed: an integer from 1`);
   if (!(bytes >= 0)) throw new RangeError(`bytes is ${bytes}; allowed: 0 or more`);
   if (!(sloMs > 0)) throw new RangeError(`sloMs is ${sloMs}; allowed: above 0`);
-  const { lane = "", isSplittable = false } = given;
-  return { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, isSplittable };
+  const { lane = "", tenant = "", isSplittable = false } = given;
+  return { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, tenant, isSplittable };
 }
 
 /**
@@ -102,6 +104,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly id: number;
   readonly key: string;
   readonly lane: string;
+  readonly tenant: string;
   readonly payload: In;
   /** The request that this is one row of; undefined where it is a request of its own. */
   readonly whole: SplitRequest<In, Out> | undefined;
@@ -131,6 +134,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
       id,
       key,
       lane,
+      tenant,
       payload,
       rows,
       bytes,
@@ -145,6 +149,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     this.id = id;
     this.key = key;
     this.lane = lane;
+    this.tenant = tenant;
     this.payload = payload;
     this.whole = row?.whole;
     this.fromRow = row === undefined ? 0 : row.index;

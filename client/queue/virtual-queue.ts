@@ -22,6 +22,7 @@ import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
+import { FairShare } from "./fair-share.ts";
 import { Intake } from "./intake.ts";
 import { type LaneLoad, Lanes } from "./lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
@@ -62,6 +63,7 @@ export class VirtualQueue<In, Out> {
   readonly #retries: Retries<In, Out>;
   readonly #refusals: Refusals<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
+  readonly #fairShare = new FairShare<QueuedRequest<In, Out>>();
   /** Lines that received requests while another line was being decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
   #batchesFormed = 0;
@@ -89,14 +91,8 @@ export class VirtualQueue<In, Out> {
     this.#open = new OpenRequests(options.observe, lanes, (whole) =>
       this.#lines.removeAll((row) => row.whole === whole),
     );
-    const { joinAnswers } = options;
-    this.#intake = new Intake({
-      bounds,
-      lanes,
-      open: this.#open,
-      waitingRows: () => this.#lines.rows,
-      joinAnswers,
-    });
+    const waitingRows = (): number => this.#lines.rows;
+    this.#intake = new Intake({ ...options, bounds, lanes, open: this.#open, waitingRows });
     this.#refusals = new Refusals(this.#open, this.#targets, modelOf, bounds.sloMs);
     const { maxAttempts } = bounds;
     const [open, lines, targets, observe] = [this.#open, this.#lines, this.#targets, this.#observe];
@@ -256,7 +252,8 @@ export class VirtualQueue<In, Out> {
     const { nowMs } = view;
     const { first = 0, count, target: index, giveUpAtMs } = decision;
     const state = checkedTarget(this.#policy.name, this.#targets, line.eligible, index, nowMs);
-    const requests = withCompany(line.peek(count, first));
+    const isEdge = state.kind === "edge";
+    const requests = withCompany(isEdge ? this.#fairShare.pick(line, count, first) : line.peek(count, first));
     const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.
     const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
@@ -268,6 +265,7 @@ export class VirtualQueue<In, Out> {
     this.#policy.took?.(view, decision);
     this.#batchesFormed++;
     const waitedMs = nowMs - line.oldestArrivalMs();
+    this.#fairShare.took(requests);
     line.drop(requests, first);
     for (const request of requests) this.#open.sent(request);
     state.sent(batch);
