@@ -122,6 +122,12 @@ export class AccessGate {
     return token.path === undefined ? "the one of --admin-token" : `it is in ${token.path}`;
   }
 
+  /** The name of the caller's API key; undefined when there is none. */
+  keyOf(context: Context): string | undefined {
+    const caller = this.#callers.get(context);
+    return caller?.kind === "key" ? caller.key.name : undefined;
+  }
+
   /** Counts the rows of a request for the rate of its API key. */
   countRows(context: Context, rows: number): void {
     const caller = this.#callers.get(context);

@@ -84,6 +84,50 @@ it("joins rows up to Triton's max_batch_size", async () => {
   expect(rows).toEqual([4, 4]);
 });
 
+/** A request of several rows, and the values that come back. */
+async function askRows({ daemon }: Awaited<ReturnType<typeof daemonBefore>>, values: readonly number[]) {
+  const inputs = [tensorFromNumbers("x", "FP32", [values.length, 1], values)];
+  const call = { model: "m", request: { id: "seven", parameters: {}, inputs }, bytes: 4 };
+  const { answer, parts } = await daemon.submit(call, new AbortController().signal);
+  const [output] = answer.outputs;
+  return { values: Array.from(tensorToNumbers(output as never), Number), id: answer.id, parts };
+}
+
+it("splits a request with more rows than the server takes, and puts its answer together", async () => {
+  const made = await daemonBefore(
+    { config: { max_batch_size: 4 }, model: (all) => all.map((x) => 2 * x) },
+    fixed,
+  );
+  const values = Array.from({ length: 11 }, (_, row) => row);
+  expect(await askRows(made, values)).toEqual({
+    values: values.map((x) => 2 * x),
+    id: "seven",
+    parts: [{ target: "edge", fromRow: 0, toRow: 11 }],
+  });
+  expect(made.rows).toEqual([4, 4, 3]);
+});
+
+it("splits a request for a model of a fixed batch into such batches", async () => {
+  const made = await daemonBefore(
+    { metadata: { inputs: [{ name: "x", datatype: "FP32", shape: [2, 1] }] } },
+    fixed,
+  );
+  await made.daemon.rules.of("m");
+  await made.ask(1, 2);
+  made.rows.length = 0;
+  expect(await askRows(made, [1, 2, 3, 4, 5, 6])).toMatchObject({
+    values: [1, 2, 3, 4, 5, 6],
+    parts: [{ fromRow: 0, toRow: 6 }],
+  });
+  expect(made.rows).toEqual([2, 2, 2]);
+});
+
+it("does not split a request whose rows may depend on each other", async () => {
+  const made = await daemonBefore({ config: { max_batch_size: 0 } }, fixed);
+  expect((await askRows(made, eight)).parts).toBeUndefined();
+  expect(made.rows).toEqual([8]);
+});
+
 it("sends every request alone where Triton says that the model has no batches, as one row", async () => {
   const { rows, ask, daemon } = await daemonBefore({ config: { max_batch_size: 0 } }, fixed);
   expect(await ask(...eight)).toEqual(eight);

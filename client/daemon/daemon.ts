@@ -14,6 +14,8 @@ import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
+import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
+import type { LaneLoad } from "../queue/lanes.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
@@ -33,6 +35,7 @@ export interface DaemonParts {
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  readonly lanes: DaemonLanes;
   /** Which requests may share a batch. */
   readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answered" | "answeredAlone">;
   /** Extensions of the protocol that every edge has and that work through the queue. */
@@ -50,6 +53,8 @@ export interface DaemonParts {
 export interface DaemonStatus {
   /** True when a request that is submitted now can be served. */
   readonly isReady: boolean;
+  /** What each lane holds, by name, with "" for requests without a lane. */
+  readonly lanes: Readonly<Record<string, LaneLoad>>;
   readonly spend: SpendStatus;
 }
 
@@ -71,8 +76,8 @@ export interface DaemonRequest {
   readonly request: InferRequest;
   /** Size of the request as it came, for the bound of the queue. */
   readonly bytes: number;
-  /** Name of its lane, one of the daemon's. Default: none. */
-  readonly lane?: string | undefined;
+  /** What its caller says of lane and tenant beside the request. Default: nothing. */
+  readonly hints?: LaneHints;
 }
 
 export class Daemon {
@@ -107,7 +112,8 @@ export class Daemon {
   }
 
   status(): DaemonStatus {
-    return { isReady: this.#queue?.isReady ?? false, spend: this.#parts.spend() };
+    const queue = this.#queue;
+    return { isReady: queue?.isReady ?? false, lanes: queue?.lanes ?? {}, spend: this.#parts.spend() };
   }
 
   /** Looks at the edges, which takes a second at most, and says whether anything can serve. */
@@ -157,10 +163,11 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics } = this.#parts;
-    const { model, request } = call;
+    const { rules, statistics, lanes } = this.#parts;
+    const { model, request, hints = {} } = call;
     const rule = rules.ruleFor(model, request);
-    const submission = submissionOf(call, rule, this.models.isAlikeEverywhere(model));
+    const lane = lanes.laneOf(request, hints);
+    const submission = submissionOf(call, lane, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
@@ -169,9 +176,10 @@ export class Daemon {
       const ticket = queue.submit(submission, (end) => {
         callerLeft.removeEventListener("abort", cancel);
         if ("error" in end) return reject(this.#withRetryTime(end.error));
-        resolve(end);
+        resolve(inRows(end, rule.unitRows));
         rules.answered(model, request, end.answer);
-        if (!rule.joins || end.batchRows === rule.rows) rules.answeredAlone(model, request, end.answer);
+        if (end.parts === undefined && (!rule.joins || end.batchRows === rule.rows))
+          rules.answeredAlone(model, request, end.answer);
       });
       callerLeft.addEventListener("abort", cancel);
     });
@@ -190,6 +198,15 @@ export class Daemon {
   }
 }
 
+/** The queue counts a batch that the model is fixed at as one row. */
+function inRows<Out>(end: Served<Out>, unitRows = 1): Served<Out> {
+  if (end.parts === undefined || unitRows === 1) return end;
+  const parts = end.parts.map(({ target, fromRow, toRow }) => {
+    return { target, fromRow: fromRow * unitRows, toRow: toRow * unitRows };
+  });
+  return { ...end, parts, batchRows: end.batchRows * unitRows };
+}
+
 function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
   const state = seen.find(({ name }) => name === report.name);
   if (state === undefined) return report;
@@ -202,11 +219,13 @@ function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNo
  * of how its time grows; one that may be split, with as many as it has units.
  */
 function submissionOf(
-  { model, request, bytes, lane }: DaemonRequest,
+  { model, request, bytes, hints = {} }: DaemonRequest,
+  lane: string | undefined,
   { joins, mostRows, hasRows, rows = 1, unitRows }: RequestRule,
   isFinalAnywhere: boolean,
 ): Submission<ModelCall> {
   const timeoutUs = timeoutUsOf(request);
+  const tenant = tenantOf(request, hints);
   return {
     payload: { model, request, rows, hasRows, unitRows },
     key: queueKey(model, request, joins ? mostRows : 1),
@@ -214,7 +233,8 @@ function submissionOf(
     bytes,
     isFinalAnywhere,
     isSplittable: unitRows !== undefined,
-    ...(lane === undefined ? {} : { lane }),
+    ...(lane !== undefined && { lane }),
+    ...(tenant !== undefined && { tenant }),
     ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
   };
 }

@@ -21,6 +21,7 @@ import { BilledMetadata } from "./billed-metadata.ts";
 import { chosenEdges, chosenPolicy, type EdgeAddress, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type DaemonQueue } from "./daemon.ts";
+import { DaemonLanes } from "./lanes.ts";
 import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
@@ -90,12 +91,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     ],
     nowMs,
   );
+  const lanes = new DaemonLanes(options.lanes);
   const limits = {
     sloMs: options.slo * 1_000,
     maxQueuedRows: options.maxRows,
     maxBytes: options.maxMib * 2 ** 20,
     maxAttempts: 5,
     seed: Math.floor(Math.random() * 2 ** 32),
+    ...(options.lanes.length > 0 && { lanes: lanes.options() }),
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
@@ -107,7 +110,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     call: edgeCall(connections.edges, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
-  const metrics = new QueueMetrics(spend, () => rules.all());
+  const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
 
   const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
@@ -182,6 +185,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     models,
     metrics,
     statistics,
+    lanes,
     rules,
     extensions,
     startQueue,

@@ -10,6 +10,7 @@ import {
   text,
   whole,
 } from "../../base/program/option-fields.ts";
+import { laneList } from "./lanes.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
@@ -70,6 +71,12 @@ export const daemonOptions = z.strictObject({
     .max(0.9999)
     .default(0.99)
     .describe("share of the requests that must be answered within the SLO; for the policy spillway"),
+  lanes: laneList
+    .default([])
+    .describe(
+      "lanes with SLOs of their own, in seconds: NAME=SECONDS,...; one without an SLO is best effort" +
+        " (in YAML a list of name, slo, maxRows, maxMib, fromRows, priorities, keys)",
+    ),
   policy: z
     .enum(policyNames)
     .default("spillway")

@@ -5,6 +5,7 @@ import { BilledMetadata } from "../billed-metadata.ts";
 import { createV2Ingress } from "./v2.ts";
 import { Daemon, type DaemonQueue } from "../daemon.ts";
 import { BatchRules } from "../joining/batch-rules.ts";
+import { DaemonLanes } from "../lanes.ts";
 import { QueueMetrics } from "../observe/metrics.ts";
 import { QueueStatistics } from "../observe/queue-statistics.ts";
 import { AccessGate } from "../../../base/access/access-gate.ts";
@@ -69,6 +70,7 @@ function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
     models,
     metrics: new QueueMetrics(() => noLimits.status(0)),
     statistics: new QueueStatistics(),
+    lanes: new DaemonLanes([]),
     rules: new BatchRules({
       models,
       nowMs: () => 0,

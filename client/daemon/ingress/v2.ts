@@ -2,7 +2,7 @@
  * The V2 ingress: the daemon as a V2 server. Any V2 client sends single requests to it and gets its own answer back,
  * as if it spoke to the model server.
  */
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import { SpillwayError } from "../../../base/errors.ts";
 import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence, type InferResponse, type ModelMetadata } from "../../../protocol/message.ts";
@@ -15,6 +15,7 @@ import type { Tensor } from "../../../protocol/tensor.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Served } from "../../queue/request.ts";
 import type { Daemon } from "../daemon.ts";
+import { type LaneHints, laneHeader, tenantHeader } from "../lanes.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { metadataIn } from "./known-configuration.ts";
@@ -49,7 +50,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   });
   route(app, "GET", ["/admin/spend"], (context) => context.json(daemon.status().spend));
   route(app, "GET", ["/admin/status"], async (context) =>
-    context.json({ ...(await daemon.health()), spend: daemon.status().spend }),
+    context.json({ ...(await daemon.health()), lanes: daemon.status().lanes, spend: daemon.status().spend }),
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
   route(app, "GET", ["/metrics"], async (context) =>
@@ -68,7 +69,8 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       const request = await codec.read(wire, metadata, signal);
       checkNoSequence(request);
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
-      const call = { model, request, bytes: Math.max(bodyBytes, tensorBytes(request.inputs)) };
+      const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
+      const call = { model, request, bytes, hints: hintsOf(context, gate) };
       const served = await daemon.submit(call, signal);
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
@@ -76,6 +78,12 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     }
   });
   return app;
+}
+
+/** What a caller says of lane and tenant in the head of a request. */
+export function hintsOf(context: Context, gate: AccessGate): LaneHints {
+  const [lane, tenant] = [context.req.header(laneHeader), context.req.header(tenantHeader)];
+  return { lane, tenant, key: gate.keyOf(context) };
 }
 
 /** What a request holds once it is read: JSON of one digit becomes up to eight bytes. */
@@ -110,7 +118,19 @@ class TryLaterError extends SpillwayError {
 }
 
 /** The answer, and where and how it was served. */
-function withFacts({ answer, target, batchRows, queuedMs }: Served<InferResponse>): InferResponse {
-  const facts = { spillway_target: target, spillway_batch_rows: batchRows, spillway_waited_ms: queuedMs };
+function withFacts({ answer, target, batchRows, queuedMs, parts }: Served<InferResponse>): InferResponse {
+  const facts = {
+    spillway_target: target,
+    spillway_batch_rows: batchRows,
+    spillway_waited_ms: queuedMs,
+    ...(parts !== undefined && { spillway_rows_by_target: rowsByTarget(parts) }),
+  };
   return { ...answer, parameters: { ...answer.parameters, ...facts } };
+}
+
+/** Such as `edge=40,small=24`: who answered how many rows of a request that was split. */
+function rowsByTarget(parts: NonNullable<Served<InferResponse>["parts"]>): string {
+  const rows = new Map<string, number>();
+  for (const { target, fromRow, toRow } of parts) rows.set(target, (rows.get(target) ?? 0) + toRow - fromRow);
+  return Array.from(rows, ([target, count]) => `${target}=${count}`).join(",");
 }

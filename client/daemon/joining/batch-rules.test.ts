@@ -101,7 +101,7 @@ it("sends a request alone until an edge or a proof says that its rows may be joi
   });
   expect(joins(a)).toBe(false);
   await rules.learn("m");
-  expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2, hasRows: true });
+  expect(rules.ruleFor("m", b)).toEqual({ joins: true, mostRows: 6, rows: 2, hasRows: true, unitRows: 1 });
 });
 
 it("sends requests of a shape alone until their answers say that it is joined, and again once they say no", async () => {

@@ -50,8 +50,8 @@ const failed: QueueEvent = {
 it("counts what waits and what was sent", async () => {
   const events = [arrival(0, 2), arrival(1, 1), arrival(2, 4), batch(0, "small", [0, 1])];
   expect(await scraped(...events)).toMatchObject({
-    waiting_requests: 1,
-    waiting_rows: 4,
+    'waiting_requests{lane=""}': 1,
+    'waiting_rows{lane=""}': 4,
     inflight_requests: 2,
     'batches_total{target="small",reason="full"}': 1,
   });
@@ -66,13 +66,13 @@ it("counts a request of a failed batch as waiting again, and one that ended with
     { kind: "end", id: 1, atMs: 50, outcome: "failed", code: "target_throttled" },
   ];
   expect(await scraped(...events)).toEqual({
-    waiting_requests: 1,
-    waiting_rows: 2,
+    'waiting_requests{lane=""}': 1,
+    'waiting_rows{lane=""}': 2,
     'batches_total{target="small",reason="full"}': 1,
     'batch_results_total{target="small",code="target_throttled"}': 1,
-    'requests_total{outcome="failed",target="small"}': 1,
-    'request_duration_seconds_sum{outcome="failed"}': 0.05,
-    'request_duration_seconds_count{outcome="failed"}': 1,
+    'requests_total{outcome="failed",target="small",lane=""}': 1,
+    'request_duration_seconds_sum{outcome="failed",lane=""}': 0.05,
+    'request_duration_seconds_count{outcome="failed",lane=""}': 1,
     'spend{window="hour",currency="CNY"}': 1.5,
   });
 });
@@ -92,7 +92,7 @@ it("counts what batches cost, also failed ones, and a request that was cancelled
   const series = await scraped(...events);
   expect(series).toMatchObject({
     'batch_cost_total{target="small",currency="CNY"}': 0.75,
-    'requests_total{outcome="cancelled",target="small"}': 1,
+    'requests_total{outcome="cancelled",target="small",lane=""}': 1,
   });
   expect(series).not.toHaveProperty("inflight_requests");
 });
@@ -105,7 +105,7 @@ it("counts a request that was never sent for no target, and plans by their cause
   metrics.observe({ ...plan, cause: "start", isAdopted: true });
   metrics.observe({ ...plan, cause: "heartbeat", isAdopted: false });
   expect(seriesIn(await metrics.text())).toMatchObject({
-    'requests_total{outcome="refused",target="none"}': 1,
+    'requests_total{outcome="refused",target="none",lane=""}': 1,
     'plans_total{cause="start",adopted="true"}': 1,
     'plans_total{cause="heartbeat",adopted="false"}': 1,
   });
@@ -150,11 +150,11 @@ it("is scraped from a daemon that serves, over a socket", async () => {
   const { type, series } = await scrape();
   expect(type).toBe("text/plain; version=0.0.4; charset=utf-8");
   expect(series).toMatchObject({
-    'requests_total{outcome="served",target="edge"}': 2,
-    'requests_total{outcome="failed",target="edge"}': 1,
+    'requests_total{outcome="served",target="edge",lane=""}': 2,
+    'requests_total{outcome="failed",target="edge",lane=""}': 1,
     'batch_results_total{target="edge",code="ok"}': 2,
     'batch_results_total{target="edge",code="request_rejected"}': 1,
-    'request_duration_seconds_count{outcome="served"}': 2,
+    'request_duration_seconds_count{outcome="served",lane=""}': 2,
     'plans_total{cause="start",adopted="true"}': 2,
   });
   for (const gauge of ["waiting_requests", "waiting_rows", "inflight_requests"]) {

@@ -18,15 +18,21 @@ const latencyBucketsS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 
 /** A request that has not ended. */
 interface OpenRequest {
-  readonly rows: number;
+  readonly lane: string;
   readonly arrivedAtMs: number;
   /** The last target that it was sent to. */
   target: string;
-  isWaiting: boolean;
+  /** Of its rows. */
+  waitingRows: number;
 }
 
 /** A batch under way. */
-type OpenBatch = Pick<QueueOutput & { kind: "batch" }, "target" | "requests">;
+interface OpenBatch {
+  readonly target: string;
+  /** By part. */
+  readonly requests: readonly number[];
+  readonly rows: readonly number[];
+}
 
 /** Remembers the requests that have not ended and the batches under way, and nothing else. */
 export class QueueMetrics implements QueueObserver {
@@ -35,8 +41,8 @@ export class QueueMetrics implements QueueObserver {
   readonly #batches = new Map<number, OpenBatch>();
   readonly #ends = this.#counter(
     "requests_total",
-    "Requests by how they ended and the last target they were sent to",
-    ["outcome", "target"],
+    "Requests by their lane, how they ended, and the last target they were sent to",
+    ["outcome", "target", "lane"],
   );
   readonly #sent = this.#counter("batches_total", "Batches by what released them", ["target", "reason"]);
   readonly #results = this.#counter(
@@ -60,19 +66,26 @@ export class QueueMetrics implements QueueObserver {
   readonly #latency = new Histogram({
     name: "spillway_queue_request_duration_seconds",
     help: "Time from a request's arrival to its end",
-    labelNames: ["outcome"],
+    labelNames: ["outcome", "lane"],
     buckets: latencyBucketsS,
     registers: [this.#registry],
   });
   readonly #spend: () => SpendStatus;
+  readonly #lanes: readonly string[];
   #callers: () => readonly CallerCounts[] = () => [];
 
   /**
    * @param spend what functions cost of late, measuring included
    * @param rules what is known of each model in use
+   * @param lanes names of the lanes
    */
-  constructor(spend: () => SpendStatus, rules: () => readonly ModelRule[] = () => []) {
+  constructor(
+    spend: () => SpendStatus,
+    rules: () => readonly ModelRule[] = () => [],
+    lanes: readonly string[] = [],
+  ) {
     this.#spend = spend;
+    this.#lanes = ["", ...lanes];
     addLoopDelay(this.#registry, "spillway_queue_event_loop_delay_seconds");
     callerCounter(this.#registry, "spillway_queue_callers_total", () => this.#callers());
     this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
@@ -80,14 +93,18 @@ export class QueueMetrics implements QueueObserver {
       for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
       for (const [joins, count] of Object.entries(counts)) gauge.set({ joins }, count);
     });
-    this.#gauge("waiting_requests", "Requests that wait to be sent", [], (gauge) => {
-      gauge.set(this.#waiting().length);
+    this.#gauge("waiting_requests", "Requests with rows that wait to be sent", ["lane"], (gauge) => {
+      for (const [lane, requests] of this.#waiting()) gauge.set({ lane }, requests.length);
     });
-    this.#gauge("waiting_rows", "Rows of the requests that wait to be sent", [], (gauge) => {
-      gauge.set(this.#waiting().reduce((sum, { rows }) => sum + rows, 0));
+    this.#gauge("waiting_rows", "Rows that wait to be sent", ["lane"], (gauge) => {
+      for (const [lane, requests] of this.#waiting())
+        gauge.set(
+          { lane },
+          requests.reduce((sum, { waitingRows }) => sum + waitingRows, 0),
+        );
     });
     this.#gauge("inflight_requests", "Requests that were sent and are not answered", [], (gauge) => {
-      gauge.set(this.#requests.size - this.#waiting().length);
+      gauge.set([...this.#requests.values()].filter(({ waitingRows }) => waitingRows === 0).length);
     });
     this.#gauge(
       "spend",
@@ -105,10 +122,10 @@ export class QueueMetrics implements QueueObserver {
     switch (event.kind) {
       case "arrival":
         this.#requests.set(event.id, {
-          rows: event.rows,
+          lane: event.lane ?? "",
           arrivedAtMs: event.atMs,
           target: noTarget,
-          isWaiting: true,
+          waitingRows: event.rows,
         });
         break;
       case "batch":
@@ -154,28 +171,34 @@ export class QueueMetrics implements QueueObserver {
     return this.#registry.contentType;
   }
 
-  #batchSent({ id, target, reason, requests }: QueueOutput & { kind: "batch" }): void {
-    this.#batches.set(id, { target, requests });
+  #batchSent({ id, target, reason, requests, ranges }: QueueOutput & { kind: "batch" }): void {
+    const rows = requests.map((each, index) => {
+      const [from, to] = ranges?.[index] ?? [0, this.#requests.get(each)?.waitingRows ?? 0];
+      return to - from;
+    });
+    this.#batches.set(id, { target, requests, rows });
     this.#sent.inc({ target, reason });
-    for (const each of requests) {
+    for (const [index, each] of requests.entries()) {
       const request = this.#requests.get(each);
       if (request === undefined) continue;
       request.target = target;
-      request.isWaiting = false;
+      request.waitingRows -= rows[index] as number;
     }
   }
 
-  /** Requests of the batch that do not end with it wait again; the others end with the next events. */
+  /** What was not answered waits again, or ends with the next events. */
   #batchEnded(event: QueueInput & { kind: "result" }): void {
     const batch = this.#batches.get(event.batch);
     if (batch === undefined) return;
     this.#batches.delete(event.batch);
-    const { target, requests } = batch;
+    const { target, requests, rows } = batch;
     this.#results.inc({ target, code: event.ok ? "ok" : event.code });
     this.#cost.inc({ target, currency: this.#spend().currency }, event.cost ?? 0);
-    for (const each of requests) {
+    const failed = new Set(event.unanswered?.map(({ index }) => index));
+    for (const [index, each] of requests.entries()) {
       const request = this.#requests.get(each);
-      if (request !== undefined) request.isWaiting = true;
+      if (request !== undefined && (!event.ok || failed.has(index)))
+        request.waitingRows += rows[index] as number;
     }
   }
 
@@ -183,12 +206,17 @@ export class QueueMetrics implements QueueObserver {
     const request = this.#requests.get(id);
     if (request === undefined) return;
     this.#requests.delete(id);
-    this.#ends.inc({ outcome, target: request.target });
-    this.#latency.observe({ outcome }, (atMs - request.arrivedAtMs) / 1_000);
+    const { target, lane } = request;
+    this.#ends.inc({ outcome, target, lane });
+    this.#latency.observe({ outcome, lane }, (atMs - request.arrivedAtMs) / 1_000);
   }
 
-  #waiting(): OpenRequest[] {
-    return [...this.#requests.values()].filter(({ isWaiting }) => isWaiting);
+  /** By lane. */
+  #waiting(): ReadonlyMap<string, readonly OpenRequest[]> {
+    const waiting = new Map<string, OpenRequest[]>(this.#lanes.map((lane) => [lane, []]));
+    for (const request of this.#requests.values())
+      if (request.waitingRows > 0) waiting.get(request.lane)?.push(request);
+    return waiting;
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
