@@ -112,7 +112,6 @@ it("splits a request for a model of a fixed batch into such batches", async () =
     { metadata: { inputs: [{ name: "x", datatype: "FP32", shape: [2, 1] }] } },
     fixed,
   );
-  await made.daemon.rules.of("m");
   await made.ask(1, 2);
   made.rows.length = 0;
   expect(await askRows(made, [1, 2, 3, 4, 5, 6])).toMatchObject({
