@@ -23,9 +23,11 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
     return inner;
   };
   const forget = (): void => {
-    for (const [key, { batchesUnderWay }] of inners) {
+    for (const [key, { policy, batchesUnderWay }] of inners) {
       if (inners.size <= maxKeys) return;
-      if (batchesUnderWay === 0) inners.delete(key);
+      if (batchesUnderWay > 0) continue;
+      inners.delete(key);
+      policy.released?.();
     }
   };
   return {
@@ -37,7 +39,7 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
     },
     plan: (key, nowMs) => innerOf(key).policy.plan?.(key, nowMs),
     took: (view, decision) => innerOf(view.line.key).policy.took?.(view, decision),
-    expired: (key, nowMs) => innerOf(key).policy.expired?.(key, nowMs),
+    expired: (key, count, nowMs) => innerOf(key).policy.expired?.(key, count, nowMs),
     sent: (batch) => {
       const inner = innerOf(batch.key);
       inner.batchesUnderWay++;

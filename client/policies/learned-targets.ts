@@ -1,5 +1,6 @@
 /** What is learned about the targets of a queue, shared by the policies of all its models. */
 import { LinkModel } from "../../algorithms/network/link-model.ts";
+import { EdgeSharers } from "../targets/edge-sharers.ts";
 import { LearnedEdge } from "../targets/learned-edge.ts";
 import { LearnedFunctions } from "../targets/learned-functions.ts";
 import type { PolicyInputs } from "./policy-inputs.ts";
@@ -11,6 +12,7 @@ export interface LearnedTargets {
   /** By target index. */
   readonly edges: ReadonlyMap<number, LearnedEdge>;
   readonly functions: LearnedFunctions;
+  readonly sharers: EdgeSharers;
 }
 
 /**
@@ -30,5 +32,5 @@ export function learnedTargets({ targets, sloMs }: Pick<PolicyInputs, "targets" 
     if (kind === "edge") edges.set(index, new LearnedEdge(replicas, linkOf(rttMs)));
   }
   const rttMs = targets.find(({ kind }) => kind === "serverless")?.rttMs ?? 0;
-  return { edges, functions: new LearnedFunctions(linkOf(rttMs)) };
+  return { edges, functions: new LearnedFunctions(linkOf(rttMs)), sharers: new EdgeSharers() };
 }

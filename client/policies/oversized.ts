@@ -23,14 +23,15 @@ export function oversizedFirst(policy: Policy, mostRows: number): Policy {
 }
 
 function hasOversized({ line }: QueueView, mostRows: number): boolean {
+  if (line.rows === line.length) return false;
   for (let index = 0; index < line.length; index++) if (line.at(index).rows > mostRows) return true;
   return false;
 }
 
 /** What to do with the first oversized request; undefined when the line has none. */
 function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): Decision | undefined {
-  // No request has more rows than the whole line, so most lines need no scan.
-  if (line.rows <= mostRows) return undefined;
+  // No request has more rows than the whole line, and mostly each has one: then no scan is needed.
+  if (line.rows <= mostRows || line.rows === line.length) return undefined;
   for (let first = 0; first < line.length; first++) {
     const { rows } = line.at(first);
     if (rows <= mostRows) continue;

@@ -22,6 +22,8 @@ export interface LineView {
   /** Rows of all its requests. */
   readonly rows: number;
   at(index: number): WaitingRequest;
+  /** The line as it is and will be, where this shows it as it was or otherwise. Default: this. */
+  readonly itself?: LineView;
   /** The earliest arrival among the waiting requests, which is not always that of the earliest deadline. */
   oldestArrivalMs(): number;
 }
@@ -50,7 +52,7 @@ export interface EndedBatch extends SentBatch {
         readonly coldStartMs: number | undefined;
       }
     | undefined;
-  /** Requests of the batch whose answer came after their deadline. */
+  /** Requests of the batch, and rows of split ones, whose answer came after their deadline. */
   readonly late: number;
 }
 
@@ -104,18 +106,20 @@ export type Decision =
 export interface Policy {
   readonly name: string;
   decide(view: QueueView): Decision;
-  /** A request has arrived and was accepted; `decide` is asked next. */
+  /** A request, or a row of a split one, has arrived and was accepted; `decide` is asked next. */
   arrived?(key: string, rows: number, nowMs: number): void;
   /** Make the plans that are due; `decide` is asked next about a line of that key. */
   plan?(key: string, nowMs: number): void;
   /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
   took?(view: QueueView, decision: Decision): void;
-  /** A waiting request has reached its deadline, and the queue has taken it away. */
-  expired?(key: string, nowMs: number): void;
+  /** So many waiting requests, or rows of a split one, have reached their deadline, and the queue has taken them away. */
+  expired?(key: string, count: number, nowMs: number): void;
   /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;
   /** A batch has come back; `decide` is asked next about every line. */
   ended?(batch: EndedBatch): void;
+  /** The policy is not asked any more. */
+  released?(): void;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -134,9 +138,10 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     arrived: (key, rows, nowMs) => inner.arrived?.(key, rows, nowMs),
     plan: (key, nowMs) => inner.plan?.(key, nowMs),
     took: (view, decision) => inner.took?.(view, decision),
-    expired: (key, nowMs) => inner.expired?.(key, nowMs),
+    expired: (key, count, nowMs) => inner.expired?.(key, count, nowMs),
     sent: (batch) => inner.sent?.(batch),
     ended: (batch) => inner.ended?.(batch),
+    released: () => inner.released?.(),
     ...changes,
   };
 }

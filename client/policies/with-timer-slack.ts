@@ -36,6 +36,7 @@ class EarlierLine implements LineView {
   readonly key: string;
   readonly length: number;
   readonly rows: number;
+  readonly itself: LineView;
   readonly #line: LineView;
   readonly #byMs: number;
 
@@ -43,6 +44,7 @@ class EarlierLine implements LineView {
     this.key = line.key;
     this.length = line.length;
     this.rows = line.rows;
+    this.itself = line.itself ?? line;
     this.#line = line;
     this.#byMs = byMs;
   }

@@ -191,7 +191,7 @@ export function endedBatch<In, Out>(
   let late = 0;
   for (const { request, others } of parts) {
     bytes += request.bytes * (1 + others.length);
-    if (request.end?.outcome === "late") late++;
+    if (request.end?.outcome === "late") late += 1 + others.length;
   }
   const times = result.ok
     ? {

@@ -34,13 +34,13 @@ describe("the fixed plan", () => {
     const waiting: Policy = {
       name: "waiting",
       decide: () => ({ kind: "wait", untilMs: Infinity }),
-      expired: (key, nowMs) => expired.push(`${key} ${nowMs}`),
+      expired: (key, count, nowMs) => expired.push(`${count} of ${key} at ${nowMs}`),
     };
     const { clock, submit } = testQueue(() => ({ policy: waiting }));
     submit(0, { sloMs: 200, key: "a" });
     submit(1, { sloMs: 300, key: "a" });
     clock.runAll();
-    expect(expired).toEqual(["a 200", "a 300"]);
+    expect(expired).toEqual(["1 of a at 200", "1 of a at 300"]);
   });
 
   it("sends in time for the earliest deadline, which need not be the oldest request's", () => {

@@ -193,7 +193,7 @@ export class VirtualQueue<In, Out> {
     if (refusal === undefined) for (const each of queued) line = this.#lines.add(each);
     if (line === undefined) this.#refusals.refuse(first, refusal ?? new SpillwayError("queue_full"), nowMs);
     else {
-      this.#policy.arrived?.(request.key, request.rows, nowMs);
+      for (const { key, rows } of queued) this.#policy.arrived?.(key, rows, nowMs);
       this.#decide(line, nowMs);
     }
     return first;
@@ -213,8 +213,10 @@ export class VirtualQueue<In, Out> {
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
       if (line.at(0).deadlineAtMs <= nowMs) {
-        this.#refusals.giveUp(line.take(1), nowMs);
-        this.#policy.expired?.(line.key, nowMs);
+        const [request] = line.take(1) as [QueuedRequest<In, Out>];
+        const count = request.whole?.waitingRows ?? 1;
+        this.#refusals.giveUp([request], nowMs);
+        this.#policy.expired?.(line.key, count, nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);

@@ -3,6 +3,7 @@
  * off. Along a queue of batches the expected times add up, and so do the variances. So the deviation of a
  * long queue grows only as the square root, and its forecast does not stack one worst case on another.
  */
+import type { Claim } from "../../targets/edge-sharers.ts";
 import type { ExpectedService } from "../../targets/learned-edge.ts";
 import type { LineView } from "../policy.ts";
 import type { EdgeModel } from "./edge-model.ts";
@@ -49,6 +50,10 @@ export class EdgeSchedule {
   #oneWayMs = 0;
   #msPerWork = 0;
   #doubtAtMs = Infinity;
+  /** What others will send to the edge, by deadline, and how much of it is in the forecast. */
+  #claims: readonly Claim[] = [];
+  #claimed = 0;
+  #slackMs = 0;
   /** When the next upload to the edge can begin. */
   #sendAtMs = 0;
 
@@ -120,8 +125,35 @@ export class EdgeSchedule {
     }
   }
 
-  /** Drop everything that was reserved since `start`. */
+  /**
+   * Others will send these batches, by deadline; they go before what is due later.
+   *
+   * @param slackMs by how much the line's own deadlines are shown earlier than they are
+   */
+  claim(claims: readonly Claim[], slackMs: number): void {
+    this.#claims = claims;
+    this.#slackMs = slackMs;
+    this.#claimed = 0;
+  }
+
+  get isClaimed(): boolean {
+    return this.#claims.length > 0;
+  }
+
+  /** Let the batches of others go first that are due before that time. */
+  giveWay(dueAtMs: number): void {
+    for (; this.#claimed < this.#claims.length; this.#claimed++) {
+      const claim = this.#claims[this.#claimed] as Claim;
+      if (claim.dueAtMs - this.#slackMs >= dueAtMs) return;
+      const replica = this.soonest();
+      const startMs = Math.max(this.#sendAtMs + this.#oneWayMs, this.#freeAtMs[replica] as number);
+      this.#freeAtMs[replica] = startMs + claim.workMs;
+    }
+  }
+
+  /** Drop everything that was reserved since `start`, and what went first. */
   reset(): void {
+    this.#claimed = 0;
     this.#sendAtMs = this.#firstSendAtMs;
     this.#freeAtMs.set(this.#firstFreeAtMs);
     this.#variance.set(this.#firstVariance);

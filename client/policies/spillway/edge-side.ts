@@ -66,6 +66,12 @@ export class EdgeSide {
     return this.choice.capacityWithin(most);
   }
 
+  /** Time that a replica works on so many rows at present. */
+  workMs(rows: number): number {
+    const { service, profile } = this.schedule.model;
+    return (service.meanMs[Math.min(rows, profile.maxBatchRows)] as number) * service.slowness;
+  }
+
   targetIn({ targets }: QueueView): TargetView {
     return targets[this.index] as TargetView;
   }

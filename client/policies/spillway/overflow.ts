@@ -37,6 +37,7 @@ export function findOverflow(line: LineView, edges: readonly PlannedEdge[], canS
   let count = 0;
   for (let next = 0; next < line.length;) {
     let batch: EdgeBatch | undefined;
+    for (const { schedule } of edges) schedule.giveWay(line.at(next).deadlineAtMs);
     for (const { schedule, choice } of soonestFirst(edges)) {
       const replica = schedule.soonest();
       const fit = choice.choose(line, schedule, replica, next, canSkip);

@@ -7,8 +7,13 @@ import { poisson, runPolicy, smallSheet, smallWorld } from "../../../test/suppor
 import { ScriptedTarget } from "../../../test/support/scripted-target.ts";
 import type { Served } from "../../queue/request.ts";
 import { VirtualQueue } from "../../queue/virtual-queue.ts";
+import { byKeyPolicy } from "../by-key.ts";
+import { learnedTargets } from "../learned-targets.ts";
 import { makePolicy } from "../make-policy.ts";
+import type { Policy } from "../policy.ts";
+import type { PolicyInputs } from "../policy-inputs.ts";
 import type { ProfiledTarget } from "../profile.ts";
+import { spillwayPolicy } from "./spillway.ts";
 
 /** Serves 1 to 8 rows in 10 to 24 ms, so up to 333 a second; the other one in 30 to 72 ms, so up to 111. */
 const near = { name: "near" };
@@ -184,6 +189,29 @@ describe("two models at one edge", () => {
       ]),
     ).toEqual(["served by edge", "served by edge"]);
   });
+});
+
+describe("models that share an edge", () => {
+  const byModel = (inputs: PolicyInputs): Policy => {
+    const learned = learnedTargets(inputs);
+    return byKeyPolicy("spillway", () => spillwayPolicy({ ...inputs, learned }));
+  };
+
+  it.each([2, 4])(
+    "do not count on the same time: %d of them lose none, and cost as one does that is asked as often",
+    (keys) => {
+      const scenario = smallWorld({ edges: [near] });
+      const costs = [350, 450].map((perS) => {
+        const arrivals = poisson({ perS, untilMs: 20_000 });
+        const alone = runPolicy(arrivals, { scenario });
+        const together = runPolicy(arrivals, { scenario, keys, policy: byModel });
+        expect(together.lost).toBeLessThanOrEqual(0.001 * arrivals.length);
+        return [alone.cost, together.cost] as const;
+      });
+      const sum = (at: 0 | 1): number => costs.reduce((all, each) => all + each[at], 0);
+      expect(sum(1)).toBeLessThan(1.15 * sum(0));
+    },
+  );
 });
 
 it("lets a request leave when the call of another model makes room at the functions", () => {

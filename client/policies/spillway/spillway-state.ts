@@ -5,6 +5,7 @@
 import { probit } from "simple-statistics";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
+import type { EdgeSharer, EdgeSharers } from "../../targets/edge-sharers.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
@@ -26,7 +27,7 @@ const sureDeviations = 5;
 /** Share of late batches that the margins learn from when every request must meet the SLO. */
 const leastLateShare = 1e-3;
 
-export class SpillwayState {
+export class SpillwayState implements EdgeSharer {
   readonly edges: readonly EdgeSide[];
   readonly menu: FunctionMenu;
   readonly planner: Planner;
@@ -59,6 +60,18 @@ export class SpillwayState {
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
+    this.sharers.add(this);
+  }
+
+  /** Those that use the same edges, this one among them. */
+  get sharers(): EdgeSharers {
+    return this.#learned.sharers;
+  }
+
+  /** The part of all edges that the recent arrivals need. */
+  utilisation(nowMs: number): number {
+    const capacityPerMs = capacityOf(this.edges);
+    return capacityPerMs === 0 ? 0 : this.#rate.recentPerMs(nowMs) / capacityPerMs;
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -69,18 +82,25 @@ export class SpillwayState {
     return version;
   }
 
-  /** Whether the recent arrival rate is above the capacity of the edges. */
+  /** Whether more arrives of late, for all who share the edges, than these can take. */
   isOverloaded(nowMs: number): boolean {
-    let capacityPerMs = 0;
-    for (const edge of this.edges) capacityPerMs += edge.capacityPerMs;
-    return this.#rate.recentPerMs(nowMs) > capacityPerMs;
+    const capacityPerMs = capacityOf(this.edges);
+    return capacityPerMs === 0 ? this.#rate.recentPerMs(nowMs) > 0 : this.sharers.utilisation(nowMs) > 1;
   }
 
-  /** Rows per millisecond that arrive beyond the capacity of the edges, negative when they are below it. */
+  /**
+   * Rows per millisecond that arrive beyond the capacity of the edges, negative when they are below it. What others use
+   * of the edges is not there; when all together need too much, each overflows in proportion.
+   */
   excessPerMs(nowMs: number, healthy: readonly EdgeSide[]): number {
-    let capacityPerMs = 0;
-    for (const edge of healthy) capacityPerMs += edge.capacityPerMs;
-    return this.#rate.recentPerMs(nowMs) - capacityPerMs;
+    const capacityPerMs = capacityOf(healthy);
+    const ownPerMs = this.#rate.recentPerMs(nowMs);
+    if (capacityPerMs === 0) return ownPerMs;
+    const own = ownPerMs / capacityPerMs;
+    const others = this.sharers.utilisation(nowMs) - this.utilisation(nowMs);
+    if (others <= 0) return ownPerMs - capacityPerMs;
+    const all = own + others;
+    return all > 1 ? ownPerMs * (1 - 1 / all) : capacityPerMs * (all - 1);
   }
 
   /** Instances of that size that the overflow keeps busy at most, by Little's law. */
@@ -158,6 +178,13 @@ export class SpillwayState {
       maxInstances: Math.max(0, ...this.menu.sizes.map(({ profile }) => profile.replicas)),
     };
   }
+}
+
+/** Rows per millisecond that these edges take within the SLO. */
+function capacityOf(edges: readonly EdgeSide[]): number {
+  let capacityPerMs = 0;
+  for (const edge of edges) capacityPerMs += edge.capacityPerMs;
+  return capacityPerMs;
 }
 
 /**

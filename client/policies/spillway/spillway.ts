@@ -7,6 +7,7 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
+import type { SharedLine } from "../../targets/edge-sharers.ts";
 import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import { DecisionContext } from "./decision-context.ts";
@@ -92,16 +93,23 @@ class Spillway implements Policy {
     return considered.decision;
   }
 
-  expired(_: string, nowMs: number): void {
-    this.#state.givenUp(1, nowMs);
+  expired(_: string, count: number, nowMs: number): void {
+    this.#state.givenUp(count, nowMs);
   }
 
   took(view: QueueView, decision: Decision): void {
     if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
-    if (decision.kind === "wait") this.#standing.keep(view, decision, this.#version);
-    else this.#standing.drop();
+    if (decision.kind === "wait") {
+      this.#standing.keep(view, decision, this.#version);
+      const line = view.line.itself ?? view.line;
+      this.#state.sharers.waits(line, () => this.#sharedLine(line));
+    } else this.#standing.drop();
+  }
+
+  released(): void {
+    this.#state.sharers.remove(this.#state);
   }
 
   get #version(): number {
@@ -124,6 +132,7 @@ class Spillway implements Policy {
     this.#menu.refreshHealth(view);
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
     for (const { schedule } of this.#edges) schedule.start(nowMs);
+    this.#giveWay(context);
     let untilMs = Infinity;
     const canSkip = skipRule(context, this.#menu, notes.isScarce);
     for (const edge of soonestFirst(this.#edges)) {
@@ -144,6 +153,30 @@ class Spillway implements Policy {
     return waitUntil(Math.min(untilMs, toFunctions.untilMs, released.untilMs));
   }
 
+  /** What waits in other lines, and is due earlier, goes to the edges first. */
+  #giveWay({ view, healthy }: DecisionContext): void {
+    const { nowMs, slackMs = 0 } = view;
+    const line = view.line.itself ?? view.line;
+    const { sharers } = this.#state;
+    if (!sharers.hasOthers(line)) {
+      for (const { schedule } of this.#edges) schedule.claim(none, 0);
+      return;
+    }
+    const replicas = new Map(healthy.map(({ index, schedule }) => [index, schedule.model.profile.replicas]));
+    const { deadlineAtMs } = line.at(line.length - 1);
+    const claims = sharers.claims(line, replicas, nowMs, deadlineAtMs);
+    for (const { index, schedule } of this.#edges) schedule.claim(claims.get(index) ?? none, slackMs);
+  }
+
+  #sharedLine(line: QueueView["line"]): SharedLine {
+    const edges = new Map(this.#edges.map((edge) => [edge.index, edge]));
+    return {
+      line,
+      batchRows: Math.max(...this.#edges.map(({ choice }) => choice.bestRows)),
+      workMs: (edge, rows) => edges.get(edge)?.workMs(rows) ?? Infinity,
+    };
+  }
+
   /**
    * Failed edges are not counted on: without a healthy one everything is overflow. While edge time is not
    * scarce no request is skipped, unless that leaves overflow.
@@ -155,7 +188,8 @@ class Spillway implements Policy {
     if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, givesUp);
     if (!isScarce) {
       // Mostly the next batch of the only edge takes the whole line; a forecast would find just that again.
-      if (this.#edges.length === 1 && this.#edges[0]?.takesAll === true)
+      const [edge] = this.#edges;
+      if (this.#edges.length === 1 && edge?.takesAll === true && !edge.schedule.isClaimed)
         return { count: 0, first: line.length };
       const overflow = findOverflow(line, healthy, undefined);
       if (overflow.count === 0) return overflow;
@@ -241,4 +275,5 @@ class Spillway implements Policy {
   }
 }
 
+const none: readonly never[] = [];
 const refuseFirst: Decision = { kind: "refuse", count: 1, reason: "late" };
