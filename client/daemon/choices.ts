@@ -1,6 +1,7 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
 import { hostname, networkInterfaces } from "node:os";
 import type { Logger } from "pino";
+import type { ReservedReplicas } from "../policies/policy-inputs.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { type DaemonOptions, edgeIn } from "./options.ts";
@@ -12,7 +13,12 @@ export type ChosenPolicy =
       readonly functionRows: number;
       readonly timeoutMs: number;
     }
-  | { readonly name: "spillway"; readonly sloQuantile: number; readonly maxWaitMs?: number };
+  | {
+      readonly name: "spillway";
+      readonly sloQuantile: number;
+      readonly maxWaitMs?: number;
+      readonly reserved?: ReservedReplicas;
+    };
 
 /** An edge server, and the name of its target. */
 export interface EdgeAddress {
@@ -27,7 +33,7 @@ const fixedTimeoutS = 0.4;
 export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
   const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
   if (options.policy === "fixed") {
-    refuseGiven("spillway", { profile, "save-profile": saveProfile });
+    refuseGiven("spillway", { profile, "save-profile": saveProfile, reserve: given(options.reserve) });
     return {
       name: "fixed",
       edgeRows: edgeBatch ?? fixedRows.edge,
@@ -38,7 +44,26 @@ export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
   refuseGiven("fixed", { "edge-batch": edgeBatch, "serverless-batch": serverlessBatch });
   if (profile !== undefined && saveProfile !== undefined)
     throw new UsageError("--save-profile writes what is measured at start; with --profile nothing is");
-  return { name: "spillway", sloQuantile, ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }) };
+  checkReserved(options);
+  return {
+    name: "spillway",
+    sloQuantile,
+    ...(timeout !== undefined && { maxWaitMs: timeout * 1_000 }),
+    ...(given(options.reserve) && { reserved: options.reserve }),
+  };
+}
+
+function given(reserved: ReservedReplicas): ReservedReplicas | undefined {
+  return Object.keys(reserved).length === 0 ? undefined : reserved;
+}
+
+/** @throws UsageError when replicas are kept for a lane that is not there */
+function checkReserved({ reserve, lanes }: DaemonOptions): void {
+  const names = lanes.map(({ name }) => name);
+  const unknown = Object.keys(reserve).find((lane) => !names.includes(lane));
+  if (unknown === undefined) return;
+  const allowed = names.length === 0 ? "a lane of --lanes" : names.join(", ");
+  throw new UsageError(`--reserve names the lane "${unknown}"; allowed: ${allowed}`);
 }
 
 function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): void {

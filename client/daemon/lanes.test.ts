@@ -19,14 +19,17 @@ const requestOf = (rows: number, parameters: Record<string, string | number> = {
   ],
 });
 
+const usual = { maxRows: undefined, maxBytes: undefined, leastShare: 0.05, mostShare: 1 };
+
 describe("lanes", () => {
   it("are written as names with seconds, or as a list with all their settings", () => {
     expect(lanesOf("realtime=0.3, bulk=60").options()).toEqual({
-      realtime: { sloMs: 300, maxRows: undefined, maxBytes: undefined },
-      bulk: { sloMs: 60_000, maxRows: undefined, maxBytes: undefined },
+      realtime: { sloMs: 300, ...usual },
+      bulk: { sloMs: 60_000, ...usual },
     });
-    expect(lanesOf([{ name: "bulk", slo: 60, maxRows: 500, maxMib: 2 }]).options()).toEqual({
-      bulk: { sloMs: 60_000, maxRows: 500, maxBytes: 2 ** 21 },
+    const bulk = { name: "bulk", slo: 60, maxRows: 500, maxMib: 2, leastShare: 0.2, mostShare: 0.5 };
+    expect(lanesOf([bulk]).options()).toEqual({
+      bulk: { sloMs: 60_000, maxRows: 500, maxBytes: 2 ** 21, leastShare: 0.2, mostShare: 0.5 },
     });
   });
 
@@ -41,6 +44,15 @@ describe("lanes", () => {
     ["bulk=0", "lane 1, slo: "],
     [[{ name: "bulk", slow: 3 }], 'lane 1: Unrecognized key: "slow"'],
     [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows: "],
+    [[{ name: "bulk", leastShare: 1.5 }], "lane 1, leastShare: "],
+    [[{ name: "bulk", leastShare: 0.5, mostShare: 0.4 }], 'lane "bulk": leastShare is above mostShare'],
+    [
+      [
+        { name: "a", leastShare: 0.75 },
+        { name: "b", leastShare: 0.5 },
+      ],
+      "the lanes' leastShare come to 1.25; allowed: 1 in all",
+    ],
   ])("are refused as %j", (lanes, message) => {
     expect(() => lanesOf(lanes)).toThrow(message);
   });

@@ -10,6 +10,9 @@ import type { LaneOptions } from "../queue/lanes.ts";
 /** How long the requests of a lane without an SLO wait for what others leave. */
 const bestEffortS = 3_600;
 
+/** No lane starves, however much there is of others. */
+const defaultShare = 0.05;
+
 const laneName = z
   .string()
   .regex(
@@ -23,6 +26,9 @@ const laneEntry = z.strictObject({
   slo: positive(86_400).optional(),
   maxRows: whole(1).optional(),
   maxMib: positive().optional(),
+  /** Part of the edges' rows that it gets at least while its rows wait, and at most while others wait. */
+  leastShare: z.number().min(0).max(1).default(defaultShare),
+  mostShare: z.number().positive().max(1).default(1),
   /** Requests of so many rows or more go here. */
   fromRows: whole(2).optional(),
   /** Requests of these V2 priorities go here. */
@@ -55,8 +61,27 @@ export const laneList = z
     }
     const names = listed.data.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) < index);
-    if (twice === undefined) return listed.data;
-    context.addIssue(`two lanes are called "${twice}"`);
+    const kept = listed.data.reduce((sum, { leastShare }) => sum + leastShare, 0);
+    const few = listed.data.find(({ leastShare, mostShare }) => leastShare > mostShare);
+    if (twice !== undefined) context.addIssue(`two lanes are called "${twice}"`);
+    else if (kept > 1) context.addIssue(`the lanes' leastShare come to ${kept}; allowed: 1 in all`);
+    else if (few !== undefined) context.addIssue(`lane "${few.name}": leastShare is above mostShare`);
+    else return listed.data;
+    return z.NEVER;
+  });
+
+/** `realtime=2`, or an object of lanes with replicas. */
+export const reservedReplicas = z
+  .union([z.string(), z.record(z.string(), z.unknown())])
+  .default({})
+  .transform((given, context): Readonly<Record<string, number>> => {
+    const pairs = (text: string) =>
+      text.split(",").map((part) => part.trim().split("=") as [string, string?]);
+    const listed = typeof given === "string" ? pairs(given) : Object.entries(given);
+    const reserved = listed.map(([lane, replicas]): [string, number] => [lane, Number(replicas)]);
+    if (reserved.every(([, replicas]) => Number.isInteger(replicas) && replicas >= 1))
+      return Object.fromEntries(reserved);
+    context.addIssue("LANE=REPLICAS,... with 1 replica or more, such as realtime=2");
     return z.NEVER;
   });
 
@@ -90,10 +115,10 @@ export class DaemonLanes {
   /** For the queue. */
   options(): Readonly<Record<string, LaneOptions>> {
     return Object.fromEntries(
-      this.#lanes.map(({ name, slo = bestEffortS, maxRows, maxMib }) => [
-        name,
-        { sloMs: slo * 1_000, maxRows, maxBytes: maxMib === undefined ? undefined : maxMib * 2 ** 20 },
-      ]),
+      this.#lanes.map(({ name, slo = bestEffortS, maxRows, maxMib, leastShare, mostShare }) => {
+        const maxBytes = maxMib === undefined ? undefined : maxMib * 2 ** 20;
+        return [name, { sloMs: slo * 1_000, maxRows, maxBytes, leastShare, mostShare }];
+      }),
     );
   }
 

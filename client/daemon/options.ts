@@ -10,7 +10,7 @@ import {
   text,
   whole,
 } from "../../base/program/option-fields.ts";
-import { laneList } from "./lanes.ts";
+import { laneList, reservedReplicas } from "./lanes.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
@@ -77,6 +77,9 @@ export const daemonOptions = z.strictObject({
       "lanes with SLOs of their own, in seconds: NAME=SECONDS,...; one without an SLO is best effort" +
         " (in YAML a list of name, slo, maxRows, maxMib, fromRows, priorities, keys)",
     ),
+  reserve: reservedReplicas.describe(
+    "replicas of each edge that are kept for a lane: LANE=REPLICAS,...; with --policy spillway only",
+  ),
   policy: z
     .enum(policyNames)
     .default("spillway")

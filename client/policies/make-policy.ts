@@ -5,7 +5,7 @@ import { type FixedPlan, fixedPolicy } from "./fixed.ts";
 import { type LearnedTargets, learnedTargets } from "./learned-targets.ts";
 import { oversizedFirst } from "./oversized.ts";
 import type { Policy } from "./policy.ts";
-import type { PlanChange } from "./policy-inputs.ts";
+import type { PlanChange, ReservedReplicas } from "./policy-inputs.ts";
 import type { ProfiledTarget } from "./profile.ts";
 import { profiledTargets, standInFor } from "./profiled-targets.ts";
 import { modelOfKey, mostRowsOfKey } from "./queue-key.ts";
@@ -20,6 +20,8 @@ export type QueuePolicy =
       readonly name: Exclude<PolicyName, "fixed">;
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
+      /** By lane, replicas of each edge that are kept for it. */
+      readonly reserved?: ReservedReplicas;
       /** In the order of the queue's targets; each has at least one model. */
       readonly targets: readonly ProfiledTarget[];
       readonly prices: PriceSheet;
@@ -44,7 +46,7 @@ export interface PolicyListener {
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
-  const { name, sloQuantile, maxWaitMs, targets, prices } = from;
+  const { name, sloQuantile, maxWaitMs, reserved, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
   const profilesOf = (model: string, isStandIn: boolean): readonly TargetProfile[] => {
@@ -66,6 +68,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       sloMs,
       sloQuantile,
       maxWaitMs,
+      reserved,
       currency: prices.currency,
       learned,
       onPlan: (change) => listener.onPlan?.(key, change),

@@ -22,6 +22,8 @@ export interface PlanChange {
   readonly plan: object;
 }
 
+export type ReservedReplicas = Readonly<Record<string, number>>;
+
 export interface PolicyInputs {
   /** In the order of the queue's targets. */
   readonly targets: readonly TargetProfile[];
@@ -35,6 +37,8 @@ export interface PolicyInputs {
   readonly onPlan: (change: PlanChange) => void;
   /** Longest wait of a request for others to share its batch, in milliseconds from arrival. Default: none. */
   readonly maxWaitMs?: number | undefined;
+  /** By lane, how many replicas of each edge only batches with a request of that lane may use. Default: none. */
+  readonly reserved?: ReservedReplicas | undefined;
   /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
 }

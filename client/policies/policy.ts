@@ -12,6 +12,8 @@ export interface WaitingRequest {
   readonly deadlineAtMs: number;
   /** How often it was sent and failed. */
   readonly attempts: number;
+  /** Default: "", for none. */
+  readonly lane?: string;
 }
 
 /** Waiting requests that may share a batch and have the same eligible targets, earliest deadline first. */

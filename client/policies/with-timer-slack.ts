@@ -51,8 +51,8 @@ class EarlierLine implements LineView {
 
   /** Not a copy of all that the queue keeps of a request: a decision asks for many. */
   at(index: number): WaitingRequest {
-    const { rows, bytes, arrivedAtMs, deadlineAtMs, attempts } = this.#line.at(index);
-    return { rows, bytes, arrivedAtMs, deadlineAtMs: deadlineAtMs - this.#byMs, attempts };
+    const { rows, bytes, arrivedAtMs, deadlineAtMs, attempts, lane = "" } = this.#line.at(index);
+    return { rows, bytes, arrivedAtMs, deadlineAtMs: deadlineAtMs - this.#byMs, attempts, lane };
   }
 
   oldestArrivalMs(): number {

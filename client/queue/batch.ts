@@ -18,6 +18,7 @@ export interface QueuedPart<In, Out> extends BatchPart<In> {
 
 export interface Batch<In, Out> extends SentBatch {
   readonly state: TargetState<In, Out>;
+  readonly lanes: readonly string[];
   /** Whether a call of functions with one of its requests failed before. */
   readonly isRetry: boolean;
   /** Whether it has a single request. */
@@ -51,6 +52,7 @@ export function batchOf<In, Out>({
     isNews ||= request.past?.at.has(target) !== true;
   }
   const parts = partsOf(requests);
+  const lanes = line.laneRows.size === 0 ? none : [...new Set(requests.map(({ lane }) => lane))];
   return {
     id,
     target,
@@ -58,6 +60,7 @@ export function batchOf<In, Out>({
     key: line.key,
     rows,
     formedAtMs: nowMs,
+    lanes,
     parts,
     isRetry,
     isAlone: parts.length === 1,
@@ -65,6 +68,8 @@ export function batchOf<In, Out>({
     standing: line.eligible.standing,
   };
 }
+
+const none: readonly never[] = [];
 
 /** Rows of one request that follow each other are one part. */
 function partsOf<In, Out>(requests: readonly QueuedRequest<In, Out>[]): readonly QueuedPart<In, Out>[] {

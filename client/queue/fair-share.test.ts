@@ -33,7 +33,7 @@ describe("tenants of a lane", () => {
     const line = lineOf([...of("a", 10), ...of("b", 2), ...of("c", 1)]);
     const taken = () => {
       const requests = share.pick(line, 4, 0);
-      share.took(requests);
+      share.took(line, requests);
       line.drop(requests);
       return requests.map(({ tenant }) => tenant).join("");
     };
@@ -51,7 +51,8 @@ describe("tenants of a lane", () => {
 
   it("that were away for a while have no claim on the time before", () => {
     const share = new FairShare<Row>();
-    share.took([...lineOf(of("a", 100)).peek(100)]);
+    const before = lineOf(of("a", 100));
+    share.took(before, before.peek(100));
     const line = lineOf([...of("a", 10), ...of("b", 10)]);
     expect(share.pick(line, 6, 0).filter(({ tenant }) => tenant === "b")).toHaveLength(3);
   });

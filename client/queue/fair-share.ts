@@ -4,6 +4,7 @@
  * decides whose they are. So a tenant that floods its lane waits behind its own requests, and not the others behind them.
  */
 import { Lru } from "../../base/lru.ts";
+import { LaneShares, type RowsByLane } from "./lane-shares.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 
 /** Tenants whose share is remembered. One that is forgotten starts level with those that wait. */
@@ -18,6 +19,7 @@ interface Shared extends WaitingRequest {
 interface Waiting<R> {
   readonly length: number;
   readonly hasTenants: boolean;
+  readonly laneRows: RowsByLane;
   at(index: number): R;
   peek(count: number, first: number): readonly R[];
 }
@@ -25,21 +27,29 @@ interface Waiting<R> {
 export class FairShare<R extends Shared> {
   /** Rows that each tenant had, by lane and tenant; they only mean something beside each other. */
   readonly #had = new Lru<string, number>(mostTenants);
+  readonly #shares: LaneShares;
+
+  /** @param shares what lanes keep of the edges. Default: nothing. */
+  constructor(shares = new LaneShares(new Map())) {
+    this.#shares = shares;
+  }
 
   /**
-   * Who takes the places of the `count` requests from index `first` on: as many rows of each lane, in the order of the
-   * line.
+   * Who takes the places of the `count` requests from index `first` on, in the order of the line: as many rows of each
+   * lane, unless the shares of lanes say otherwise.
    *
    * @example Five requests of tenant a wait, then two of b:
    * share.pick(line, 3, 0); // two of a, then one of b
    */
   pick(line: Waiting<R>, count: number, first: number): readonly R[] {
     const requests = line.peek(count, first);
-    if (!line.hasTenants) return requests;
-    const places = new Map<string, number>();
-    for (const { lane, rows } of requests) places.set(lane, (places.get(lane) ?? 0) + rows);
+    const hasShares = !this.#shares.isEmpty && line.laneRows.size > 1;
+    if (!line.hasTenants && !hasShares) return requests;
+    const planned = rowsByLane(requests);
+    const places = hasShares ? this.#shares.places(planned, line.laneRows) : planned;
     const picked = new Set<R>();
-    for (const [lane, rows] of places) this.#pickOf(waitingBy(line, lane, first, rows), rows, picked);
+    for (const [lane, rows] of places)
+      if (rows > 0) this.#pickOf(waitingBy(line, lane, first, rows), rows, picked);
     if (picked.size === 0) return requests;
     const inOrder: R[] = [];
     for (let index = first; inOrder.length < picked.size; index++)
@@ -47,8 +57,10 @@ export class FairShare<R extends Shared> {
     return inOrder;
   }
 
-  /** These requests have left together. */
-  took(requests: readonly R[]): void {
+  /** These requests leave the line together, which they are in still. */
+  took(line: Waiting<R>, requests: readonly R[]): void {
+    if (!this.#shares.isEmpty && line.laneRows.size > 1)
+      this.#shares.took(rowsByLane(requests), line.laneRows);
     for (const request of requests) {
       if (request.tenant === "") continue;
       const name = nameOf(request);
@@ -79,6 +91,12 @@ export class FairShare<R extends Shared> {
       left -= request.rows;
     }
   }
+}
+
+function rowsByLane<R extends Shared>(requests: readonly R[]): RowsByLane {
+  const rows = new Map<string, number>();
+  for (const request of requests) rows.set(request.lane, (rows.get(request.lane) ?? 0) + request.rows);
+  return rows;
 }
 
 /** The first requests of each tenant of a lane, for as many rows as there are places. */

@@ -1,5 +1,6 @@
 /** The lanes of a queue: which SLO their requests have, and how many rows and bytes each may hold. */
 import { SpillwayError } from "../../base/errors.ts";
+import { type LaneShare, LaneShares } from "./lane-shares.ts";
 import type { NewRequest } from "./request.ts";
 
 export interface LaneOptions {
@@ -9,6 +10,10 @@ export interface LaneOptions {
   readonly maxRows?: number | undefined;
   /** Most bytes of the lane's requests that have not ended; further ones are refused. Default: the queue's bound alone. */
   readonly maxBytes?: number | undefined;
+  /** Part of the rows that edges serve which the lane gets at least while its rows wait, 0 to 1. Default: 0. */
+  readonly leastShare?: number | undefined;
+  /** Part of them that it gets at most while rows of other lanes wait, above 0 to 1. Default: 1. */
+  readonly mostShare?: number | undefined;
 }
 
 /** What the requests of a lane that have not ended hold. */
@@ -31,10 +36,11 @@ interface Lane {
 
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
+  readonly #shares = new Map<string, LaneShare>();
 
   /**
    * @param sloMs of the lane "", and of those that name none
-   * @throws RangeError when an option is not above 0
+   * @throws RangeError when an option is outside its range, or the lanes keep more than there is
    */
   constructor(lanes: Readonly<Record<string, LaneOptions>>, sloMs: number) {
     const all: Readonly<Record<string, LaneOptions>> = { "": {}, ...lanes };
@@ -45,7 +51,20 @@ export class Lanes {
         if (!(value > 0)) throw new RangeError(`lanes.${name}.${option} is ${value}; allowed: above 0`);
       }
       this.#lanes.set(name, { ...lane, requests: 0, rows: 0, bytes: 0 });
+      const { leastShare: least = 0, mostShare: most = 1 } = options;
+      if (!(least >= 0 && most > 0 && least <= most && most <= 1))
+        throw new RangeError(
+          `lanes.${name} keeps ${least} to ${most} of the edges; allowed: 0 to 1, in order`,
+        );
+      if (least > 0 || most < 1) this.#shares.set(name, { least, most });
     }
+    const kept = [...this.#shares.values()].reduce((sum, { least }) => sum + least, 0);
+    if (kept > 1) throw new RangeError(`the lanes keep ${kept} of the edges; allowed: 1 in all`);
+  }
+
+  /** What lanes keep of the edges. */
+  shares(): LaneShares {
+    return new LaneShares(this.#shares);
   }
 
   /** @throws RangeError when there is no such lane */

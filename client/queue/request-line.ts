@@ -10,7 +10,7 @@ import type { LineView, WaitingRequest } from "../policies/policy.ts";
 import type { EligibleTargets } from "./eligible-targets.ts";
 
 /** Default of `tenant`: none. */
-type Placed = WaitingRequest & { readonly tenant?: string };
+type Placed = WaitingRequest & { readonly tenant?: string; readonly lane?: string };
 
 export class RequestLine<R extends Placed> implements LineView {
   readonly key: string;
@@ -24,6 +24,8 @@ export class RequestLine<R extends Placed> implements LineView {
   #rows = 0;
   /** Of its requests, those of a tenant. */
   #ofTenants = 0;
+  /** Undefined while none of its requests had a lane. */
+  #laneRows: Map<string, number> | undefined;
   /** True while the requests are in order of arrival; then the first one is also the oldest. */
   #inArrivalOrder = true;
   /** Once it is known and none of them has left; of no meaning in order of arrival. */
@@ -41,6 +43,11 @@ export class RequestLine<R extends Placed> implements LineView {
 
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Rows by lane; empty while no request had a lane. */
+  get laneRows(): ReadonlyMap<string, number> {
+    return this.#laneRows ?? noRows;
   }
 
   /** Whether some of its requests are those of a tenant. */
@@ -90,6 +97,10 @@ export class RequestLine<R extends Placed> implements LineView {
     this.#length++;
     this.#rows += request.rows;
     if (isOfTenant(request)) this.#ofTenants++;
+    const { lane = "" } = request;
+    if (lane !== "")
+      this.#laneRows ??= new Map(this.#rows > request.rows ? [["", this.#rows - request.rows]] : []);
+    if (this.#laneRows !== undefined) note(this.#laneRows, lane, request.rows);
     if (this.#oldestMs !== undefined) this.#oldestMs = Math.min(this.#oldestMs, request.arrivedAtMs);
   }
 
@@ -176,6 +187,7 @@ export class RequestLine<R extends Placed> implements LineView {
     const { rows, arrivedAtMs } = request;
     this.#rows -= rows;
     if (isOfTenant(request)) this.#ofTenants--;
+    if (this.#laneRows !== undefined) note(this.#laneRows, request.lane ?? "", -rows);
     if (arrivedAtMs === this.#oldestMs) this.#oldestMs = undefined;
   }
 
@@ -199,6 +211,15 @@ export class RequestLine<R extends Placed> implements LineView {
     this.#slots = grown;
     this.#head = 0;
   }
+}
+
+const noRows: ReadonlyMap<string, number> = new Map();
+
+/** A lane without rows is not there. */
+function note(rows: Map<string, number>, lane: string, more: number): void {
+  const count = (rows.get(lane) ?? 0) + more;
+  if (count === 0) rows.delete(lane);
+  else rows.set(lane, count);
 }
 
 function isOfTenant({ tenant = "" }: Placed): boolean {

@@ -63,7 +63,7 @@ export class VirtualQueue<In, Out> {
   readonly #retries: Retries<In, Out>;
   readonly #refusals: Refusals<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
-  readonly #fairShare = new FairShare<QueuedRequest<In, Out>>();
+  readonly #fairShare: FairShare<QueuedRequest<In, Out>>;
   /** Lines that received requests while another line was being decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
   #batchesFormed = 0;
@@ -88,6 +88,7 @@ export class VirtualQueue<In, Out> {
     this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
     const lanes = new Lanes(options.lanes ?? {}, bounds.sloMs);
+    this.#fairShare = new FairShare(lanes.shares());
     this.#open = new OpenRequests(options.observe, lanes, (whole) =>
       this.#lines.removeAll((row) => row.whole === whole),
     );
@@ -231,9 +232,8 @@ export class VirtualQueue<In, Out> {
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
       else if (decision.kind === "refuse") {
         this.#policy.took?.(view, decision);
-        const refused = line.take(decision.count);
-        if (decision.reason === "overloaded") this.#refusals.drop(refused, nowMs);
-        else this.#refusals.giveUp(refused, nowMs);
+        const end = decision.reason === "overloaded" ? "drop" : "giveUp";
+        this.#refusals[end](line.take(decision.count), nowMs);
       } else {
         checkWait(this.#policy.name, decision.untilMs, nowMs);
         line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
@@ -267,7 +267,7 @@ export class VirtualQueue<In, Out> {
     this.#policy.took?.(view, decision);
     this.#batchesFormed++;
     const waitedMs = nowMs - line.oldestArrivalMs();
-    this.#fairShare.took(requests);
+    if (isEdge) this.#fairShare.took(line, requests);
     line.drop(requests, first);
     for (const request of requests) this.#open.sent(request);
     state.sent(batch);

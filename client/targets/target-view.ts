@@ -7,6 +7,8 @@ import type { TargetKind } from "./target.ts";
 /** A batch that was sent and has not come back. */
 export interface UnderWay {
   readonly rows: number;
+  /** The lanes of its requests; empty where none has one. Default: empty. */
+  readonly lanes?: readonly string[];
   readonly formedAtMs: number;
 }
 

@@ -1,5 +1,6 @@
 /** One edge as the policy uses it: which batch it takes, until when it waits, and how it is probed. */
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
+import type { PolicyInputs } from "../policy-inputs.ts";
 import type {
   Decision,
   EndedBatch,
@@ -30,13 +31,20 @@ export class EdgeSide {
   capacityPerMs = 0;
   readonly #menu: FunctionMenu;
   readonly #sloMs: number;
+  readonly #reserved: readonly (readonly [lane: string, replicas: number])[];
   readonly #trial = new Trial(trialEveryMs);
   /** Batches that failed since the last answer. */
   #failures = 0;
   /** Whether the batch that `fill` or `probe` looked at last holds the whole line, and none was skipped for it. */
   #takesAll = false;
 
-  constructor(index: number, schedule: EdgeSchedule, menu: FunctionMenu, sloMs: number) {
+  constructor(
+    index: number,
+    schedule: EdgeSchedule,
+    menu: FunctionMenu,
+    { sloMs, reserved = {} }: Pick<PolicyInputs, "sloMs" | "reserved">,
+  ) {
+    this.#reserved = Object.entries(reserved);
     this.index = index;
     this.schedule = schedule;
     this.choice = choiceOf(schedule);
@@ -97,13 +105,29 @@ export class EdgeSide {
     this.#takesAll = false;
     if (!this.hasPlace(view)) return this.#try(view, elsewhere);
     const replica = schedule.soonest();
-    const batch = this.choice.choose(line, schedule, replica, 0, canSkip);
+    const from = this.#firstAllowed(view);
+    if (from === line.length) return forever;
+    const batch = this.choice.choose(line, schedule, replica, from, canSkip);
     this.#takesAll = canSkip === undefined && batch.count === line.length;
     if (batch.count === 0) return this.#try(view, elsewhere);
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
     const isBusy = this.targetIn(view).inFlight >= schedule.model.profile.replicas;
     if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
     return this.take(line, batch, replica, { nowMs, cause: "deadline", elsewhere });
+  }
+
+  /** Index of the first request with which a batch may begin: the others would take replicas that are kept for a lane. */
+  #firstAllowed(view: QueueView): number {
+    if (this.#reserved.length === 0) return 0;
+    const { underWay } = this.targetIn(view);
+    const { replicas } = this.schedule.model.profile;
+    const isUsedUp = ([lane, kept]: readonly [string, number]): boolean =>
+      underWay.filter(({ lanes = [] }) => !lanes.includes(lane)).length >= replicas - kept;
+    const closed = this.#reserved.filter(isUsedUp).map(([lane]) => lane);
+    const { line } = view;
+    let first = 0;
+    while (first < line.length && closed.some((lane) => lane !== (line.at(first).lane ?? ""))) first++;
+    return first;
   }
 
   /** `cause` is the reason to report unless the batch is full. */

@@ -54,7 +54,7 @@ export class SpillwayState implements EdgeSharer {
       const edge = this.#learned.edges.get(index);
       if (edge === undefined) return [];
       const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
-      return [new EdgeSide(index, schedule, this.menu, sloMs)];
+      return [new EdgeSide(index, schedule, this.menu, inputs)];
     });
     this.share = new SloShare(sloQuantile);
     this.#rate = new RateWatch(recentSlos * sloMs);
