@@ -70,14 +70,16 @@ export const laneList = z
     return z.NEVER;
   });
 
+function pairsIn(text: string): [string, string?][] {
+  return text.split(",").map((part) => part.trim().split("=") as [string, string?]);
+}
+
 /** `realtime=2`, or an object of lanes with replicas. */
 export const reservedReplicas = z
   .union([z.string(), z.record(z.string(), z.unknown())])
   .default({})
   .transform((given, context): Readonly<Record<string, number>> => {
-    const pairs = (text: string) =>
-      text.split(",").map((part) => part.trim().split("=") as [string, string?]);
-    const listed = typeof given === "string" ? pairs(given) : Object.entries(given);
+    const listed = typeof given === "string" ? pairsIn(given) : Object.entries(given);
     const reserved = listed.map(([lane, replicas]): [string, number] => [lane, Number(replicas)]);
     if (reserved.every(([, replicas]) => Number.isInteger(replicas) && replicas >= 1))
       return Object.fromEntries(reserved);

@@ -93,7 +93,7 @@ export class FairShare<R extends Shared> {
   }
 }
 
-function rowsByLane<R extends Shared>(requests: readonly R[]): RowsByLane {
+function rowsByLane(requests: readonly Shared[]): RowsByLane {
   const rows = new Map<string, number>();
   for (const request of requests) rows.set(request.lane, (rows.get(request.lane) ?? 0) + request.rows);
   return rows;
