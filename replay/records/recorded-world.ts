@@ -5,6 +5,7 @@
  */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { type ModelTimes, type ProfiledTarget, timesOf } from "../../client/policies/profile.ts";
+import type { LaneOptions } from "../../client/queue/lanes.ts";
 import { modelOfKey } from "../../client/policies/queue-key.ts";
 import { InputError } from "../../base/usage-error.ts";
 import { profiledScenario } from "../world/profiled-scenario.ts";
@@ -29,7 +30,10 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   if (first?.kind !== "arrival") throw new InputError(file, "", "no request arrived");
   const model = modelOfKey(first.key);
   const functions = targets.filter(({ kind }) => kind === "serverless");
-  const scenario = profiledScenario({
+  const { lanes = {} } = run.header;
+  const ofLane = ([name, lane]: [string, LaneOptions]) =>
+    [name, { sloMs: lane.sloMs ?? sloMs, sloQuantile: policy.sloQuantile }] as const;
+  const profiled = profiledScenario({
     name: file,
     sloMs,
     sloQuantile: policy.sloQuantile,
@@ -40,7 +44,10 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
     prices: policy.prices.name,
   });
   return {
-    scenario: parseScenario(JSON.stringify(scenario), file),
+    scenario: parseScenario(
+      JSON.stringify({ ...profiled, lanes: Object.fromEntries(Object.entries(lanes).map(ofLane)) }),
+      file,
+    ),
     trace: arrivalsOf(run, model, file),
     sheet: policy.prices,
   };
@@ -48,12 +55,12 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
 
 /** The arrivals of one model; the first one is at 0. */
 function arrivalsOf({ inputs }: RecordedRun, model: string, name: string): TextFile {
-  const lines = ["t,rows,bytes"];
+  const lines = ["t,rows,lane,bytes"];
   let firstAtMs: number | undefined;
   for (const input of inputs) {
     if (input.kind !== "arrival" || modelOfKey(input.key) !== model) continue;
     firstAtMs ??= input.atMs;
-    lines.push(`${(input.atMs - firstAtMs) / 1_000},${input.rows},${input.bytes}`);
+    lines.push(`${(input.atMs - firstAtMs) / 1_000},${input.rows},${input.lane ?? ""},${input.bytes}`);
   }
   const text = new TextEncoder().encode(`${lines.join("\n")}\n`);
   return {
