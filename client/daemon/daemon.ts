@@ -16,6 +16,7 @@ import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
 import type { LaneLoad } from "../queue/lanes.ts";
+import { padded, type PadRule } from "./joining/padding.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
@@ -36,6 +37,8 @@ export interface DaemonParts {
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
   readonly lanes: DaemonLanes;
+  /** By model, which inputs are padded. Default: none. */
+  readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
   /** Which requests may share a batch. */
   readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answered" | "answeredAlone">;
   /** Extensions of the protocol that every edge has and that work through the queue. */
@@ -163,11 +166,12 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics, lanes } = this.#parts;
-    const { model, request, hints = {} } = call;
+    const { rules, statistics, lanes, padding } = this.#parts;
+    const { model, hints = {} } = call;
+    const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
     const lane = lanes.laneOf(request, hints);
-    const submission = submissionOf(call, lane, rule, this.models.isAlikeEverywhere(model));
+    const submission = submissionOf({ ...call, request }, lane, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {

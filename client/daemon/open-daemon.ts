@@ -186,6 +186,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     metrics,
     statistics,
     lanes,
+    padding: options.pad,
     rules,
     extensions,
     startQueue,

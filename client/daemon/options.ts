@@ -11,6 +11,7 @@ import {
   whole,
 } from "../../base/program/option-fields.ts";
 import { laneList, reservedReplicas } from "./lanes.ts";
+import { padRules } from "./joining/padding.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
@@ -129,6 +130,12 @@ export const daemonOptions = z.strictObject({
     .describe(
       "models whose requests may share a batch, or with =false may not: MODEL or MODEL=false" +
         " (default: as the servers say, else as proofs at the edge show)",
+    ),
+  pad: padRules
+    .prefault([])
+    .describe(
+      "inputs that are padded to one of a few sizes, so that requests share batches:" +
+        " MODEL=INPUT:DIMENSION:SIZE/SIZE/...[:VALUE] (value 0 unless given)",
     ),
   edgeAuth: z
     .enum(["none", "bearer"])

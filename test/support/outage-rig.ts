@@ -27,8 +27,8 @@ export interface Ended {
 
 export interface Relay {
   readonly url: string;
-  /** What it does with requests from now on; `reset` cuts the connection. */
-  mode: "forward" | "unavailable" | "hang" | "reset";
+  /** What it does with requests from now on; `reset` cuts the connection, `slow` holds each up for a quarter of a second. */
+  mode: "forward" | "unavailable" | "hang" | "reset" | "slow";
 }
 
 export interface Program {
@@ -100,12 +100,16 @@ export async function predict([x]) {
       else if (relay.mode === "reset") request.destroy();
       else {
         const { method, url, headers } = request;
-        const onward = httpRequest(new URL(url ?? "/", to), { method, headers }, (answer) => {
-          response.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(response);
-        });
-        onward.on("error", () => response.destroy());
-        request.pipe(onward);
+        const forward = (): void => {
+          const onward = httpRequest(new URL(url ?? "/", to), { method, headers }, (answer) => {
+            response.writeHead(answer.statusCode ?? 502, answer.headers);
+            answer.pipe(response);
+          });
+          onward.on("error", () => response.destroy());
+          request.pipe(onward);
+        };
+        if (relay.mode === "slow") setTimeout(forward, 250);
+        else forward();
       }
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
