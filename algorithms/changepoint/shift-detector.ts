@@ -55,6 +55,8 @@ const defaults: ShiftDetectorOptions = Object.freeze({
 
 /** Shifts whose likelihood ratio is below this, in nats, are passed over: all of them together decide nothing. */
 const leastGain = 3;
+/** A square that is less by this factor is less for all rounding. */
+const surelyLess = 0.999;
 /** Evidence that an excursion needs, in multiples of ln(hazard). Two would also join real bursts of recorded traces. */
 const excursionEvidence = 1.5;
 
@@ -150,8 +152,9 @@ export class ShiftDetector {
   #judge(): Alarm | undefined {
     const { hazard, threshold, shiftScale, leastShift } = this.#options;
     const count = this.#seen - this.#start;
-    const dispersion = this.#dispersionAt(this.#sum / count);
-    const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(this.#sum / count);
+    const level = this.#sum / count;
+    const dispersion = this.#dispersionAt(level);
+    const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(level);
     const uncertainty = {
       dispersion,
       degreesOfFreedom: this.#dispersion.weight,
@@ -163,6 +166,9 @@ export class ShiftDetector {
     for (const { age, starts } of this.#ages) {
       if (age >= count) break;
       const sum = this.#bounded.sum(age);
+      // Mostly all values are alike. This is the last test of the shift without its divisions, and a little stricter.
+      const beyond = sum - age * level;
+      if (beyond * beyond * count < surelyLess * leastSquare * age * (count - age)) continue;
       const mean = sum / age;
       const meanBefore = (this.#sum - sum) / (count - age);
       const shift = mean - meanBefore;
