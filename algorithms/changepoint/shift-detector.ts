@@ -57,6 +57,13 @@ const defaults: ShiftDetectorOptions = Object.freeze({
 const leastGain = 3;
 /** A square that is less by this factor is less for all rounding. */
 const surelyLess = 0.999;
+/**
+ * Values that lie within this part of the least shift of the level are quiet, once so many windows of values have made the
+ * level. The newest values cannot be a new segment while all of them are quiet: 0.6 of the least shift, and a tenth of it
+ * by which the level may have moved meanwhile, is less than the nine tenths of it by which their mean would have to be off.
+ */
+const quietPart = 0.6;
+const settledWindows = 10;
 /** Evidence that an excursion needs, in multiples of ln(hazard). Two would also join real bursts of recorded traces. */
 const excursionEvidence = 1.5;
 
@@ -86,6 +93,8 @@ export class ShiftDetector {
   #start = 0;
   /** Sum of the bounded values since the start. */
   #sum = 0;
+  /** How many of the newest values are quiet, up to now without a break. */
+  #quiet = 0;
   /** The segment before the start, unless it has been joined. */
   #previous: Sample | undefined;
 
@@ -153,18 +162,17 @@ export class ShiftDetector {
     const { hazard, threshold, shiftScale, leastShift } = this.#options;
     const count = this.#seen - this.#start;
     const level = this.#sum / count;
+    this.#quiet = this.#isQuiet(level, count) ? this.#quiet + 1 : 0;
+    if (this.#quiet >= this.#options.window) return undefined;
     const dispersion = this.#dispersionAt(level);
     const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(level);
-    const uncertainty = {
-      dispersion,
-      degreesOfFreedom: this.#dispersion.weight,
-      shiftScale,
-    };
+    let uncertainty: Uncertainty | undefined;
     let odds = 0;
     let most = -Infinity;
     let bestAge = 0;
     for (const { age, starts } of this.#ages) {
       if (age >= count) break;
+      if (age <= this.#quiet) continue;
       const sum = this.#bounded.sum(age);
       // Mostly all values are alike. This is the last test of the shift without its divisions, and a little stricter.
       const beyond = sum - age * level;
@@ -175,6 +183,7 @@ export class ShiftDetector {
       // One of these is mostly true, so nothing is made for the evidence before them.
       if (Math.abs(shift) < leastShift * this.#noise.unit(meanBefore)) continue;
       if (shift * shift < leastSquare * (1 / age + 1 / (count - age))) continue;
+      uncertainty ??= { dispersion, degreesOfFreedom: this.#dispersion.weight, shiftScale };
       const before = { mean: meanBefore, count: count - age };
       const evidence = logShiftEvidence(this.#noise, before, { mean, count: age }, uncertainty);
       odds += (starts / hazard) * Math.exp(evidence);
@@ -183,7 +192,7 @@ export class ShiftDetector {
       bestAge = age;
     }
     const probability = odds === Infinity ? 1 : odds / (1 + odds);
-    if (probability < threshold) return undefined;
+    if (uncertainty === undefined || probability < threshold) return undefined;
     const fresh = { mean: this.#bounded.sum(bestAge) / bestAge, count: bestAge };
     const passed = { mean: (this.#sum - fresh.mean * bestAge) / (count - bestAge), count: count - bestAge };
     if (this.#wasChance(passed, fresh, uncertainty)) {
@@ -193,6 +202,12 @@ export class ShiftDetector {
     this.#previous = passed;
     this.#restart(bestAge);
     return { atIndex: this.#seen - 1, startIndex: this.#start, probability };
+  }
+
+  #isQuiet(level: number, count: number): boolean {
+    const { leastShift, window } = this.#options;
+    if (count < settledWindows * window) return false;
+    return Math.abs(this.#bounded.sum(1) - level) < quietPart * leastShift * this.#noise.unit(level);
   }
 
   /** @param passed the present segment up to `fresh`, the newest values */
@@ -215,12 +230,14 @@ export class ShiftDetector {
     this.#start -= count;
     this.#sum += mean * count;
     this.#previous = undefined;
+    this.#quiet = 0;
   }
 
   /** The new segment starts from its values as they were, without bounds. */
   #restart(age: number): void {
     this.#start = this.#seen - age;
     this.#sum = this.#raw.sum(age);
+    this.#quiet = 0;
     this.#bounded.takeNewest(this.#raw, age);
   }
 }
