@@ -4,6 +4,7 @@
  */
 import { DriftDetector, targetDrift } from "../changepoint/change-detectors.ts";
 import { checkRange } from "../../base/check-range.ts";
+import { removeAt } from "../../base/remove-at.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
 export interface LinkModelOptions {
@@ -173,7 +174,7 @@ export class LinkModel {
       if (next.sequence === pending.sequence + 1) next.previousNetworkEndMs = networkEndMs;
     }
     this.#endedAtMs = Math.max(this.#endedAtMs, pending.endAtMs);
-    this.#pending.splice(at, 1);
+    removeAt(this.#pending, at);
     this.#expectAgainFrom(at);
     return hasDrifted;
   }

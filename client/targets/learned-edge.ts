@@ -3,6 +3,7 @@
  * to a policy, because all models share the uplink and the replicas of an edge.
  */
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
+import { removeAt } from "../../base/remove-at.ts";
 
 /** The service times of one model's batches, as known now. */
 export interface ExpectedService {
@@ -57,7 +58,7 @@ export class LearnedEdge {
     const at = this.underWay.findIndex((work) => work.id === id);
     const work = this.underWay[at];
     if (work === undefined) return false;
-    this.underWay.splice(at, 1);
+    removeAt(this.underWay, at);
     return this.link.ended(work.upload, reachedMs);
   }
 }
