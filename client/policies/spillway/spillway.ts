@@ -250,6 +250,7 @@ class Spillway implements Policy {
    * long, or as many as overflow if these are more.
    */
   #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
+    if (this.#maxWaitMs === Infinity) return forever;
     const { nowMs, line } = context.view;
     const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
     if (dueAtMs > nowMs) return waitUntil(dueAtMs);
