@@ -28,7 +28,8 @@ import { type LaneLoad, Lanes } from "./lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type VirtualQueueOptions } from "./queue-options.ts";
-import type { End, NewRequest, QueuedRequest, Served, Submission, Ticket } from "./request.ts";
+import { arrivedRequest, type End, type NewRequest, type QueuedRequest } from "./request.ts";
+import type { Served, Submission, Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
 import { Retries } from "./retries.ts";
@@ -132,14 +133,8 @@ export class VirtualQueue<In, Out> {
     const checked = this.#intake.checked(submission);
     let ticket: Ticket | undefined;
     this.#events.on((arrivedAtMs) => {
-      const request = {
-        ...checked,
-        id: this.counts.submitted,
-        arrivedAtMs,
-        eligible: this.#everywhere,
-        done,
-      };
-      ticket = this.#arrived(request, arrivedAtMs);
+      const arrival = { id: this.counts.submitted, arrivedAtMs, eligible: this.#everywhere, done };
+      ticket = this.#arrived(arrivedRequest(checked, arrival), arrivedAtMs);
     });
     return ticket as unknown as Ticket;
   }
