@@ -4,7 +4,6 @@
  */
 import { DriftDetector, targetDrift } from "../changepoint/change-detectors.ts";
 import { checkRange } from "../../base/check-range.ts";
-import { removeAt } from "../../base/remove-at.ts";
 import { estimateLink, type LinkEstimate, type TimedUpload } from "./link-estimate.ts";
 
 export interface LinkModelOptions {
@@ -174,7 +173,9 @@ export class LinkModel {
       if (next.sequence === pending.sequence + 1) next.previousNetworkEndMs = networkEndMs;
     }
     this.#endedAtMs = Math.max(this.#endedAtMs, pending.endAtMs);
-    removeAt(this.#pending, at);
+    // Mostly it is the first one, for which `splice` takes five times as long.
+    if (at === 0) this.#pending.shift();
+    else this.#pending.splice(at, 1);
     this.#expectAgainFrom(at);
     return hasDrifted;
   }

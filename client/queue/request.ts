@@ -95,28 +95,6 @@ export function checkedSubmission<In>(given: Submission<In>, defaultSloMs: numbe
   return { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, tenant, isSplittable };
 }
 
-/** A submission that has arrived. Each field is named, because a spread that more fields follow takes microseconds. */
-export function arrivedRequest<In, Out>(
-  { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, tenant, isSplittable }: Required<Submission<In>>,
-  { id, arrivedAtMs, eligible, done }: Omit<NewRequest<In, Out>, keyof Submission<In>>,
-): NewRequest<In, Out> {
-  return {
-    payload,
-    key,
-    rows,
-    bytes,
-    sloMs,
-    isFinalAnywhere,
-    lane,
-    tenant,
-    isSplittable,
-    id,
-    arrivedAtMs,
-    eligible,
-    done,
-  };
-}
-
 /**
  * The queue's own record of a request, or of one row of a split one: what waits in a line. It is also the batch part that
  * holds just that.

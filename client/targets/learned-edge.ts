@@ -3,7 +3,6 @@
  * to a policy, because all models share the uplink and the replicas of an edge.
  */
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
-import { removeAt } from "../../base/remove-at.ts";
 
 /** The service times of one model's batches, as known now. */
 export interface ExpectedService {
@@ -58,7 +57,9 @@ export class LearnedEdge {
     const at = this.underWay.findIndex((work) => work.id === id);
     const work = this.underWay[at];
     if (work === undefined) return false;
-    removeAt(this.underWay, at);
+    // Mostly it is the first one, for which `splice` takes five times as long.
+    if (at === 0) this.underWay.shift();
+    else this.underWay.splice(at, 1);
     return this.link.ended(work.upload, reachedMs);
   }
 }

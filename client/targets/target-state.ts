@@ -8,7 +8,6 @@ import type { Random } from "../../base/random.ts";
 import { AnswersByKey } from "./answers-by-key.ts";
 import { CallWindow } from "./call-window.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
-import { removeAt } from "../../base/remove-at.ts";
 import { type ErrorCode, refusals, SpillwayError, worstOf } from "../../base/errors.ts";
 import { ModelHealth, type Standing, worse } from "./model-health.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -182,7 +181,8 @@ export class TargetState<In, Out> implements TargetView {
    * @returns what a failure of all its requests speaks against; undefined when there was none
    */
   ended(batch: SentUnderWay, result: BatchResult<Out>, nowMs: number): Blame | undefined {
-    removeAt(this.underWay, this.underWay.indexOf(batch));
+    if (this.underWay[0] === batch) this.underWay.shift();
+    else this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
     // The first call of a split batch was admitted; the calls of its halves may still be refused.
     if (fault !== undefined && refusals.has(fault.code)) {
