@@ -29,6 +29,8 @@ export function splitCells(line: string, place: LinePlace): Cell[] {
 }
 
 function splitPlain(line: string): Cell[] {
+  // A list that grows makes room for more at once.
+  if (!line.includes(",")) return [{ text: line, column: 1 }];
   const cells: Cell[] = [];
   let start = 0;
   for (let end = line.indexOf(","); end !== -1; end = line.indexOf(",", start)) {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { DriftDetector } from "./change-detectors.ts";
+import { DriftDetector, targetDrift } from "./change-detectors.ts";
 import type { Alarm } from "./shift-detector.ts";
 
 /** Log-normal around a median (Box and Muller 1958). */
@@ -23,6 +23,16 @@ it("finds that a latency has risen by a fifth, and by how much", () => {
   expect(Math.abs((alarms[0]?.startIndex ?? 0) - 2_000)).toBeLessThan(3);
   const { mean = 0, standardError = 0 } = detector.level ?? {};
   expect(Math.abs(mean - Math.log(60))).toBeLessThan(4 * standardError);
+});
+
+it("finds a change after thousands of values that hardly differed", () => {
+  const random = seededRandom(5);
+  const values = Array.from({ length: 3_100 }, (_, index) =>
+    latencyMs(random, index < 3_000 ? 50 : 65, 0.02),
+  );
+  const alarms = alarmsOf(new DriftDetector(targetDrift), values);
+  expect(alarms.map(({ startIndex }) => startIndex)).toEqual([3_000]);
+  expect(alarms[0]?.atIndex).toBeLessThan(3_020);
 });
 
 it("stays quiet over lone outliers", () => {

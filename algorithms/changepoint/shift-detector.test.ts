@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countNoise, gaussianNoise } from "./noise-model.ts";
-import { type Alarm, RecentSums, ShiftDetector } from "./shift-detector.ts";
+import { RecentSums } from "./recent-sums.ts";
+import { type Alarm, ShiftDetector } from "./shift-detector.ts";
 
 describe.each([
   // So many a bin that Poisson noise is far below the smallest shift that matters.

@@ -10,6 +10,7 @@
  */
 import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { Dispersion, type NoiseModel } from "./noise-model.ts";
+import { RecentSums } from "./recent-sums.ts";
 import { logShiftEvidence, type Sample, type Uncertainty } from "./shift-evidence.ts";
 
 /** A lasting shift was found. Indices count the observed values from 0. */
@@ -55,6 +56,15 @@ const defaults: ShiftDetectorOptions = Object.freeze({
 
 /** Shifts whose likelihood ratio is below this, in nats, are passed over: all of them together decide nothing. */
 const leastGain = 3;
+/** A square that is less by this factor is less for all rounding. */
+const surelyLess = 0.999;
+/**
+ * Values that lie within this part of the least shift of the level are quiet, once so many windows of values have made the
+ * level. The newest values cannot be a new segment while all of them are quiet: 0.6 of the least shift, and a tenth of it
+ * by which the level may have moved meanwhile, is less than the nine tenths of it by which their mean would have to be off.
+ */
+const quietPart = 0.6;
+const settledWindows = 10;
 /** Evidence that an excursion needs, in multiples of ln(hazard). Two would also join real bursts of recorded traces. */
 const excursionEvidence = 1.5;
 
@@ -84,6 +94,8 @@ export class ShiftDetector {
   #start = 0;
   /** Sum of the bounded values since the start. */
   #sum = 0;
+  /** How many of the newest values are quiet, up to now without a break. */
+  #quiet = 0;
   /** The segment before the start, unless it has been joined. */
   #previous: Sample | undefined;
 
@@ -150,25 +162,29 @@ export class ShiftDetector {
   #judge(): Alarm | undefined {
     const { hazard, threshold, shiftScale, leastShift } = this.#options;
     const count = this.#seen - this.#start;
-    const dispersion = this.#dispersionAt(this.#sum / count);
-    const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(this.#sum / count);
-    const uncertainty = {
-      dispersion,
-      degreesOfFreedom: this.#dispersion.weight,
-      shiftScale,
-    };
+    const level = this.#sum / count;
+    this.#quiet = this.#isQuiet(level, count) ? this.#quiet + 1 : 0;
+    if (this.#quiet >= this.#options.window) return undefined;
+    const dispersion = this.#dispersionAt(level);
+    const leastSquare = 2 * leastGain * dispersion * this.#noise.variance(level);
+    let uncertainty: Uncertainty | undefined;
     let odds = 0;
     let most = -Infinity;
     let bestAge = 0;
     for (const { age, starts } of this.#ages) {
       if (age >= count) break;
+      if (age <= this.#quiet) continue;
       const sum = this.#bounded.sum(age);
+      // Mostly all values are alike. This is the last test of the shift without its divisions, and a little stricter.
+      const beyond = sum - age * level;
+      if (beyond * beyond * count < surelyLess * leastSquare * age * (count - age)) continue;
       const mean = sum / age;
       const meanBefore = (this.#sum - sum) / (count - age);
       const shift = mean - meanBefore;
       // One of these is mostly true, so nothing is made for the evidence before them.
       if (Math.abs(shift) < leastShift * this.#noise.unit(meanBefore)) continue;
       if (shift * shift < leastSquare * (1 / age + 1 / (count - age))) continue;
+      uncertainty ??= { dispersion, degreesOfFreedom: this.#dispersion.weight, shiftScale };
       const before = { mean: meanBefore, count: count - age };
       const evidence = logShiftEvidence(this.#noise, before, { mean, count: age }, uncertainty);
       odds += (starts / hazard) * Math.exp(evidence);
@@ -177,7 +193,7 @@ export class ShiftDetector {
       bestAge = age;
     }
     const probability = odds === Infinity ? 1 : odds / (1 + odds);
-    if (probability < threshold) return undefined;
+    if (uncertainty === undefined || probability < threshold) return undefined;
     const fresh = { mean: this.#bounded.sum(bestAge) / bestAge, count: bestAge };
     const passed = { mean: (this.#sum - fresh.mean * bestAge) / (count - bestAge), count: count - bestAge };
     if (this.#wasChance(passed, fresh, uncertainty)) {
@@ -187,6 +203,12 @@ export class ShiftDetector {
     this.#previous = passed;
     this.#restart(bestAge);
     return { atIndex: this.#seen - 1, startIndex: this.#start, probability };
+  }
+
+  #isQuiet(level: number, count: number): boolean {
+    const { leastShift, window } = this.#options;
+    if (count < settledWindows * window) return false;
+    return Math.abs(this.#bounded.sum(1) - level) < quietPart * leastShift * this.#noise.unit(level);
   }
 
   /** @param passed the present segment up to `fresh`, the newest values */
@@ -209,12 +231,14 @@ export class ShiftDetector {
     this.#start -= count;
     this.#sum += mean * count;
     this.#previous = undefined;
+    this.#quiet = 0;
   }
 
   /** The new segment starts from its values as they were, without bounds. */
   #restart(age: number): void {
     this.#start = this.#seen - age;
     this.#sum = this.#raw.sum(age);
+    this.#quiet = 0;
     this.#bounded.takeNewest(this.#raw, age);
   }
 }
@@ -245,40 +269,4 @@ function checkOptions(options: ShiftDetectorOptions): void {
   checkRange("boundDeviations", boundDeviations, boundDeviations > 0, "above 0");
   checkInteger("window", window, 1, 2 ** 20);
   checkInteger("longestChance", longestChance, 0, Number.MAX_SAFE_INTEGER);
-}
-
-/** Sums of the newest values, for any number of them up to a limit, in constant time and memory. */
-export class RecentSums {
-  readonly #totals: Float64Array;
-  readonly #mask: number;
-  #next = 0;
-  #total = 0;
-
-  /** @param limit the most values that are ever summed, an integer from 1 */
-  constructor(limit: number) {
-    const slots = 2 ** Math.ceil(Math.log2(limit + 1));
-    this.#totals = new Float64Array(slots);
-    this.#mask = slots - 1;
-  }
-
-  push(value: number): void {
-    this.#total += value;
-    this.#next = (this.#next + 1) & this.#mask;
-    this.#totals[this.#next] = this.#total;
-  }
-
-  /** The sum of the newest `count` values; values before the first one count as 0. */
-  sum(count: number): number {
-    return this.#total - (this.#totals[(this.#next - count) & this.#mask] as number);
-  }
-
-  /** Replace the newest `count` values by those of another one with the same limit and as many values. */
-  takeNewest(other: RecentSums, count: number): void {
-    const before = this.#total - this.sum(count);
-    for (let left = count - 1; left >= 0; left--) {
-      const slot = (this.#next - left) & this.#mask;
-      this.#totals[slot] = before + other.sum(count) - other.sum(left);
-    }
-    this.#total = this.#totals[this.#next] as number;
-  }
 }

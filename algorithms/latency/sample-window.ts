@@ -36,21 +36,24 @@ export class SampleWindow {
 
   /** Add a finite sample; the oldest leaves when the window is full. */
   add(sample: number): void {
-    if (this.#count === this.#recent.length) this.#remove(this.#recent[this.#next] as number);
-    const at = this.#position(sample);
-    this.#sorted.copyWithin(at + 1, at, this.#count);
-    this.#sorted[at] = sample;
-    this.#count++;
+    const sorted = this.#sorted;
+    const isFull = this.#count === this.#recent.length;
+    const oldest = this.#recent[this.#next] as number;
+    // The place that becomes free, and the one before which the sample belongs: what lies between moves by one.
+    const free = isFull ? this.#position(oldest) : this.#count;
+    const to = this.#position(sample);
+    if (to <= free) {
+      sorted.copyWithin(to + 1, to, free);
+      sorted[to] = sample;
+    } else {
+      sorted.copyWithin(free, free + 1, to);
+      sorted[to - 1] = sample;
+    }
+    if (isFull) this.#sum -= oldest;
+    else this.#count++;
     this.#sum += sample;
     this.#recent[this.#next] = sample;
     this.#next = (this.#next + 1) % this.#recent.length;
-  }
-
-  #remove(sample: number): void {
-    const at = this.#position(sample);
-    this.#sorted.copyWithin(at, at + 1, this.#count);
-    this.#count--;
-    this.#sum -= sample;
   }
 
   /** Index of the first sorted sample that is not below `sample`. */

@@ -21,10 +21,17 @@ export function isotonicFit(values: ArrayLike<number>, weights: ArrayLike<number
   if (values.length !== weights.length) {
     throw new RangeError(`there are ${values.length} values and ${weights.length} weights; allowed: as many`);
   }
-  const blocks: Block[] = [];
+  let isRising = true;
   for (let i = 0; i < values.length; i++) {
     const weight = weights[i] as number;
     if (!(weight > 0)) throw new RangeError(`weight ${i} is ${weight}; allowed: above 0`);
+    if (!((values[i] as number) > (values[i - 1] ?? -Infinity))) isRising = false;
+  }
+  // Mostly nothing is to be pooled.
+  if (isRising) return new Float64Array(values);
+  const blocks: Block[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const weight = weights[i] as number;
     let block: Block = { mean: values[i] as number, weight, length: 1 };
     for (let last = blocks.at(-1); last !== undefined && last.mean >= block.mean; last = blocks.at(-1)) {
       blocks.pop();

@@ -41,13 +41,15 @@ export function estimateLink(
   const slopes = uploads
     .filter(({ hasRoundTrip }) => !hasRoundTrip)
     .map(({ tookMs, bytes }) => tookMs / bytes);
-  whole.forEach((left, i) => {
-    for (const right of whole.slice(i + 1)) {
+  for (let first = 0; first < whole.length; first++) {
+    const left = whole[first] as TimedUpload;
+    for (let second = first + 1; second < whole.length; second++) {
+      const right = whole[second] as TimedUpload;
       const ratio = right.bytes / left.bytes;
       if (ratio < tellingRatio && ratio > 1 / tellingRatio) continue;
       slopes.push((right.tookMs - left.tookMs) / (right.bytes - left.bytes));
     }
-  });
+  }
   let rttMs = assumedRttMs;
   if (slopes.length >= enoughSlopes && whole.length > 0) {
     const slope = Math.max(0, medianOf(slopes));

@@ -173,7 +173,9 @@ export class LinkModel {
       if (next.sequence === pending.sequence + 1) next.previousNetworkEndMs = networkEndMs;
     }
     this.#endedAtMs = Math.max(this.#endedAtMs, pending.endAtMs);
-    this.#pending.splice(at, 1);
+    // Mostly it is the first one, for which `splice` takes five times as long.
+    if (at === 0) this.#pending.shift();
+    else this.#pending.splice(at, 1);
     this.#expectAgainFrom(at);
     return hasDrifted;
   }

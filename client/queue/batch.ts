@@ -126,9 +126,20 @@ export function batchEvent<In, Out>(
   { plannedRows, reason }: Decision & { kind: "dispatch" },
   waitedMs: number,
 ): QueueOutput & { kind: "batch" } {
-  const facts = { target: state.name, key, plannedRows, rows, reason, waitedMs };
+  const target = state.name;
   const requests = parts.map(({ request }) => request.id);
-  const event = { kind: "batch", id, atMs, ...facts, requests } as const;
+  const event = {
+    kind: "batch",
+    id,
+    atMs,
+    target,
+    key,
+    plannedRows,
+    rows,
+    reason,
+    waitedMs,
+    requests,
+  } as const;
   if (parts.every(({ request }) => request.whole === undefined)) return event;
   return { ...event, ranges: parts.map(({ fromRow, toRow }) => [fromRow, toRow] as const) };
 }
@@ -164,7 +175,11 @@ export function resultEvent<Out>(
     const failed = unansweredIn(result);
     return { kind: "result", batch, atMs, ok: false, ...errorFacts(result.error), ...failed, ...billed };
   }
-  const { serviceMs, serverQueuedMs, coldStartMs, cost } = result;
+  const { serviceMs, serverQueuedMs, coldStartMs, unanswered, cost } = result;
+  const isWhole = unanswered === undefined && serviceMs !== undefined;
+  // Mostly all is known, and nothing is spread.
+  if (isWhole && serverQueuedMs !== undefined && coldStartMs !== undefined)
+    return { kind: "result", batch, atMs, ok: true, serviceMs, serverQueuedMs, coldStartMs, cost };
   const service = serviceMs === undefined ? {} : { serviceMs };
   const queued = serverQueuedMs === undefined ? {} : { serverQueuedMs };
   const cold = coldStartMs === undefined ? {} : { coldStartMs };

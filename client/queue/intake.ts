@@ -55,3 +55,25 @@ export class Intake<In, Out> {
     return isSplit ? new SplitRequest(request, joinAnswers).rows : [new QueuedRequest(request)];
   }
 }
+
+/** A submission that has arrived. Each field is named, because a spread that more fields follow takes microseconds. */
+export function arrivedRequest<In, Out>(
+  { payload, key, rows, bytes, sloMs, isFinalAnywhere, lane, tenant, isSplittable }: Required<Submission<In>>,
+  { id, arrivedAtMs, eligible, done }: Omit<NewRequest<In, Out>, keyof Submission<In>>,
+): NewRequest<In, Out> {
+  return {
+    payload,
+    key,
+    rows,
+    bytes,
+    sloMs,
+    isFinalAnywhere,
+    lane,
+    tenant,
+    isSplittable,
+    id,
+    arrivedAtMs,
+    eligible,
+    done,
+  };
+}

@@ -23,7 +23,7 @@ import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
 import { FairShare } from "./fair-share.ts";
-import { Intake } from "./intake.ts";
+import { arrivedRequest, Intake } from "./intake.ts";
 import { type LaneLoad, Lanes } from "./lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
@@ -133,14 +133,8 @@ export class VirtualQueue<In, Out> {
     const checked = this.#intake.checked(submission);
     let ticket: Ticket | undefined;
     this.#events.on((arrivedAtMs) => {
-      const request = {
-        ...checked,
-        id: this.counts.submitted,
-        arrivedAtMs,
-        eligible: this.#everywhere,
-        done,
-      };
-      ticket = this.#arrived(request, arrivedAtMs);
+      const arrival = { id: this.counts.submitted, arrivedAtMs, eligible: this.#everywhere, done };
+      ticket = this.#arrived(arrivedRequest(checked, arrival), arrivedAtMs);
     });
     return ticket as unknown as Ticket;
   }

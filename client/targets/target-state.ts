@@ -181,7 +181,8 @@ export class TargetState<In, Out> implements TargetView {
    * @returns what a failure of all its requests speaks against; undefined when there was none
    */
   ended(batch: SentUnderWay, result: BatchResult<Out>, nowMs: number): Blame | undefined {
-    this.underWay.splice(this.underWay.indexOf(batch), 1);
+    if (this.underWay[0] === batch) this.underWay.shift();
+    else this.underWay.splice(this.underWay.indexOf(batch), 1);
     const fault = result.ok ? result.unanswered && worstOf(result.unanswered.values()) : result.error;
     // The first call of a split batch was admitted; the calls of its halves may still be refused.
     if (fault !== undefined && refusals.has(fault.code)) {

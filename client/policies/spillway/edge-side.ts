@@ -142,7 +142,10 @@ export class EdgeSide {
     const { deadlineAtMs } = line.at(first);
     const patience = patienceMs(this.schedule.answerAtMs(replica, rows) - nowMs, this.#sloMs);
     const givenUp = giveUp(elsewhere, { rows, deadlineAtMs }, nowMs, patience);
-    return { kind: "dispatch", first, count, target: this.index, plannedRows, reason, ...givenUp };
+    const target = this.index;
+    if (givenUp === undefined) return { kind: "dispatch", first, count, target, plannedRows, reason };
+    const { giveUpAtMs } = givenUp;
+    return { kind: "dispatch", first, count, target, plannedRows, reason, giveUpAtMs };
   }
 
   /**

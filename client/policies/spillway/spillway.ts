@@ -181,11 +181,11 @@ class Spillway implements Policy {
    * Failed edges are not counted on: without a healthy one everything is overflow. While edge time is not
    * scarce no request is skipped, unless that leaves overflow.
    */
-  #overflow(context: DecisionContext, isScarce: boolean, givesUp: CanSkip): LineOverflow {
+  #overflow(context: DecisionContext, isScarce: boolean, canSkip: CanSkip): LineOverflow {
     const { healthy } = context;
     const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
-    if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, givesUp);
+    if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, canSkip);
     if (!isScarce) {
       // Mostly the next batch of the only edge takes the whole line; a forecast would find just that again.
       const [edge] = this.#edges;
@@ -195,7 +195,7 @@ class Spillway implements Policy {
       if (overflow.count === 0) return overflow;
       for (const { schedule } of healthy) schedule.reset();
     }
-    return findOverflow(line, healthy, skipRule(context, this.#menu, true));
+    return findOverflow(line, healthy, isScarce ? canSkip : skipRule(context, this.#menu, true));
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
@@ -250,6 +250,7 @@ class Spillway implements Policy {
    * long, or as many as overflow if these are more.
    */
   #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
+    if (this.#maxWaitMs === Infinity) return forever;
     const { nowMs, line } = context.view;
     const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
     if (dueAtMs > nowMs) return waitUntil(dueAtMs);

@@ -47,7 +47,8 @@ export class StandingDecision {
     if (length < this.#length || length > this.#length * (1 + growth)) return undefined;
     if (version !== this.#version || line.at(0).arrivedAtMs !== this.#firstArrivedAtMs) return undefined;
     // The policy is not told of batches that are too large for it, and yet they take places.
-    if (targets.some(({ inFlight }, index) => inFlight < (this.#inFlight[index] ?? 0))) return undefined;
+    for (let index = 0; index < targets.length; index++)
+      if ((targets[index] as TargetView).inFlight < (this.#inFlight[index] ?? 0)) return undefined;
     // Requests of the same key with other eligible targets are another line.
     if (line.key !== this.#key || targets !== this.#targets || draining !== this.#draining) return undefined;
     // A new request that is not at the end has an earlier deadline than others and may be urgent.

@@ -4,6 +4,7 @@
  */
 import { cumulativeStdNormalProbability } from "simple-statistics";
 import type { LineView } from "../../policy.ts";
+import { firstIndex } from "./first-in-time.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { LineOverflow } from "../overflow.ts";
 
@@ -136,8 +137,6 @@ function startOfCall(line: LineView, overflow: LineOverflow, size: FunctionModel
   const { bestRows } = size;
   if (overflow.count < bestRows) return overflow.first;
   const fullAtMs = startAtMs + size.latencyMs(bestRows);
-  for (let index = overflow.first; index + bestRows <= line.length; index++) {
-    if (line.at(index).deadlineAtMs >= fullAtMs) return index;
-  }
-  return overflow.first;
+  const first = firstIndex(overflow.first, line.length, (index) => line.at(index).deadlineAtMs >= fullAtMs);
+  return first + bestRows <= line.length ? first : overflow.first;
 }

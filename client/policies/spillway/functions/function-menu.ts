@@ -5,6 +5,7 @@ import { hasRoom, readyAtMs, type TargetView } from "../../../targets/target-vie
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";
 import type { TargetProfile } from "../../target-profile.ts";
 import { hasOwnFault } from "../decision-context.ts";
+import { firstInTime } from "./first-in-time.ts";
 import { FunctionModel } from "./function-model.ts";
 import { usableSizes } from "./usable-sizes.ts";
 
@@ -184,13 +185,7 @@ export class FunctionMenu {
     const isSomeWarm = this.#usable.some((size) => size.isWarm(callAtMs));
     const soonest = (rows: number): number =>
       isSomeWarm ? this.soonestMs(rows, callAtMs) : this.shortestMs(rows);
-    let index = from;
-    while (index < line.length) {
-      const { rows, deadlineAtMs } = line.at(index);
-      if (soonest(rows) <= deadlineAtMs - callAtMs) break;
-      index++;
-    }
-    return index;
+    return firstInTime(line, from, callAtMs, soonest);
   }
 
   /**
