@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { softmax, topClasses } from "./image-classification.ts";
+import { softmax, topK } from "./scores.ts";
 
 it("turns logits into probabilities, large ones too", () => {
   // exp(0), exp(ln 2), exp(ln 5) are 1, 2, 5.
@@ -9,6 +9,6 @@ it("turns logits into probabilities, large ones too", () => {
 });
 
 it("orders classes by score, equal ones by their number", () => {
-  const top = topClasses(new Float32Array([0.25, 0.5, 0.25, 0]), 3);
+  const top = topK(new Float32Array([0.25, 0.5, 0.25, 0]), 3);
   expect(top.map(({ index }) => index)).toEqual([1, 0, 2]);
 });
