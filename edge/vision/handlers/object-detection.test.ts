@@ -113,7 +113,7 @@ describe("object detection", () => {
       (shape: number[]): Predict =>
       () => [tensorFromNumbers("y", "FP32", shape, new Float32Array(84 * 84))];
     await expect(open({}, one([1, 84 * 84]))).rejects.toThrow(
-      /^outputs: the model has outputs y \[1,7056\]; allowed: yolo /,
+      /^outputs: the model has outputs y \[1,7056\]; allowed: those of yolo/,
     );
     await expect(open({}, one([84, 84]))).rejects.toThrow(
       "output y is [84,84] for 1 picture; allowed: a first dimension of pictures",

@@ -42,6 +42,8 @@ describe("the head that outputs fit", () => {
     ["yolo-objectness", [output([8400, 85], "y", spread)], { labels: coco }],
     ["yolox", [output([8400, 85], "y", (_, column) => (column === 2 ? -1 : 0.1))], { labels: coco }],
     ["yolo-end-to-end", [output([300, 6])], { labels: coco }],
+    ["yolo", [output([5, 4], "y", (row) => (row < 4 ? row * 10 : 0.5))], { labels: ["cat"] }],
+    ["yolo", [output([20, 6], "y", () => 0.5)], { labels: ["cat", "dog"] }],
     ["yolo-anchors", [80, 40, 20].map((side) => output([3, side, side, 85], `y${side}`, () => -1)), {}],
     ["fastestdet", [output([85, 20, 20])], { labels: coco }],
     ["distances", [output([8500, 112])], { labels: coco }],
@@ -71,11 +73,17 @@ describe("the head that outputs fit", () => {
     expect(() => chosen([output([8400, 85], "y", spread)])).toThrow(
       "outputs: the model has outputs y [1,8400,85]; allowed: yolo or yolo-objectness in settings.outputs, or labels",
     );
+    expect(() => chosen([output([300, 6])], { labels: ["cat", "dog"] })).toThrow(
+      "allowed: yolo-end-to-end or yolo in settings.outputs, or labels",
+    );
     expect(() => chosen([output([84, 8400])], { labels: ["cat"] })).toThrow(
-      /^outputs: the model has outputs y \[1,84,8400\]; allowed: yolo \[4 \+ classes, boxes\] or .*; yolox /,
+      "outputs: the model has outputs y [1,84,8400]; allowed: those of yolo, yolo-objectness, ",
+    );
+    expect(() => chosen([output([8400, 64], "boxes"), output([8400, 6], "scores")])).toThrow(
+      /boxes \[1,8400,64\], scores/,
     );
     expect(() => chosen([output([256], "features")])).toThrow(
-      "the model has outputs features [1,256]; allowed: yolo ",
+      /features \[1,256\]; allowed: those of yolo, .*, distances \(docs\/guide\/handlers.md\), or a handler of your own$/,
     );
   });
 });
@@ -94,6 +102,8 @@ describe("a head that settings name", () => {
     expect(() => chooseHead("yolo", [output([84, 2100])], { ...context, labels: ["cat", "dog"] })).toThrow(
       "labels has 2 entries; allowed: 80, one for each class of y [1,84,2100]",
     );
+    const twelve = [1600, 400].flatMap((cells) => [output([cells, 8], "a"), output([cells, 32], "b")]);
+    expect(() => chooseHead("yolo", twelve, context)).toThrow("allowed for yolo: [4 + classes, boxes]");
     const head = chooseHead("yolo", [output([6, 2100])], { ...context, labels: ["", "cat", "dog"] });
     expect([head.label(0), head.label(1), head.label(7)]).toEqual(["cat", "dog", "7"]);
   });

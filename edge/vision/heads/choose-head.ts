@@ -5,6 +5,7 @@ import { anchorsOf, ultraFaceAnchors } from "./anchors.ts";
 import { labelsOfClasses } from "./class-labels.ts";
 import { distances, yunet } from "./centre-heads.ts";
 import {
+  at,
   cellsOf,
   type Head,
   type HeadContext,
@@ -173,9 +174,10 @@ function likelyHead(outputs: readonly RowOutput[], context: HeadContext): HeadNa
   const fitting = likelyHeads(outputs, context);
   const [only, ...others] = fitting;
   if (only !== undefined && others.length === 0) return only;
-  const forms = headNames.map((each) => `${each} ${headKinds[each].form}`);
   const allowed =
-    only === undefined ? forms.join("; ") : `${fitting.join(" or ")} in settings.outputs, or labels`;
+    only === undefined
+      ? `those of ${headNames.join(", ")} (docs/guide/handlers.md), or a handler of your own`
+      : `${fitting.join(" or ")} in settings.outputs, or labels`;
   throw new Error(`outputs: the model has ${listed(outputs)}; allowed: ${allowed}`);
 }
 
@@ -206,28 +208,44 @@ function pairedHeads(outputs: readonly RowOutput[], context: HeadContext): HeadN
 
 /** One box in each row. */
 function rowHeads(outputs: readonly RowOutput[], { frame, labels }: HeadContext): HeadName[] {
-  const output = outputs.find(({ shape }) => shape.length === 2) as RowOutput;
+  const [output, ...others] = outputs.filter(({ shape }) => shape.length === 2);
+  if (output === undefined || others.length > 0) return [];
   const [first = 0, last = 0] = output.shape;
-  const [boxes, columns] = [Math.max(first, last), Math.min(first, last)];
-  const isTurned = last > first;
   const [cells, larger] = [cellsOf(frame, [8, 16, 32]), cellsOf(frame, [8, 16, 32, 64])];
-  const isGrid = [cells, larger, 3 * cells, 3 * larger].includes(boxes);
-  if (columns === 6 && !isTurned && !isGrid && boxes <= 1_000) return ["yolo-end-to-end"];
+  const isOneOf = (...counts: readonly number[]): boolean => counts.includes(first) || counts.includes(last);
   const masks = outputs.length === 2 ? (outputs.find(({ shape }) => shape.length === 3)?.shape[0] ?? 0) : 0;
   const classes = labels?.length;
-  const byLabels = (fixed: number): boolean => classes === undefined || columns === fixed + masks + classes;
-  if (classes !== undefined && columns === classes + 32 && [cells, larger].includes(boxes))
-    return ["distances"];
+  const byLabels = (fixed: number): boolean => classes === undefined || isOneOf(fixed + masks + classes);
+  if (classes !== undefined && last === classes + 32 && [cells, larger].includes(first)) return ["distances"];
+  if (first === cells && byLabels(5) && isOnGrid(output)) return ["yolox"];
   const found: HeadName[] = [];
-  if (isTurned || classes !== undefined) {
-    if (byLabels(4)) found.push("yolo");
-    // Without labels, the later of the family are by far the more usual ones with boxes last.
-    if (classes !== undefined && byLabels(5)) found.push("yolo-objectness");
-  } else if (boxes === 3 * cells || boxes === 3 * larger) found.push("yolo-objectness");
-  else found.push("yolo", "yolo-objectness");
-  if (boxes === cells && !isTurned && byLabels(5) && isOnGrid(output)) return ["yolox"];
+  const isGrid = isOneOf(cells, larger, 3 * cells, 3 * larger);
+  if (last === 6 && !isGrid && isPutTogether(output)) {
+    if (classes === undefined || !(byLabels(4) || byLabels(5))) return ["yolo-end-to-end"];
+    found.push("yolo-end-to-end");
+  }
+  if (classes === undefined) {
+    // The earlier of the family have boxes first and three for each cell, and the later ones have boxes last.
+    if (last > first) return ["yolo"];
+    return isOneOf(3 * cells, 3 * larger) ? ["yolo-objectness"] : ["yolo", "yolo-objectness"];
+  }
+  if (byLabels(4)) found.push("yolo");
+  if (byLabels(5)) found.push("yolo-objectness");
   return found;
 }
+
+/** Few boxes, each from its left and top to its right and bottom, with the number of a class at the end. */
+function isPutTogether(output: RowOutput): boolean {
+  const table = tableOf(output);
+  if (table.rows > 1_000) return false;
+  for (let row = 0; row < table.rows; row++) {
+    const [left, top, right, bottom] = [0, 1, 2, 3].map((column) => at(table, row, column)) as Corners;
+    if (right < left || bottom < top || !Number.isInteger(at(table, row, 5))) return false;
+  }
+  return true;
+}
+
+type Corners = [left: number, top: number, right: number, bottom: number];
 
 /** Logarithms of sizes are of both signs; placed boxes have no negative ones. */
 function isOnGrid(output: RowOutput): boolean {

@@ -102,6 +102,20 @@ export function rangeOf(table: Table, from: number, to: number): readonly [least
   return [least, largest];
 }
 
+/**
+ * Pixels of the frame for one of the model's numbers: coordinates of many boxes that are all small are in 0..1. Those of
+ * a picture without objects may all be 0, which says nothing, and are taken for pixels.
+ */
+export function boxScales(
+  boxes: Table,
+  { boxScale, frame }: HeadContext,
+): readonly [scaleX: number, scaleY: number] {
+  const [least, largest] = boxScale === undefined ? rangeOf(boxes, 0, 4) : [0, 0];
+  const looksUnit = boxes.rows > 1 && least > -2 && largest > 0 && largest <= 2;
+  const isUnit = boxScale === undefined ? looksUnit : boxScale === "unit";
+  return isUnit ? [frame.width, frame.height] : [1, 1];
+}
+
 /** Throws an Error when columns that are read as scores go far out of 0..1, as logits and coordinates do. */
 export function checkScores(output: string, table: Table, from: number, to: number): void {
   const [least, largest] = rangeOf(table, from, to);

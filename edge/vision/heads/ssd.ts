@@ -11,12 +11,12 @@ import {
 import { isBackground } from "./class-labels.ts";
 import {
   at,
+  boxScales,
   checkScores,
   type Head,
   type HeadContext,
   likeliest,
   outputText,
-  rangeOf,
   type RowOutput,
   type Table,
   tableOf,
@@ -53,7 +53,7 @@ export function ssd(outputs: readonly RowOutput[], context: HeadContext): Head |
   const { boxForm = "corners" } = context;
   if (boxForm !== "centre") checkCorners(boxes, boxForm, outputs[pair.boxes] as RowOutput);
   const first = firstClass(scores, context);
-  const [scaleX, scaleY] = scalesOf(boxes, context);
+  const [scaleX, scaleY] = boxScales(boxes, context);
   return pairedHead(outputs, pair, first, (all, row) => {
     const table = tableOf(all[pair.boxes] as RowOutput);
     const [a, b, c, d] = [at(table, row, 0), at(table, row, 1), at(table, row, 2), at(table, row, 3)];
@@ -176,12 +176,6 @@ function firstClass(scores: Table, { background, labels }: HeadContext): 0 | 1 {
     for (let column = 0; column < columns; column++) sums += at(scores, row, column);
   }
   return Math.abs(sums / rows - 1) < 0.01 && firsts / rows > 0.5 ? 1 : 0;
-}
-
-function scalesOf(boxes: Table, { boxScale, frame }: HeadContext): readonly [number, number] {
-  const [least, largest] = boxScale === undefined ? rangeOf(boxes, 0, 4) : [0, 0];
-  const looksUnit = boxes.rows > 1 && least > -2 && largest <= 2;
-  return boxScale === "unit" || (boxScale === undefined && looksUnit) ? [frame.width, frame.height] : [1, 1];
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { ScoredBox } from "../pictures/boxes.ts";
 import {
   at,
+  boxScales,
   cellsOf,
   checkScores,
   gridOf,
@@ -9,7 +10,6 @@ import {
   type HeadContext,
   likeliest,
   outputText,
-  rangeOf,
   type RowOutput,
   type Table,
   tableOf,
@@ -50,9 +50,10 @@ function rowsOfBoxes(outputs: readonly RowOutput[], context: HeadContext, fixed:
   };
 }
 
-/** The only output of two dimensions, or the first of them whose rows are those of the grid: others hold parts of it. */
+/** The only output of two dimensions: others hold masks, or parts of it. -1 when there are several, or none. */
 function indexOfBoxes(outputs: readonly RowOutput[]): number {
-  return outputs.findIndex(({ shape }) => shape.length === 2);
+  const found = outputs.findIndex(({ shape }) => shape.length === 2);
+  return outputs.findLastIndex(({ shape }) => shape.length === 2) === found ? found : -1;
 }
 
 /** Models that also give masks have [masks, height, width], and a factor for each mask behind the classes. */
@@ -76,13 +77,6 @@ function hasBoxesLast(
   const wanted = labels && labels.length + others;
   if (wanted !== undefined && (first === wanted) !== (last === wanted)) return first === wanted;
   return last > first;
-}
-
-/** Numbers of the frame for one of the model: coordinates of many boxes that are all small are in 0..1. */
-export function boxScales(table: Table, { boxScale, frame }: HeadContext): readonly [x: number, y: number] {
-  const [least, largest] = boxScale === undefined ? rangeOf(table, 0, 4) : [0, 0];
-  const looksUnit = table.rows > 1 && least > -2 && largest <= 2;
-  return boxScale === "unit" || (boxScale === undefined && looksUnit) ? [frame.width, frame.height] : [1, 1];
 }
 
 interface CentredForm {
