@@ -44,7 +44,8 @@ export const modelConfig = z.strictObject({
     .union([z.string().min(1), z.array(z.string())])
     .optional()
     .describe(
-      "names of the classes in the order of the output: a list, or a file beside this one (lines, numbered lines, JSON or YAML)",
+      "names of the classes in the order of the output: a list, or a file beside this one (lines, numbered lines, JSON or YAML; " +
+        "default: those in the model's file)",
     ),
   cpuAffinity: z
     .union([cores, z.array(cores).min(1)])

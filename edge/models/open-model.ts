@@ -8,6 +8,8 @@ import { handledSession } from "../vision/handlers/handled-session.ts";
 import type { Predict } from "../vision/handlers/handler.ts";
 import { handlerTools } from "../vision/handlers/handler-tools.ts";
 import { openHandler } from "../vision/handlers/open-handler.ts";
+import { fileProperties } from "./file-properties.ts";
+import { labelsInFile } from "./labels.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -18,6 +20,7 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
   if (source === undefined) return onnx as Session;
   const { name, version } = model;
   const { labels, settings = {} } = model.config ?? {};
+  const properties = onnx === undefined ? undefined : fileProperties(model.path);
   const run: Predict = async (inputs) =>
     onnx === undefined ? inputs : runFile(onnx, inputs, model.config?.joinRows === true);
   const handler = await openHandler(
@@ -27,7 +30,8 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
       version,
       folder: dirname(model.path),
       settings,
-      labels: typeof labels === "string" ? undefined : labels,
+      labels: Array.isArray(labels) ? labels : properties && labelsInFile(properties),
+      ...(properties && { properties }),
       inputs: onnx?.metadata.inputs ?? [],
       outputs: onnx?.metadata.outputs ?? [],
     },

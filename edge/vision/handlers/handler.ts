@@ -14,8 +14,10 @@ export interface HandlerModel {
   readonly folder: string;
   /** `settings` of its config.yaml. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** `labels` of its config.yaml, in the order of the output. */
+  /** `labels` of its config.yaml, in the order of the output, or those that its file has itself. */
   readonly labels: readonly string[] | undefined;
+  /** What the ONNX file says of itself, such as `imgsz`. Absent when there is none. */
+  readonly properties?: ReadonlyMap<string, string>;
   /** Those of the ONNX file; empty when there is none. */
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];

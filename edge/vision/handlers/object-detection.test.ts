@@ -77,6 +77,21 @@ describe("object detection", () => {
     ]);
   });
 
+  it("gives a model of any size what its file says that it was trained with", async () => {
+    const sizes: unknown[] = [];
+    const watching: Predict = (inputs) => {
+      sizes.push(inputs[0]?.shape);
+      return ssdRun(inputs);
+    };
+    const model = modelOf({}, [-1, 3, -1, -1]);
+    await objectDetection({ ...model, properties: new Map([["imgsz", "[32, 96]"]]) }, watching);
+    await objectDetection(model, watching);
+    expect(sizes).toEqual([
+      [1, 3, 32, 96],
+      [1, 3, 640, 640],
+    ]);
+  });
+
   it("finds objects in pictures of one pixel, and in a strip", async () => {
     const handler = await open({});
     const [dot, strip] = await ask(handler, ssdRun, [await file(1, 1), await file(640, 2)]);

@@ -15,6 +15,7 @@ import {
   unitPixels,
 } from "../pictures/picture-format.ts";
 import { pictureInput, picturesOf, pictureTensor } from "../pictures/picture-tensor.ts";
+import type { Size } from "../pictures/resize-arithmetic.ts";
 import { rowOutputs, tryGrey } from "./grey-trial.ts";
 import type { Handler, HandlerModel, Predict } from "./handler.ts";
 import { pictureByPicture } from "./picture-by-picture.ts";
@@ -73,7 +74,8 @@ const defaultSide = 640;
 export async function objectDetection(model: HandlerModel, run: Predict): Promise<Handler> {
   const settings = parseSettings(schema, model.settings, "settings");
   const taken = pictureFormat(model.inputs, settings, pixelsOf(settings.outputs));
-  const frame = { width: taken.width ?? defaultSide, height: taken.height ?? defaultSide };
+  const trained = trainedSize(model.properties?.get("imgsz"));
+  const frame = { width: taken.width ?? trained.width, height: taken.height ?? trained.height };
   const context: HeadContext = { ...settings, frame, labels: model.labels };
   const head = chooseHead(settings.outputs, await tryGrey(run, taken, frame), context);
   const format = pictureFormat(model.inputs, settings, pixelsOf(head.name));
@@ -102,6 +104,12 @@ export async function objectDetection(model: HandlerModel, run: Predict): Promis
       return [tensorFromStrings("objects", [answers.length], answers)];
     },
   };
+}
+
+/** Ultralytics notes the height and width that a model was trained with. */
+function trainedSize(imgsz: string | undefined): Size {
+  const { height, width } = /^\[(?<height>\d{2,4}), (?<width>\d{2,4})\]$/.exec(imgsz ?? "")?.groups ?? {};
+  return { width: Number(width ?? defaultSide), height: Number(height ?? defaultSide) };
 }
 
 function pixelsOf(name: Settings["outputs"]): PixelDefaults {
