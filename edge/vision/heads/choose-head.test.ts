@@ -50,7 +50,12 @@ describe("the head that outputs fit", () => {
     ["ssd", [output([8732, 4], "boxes"), output([8732, 81], "scores")], { labels: coco }],
     [
       "ssd-end-to-end",
-      [output([100, 4], "boxes"), output([100], "scores"), output([100], "classes"), output([], "count")],
+      [
+        output([100, 4], "detection_boxes"),
+        output([100], "scores"),
+        output([100], "classes"),
+        output([], "count"),
+      ],
       { labels: coco },
     ],
     ["ultraface", [output([23_500, 2], "scores"), output([23_500, 4], "boxes")], { labels: ["face"] }],

@@ -199,6 +199,11 @@ describe("SSD", () => {
     ];
     expect(read(ssdEndToEnd, outputs)).toEqual([{ ...expected[0], classIndex: 0 }]);
     expect(read(ssdEndToEnd, outputs, { labels: ["", "person"] })[0]?.classIndex).toBe(1);
+    const zoo = outputs.map((each) => (each.name === "detection_boxes" ? { ...each, name: "bboxes" } : each));
+    expect(() => ssdEndToEnd(zoo, plain)).toThrow(
+      "settings: boxForm is not stated; allowed: corners or corners-yx, the order in bboxes [1,2,4]",
+    );
+    expect(read(ssdEndToEnd, zoo, { boxForm: "corners" })[0]).toMatchObject({ left: 32, top: 16 });
   });
 });
 

@@ -178,18 +178,28 @@ function firstClass(scores: Table, { background, labels }: HeadContext): 0 | 1 {
   return Math.abs(sums / rows - 1) < 0.01 && firsts / rows > 0.5 ? 1 : 0;
 }
 
+/** TensorFlow's begin at the top; others are as often one way as the other, and nothing of the numbers tells which. */
+function orderOf(output: RowOutput, { boxForm }: HeadContext): "corners" | "corners-yx" {
+  if (boxForm === "corners" || boxForm === "corners-yx") return boxForm;
+  if (boxForm === undefined && output.name.startsWith("detection_boxes")) return "corners-yx";
+  throw new Error(
+    `settings: boxForm is ${boxForm ?? "not stated"}; allowed: corners or corners-yx, the order in ${outputText(output)}`,
+  );
+}
+
 /**
  * SSD with its last step, as TensorFlow exports it: boxes [boxes, 4] as top, left, bottom, right in 0..1, and [boxes] of
  * scores and of classes. A count, if there is one, is not needed: boxes that are none have the score 0.
  */
 export function ssdEndToEnd(outputs: readonly RowOutput[], context: HeadContext): Head | undefined {
-  const { frame, boxForm = "corners-yx", boxScale = "unit", background = true } = context;
+  const { frame, boxScale = "unit", background = true } = context;
   const index = (pattern: RegExp, rank: number): number =>
     outputs.findIndex(({ name, shape }) => shape.length === rank && pattern.test(name));
   const boxes = outputs.findIndex(({ shape }) => shape.length === 2 && shape[1] === 4);
   const [scores, classes] = [index(/score|conf|prob/i, 1), index(/class|label/i, 1)];
-  if (boxes < 0 || scores < 0 || classes < 0 || boxForm === "centre") return undefined;
+  if (boxes < 0 || scores < 0 || classes < 0) return undefined;
   const output = outputs[scores] as RowOutput;
+  const boxForm = orderOf(outputs[boxes] as RowOutput, context);
   checkScores(outputText(output), tableOf(output), 0, 1);
   const [scaleX, scaleY] = boxScale === "unit" ? [frame.width, frame.height] : [1, 1];
   const [x, y] = boxForm === "corners-yx" ? [1, 0] : [0, 1];
