@@ -99,6 +99,24 @@ describe("object detection", () => {
     expect(strip).toMatchObject([{ label: "cat" }, { label: "dog" }]);
   });
 
+  it("leaves out boxes in what pads the frame, and fails the request where sides are no numbers", async () => {
+    const boxes =
+      (left: number, right: number): Predict =>
+      () => [
+        tensorFromNumbers("boxes", "FP32", [1, 2, 4], [left, 0.25, right, 0.5, 0.5, 0.25, 0.75, 0.5]),
+        tensorFromNumbers("scores", "FP32", [1, 2, 2], [0.75, 0, 0, 0.75]),
+      ];
+    // A narrow picture fills the middle half of the frame.
+    const beside = boxes(0, 0.25);
+    const handler = await open({ outputs: "ssd", boxScale: "unit", background: false }, beside);
+    expect(await ask(handler, beside, [await file(32, 64)])).toEqual([
+      [expect.objectContaining({ label: "dog" })],
+    ]);
+    await expect(ask(handler, boxes(0.25, Number.NaN), [await file(32, 64)])).rejects.toThrow(
+      "a box whose sides are not numbers",
+    );
+  });
+
   it("runs picture by picture where the batch of the model is fixed at one", async () => {
     const rows: number[] = [];
     const counting: Predict = (inputs) => {

@@ -98,7 +98,7 @@ export async function objectDetection(model: HandlerModel, run: Predict): Promis
       const answers = rowOutputs(outputs, placed.length).map((own, row) => {
         const found = head.read(own, settings.scoreThreshold ?? headKinds[head.name].threshold);
         return JSON.stringify(
-          kept(found, head, settings).map((box) => objectOf(box, head, placed[row] as Placed)),
+          kept(found, head, settings).flatMap((box) => objectOf(box, head, placed[row] as Placed) ?? []),
         );
       });
       return [tensorFromStrings("objects", [answers.length], answers)];
@@ -121,9 +121,12 @@ function kept(found: readonly ScoredBox[], { isSuppressed }: ChosenHead, setting
   return suppress(found, { overlap: isSuppressed ? 1 : overlapThreshold, most, acrossClasses });
 }
 
-/** In the form of an answer. */
-function objectOf(box: ScoredBox, head: ChosenHead, { from, placement }: Placed): object {
+/** In the form of an answer; undefined for a box beside the picture, in what pads its frame. */
+function objectOf(box: ScoredBox, head: ChosenHead, { from, placement }: Placed): object | undefined {
   const { left, top, right, bottom } = fromFrame(box, placement, from);
+  if (left >= right || top >= bottom) return undefined;
+  if (!Number.isFinite(left + top + right + bottom))
+    throw new Error("the model gave a box whose sides are not numbers");
   const { points } = box;
   return {
     label: head.label(box.classIndex),

@@ -5,6 +5,7 @@ import {
   at,
   cellsOf,
   checkScores,
+  finite,
   gridOf,
   type Head,
   type HeadContext,
@@ -54,9 +55,8 @@ export function yunet(outputs: readonly RowOutput[], { frame }: HeadContext): He
         for (let cell = 0; cell < cells; cell++) {
           const part =
             Math.min(1, Math.max(0, at(scores, cell, 0))) * Math.min(1, Math.max(0, at(objects, cell, 0)));
-          if (Number.isNaN(part)) throw new Error("the model gave a score that is not a number");
-          const score = Math.sqrt(part);
-          if (!(score >= threshold)) continue;
+          const score = finite(Math.sqrt(part));
+          if (score < threshold) continue;
           const [column, row] = [cell % columns, Math.floor(cell / columns)];
           const [x, y] = [(column + at(boxes, cell, 0)) * stride, (row + at(boxes, cell, 1)) * stride];
           const [half, tall] = [

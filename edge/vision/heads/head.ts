@@ -71,7 +71,13 @@ export function turnedTableOf({ shape: [columns = 1, rows = 1], values }: RowOut
   return { rows, columns, values, rowStep: 1, columnStep: rows };
 }
 
-/** The best of columns `from` to `to`. Throws an Error when the model gave NaN, as one in halves does when it overflows. */
+/** The number. Throws an Error where it is none, as models in halves give when they overflow: it means no absence. */
+export function finite(value: number): number {
+  if (Number.isFinite(value)) return value;
+  throw new Error("the model gave a score that is not a number");
+}
+
+/** The best of columns `from` to `to`. Throws an Error when it is no number. */
 export function likeliest(
   table: Table,
   row: number,
@@ -84,8 +90,7 @@ export function likeliest(
     const value = at(table, row, column);
     if (value > score) [score, best] = [value, column];
   }
-  if (Number.isNaN(score)) throw new Error("the model gave a score that is not a number");
-  return { score, classIndex: best - from };
+  return { score: finite(score), classIndex: best - from };
 }
 
 /** Least and largest of some columns; those of no row are 0. */

@@ -259,9 +259,12 @@ describe("boxes from the centres of cells", () => {
   });
 });
 
-it("no head takes NaN for the absence of objects", () => {
-  const head = yolo([sparse([6, 84], {})], plain);
-  expect(() => head?.read([sparse([6, 84], {}, "y", Number.NaN)], 0.5)).toThrow(
-    "a score that is not a number",
-  );
+it.each([
+  ["yolo", yolo, [6, 84]],
+  ["yolo-objectness", yoloObjectness, [84, 7]],
+  ["yolox", yolox, [84, 7]],
+  ["fastestdet", fastestDet, [7, 4, 4]],
+] as const)("%s does not take NaN for the absence of objects", (_, open, shape) => {
+  const head = open([sparse(shape, {})], plain);
+  expect(() => head?.read([sparse(shape, {}, "y", Number.NaN)], 0.5)).toThrow("a score that is not a number");
 });

@@ -3,6 +3,7 @@ import type { ScoredBox } from "../pictures/boxes.ts";
 import {
   type AnchorLevel,
   checkScores,
+  finite,
   type Head,
   type HeadContext,
   likeliest,
@@ -43,8 +44,8 @@ export function fastestDet(outputs: readonly RowOutput[], { frame }: HeadContext
         const numbers = (column: number): number => values[column * cells + cell] as number;
         const best = likeliest({ values, ...table }, cell, 5, columns);
         // The weights that the model was made with.
-        const score = Math.max(0, numbers(0)) ** 0.6 * Math.max(0, best.score) ** 0.4;
-        if (!(score >= threshold)) continue;
+        const score = finite(Math.max(0, numbers(0)) ** 0.6 * Math.max(0, best.score) ** 0.4);
+        if (score < threshold) continue;
         const x = (((cell % width) + Math.tanh(numbers(1))) / width) * frame.width;
         const y = ((Math.floor(cell / width) + Math.tanh(numbers(2))) / height) * frame.height;
         const [half, tall] = [
@@ -167,8 +168,8 @@ function anchorBoxes(
     const object = number(4);
     if (object < threshold) continue;
     const best = likeliest(table, cell, 5, columns);
-    const score = object * finish(best.score);
-    if (!(score >= threshold)) continue;
+    const score = finite(object * finish(best.score));
+    if (score < threshold) continue;
     const x = (2 * number(0) - 0.5 + (cell % width)) * stride;
     const y = (2 * number(1) - 0.5 + Math.floor(cell / width)) * stride;
     const [half, tall] = [2 * number(2) ** 2 * anchorWidth, 2 * number(3) ** 2 * anchorHeight];

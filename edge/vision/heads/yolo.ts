@@ -5,6 +5,7 @@ import {
   boxScales,
   cellsOf,
   checkScores,
+  finite,
   gridOf,
   type Head,
   type HeadContext,
@@ -95,8 +96,8 @@ function centredBoxes(table: Table, form: CentredForm, threshold: number): Score
     const object = fixed === 5 ? at(table, row, 4) : 1;
     if (object < threshold) continue;
     const best = likeliest(table, row, fixed, fixed + classes);
-    const score = best.score * object;
-    if (!(score >= threshold)) continue;
+    const score = finite(best.score * object);
+    if (score < threshold) continue;
     const [x, y] = [at(table, row, 0) * scaleX, at(table, row, 1) * scaleY];
     const [width, height] = [at(table, row, 2) * scaleX, at(table, row, 3) * scaleY];
     const edges = { left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 };
