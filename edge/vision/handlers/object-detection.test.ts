@@ -72,6 +72,7 @@ describe("object detection", () => {
 
   it("needs no settings where the file and a grey picture say all, and can drop boxes across classes", async () => {
     const handler = await open({ fit: "stretch", acrossClasses: true });
+    expect(handler.outputs?.[0]?.parameters).toEqual({ content: "json", head: "ssd" });
     expect(await ask(handler, ssdRun, [await file(128, 64)])).toEqual([
       [{ label: "cat", score: 0.75, box: [0, 16, 64, 48] }],
     ]);

@@ -82,7 +82,9 @@ export async function objectDetection(model: HandlerModel, run: Predict): Promis
   const fit = { fit: settings.fit ?? headKinds[head.name].fit, kernel: settings.kernel, pad: settings.pad };
   return {
     inputs: [pictureInput],
-    outputs: [{ name: "objects", datatype: "BYTES", shape: [-1], parameters: { content: "json" } }],
+    outputs: [
+      { name: "objects", datatype: "BYTES", shape: [-1], parameters: { content: "json", head: head.name } },
+    ],
     async preprocess(inputs) {
       const frames = await Promise.all(
         picturesOf(inputs, frame).map((file) =>
