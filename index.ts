@@ -62,6 +62,9 @@ export {
   exampleOfZeros,
 } from "./client/daemon/profile/example-input.ts";
 
+export type { Handler, HandlerModel, Predict, Prepared } from "./edge/vision/handlers/handler.ts";
+export type { HandlerTools, NormaliseOptions, ResizeOptions } from "./edge/vision/handlers/handler-tools.ts";
+
 export { callCost, type FunctionSize, type PriceSheet } from "./serverless/prices/price.ts";
 export { readPriceSheet, readShippedSheets } from "./serverless/prices/price-sheet-files.ts";
 

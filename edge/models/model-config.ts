@@ -43,7 +43,10 @@ export const modelConfig = z.strictObject({
   labels: z
     .union([z.string().min(1), z.array(z.string())])
     .optional()
-    .describe("names of the classes in the order of the output: a list, or a file of lines beside this one"),
+    .describe(
+      "names of the classes in the order of the output: a list, or a file beside this one (lines, numbered lines, JSON or YAML; " +
+        "default: those in the model's file)",
+    ),
   cpuAffinity: z
     .union([cores, z.array(cores).min(1)])
     .optional()

@@ -1,11 +1,15 @@
 /** Opens a model in the process of a replica: an ONNX file, a handler, or a handler before an ONNX file. */
 import { dirname, extname } from "node:path";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import type { Tensor } from "../../protocol/tensor.ts";
 import { notByRows } from "../joining/published-joining.ts";
 import { rowStructure } from "../joining/row-structure.ts";
 import { handledSession } from "../vision/handlers/handled-session.ts";
-import type { Handler, Predict } from "../vision/handlers/handler.ts";
+import type { Predict } from "../vision/handlers/handler.ts";
+import { handlerTools } from "../vision/handlers/handler-tools.ts";
 import { openHandler } from "../vision/handlers/open-handler.ts";
+import { fileProperties } from "./file-properties.ts";
+import { labelsInFile } from "./labels.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -16,15 +20,23 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
   if (source === undefined) return onnx as Session;
   const { name, version } = model;
   const { labels, settings = {} } = model.config ?? {};
-  const handler = await openHandler(source, {
-    name,
-    version,
-    folder: dirname(model.path),
-    settings,
-    labels: typeof labels === "string" ? undefined : labels,
-    inputs: onnx?.metadata.inputs ?? [],
-    outputs: onnx?.metadata.outputs ?? [],
-  });
+  const properties = onnx === undefined ? undefined : fileProperties(model.path);
+  const run: Predict = async (inputs) =>
+    onnx === undefined ? inputs : runFile(onnx, inputs, model.config?.joinRows === true);
+  const handler = await openHandler(
+    source,
+    {
+      name,
+      version,
+      folder: dirname(model.path),
+      settings,
+      labels: Array.isArray(labels) ? labels : properties && labelsInFile(properties),
+      ...(properties && { properties }),
+      inputs: onnx?.metadata.inputs ?? [],
+      outputs: onnx?.metadata.outputs ?? [],
+    },
+    run,
+  );
   const metadata: ModelMetadata = {
     ...onnx?.metadata,
     name,
@@ -33,11 +45,9 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
     inputs: exported(handler.inputs ?? onnx?.metadata.inputs),
     outputs: exported(handler.outputs ?? onnx?.metadata.outputs),
   };
-  const session = handledSession(
-    handler,
-    metadata,
-    predictOf(handler, onnx, model.config?.joinRows === true),
-  );
+  const predict: Predict = (inputs) =>
+    handler.predict === undefined ? run(inputs) : handler.predict(inputs, run, handlerTools);
+  const session = handledSession(handler, metadata, predict);
   const areOnnx = handler.inputs === undefined && handler.outputs === undefined;
   const known = { ...session, quantisesDynamically: onnx?.quantisesDynamically };
   return areOnnx ? { ...known, dimensions: onnx?.dimensions } : known;
@@ -49,14 +59,14 @@ function exported(tensors: readonly TensorMetadata[] | undefined): TensorMetadat
 }
 
 /** The rows of a batch that is fixed at several rows run apart only where the settings say that they may. */
-function predictOf(handler: Handler, onnx: Session | undefined, isDeclared: boolean): Predict {
-  const run: Predict = async (inputs) => {
-    if (onnx === undefined) return inputs;
-    const rows = inputs[0]?.shape[0] ?? 1;
-    const { fixedRows = rows } = rowStructure(onnx.metadata);
-    if (fixedRows !== rows && fixedRows !== 1 && !isDeclared)
-      throw notByRows(onnx.metadata.name, rows, fixedRows, false);
-    return (await onnx.run(inputs, [rows])).outputs;
-  };
-  return (inputs) => (handler.predict === undefined ? run(inputs) : handler.predict(inputs, run));
+async function runFile(
+  onnx: Session,
+  inputs: readonly Tensor[],
+  isDeclared: boolean,
+): Promise<readonly Tensor[]> {
+  const rows = inputs[0]?.shape[0] ?? 1;
+  const { fixedRows = rows } = rowStructure(onnx.metadata);
+  if (fixedRows !== rows && fixedRows !== 1 && !isDeclared)
+    throw notByRows(onnx.metadata.name, rows, fixedRows, false);
+  return (await onnx.run(inputs, [rows])).outputs;
 }

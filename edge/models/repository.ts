@@ -6,6 +6,7 @@ import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
 import { embeddedOcr, embeddedPath } from "./embedded-ocr.ts";
+import { parseLabels } from "./labels.ts";
 import { type ModelConfig, readModelConfig } from "./model-config.ts";
 import type { ModelFile } from "./model-runner.ts";
 
@@ -147,11 +148,17 @@ export function configIn(folder: string): ModelConfig | undefined {
 }
 
 function labelsIn(folder: string, file: string): string[] {
+  const place = join(folder, "config.yaml");
+  let text: string;
   try {
-    return readFileSync(join(folder, file), "utf8").trimEnd().split(/\r?\n/);
+    text = readFileSync(join(folder, file), "utf8");
   } catch (error) {
-    const place = join(folder, "config.yaml");
     throw new Error(`${place}: labels is "${file}", which cannot be read`, { cause: error });
+  }
+  try {
+    return parseLabels(text, file);
+  } catch (error) {
+    throw new Error(`${place}: labels: ${(error as Error).message}`, { cause: error });
   }
 }
 

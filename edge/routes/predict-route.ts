@@ -71,7 +71,8 @@ function predictionsOf(outputs: readonly Tensor[], { metadata }: ModelRunner, ro
   return cutRows(outputs, Array<number>(rows).fill(1)).map((row) =>
     Object.fromEntries(
       row.map((tensor) => {
-        const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];
+        const declared = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters;
+        const content = tensor.parameters?.["content"] ?? declared?.["content"];
         return [tensor.name, jsonOf({ tensor, ...(typeof content === "string" && { content }) })];
       }),
     ),

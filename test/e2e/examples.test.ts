@@ -1,10 +1,12 @@
 /** Every program in examples/ runs, and prints what its header says. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { executable } from "../support/built.ts";
 
@@ -36,7 +38,7 @@ async function printed(name: string, ...flags: string[]): Promise<string[]> {
 
 it("there is a test for each", () => {
   const names = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
-  expect(names.map((name) => name.slice(0, 2))).toEqual(["01", "02", "03", "04", "05", "06", "07"]);
+  expect(names.map((name) => name.slice(0, 2))).toEqual(["01", "02", "03", "04", "05", "06", "07", "08"]);
 });
 
 describe("with an edge server", () => {
@@ -80,9 +82,12 @@ it("04 shares a burst among two edges and functions", async () => {
   expect(lines[0]).toContain(" 0.000000 CNY");
 });
 
-it("06 asks a handler of its own", async () => {
+it("06 and 08 ask handlers of their own, of texts and of pictures", async () => {
   const edge = await start("edge", "--models", join(folder, "models"));
   expect(await printed("06-own-handler.mjs", edge)).toEqual(["HELLO!", "WORLD!"]);
+  const path = join(mkdtempSync(join(tmpdir(), "spillway-example-")), "red.png");
+  await sharp({ create: { width: 30, height: 20, channels: 3, background: "red" } }).toFile(path);
+  expect(await printed("08-picture-handler.mjs", edge, path)).toEqual(["red.png: 30 x 20, rgb(255, 0, 0)"]);
 });
 
 it("07 compares a policy of its own on a recorded trace", async () => {

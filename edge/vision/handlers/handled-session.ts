@@ -6,6 +6,7 @@ import { shapeText, type Tensor } from "../../../protocol/tensor.ts";
 import type { InferenceResult, RequestFault } from "../../models/model-runner.ts";
 import type { Session } from "../../models/session.ts";
 import type { Handler, Predict, Prepared } from "./handler.ts";
+import { handlerTools } from "./handler-tools.ts";
 
 /** A result, or the error of the one request that it is for. */
 type Outcome<T> = T | Error;
@@ -51,7 +52,7 @@ async function answerEach(
 ): Promise<Outcome<Tensors>[]> {
   const prepared = await Promise.all(
     requests.map((inputs) =>
-      outcomeOf<Prepared>(async () => (await handler.preprocess?.(inputs)) ?? { inputs }),
+      outcomeOf<Prepared>(async () => (await handler.preprocess?.(inputs, handlerTools)) ?? { inputs }),
     ),
   );
   const predicted = await predictTogether(
@@ -63,7 +64,7 @@ async function answerEach(
       outcomeOf(async () => {
         if (outputs instanceof Error) throw outputs;
         const { note } = prepared[index] as Prepared;
-        return (await handler.postprocess?.(outputs, note)) ?? outputs;
+        return (await handler.postprocess?.(outputs, note, handlerTools)) ?? outputs;
       }),
     ),
   );

@@ -1,61 +1,85 @@
-/** Built-in handler: pictures in, the likeliest classes out. The defaults suit ResNet and SqueezeNet. */
+/** Built-in handler: pictures in, the likeliest classes out. The defaults suit ResNet, MobileNet and SqueezeNet. */
 import { z } from "zod";
-import { tensorFromNumbers, tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
+import { tensorFromNumbers, tensorFromStrings } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
-import { cropPixels, withPicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
-import { grey, pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
-import { centreCrop, letterbox, linePlacement, shortSideSize } from "../pictures/resize-arithmetic.ts";
-import type { Handler, HandlerModel } from "./handler.ts";
+import { labelsOfClasses } from "../heads/class-labels.ts";
+import { outputText, type RowOutput } from "../heads/head.ts";
+import { fitKinds, fitPicture } from "../pictures/fit-picture.ts";
+import { withPicture } from "../pictures/picture.ts";
+import { grey, imageNetPixels, pictureFormat, pixelSettings } from "../pictures/picture-format.ts";
+import { pictureInput, picturesOf, pictureTensor } from "../pictures/picture-tensor.ts";
+import { rowOutputs, tryGrey } from "./grey-trial.ts";
+import type { Handler, HandlerModel, Predict } from "./handler.ts";
+import { pictureByPicture } from "./picture-by-picture.ts";
+import { softmax, topK } from "./scores.ts";
 
 const side = z.number().int().min(1).max(4_096);
 
 const schema = z.strictObject({
   ...pixelSettings,
-  width: side.default(224).describe("pixels that the model takes"),
-  height: side.default(224),
+  width: side.optional().describe("pixels that the model takes (default: what its file says, or 224)"),
+  height: side.optional(),
   fit: z
-    .enum(["crop", "stretch", "letterbox", "line"])
-    .default("crop")
+    .enum(fitKinds)
+    .optional()
     .describe(
-      "crop: the middle of the picture at `shortSide`; line: a line of text at the left of the frame",
+      "crop: the middle of the picture at `shortSide`; line: a line of text at the left of the frame (default: crop, and " +
+        "stretch for grey models)",
     ),
   shortSide: side
     .optional()
     .describe("shorter side before the crop (default: 8/7 of the crop's, 256 for 224)"),
   pad: grey.default(114).describe("grey of the part of the frame beside the picture"),
-  scores: z.enum(["logits", "probabilities"]).default("logits").describe("what the model gives"),
+  output: z.string().optional().describe("name of the output with the scores, of several"),
+  scores: z
+    .enum(["logits", "probabilities"])
+    .optional()
+    .describe("what the model gives (default: what a run on a grey picture shows)"),
   top: z.number().int().min(1).max(1_000).default(5).describe("classes in an answer, the likeliest first"),
 });
 
-type Settings = z.output<typeof schema>;
+const defaultSide = 224;
 
-export function imageClassification(model: HandlerModel): Handler {
+/** Rejects with an Error of one line when the model takes no pictures, or does not give a score for each class. */
+export async function imageClassification(model: HandlerModel, run: Predict): Promise<Handler> {
   const settings = parseSettings(schema, model.settings, "settings");
-  // The model may have fewer classes than are asked for.
-  const known = model.outputs[0]?.shape.slice(1).find((size) => size > 1);
-  const top = Math.min(settings.top, known ?? model.labels?.length ?? settings.top);
+  const format = pictureFormat(model.inputs, settings, imageNetPixels);
+  const frame = { width: format.width ?? defaultSide, height: format.height ?? defaultSide };
+  const fitting = {
+    ...settings,
+    fit: settings.fit ?? (format.channels === "grey" ? "stretch" : "crop"),
+  } as const;
+  const tried = await tryGrey(run, format, frame);
+  const output = scoresOf(tried, settings.output, model.labels);
+  const index = tried.indexOf(output);
+  const classes = output.values.length;
+  const names = model.labels && labelsOfClasses(model.labels, classes, outputText(output));
+  const isFinished =
+    settings.scores === undefined ? looksLikely(output.values) : settings.scores === "probabilities";
+  const top = Math.min(settings.top, classes);
   return {
     inputs: [pictureInput],
     outputs: [
-      { name: "label", datatype: "BYTES", shape: [-1, top] },
+      { name: "label", datatype: "BYTES", shape: [-1, top], parameters: { content: "text" } },
       { name: "score", datatype: "FP32", shape: [-1, top] },
     ],
     async preprocess(inputs) {
       const pictures = await Promise.all(
-        picturesOf(inputs, settings).map((file) => withPicture(file, (picture) => fitted(picture, settings))),
+        picturesOf(inputs, frame).map((file) =>
+          withPicture(file, (picture) => fitPicture(picture, frame, fitting)),
+        ),
       );
-      return { inputs: [pictureTensor(model.inputs[0]?.name ?? "image", pictures, settings)] };
+      return { inputs: [pictureTensor(pictures, format)], note: pictures.length };
     },
-    postprocess([output]) {
-      if (output === undefined) throw new Error("the model has no output");
-      const rows = output.shape[0] ?? 1;
-      const numbers = Float32Array.from(tensorToNumbers(output));
-      const classes = numbers.length / rows;
-      const best = Array.from({ length: rows }, (_, row) => {
-        const own = numbers.subarray(row * classes, (row + 1) * classes);
-        return topClasses(settings.scores === "logits" ? softmax(own) : own, top);
-      }).flat();
-      const labels = best.map(({ index }) => model.labels?.[index] ?? String(index));
+    predict: pictureByPicture(format),
+    postprocess(outputs, note) {
+      const rows = note as number;
+      const best = rowOutputs(outputs, rows).flatMap((own) => {
+        const { values } = own[index] as RowOutput;
+        if (values.some(Number.isNaN)) throw new Error("the model gave a score that is not a number");
+        return topK(isFinished ? values : softmax(values), top);
+      });
+      const labels = best.map((each) => names?.[each.index] ?? String(each.index));
       const scores = best.map(({ score }) => score);
       return [
         tensorFromStrings("label", [rows, top], labels),
@@ -65,43 +89,33 @@ export function imageClassification(model: HandlerModel): Handler {
   };
 }
 
-async function fitted(picture: Pixels, settings: Settings): Promise<Pixels> {
-  const { width, height, kernel, pad } = settings;
-  const frame = { width, height };
-  switch (settings.fit) {
-    case "crop": {
-      const shortest = Math.min(width, height);
-      const shortSide = Math.max(shortest, settings.shortSide ?? Math.round((shortest * 8) / 7));
-      const size = shortSideSize(picture, shortSide);
-      const whole = { width: Math.max(width, size.width), height: Math.max(height, size.height) };
-      return cropPixels(await resizePixels(picture, whole, kernel), centreCrop(whole, frame));
-    }
-    case "stretch":
-      return resizePixels(picture, frame, kernel);
-    case "letterbox":
-    case "line": {
-      const placed =
-        settings.fit === "line" ? linePlacement(picture, frame) : letterbox(picture, frame, "centre");
-      return padPixels(await resizePixels(picture, placed, kernel), frame, placed, pad);
-    }
+/** Whether the numbers are in one dimension, whatever its place. */
+function isFlat({ shape, values }: RowOutput): boolean {
+  return values.length > 1 && Math.max(...shape) === values.length;
+}
+
+/** The one output with a number for each class. */
+function scoresOf(
+  outputs: readonly RowOutput[],
+  name: string | undefined,
+  labels: readonly string[] | undefined,
+): RowOutput {
+  const named = name === undefined ? outputs : outputs.filter((output) => output.name === name);
+  const flat = named.filter(isFlat);
+  const fitting =
+    flat.length > 1 && labels ? flat.filter(({ values }) => values.length === labels.length) : flat;
+  const [only, ...others] = fitting;
+  if (only === undefined || others.length > 0) {
+    const has = `the model has outputs ${outputs.map(outputText).join(", ")}`;
+    const allowed =
+      flat.map((each) => each.name).join(", ") || "one output [rows, classes] of 2 classes or more";
+    throw new Error(`settings: output is ${name ?? "not stated"}; ${has}; allowed: ${allowed}`);
   }
+  return only;
 }
 
-/** exp(x_i) over their sum. The largest is subtracted first, so that none overflows. */
-export function softmax(logits: ArrayLike<number>): Float32Array {
-  const values = Float32Array.from(logits);
-  const largest = values.reduce((most, value) => Math.max(most, value), -Infinity);
-  const powers = values.map((value) => Math.exp(value - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
-/** The largest scores with their classes, the largest first; of equal ones the lower class first. */
-export function topClasses(
-  scores: Float32Array,
-  count: number,
-): { readonly index: number; readonly score: number }[] {
-  return Array.from(scores, (score, index) => ({ index, score }))
-    .sort((a, b) => b.score - a.score || a.index - b.index)
-    .slice(0, count);
+/** Whether the numbers are parts of 1 already: a softmax of them would make all classes about equally likely. */
+function looksLikely(values: Float32Array): boolean {
+  const sum = values.reduce((total, value) => total + value, 0);
+  return values.every((value) => value >= 0 && value <= 1) && Math.abs(sum - 1) < 0.01;
 }

@@ -2,10 +2,13 @@
 import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Handler, HandlerModel } from "./handler.ts";
+import type { Handler, HandlerModel, Predict } from "./handler.ts";
+import { handlerTools } from "./handler-tools.ts";
+
+type MakeHandler = (model: HandlerModel, run: Predict) => Handler | Promise<Handler>;
 
 /** Imported when they are needed, because most models need none of them. */
-const builtIn: Readonly<Record<string, () => Promise<(model: HandlerModel) => Handler>>> = {
+const builtIn: Readonly<Record<string, () => Promise<MakeHandler>>> = {
   "image-classification": async () => (await import("./image-classification.ts")).imageClassification,
   "object-detection": async () => (await import("./object-detection.ts")).objectDetection,
   "text-detection": async () => (await import("./text-detection.ts")).textDetection,
@@ -17,11 +20,12 @@ const parts = ["load", "preprocess", "predict", "postprocess"] as const;
 
 /**
  * @param source name of a built-in handler, or path of a module
- * @throws Error when there is none, the module exports no part of a handler, or it fails to load
+ * @param run runs the ONNX file, for a look at what it gives
+ * @throws Error when there is none, the module exports no part of a handler, it fails to load, or the model does not fit it
  */
-export async function openHandler(source: string, model: HandlerModel): Promise<Handler> {
+export async function openHandler(source: string, model: HandlerModel, run: Predict): Promise<Handler> {
   const make = Object.hasOwn(builtIn, source) ? await builtIn[source]?.() : undefined;
-  if (make !== undefined) return make(model);
+  if (make !== undefined) return await make(model, run);
   if (extname(source) === ".ts" && !canRunTypeScript()) {
     throw new Error(`${source}: this Node runs no TypeScript; use 22.18 or later, or handler.js`);
   }
@@ -32,7 +36,7 @@ export async function openHandler(source: string, model: HandlerModel): Promise<
   }
   if (parts.every((part) => module[part] === undefined))
     throw new Error(`${source}: exports none of ${parts.join(", ")}`);
-  await module.load?.(model);
+  await module.load?.(model, handlerTools);
   return module;
 }
 

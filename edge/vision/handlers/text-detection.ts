@@ -1,20 +1,23 @@
 /** Built-in handler: pictures of pages in, boxes around their lines of text out, for detectors such as PP-OCR's. */
 import { z } from "zod";
-import { tensorFromStrings, tensorToNumbers } from "../../../protocol/tensor.ts";
+import { shapeText, tensorFromStrings } from "../../../protocol/tensor.ts";
 import { parseSettings } from "../../models/parse-settings.ts";
 import { clamp, rounded } from "../pictures/boxes.ts";
 import { withPicture, padPixels, type Pixels, resizePixels } from "../pictures/picture.ts";
-import { pictureInput, picturesOf, pictureTensor, pixelSettings } from "../pictures/picture-tensor.ts";
+import { imageNetPixels, pictureFormat, pixelSettings } from "../pictures/picture-format.ts";
+import { pictureInput, picturesOf, pictureTensor } from "../pictures/picture-tensor.ts";
 import { pageSize, type Size } from "../pictures/resize-arithmetic.ts";
 import { inReadingOrder, textRegions } from "../pictures/text-regions.ts";
-import type { Handler, HandlerModel } from "./handler.ts";
+import { numbersOf } from "../pictures/tensor-numbers.ts";
+import { tryGrey } from "./grey-trial.ts";
+import type { Handler, HandlerModel, Predict } from "./handler.ts";
+import { pictureByPicture } from "./picture-by-picture.ts";
 
 const likelihood = z.number().min(0).max(1);
 const whole = z.number().int();
 
 const schema = z.strictObject({
   ...pixelSettings,
-  channels: pixelSettings.channels.default("BGR"),
   longestSide: whole.min(32).max(4_096).default(960).describe("pages with a longer side are made smaller"),
   threshold: likelihood.default(0.3).describe("a pixel is text from this likelihood on"),
   boxThreshold: likelihood.default(0.6).describe("least mean likelihood of a box"),
@@ -29,9 +32,31 @@ interface Page {
 }
 
 const white = 255;
+/** Sides of the grey picture that the model is tried with, where it takes any. */
+const triedSide = 64;
 
-export function textDetection(model: HandlerModel): Handler {
+/** Rejects with an Error of one line when the model takes no pictures of any size, or gives no map of them. */
+export async function textDetection(model: HandlerModel, run: Predict): Promise<Handler> {
   const settings = parseSettings(schema, model.settings, "settings");
+  const format = pictureFormat(model.inputs, settings, { ...imageNetPixels, channels: "BGR" });
+  const { name, width, height } = format;
+  if (width !== undefined || height !== undefined)
+    throw new Error(
+      `input ${name} is ${width ?? "any"} pixels wide and ${height ?? "any"} high; allowed: a model of pages of any size`,
+    );
+  const frame = { width: triedSide, height: triedSide };
+  const [map, ...others] = await tryGrey(run, format, frame);
+  const size = map?.shape.slice(-2) ?? [];
+  if (
+    others.length > 0 ||
+    size[0] !== triedSide ||
+    size[1] !== triedSide ||
+    map?.values.length !== triedSide ** 2
+  )
+    throw new Error(
+      `the model gives ${[map, ...others].map((each) => `${each?.name} ${shapeText([1, ...(each?.shape ?? [])])}`).join(", ")} for ` +
+        `${triedSide} x ${triedSide} pixels; allowed: one output, a likelihood for each pixel`,
+    );
 
   async function pageOf(picture: Pixels): Promise<Page> {
     const { width, height } = picture;
@@ -53,12 +78,13 @@ export function textDetection(model: HandlerModel): Handler {
       const padded = pages.map(({ resized }) =>
         padPixels(resized, { width, height }, { left: 0, top: 0 }, white),
       );
-      return { inputs: [pictureTensor(model.inputs[0]?.name ?? "x", padded, settings)], note: pages };
+      return { inputs: [pictureTensor(padded, format)], note: pages };
     },
+    predict: pictureByPicture(format),
     postprocess([output], note) {
       if (output === undefined) throw new Error("the model has no output");
       const [height = 0, width = 0] = output.shape.slice(-2);
-      const map = Float32Array.from(tensorToNumbers(output));
+      const map = numbersOf(output);
       const answers = (note as readonly Page[]).map(({ size, resized }, row) => {
         const own = map.subarray(row * width * height, (row + 1) * width * height);
         const onPage = (value: number, axis: "width" | "height"): number =>

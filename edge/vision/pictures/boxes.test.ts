@@ -16,10 +16,11 @@ it("keeps the best of the boxes around one object, and other classes beside it",
     { ...box(1, 0, 11, 10), score: 0.5, classIndex: 1 },
     { ...box(20, 0, 30, 10), score: 0.4, classIndex: 0 },
   ];
-  expect(suppress(boxes, 0.5, 10).map(({ score }) => score)).toEqual([0.9, 0.5, 0.4]);
-  expect(suppress(boxes, 0.5, 1)).toHaveLength(1);
+  expect(suppress(boxes, { overlap: 0.5, most: 10 }).map(({ score }) => score)).toEqual([0.9, 0.5, 0.4]);
+  expect(suppress(boxes, { overlap: 0.5, most: 1 })).toHaveLength(1);
+  expect(suppress(boxes, { overlap: 0.5, most: 10, acrossClasses: true })).toHaveLength(2);
   // The first two share 9 of 11 columns, which is no more than that.
-  expect(suppress(boxes, 9 / 11, 10)).toHaveLength(4);
+  expect(suppress(boxes, { overlap: 9 / 11, most: 10 })).toHaveLength(4);
 });
 
 it("leads from the frame back to the picture, and cuts at its edges", () => {

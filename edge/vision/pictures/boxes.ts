@@ -12,6 +12,8 @@ export interface Box {
 export interface ScoredBox extends Box {
   readonly score: number;
   readonly classIndex: number;
+  /** Landmarks in the frame, such as eyes: x and y of each in turn. */
+  readonly points?: readonly number[] | undefined;
 }
 
 /** The shared area over the area of both together, 0..1. */
@@ -27,15 +29,28 @@ function area({ left, top, right, bottom }: Box): number {
   return Math.max(0, right - left) * Math.max(0, bottom - top);
 }
 
+export interface SuppressOptions {
+  /** Boxes of a class that overlap by more, as `overlap` counts, are one object. */
+  readonly overlap: number;
+  /** Most boxes that are kept. */
+  readonly most: number;
+  /** Boxes of different classes that overlap by more are one object too. */
+  readonly acrossClasses?: boolean | undefined;
+}
+
 /**
- * Greedy non-maximum suppression within each class: of boxes that overlap by more than `most`, the best one is kept, and
- * at most `limit` in all.
+ * Greedy non-maximum suppression: of boxes around the same object the one with the best score is kept. The result is in
+ * order of scores, the best first.
  */
-export function suppress(boxes: readonly ScoredBox[], most: number, limit: number): ScoredBox[] {
-  const kept: ScoredBox[] = [];
+export function suppress<
+  B extends Box & { readonly score: number; readonly classIndex?: number | undefined },
+>(boxes: readonly B[], { overlap: limit, most, acrossClasses = false }: SuppressOptions): B[] {
+  const kept: B[] = [];
   for (const box of [...boxes].sort((a, b) => b.score - a.score)) {
-    if (kept.length === limit) break;
-    const isKnown = kept.some((other) => other.classIndex === box.classIndex && overlap(other, box) > most);
+    if (kept.length === most) break;
+    const isKnown = kept.some(
+      (other) => (acrossClasses || other.classIndex === box.classIndex) && overlap(other, box) > limit,
+    );
     if (!isKnown) kept.push(box);
   }
   return kept;
@@ -44,12 +59,26 @@ export function suppress(boxes: readonly ScoredBox[], most: number, limit: numbe
 /** Turns a box of the frame that a picture was placed in into a box of the picture, cut at its edges. */
 export function fromFrame(
   box: Box,
-  { left, top, scaleX, scaleY }: Pick<PicturePlacement, "left" | "top" | "scaleX" | "scaleY">,
+  placement: Pick<PicturePlacement, "left" | "top" | "scaleX" | "scaleY">,
   picture: Size,
 ): Box {
-  const x = (value: number): number => clamp((value - left) / scaleX, picture.width);
-  const y = (value: number): number => clamp((value - top) / scaleY, picture.height);
-  return { left: x(box.left), top: y(box.top), right: x(box.right), bottom: y(box.bottom) };
+  const [left, top] = pointFromFrame(box.left, box.top, placement);
+  const [right, bottom] = pointFromFrame(box.right, box.bottom, placement);
+  return {
+    left: clamp(left, picture.width),
+    top: clamp(top, picture.height),
+    right: clamp(right, picture.width),
+    bottom: clamp(bottom, picture.height),
+  };
+}
+
+/** The place in the picture of a point in its frame; outside the picture where the point is beside it. */
+export function pointFromFrame(
+  x: number,
+  y: number,
+  { left, top, scaleX, scaleY }: Pick<PicturePlacement, "left" | "top" | "scaleX" | "scaleY">,
+): [number, number] {
+  return [(x - left) / scaleX, (y - top) / scaleY];
 }
 
 /** The value within 0 and `most`. */

@@ -218,7 +218,8 @@ function notServed(name: string): string {
 
 function valueOf(tensor: Tensor, stage: ModelStage | StepStage, { metadata }: ModelRunner): Value {
   if ("step" in stage) return { tensor, ...(stage.step === "crop" && { content: "list" }) };
-  const content = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters?.["content"];
+  const declared = metadata?.outputs.find(({ name }) => name === tensor.name)?.parameters;
+  const content = tensor.parameters?.["content"] ?? declared?.["content"];
   return { tensor, ...(typeof content === "string" && { content }) };
 }
 
