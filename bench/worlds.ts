@@ -5,7 +5,13 @@
 import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
 import { type GeneratedWorld, generatedWorld } from "../replay/worlds/generated-world.ts";
 import { withoutLuck, worldHindsight } from "../replay/worlds/world-hindsight.ts";
-import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../replay/worlds/world-verdict.ts";
+import {
+  judgeWorld,
+  missedBySimple,
+  missedPart,
+  verdictText,
+  type WorldVerdict,
+} from "../replay/worlds/world-verdict.ts";
 
 const sheets = { sheetOf: readPriceSheet };
 const oracles = [
@@ -21,6 +27,7 @@ for (let seed = from; seed < to; seed++) {
 }
 const count = (kind: WorldVerdict["kind"]): number => verdicts.filter((each) => each.kind === kind).length;
 console.log(
-  `${count("met")} met, ${count("missed")} missed (${(100 * missedPart(verdicts)).toFixed(1)} % of those that can be met), ` +
+  `${count("met")} met, ${count("missed")} missed (${(100 * missedPart(verdicts)).toFixed(1)} % of those that can be met; ` +
+    `${missedBySimple(verdicts)} of them met by another policy, the others by hindsight alone), ` +
     `${count("unmet")} that nobody meets`,
 );

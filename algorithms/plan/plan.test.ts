@@ -84,6 +84,15 @@ it("takes a dearer function when the cheapest would need more instances than all
   expect(bound).toMatchObject({ kind: "feasible", serverless: { name: "large" } });
 });
 
+it("takes a dearer function when the allowed instances of the cheapest are too few at the peak", () => {
+  const slow = functionOf("slow", 80, 20, 1e-9);
+  const calm = { ...world, edge: undefined, arrivalsPerMs: 0.02, functions: [slow, large], maxInstances: 5 };
+  expect(makePlan({ ...calm, peakPerMs: 0.02 }).serverless?.name).toBe("slow");
+  expect(makePlan({ ...calm, peakPerMs: 0.3 }).serverless?.name).toBe("large");
+  // Where no size is enough, the price decides.
+  expect(makePlan({ ...calm, peakPerMs: 100 }).serverless?.name).toBe("slow");
+});
+
 it("prints one line that names rate, critical size and rate, who serves, and batch sizes", () => {
   const both = formatPlan(makePlan({ ...world, arrivalsPerMs: 0.1 }));
   expect(both).toMatch(

@@ -19,6 +19,8 @@ export interface PlanInput {
   readonly functions: readonly FunctionOption[];
   /** Observed rate of the overflow while requests overflow, in requests a millisecond. */
   readonly overflowPerMs?: number | undefined;
+  /** Highest rate of the overflow that instances must be enough for, in requests a millisecond. Default: the mean rate. */
+  readonly peakPerMs?: number;
   /** Most instances over all sizes. Default Infinity. */
   readonly maxInstances?: number;
   readonly currency: string;
@@ -82,8 +84,13 @@ export function makePlan(input: PlanInput): Plan {
   const clumpPerMs = edge === undefined ? 0 : Math.sqrt(arrivalsPerMs / sloMs);
   const { overflowPerMs = clumpPerMs } = input;
   const choices = priceFunctions(input, Math.max(residualPerMs, overflowPerMs), residualPerMs);
-  const able = choices.filter(({ busyInstances }) => busyInstances <= (input.maxInstances ?? Infinity));
-  const ranked = [...(able.length > 0 ? able : choices)].sort((a, b) => a.costPerRequest - b.costPerRequest);
+  const { maxInstances = Infinity, peakPerMs = 0 } = input;
+  const able = choices.filter(({ busyInstances }) => busyInstances <= maxInstances);
+  const isAtPeak = ({ index }: ServerlessPlan): boolean =>
+    maxInstances * mostPerMs(input.functions[index] as FunctionOption, sloMs) >= peakPerMs;
+  const ranked = [...(able.length > 0 ? able : choices)].sort(
+    (a, b) => Number(isAtPeak(b)) - Number(isAtPeak(a)) || a.costPerRequest - b.costPerRequest,
+  );
   const [cheapest] = ranked;
   const figures: PlanFigures = {
     arrivalsPerMs,
@@ -123,6 +130,14 @@ function priceFunctions(
     const busyInstances = (residualPerMs / meanRows) * meanServiceMs;
     return [{ name: option.name, index, maxRows, meanRows, costPerRequest, busyInstances }];
   });
+}
+
+/** Requests a millisecond that one instance serves at most, in calls that are in time. */
+function mostPerMs({ latencyMs, serviceMs }: FunctionOption, sloMs: number): number {
+  let most = 0;
+  for (let rows = 1; rows < latencyMs.length && (latencyMs[rows] as number) <= sloMs; rows++)
+    most = Math.max(most, rows / (serviceMs[rows] as number));
+  return most;
 }
 
 function whyNot(

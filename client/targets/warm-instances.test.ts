@@ -53,3 +53,13 @@ it("has no idle instance on a platform that keeps none, and none of a call that 
   failed.drop();
   expect([failed.isIdle(10), failed.alive(10)]).toEqual([false, 0]);
 });
+
+it("tells how long the instance that is used next has been idle", () => {
+  const instances = new WarmInstances(1_000);
+  expect(instances.idleForMs(0)).toBe(0);
+  instances.hold(0);
+  instances.hold(0);
+  instances.release(100);
+  instances.release(600);
+  expect([instances.idleForMs(700), instances.idleForMs(1_600)]).toEqual([100, 0]);
+});

@@ -24,6 +24,11 @@ export class WarmInstances {
     return latestMs !== undefined && nowMs - latestMs < this.#idleMs;
   }
 
+  /** How long the instance that the next call uses has been idle; 0 when none is. */
+  idleForMs(nowMs: number): number {
+    return this.isIdle(nowMs) ? nowMs - (this.#endedAtMs.at(-1) as number) : 0;
+  }
+
   /** How many instances there are: held by calls, or idle. */
   alive(nowMs: number): number {
     const firstIdle = this.#endedAtMs.findIndex((atMs) => nowMs - atMs < this.#idleMs);

@@ -18,8 +18,19 @@ it("draws scenarios that the replay takes, with requests in order and at most 3,
     expect(edges[0]?.replicas).toBeLessThanOrEqual(4);
     expect(serverless.sizes.length).toBeLessThanOrEqual(4);
     expect(arrivalsS.length).toBeLessThanOrEqual(3_000);
-    expect(arrivalsS.length).toBeGreaterThan(200);
+    expect(arrivalsS.length).toBeGreaterThan(2_000);
     expect(arrivalsS).toEqual(arrivalsS.toSorted((a, b) => a - b));
+  }
+});
+
+it("lets the load take its course three times, and judges what comes after the first", () => {
+  for (const { arrivalsS, judgedFrom, scenario, traits } of worlds) {
+    const roundS = (arrivalsS[judgedFrom] as number) - (arrivalsS[0] as number);
+    expect(judgedFrom / arrivalsS.length).toBeGreaterThan(0.25);
+    expect(judgedFrom / arrivalsS.length).toBeLessThan(0.42);
+    expect(arrivalsS.at(-1)).toBeGreaterThan(12);
+    // So long that instances which start at once are there for most of the warm-up.
+    expect(3 * traits.coldTimes * scenario.sloMs).toBeLessThan(1_000 * roundS);
   }
 });
 
@@ -42,6 +53,7 @@ it("places as many arrivals as asked for, in every shape of the rate", () => {
     const times = arrivalTimesS(randomStream(1, shape), {
       shape,
       count: 2_000,
+      rounds: 1,
       ratePerS: 50,
       isRegular: false,
     });
@@ -51,8 +63,24 @@ it("places as many arrivals as asked for, in every shape of the rate", () => {
   }
 });
 
+it("repeats a shape with other arrivals at the same rates", () => {
+  const times = arrivalTimesS(randomStream(3, "rounds"), {
+    shape: "on-off",
+    count: 4_000,
+    rounds: 2,
+    ratePerS: 50,
+    isRegular: false,
+  });
+  const counts = Array.from({ length: 16 }, () => 0);
+  for (const atS of times) counts[Math.floor(atS / 5)]!++;
+  for (let part = 0; part < 8; part++) {
+    const [once, again] = [counts[part] as number, counts[part + 8] as number];
+    expect(Math.abs(once - again)).toBeLessThan(5 * Math.sqrt(once + again + 1));
+  }
+});
+
 it("places regular arrivals evenly", () => {
-  const options = { shape: "constant", count: 5, ratePerS: 10, isRegular: true } as const;
+  const options = { shape: "constant", count: 5, rounds: 1, ratePerS: 10, isRegular: true } as const;
   expect(arrivalTimesS(randomStream(1, "even"), options)).toEqual([0.05, 0.15, 0.25, 0.35, 0.45]);
 });
 

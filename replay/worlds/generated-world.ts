@@ -1,16 +1,23 @@
 /**
  * Worlds drawn from a seed, to try a policy in situations that nobody thought of: an edge of 1 to 4 replicas, functions of
  * 1 to 4 sizes under every price sheet, links, cold starts, and arrivals in bursts. Each is small enough for a schedule
- * with full knowledge to be searched within seconds. Plain data, so that any checkout can replay it.
+ * with full knowledge to be searched within seconds. Its load takes the same course three times; the first is a warm-up
+ * that is not judged, because nobody can have instances ready for what has never been. Plain data, so that any checkout can
+ * replay it.
  */
 import { randomStream } from "../traces/random-stream.ts";
 import type { Random } from "../../base/random.ts";
 import { between, octaves, oneOf } from "./draw.ts";
 import { arrivalTimesS, type RateShape, rateShapes } from "./world-arrivals.ts";
 
-/** Most requests of a world, and fewest. */
+/** Requests of a world. */
 const mostRequests = 3_000;
-const leastRequests = 400;
+/** The rate changes in the same way so many times: the first is the warm-up. */
+const rounds = 3;
+/** The requests come within this time at least: what follows rates by the second must see some seconds. */
+const leastSpanMs = 15_000;
+/** A round lasts so many cold starts at least: in fewer, nobody could have instances when they are needed. */
+const leastColdStarts = 4;
 
 /** The upload of one row to functions takes this part of the SLO at most. */
 const mostUploadPart = 0.25;
@@ -26,6 +33,8 @@ export interface GeneratedWorld {
   readonly scenario: ScenarioFile;
   /** In seconds, in order. */
   readonly arrivalsS: readonly number[];
+  /** Index of the first request after the warm-up, in which every load has been seen once. Those before are not judged. */
+  readonly judgedFrom: number;
   readonly traits: WorldTraits;
 }
 
@@ -90,7 +99,7 @@ interface Curve {
  */
 export function generatedWorld(seed: number): GeneratedWorld {
   const random = randomStream(seed, "world");
-  const curve: Curve = {
+  const drawn: Curve = {
     firstMs: octaves(random, 4, 256),
     rowPart: oneOf(random, [0.1, 0.3, 0.5, 0.7, 0.9, 1]),
     maxBatch: oneOf(random, [4, 8, 16, 32, 64]),
@@ -98,12 +107,17 @@ export function generatedWorld(seed: number): GeneratedWorld {
     isSkewed: random() < 0.5,
   };
   const sloTimes = octaves(random, 0.5, 16) * between(random, 1, 1.25);
-  const sloMs = round(sloTimes * curve.firstMs);
   const replicas = oneOf(random, [1, 1, 2, 3, 4]);
   const shape = oneOf<RateShape>(random, rateShapes);
   const load = octaves(random, 0.25, 4);
-  const wantedUploadMs = oneOf(random, [0.01, 0.05, 0.2, 0.7]) * (curve.firstMs / replicas);
-  const ratePerMs = load * capacityPerMs(curve, replicas, sloMs, wantedUploadMs);
+  const uploadPart = oneOf(random, [0.01, 0.05, 0.2, 0.7]) / replicas;
+  // All times grow alike where the requests would come within too short a time.
+  const capacity = capacityPerMs(drawn, replicas, sloTimes * drawn.firstMs, uploadPart * drawn.firstMs);
+  const stretch = Math.max(1, (load * capacity * leastSpanMs) / mostRequests);
+  const curve = { ...drawn, firstMs: stretch * drawn.firstMs };
+  const sloMs = round(sloTimes * curve.firstMs);
+  const wantedUploadMs = uploadPart * curve.firstMs;
+  const ratePerMs = (load * capacity) / stretch;
   // The part of the load that the uplink to functions can carry.
   const carries = Math.max(octaves(random, 0.5, 32), 1 / (mostUploadPart * sloMs * ratePerMs));
   const requestBytes = Math.round(
@@ -121,7 +135,11 @@ export function generatedWorld(seed: number): GeneratedWorld {
     serviceMs: serviceTimes(curve),
   };
   const prices = oneOf(random, sheets);
-  const coldTimes = random() < 0.5 ? octaves(random, 0.05, 0.8) : octaves(random, 0.8, 12.8);
+  const spanMs = mostRequests / ratePerMs;
+  const coldTimes = Math.min(
+    random() < 0.5 ? octaves(random, 0.05, 0.8) : octaves(random, 0.8, 12.8),
+    spanMs / rounds / leastColdStarts / sloMs,
+  );
   const sizes = functionSizes(random, sloMs, prices);
   const serverless = {
     link: {
@@ -134,14 +152,17 @@ export function generatedWorld(seed: number): GeneratedWorld {
     prices,
     sizes,
   };
-  const sloQuantile = oneOf(random, [0.9, 0.95, 0.99, 0.99, 0.99, 0.99, 0.995]);
-  const count = Math.round(octaves(random, leastRequests, mostRequests));
+  // So that some twenty of the requests that are judged may miss the SLO.
+  const sloQuantile = oneOf(random, [0.9, 0.95, 0.99, 0.99, 0.99, 0.99]);
   const isRegular = random() < 0.15;
-  const arrivalsS = arrivalTimesS(random, { shape, count, ratePerS: 1_000 * ratePerMs, isRegular });
+  const ratePerS = 1_000 * ratePerMs;
+  const arrivalsS = arrivalTimesS(random, { shape, count: mostRequests, rounds, ratePerS, isRegular });
+  const judgedFrom = arrivalsS.findIndex((atS) => 1_000 * atS >= spanMs / rounds);
   return {
     seed,
     scenario: { name: `generated-${seed}`, sloMs, sloQuantile, requestBytes, edge, serverless },
     arrivalsS,
+    judgedFrom,
     traits: {
       sloTimes: round(sloTimes),
       replicas,

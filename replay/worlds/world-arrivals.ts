@@ -20,6 +20,8 @@ const rampPieces = 12;
 export interface ArrivalsOptions {
   readonly shape: RateShape;
   readonly count: number;
+  /** How often the rate takes its course, from 1; the arrivals at it differ. */
+  readonly rounds: number;
   /** Mean rate over the whole time, per second. */
   readonly ratePerS: number;
   /** Evenly spaced at the present rate instead of Poisson. */
@@ -29,9 +31,9 @@ export interface ArrivalsOptions {
 /** @returns times in seconds from 0, in order, rounded to 1 microsecond; as many as asked for, or a few less */
 export function arrivalTimesS(
   random: Random,
-  { shape, count, ratePerS, isRegular }: ArrivalsOptions,
+  { shape, count, rounds, ratePerS, isRegular }: ArrivalsOptions,
 ): number[] {
-  const pieces = piecesOf(shape, random);
+  const pieces = repeated(piecesOf(shape, random), rounds);
   const mean = pieces.reduce((sum, { until, level }, index) => {
     return sum + level * (until - (pieces[index - 1]?.until ?? 0));
   }, 0);
@@ -53,6 +55,12 @@ export function arrivalTimesS(
     fromS = untilS;
   }
   return times;
+}
+
+function repeated(pieces: readonly Piece[], rounds: number): Piece[] {
+  return Array.from({ length: rounds }, (_, round) =>
+    pieces.map(({ until, level }) => ({ until: (round + until) / rounds, level })),
+  ).flat();
 }
 
 function piecesOf(shape: RateShape, random: Random): Piece[] {

@@ -1,8 +1,11 @@
 /** The best that is known of a generated world: a schedule that a search with full knowledge finds. */
 import { quantileOfSorted } from "../../base/quantile.ts";
 import { findSchedule } from "../hindsight/find-schedule.ts";
+import { playSchedule } from "../hindsight/play.ts";
+import type { HindsightWorld } from "../hindsight/schedule.ts";
 import { parseScenario } from "../world/scenario.ts";
 import type { GeneratedWorld, ScenarioFile } from "./generated-world.ts";
+import { JudgedRequests } from "./judged-requests.ts";
 import type { WorldReplay } from "./replay-world.ts";
 import type { KnownSchedule } from "./world-verdict.ts";
 
@@ -14,11 +17,12 @@ const carefulQuantile = 0.9;
  * worldHindsight(generatedWorld(7), { sheetOf: readPriceSheet }); // { by: "hindsight", share: 0.9901, cost: 0.0021 }
  */
 export function worldHindsight(
-  { scenario, arrivalsS, seed }: GeneratedWorld,
+  world: GeneratedWorld,
   { sheetOf }: Pick<WorldReplay, "sheetOf">,
   by = "hindsight",
 ): KnownSchedule {
-  const { inSloShare, cost } = findSchedule({
+  const { scenario, arrivalsS, judgedFrom, seed } = world;
+  const known: HindsightWorld = {
     scenario: parseScenario(JSON.stringify(scenario), scenario.name),
     sheet: sheetOf(scenario.serverless.prices),
     arrivals: {
@@ -26,8 +30,13 @@ export function worldHindsight(
       rows: new Uint32Array(arrivalsS.length).fill(1),
     },
     seed,
-  });
-  return { by, share: inSloShare ?? 1, cost };
+  };
+  // As many of all requests may be lost as of those that are judged.
+  const judgedPart = 1 - judgedFrom / arrivalsS.length;
+  const { schedule, cost } = findSchedule(known, { share: 1 - (1 - scenario.sloQuantile) * judgedPart });
+  const judged = new JudgedRequests(world);
+  playSchedule(known, schedule, { onBatch: (sent) => judged.sent(sent) });
+  return { by, share: judged.inSloShare, cost };
 }
 
 /**

@@ -43,12 +43,13 @@ export interface VerdictOptions extends Pick<WorldReplay, "sheetOf"> {
 export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions): Promise<WorldVerdict> {
   const { oracles = [] } = options;
   const { sloQuantile } = world.scenario;
-  const own = await replayed(world, "spillway", options);
+  const { sheetOf } = options;
+  const own = await replayWorld(world, { policy: policyWith("spillway"), sheetOf });
   const facts = { seed: world.seed, sloQuantile, share: own.share, cost: own.cost };
   if (own.share >= sloQuantile) return { ...facts, kind: "met" };
   let best: KnownSchedule | undefined;
   const candidates = [
-    ...rivals.map((name) => () => replayed(world, name, options)),
+    ...rivals.map((name) => () => replayWorld(world, { policy: policyWith(name), sheetOf })),
     ...oracles.map((oracle) => async () => oracle(world)),
   ];
   for (const candidate of candidates) {
@@ -59,19 +60,16 @@ export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions)
   return best === undefined ? { ...facts, kind: "unmet" } : { ...facts, kind: "unmet", best };
 }
 
-async function replayed(
-  world: GeneratedWorld,
-  name: ReplayPolicyName,
-  { sheetOf }: VerdictOptions,
-): Promise<KnownSchedule> {
-  const { inSloShare, cost } = await replayWorld(world, { policy: policyWith(name), sheetOf });
-  return { by: name, share: inSloShare ?? 1, cost };
-}
-
 /** Of the worlds whose quantile somebody meets, the part in which `spillway` does not. */
 export function missedPart(verdicts: readonly WorldVerdict[]): number {
   const possible = verdicts.filter(({ kind }) => kind !== "unmet").length;
   return possible === 0 ? 0 : verdicts.filter(({ kind }) => kind === "missed").length / possible;
+}
+
+/** How many of these worlds were missed though a policy met the quantile that knows nothing of the future, either. */
+export function missedBySimple(verdicts: readonly WorldVerdict[]): number {
+  const names: readonly string[] = rivals;
+  return verdicts.filter(({ kind, best }) => kind === "missed" && names.includes(best?.by ?? "")).length;
 }
 
 /** One line for a world that was not met. */

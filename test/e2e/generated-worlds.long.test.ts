@@ -7,12 +7,12 @@ import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../../re
 
 const worlds = 1_000;
 /**
- * Of the worlds whose quantile can be met. The aim is 0.01. Of the first 200 worlds 16 % are missed: mostly short ones, where
- * the calls that start instances alone cost more requests than the quantile allows.
+ * Of the worlds whose quantile can be met. The aim is 0.01. Of the first 350 worlds 6 % are missed: mostly those where
+ * hindsight starts instances before a rise of the rate that nobody can foresee, or where instances and uplink are both full.
  */
-const mostMissed = 0.2;
+const mostMissed = 0.1;
 
-it("misses the quantile in at most a fifth of the worlds in which it can be met", async () => {
+it("misses the quantile in few of the worlds in which it can be met", async () => {
   const verdicts: WorldVerdict[] = [];
   const sheets = { sheetOf: shippedSheet };
   const oracles = [

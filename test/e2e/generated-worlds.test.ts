@@ -5,10 +5,16 @@ import { generatedWorld } from "../../replay/worlds/generated-world.ts";
 import { replayWorld } from "../../replay/worlds/replay-world.ts";
 import { shippedSheet } from "../support/shipped-sheet.ts";
 import { withoutLuck, worldHindsight } from "../../replay/worlds/world-hindsight.ts";
-import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../../replay/worlds/world-verdict.ts";
+import {
+  judgeWorld,
+  missedBySimple,
+  missedPart,
+  verdictText,
+  type WorldVerdict,
+} from "../../replay/worlds/world-verdict.ts";
 
 /** Worlds whose quantile was met before, of every kind: steps and spikes, dear and cheap, tight and slow. */
-const met = [5, 6, 10, 12, 27, 36, 42, 43, 48, 69, 75, 118];
+const met = [5, 6, 10, 12, 27, 36, 43, 48, 54, 69, 75, 77];
 
 it("keeps the quantile in worlds in which it could", async () => {
   const told: string[] = [];
@@ -17,6 +23,23 @@ it("keeps the quantile in worlds in which it could", async () => {
     if (verdict.kind !== "met") told.push(verdictText(verdict));
   }
   expect(told).toEqual([]);
+});
+
+/** Worlds whose quantile was missed once though it could be met, each by what meets it now. */
+const mended = [
+  { seed: 1, by: "starting the size that most likely is in time where none surely is" },
+  { seed: 22, by: "not spending the allowed losses on instances that would only be cheaper" },
+  { seed: 60, by: "starting a surer size when the margin rules out the planned one" },
+  { seed: 87, by: "keeping the edge's batches large while the uplink to functions is crowded" },
+  { seed: 94, by: "letting an idle edge take what it usually answers in time when functions are late" },
+  { seed: 150, by: "starting a faster size for what is late only behind other uploads" },
+  { seed: 178, by: "starting as many instances as the line needs when the rate has just grown" },
+  { seed: 192, by: "planning a size of which the allowed instances are enough for a peak" },
+];
+
+it.each(mended)("keeps the quantile of world $seed by $by", async ({ seed }) => {
+  const verdict = await judgeWorld(generatedWorld(seed), { sheetOf: shippedSheet });
+  expect(verdict.share).toBeGreaterThanOrEqual(verdict.sloQuantile);
 });
 
 describe("the verdict on a world", () => {
@@ -33,7 +56,7 @@ describe("the verdict on a world", () => {
   });
 
   it("knows a schedule for a world without luck, and that it costs more than with it", () => {
-    const world = generatedWorld(372);
+    const world = generatedWorld(27);
     const lucky = worldHindsight(world, { sheetOf: shippedSheet });
     const careful = worldHindsight(withoutLuck(world), { sheetOf: shippedSheet }, "without luck");
     expect(careful.by).toBe("without luck");
@@ -52,6 +75,8 @@ describe("the verdict on a world", () => {
     });
     expect(missedPart([of("met"), of("met"), of("met"), of("missed"), of("unmet")])).toBe(0.25);
     expect(missedPart([of("unmet")])).toBe(0);
+    const by = (name: string): WorldVerdict => ({ ...of("missed"), best: { by: name, share: 1, cost: 0 } });
+    expect(missedBySimple([by("hindsight"), by("serverless-only"), of("met"), of("missed")])).toBe(1);
   });
 
   it("replays a world to the same figures each time", async () => {

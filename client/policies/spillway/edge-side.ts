@@ -183,9 +183,15 @@ export class EdgeSide {
   #try(view: QueueView, elsewhere: Elsewhere): Decision {
     const { nowMs, line } = view;
     const { inFlight, maxInFlight } = this.targetIn(view);
-    if (inFlight >= maxInFlight || (inFlight > 0 && !this.schedule.isOverdue)) return forever;
-    const unsure = inFlight === 0 ? (this.#firstTooLarge(line) ?? this.#firstUnsure(view)) : undefined;
+    if (inFlight >= maxInFlight) return forever;
+    // Beside a warm function that is late only now, every idle replica counts.
+    const places = this.#menu.isSomeWarm(nowMs) ? this.schedule.model.profile.replicas : 1;
+    const isIdle = inFlight < places && !this.schedule.isOverdue;
+    const unsure = isIdle ? this.#firstUnsure(view) : undefined;
     if (unsure !== undefined) return this.#risk(view, unsure, elsewhere);
+    if (inFlight > 0 && !this.schedule.isOverdue) return forever;
+    const tooLarge = inFlight === 0 ? this.#firstTooLarge(line) : undefined;
+    if (tooLarge !== undefined) return this.#risk(view, tooLarge, elsewhere);
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
     if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
@@ -195,12 +201,13 @@ export class EdgeSide {
     return this.#risk(view, first, elsewhere);
   }
 
-  /** Index of the first request that the idle edge usually answers in time, though not surely, and no function does. */
+  /** Index of the first request that an idle replica usually answers in time, though not surely, and no function does. */
   #firstUnsure({ nowMs, line, slackMs = 0 }: QueueView): number | undefined {
+    const uplinkMs = Math.max(0, this.#menu.freeAtMs - nowMs);
     for (let index = 0; index < line.length; index++) {
       const { rows, deadlineAtMs } = line.at(index);
       const leftMs = deadlineAtMs + slackMs - nowMs;
-      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs, nowMs))
+      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs - uplinkMs, nowMs))
         return index;
     }
     return undefined;

@@ -15,9 +15,15 @@ export function haveNoFunctions({ blockedUntilMs }: DecisionContext, menu: Funct
  * functions, requests are given up only if that leaves fewer of the line unserved.
  *
  * @param isScarce whether more requests arrive than the edges can take
+ * @param isTight whether too many requests have been lost: functions do not take all that they seem to
  * @returns as in `EdgeChoice.choose`
  */
-export function skipRule(context: DecisionContext, menu: FunctionMenu, isScarce: boolean): CanSkip {
+export function skipRule(
+  context: DecisionContext,
+  menu: FunctionMenu,
+  isScarce: boolean,
+  isTight: boolean,
+): CanSkip {
   if (haveNoFunctions(context, menu)) return givingUp(context);
   if (!isScarce) return undefined;
   const {
@@ -30,18 +36,29 @@ export function skipRule(context: DecisionContext, menu: FunctionMenu, isScarce:
   // Nothing is warm: no function takes what is skipped.
   const { rows, arrivedAtMs, deadlineAtMs } = line.at(line.length - 1);
   if (menu.soonestMs(rows, callAtMs) > deadlineAtMs - arrivedAtMs) return givingUp(context);
-  return menu.servable(line, callAtMs);
+  const servable = menu.servable(line, callAtMs);
+  // Functions cannot take all that comes: what the edges then lose by small batches is lost.
+  const isCrowded = callAtMs - nowMs > crowdedPart * (deadlineAtMs - arrivedAtMs);
+  return isCrowded || isTight ? fewerLost(context, servable) : servable;
 }
 
-function givingUp({ view: { line }, healthy }: DecisionContext): CanSkip {
-  if (line.length < 2 || healthy.length === 0) return undefined;
+/** The uplink is crowded when a call sent now waits for it for this part of the SLO. */
+const crowdedPart = 0.1;
+
+function givingUp(context: DecisionContext): CanSkip {
+  return fewerLost(context, undefined);
+}
+
+/** Any request may be skipped if that leaves fewer of the line unserved than the given rule does. */
+function fewerLost({ view: { line }, healthy }: DecisionContext, rule: CanSkip): CanSkip {
+  if (line.length < 2 || healthy.length === 0) return rule;
   const lostWith = (canSkip: CanSkip): number => {
     const { count } = findOverflow(line, healthy, canSkip);
     for (const { schedule } of healthy) schedule.reset();
     return count;
   };
-  const lost = lostWith(undefined);
-  return lost > 0 && lostWith(always) < lost ? always : undefined;
+  const lost = lostWith(rule);
+  return lost > 0 && lostWith(always) < lost ? always : rule;
 }
 
 function always(): boolean {

@@ -6,7 +6,7 @@ import { probit } from "simple-statistics";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EdgeSharer, EdgeSharers } from "../../targets/edge-sharers.ts";
-import type { EndedBatch, SentBatch } from "../policy.ts";
+import type { EndedBatch, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
@@ -15,7 +15,7 @@ import { EdgeSide } from "./edge-side.ts";
 import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
-import { SloShare } from "./slo-share.ts";
+import { SloLosses } from "./slo-losses.ts";
 import { RateWatch } from "./rate-watch.ts";
 
 /** The arrival rate that tells whether edges are overloaded is averaged over this many SLOs. */
@@ -24,6 +24,10 @@ const recentSlos = 2;
 const trustedPart = 0.55;
 /** Deviations above the mean up to which instances are started. */
 const sureDeviations = 5;
+/** By each request the peak of the overflow fades by this factor: to a third in ten thousand. */
+const peakMemory = 1 - 1e-4;
+/** The line tells the rate once its first request has waited for this part of the SLO. */
+const leastLine = 0.25;
 /** Share of late batches that the margins learn from when every request must meet the SLO. */
 const leastLateShare = 1e-3;
 
@@ -31,11 +35,13 @@ export class SpillwayState implements EdgeSharer {
   readonly edges: readonly EdgeSide[];
   readonly menu: FunctionMenu;
   readonly planner: Planner;
-  readonly share: SloShare;
+  readonly losses: SloLosses;
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
   readonly #overflowRate: OverflowRate;
+  /** The highest rate of the overflow so far, which fades with the requests that come. At first: twice as much as fits. */
+  #peakPerMs: number;
 
   /** @throws RangeError when there is no target */
   constructor(inputs: PolicyInputs) {
@@ -56,7 +62,8 @@ export class SpillwayState implements EdgeSharer {
       const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
       return [new EdgeSide(index, schedule, this.menu, inputs)];
     });
-    this.share = new SloShare(sloQuantile);
+    this.#peakPerMs = capacityOf(this.edges);
+    this.losses = new SloLosses(sloQuantile);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
@@ -104,10 +111,32 @@ export class SpillwayState implements EdgeSharer {
   }
 
   /** Instances of that size that the overflow keeps busy at most, by Little's law. */
-  instancesFor(size: FunctionModel, nowMs: number, healthy: readonly EdgeSide[]): number {
+  instancesFor(size: FunctionModel, { nowMs, line }: QueueView, healthy: readonly EdgeSide[]): number {
     const { mean, deviation } = this.coming(nowMs, healthy);
-    const perMs = (mean + sureDeviations * deviation) / (recentSlos * this.#inputs.sloMs);
-    return Math.max(1, Math.ceil((perMs * size.latencyMs(size.bestRows)) / size.bestRows));
+    const most = Math.max(1, this.#instancesFor(size, mean + sureDeviations * deviation));
+    if (!this.losses.isTight()) return most;
+    // The average is behind when the rate has just grown, and then the line tells more.
+    const withinMs = Math.max(nowMs - line.at(0).arrivedAtMs, leastLine * this.#inputs.sloMs);
+    const waiting = (line.rows / withinMs - capacityOf(healthy)) * recentSlos * this.#inputs.sloMs;
+    return Math.max(most, this.#instancesFor(size, waiting));
+  }
+
+  /** Whether the overflow keeps all instances of that size busy, and more of them would start too late for it. */
+  hasTooFew(size: FunctionModel, nowMs: number, healthy: readonly EdgeSide[]): boolean {
+    if (!this.losses.isWaitingTooLong || !this.startsTooLate(size)) return false;
+    const busy = this.#instancesFor(size, this.coming(nowMs, healthy).mean);
+    return busy > 0 && busy >= size.alive(nowMs);
+  }
+
+  /** Whether a request for which an instance of that size starts misses the SLO. */
+  startsTooLate(size: FunctionModel): boolean {
+    return size.profile.coldStartMs + size.latencyMs(1) > this.#inputs.sloMs;
+  }
+
+  /** @param rows that come within the recent time */
+  #instancesFor(size: FunctionModel, rows: number): number {
+    const perMs = rows / (recentSlos * this.#inputs.sloMs);
+    return Math.ceil((perMs * size.latencyMs(size.bestRows)) / size.bestRows);
   }
 
   /** Rows that are expected to overflow soon: mean and standard deviation. */
@@ -126,7 +155,9 @@ export class SpillwayState implements EdgeSharer {
   arrived(rows: number, nowMs: number): void {
     if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
     this.#rate.arrived(rows, nowMs);
-    this.share.arrived();
+    const excessPerMs = this.#rate.recentPerMs(nowMs) - capacityOf(this.edges);
+    this.#peakPerMs = Math.max(this.#peakPerMs * peakMemory, excessPerMs);
+    this.losses.arrived();
   }
 
   /** @returns true when a plan was due and was made */
@@ -152,15 +183,16 @@ export class SpillwayState implements EdgeSharer {
 
   /** So many waiting requests were given up. While no function is warm and the uplink is free, no earlier call would have saved them. */
   givenUp(count: number, nowMs: number): void {
-    const isWarm = this.menu.usable.some((size) => size.isWarm(nowMs));
-    if (isWarm || this.menu.freeAtMs > nowMs) this.share.lost(count);
+    const isWarm = this.menu.isSomeWarm(nowMs);
+    this.losses.lost(isWarm || this.menu.freeAtMs > nowMs ? "waited" : "cold", count);
   }
 
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
     const edge = this.edges.find(({ index }) => index === batch.target);
     // What a cold start has made late would have been late in an earlier call, too.
-    if (edge === undefined && batch.times?.coldStartMs === 0) this.share.lost(batch.late);
+    const isWarm = batch.times?.coldStartMs === 0;
+    this.losses.lost(edge !== undefined ? "edge" : isWarm ? "waited" : "cold", batch.late);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
     return edge !== undefined;
@@ -175,6 +207,7 @@ export class SpillwayState implements EdgeSharer {
       edge: pooled(this.edges),
       functions: this.menu.options,
       overflowPerMs: this.#overflowRate.perMs,
+      peakPerMs: this.#peakPerMs,
       maxInstances: Math.max(0, ...this.menu.sizes.map(({ profile }) => profile.replicas)),
     };
   }

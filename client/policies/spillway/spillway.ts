@@ -131,10 +131,15 @@ class Spillway implements Policy {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
+    const kept = this.#choice.toKeep(context);
+    if (kept !== undefined) {
+      const call = this.#functions.call(view, kept, "deadline", notes);
+      if (call.kind !== "wait") return call;
+    }
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     this.#giveWay(context);
     let untilMs = Infinity;
-    const canSkip = skipRule(context, this.#menu, notes.isScarce);
+    const canSkip = skipRule(context, this.#menu, notes.isScarce, this.#state.losses.isTight());
     for (const edge of soonestFirst(this.#edges)) {
       const elsewhere = this.#elsewhere(context, edge);
       const isHealthy = context.healthy.includes(edge);
@@ -195,7 +200,8 @@ class Spillway implements Policy {
       if (overflow.count === 0) return overflow;
       for (const { schedule } of healthy) schedule.reset();
     }
-    return findOverflow(line, healthy, isScarce ? canSkip : skipRule(context, this.#menu, true));
+    if (isScarce) return findOverflow(line, healthy, canSkip);
+    return findOverflow(line, healthy, skipRule(context, this.#menu, true, this.#state.losses.isTight()));
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */

@@ -30,6 +30,24 @@ describe("functions that start more slowly than the SLO allows", () => {
     expect(instances.size).toBeGreaterThan(started / 2);
   });
 
+  it("are kept by a call now and then, once starting them has lost many requests", () => {
+    // The edge takes one of two that come together, and the platform stops an instance before the next two come.
+    const scenario = smallWorld({
+      sloMs: 100,
+      edge: { maxBatch: 1, serviceMs: { "1": [60] } },
+      serverless: { coldStartMs: [600], idleMs: 3_000 },
+    });
+    const seconds = Array.from({ length: 200 }, (_, second) => 1_000 * second);
+    const arrivals = seconds.flatMap((atMs) => (atMs % 4_000 === 0 ? [atMs, atMs] : [atMs]));
+    const { ended, calls } = runPolicy(arrivals, { scenario });
+    const lost = ended.filter(({ outcome }) => outcome !== "served");
+    expect(lost.length).toBeGreaterThan(2);
+    // The losses are forgotten in the end, so that one more follows now and then.
+    expect(lost.filter(({ arrivedAtMs }) => arrivedAtMs > 30_000).length).toBeLessThan(3);
+    // Beside those of the other forty pairs, one about every two seconds.
+    expect(calls.length).toBeLessThan(150);
+  });
+
   it("of a dearer size serve until the planned size is warm", () => {
     const slow = { name: "cheap", memoryMib: 512, maxBatch: 4, serviceMs: { "1": [60], "4": [100] } };
     const fast = { name: "dear", memoryMib: 8_192, maxBatch: 4, serviceMs: { "1": [40], "4": [60] } };

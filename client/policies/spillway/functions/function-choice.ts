@@ -11,7 +11,8 @@ import { chooseCall, type FunctionCall, type Prospect } from "./function-call.ts
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { CallNotes } from "./function-side.ts";
-import { latestStart } from "./latest-start.ts";
+import { cheapestSize } from "./likeliest-size.ts";
+import { haste, latestStart } from "./latest-start.ts";
 import type { LineOverflow } from "../overflow.ts";
 import type { SpillwayState } from "../spillway-state.ts";
 
@@ -19,6 +20,10 @@ import type { SpillwayState } from "../spillway-state.ts";
 const graceMs = 1;
 /** Places for calls are scarce when this part of them is taken. */
 const scarcePart = 0.5;
+/** An instance is kept by a call after this part of the time for which it may be idle. */
+const keptPart = 0.5;
+/** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
+const sparePart = 0.5;
 
 export class FunctionChoice {
   readonly #state: SpillwayState;
@@ -42,7 +47,7 @@ export class FunctionChoice {
     const leaveAtMs = latestStart(view.line, overflow, call, {
       callAtMs,
       rowUploadMs: this.#menu.rowUploadMs,
-      careful: this.#carefulWith(view, call),
+      haste: this.#hasteWith(view, call),
     });
     return { ...call, leaveAtMs };
   }
@@ -73,6 +78,22 @@ export class FunctionChoice {
   }
 
   /**
+   * A call that keeps an instance of the planned size, sent well before the platform would stop it: where a cold start takes
+   * too long, and such starts have lost many requests. Mostly there is none.
+   */
+  toKeep({ view, callAtMs, blockedUntilMs }: DecisionContext): FunctionCall | undefined {
+    const { nowMs, line } = view;
+    if (!this.#state.losses.isTight("cold") || blockedUntilMs > nowMs) return undefined;
+    const size = this.#menu.first(this.#state.planner.sizes);
+    if (size === undefined || !this.#state.startsTooLate(size)) return undefined;
+    if (size.idleForMs(nowMs) < keptPart * size.profile.idleMs) return undefined;
+    const first = line.length - 1;
+    const { rows, deadlineAtMs } = line.at(first);
+    const leaveAtMs = deadlineAtMs - size.latencyMs(rows);
+    return leaveAtMs < callAtMs ? undefined : { size, first, count: 1, rows, leaveAtMs };
+  }
+
+  /**
    * A call of that one request that starts an instance, and is too late for the request. Undefined when an instance is idle,
    * or as many are busy as the overflow needs.
    */
@@ -80,7 +101,14 @@ export class FunctionChoice {
     const { rows, arrivedAtMs, deadlineAtMs } = context.view.line.at(index);
     const now = this.#sizeNow(context.callAtMs);
     const size = now && this.#menu.toStart(now, rows, deadlineAtMs - arrivedAtMs);
-    return size && this.#startOf(size, context, index);
+    if (size === undefined) return undefined;
+    const start = this.#startOf(size, context, index);
+    const isInTime = size.latencyMs(rows) <= deadlineAtMs - context.view.nowMs;
+    if (start !== undefined || !isInTime || !this.#state.losses.isWaitingTooLong) return start;
+    // That one is too late only behind other uploads, and too often. A faster one may not be next time.
+    const leftMs = deadlineAtMs - context.callAtMs;
+    const faster = cheapestSize(this.#menu.usable, rows, (each) => each.latencyMs(rows) <= leftMs);
+    return faster && this.#startOf(faster, context, index);
   }
 
   /** What a call to another size costs more than in one to the planned size is remembered until that is started. */
@@ -96,6 +124,7 @@ export class FunctionChoice {
   #startPlanned(context: DecisionContext): FunctionCall | undefined {
     const planned = this.#menu.first(this.#state.planner.sizes);
     if (planned === undefined || this.#paidMore < planned.costOf(1)) return undefined;
+    if (!this.#state.losses.canSpare(sparePart)) return undefined;
     return this.#startOf(planned, context, context.view.line.length - 1);
   }
 
@@ -108,14 +137,14 @@ export class FunctionChoice {
     const { rows } = line.at(index);
     if (size.profile.isAssumed === true || size.isWarm(callAtMs)) return undefined;
     if (blockedUntilMs > nowMs || this.#menu.startMs(size, callAtMs) === Infinity) return undefined;
-    if (size.underWay >= this.#state.instancesFor(size, nowMs, healthy)) return undefined;
+    if (size.underWay >= this.#state.instancesFor(size, view, healthy)) return undefined;
     return { size, first: index, count: 1, rows, leaveAtMs: callAtMs, isStart: true };
   }
 
   /** Where places for calls are scarce, small calls would lose more than they save. */
-  #carefulWith({ targets }: QueueView, { size }: FunctionCall): number {
+  #hasteWith({ targets }: QueueView, { size }: FunctionCall): number {
     const { inFlight, maxInFlight } = targets[size.target] as TargetView;
-    return inFlight < scarcePart * maxInFlight ? this.#state.share.careful : 0;
+    return inFlight < scarcePart * maxInFlight ? haste(this.#state.losses.spent("waited")) : 0;
   }
 
   #inTime(

@@ -151,3 +151,26 @@ describe("the menu of function sizes", () => {
     expect(menu.rowUploadMs).toBeCloseTo(1, 9);
   });
 });
+
+describe("the size to start", () => {
+  const steady = tinySize({ name: "steady", firstMs: 60, costOf: (ms) => 5 * ms });
+  const fickle = tinySize({ name: "fickle", firstMs: 40, spread: 2 });
+
+  it("is the planned one where that is in time", () => {
+    const menu = menuOf([fickle, steady], { quantile: 0.98 });
+    const [planned] = menu.sizes as [FunctionModel];
+    expect(menu.toStart(planned, 1, 200)?.profile.name).toBe("fickle");
+  });
+
+  it("is another one that surely is, or else the one that most likely is", () => {
+    const menu = menuOf([fickle, steady], { quantile: 0.98 });
+    const [planned] = menu.sizes as [FunctionModel];
+    // The fickle size takes 45 to 125 ms, the steady one 65.
+    expect(menu.toStart(planned, 1, 90)?.profile.name).toBe("steady");
+    expect(menu.toStart(planned, 1, 64)).toBeUndefined();
+    const less = tinySize({ name: "less", firstMs: 40, spread: 1, costOf: (ms) => 5 * ms });
+    const both = menuOf([fickle, less], { quantile: 0.98 });
+    const [first] = both.sizes as [FunctionModel];
+    expect(both.toStart(first, 1, 82)?.profile.name).toBe("less");
+  });
+});

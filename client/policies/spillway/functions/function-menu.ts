@@ -7,6 +7,7 @@ import type { TargetProfile } from "../../target-profile.ts";
 import { hasOwnFault } from "../decision-context.ts";
 import { firstInTime } from "./first-in-time.ts";
 import { FunctionModel } from "./function-model.ts";
+import { cheapestSize, likeliestSize } from "./likeliest-size.ts";
 import { usableSizes } from "./usable-sizes.ts";
 
 export interface FunctionMenuOptions {
@@ -63,8 +64,8 @@ export class FunctionMenu {
   }
 
   /**
-   * The cheapest size that usually answers a call of that many rows within `leftMs`, though not surely, and that has so many
-   * places.
+   * The size that most likely answers a call of that many rows within `leftMs`, though not surely, and that has so many
+   * places; of those that are as likely to the cheapest.
    */
   lastChance(
     { nowMs, targets }: QueueView,
@@ -72,14 +73,13 @@ export class FunctionMenu {
     leftMs: number,
     places: number,
   ): FunctionModel | undefined {
-    let cheapest: FunctionModel | undefined;
-    for (const size of this.#usable) {
+    const hasPlaces = (size: FunctionModel): boolean => {
       const target = targets[size.target] as TargetView;
-      if (!hasRoom(target, nowMs) || target.inFlight + places > target.maxInFlight) continue;
-      if (size.usualMs(rows) + this.usualStartMs(size, nowMs) > leftMs) continue;
-      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
-    }
-    return cheapest;
+      return hasRoom(target, nowMs) && target.inFlight + places <= target.maxInFlight;
+    };
+    return likeliestSize(this.#usable, rows, (size) =>
+      hasPlaces(size) ? leftMs - this.usualStartMs(size, nowMs) : -Infinity,
+    );
   }
 
   /** Whether a request with so many rows can count on being answered within that time when it is sent now. */
@@ -111,15 +111,11 @@ export class FunctionMenu {
     return soonestMs;
   }
 
-  /** The planned size, if it is in time once it is warm, or else the cheapest size that usually is. */
+  /** The planned size, if it is in time once it is warm, or else the size that most likely is. */
   toStart(planned: FunctionModel, rows: number, sloMs: number): FunctionModel | undefined {
     if (planned.latencyMs(rows) <= sloMs) return planned;
-    let cheapest: FunctionModel | undefined;
-    for (const size of this.#usable) {
-      if (size.usualMs(rows) > sloMs) continue;
-      if (cheapest === undefined || size.costOf(rows) < cheapest.costOf(rows)) cheapest = size;
-    }
-    return cheapest;
+    const isInTime = (size: FunctionModel): boolean => size.latencyMs(rows) <= sloMs;
+    return cheapestSize(this.#usable, rows, isInTime) ?? likeliestSize(this.#usable, rows, () => sloMs);
   }
 
   /** When the first instance that is busy now will be idle and can then answer that many rows in time; Infinity: none. */
@@ -180,9 +176,14 @@ export class FunctionMenu {
     return shortestMs;
   }
 
+  /** Whether a call whose upload begins then finds a warm instance of some size. */
+  isSomeWarm(uploadAtMs: number): boolean {
+    return this.#usable.some((size) => size.isWarm(uploadAtMs));
+  }
+
   /** The first request from `from` on that some size could still answer in time in a call of its own. */
   firstInTime(line: LineView, from: number, callAtMs: number): number {
-    const isSomeWarm = this.#usable.some((size) => size.isWarm(callAtMs));
+    const isSomeWarm = this.isSomeWarm(callAtMs);
     const soonest = (rows: number): number =>
       isSomeWarm ? this.soonestMs(rows, callAtMs) : this.shortestMs(rows);
     return firstInTime(line, from, callAtMs, soonest);

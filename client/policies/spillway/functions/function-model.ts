@@ -47,7 +47,8 @@ export class FunctionModel {
   /** The slowness that the tables were made with. */
   #slowness = 1;
   #option: FunctionOption;
-  #usualMs = new Float64Array();
+  /** By quantile of the service time, from sending to answer by rows; made when it is asked for. */
+  readonly #usualMs = new Map<number, Float64Array>();
   #maxRows = 1;
   #answeredAtMs = -Infinity;
   #bestRows = 1;
@@ -98,9 +99,17 @@ export class FunctionModel {
     return reservedMs + this.#margin.marginMs;
   }
 
-  /** From the sending of a call to its answer, as often more as less, without any reserve. */
-  usualMs(rows: number): number {
-    return this.#usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
+  /** From the sending of a call to its answer, without any reserve: such a part of the calls takes no longer. */
+  usualMs(rows: number, part = 0.5): number {
+    let usualMs = this.#usualMs.get(part);
+    if (usualMs === undefined) {
+      const { profile, link } = this.#options;
+      usualMs = this.#service
+        .table(part)
+        .map((ms, n) => ms * this.#slowness + link.rttMs + link.uploadMs(profile.uploadMs[n] as number));
+      this.#usualMs.set(part, usualMs);
+    }
+    return usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
 
   /** Whether a call whose upload begins then seems to find a warm instance. */
@@ -121,6 +130,11 @@ export class FunctionModel {
   /** How many instances there are, idle or with a call of any model. */
   alive(nowMs: number): number {
     return this.#options.instances.alive(nowMs);
+  }
+
+  /** How long the instance that the next call uses has been idle; 0 when none is. */
+  idleForMs(nowMs: number): number {
+    return this.#options.instances.idleForMs(nowMs);
   }
 
   /** When the first instance that has a call is expected to be idle, at `nowMs` or later; Infinity: none has. */
@@ -216,10 +230,7 @@ export class FunctionModel {
       rttMs: link.rttMs,
       uploadMs: profile.uploadMs.map((work) => link.uploadMs(work)),
     });
-    const medianMs = this.#service.table(0.5);
-    this.#usualMs = medianMs.map(
-      (ms, rows) => ms * this.#slowness + link.rttMs + link.uploadMs(profile.uploadMs[rows] as number),
-    );
+    this.#usualMs.clear();
     this.#maxRows = rowsWithin(option, sloMs);
     this.#bestRows = cheapestRows(option, this.#maxRows);
     this.#option = option;

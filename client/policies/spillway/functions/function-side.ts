@@ -32,9 +32,10 @@ export class FunctionSide {
 
   /**
    * Beside an edge that is fast enough waiting costs nothing, because the edge may be free sooner than forecast. Else a
-   * call waits only for company that is likely to come and makes it cheaper.
+   * call waits only for company that is likely to come and makes it cheaper. Where instances are too few, none may idle.
    */
   paysToWait({ view, healthy, callAtMs }: DecisionContext, call: FunctionCall): boolean {
+    if (this.#state.hasTooFew(call.size, view.nowMs, healthy)) return false;
     const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(call.first);
     if (healthy.some(({ schedule }) => !schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)))
       return true;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { lineOf, menuOf, tinySize } from "../../../../test/support/tiny-targets.ts";
 import type { FunctionModel } from "./function-model.ts";
-import { latestStart } from "./latest-start.ts";
+import { haste, latestStart } from "./latest-start.ts";
 
 /** One row takes 1 ms to upload, 4 ms there and back, and 20 ms of service. */
 const size = menuOf([tinySize()]).sizes[0] as FunctionModel;
-const calm = { callAtMs: 0, rowUploadMs: 1, careful: 0 };
+const calm = { callAtMs: 0, rowUploadMs: 1, haste: 0 };
 
 function latest(deadlinesAtMs: readonly number[], outlook: Partial<typeof calm> = {}): number {
   const line = lineOf(deadlinesAtMs);
@@ -23,8 +23,12 @@ describe("the latest start of a call", () => {
     expect([latest([100, 100]), latest([100, 100, 100, 100])]).toEqual([74, 72]);
   });
 
-  it("is the earlier the more careful the policy is, but never before the upload can begin", () => {
-    expect([0, 0.5, 1].map((careful) => latest([100], { careful }))).toEqual([75, 37.5, 0]);
-    expect(latest([100], { careful: 1, callAtMs: 80 })).toBe(75);
+  it("is the earlier the hastier the policy is, but never before the upload can begin", () => {
+    expect([0, 0.5, 1].map((haste) => latest([100], { haste }))).toEqual([75, 37.5, 0]);
+    expect(latest([100], { haste: 1, callAtMs: 80 })).toBe(75);
   });
+});
+
+it("calls make no haste while at most half of the allowed losses is spent, and all once all of it is", () => {
+  expect([0, 0.5, 0.75, 1, 4].map(haste)).toEqual([0, 0, 0.5, 1, 1]);
 });

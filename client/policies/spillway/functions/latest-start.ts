@@ -10,8 +10,8 @@ export interface UplinkOutlook {
   /** When the call's upload could begin. */
   readonly callAtMs: number;
   readonly rowUploadMs: number;
-  /** How careful to be, from 0 to 1: the part of the wait that is given up. */
-  readonly careful: number;
+  /** The part of the wait that is given up, from 0 to 1. */
+  readonly haste: number;
 }
 
 /**
@@ -24,7 +24,7 @@ export function latestStart(
   line: LineView,
   overflow: LineOverflow,
   { size, first, count, rows, leaveAtMs: ownMs }: FunctionCall,
-  { callAtMs, rowUploadMs, careful }: UplinkOutlook,
+  { callAtMs, rowUploadMs, haste }: UplinkOutlook,
 ): number {
   const uploadMs = rowUploadMs * rows;
   const afterUploadMs = size.latencyMs(rows) - uploadMs;
@@ -35,5 +35,13 @@ export function latestStart(
     sentMs += Math.min(uploadMs, rowUploadMs * (end - index));
     leaveAtMs = Math.min(leaveAtMs, line.at(index).deadlineAtMs - afterUploadMs - sentMs);
   }
-  return leaveAtMs - careful * Math.max(0, leaveAtMs - callAtMs);
+  return leaveAtMs - haste * Math.max(0, leaveAtMs - callAtMs);
+}
+
+/** From this part of the allowed losses on calls leave earlier, and at all of it they do not wait at all. */
+const hasteFrom = 0.5;
+
+/** @param spent the part of the allowed losses that waiting has cost */
+export function haste(spent: number): number {
+  return Math.min(1, Math.max(0, (spent - hasteFrom) / (1 - hasteFrom)));
 }
