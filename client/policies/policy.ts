@@ -21,6 +21,11 @@ export interface LineView {
   readonly length: number;
   /** Rows of all its requests. */
   readonly rows: number;
+  /**
+   * Of requests that were postponed: so long after their deadlines they are refused. Above 0: they may go to edges only, and
+   * are late. Default: 0.
+   */
+  readonly graceMs?: number;
   at(index: number): WaitingRequest;
   /** The earliest arrival among the waiting requests, which is not always that of the earliest deadline. */
   oldestArrivalMs(): number;
@@ -50,7 +55,7 @@ export interface EndedBatch extends SentBatch {
         readonly coldStartMs: number | undefined;
       }
     | undefined;
-  /** Requests of the batch whose answer came after their deadline. */
+  /** Requests of the batch whose answer came after their deadline. Those that were postponed do not count. */
   readonly late: number;
 }
 
@@ -91,7 +96,19 @@ export type Decision =
    * Refuse the first `count` requests, which can no longer be served in time: `overloaded` when that is because of the
    * other requests, so that it makes sense to come back later.
    */
-  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" };
+  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" }
+  /**
+   * Give up answering `count` requests in time, starting at index `first`. From now on they wait in a line of their own, which
+   * is asked about after all others, and go to edges only. Those that still wait `graceMs` after their deadlines are refused as
+   * overloaded. At least one edge must be eligible.
+   */
+  | {
+      readonly kind: "postpone";
+      readonly first: number;
+      readonly count: number;
+      /** Above 0, in milliseconds; the same for all requests of a queue. */
+      readonly graceMs: number;
+    };
 
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
@@ -110,7 +127,7 @@ export interface Policy {
   plan?(key: string, nowMs: number): void;
   /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
   took?(view: QueueView, decision: Decision): void;
-  /** A waiting request has reached its deadline, and the queue has taken it away. */
+  /** A waiting request has reached its deadline, and the queue has taken it away; not told of one that was postponed. */
   expired?(key: string, nowMs: number): void;
   /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;

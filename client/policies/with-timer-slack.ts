@@ -22,7 +22,7 @@ export function withTimerSlack(policy: Policy, leastMs: number, mostMs: number):
     decide: (view) => policy.decide(shown(view)),
     took: (view, decision) => {
       policy.took?.(shown(view), decision);
-      if (decision.kind === "wait") awaitedAtMs = decision.untilMs;
+      if (decision.kind === "wait" && !view.line.graceMs) awaitedAtMs = decision.untilMs;
     },
   });
 }
@@ -36,6 +36,7 @@ class EarlierLine implements LineView {
   readonly key: string;
   readonly length: number;
   readonly rows: number;
+  readonly graceMs: number;
   readonly #line: LineView;
   readonly #byMs: number;
 
@@ -43,6 +44,7 @@ class EarlierLine implements LineView {
     this.key = line.key;
     this.length = line.length;
     this.rows = line.rows;
+    this.graceMs = line.graceMs ?? 0;
     this.#line = line;
     this.#byMs = byMs;
   }

@@ -89,6 +89,8 @@ export type QueueOutput =
       readonly waitedMs: number;
       readonly requests: readonly number[];
     }
+  /** A request will be late on purpose. */
+  | { readonly kind: "postponed"; readonly id: number; readonly atMs: number }
   /** A request may no longer be sent to functions. */
   | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }
   | {

@@ -13,6 +13,8 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   readonly key: string;
   /** Targets that its requests may be sent to. */
   readonly eligible: EligibleTargets;
+  /** How long its requests still wait after their deadlines, in milliseconds; above 0 when they were postponed. */
+  readonly graceMs: number;
   /** When the policy wants to decide about this line again; set by the queue. */
   wakeAtMs = Infinity;
   #slots: (R | undefined)[];
@@ -22,9 +24,10 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
   /** True while the requests are in order of arrival; then the first one is also the oldest. */
   #inArrivalOrder = true;
 
-  constructor(key: string, eligible: EligibleTargets) {
+  constructor(key: string, eligible: EligibleTargets, graceMs = 0) {
     this.key = key;
     this.eligible = eligible;
+    this.graceMs = graceMs;
     this.#slots = Array.from({ length: 16 });
   }
 
@@ -54,6 +57,11 @@ export class RequestLine<R extends WaitingRequest> implements LineView {
     for (let index = 0; index < this.#length; index++)
       oldestMs = Math.min(oldestMs, this.at(index).arrivedAtMs);
     return oldestMs;
+  }
+
+  /** When the first request is taken away if it still waits; the line must not be empty. */
+  get expiresAtMs(): number {
+    return this.at(0).deadlineAtMs + this.graceMs;
   }
 
   /** Add a request behind all requests whose deadline is not later than its own. */

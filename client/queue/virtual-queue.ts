@@ -19,6 +19,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
+import { GivenUp } from "./given-up.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
@@ -58,6 +59,7 @@ export class VirtualQueue<In, Out> {
   readonly #open: OpenRequests<In, Out>;
   readonly #retries: Retries<In, Out>;
   readonly #refusals: Refusals<In, Out>;
+  readonly #givenUp: GivenUp<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
   /** Lines that received requests while another line was being decided about. */
   readonly #undecided: RequestLine<QueuedRequest<In, Out>>[] = [];
@@ -86,6 +88,7 @@ export class VirtualQueue<In, Out> {
     this.#observe = options.observe;
     this.#open = new OpenRequests(options.observe);
     this.#refusals = new Refusals(this.#open, this.#targets, modelOf, this.#bounds.sloMs);
+    this.#givenUp = new GivenUp(this.#lines, this.#refusals, options.observe);
     this.#retries = new Retries({
       open: this.#open,
       lines: this.#lines,
@@ -206,9 +209,9 @@ export class VirtualQueue<In, Out> {
   /** Ask the policy about one line until it decides to wait or the line is empty. */
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
-      if (line.at(0).deadlineAtMs <= nowMs) {
-        this.#refusals.giveUp(line.take(1), nowMs);
-        this.#policy.expired?.(line.key, nowMs);
+      if (line.expiresAtMs <= nowMs) {
+        this.#refusals.expired(line.take(1), nowMs);
+        if (line.graceMs === 0) this.#policy.expired?.(line.key, nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
@@ -221,18 +224,15 @@ export class VirtualQueue<In, Out> {
       };
       const decision = this.#policy.decide(view);
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
-      else if (decision.kind === "refuse") {
+      else if (decision.kind !== "wait") {
         this.#policy.took?.(view, decision);
-        const refused = line.take(decision.count);
-        if (decision.reason === "overloaded") this.#refusals.drop(refused, nowMs);
-        else this.#refusals.giveUp(refused, nowMs);
+        this.#undecided.push(...this.#givenUp.carryOut(line, decision, nowMs));
       } else {
         if (!(decision.untilMs > nowMs)) {
-          throw new RangeError(
-            `policy ${this.#policy.name} waits until ${decision.untilMs}; now is ${nowMs}`,
-          );
+          const { name } = this.#policy;
+          throw new RangeError(`policy ${name} waits until ${decision.untilMs}; now is ${nowMs}`);
         }
-        line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
+        line.wakeAtMs = Math.min(decision.untilMs, line.expiresAtMs);
         this.#policy.took?.(view, decision);
         break;
       }
