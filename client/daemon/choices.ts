@@ -12,7 +12,12 @@ export type ChosenPolicy =
       readonly functionRows: number;
       readonly timeoutMs: number;
     }
-  | { readonly name: "spillway"; readonly sloQuantile: number; readonly maxWaitMs?: number };
+  | {
+      readonly name: "spillway";
+      readonly sloQuantile: number;
+      readonly maxWaitMs?: number;
+      readonly spendAllowanceMs?: number;
+    };
 
 /** An edge server, and the name of its target. */
 export interface EdgeAddress {
@@ -25,9 +30,9 @@ const fixedTimeoutS = 0.4;
 
 /** @throws UsageError when an option does not go with the policy */
 export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
-  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
+  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile, spendAllowance } = options;
   if (options.policy === "fixed") {
-    refuseGiven("spillway", { profile, "save-profile": saveProfile });
+    refuseGiven("spillway", { profile, "save-profile": saveProfile, "spend-allowance": spendAllowance });
     return {
       name: "fixed",
       edgeRows: edgeBatch ?? fixedRows.edge,
@@ -38,7 +43,12 @@ export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
   refuseGiven("fixed", { "edge-batch": edgeBatch, "serverless-batch": serverlessBatch });
   if (profile !== undefined && saveProfile !== undefined)
     throw new UsageError("--save-profile writes what is measured at start; with --profile nothing is");
-  return { name: "spillway", sloQuantile, ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }) };
+  return {
+    name: "spillway",
+    sloQuantile,
+    ...(timeout === undefined ? {} : { maxWaitMs: timeout * 1_000 }),
+    ...(spendAllowance === undefined ? {} : { spendAllowanceMs: spendAllowance * 1_000 }),
+  };
 }
 
 function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): void {

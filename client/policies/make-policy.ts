@@ -20,6 +20,8 @@ export type QueuePolicy =
       readonly name: Exclude<PolicyName, "fixed">;
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
+      /** As of `PolicyInputs`. */
+      readonly spendAllowanceMs?: number;
       /** In the order of the queue's targets; each has at least one model. */
       readonly targets: readonly ProfiledTarget[];
       readonly prices: PriceSheet;
@@ -44,7 +46,7 @@ export interface PolicyListener {
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
-  const { name, sloQuantile, maxWaitMs, targets, prices } = from;
+  const { name, sloQuantile, maxWaitMs, spendAllowanceMs, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
   const profilesOf = (model: string, isStandIn: boolean): readonly TargetProfile[] => {
@@ -66,6 +68,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       sloMs,
       sloQuantile,
       maxWaitMs,
+      spendAllowanceMs,
       currency: prices.currency,
       learned,
       onPlan: (change) => listener.onPlan?.(key, change),

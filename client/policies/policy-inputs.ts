@@ -35,6 +35,11 @@ export interface PolicyInputs {
   readonly onPlan: (change: PlanChange) => void;
   /** Longest wait of a request for others to share its batch, in milliseconds from arrival. Default: none. */
   readonly maxWaitMs?: number | undefined;
+  /**
+   * For `spillway`: requests whose function call would cost much are late on purpose, as far as the quantile is kept over this
+   * time and all that is longer, in milliseconds. Default: none is.
+   */
+  readonly spendAllowanceMs?: number | undefined;
   /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
 }

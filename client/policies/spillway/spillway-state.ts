@@ -5,7 +5,7 @@
 import { probit } from "simple-statistics";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
-import type { EndedBatch, SentBatch } from "../policy.ts";
+import type { Decision, EndedBatch, LineView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
@@ -15,6 +15,7 @@ import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
 import { SloShare } from "./slo-share.ts";
+import { Spending } from "./allowance/spending.ts";
 import { RateWatch } from "./rate-watch.ts";
 
 /** The arrival rate that tells whether edges are overloaded is averaged over this many SLOs. */
@@ -31,6 +32,8 @@ export class SpillwayState {
   readonly menu: FunctionMenu;
   readonly planner: Planner;
   readonly share: SloShare;
+  /** Undefined when no request may be late on purpose. */
+  readonly spending: Spending | undefined;
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
@@ -38,7 +41,7 @@ export class SpillwayState {
 
   /** @throws RangeError when there is no target */
   constructor(inputs: PolicyInputs) {
-    const { targets, sloMs, sloQuantile, onPlan } = inputs;
+    const { targets, sloMs, sloQuantile, onPlan, spendAllowanceMs } = inputs;
     if (targets.length === 0)
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
@@ -56,9 +59,14 @@ export class SpillwayState {
       return [new EdgeSide(index, schedule, this.menu, sloMs)];
     });
     this.share = new SloShare(sloQuantile);
+    this.spending = spendAllowanceMs === undefined ? undefined : new Spending(sloQuantile, spendAllowanceMs);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
+  }
+
+  get sloMs(): number {
+    return this.#inputs.sloMs;
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -107,6 +115,7 @@ export class SpillwayState {
     if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
     this.#rate.arrived(rows, nowMs);
     this.share.arrived();
+    this.spending?.arrived(nowMs);
   }
 
   /** @returns true when a plan was due and was made */
@@ -132,8 +141,14 @@ export class SpillwayState {
 
   /** So many waiting requests were given up. While no function is warm and the uplink is free, no earlier call would have saved them. */
   givenUp(count: number, nowMs: number): void {
+    this.spending?.lost(count);
     const isWarm = this.menu.usable.some((size) => size.isWarm(nowMs));
     if (isWarm || this.menu.freeAtMs > nowMs) this.share.lost(count);
+  }
+
+  /** Requests of the line will be late on purpose. */
+  postponed(line: LineView, { first, count }: Decision & { readonly kind: "postpone" }): void {
+    for (let index = first; index < first + count; index++) this.spending?.chosen(line.at(index).arrivedAtMs);
   }
 
   /** @returns true when it was an edge's batch */
@@ -143,6 +158,8 @@ export class SpillwayState {
     if (edge === undefined && batch.times?.coldStartMs === 0) this.share.lost(batch.late);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
+    this.spending?.lost(batch.late);
+    if (hasDrifted || batch.times === undefined) this.spending?.pause(batch.endedAtMs);
     return edge !== undefined;
   }
 
