@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
+import { failed } from "../../test/support/failing-functions.ts";
+import { answered, ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
 
 const graceMs = 200;
@@ -118,4 +120,66 @@ describe("a postponed request", () => {
     }));
     expect(() => alone.submit(0)).toThrow("allowed: above 0, for requests that wait and may go to an edge");
   });
+});
+
+/** Postpones, sends and waits as the numbers say, wherever that is allowed. */
+function anyPolicy(numbers: readonly number[]): Policy {
+  let asked = 0;
+  return {
+    name: "any",
+    decide({ nowMs, line, targets }: QueueView): Decision {
+      const number = numbers[asked++ % numbers.length] as number;
+      const first = number % line.length;
+      const edge = targets[0] as QueueView["targets"][number];
+      if (number % 3 === 0 && !line.graceMs) return { kind: "postpone", first, count: 1, graceMs };
+      const target = line.graceMs ? 0 : number % 2;
+      const hasRoom = target === 1 || (edge.inFlight < 2 && edge.health(nowMs).kind === "healthy");
+      if (number % 5 === 0 || !hasRoom) return { kind: "wait", untilMs: nowMs + 1 + number };
+      return { kind: "dispatch", first, count: 1, target, plannedRows: 1, reason: "full" };
+    },
+  };
+}
+
+it("ends every request once, and a postponed one without functions and before its grace is over", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(90), { minLength: 1, maxLength: 30 }),
+      fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 2, max: 9 }),
+      (numbers, gapsMs, failing) => {
+        const latencyMs = 30;
+        const { clock, submit, ends, events, targets } = testQueue((virtual) => ({
+          policy: anyPolicy(numbers),
+          sloMs: 100,
+          targets: [
+            new ScriptedTarget(virtual, {
+              name: "edge",
+              latencyMs,
+              answer: (batch, nth) =>
+                nth % failing === 1 ? failed("target_unavailable", "gone") : answered(batch),
+            }),
+            new ScriptedTarget(virtual, { name: "small", kind: "serverless" }),
+          ],
+        }));
+        let atMs = 0;
+        for (const [id, gapMs] of gapsMs.entries()) {
+          atMs += gapMs;
+          clock.advanceTo(atMs);
+          submit(id);
+        }
+        clock.runAll();
+        expect(ends.size).toBe(gapsMs.length);
+        const postponed = events.flatMap((each) => (each.kind === "postponed" ? [each] : []));
+        for (const { id, atMs: postponedAtMs } of postponed) {
+          const calls = targets[1]?.sent.filter(({ payloads }) => payloads.includes(id)) ?? [];
+          expect(calls.every((call) => call.atMs < postponedAtMs)).toBe(true);
+          const arrival = events.find((each) => each.kind === "arrival" && each.id === id);
+          const end = events.find((each) => each.kind === "end" && each.id === id);
+          const lastMs = (arrival?.atMs ?? 0) + 100 + graceMs + latencyMs;
+          expect(end?.atMs).toBeLessThanOrEqual(lastMs);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
 });

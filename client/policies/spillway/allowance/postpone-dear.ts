@@ -19,7 +19,7 @@ const coolingPart = 0.25;
 
 /**
  * To postpone the first request of that overflow, or undefined when it is to be called: always while a target is not healthy,
- * when the request has failed before, and where no edge is left to answer it late.
+ * when the request has failed before, where there is no edge, and where it has more rows than every edge takes.
  */
 export function postponeDear(
   context: DecisionContext,
@@ -34,6 +34,7 @@ export function postponeDear(
   if (healthy.length < edges.length || blockedUntilMs > nowMs) return undefined;
   const { first } = overflow;
   const request = line.at(first);
+  if (edges.some(({ schedule }) => schedule.model.profile.maxBatchRows < request.rows)) return undefined;
   if (request.attempts > 0 || !staysWarm(menu, request, callAtMs)) return undefined;
   const left = spending.left(request.arrivedAtMs, nowMs);
   if (left === 0) return undefined;
