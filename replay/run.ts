@@ -35,6 +35,8 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly trace: TextFile;
   readonly scenario: Scenario;
   readonly sheet: PriceSheet;
+  /** As of `PolicyInputs`. */
+  readonly spendAllowanceMs?: number | undefined;
   /** Makes the policy from its inputs. */
   readonly policy: (inputs: PolicyInputs) => Policy;
   readonly log?: LogSink | undefined;
@@ -68,6 +70,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
     sloMs,
     sloQuantile,
     currency: sheet.currency,
+    spendAllowanceMs: options.spendAllowanceMs,
     onPlan: (change) => {
       timeline?.planned(change);
       decisions?.plan(change);

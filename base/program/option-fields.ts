@@ -19,3 +19,13 @@ export const serverUrl = z.string().transform((given, context): string => {
     return z.NEVER;
   }
 });
+/** How `spillway` may spend the allowance of the quantile, the same in the daemon and in replay. */
+export const spendAllowance = z
+  .number()
+  .min(1)
+  .max(86_400)
+  .describe(
+    "seconds over which spillway keeps the quantile while it is late on purpose with what would cost much;" +
+      " without a number 60 (default: nothing is late on purpose)",
+  )
+  .meta({ bareValue: "60" });

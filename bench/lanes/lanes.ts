@@ -13,7 +13,7 @@ import { inColumns } from "../../base/columns.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { wireHeaders } from "../../protocol/v2-http.ts";
-import { type Program, startProgram } from "./program.ts";
+import { type StartedProgram, startProgram } from "./program.ts";
 
 const [seconds = 8] = process.argv.slice(2).map(Number);
 const mostRows = 32;
@@ -120,7 +120,7 @@ const folder = mkdtempSync(join(tmpdir(), "spillway-lanes-"));
 mkdirSync(join(folder, "timed"));
 writeFileSync(join(folder, "timed", "handler.js"), handler);
 writeFileSync(join(folder, "timed", "config.yaml"), `joinRows: true\nmaxBatchRows: ${mostRows}\n`);
-let edge: Program | undefined;
+let edge: StartedProgram | undefined;
 try {
   edge = await startProgram(["edge", "--port", "0", "--models", folder]);
   for (const hasLanes of [true, false]) {

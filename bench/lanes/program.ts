@@ -4,14 +4,14 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-export interface Program {
+export interface StartedProgram {
   readonly url: string;
   /** Resolves when it has ended. */
   stop(): Promise<void>;
 }
 
 /** Resolves when the program takes requests. */
-export async function startProgram(args: readonly string[]): Promise<Program> {
+export async function startProgram(args: readonly string[]): Promise<StartedProgram> {
   const cli = fileURLToPath(new URL("../../cli.js", import.meta.url));
   const child = spawn(process.execPath, [cli, ...args, "--log-format", "json"], {
     stdio: ["ignore", "ignore", "pipe"],

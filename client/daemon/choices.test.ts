@@ -92,3 +92,18 @@ it("tells that a function is itself, and knows no address of its own before it h
   );
   expect(() => refuseOwnAddress({ host: "127.0.0.1", port: 0 }, [], functions)).not.toThrow();
 });
+
+it("spends the allowance over a minute, or as long as is said, and only with spillway", () => {
+  const given = (...flags: string[]): DaemonOptions => {
+    const command = addOptions(new Command(), daemonOptions).exitOverride();
+    command.parse(["node", "vqueue", ...flags]);
+    return readOptions(command, daemonOptions, {});
+  };
+  expect(chosenPolicy(given())).not.toHaveProperty("spendAllowanceMs");
+  expect(chosenPolicy(given("--spend-allowance"))).toMatchObject({ spendAllowanceMs: 60_000 });
+  expect(chosenPolicy(given("--spend-allowance", "600"))).toMatchObject({ spendAllowanceMs: 600_000 });
+  expect(() => given("--spend-allowance", "0.5")).toThrow("1 to 86400");
+  expect(() => chosenPolicy(given("--policy", "fixed", "--spend-allowance"))).toThrow(
+    "it is allowed with --policy spillway only",
+  );
+});

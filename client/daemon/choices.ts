@@ -18,6 +18,7 @@ export type ChosenPolicy =
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
       readonly reserved?: ReservedReplicas;
+      readonly spendAllowanceMs?: number;
     };
 
 /** An edge server, and the name of its target. */
@@ -31,9 +32,14 @@ const fixedTimeoutS = 0.4;
 
 /** @throws UsageError when an option does not go with the policy */
 export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
-  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile } = options;
+  const { edgeBatch, serverlessBatch, timeout, profile, saveProfile, sloQuantile, spendAllowance } = options;
   if (options.policy === "fixed") {
-    refuseGiven("spillway", { profile, "save-profile": saveProfile, reserve: given(options.reserve) });
+    refuseGiven("spillway", {
+      profile,
+      "save-profile": saveProfile,
+      reserve: given(options.reserve),
+      "spend-allowance": spendAllowance,
+    });
     return {
       name: "fixed",
       edgeRows: edgeBatch ?? fixedRows.edge,
@@ -50,6 +56,7 @@ export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
     sloQuantile,
     ...(timeout !== undefined && { maxWaitMs: timeout * 1_000 }),
     ...(given(options.reserve) && { reserved: options.reserve }),
+    ...(spendAllowance !== undefined && { spendAllowanceMs: spendAllowance * 1_000 }),
   };
 }
 

@@ -15,7 +15,7 @@ import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
-import type { LaneLoad } from "../queue/lanes.ts";
+import type { LaneLoad } from "../queue/lanes/lanes.ts";
 import { padded, type PadRule } from "./joining/padding.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";

@@ -5,7 +5,7 @@ import { showValue } from "../../base/error-text.ts";
 import { positive, whole } from "../../base/program/option-fields.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
-import type { LaneOptions } from "../queue/lanes.ts";
+import type { LaneOptions } from "../queue/lanes/lanes.ts";
 
 /** How long the requests of a lane without an SLO wait for what others leave. */
 const bestEffortS = 3_600;

@@ -7,6 +7,7 @@ import {
   positive,
   priceSheet,
   serverUrl,
+  spendAllowance,
   text,
   whole,
 } from "../../base/program/option-fields.ts";
@@ -86,6 +87,7 @@ export const daemonOptions = z.strictObject({
     .default("spillway")
     .describe("spillway: the edge fills first, the rest leaves late; fixed: batches of set sizes in turn")
     .meta({ alias: "plan" }),
+  spendAllowance: spendAllowance.optional(),
   timeout: z
     .number()
     .min(0)

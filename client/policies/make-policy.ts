@@ -22,6 +22,8 @@ export type QueuePolicy =
       readonly maxWaitMs?: number;
       /** By lane, replicas of each edge that are kept for it. */
       readonly reserved?: ReservedReplicas;
+      /** As of `PolicyInputs`. */
+      readonly spendAllowanceMs?: number;
       /** In the order of the queue's targets; each has at least one model. */
       readonly targets: readonly ProfiledTarget[];
       readonly prices: PriceSheet;
@@ -46,7 +48,7 @@ export interface PolicyListener {
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
-  const { name, sloQuantile, maxWaitMs, reserved, targets, prices } = from;
+  const { name, sloQuantile, maxWaitMs, reserved, spendAllowanceMs, targets, prices } = from;
   // Computed once for each model, because every new shape brings a new key.
   const profilesByModel = new Map<string, readonly TargetProfile[]>();
   const profilesOf = (model: string, isStandIn: boolean): readonly TargetProfile[] => {
@@ -69,6 +71,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       sloQuantile,
       maxWaitMs,
       reserved,
+      spendAllowanceMs,
       currency: prices.currency,
       learned,
       onPlan: (change) => listener.onPlan?.(key, change),

@@ -39,6 +39,11 @@ export interface PolicyInputs {
   readonly maxWaitMs?: number | undefined;
   /** By lane, how many replicas of each edge only batches with a request of that lane may use. Default: none. */
   readonly reserved?: ReservedReplicas | undefined;
+  /**
+   * For `spillway`: requests whose function call would cost much are late on purpose, as far as the quantile is kept over this
+   * time and all that is longer, in milliseconds. Default: none is.
+   */
+  readonly spendAllowanceMs?: number | undefined;
   /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
 }

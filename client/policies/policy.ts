@@ -23,6 +23,11 @@ export interface LineView {
   readonly length: number;
   /** Rows of all its requests. */
   readonly rows: number;
+  /**
+   * Of requests that were postponed: so long after their deadlines they are refused. Above 0: they may go to edges only, and
+   * are late. Default: 0.
+   */
+  readonly graceMs?: number;
   at(index: number): WaitingRequest;
   /** The line as it is and will be, where this shows it as it was or otherwise. Default: this. */
   readonly itself?: LineView;
@@ -54,7 +59,7 @@ export interface EndedBatch extends SentBatch {
         readonly coldStartMs: number | undefined;
       }
     | undefined;
-  /** Requests of the batch, and rows of split ones, whose answer came after their deadline. */
+  /** Requests of the batch, and rows of split ones, whose answer came after their deadline; postponed ones do not count. */
   readonly late: number;
 }
 
@@ -95,7 +100,19 @@ export type Decision =
    * Refuse the first `count` requests, which can no longer be served in time: `overloaded` when that is because of the
    * other requests, so that it makes sense to come back later.
    */
-  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" };
+  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" }
+  /**
+   * Give up answering `count` requests in time, starting at index `first`. From now on they wait in a line of their own, which
+   * is asked about after all others, and go to edges only. Those that still wait `graceMs` after their deadlines are refused as
+   * overloaded. At least one edge must be eligible.
+   */
+  | {
+      readonly kind: "postpone";
+      readonly first: number;
+      readonly count: number;
+      /** Above 0, in milliseconds; the same for all requests of a queue. */
+      readonly graceMs: number;
+    };
 
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
@@ -114,7 +131,10 @@ export interface Policy {
   plan?(key: string, nowMs: number): void;
   /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
   took?(view: QueueView, decision: Decision): void;
-  /** So many waiting requests, or rows of a split one, have reached their deadline, and the queue has taken them away. */
+  /**
+   * So many waiting requests, or rows of a split one, have reached their deadline, and the queue has taken them away; not
+   * told of postponed ones.
+   */
   expired?(key: string, count: number, nowMs: number): void;
   /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;

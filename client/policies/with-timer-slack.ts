@@ -22,7 +22,7 @@ export function withTimerSlack(policy: Policy, leastMs: number, mostMs: number):
     decide: (view) => policy.decide(shown(view)),
     took: (view, decision) => {
       policy.took?.(shown(view), decision);
-      if (decision.kind === "wait") awaitedAtMs = decision.untilMs;
+      if (decision.kind === "wait" && !view.line.graceMs) awaitedAtMs = decision.untilMs;
     },
   });
 }
@@ -37,6 +37,7 @@ class EarlierLine implements LineView {
   readonly length: number;
   readonly rows: number;
   readonly itself: LineView;
+  readonly graceMs: number;
   readonly #line: LineView;
   readonly #byMs: number;
 
@@ -45,6 +46,7 @@ class EarlierLine implements LineView {
     this.length = line.length;
     this.rows = line.rows;
     this.itself = line.itself ?? line;
+    this.graceMs = line.graceMs ?? 0;
     this.#line = line;
     this.#byMs = byMs;
   }

@@ -149,8 +149,9 @@ export function outgoing<In, Out>(
   { id, key, rows, parts }: Pick<Batch<In, Out>, "id" | "key" | "rows" | "parts">,
   giveUpAtMs: number | undefined,
 ): OutgoingBatch<In> {
-  const { deadlineAtMs } = (parts[0] as QueuedPart<In, Out>).request;
-  const lastDeadlineAtMs = (parts.at(-1) as QueuedPart<In, Out>).request.deadlineAtMs;
+  const [first, last] = [parts[0], parts.at(-1)] as [QueuedPart<In, Out>, QueuedPart<In, Out>];
+  const deadlineAtMs = first.request.deadlineAtMs + first.request.graceMs;
+  const lastDeadlineAtMs = last.request.deadlineAtMs + last.request.graceMs;
   return { id, key, parts, rows, deadlineAtMs, lastDeadlineAtMs, giveUpAtMs };
 }
 
@@ -211,7 +212,7 @@ export function endedBatch<In, Out>(
   let late = 0;
   for (const { request, others } of parts) {
     bytes += request.bytes * (1 + others.length);
-    if (request.end?.outcome === "late") late += 1 + others.length;
+    if (request.end?.outcome === "late" && request.graceMs === 0) late += 1 + others.length;
   }
   const times = result.ok
     ? {

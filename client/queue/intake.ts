@@ -1,6 +1,6 @@
 /** Takes submissions in: fills in their defaults, refuses those for which there is no room, and splits those that may be. */
 import { SpillwayError } from "../../base/errors.ts";
-import type { LaneLoad, Lanes } from "./lanes.ts";
+import type { LaneLoad, Lanes } from "./lanes/lanes.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueBounds } from "./queue-options.ts";
 import { checkedSubmission, type NewRequest, QueuedRequest, type Submission } from "./request.ts";

@@ -3,7 +3,7 @@
  * owner is told only when the queue is consistent again, so an owner may call the queue.
  */
 import type { QueuedPart } from "./batch.ts";
-import type { Lanes } from "./lanes.ts";
+import type { Lanes } from "./lanes/lanes.ts";
 import type { Outcome, QueueEvent } from "./queue-event.ts";
 import type { End, NewRequest, QueuedRequest, Served } from "./request.ts";
 import type { SplitRequest } from "./split-request.ts";

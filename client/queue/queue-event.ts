@@ -98,6 +98,8 @@ export type QueueOutput =
       /** By part, its first row and the row after its last; left out when all requests are whole. */
       readonly ranges?: readonly (readonly [number, number])[];
     }
+  /** A request will be late on purpose. */
+  | { readonly kind: "postponed"; readonly id: number; readonly atMs: number }
   /** A request may no longer be sent to functions. */
   | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }
   | {

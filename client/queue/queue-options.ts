@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Policy } from "../policies/policy.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import type { Target } from "../targets/target.ts";
-import type { LaneOptions } from "./lanes.ts";
+import type { LaneOptions } from "./lanes/lanes.ts";
 import type { JoinAnswers } from "./split-request.ts";
 
 export interface VirtualQueueOptions<In, Out> {

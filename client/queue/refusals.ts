@@ -30,6 +30,14 @@ export class Refusals<In, Out> {
     this.#open.end(request, { outcome: "refused", error }, nowMs);
   }
 
+  /** For requests that have waited as long as they may. */
+  expired(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
+    for (const request of requests) {
+      if (request.graceMs > 0) this.drop([request], nowMs);
+      else this.giveUp([request], nowMs);
+    }
+  }
+
   /** For requests whose deadline came, or comes before any target could answer. */
   giveUp(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
     const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);

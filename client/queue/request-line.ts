@@ -16,6 +16,8 @@ export class RequestLine<R extends Placed> implements LineView {
   readonly key: string;
   /** Targets that its requests may be sent to. */
   readonly eligible: EligibleTargets;
+  /** How long its requests still wait after their deadlines, in milliseconds; above 0 when they were postponed. */
+  readonly graceMs: number;
   /** When the policy wants to decide about this line again; set by the queue. */
   wakeAtMs = Infinity;
   #slots: (R | undefined)[];
@@ -31,9 +33,10 @@ export class RequestLine<R extends Placed> implements LineView {
   /** Once it is known and none of them has left; of no meaning in order of arrival. */
   #oldestMs: number | undefined;
 
-  constructor(key: string, eligible: EligibleTargets) {
+  constructor(key: string, eligible: EligibleTargets, graceMs = 0) {
     this.key = key;
     this.eligible = eligible;
+    this.graceMs = graceMs;
     this.#slots = Array.from({ length: 16 });
   }
 
@@ -75,6 +78,11 @@ export class RequestLine<R extends Placed> implements LineView {
         this.#oldestMs = Math.min(this.#oldestMs, this.at(index).arrivedAtMs);
     }
     return this.#oldestMs;
+  }
+
+  /** When the first request is taken away if it still waits; the line must not be empty. */
+  get expiresAtMs(): number {
+    return this.at(0).deadlineAtMs + this.graceMs;
   }
 
   /** Add a request behind all requests whose deadline is not later than its own. */

@@ -1,6 +1,6 @@
 /**
  * The lines of a queue: one for each key, and one more for each smaller set of eligible targets among the
- * requests of a key. An empty line is kept for a while, because it is likely to be filled again soon. The
+ * requests of a key, and for those of them that were postponed. An empty line is kept for a while, because it is likely to be filled again soon. The
  * number of lines is bounded.
  */
 import type { WaitingRequest } from "../policies/policy.ts";
@@ -14,6 +14,8 @@ interface Placed extends WaitingRequest {
   readonly key: string;
   readonly tenant?: string;
   readonly eligible: EligibleTargets;
+  /** Above 0 when it was postponed. Default: 0. */
+  readonly graceMs?: number;
 }
 
 export class RequestLines<R extends Placed> {
@@ -44,11 +46,11 @@ export class RequestLines<R extends Placed> {
     for (const line of this.#lines) line.removeAll(isGone);
   }
 
-  /** The lines in which requests wait, the one with the earliest deadline first. */
+  /** The lines in which requests wait, the one with the earliest deadline first, but postponed requests last. */
   waiting(): readonly RequestLine<R>[] {
     const lines: RequestLine<R>[] = [];
     for (const line of this.#lines) if (line.length > 0) lines.push(line);
-    return lines.length < 2 ? lines : lines.sort((a, b) => a.at(0).deadlineAtMs - b.at(0).deadlineAtMs);
+    return lines.length < 2 ? lines : lines.sort(isSooner);
   }
 
   /** The earliest time at which a waiting line is to be decided about again; Infinity when there is none. */
@@ -60,15 +62,15 @@ export class RequestLines<R extends Placed> {
     return wakeAtMs;
   }
 
-  #lineOf({ key, eligible }: R): RequestLine<R> | undefined {
+  #lineOf({ key, eligible, graceMs = 0 }: R): RequestLine<R> | undefined {
     const first = this.#firsts.get(key);
-    if (first === undefined || first.eligible === eligible) return first;
-    return this.#lines.find((line) => line.key === key && line.eligible === eligible);
+    if (first === undefined || isOf(first, eligible, graceMs)) return first;
+    return this.#lines.find((line) => line.key === key && isOf(line, eligible, graceMs));
   }
 
-  #create({ key, eligible }: R): RequestLine<R> | undefined {
+  #create({ key, eligible, graceMs }: R): RequestLine<R> | undefined {
     if (this.#lines.length >= maxLines && !this.#dropEmpty()) return undefined;
-    const line = new RequestLine<R>(key, eligible);
+    const line = new RequestLine<R>(key, eligible, graceMs);
     this.#lines.push(line);
     if (!this.#firsts.has(key)) this.#firsts.set(key, line);
     return line;
@@ -83,4 +85,12 @@ export class RequestLines<R extends Placed> {
     else this.#firsts.set(key, next);
     return true;
   }
+}
+
+function isOf(line: RequestLine<Placed>, eligible: EligibleTargets, graceMs: number): boolean {
+  return line.eligible === eligible && line.graceMs === graceMs;
+}
+
+function isSooner(a: RequestLine<Placed>, b: RequestLine<Placed>): number {
+  return a.graceMs - b.graceMs || a.at(0).deadlineAtMs - b.at(0).deadlineAtMs;
 }

@@ -118,6 +118,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   readonly done: (end: End<Out>) => void;
   eligible: EligibleTargets;
   attempts = 0;
+  /** How long after its deadline it is refused while it waits; above 0 when it was postponed. */
+  graceMs = 0;
   /** What its failed calls tell; undefined while none has failed, which is cheap for the many. */
   past: PastFailures | undefined = undefined;
   /** Why it may no longer be sent to functions; undefined while it may. */
@@ -215,6 +217,12 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
   /** How often a target failed it for what may have been its own fault. */
   attemptsAt(target: number): number {
     return this.past?.at.get(target)?.counted ?? 0;
+  }
+
+  /** It will be late, and waits for an edge until so long after its deadline. */
+  postpone(graceMs: number): void {
+    this.graceMs = graceMs;
+    this.eligible = this.eligible.withoutFunctions();
   }
 
   /** From now on it may not be sent to functions. */

@@ -20,11 +20,12 @@ import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
+import { GivenUp } from "./given-up.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
-import { FairShare } from "./fair-share.ts";
+import { FairShare } from "./lanes/fair-share.ts";
 import { arrivedRequest, Intake } from "./intake.ts";
-import { type LaneLoad, Lanes } from "./lanes.ts";
+import { type LaneLoad, Lanes } from "./lanes/lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type VirtualQueueOptions } from "./queue-options.ts";
@@ -62,6 +63,7 @@ export class VirtualQueue<In, Out> {
   readonly #intake: Intake<In, Out>;
   readonly #retries: Retries<In, Out>;
   readonly #refusals: Refusals<In, Out>;
+  readonly #givenUp: GivenUp<In, Out>;
   readonly #lines = new RequestLines<QueuedRequest<In, Out>>();
   readonly #fairShare: FairShare<QueuedRequest<In, Out>>;
   /** Lines that received requests while another line was being decided about. */
@@ -95,6 +97,7 @@ export class VirtualQueue<In, Out> {
     const waitingRows = (): number => this.#lines.rows;
     this.#intake = new Intake({ ...options, bounds, lanes, open: this.#open, waitingRows });
     this.#refusals = new Refusals(this.#open, this.#targets, modelOf, bounds.sloMs);
+    this.#givenUp = new GivenUp(this.#lines, this.#refusals, options.observe);
     const { maxAttempts } = bounds;
     const [open, lines, targets, observe] = [this.#open, this.#lines, this.#targets, this.#observe];
     this.#retries = new Retries({ open, lines, targets, maxAttempts, modelOf, observe });
@@ -207,11 +210,11 @@ export class VirtualQueue<In, Out> {
   /** Ask the policy about one line until it decides to wait or the line is empty. */
   #decide(line: RequestLine<QueuedRequest<In, Out>>, nowMs: number): void {
     while (line.length > 0) {
-      if (line.at(0).deadlineAtMs <= nowMs) {
+      if (line.expiresAtMs <= nowMs) {
         const [request] = line.take(1) as [QueuedRequest<In, Out>];
         const count = request.whole?.waitingRows ?? 1;
-        this.#refusals.giveUp([request], nowMs);
-        this.#policy.expired?.(line.key, count, nowMs);
+        this.#refusals.expired([request], nowMs);
+        if (line.graceMs === 0) this.#policy.expired?.(line.key, count, nowMs);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);
@@ -224,13 +227,12 @@ export class VirtualQueue<In, Out> {
       };
       const decision = this.#policy.decide(view);
       if (decision.kind === "dispatch") this.#dispatch(line, decision, view);
-      else if (decision.kind === "refuse") {
+      else if (decision.kind !== "wait") {
         this.#policy.took?.(view, decision);
-        const end = decision.reason === "overloaded" ? "drop" : "giveUp";
-        this.#refusals[end](line.take(decision.count), nowMs);
+        this.#undecided.push(...this.#givenUp.carryOut(line, decision, nowMs));
       } else {
         checkWait(this.#policy.name, decision.untilMs, nowMs);
-        line.wakeAtMs = Math.min(decision.untilMs, line.at(0).deadlineAtMs);
+        line.wakeAtMs = Math.min(decision.untilMs, line.expiresAtMs);
         this.#policy.took?.(view, decision);
         break;
       }

@@ -26,7 +26,7 @@ export function checkRecordFile(options: ReplayCommandOptions & { readonly recor
 }
 
 function refuseReplayOptions(options: ReplayCommandOptions): void {
-  const names = ["tune", "limit", "limitQuantile", "log", "report"] as const;
+  const names = ["tune", "limit", "limitQuantile", "log", "report", "spendAllowance"] as const;
   const given = names.find((name) => options[name] !== undefined && options[name] !== false);
   if (given === undefined) return;
   const flag = given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

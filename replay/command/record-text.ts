@@ -63,6 +63,8 @@ function decisionText(decision: RecordedDecision): string {
       const { id, target, rows, plannedRows, reason, requests } = decision;
       return `batch ${id} to ${target}, ${rows} rows (${plannedRows} planned, ${reason}), requests ${requests.join(", ")}`;
     }
+    case "postponed":
+      return `request ${decision.id} is postponed`;
     case "barred":
       return `functions are not called any more for request ${decision.id} (${decision.code})`;
     case "end":
@@ -174,6 +176,10 @@ function decidedText({ decision, line }: AskedStep, at: TimeText): string {
     case "send":
       if (line.requests === 1) return `send it to ${decision.target}`;
       return `send ${counted(decision.requests, "request")} to ${decision.target}, ${decision.isIn ? "with" : "without"} this one`;
+    case "postpone": {
+      const which = counted(decision.requests, "request");
+      return `answer ${which} late, ${decision.isIn ? "with" : "without"} this one`;
+    }
     case "refuse":
       return `give up the first ${counted(decision.requests, "request")} as too late, ${decision.isIn ? "with" : "without"} this one`;
   }
@@ -200,6 +206,8 @@ function eventText(
       return resultText(event, request, steps);
     case "refusal":
       return `${event.target} could not be sent to: ${event.code} (${event.message}).`;
+    case "postponed":
+      return "Its function call would have cost too much, so it waited for an edge and was to be late.";
     case "barred":
       return `Functions are not called for it any more: ${event.code}. ${errorKinds[event.code]?.meaning ?? ""}`;
     case "cancel":

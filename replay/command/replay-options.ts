@@ -1,6 +1,6 @@
 /** The options of `spillway replay`, each with its meaning, unit, range and default. */
 import { z } from "zod";
-import { optionalText as file } from "../../base/program/option-fields.ts";
+import { optionalText as file, spendAllowance } from "../../base/program/option-fields.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { replayPolicyNames } from "../peers/registry.ts";
 
@@ -37,6 +37,7 @@ export const replayOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("find each policy's best parameters for this trace, in hindsight; spillway has none"),
+  spendAllowance: spendAllowance.optional(),
   hindsight: z
     .boolean()
     .default(false)
@@ -115,10 +116,14 @@ export function checkSource({
   compare,
   hindsight,
   share,
+  spendAllowance,
 }: ReplayCommandOptions): void {
   if (share !== undefined && !hindsight) throw new UsageError("--share needs --hindsight");
   if (policy !== undefined && hindsight)
     throw new UsageError("--policy and --hindsight are given; to see both, use --compare with --hindsight");
+  const asked = compare ?? policy ?? (hindsight ? "none" : "spillway");
+  if (spendAllowance !== undefined && !/\b(spillway|all)\b/.test(asked))
+    throw new UsageError("--spend-allowance is for spillway; allowed: with --policy or --compare spillway");
   const { shape } = replayOptions;
   if (record === undefined) {
     if (explain !== undefined) throw new UsageError("--explain needs --record");

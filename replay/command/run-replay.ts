@@ -154,6 +154,7 @@ async function replay(
       sheet,
       trace,
       policy: policyWith(policy, parameters),
+      spendAllowanceMs: options.spendAllowance === undefined ? undefined : options.spendAllowance * 1_000,
       log,
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,

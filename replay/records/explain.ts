@@ -37,7 +37,7 @@ export interface AskedStep {
   readonly decision:
     | { readonly kind: "wait"; readonly untilMs: number | null }
     | { readonly kind: "send"; readonly requests: number; readonly target: string; readonly isIn: boolean }
-    | { readonly kind: "refuse"; readonly requests: number; readonly isIn: boolean };
+    | { readonly kind: "refuse" | "postpone"; readonly requests: number; readonly isIn: boolean };
 }
 
 /** One request from its arrival to its end. */
@@ -98,6 +98,7 @@ export class StoryCollector implements ReplayObserver {
         this.#other(event);
         for (const story of this.#open()) if (story.request.id === event.id) story.hasEnded = true;
         return;
+      case "postponed":
       case "barred":
         this.#other(event);
         return;
@@ -200,6 +201,10 @@ function decisionOf(
       const { first = 0, count, target } = decision;
       const isIn = ahead >= first && ahead < first + count;
       return { kind: "send", requests: count, target: targets[target]?.name ?? String(target), isIn };
+    }
+    case "postpone": {
+      const { first, count } = decision;
+      return { kind: "postpone", requests: count, isIn: ahead >= first && ahead < first + count };
     }
     case "refuse":
       return { kind: "refuse", requests: decision.count, isIn: ahead < decision.count };

@@ -67,8 +67,10 @@ export function parseRecord(text: string, file: string): RecordedRun {
 }
 
 export function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {
-  return event.kind === "batch" || event.kind === "barred" || event.kind === "end" || event.kind === "plan";
+  return decisionKinds.has(event.kind);
 }
+
+const decisionKinds: ReadonlySet<string> = new Set(["batch", "postponed", "barred", "end", "plan"]);
 
 /** A clock that shows the recorded times: it stands still between events, and the record fires its timers. */
 class RecordedClock implements Clock {

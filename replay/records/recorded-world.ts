@@ -5,7 +5,7 @@
  */
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { type ModelTimes, type ProfiledTarget, timesOf } from "../../client/policies/profile.ts";
-import type { LaneOptions } from "../../client/queue/lanes.ts";
+import type { LaneOptions } from "../../client/queue/lanes/lanes.ts";
 import { modelOfKey } from "../../client/policies/queue-key.ts";
 import { InputError } from "../../base/usage-error.ts";
 import { profiledScenario } from "../world/profiled-scenario.ts";

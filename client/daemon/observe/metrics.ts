@@ -143,6 +143,7 @@ export class QueueMetrics implements QueueObserver {
       case "refusal":
         this.#refusals.inc({ target: event.target, code: event.code });
         break;
+      case "postponed":
       case "barred":
       case "cancel":
       case "timer":

@@ -59,6 +59,7 @@ export class QueueStatistics implements QueueObserver {
         break;
       case "plan":
       case "refusal":
+      case "postponed":
       case "barred":
       case "cancel":
       case "timer":

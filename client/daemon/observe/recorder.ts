@@ -4,7 +4,7 @@
  */
 import type { QueueEvent } from "../../queue/queue-event.ts";
 import type { QueuePolicy } from "../../policies/make-policy.ts";
-import type { LaneOptions } from "../../queue/lanes.ts";
+import type { LaneOptions } from "../../queue/lanes/lanes.ts";
 import type { TargetKind } from "../../targets/target.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 

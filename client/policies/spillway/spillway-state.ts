@@ -6,7 +6,7 @@ import { probit } from "simple-statistics";
 import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EdgeSharer, EdgeSharers } from "../../targets/edge-sharers.ts";
-import type { EndedBatch, QueueView, SentBatch } from "../policy.ts";
+import type { Decision, EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
@@ -16,6 +16,7 @@ import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
 import { SloLosses } from "./slo-losses.ts";
+import { Spending } from "./allowance/spending.ts";
 import { RateWatch } from "./rate-watch.ts";
 
 /** The arrival rate that tells whether edges are overloaded is averaged over this many SLOs. */
@@ -36,6 +37,8 @@ export class SpillwayState implements EdgeSharer {
   readonly menu: FunctionMenu;
   readonly planner: Planner;
   readonly losses: SloLosses;
+  /** Undefined when no request may be late on purpose. */
+  readonly spending: Spending | undefined;
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
@@ -45,7 +48,7 @@ export class SpillwayState implements EdgeSharer {
 
   /** @throws RangeError when there is no target */
   constructor(inputs: PolicyInputs) {
-    const { targets, sloMs, sloQuantile, onPlan } = inputs;
+    const { targets, sloMs, sloQuantile, onPlan, spendAllowanceMs } = inputs;
     if (targets.length === 0)
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
@@ -64,6 +67,7 @@ export class SpillwayState implements EdgeSharer {
     });
     this.#peakPerMs = capacityOf(this.edges);
     this.losses = new SloLosses(sloQuantile);
+    this.spending = spendAllowanceMs === undefined ? undefined : new Spending(sloQuantile, spendAllowanceMs);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
@@ -79,6 +83,10 @@ export class SpillwayState implements EdgeSharer {
   utilisation(nowMs: number): number {
     const capacityPerMs = capacityOf(this.edges);
     return capacityPerMs === 0 ? 0 : this.#rate.recentPerMs(nowMs) / capacityPerMs;
+  }
+
+  get sloMs(): number {
+    return this.#inputs.sloMs;
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -158,6 +166,7 @@ export class SpillwayState implements EdgeSharer {
     const excessPerMs = this.#rate.recentPerMs(nowMs) - capacityOf(this.edges);
     this.#peakPerMs = Math.max(this.#peakPerMs * peakMemory, excessPerMs);
     this.losses.arrived();
+    this.spending?.arrived(nowMs);
   }
 
   /** @returns true when a plan was due and was made */
@@ -183,8 +192,14 @@ export class SpillwayState implements EdgeSharer {
 
   /** So many waiting requests were given up. While no function is warm and the uplink is free, no earlier call would have saved them. */
   givenUp(count: number, nowMs: number): void {
+    this.spending?.lost(count);
     const isWarm = this.menu.isSomeWarm(nowMs);
     this.losses.lost(isWarm || this.menu.freeAtMs > nowMs ? "waited" : "cold", count);
+  }
+
+  /** Requests of the line will be late on purpose. */
+  postponed(line: LineView, { first, count }: Decision & { readonly kind: "postpone" }): void {
+    for (let index = first; index < first + count; index++) this.spending?.chosen(line.at(index).arrivedAtMs);
   }
 
   /** @returns true when it was an edge's batch */
@@ -195,6 +210,8 @@ export class SpillwayState implements EdgeSharer {
     this.losses.lost(edge !== undefined ? "edge" : isWarm ? "waited" : "cold", batch.late);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
+    this.spending?.lost(batch.late);
+    if (hasDrifted || batch.times === undefined) this.spending?.pause(batch.endedAtMs);
     return edge !== undefined;
   }
 

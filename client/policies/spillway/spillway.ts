@@ -10,6 +10,8 @@
 import type { SharedLine } from "../../targets/edge-sharers.ts";
 import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
+import { postponeDear } from "./allowance/postpone-dear.ts";
+import { serveLate } from "./allowance/late-line.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
@@ -84,6 +86,7 @@ class Spillway implements Policy {
 
   decide(view: QueueView): Decision {
     this.#considered = undefined;
+    if (view.line.graceMs) return serveLate(view, this.#edges, this.#state.sloMs);
     const standing = this.#standing.in(view, this.#version);
     if (standing !== undefined) return standing;
     const { isScarce } = this.#known;
@@ -99,6 +102,7 @@ class Spillway implements Policy {
 
   took(view: QueueView, decision: Decision): void {
     if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
+    if (decision.kind === "postpone") this.#state.postponed(view.line, decision);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
     if (decision.kind === "wait") {
@@ -230,6 +234,8 @@ class Spillway implements Policy {
     const mayWait = isEarly && !draining && !isUrgent && this.#functions.paysToWait(context, planned);
     if (mayWait && inTime.count < planned.size.bestRows) return waitUntil(planned.leaveAtMs - roundingMs);
     if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
+    const postponed = postponeDear(context, inTime, this.#state, this.#choice);
+    if (postponed !== undefined) return postponed;
     const call = this.#choice.best(context, inTime, notes);
     return "kind" in call
       ? waitUntil(Math.min(call.untilMs, trial.untilMs))

@@ -56,6 +56,31 @@ export function chooseCall(
   sizes: readonly FunctionModel[],
   prospect: Prospect,
 ): FunctionCall | undefined {
+  return cheapestCall(line, overflow, sizes, prospect)?.call;
+}
+
+/**
+ * What that overflow costs: the call as chosen, less the worth of rows in it that do not overflow, and what is left behind.
+ *
+ * @returns undefined when no size answers the first request in time
+ */
+export function priceOfOverflow(
+  line: LineView,
+  overflow: LineOverflow,
+  sizes: readonly FunctionModel[],
+  prospect: Prospect,
+): number | undefined {
+  const cheapest = cheapestCall(line, overflow, sizes, prospect);
+  return cheapest && cheapest.net + prospect.rowCost * cheapest.needed;
+}
+
+/** The chosen call, its cost less the worth of its rows, and the rows that overflow. */
+function cheapestCall(
+  line: LineView,
+  overflow: LineOverflow,
+  sizes: readonly FunctionModel[],
+  prospect: Prospect,
+): { readonly call: FunctionCall; readonly net: number; readonly needed: number } | undefined {
   const needed = rowsIn(line, overflow.first, Math.min(overflow.count, line.length - overflow.first));
   const worth = new RowsWorth(needed, overflow.count / line.length, prospect);
   let chosen: FunctionCall | undefined;
@@ -80,7 +105,7 @@ export function chooseCall(
       least = net;
     }
   }
-  return chosen;
+  return chosen && { call: chosen, net: least, needed };
 }
 
 /** What rows that stay behind cost beyond what they are worth: they share a call with those to come. */

@@ -7,7 +7,7 @@ import type { TargetView } from "../../../targets/target-view.ts";
 import type { QueueView, SentBatch, WaitDecision } from "../../policy.ts";
 import type { DecisionContext } from "../decision-context.ts";
 import { forever, waitUntil } from "../edge-side.ts";
-import { chooseCall, type FunctionCall, type Prospect } from "./function-call.ts";
+import { chooseCall, type FunctionCall, priceOfOverflow, type Prospect } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { CallNotes } from "./function-side.ts";
@@ -109,6 +109,24 @@ export class FunctionChoice {
     const leftMs = deadlineAtMs - context.callAtMs;
     const faster = cheapestSize(this.#menu.usable, rows, (each) => each.latencyMs(rows) <= leftMs);
     return faster && this.#startOf(faster, context, index);
+  }
+
+  /** What that overflow costs when its call is sent now; 0 when no call is in time. */
+  priceOf(context: DecisionContext, overflow: LineOverflow): number {
+    const size = this.#sizeNow(context.callAtMs);
+    if (size === undefined) return 0;
+    const prospect = this.#prospect(context, size);
+    const { line } = context.view;
+    return (
+      priceOfOverflow(line, overflow, [size], prospect) ??
+      priceOfOverflow(line, overflow, this.#menu.usable, prospect) ??
+      0
+    );
+  }
+
+  /** What a row costs in a call as planned. */
+  plannedRowCost({ callAtMs }: DecisionContext): number {
+    return this.#sizeNow(callAtMs)?.bestRowCost ?? 0;
   }
 
   /** What a call to another size costs more than in one to the planned size is remembered until that is started. */

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
-import { fixedPolicy } from "../policies/fixed.ts";
-import { EligibleTargets } from "./eligible-targets.ts";
+import { ScriptedTarget, testQueue } from "../../../test/support/scripted-target.ts";
+import { fixedPolicy } from "../../policies/fixed.ts";
+import { EligibleTargets } from "../eligible-targets.ts";
 import { FairShare } from "./fair-share.ts";
-import { RequestLine } from "./request-line.ts";
+import { RequestLine } from "../request-line.ts";
 
 interface Row {
   readonly id: number;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { ScriptedTarget, testQueue } from "../../test/support/scripted-target.ts";
-import { fixedPolicy } from "../policies/fixed.ts";
+import { ScriptedTarget, testQueue } from "../../../test/support/scripted-target.ts";
+import { fixedPolicy } from "../../policies/fixed.ts";
 import { LaneShares } from "./lane-shares.ts";
 
 const rows = (counts: Record<string, number>): ReadonlyMap<string, number> => new Map(Object.entries(counts));

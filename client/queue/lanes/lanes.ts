@@ -1,7 +1,7 @@
 /** The lanes of a queue: which SLO their requests have, and how many rows and bytes each may hold. */
-import { SpillwayError } from "../../base/errors.ts";
+import { SpillwayError } from "../../../base/errors.ts";
 import { type LaneShare, LaneShares } from "./lane-shares.ts";
-import type { NewRequest } from "./request.ts";
+import type { NewRequest } from "../request.ts";
 
 export interface LaneOptions {
   /** Time from arrival to deadline, in milliseconds, above 0. Default: the queue's. */
