@@ -15,10 +15,8 @@ import {
   withCompany,
 } from "./batch.ts";
 import { checkedTarget, checkWait } from "./check-decision.ts";
-import { seededRandom } from "../../base/random.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import { LineTargets } from "./line-targets.ts";
 import type { Decision, Policy, QueueView } from "../policies/policy.ts";
@@ -27,6 +25,7 @@ import { type LaneLoad, Lanes } from "./lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type VirtualQueueOptions } from "./queue-options.ts";
+import { QueueTargets, type TargetChange } from "./queue-targets.ts";
 import type { End, NewRequest, QueuedRequest, Served, Submission, Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
@@ -34,9 +33,7 @@ import { Retries } from "./retries.ts";
 import { Refusals } from "./refusals.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
-import { RetryBudget } from "../targets/retry-budget.ts";
-import { type TargetCondition, TargetState } from "../targets/target-state.ts";
-import { readyAtMs } from "../targets/target-view.ts";
+import type { TargetCondition } from "../targets/target-state.ts";
 
 /**
  * @example
@@ -53,8 +50,7 @@ export class VirtualQueue<In, Out> {
   readonly #events: OneAtATime;
   readonly #timer: WakeTimer;
   readonly #policy: Policy;
-  readonly #targets: readonly TargetState<In, Out>[];
-  readonly #everywhere: EligibleTargets;
+  readonly #targets: QueueTargets<In, Out>;
   readonly #shown: LineTargets<In, Out>;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
@@ -78,29 +74,19 @@ export class VirtualQueue<In, Out> {
     );
     this.#timer = new WakeTimer(options.clock, () => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
-    const { seed = 0, modelOf = (key: string) => key } = options;
-    const random = seededRandom(seed);
-    const retries = new RetryBudget();
-    this.#targets = options.targets.map((target) => new TargetState(target, random, retries, modelOf));
+    const { seed = 0, modelOf = (key: string) => key, listedAs = modelOf } = options;
+    this.#targets = new QueueTargets(options.targets, { seed, modelOf, listedAs });
     this.#shown = new LineTargets(this.#targets, modelOf);
-    this.#everywhere = EligibleTargets.all(this.#targets);
     this.#observe = options.observe;
     const lanes = new Lanes(options.lanes ?? {}, bounds.sloMs);
     this.#open = new OpenRequests(options.observe, lanes, (whole) =>
       this.#lines.removeAll((row) => row.whole === whole),
     );
-    const { joinAnswers } = options;
-    this.#intake = new Intake({
-      bounds,
-      lanes,
-      open: this.#open,
-      waitingRows: () => this.#lines.rows,
-      joinAnswers,
-    });
-    this.#refusals = new Refusals(this.#open, this.#targets, modelOf, bounds.sloMs);
-    const { maxAttempts } = bounds;
-    const [open, lines, targets, observe] = [this.#open, this.#lines, this.#targets, this.#observe];
-    this.#retries = new Retries({ open, lines, targets, maxAttempts, modelOf, observe });
+    const [open, lines, targets] = [this.#open, this.#lines, this.#targets];
+    const { joinAnswers, observe } = options;
+    this.#intake = new Intake({ bounds, lanes, open, waitingRows: () => lines.rows, joinAnswers });
+    this.#refusals = new Refusals(open, targets, modelOf, bounds.sloMs);
+    this.#retries = new Retries({ open, lines, targets, maxAttempts: bounds.maxAttempts, modelOf, observe });
   }
 
   /** The number of requests by state. */
@@ -116,12 +102,12 @@ export class VirtualQueue<In, Out> {
   /** False when nothing can be served now: the queue is closing, or every target is paused. */
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
-    return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
+    return !this.#closed && this.#targets.isSomeReady(nowMs);
   }
 
   /** Each target now, in their order. */
   targetHealth(): TargetCondition[] {
-    return this.#targets.map((target) => target.condition(this.#clock.nowMs()));
+    return this.#targets.live.map((target) => target.condition(this.#clock.nowMs()));
   }
 
   /**
@@ -140,7 +126,7 @@ export class VirtualQueue<In, Out> {
         ...checked,
         id: this.counts.submitted,
         arrivedAtMs,
-        eligible: this.#everywhere,
+        eligible: this.#targets.everywhere,
         done,
       };
       ticket = this.#arrived(request, arrivedAtMs);
@@ -170,6 +156,19 @@ export class VirtualQueue<In, Out> {
     return true;
   }
 
+  /**
+   * Add or remove a target, or say which models one serves. What waits for a removed target goes elsewhere; what is under
+   * way there still counts.
+   * @throws RangeError when the name is taken, or no target has it
+   */
+  changeTargets(change: TargetChange<In, Out>): void {
+    this.#targets.check(change);
+    this.#events.on((nowMs) => {
+      this.#targets.change(change, this.#policy, this.#observe, nowMs);
+      this.#decideAll(nowMs);
+    });
+  }
+
   /** Accept nothing new, send what waits at once, and call `onDrained` when every request has ended. */
   close(onDrained: () => void = () => {}): void {
     this.#onDrained.push(onDrained);
@@ -184,6 +183,7 @@ export class VirtualQueue<In, Out> {
   #settle(): void {
     this.#timer.set(this.#lines.wakeAtMs());
     this.#open.tellOwners();
+    this.#targets.tellGone();
     if (this.#closed && this.#open.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
   }
 
@@ -255,11 +255,11 @@ export class VirtualQueue<In, Out> {
   ): void {
     const { nowMs } = view;
     const { first = 0, count, target: index, giveUpAtMs } = decision;
-    const state = checkedTarget(this.#policy.name, this.#targets, line.eligible, index, nowMs);
+    const state = checkedTarget(this.#policy.name, this.#targets.all, line, index, nowMs);
     const requests = withCompany(line.peek(count, first));
     const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.
-    const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
+    const sent = outgoing(batch, line.eligible.sizeFor(line.key) > 1 ? giveUpAtMs : undefined);
     const refusal = state.admit(sent, batch.isRetry, nowMs);
     if (refusal !== undefined) {
       this.#undecided.push(...this.#retries.notAdmitted(line, batch, refusal, nowMs));

@@ -129,6 +129,9 @@ export class QueueMetrics implements QueueObserver {
       case "barred":
       case "cancel":
       case "timer":
+      case "target-added":
+      case "target-removed":
+      case "target-models":
       case "close":
         break;
     }

@@ -7,6 +7,8 @@ import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import type { LearnedEdge } from "../../targets/learned-edge.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { EdgeSchedule } from "./edge-schedule.ts";
@@ -27,10 +29,10 @@ const sureDeviations = 5;
 const leastLateShare = 1e-3;
 
 export class SpillwayState {
-  readonly edges: readonly EdgeSide[];
   readonly menu: FunctionMenu;
   readonly planner: Planner;
   readonly share: SloShare;
+  readonly #edges: EdgeSide[] = [];
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
@@ -43,22 +45,36 @@ export class SpillwayState {
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
     this.#learned = inputs.learned ?? learnedTargets(inputs);
-    const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
+    const lateShare = lateShareOf(sloQuantile);
     // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const { functions } = this.#learned;
     this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs });
-    const reserve = Math.max(0, probit(sloQuantile));
-    this.edges = targets.flatMap((profile, index) => {
-      const edge = this.#learned.edges.get(index);
-      if (edge === undefined) return [];
-      const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
-      return [new EdgeSide(index, schedule, this.menu, sloMs)];
-    });
+    for (const [index, profile] of targets.entries())
+      if (this.#learned.edges.has(index)) this.#place(index, profile);
     this.share = new SloShare(sloQuantile);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
+  }
+
+  /** The same array for good. */
+  get edges(): readonly EdgeSide[] {
+    return this.#edges;
+  }
+
+  /** @param index of a target that takes requests from now on */
+  addEdge(index: number, profile: TargetProfile): void {
+    this.#place(index, profile);
+    this.planner.request("targets");
+  }
+
+  /** @param index of a target that takes no requests any more */
+  removeEdge(index: number): void {
+    const at = this.#edges.findIndex((edge) => edge.index === index);
+    if (at === -1) return;
+    this.#edges.splice(at, 1);
+    this.planner.request("targets");
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -139,11 +155,25 @@ export class SpillwayState {
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
     const edge = this.edges.find(({ index }) => index === batch.target);
+    if (edge === undefined && !this.menu.sizes.some(({ target }) => target === batch.target)) {
+      // It was sent while the edge was there for this model; the edge may still be there for others.
+      this.#learned.edges.get(batch.target)?.ended(batch.id, batch.endedAtMs, undefined);
+      return true;
+    }
     // What a cold start has made late would have been late in an earlier call, too.
     if (edge === undefined && batch.times?.coldStartMs === 0) this.share.lost(batch.late);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
     return edge !== undefined;
+  }
+
+  #place(index: number, profile: TargetProfile): void {
+    const { sloMs, sloQuantile } = this.#inputs;
+    const edge = this.#learned.edges.get(index) as LearnedEdge;
+    const reserve = Math.max(0, probit(sloQuantile));
+    const lateShare = lateShareOf(sloQuantile);
+    const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
+    this.#edges.push(new EdgeSide(index, schedule, this.menu, sloMs));
   }
 
   #planInput(): ReturnType<ConstructorParameters<typeof Planner>[0]["situation"]> {
@@ -158,6 +188,10 @@ export class SpillwayState {
       maxInstances: Math.max(0, ...this.menu.sizes.map(({ profile }) => profile.replicas)),
     };
   }
+}
+
+function lateShareOf(sloQuantile: number): number {
+  return Math.max(leastLateShare, 1 - sloQuantile);
 }
 
 /**

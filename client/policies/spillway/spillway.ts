@@ -7,8 +7,9 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../policy.ts";
-import type { PolicyInputs } from "../policy-inputs.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch } from "../policy.ts";
+import type { PlanningPolicy, PolicyInputs } from "../policy-inputs.ts";
+import type { TargetProfile } from "../target-profile.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
@@ -32,7 +33,7 @@ import { StandingDecision } from "./standing-decision.ts";
  * policy.plan?.("", 0);
  * policy.decide(view); // { kind: "dispatch", first: 0, count: 8, target: 0, reason: "full", ... }
  */
-export function spillwayPolicy(inputs: PolicyInputs): Policy {
+export function spillwayPolicy(inputs: PolicyInputs): PlanningPolicy {
   return new Spillway(inputs);
 }
 
@@ -43,7 +44,7 @@ interface Considered extends CallNotes {
   isScarce: boolean;
 }
 
-class Spillway implements Policy {
+class Spillway implements PlanningPolicy {
   readonly name = "spillway";
   readonly #state: SpillwayState;
   readonly #edges: readonly EdgeSide[];
@@ -117,6 +118,16 @@ class Spillway implements Policy {
     const isEdge = this.#state.ended(batch);
     // An answered call changes nothing for the waiting requests, unless they wait for its place.
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing.drop();
+  }
+
+  edgeAdded(target: number, profile: TargetProfile): void {
+    this.#state.addEdge(target, profile);
+    this.#standing.drop();
+  }
+
+  edgeRemoved(target: number): void {
+    this.#state.removeEdge(target);
+    this.#standing.drop();
   }
 
   #consider(view: QueueView, notes: Considered): Decision {
