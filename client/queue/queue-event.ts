@@ -56,6 +56,8 @@ export type QueueInput =
       readonly atMs: number;
       readonly target: TargetFacts;
       readonly known: KnownTarget;
+      /** As in `target-models`; left out where it serves all. */
+      readonly models?: readonly string[];
       /** Why it is not healthy from the start; left out when it is. */
       readonly fault?: ErrorFacts;
     }

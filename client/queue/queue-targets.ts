@@ -22,6 +22,8 @@ export type TargetChange<In, Out> =
       readonly target: Target<In, Out>;
       /** What the policy needs to know of it. */
       readonly known: KnownTarget;
+      /** The models that it serves; undefined: all. */
+      readonly models?: readonly string[] | undefined;
       /** Why it is not healthy from the start; undefined: it is. */
       readonly fault?: SpillwayError | undefined;
     }
@@ -115,13 +117,14 @@ export class QueueTargets<In, Out> implements TargetSlots {
     atMs: number,
   ): void {
     if (change.kind === "add") {
-      const { known, fault } = change;
-      const index = this.#place(change.target);
+      const { known, models, fault } = change;
+      const index = this.#place(change.target, models);
       const state = this.#all[index] as TargetState<In, Out>;
       if (fault !== undefined) state.beginFailing(fault, atMs);
-      const facts = fault === undefined ? {} : { fault: errorFacts(fault) };
+      const facts = { ...(models && { models }), ...(fault && { fault: errorFacts(fault) }) };
       observe?.({ kind: "target-added", atMs, target: factsOf(change.target), known, ...facts });
       policy.targetAdded?.(index, known);
+      if (models !== undefined) policy.targetServes?.(index, models);
       return;
     }
     const index = this.#indexOf(change.name);
@@ -147,14 +150,14 @@ export class QueueTargets<In, Out> implements TargetSlots {
     for (const { onGone } of gone) onGone();
   }
 
-  #place(target: Target<In, Out>): number {
+  #place(target: Target<In, Out>, models?: readonly string[]): number {
     const index = this.#freeIndex(target.kind);
     const all = [...this.#all];
     all[index] = this.#stateOf(target);
     if (this.#isRemoved[index] === true) this.everywhere.forget(this.serialAt(index));
     this.#serials[index] = this.#added++;
     this.#isRemoved[index] = false;
-    this.#served[index] = undefined;
+    this.#served[index] = models && new Set(models);
     this.#all = all;
     this.#renew();
     return index;

@@ -165,9 +165,9 @@ export function replayRecord(
         queue.close();
         break;
       case "target-added": {
-        const { known, fault } = input;
+        const { known, models, fault } = input;
         const target = targetOf(input.target);
-        queue.changeTargets({ kind: "add", target, known, fault: fault && errorOf(fault) });
+        queue.changeTargets({ kind: "add", target, known, models, fault: fault && errorOf(fault) });
         break;
       }
       case "target-removed":

@@ -117,6 +117,7 @@ function simulate(seed: number, from: QueuePolicy): Run {
         kind: "add",
         target: new Scripted(name, "edge", clock, random),
         known,
+        models: random() < 0.3 ? ["k0"] : undefined,
         fault,
       });
       live.add(name);
@@ -150,7 +151,7 @@ function forbiddenSends(events: readonly QueueEvent[]): string[] {
   const listed = new Map<string, readonly string[] | null>(["e1", "e2", "f"].map((name) => [name, null]));
   const bad: string[] = [];
   for (const event of events) {
-    if (event.kind === "target-added") listed.set(event.target.name, null);
+    if (event.kind === "target-added") listed.set(event.target.name, event.models ?? null);
     else if (event.kind === "target-removed") listed.delete(event.target);
     else if (event.kind === "target-models") listed.set(event.target, event.models);
     else if (event.kind === "batch") {
