@@ -243,13 +243,14 @@ export class ModelDirectory {
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
     const isServed = this.#few.run(async (): Promise<Unlisted> => {
       const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
-      const isServed = answers.map(({ edge, reply }) => {
+      let said: Unlisted = "not served";
+      for (const { edge, reply } of answers) {
         const isThere = reply && reply.status !== 404 && reply.status !== 400;
         if (isThere !== undefined) this.edges.noteServes(edge, model, isThere);
-        return isThere;
-      });
-      if (isServed.includes(true)) return "served";
-      return isServed.includes(undefined) ? "not told" : "not served";
+        if (isThere === true) said = "served";
+        else if (isThere === undefined && said !== "served") said = "not told";
+      }
+      return said;
     });
     const entry = { isServed, untilMs: Infinity };
     this.#unlisted.set(model, entry);

@@ -24,6 +24,8 @@ export interface DoublingServer {
   readonly url: string;
   /** Those that it lists and serves from now on. */
   models: readonly string[];
+  /** Those of them that it serves without listing them. */
+  hidden: readonly string[];
   /** Rows of the batches that it answered. */
   readonly batches: number[];
   /** Inferences that it was asked for with models that it does not have. */
@@ -55,12 +57,14 @@ export async function doublingServer(options: DoublingServerOptions): Promise<Do
       spillway_service_ms: performance.now() - startedAtMs,
       spillway_queued_ms: startedAtMs - arrivedAtMs,
     };
-    const values = Array.from(tensorToNumbers(x), (value) => 2 * Number(value));
+    const values = Array.from(tensorToNumbers(x), (value) => 2 * value);
     const outputs = [tensorFromNumbers("y", "FP32", [...x.shape], values)];
     const parameters = kind === "ours" ? facts : {};
     const answer = encodeInferResponse({ modelName: model, parameters, outputs }, () => kind !== "plain");
     response.writeHead(200, wireHeaders(answer)).end(answer.body);
   };
+  const listed = (): object[] =>
+    state.models.filter((name) => !state.hidden.includes(name)).map((name) => ({ name, state: "READY" }));
   const told = (path: string): [number, unknown] => {
     const [, , , model = "", what] = path.split("/");
     if (path === "/v2") {
@@ -68,8 +72,7 @@ export async function doublingServer(options: DoublingServerOptions): Promise<Do
       return [200, { name: kind, version: "1", extensions }];
     }
     if (path.startsWith("/v2/health")) return [200, {}];
-    if (path === "/v2/repository/index" || path === "/v2/models")
-      return [200, state.models.map((name) => ({ name, state: "READY" }))];
+    if (path === "/v2/repository/index" || path === "/v2/models") return [200, listed()];
     if (!state.models.includes(model)) return [404, { error: `no model ${model}` }];
     if (what === "config") return kind === "triton" ? [200, { name: model, max_batch_size: 32 }] : [404, {}];
     const tensor = (name: string): object => ({ name, datatype: "FP32", shape: [-1, 1] });
@@ -87,6 +90,7 @@ export async function doublingServer(options: DoublingServerOptions): Promise<Do
   const state: DoublingServer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     models,
+    hidden: [],
     batches: [],
     strays: 0,
     close: () => {

@@ -39,7 +39,7 @@ export interface EdgeMeasuring {
 
 /**
  * Asks and measures one edge as all were at the start: in as much time, or not at all where the options say so, or the
- * profile of the options has it. Never rejects.
+ * profile of the options has it.
  *
  * @param stop ends the measuring early, with assumptions for what was not measured
  */
@@ -55,15 +55,13 @@ export async function measureEdge(
   if (fault === undefined) await models.list().catch(() => {});
   const listed = (): DirectoryEdge["listed"] => models.edges.at(0)?.listed;
   if (chosen.name === "fixed") return { known: { batchRows: chosen.edgeRows }, listed: listed(), fault };
-  const quiet = { info: () => {}, warn: () => {} };
-  const call = (): Promise<never> => Promise.reject(new SpillwayError("cancelled"));
   const source: ProfileSource = {
     options: { ...options, profile: undefined, saveProfile: undefined },
     edges: [edge],
     functions: [],
     models,
     named,
-    rules: new BatchRules({ models, nowMs, log: quiet, declared, call }),
+    rules: new BatchRules({ models, nowMs, log: quiet, declared, call: noProof }),
     coldStartsOf: () => [],
     transports: [transport],
     log,
@@ -76,6 +74,14 @@ export async function measureEdge(
   const names = learned.filter(({ isUnknown }) => !isUnknown).map(({ name }) => name);
   const [profile] = withAssumptions([given ?? (targets[0] as ProfiledTarget)], names, log);
   return { known: { profile: profile as ProfiledTarget }, listed: listed(), fault };
+}
+
+/** What is found out about joining is logged once the queue finds it out. */
+const quiet = { info: () => {}, warn: () => {} };
+
+/** Nobody's requests are served meanwhile, so there is nothing to prove. */
+function noProof(): Promise<never> {
+  return Promise.reject(new SpillwayError("cancelled"));
 }
 
 /** What the file of `--profile` says of the edge; undefined: nothing. */

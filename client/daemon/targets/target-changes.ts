@@ -33,7 +33,6 @@ export interface TargetChangesOptions {
   readonly watch: Pick<TargetWatch, "changed">;
   readonly modelWatch: Pick<ModelWatch, "start" | "stop" | "added" | "forget">;
   readonly connections: Pick<Connections, "connectEdge" | "disconnect">;
-  /** Never rejects. */
   readonly measure: (edge: DaemonEdge, stop: AbortSignal) => Promise<MeasuredEdge>;
   /** Where the daemon listens. */
   readonly listensOn: { readonly host: string; readonly port: number };
@@ -88,10 +87,7 @@ export class TargetChanges {
   /** All targets: edges by their numbers, then functions. */
   listed(): readonly ListedTarget[] {
     const { list, functions } = this.#options;
-    const inFunctions = functions.map(({ name, url }): ListedTarget => {
-      const facts = { name, kind: "serverless", ...(url !== undefined && { url }) } as const;
-      return { ...facts, state: "serving", source: "options", ...this.#condition(name) };
-    });
+    const inFunctions = functions.map((each) => this.#toldFunction(each));
     return [...list.all.map((edge) => this.#told(edge)), ...inFunctions];
   }
 
@@ -171,8 +167,15 @@ export class TargetChanges {
     const own = new AbortController();
     this.#measuring.set(edge, own);
     log.info({ edge: name, at: url }, "an edge is added");
-    const { known, listed, fault } = await measure(edge, AbortSignal.any([own.signal, this.#stop.signal]));
+    const measured = await measure(edge, AbortSignal.any([own.signal, this.#stop.signal])).catch(
+      (error: unknown) => {
+        log.warn({ edge: name, why: String(error) }, "the edge is not added");
+        return undefined;
+      },
+    );
     this.#measuring.delete(edge);
+    if (measured === undefined) return this.#forget(edge);
+    const { known, listed, fault } = measured;
     if (own.signal.aborted || this.#stop.signal.aborted) return this.#forget(edge);
     if (replaces !== undefined && replaces.state !== "leaving") this.#remove(replaces, queue);
     edge.state = "serving";
@@ -214,6 +217,11 @@ export class TargetChanges {
     const facts = { name, kind: "edge", url, state, source } as const;
     if (state !== "serving") return facts;
     return { ...facts, ...this.#condition(name), models: this.#options.models.listedAt(number) };
+  }
+
+  #toldFunction({ name, url }: Pick<FunctionVariant, "name" | "url">): ListedTarget {
+    const facts = { name, kind: "serverless", ...(url !== undefined && { url }) } as const;
+    return { ...facts, state: "serving", source: "options", ...this.#condition(name) };
   }
 
   #condition(name: string): Pick<ListedTarget, "health" | "inFlight" | "why"> {
