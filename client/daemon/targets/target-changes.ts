@@ -28,7 +28,7 @@ const mostNames = 10_000;
 export interface TargetChangesOptions {
   readonly list: EdgeList;
   readonly functions: readonly Pick<FunctionVariant, "name" | "url">[];
-  readonly models: Pick<ModelDirectory, "edges" | "forgetEdge" | "listedAt">;
+  readonly models: Pick<ModelDirectory, "edges" | "forgetEdge">;
   readonly rules: Pick<BatchRules, "gone" | "removed">;
   readonly watch: Pick<TargetWatch, "changed">;
   readonly modelWatch: Pick<ModelWatch, "start" | "stop" | "added" | "forget">;
@@ -216,7 +216,7 @@ export class TargetChanges {
     const { name, url, state, source, number } = edge;
     const facts = { name, kind: "edge", url, state, source } as const;
     if (state !== "serving") return facts;
-    return { ...facts, ...this.#condition(name), models: this.#options.models.listedAt(number) };
+    return { ...facts, ...this.#condition(name), models: this.#options.models.edges.servedAt(number) ?? [] };
   }
 
   #toldFunction({ name, url }: Pick<FunctionVariant, "name" | "url">): ListedTarget {
