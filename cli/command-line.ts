@@ -1,6 +1,6 @@
 /** Runs what a command line asks for: finds the command, reads its options and calls it. */
 import { Command, CommanderError } from "commander";
-import { addOptions, readOptions } from "../base/program/options.ts";
+import { addOptions, configFileOf, readOptions } from "../base/program/options.ts";
 import { version } from "../base/program/version.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { commands } from "./commands.ts";
@@ -28,7 +28,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       if (each !== asked) continue;
       const options = await schema();
       addOptions(command, options).action(async () => {
-        exitStatus = await run(readOptions(command, options, process.env));
+        const read = readOptions(command, options, process.env);
+        exitStatus = await run(read, configFileOf(command, options, process.env));
       });
     }
   }

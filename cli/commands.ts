@@ -3,6 +3,7 @@
  * that is called only, because every module makes the start of a program longer.
  */
 import type { z } from "zod";
+import type { ConfigFile } from "../base/program/options.ts";
 
 export interface ListedCommand {
   readonly name: string;
@@ -11,7 +12,7 @@ export interface ListedCommand {
   readonly description: string;
   readonly schema: () => Promise<z.ZodObject>;
   /** @returns the exit status */
-  readonly run: (options: object) => Promise<number>;
+  readonly run: (options: object, file: ConfigFile<object> | undefined) => Promise<number>;
 }
 
 export const commands: readonly ListedCommand[] = [
@@ -25,7 +26,7 @@ export const commands: readonly ListedCommand[] = [
     "vqueue",
     "the daemon: a V2 server that sends requests in batches to the edge and to functions",
     async () => withLog((await import("../client/daemon/options.ts")).daemonOptions),
-    async (options) => (await import("./vqueue.ts")).runVqueue(options),
+    async (options, file) => (await import("./vqueue.ts")).runVqueue(options, file),
   ),
   command(
     "function-host",
@@ -106,10 +107,16 @@ function command<S extends z.ZodObject>(
   name: string,
   description: string,
   schema: () => Promise<S>,
-  run: (options: z.output<S>) => Promise<number>,
+  run: (options: z.output<S>, file: ConfigFile<z.output<S>> | undefined) => Promise<number>,
   aliases: readonly string[] = [],
 ): ListedCommand {
-  return { name, aliases, description, schema, run: (options) => run(options as z.output<S>) };
+  return {
+    name,
+    aliases,
+    description,
+    schema,
+    run: (options, file) => run(options as z.output<S>, file as ConfigFile<z.output<S>> | undefined),
+  };
 }
 
 async function withLog<S extends z.ZodRawShape>(schema: z.ZodObject<S>) {

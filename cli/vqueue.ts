@@ -2,13 +2,20 @@
 import { openAccess } from "../base/access/access-options.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
+import type { ConfigFile } from "../base/program/options.ts";
 import { serve } from "../base/program/serve.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
 import type { DaemonOptions } from "../client/daemon/options.ts";
+import { followList } from "../client/daemon/targets/follow-file.ts";
+import { FileWatch } from "../client/daemon/targets/watch-file.ts";
 
-export async function runVqueue(options: DaemonOptions & LogOptions): Promise<number> {
+/** @param file of options, whose edges are followed while the daemon runs unless others say which edges there are */
+export async function runVqueue(
+  options: DaemonOptions & LogOptions,
+  file?: ConfigFile<DaemonOptions & LogOptions>,
+): Promise<number> {
   const log = createLog("vqueue", options);
   const questionsCost = options.serverless && options.functions.length > 0;
   const { gate, announce } = openAccess(options, log, { questionsCost });
@@ -20,13 +27,28 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
+  const { targets } = daemon;
+  const watch =
+    file?.decides("edge") === true && targets !== undefined
+      ? new FileWatch(
+          {
+            path: file.path,
+            read: () => file.read().edge,
+            follow: (edges) => followList(targets, edges),
+            log,
+          },
+          options.edge,
+        )
+      : undefined;
   const program = {
     app,
-    prepare: (stop: AbortSignal) => {
+    prepare: async (stop: AbortSignal, url: string) => {
       announce();
-      return daemon.start(stop);
+      await daemon.start(stop, Number(new URL(url).port || 80));
+      watch?.start();
     },
     close: async () => {
+      watch?.stop();
       await daemon.close();
       await codec.close();
     },

@@ -83,6 +83,43 @@ export function readOptions<S extends z.ZodObject>(
   return checkValues(schema, values, places);
 }
 
+/** A configuration file that a command was given, for a program that follows it while it runs. */
+export interface ConfigFile<T> {
+  readonly path: string;
+  /** Whether neither flag nor environment says what the field is, so that the file does. */
+  decides(key: keyof T & string): boolean;
+  /**
+   * The options of the file alone as it is now, with defaults.
+   *
+   * @throws UsageError when a value is out of range or a key is unknown
+   */
+  read(): Readonly<T>;
+}
+
+/** The file of `--config`; undefined when there is none. */
+export function configFileOf<S extends z.ZodObject>(
+  command: Command,
+  schema: S,
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigFile<z.output<S>> | undefined {
+  const path = flagValue(command, "config") as string | undefined;
+  if (path === undefined) return undefined;
+  return {
+    path,
+    decides: (key) => {
+      const field = fieldsOf(schema).find((each) => each.key === key) as Field;
+      return namesOf(field).every(
+        (name) => flagValue(command, name.key) === undefined && env[name.env] === undefined,
+      );
+    },
+    read: () => {
+      const file = readConfig(path, schema);
+      const keys = Object.keys(file);
+      return checkValues(schema, file, Object.fromEntries(keys.map((key) => [key, `${path}: ${key}`])));
+    },
+  };
+}
+
 /**
  * Values checked by a schema, with its defaults, frozen.
  *

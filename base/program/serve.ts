@@ -53,7 +53,7 @@ export interface Program {
   /** Default: timeouts that suit an open network. */
   readonly timeouts?: HttpTimeouts;
   /** Called once the program has its port, before it announces it; `stop` is aborted when it should end early. */
-  prepare?(stop: AbortSignal): Promise<void>;
+  prepare?(stop: AbortSignal, url: string): Promise<void>;
   /** Say from now on that the program is not ready, and still serve. */
   retire?(): void;
   /** How long to serve on after a signal and `retire`. Default 0. */
@@ -87,7 +87,7 @@ export async function serve(program: Program, host: string, port: number, log: L
     log.info({ url }, "listening");
     const stop = new AbortController();
     void stopped.then(() => stop.abort());
-    await program.prepare?.(stop.signal);
+    await program.prepare?.(stop.signal, url);
     if (!stop.signal.aborted) process.send?.({ kind: "listening", url } satisfies ListeningMessage);
   } catch (error) {
     await Promise.all([program.close(), closeServer(server)]);

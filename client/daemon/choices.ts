@@ -127,7 +127,7 @@ export function refuseOwnAddress(
   edges: readonly EdgeAddress[],
   functions: readonly FunctionVariant[],
 ): void {
-  const isOwn = (url: string): boolean => port !== 0 && portOf(url) === port && isOwnHost(hostOf(url), host);
+  const isOwn = (url: string): boolean => isOwnAddress({ host, port }, url);
   const edge = edges.find(({ url }) => isOwn(url));
   if (edge !== undefined)
     throw new UsageError(`--edge is the queue itself: ${edge.url}; allowed: the address of a model server`);
@@ -136,6 +136,11 @@ export function refuseOwnAddress(
     throw new UsageError(
       `--functions: ${own.name} is the queue itself: ${own.url}; allowed: a function's URL`,
     );
+}
+
+/** Whether an address leads to what listens there; port 0 is not known yet. */
+export function isOwnAddress({ host, port }: Pick<DaemonOptions, "host" | "port">, url: string): boolean {
+  return port !== 0 && portOf(url) === port && isOwnHost(hostOf(url), host);
 }
 
 function portOf(url: string): number {

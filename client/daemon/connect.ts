@@ -27,7 +27,17 @@ import { spendClockMs } from "./spend.ts";
 /** Predicted round trips before any batch was observed, in milliseconds. */
 const assumedLatencyMs = { edge: 100, serverless: 200 };
 
+/** How an edge is reached: by questions, and by the queue's batches. */
+export interface EdgeConnection {
+  readonly transport: FormedTransport;
+  readonly target: Target<ModelCall, InferResponse>;
+}
+
 export interface Connections {
+  /** Connects one more edge. */
+  readonly connectEdge: (address: EdgeAddress, number: number) => EdgeConnection;
+  /** Ends its connections. */
+  readonly disconnect: (edge: FormedTransport) => Promise<void>;
   readonly edges: readonly FormedTransport[];
   /** Of each function, for questions about its models, which are paid for. */
   readonly servers: readonly AskedServer[];
@@ -37,7 +47,7 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-/** What batches teach about the rows of a model, and what they have to obey. */
+/** What batches teach about the rows of a model, and what they have to obey. Edges are given by their numbers. */
 export interface BatchLessons {
   /** Whether an edge may get several requests as one call. */
   readonly mayJoinAt?: (edge: number, model: string) => boolean | Promise<boolean>;
@@ -65,19 +75,31 @@ export function connectTargets(
     mostAnswerBytes,
     room: new ReplyRoom(Math.max(options.maxMib * 2 ** 20, mostAnswerBytes)),
   };
-  const edges = addresses.map(({ url }, edge) =>
-    withBodyForm(
-      httpTransport({
-        url,
-        auth: edgeProof,
-        ...bounds,
-        connections: options.edgeCalls,
-        connectTimeoutMs: edgeConnectMs(options.slo),
-        onGone: () => onGone?.(edge),
-      }),
-      () => performance.now(),
-    ),
-  );
+  const connectEdge = ({ name, url }: EdgeAddress, edge: number): EdgeConnection => {
+    const server = httpTransport({
+      url,
+      auth: edgeProof,
+      ...bounds,
+      connections: options.edgeCalls,
+      connectTimeoutMs: edgeConnectMs(options.slo),
+      onGone: () => onGone?.(edge),
+    });
+    const transport = withBodyForm(server, () => performance.now());
+    open.add(transport);
+    const target = modelTarget({
+      name,
+      kind: "edge",
+      transport,
+      maxInFlight: options.edgeCalls,
+      assumedLatencyMs: assumedLatencyMs.edge,
+      callTimeoutMs,
+      mayJoin: mayJoinAt && ((model) => mayJoinAt(edge, model)),
+      ...lessons,
+    });
+    return { transport, target };
+  };
+  const open = new Set<Transport>();
+  const edges = addresses.map(connectEdge);
   const servers: AskedServer[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);
@@ -99,27 +121,31 @@ export function connectTargets(
     servers.push(cappedQuestions(server, limit));
     return cappedTransport(server, limit);
   });
-  const all = [...edges, ...capped];
-  const targets = [...addresses, ...functions].map(({ name }, index) => {
-    const kind = index < edges.length ? "edge" : "serverless";
-    return modelTarget({
+  for (const transport of capped) open.add(transport);
+  const inFunctions = functions.map(({ name }, index) =>
+    modelTarget({
       name,
-      kind,
-      transport: all[index] as Transport,
-      maxInFlight: kind === "edge" ? options.edgeCalls : options.serverlessCalls,
-      assumedLatencyMs: assumedLatencyMs[kind],
+      kind: "serverless",
+      transport: capped[index] as Transport,
+      maxInFlight: options.serverlessCalls,
+      assumedLatencyMs: assumedLatencyMs.serverless,
       callTimeoutMs,
-      mayJoin: kind === "edge" && mayJoinAt ? (model) => mayJoinAt(index, model) : undefined,
       ...lessons,
-    });
-  });
+    }),
+  );
+  const transports = edges.map(({ transport }) => transport);
   return {
-    edges,
+    connectEdge,
+    disconnect: async (edge) => {
+      if (open.delete(edge)) await edge.close();
+    },
+    edges: transports,
     servers,
-    all,
-    targets,
+    all: [...transports, ...capped],
+    targets: [...edges.map(({ target }) => target), ...inFunctions],
     close: async () => {
-      await Promise.all(all.map((transport) => transport.close()));
+      await Promise.all([...open].map((transport) => transport.close()));
+      open.clear();
     },
   };
 }

@@ -20,6 +20,7 @@ import { padded, type PadRule } from "./joining/padding.ts";
 import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
+import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
@@ -47,6 +48,8 @@ export interface DaemonParts {
   startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
   spend(): SpendStatus;
+  /** Adds and removes edges; undefined: nobody may. */
+  readonly targets?: TargetChanges;
   /** Which targets can be reached; undefined: nobody looks. */
   readonly watch?: Pick<TargetWatch, "look">;
   /** Lets go of connections and files once the queue is drained; `queue` is undefined when it never started. */
@@ -102,14 +105,20 @@ export class Daemon {
     this.#parts = parts;
   }
 
-  /** Resolves when requests are taken. */
-  async start(stop: AbortSignal): Promise<void> {
+  /**
+   * Resolves when requests are taken.
+   *
+   * @param port that it listens on, where that is not the one of the options
+   */
+  async start(stop: AbortSignal, port?: number): Promise<void> {
     this.#queue = await this.#parts.startQueue(stop);
+    this.targets?.start(this.#queue, port);
   }
 
   /** Takes nothing new, and resolves when every request has ended and all resources are released. */
   async close(): Promise<void> {
     const queue = this.#queue;
+    this.targets?.stop();
     if (queue !== undefined) await new Promise<void>((drained) => queue.close(drained));
     await this.#parts.release(queue);
   }
@@ -140,6 +149,10 @@ export class Daemon {
   /** What is known of joining requests, by model. */
   get rules(): Pick<BatchRules, "of" | "all"> {
     return this.#parts.rules;
+  }
+
+  get targets(): TargetChanges | undefined {
+    return this.#parts.targets;
   }
 
   get extensions(): readonly string[] {

@@ -12,7 +12,7 @@ import { ModelSignatures } from "./model-signatures.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
-import { askForList, type DirectoryEdge, notFound } from "./directory-edge.ts";
+import { type DirectoryEdge, DirectoryEdges, notFound } from "./directory-edges.ts";
 import type { ListedModel } from "./repository-index.ts";
 
 /** Longest time that an edge may take to answer, and to load a model. */
@@ -29,7 +29,7 @@ const maxDescribed = 256;
 const askAgainMs = 5_000;
 
 export class ModelDirectory {
-  readonly #edges: readonly DirectoryEdge[];
+  readonly edges: DirectoryEdges;
   readonly #functions: BilledMetadata;
   readonly #nowMs: () => number;
   readonly #metadata: KeptMetadata;
@@ -48,7 +48,7 @@ export class ModelDirectory {
    * @param nowMs monotonic time
    */
   constructor(edges: readonly DirectoryEdge["transport"][], functions: BilledMetadata, nowMs: () => number) {
-    this.#edges = edges.map((transport) => ({ transport, listed: undefined }));
+    this.edges = new DirectoryEdges(edges, nowMs);
     this.#functions = functions;
     this.#nowMs = nowMs;
     this.#metadata = new KeptMetadata(freshForMs, nowMs);
@@ -62,7 +62,7 @@ export class ModelDirectory {
    */
   async list(): Promise<readonly string[] | undefined> {
     const failures = await this.#ask();
-    if (this.#edges.some(({ listed }) => listed !== undefined)) return this.known;
+    if (this.edges.all.some(({ listed }) => listed !== undefined)) return this.known;
     const wereReached = failures.some((failure) => failure === undefined);
     const names = await this.#functions.list().catch((error: unknown) => {
       if (!wereReached) throw failures[0] ?? error;
@@ -74,18 +74,17 @@ export class ModelDirectory {
 
   /** The names as last listed. */
   get known(): readonly string[] {
-    const atEdges = this.#edges.flatMap(({ listed }) => [...(listed?.keys() ?? [])]);
-    return [...new Set([...atEdges, ...this.#functions.known])];
+    return [...new Set([...this.edges.known, ...this.#functions.known])];
   }
 
   /** The names that one edge listed last; none before it has listed any. */
   listedAt(edge: number): readonly string[] {
-    return [...(this.#edges[edge]?.listed?.keys() ?? [])];
+    return [...(this.edges.at(edge)?.listed?.keys() ?? [])];
   }
 
   /** The versions of a listed model: of the first edge that has it ready, else of the first that has it. */
   listedVersions(model: string): readonly ListedModel[] {
-    const each = this.#edges.flatMap(({ listed }) => {
+    const each = this.edges.all.flatMap(({ listed }) => {
       const versions = listed?.get(model);
       return versions === undefined ? [] : [versions];
     });
@@ -105,15 +104,15 @@ export class ModelDirectory {
    * @throws SpillwayError when no function has it, and an edge that might cannot be asked
    */
   async lacks(model: string): Promise<boolean> {
-    if (this.#isListed(model) || this.#functions.known.includes(model)) return false;
+    if (this.edges.isListed(model) || this.#functions.known.includes(model)) return false;
     // No request waits for an edge that has not listed anything yet, because functions may serve.
-    const canWait = this.#haveAllListed();
+    const canWait = this.edges.haveAllListed;
     if (this.#listing !== undefined || this.#nowMs() - this.#askedAtMs > freshForMs) {
       const asked = this.#ask();
       if (canWait) await asked;
     }
-    if (this.#isListed(model)) return false;
-    const haveAllListed = this.#haveAllListed();
+    if (this.edges.isListed(model)) return false;
+    const haveAllListed = this.edges.haveAllListed;
     if (haveAllListed && (await this.#atEdgesUnlisted(model)) === "served") return false;
     if (this.#functions.size === 0) return haveAllListed;
     const verdict = await this.#functions.verdict(modelPath(model));
@@ -121,7 +120,7 @@ export class ModelDirectory {
     if (verdict === "has" || verdict === "failed") return false;
     if (haveAllListed) return true;
     await this.#listing;
-    if (this.#isListed(model)) return false;
+    if (this.edges.isListed(model)) return false;
     const atEdges = await this.#atEdgesUnlisted(model);
     if (atEdges !== "not told") return atEdges === "not served";
     throw new SpillwayError(
@@ -143,8 +142,9 @@ export class ModelDirectory {
     let error: unknown;
     let haveAllAnswered = true;
     for (const question of asked) {
-      const { reply, failure } = await question;
+      const { edge, reply, failure } = await question;
       if (reply?.status === 200) {
+        this.edges.noteServes(edge, model, true);
         this.#metadata.set(model, reply.body);
         return reply;
       }
@@ -164,10 +164,11 @@ export class ModelDirectory {
     return this.#metadata.lately(model, () => this.describe(model));
   }
 
-  /** What each edge answers at a path below the model's, whatever its status, in their order; undefined: nothing. */
+  /** What each edge answers at a path below the model's, whatever its status, by its number; undefined: nothing. */
   async eachOf(model: string, below = ""): Promise<(HttpReply | undefined)[]> {
-    const answers = await Promise.all(this.#askEach(`${modelPath(model)}${below}`));
-    const replies = answers.map(({ reply }) => reply);
+    const replies = Array.from({ length: this.edges.end }, (): HttpReply | undefined => undefined);
+    for (const { edge, reply } of await Promise.all(this.#askEach(`${modelPath(model)}${below}`)))
+      replies[edge] = reply;
     if (below === "") this.#signatures.note(model, replies);
     return replies;
   }
@@ -190,6 +191,12 @@ export class ModelDirectory {
     return this.#metadata.get(model);
   }
 
+  /** Another edge has that number from now on, or none. */
+  forgetEdge(number: number): void {
+    this.edges.remove(number);
+    this.#signatures.forget(number);
+  }
+
   /** Whether some target serves the model now; undefined when none says so and one of them does not answer. */
   async isReadyAt(model: string): Promise<boolean | undefined> {
     const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`, () => true));
@@ -210,10 +217,11 @@ export class ModelDirectory {
    * @throws SpillwayError when an edge does not answer, or there is none
    */
   async change(path: string, body: object, authorization: string | undefined): Promise<HttpReply> {
-    if (this.#edges.length === 0)
+    const edges = this.edges.all;
+    if (edges.length === 0)
       throw new SpillwayError("request_rejected", "there is no edge that could load or unload a model");
     const replies = await Promise.all(
-      this.#edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, { authorization })),
+      edges.map(({ transport }) => transport.post(path, loadTimeoutMs, body, { authorization })),
     );
     await this.#ask();
     return (replies.find(({ status }) => status !== 200) ?? replies[0]) as HttpReply;
@@ -223,16 +231,10 @@ export class ModelDirectory {
   #ask(): Promise<readonly unknown[]> {
     if (this.#listing !== undefined) return this.#listing;
     this.#askedAtMs = this.#nowMs();
-    this.#listing = Promise.all(this.#edges.map(askForList)).finally(() => (this.#listing = undefined));
+    this.#listing = Promise.all(this.edges.all.map((edge) => this.edges.ask(edge))).finally(
+      () => (this.#listing = undefined),
+    );
     return this.#listing;
-  }
-
-  #isListed(model: string): boolean {
-    return this.#edges.some(({ listed }) => listed?.has(model) === true);
-  }
-
-  #haveAllListed(): boolean {
-    return this.#edges.every(({ listed }) => listed !== undefined);
   }
 
   /** The index is optional, and some servers list the models alone that they have loaded. */
@@ -241,10 +243,14 @@ export class ModelDirectory {
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
     const isServed = this.#few.run(async (): Promise<Unlisted> => {
       const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
-      const statuses = answers.map(({ reply }) => reply?.status);
-      if (statuses.some((status) => status !== undefined && status !== 404 && status !== 400))
-        return "served";
-      return statuses.includes(undefined) ? "not told" : "not served";
+      let said: Unlisted = "not served";
+      for (const { edge, reply } of answers) {
+        const isThere = reply && reply.status !== 404 && reply.status !== 400;
+        if (isThere !== undefined) this.edges.noteServes(edge, model, isThere);
+        if (isThere === true) said = "served";
+        else if (isThere === undefined && said !== "served") said = "not told";
+      }
+      return said;
     });
     const entry = { isServed, untilMs: Infinity };
     this.#unlisted.set(model, entry);
@@ -256,13 +262,14 @@ export class ModelDirectory {
 
   /** @param isUseful says which answers count although they are not JSON; default: those without status 200 */
   #askEach(path: string, isUseful = isJsonOrError): Promise<Answer>[] {
-    return this.#edges.map(({ transport }) =>
+    return this.edges.all.map(({ number: edge, transport }) =>
       transport.get(path, answerTimeoutMs).then(
         (reply) => {
-          if (isUseful(reply)) return { reply };
-          return { failure: new SpillwayError("target_fault", `the answer to ${path} is no JSON object`) };
+          if (isUseful(reply)) return { edge, reply };
+          const failure = new SpillwayError("target_fault", `the answer to ${path} is no JSON object`);
+          return { edge, failure };
         },
-        (failure: unknown) => ({ failure }),
+        (failure: unknown) => ({ edge, failure }),
       ),
     );
   }
@@ -280,6 +287,8 @@ type Unlisted = "served" | "not served" | "not told";
 
 /** A reply, or why there is none. */
 interface Answer {
+  /** Its number. */
+  readonly edge: number;
   readonly reply?: HttpReply;
   readonly failure?: unknown;
 }

@@ -6,7 +6,7 @@ import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { versionedModel, versionedName } from "../../protocol/model-path.ts";
 import { jsonIn } from "../transports/reply-text.ts";
-import { notFound } from "./directory-edge.ts";
+import { notFound } from "./directory-edges.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 
 /** Models that are asked whether they are the default one. */

@@ -27,6 +27,11 @@ export class ModelSignatures {
     this.#atEdges.set(model, signatures);
   }
 
+  /** Another edge has that number from now on, or none. */
+  forget(edge: number): void {
+    for (const signatures of this.#atEdges.values()) signatures[edge] = undefined;
+  }
+
   /** @param atFunctions what functions answered last; asked for where edges say something only */
   areAlike(model: string, atFunctions: () => readonly (HttpReply | undefined)[]): boolean {
     let first: string | undefined;

@@ -4,11 +4,12 @@
  */
 import type { Logger } from "pino";
 import { monotonicClock } from "../../base/clock.ts";
+import { SpillwayError } from "../../base/errors.ts";
 import { checkFolder } from "../../base/output-file.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
-import { modelOfKey } from "../policies/queue-key.ts";
+import { listedNameOfKey, modelOfKey } from "../policies/queue-key.ts";
 import { VirtualQueue } from "../queue/virtual-queue.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
@@ -16,7 +17,6 @@ import type { SpendStatus } from "../targets/spend-cap.ts";
 import { joinedAnswer } from "../transports/model-call.ts";
 import type { FormedTransport } from "../transports/body-form.ts";
 import { replyFault } from "../transports/reply-fault.ts";
-import type { Transport } from "../transports/transport.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
 import { chosenEdges, chosenPolicy, type EdgeAddress, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
@@ -36,6 +36,10 @@ import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-
 import { learnModels } from "./profile/learn-models.ts";
 import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
+import { EdgeList } from "./targets/edge-list.ts";
+import { measureEdge } from "./targets/measure-edge.ts";
+import { TargetChanges } from "./targets/target-changes.ts";
+import { ModelWatch } from "./targets/watch-models.ts";
 import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
 
 /** Questions at start about what functions take, to know whether all targets describe a model alike. */
@@ -69,20 +73,20 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     readAnswer: (wire, model) => codec.readAnswer(wire, model),
   });
   const { all: transports, targets } = connections;
+  const list = new EdgeList();
+  for (const [number, address] of edges.entries()) {
+    const transport = connections.edges[number] as FormedTransport;
+    const target = targets[number] as (typeof targets)[number];
+    list.add({ ...address, transport, target, number, source: "options", state: "serving" });
+  }
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
   const asked = new BilledMetadata(connections.servers, nowMs);
   const models = new ModelDirectory(connections.edges, asked, nowMs);
   const watch = new TargetWatch(
-    [
-      ...edges.map(({ name, url }, index): WatchedTarget => {
-        return {
-          name,
-          kind: "edge",
-          at: url,
-          transport: connections.edges[index],
-          models: () => models.listedAt(index),
-        };
+    () => [
+      ...list.live.map(({ name, url, transport, number }): WatchedTarget => {
+        return { name, kind: "edge", at: url, transport, models: () => models.listedAt(number) };
       }),
       ...functions.map(({ name, url = options.fcEndpoint }, index): WatchedTarget => {
         const [known, answered] = [() => asked.modelsOf(index), () => asked.answered(index)];
@@ -102,15 +106,29 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
+  const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
     nowMs,
     log,
-    declared: declaredRules(options.joinRows),
-    call: edgeCall(connections.edges, options.callTimeout * 1_000, codec),
+    declared,
+    call: edgeCall(list, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
   const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
+  const measuring = { options, chosen, named, declared, nowMs, log };
+  const changes = new TargetChanges({
+    list,
+    functions,
+    models,
+    rules,
+    watch,
+    modelWatch: new ModelWatch({ list, edges: models.edges, log }),
+    connections,
+    measure: (edge, stop) => measureEdge(measuring, edge, stop),
+    listensOn: options,
+    log,
+  });
 
   const startQueue = async (stop: AbortSignal): Promise<DaemonQueue> => {
     const policy = await queuePolicy(stop);
@@ -139,6 +157,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       targets,
       modelOf: modelOfKey,
       joinAnswers: joinedAnswer,
+      listedAs: listedNameOfKey,
       ...limits,
       observe: (event) => observers.observe(event),
     });
@@ -179,7 +198,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     `policy ${name}`,
   );
   const { sloMs } = limits;
-  const extensions = (): readonly string[] => sharedExtensions(connections.edges);
+  const extensions = (): readonly string[] => sharedExtensions(list.live);
   return new Daemon({
     sloMs,
     models,
@@ -191,6 +210,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     extensions,
     startQueue,
     spend,
+    targets: changes,
     watch,
     release,
   });
@@ -206,22 +226,26 @@ function logTarget({ isReachable, ...report }: TargetReport, log: Logger): void 
 
 /** A call of one edge that the queue does not know of. */
 function edgeCall(
-  edges: readonly Transport[],
+  edges: Pick<EdgeList, "at">,
   timeoutMs: number,
   codec: MessageCodec,
 ): JoinProofsOptions["call"] {
   return async (edge, model, request) => {
     const wire = encodeInferRequest(request, { binary: true });
-    const reply = await (edges[edge] as Transport).call(model, wire, timeoutMs);
+    const transport = edges.at(edge)?.transport;
+    if (transport === undefined) throw new SpillwayError("target_unreachable", "the edge was removed");
+    const reply = await transport.call(model, wire, timeoutMs);
     if (reply.status !== 200) throw replyFault(reply);
     return codec.readAnswer(reply.wire, model);
   };
 }
 
 /** Extensions that need nothing of the queue, where all edges have them. */
-function sharedExtensions(edges: readonly FormedTransport[]): readonly string[] {
+function sharedExtensions(edges: EdgeList["live"]): readonly string[] {
   if (edges.length === 0) return [];
-  return ["classification"].filter((name) => edges.every(({ extensions }) => extensions?.includes(name)));
+  return ["classification"].filter((name) =>
+    edges.every(({ transport }) => transport.extensions?.includes(name)),
+  );
 }
 
 function placesOf(edges: readonly EdgeAddress[]): string {

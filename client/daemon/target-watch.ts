@@ -38,14 +38,17 @@ export interface TargetReport extends Pick<WatchedTarget, "name" | "kind" | "at"
 }
 
 export class TargetWatch {
-  readonly #targets: readonly WatchedTarget[];
+  readonly #targets: () => readonly WatchedTarget[];
   readonly #nowMs: () => number;
   #profile: readonly Pick<ProfiledTarget, "name" | "models">[] = [];
   #looking: Promise<readonly TargetReport[]> | undefined;
   #seen: { readonly reports: readonly TargetReport[]; readonly atMs: number } | undefined;
 
-  /** @param nowMs monotonic time */
-  constructor(targets: readonly WatchedTarget[], nowMs: () => number) {
+  /**
+   * @param targets those that there are now
+   * @param nowMs monotonic time
+   */
+  constructor(targets: () => readonly WatchedTarget[], nowMs: () => number) {
     this.#targets = targets;
     this.#nowMs = nowMs;
   }
@@ -56,11 +59,18 @@ export class TargetWatch {
     this.#seen = undefined;
   }
 
+  /** A target has come or gone; `profiled` is what was measured of one that has come. */
+  changed(profiled?: Pick<ProfiledTarget, "name" | "models">): void {
+    this.#seen = undefined;
+    if (profiled === undefined) return;
+    this.#profile = [...this.#profile.filter(({ name }) => name !== profiled.name), profiled];
+  }
+
   /** Each target as it is now, at most a second ago, in their order. Never rejects; a look under way is shared. */
   look(): Promise<readonly TargetReport[]> {
     if (this.#seen !== undefined && this.#nowMs() - this.#seen.atMs < freshForMs)
       return Promise.resolve(this.#seen.reports);
-    this.#looking ??= Promise.all(this.#targets.map((target) => this.#report(target)))
+    this.#looking ??= Promise.all(this.#targets().map((target) => this.#report(target)))
       .then((reports) => {
         this.#seen = { reports, atMs: this.#nowMs() };
         return reports;
@@ -96,7 +106,7 @@ export class TargetWatch {
  * Any answer of the server will do: not every one has this endpoint, and what it says of itself may concern one model. A
  * gateway that reaches nobody is none.
  */
-async function whyUnreachable(transport: Pick<HttpTransport, "get">): Promise<string | undefined> {
+export async function whyUnreachable(transport: Pick<HttpTransport, "get">): Promise<string | undefined> {
   try {
     const { status, body } = await transport.get("/v2/health/ready", answerTimeoutMs);
     const fault = status > 501 && status !== 503 ? replyFault({ status, wire: { body } }) : undefined;

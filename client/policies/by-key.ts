@@ -30,6 +30,9 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
       policy.released?.();
     }
   };
+  const all = function* (): Generator<Policy> {
+    for (const { policy } of inners.values()) yield policy;
+  };
   return {
     name,
     decide: (view) => innerOf(view.line.key).policy.decide(view),
@@ -49,6 +52,15 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
       const inner = innerOf(batch.key);
       inner.batchesUnderWay--;
       inner.policy.ended?.(batch);
+    },
+    targetAdded: (target, known) => {
+      for (const policy of all()) policy.targetAdded?.(target, known);
+    },
+    targetRemoved: (target) => {
+      for (const policy of all()) policy.targetRemoved?.(target);
+    },
+    targetServes: (target, models) => {
+      for (const policy of all()) policy.targetServes?.(target, models);
     },
   };
 }

@@ -30,11 +30,14 @@ export interface FixedPlan {
 export function fixedPolicy(plan: FixedPlan): Policy {
   for (const rows of plan.batchRows) checkInteger("batchRows", rows, 1);
   checkRange("timeoutMs", plan.timeoutMs, plan.timeoutMs >= 0, "0 or more");
+  const batchRows = [...plan.batchRows];
+  const known = { ...plan, batchRows };
   let batchesSent = 0;
   return {
     name: "fixed",
-    decide: (view) => decide(plan, view, batchesSent),
+    decide: (view) => decide(known, view, batchesSent),
     sent: () => void batchesSent++,
+    targetAdded: (target, { batchRows: rows = 1 }) => void (batchRows[target] = rows),
   };
 }
 

@@ -2,13 +2,13 @@
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { byKeyPolicy } from "./by-key.ts";
 import { type FixedPlan, fixedPolicy } from "./fixed.ts";
-import { type LearnedTargets, learnedTargets } from "./learned-targets.ts";
+import { ChangingTargets } from "./changing-targets.ts";
+import { type LearnedTargets, learnedEdge, learnedTargets } from "./learned-targets.ts";
 import { oversizedFirst } from "./oversized.ts";
-import type { Policy } from "./policy.ts";
-import type { PlanChange, ReservedReplicas } from "./policy-inputs.ts";
+import { type Policy, wrapPolicy } from "./policy.ts";
+import type { PlanChange, PlanningPolicy, ReservedReplicas } from "./policy-inputs.ts";
 import type { ProfiledTarget } from "./profile.ts";
-import { profiledTargets, standInFor } from "./profiled-targets.ts";
-import { modelOfKey, mostRowsOfKey } from "./queue-key.ts";
+import { listedNameOfKey, modelOfKey, mostRowsOfKey } from "./queue-key.ts";
 import { policies, type PolicyName } from "./registry.ts";
 import { type TargetProfile, withMostRows } from "./target-profile.ts";
 import { withinKeyRows } from "./within-key-rows.ts";
@@ -48,24 +48,17 @@ export interface PolicyListener {
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
-  const { name, sloQuantile, maxWaitMs, reserved, spendAllowanceMs, targets, prices } = from;
-  // Computed once for each model, because every new shape brings a new key.
-  const profilesByModel = new Map<string, readonly TargetProfile[]>();
-  const profilesOf = (model: string, isStandIn: boolean): readonly TargetProfile[] => {
-    const name = `${isStandIn ? "guess" : "known"} ${model}`;
-    const profiles = profilesByModel.get(name) ?? profiledTargets(targets, model, prices, isStandIn);
-    profilesByModel.set(name, profiles);
-    return profiles;
-  };
+  const { name, sloQuantile, maxWaitMs, reserved, spendAllowanceMs, prices } = from;
+  const targets = new ChangingTargets(from.targets, prices);
   let learned: LearnedTargets | undefined;
   const policy = byKeyPolicy(name, (key) => {
     const model = modelOfKey(key);
-    const standIn = standInFor(model, targets);
+    const standIn = targets.standInFor(model);
     if (standIn !== model) listener.onStandIn?.(model, standIn);
-    const measured = profilesOf(standIn, standIn !== model);
+    const measured = targets.profilesOf(model);
     learned ??= learnedTargets({ targets: measured, sloMs });
     const profiles = measured.map((profile) => withMostRows(profile, mostRowsOfKey(key)));
-    const policy = policies[name]({
+    const planning = policies[name]({
       targets: profiles,
       sloMs,
       sloQuantile,
@@ -76,10 +69,70 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       learned,
       onPlan: (change) => listener.onPlan?.(key, change),
     });
-    const mostRows = Math.max(...profiles.map(({ maxBatchRows }) => maxBatchRows));
-    return oversizedFirst(withTimerSlack(policy, slackMs(sloMs), mostSlack * sloMs), mostRows);
+    return forKey({ key, planning, profiles, standIn, targets, sloMs });
   });
-  return withinKeyRows(policy);
+  return wrapPolicy(withinKeyRows(policy), {
+    targetAdded: (target, known) => {
+      const { profile } = known;
+      if (profile === undefined) throw new RangeError(`target ${target} has no profile; ${name} needs one`);
+      targets.add(target, profile);
+      if (profile.kind === "edge")
+        learned?.edges.set(target, learnedEdge(targets.profileAt(target, "", ""), sloMs));
+      policy.targetAdded?.(target, known);
+    },
+    targetRemoved: (target) => {
+      targets.remove(target);
+      policy.targetRemoved?.(target);
+      learned?.edges.delete(target);
+    },
+    targetServes: (target, models) => {
+      targets.serve(target, models);
+      policy.targetServes?.(target, models);
+    },
+  });
+}
+
+interface KeyParts {
+  readonly key: string;
+  readonly planning: PlanningPolicy;
+  /** As the planning policy has them. */
+  readonly profiles: TargetProfile[];
+  readonly standIn: string;
+  readonly targets: ChangingTargets;
+  readonly sloMs: number;
+}
+
+/** The policy of one key: it plans with the edges that serve the key's model, as they come and go. */
+function forKey({ key, planning, profiles, standIn, targets, sloMs }: KeyParts): Policy {
+  const [model, listedAs] = [modelOfKey(key), listedNameOfKey(key)];
+  const used = new Set(targets.indices());
+  const mostRows = (): number => {
+    let most = 1;
+    for (const index of used) most = Math.max(most, profiles[index]?.maxBatchRows ?? 1);
+    return most;
+  };
+  let most = 1;
+  const refresh = (target: number): void => {
+    const isUsed = targets.serves(target, listedAs);
+    if (!targets.isEdge(target) || isUsed === used.has(target)) return;
+    if (isUsed) {
+      const profile = withMostRows(targets.profileAt(target, model, standIn), mostRowsOfKey(key));
+      profiles[target] = profile;
+      used.add(target);
+      planning.edgeAdded?.(target, profile);
+    } else {
+      used.delete(target);
+      planning.edgeRemoved?.(target);
+    }
+    most = mostRows();
+  };
+  for (const target of targets.indices()) refresh(target);
+  most = mostRows();
+  const slack = withTimerSlack(planning, slackMs(sloMs), mostSlack * sloMs);
+  return wrapPolicy(
+    oversizedFirst(slack, () => most),
+    { targetAdded: refresh, targetRemoved: refresh, targetServes: refresh },
+  );
 }
 
 /** The largest slack for late timers, as a part of the SLO. */

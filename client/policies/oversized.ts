@@ -5,19 +5,26 @@
 import { hasRoom, readyAtMs } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 
-/** @param mostRows rows of the largest batch that `policy` plans with; it is not told about larger batches */
-export function oversizedFirst(policy: Policy, mostRows: number): Policy {
+/**
+ * @param most rows of the largest batch that `policy` plans with now; it is not told about larger batches. A function where
+ * that changes
+ */
+export function oversizedFirst(policy: Policy, most: number | (() => number)): Policy {
+  const mostRows = typeof most === "number" ? () => most : most;
+  /** Ids of the batches under way that `policy` was not told about. */
+  const untold = new Set<number>();
   return wrapPolicy(policy, {
-    arrived: (key, rows, nowMs) => policy.arrived?.(key, Math.min(rows, mostRows), nowMs),
-    decide: (view) => sendOversized(view, mostRows) ?? policy.decide(view),
+    arrived: (key, rows, nowMs) => policy.arrived?.(key, Math.min(rows, mostRows()), nowMs),
+    decide: (view) => sendOversized(view, mostRows()) ?? policy.decide(view),
     took: (view, decision) => {
-      if (view.line.rows <= mostRows || !hasOversized(view, mostRows)) policy.took?.(view, decision);
+      if (view.line.rows <= mostRows() || !hasOversized(view, mostRows())) policy.took?.(view, decision);
     },
     sent: (batch) => {
-      if (batch.rows <= mostRows) policy.sent?.(batch);
+      if (batch.rows <= mostRows()) policy.sent?.(batch);
+      else untold.add(batch.id);
     },
     ended: (batch) => {
-      if (batch.rows <= mostRows) policy.ended?.(batch);
+      if (!untold.delete(batch.id)) policy.ended?.(batch);
     },
   });
 }
@@ -35,7 +42,7 @@ function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): D
   for (let first = 0; first < line.length; first++) {
     const { rows } = line.at(first);
     if (rows <= mostRows) continue;
-    const target = targets.findIndex((each) => hasRoom(each, nowMs));
+    const target = firstWithRoom(targets, nowMs);
     if (target !== -1)
       return { kind: "dispatch", first, count: 1, target, plannedRows: rows, reason: "full" };
     // No target has room, so waiting delays no other request.
@@ -43,4 +50,10 @@ function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): D
     return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
   }
   return undefined;
+}
+
+/** Edges come before functions, although they may have been added later; -1: none has room. */
+function firstWithRoom(targets: QueueView["targets"], nowMs: number): number {
+  const edge = targets.findIndex((each) => each.kind === "edge" && hasRoom(each, nowMs));
+  return edge === -1 ? targets.findIndex((each) => hasRoom(each, nowMs)) : edge;
 }

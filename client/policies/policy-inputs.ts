@@ -1,12 +1,14 @@
 /** What a policy is made from. It is the same in replay and in a daemon whose targets were profiled. */
 import type { LearnedTargets } from "./learned-targets.ts";
+import type { Policy } from "./policy.ts";
 import type { TargetProfile } from "./target-profile.ts";
 
 /**
  * Why a plan was made: it is the first one (`start`), the arrival rate has changed (`changepoint`), a target
- * or link has become slower or faster (`drift`), or some time has passed (`heartbeat`).
+ * or link has become slower or faster (`drift`), an edge has come or gone (`targets`), or some time has passed
+ * (`heartbeat`).
  */
-export type PlanCause = "start" | "changepoint" | "drift" | "heartbeat";
+export type PlanCause = "start" | "changepoint" | "drift" | "targets" | "heartbeat";
 
 /** A plan was made. */
 export interface PlanChange {
@@ -46,4 +48,12 @@ export interface PolicyInputs {
   readonly spendAllowanceMs?: number | undefined;
   /** What is learned about the targets, shared by the policies of all models. Default: this policy's own. */
   readonly learned?: LearnedTargets | undefined;
+}
+
+/** A policy for one key. One that plans with edges is told of those that come and go. */
+export interface PlanningPolicy extends Policy {
+  /** An edge can be counted on from now on; the index is as in `Policy.targetAdded`. */
+  edgeAdded?(target: number, profile: TargetProfile): void;
+  /** No batch may go to that edge any more. */
+  edgeRemoved?(target: number): void;
 }

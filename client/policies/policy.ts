@@ -3,6 +3,7 @@
  * the queue tells the policy when it carries a decision out. So the same policy runs live and in replay.
  */
 import type { TargetView } from "../targets/target-view.ts";
+import type { ProfiledTarget } from "./profile.ts";
 
 /** One waiting request, as a policy sees it. */
 export interface WaitingRequest {
@@ -76,6 +77,14 @@ export interface QueueView {
   readonly slackMs?: number;
 }
 
+/** What a policy is told of a target that is added while the queue runs. */
+export interface KnownTarget {
+  /** What was measured of it, for a policy that plans; it has at least one model. */
+  readonly profile?: ProfiledTarget;
+  /** Rows that a batch for it aims at, for the fixed plan. */
+  readonly batchRows?: number;
+}
+
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
 export type Decision =
@@ -142,6 +151,15 @@ export interface Policy {
   ended?(batch: EndedBatch): void;
   /** The policy is not asked any more. */
   released?(): void;
+  /**
+   * A target was added, with that index: the next one, or that of a target that was removed and of which nothing is under
+   * way any more.
+   */
+  targetAdded?(target: number, known: KnownTarget): void;
+  /** A target was removed: it is shown as excluded from now on. What is under way there still ends. */
+  targetRemoved?(target: number): void;
+  /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
+  targetServes?(target: number, models: readonly string[] | undefined): void;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -164,6 +182,9 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     sent: (batch) => inner.sent?.(batch),
     ended: (batch) => inner.ended?.(batch),
     released: () => inner.released?.(),
+    targetAdded: (target, known) => inner.targetAdded?.(target, known),
+    targetRemoved: (target) => inner.targetRemoved?.(target),
+    targetServes: (target, models) => inner.targetServes?.(target, models),
     ...changes,
   };
 }

@@ -3,6 +3,7 @@
  * how many rows its batches may have, so that policies and replays of a record obey it.
  */
 import type { InferRequest } from "../../protocol/message.ts";
+import { versionedModel } from "../../protocol/model-path.ts";
 import { stackKey } from "../../protocol/stack.ts";
 
 /**
@@ -30,6 +31,16 @@ export function queueKey(model: string, request: InferRequest, mostRows = Infini
  */
 export function modelOfKey(key: string): string {
   return decodeURIComponent(/^[^ @]*/.exec(key)?.[0] ?? "");
+}
+
+/**
+ * The name under which a server lists the model of a key: that of the model where the key has one of its versions.
+ *
+ * @example
+ * listedNameOfKey("resnet%2Fversions%2F2 ..."); // "resnet"
+ */
+export function listedNameOfKey(key: string): string {
+  return versionedModel(modelOfKey(key)).model;
 }
 
 /**

@@ -4,12 +4,11 @@
  */
 import { fixedByProfile, fixedParameters } from "./fixed-by-profile.ts";
 import type { ParameterGrid } from "./parameters.ts";
-import type { Policy } from "./policy.ts";
-import type { PolicyInputs } from "./policy-inputs.ts";
+import type { PlanningPolicy, PolicyInputs } from "./policy-inputs.ts";
 import { spillwayPolicy } from "./spillway/spillway.ts";
 
 /** Makes a policy. A policy with parameters uses their defaults when no values are given. */
-export type PolicyFactory = (inputs: PolicyInputs, values?: never) => Policy;
+export type PolicyFactory = (inputs: PolicyInputs, values?: never) => PlanningPolicy;
 
 export const policies = {
   spillway: spillwayPolicy,

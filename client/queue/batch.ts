@@ -46,10 +46,11 @@ export function batchOf<In, Out>({
   let rows = 0;
   let isRetry = false;
   let isNews = false;
+  const serial = line.eligible.serialAt(target);
   for (const request of requests) {
     rows += request.rows;
     isRetry ||= request.past?.atFunctions === true;
-    isNews ||= request.past?.at.has(target) !== true;
+    isNews ||= request.past?.at.has(serial) !== true;
   }
   const parts = partsOf(requests);
   const lanes = line.laneRows.size === 0 ? none : [...new Set(requests.map(({ lane }) => lane))];

@@ -10,12 +10,12 @@ import type { EligibleTargets } from "./eligible-targets.ts";
 export function checkedTarget<In, Out>(
   policy: string,
   targets: readonly TargetState<In, Out>[],
-  eligible: EligibleTargets,
+  { eligible, key }: { readonly eligible: EligibleTargets; readonly key: string },
   index: number,
   nowMs: number,
 ): TargetState<In, Out> {
   const state = targets[index];
-  if (state === undefined || state.inFlight >= state.maxInFlight || !eligible.has(index))
+  if (state === undefined || state.inFlight >= state.maxInFlight || !eligible.hasFor(key, index))
     throw new RangeError(`policy ${policy} sends to target ${index}, which has no room`);
   if (state.refusal(nowMs) !== undefined)
     throw new RangeError(`policy ${policy} sends to target ${index}, which refuses for now`);

@@ -43,7 +43,7 @@ export class GivenUp<In, Out> {
     { first, count, graceMs }: Decision & { readonly kind: "postpone" },
     nowMs: number,
   ): Iterable<RequestLine<QueuedRequest<In, Out>>> {
-    if (!(graceMs > 0) || line.graceMs > 0 || line.eligible.withoutFunctions().size === 0) {
+    if (!(graceMs > 0) || line.graceMs > 0 || line.eligible.withoutFunctions().sizeFor(line.key) === 0) {
       const where = line.graceMs > 0 ? "postponed" : "waiting";
       throw new RangeError(
         `graceMs is ${graceMs} for ${where} requests; allowed: above 0, for requests that wait and may go to an edge`,

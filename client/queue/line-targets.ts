@@ -1,45 +1,73 @@
 /**
  * The targets as the policy sees them for one line. Health is that of a target for the line's model, and for requests
- * with the line's standing. Mostly no model fails, and then all lines see the same.
+ * with the line's standing. Mostly no model fails, and then all lines of a model see the same.
  */
 import type { Standing } from "../targets/model-health.ts";
 import type { TargetState } from "../targets/target-state.ts";
 import type { TargetHealth, TargetView, UnderWay } from "../targets/target-view.ts";
-import type { EligibleTargets } from "./eligible-targets.ts";
+import { type EligibleTargets, excludedView } from "./eligible-targets.ts";
+import type { QueueTargets } from "./queue-targets.ts";
 
 interface Line {
   readonly key: string;
   readonly eligible: EligibleTargets;
 }
 
-export class LineTargets<In, Out> {
-  readonly #states: readonly TargetState<In, Out>[];
-  readonly #modelOf: (key: string) => string;
-  /** The views of lines whose model failed; a line keeps its own, because policies compare them. */
-  readonly #views = new WeakMap<Line, readonly TargetView[]>();
+/** Views of the targets, made when the queue had these. */
+interface Shown {
+  readonly all: readonly TargetView[];
+  readonly views: readonly TargetView[];
+}
 
-  constructor(states: readonly TargetState<In, Out>[], modelOf: (key: string) => string) {
-    this.#states = states;
+export class LineTargets<In, Out> {
+  readonly #targets: QueueTargets<In, Out>;
+  readonly #modelOf: (key: string) => string;
+  /** A line keeps its views, because policies compare them: those of lines whose model failed, and those of the others. */
+  readonly #ofFailing = new WeakMap<Line, Shown>();
+  readonly #ofServed = new WeakMap<Line, Shown>();
+
+  constructor(targets: QueueTargets<In, Out>, modelOf: (key: string) => string) {
+    this.#targets = targets;
     this.#modelOf = modelOf;
   }
 
   of(line: Line): readonly TargetView[] {
-    for (const { models } of this.#states) if (models.size > 0) return this.#ofModel(line);
-    return line.eligible.targets;
+    for (const { models } of this.#targets.all) if (models.size > 0) return this.#ofModel(line);
+    return this.#serving(line);
+  }
+
+  /** The targets that serve the line's model; mostly all do. */
+  #serving(line: Line): readonly TargetView[] {
+    const { eligible, key } = line;
+    if (!this.#targets.areChoosy) return eligible.targets;
+    return this.#kept(this.#ofServed, line, () =>
+      eligible.targets.map((view, index) => {
+        return !eligible.has(index) || eligible.hasFor(key, index) ? view : excludedView(view);
+      }),
+    );
   }
 
   #ofModel(line: Line): readonly TargetView[] {
     const { eligible, key } = line;
     const model = this.#modelOf(key);
-    if (!this.#states.some(({ models }) => models.has(model))) return eligible.targets;
-    const known = this.#views.get(line);
-    if (known !== undefined) return known;
-    const views = this.#states.map((state, index) =>
-      eligible.has(index)
-        ? new ModelView(state, model, eligible.standing)
-        : (eligible.targets[index] as TargetView),
-    );
-    this.#views.set(line, views);
+    const { all } = this.#targets;
+    if (!all.some(({ models }) => models.has(model))) return this.#serving(line);
+    return this.#kept(this.#ofFailing, line, () => {
+      const views = this.#serving(line);
+      return all.map((state, index) =>
+        eligible.hasFor(key, index)
+          ? new ModelView(state, model, eligible.standing)
+          : (views[index] as TargetView),
+      );
+    });
+  }
+
+  #kept(kept: WeakMap<Line, Shown>, line: Line, make: () => readonly TargetView[]): readonly TargetView[] {
+    const { all } = this.#targets;
+    const known = kept.get(line);
+    if (known?.all === all) return known.views;
+    const views = make();
+    kept.set(line, { all, views });
     return views;
   }
 }

@@ -6,6 +6,7 @@ import type { QueuedPart } from "./batch.ts";
 import type { Lanes } from "./lanes/lanes.ts";
 import type { Outcome, QueueEvent } from "./queue-event.ts";
 import type { End, NewRequest, QueuedRequest, Served } from "./request.ts";
+import type { RequestLines } from "./request-lines.ts";
 import type { SplitRequest } from "./split-request.ts";
 
 /** Requests by state: `submitted` is the sum of all the others. */
@@ -26,19 +27,19 @@ export class OpenRequests<In, Out> {
   bytes = 0;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #lanes: Lanes;
-  readonly #dropRows: (whole: SplitRequest<In, Out>) => void;
+  readonly #lines: Pick<RequestLines<QueuedRequest<In, Out>>, "removeAll">;
   #ended: { readonly done: (end: End<Out>) => void; readonly end: End<Out> }[] = [];
   #telling = false;
 
-  /** @param dropRows takes the waiting rows of a split request that has ended out of their lines */
+  /** @param lines from which the waiting rows of a split request are taken once it has ended */
   constructor(
     observe: ((event: QueueEvent) => void) | undefined,
     lanes: Lanes,
-    dropRows: (whole: SplitRequest<In, Out>) => void,
+    lines: Pick<RequestLines<QueuedRequest<In, Out>>, "removeAll">,
   ) {
     this.#observe = observe;
     this.#lanes = lanes;
-    this.#dropRows = dropRows;
+    this.#lines = lines;
   }
 
   get isEmpty(): boolean {
@@ -93,7 +94,7 @@ export class OpenRequests<In, Out> {
 
   #endWhole(row: QueuedRequest<In, Out>, whole: SplitRequest<In, Out>, end: End<Out>, nowMs: number): void {
     whole.ended(end);
-    if (whole.waitingRows > 0) this.#dropRows(whole);
+    if (whole.waitingRows > 0) this.#lines.removeAll((each) => each.whole === whole);
     const { id, done, lane } = row;
     const { bytes, rows } = whole;
     this.#finish({ id, done, lane, bytes, rows: rows.length }, whole.waitingRows === 0, end, nowMs);

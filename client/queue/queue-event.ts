@@ -2,8 +2,9 @@
  * The events that go into the virtual queue and those that come out of it, each with its time. The daemon's
  * log, the record of a run and its replay all read them.
  */
-import type { ReleaseReason } from "../policies/policy.ts";
+import type { KnownTarget, ReleaseReason } from "../policies/policy.ts";
 import type { ErrorCode } from "../../base/errors.ts";
+import type { TargetKind } from "../targets/target.ts";
 
 /** What a record keeps of an error. */
 export interface ErrorFacts {
@@ -13,6 +14,14 @@ export interface ErrorFacts {
   readonly retryAfterMs?: number;
   /** Whether it tells of the whole target, where that is not as usual for its code. */
   readonly isOfTarget?: boolean;
+}
+
+/** What a record keeps of a target. */
+export interface TargetFacts {
+  readonly name: string;
+  readonly kind: TargetKind;
+  readonly maxInFlight: number;
+  readonly assumedLatencyMs: number;
 }
 
 /** How one request of a batch failed. */
@@ -44,6 +53,24 @@ export type QueueInput =
   | { readonly kind: "cancel"; readonly id: number; readonly atMs: number }
   | { readonly kind: "timer"; readonly atMs: number }
   | { readonly kind: "close"; readonly atMs: number }
+  | {
+      readonly kind: "target-added";
+      readonly atMs: number;
+      readonly target: TargetFacts;
+      readonly known: KnownTarget;
+      /** As in `target-models`; left out where it serves all. */
+      readonly models?: readonly string[];
+      /** Why it is not healthy from the start; left out when it is. */
+      readonly fault?: ErrorFacts;
+    }
+  | { readonly kind: "target-removed"; readonly atMs: number; readonly target: string }
+  /** The target serves these models alone from now on; null: all. */
+  | {
+      readonly kind: "target-models";
+      readonly atMs: number;
+      readonly target: string;
+      readonly models: readonly string[] | null;
+    }
   /** The target did not admit the batch that the policy wanted to send. */
   | (ErrorFacts & {
       readonly kind: "refusal";

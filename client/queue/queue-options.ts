@@ -13,6 +13,8 @@ export interface VirtualQueueOptions<In, Out> {
   readonly targets: readonly Target<In, Out>[];
   /** The model of a key: a target's health is known for each model. Default: the key is the model. */
   readonly modelOf?: ((key: string) => string) | undefined;
+  /** The name under which a target lists the model of a key. Default: the model. */
+  readonly listedAs?: ((key: string) => string) | undefined;
   /** Time from arrival to deadline for requests that name none, in milliseconds, above 0. */
   readonly sloMs: number;
   /** Most rows that wait at once; further requests are refused. Default: 10,000. */

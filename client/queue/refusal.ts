@@ -23,33 +23,46 @@ interface Unused {
   pauseReason(nowMs: number, model: string): SpillwayError | undefined;
 }
 
+/** The targets of a queue, by index. */
+interface Slots {
+  readonly all: readonly Unused[];
+  serialAt(index: number): number;
+  isThere(index: number, key?: string): boolean;
+}
+
 /** Most characters of what one target said. */
 const longestReason = 200;
 
 /**
  * Why each target did not serve a request: `edge: did not answer within 500 ms (2 calls); small: paused (spent)`.
  *
- * @param targets all of the queue, in order
+ * @param targets of the queue; those that were removed are left out
  */
 export function reasonsOf(
   lost: Lost & { readonly key: string },
-  targets: readonly Unused[],
+  targets: Slots,
   model: string,
   nowMs: number,
 ): string {
-  return targets
-    .map((target, index) => `${target.name}: ${reasonAt(lost, target, index, model, nowMs)}`)
+  return targets.all
+    .flatMap((target, index) => {
+      if (!targets.isThere(index)) return [];
+      const reason = targets.isThere(index, lost.key)
+        ? reasonAt(lost, target, { index, serial: targets.serialAt(index) }, model, nowMs)
+        : "does not have the model";
+      return [`${target.name}: ${reason}`];
+    })
     .join("; ");
 }
 
 function reasonAt(
   { key, past, barredFor, notAdmittedFor, eligible }: Lost & { readonly key: string },
   target: Unused,
-  index: number,
+  { index, serial }: { readonly index: number; readonly serial: number },
   model: string,
   nowMs: number,
 ): string {
-  const failed = past?.at.get(index);
+  const failed = past?.at.get(serial);
   if (failed !== undefined) {
     const calls = failed.calls > 1 ? ` (${failed.calls} calls)` : "";
     return `${cut(failed.last.message)}${calls}`;

@@ -1,20 +1,20 @@
 /** Ends requests that are not sent, each with the reason that its caller needs. */
 import { SpillwayError } from "../../base/errors.ts";
-import type { TargetState } from "../targets/target-state.ts";
 import type { OpenRequests } from "./open-requests.ts";
+import type { QueueTargets } from "./queue-targets.ts";
 import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
 import type { QueuedRequest } from "./request.ts";
 
 export class Refusals<In, Out> {
   readonly #open: OpenRequests<In, Out>;
-  readonly #targets: readonly TargetState<In, Out>[];
+  readonly #targets: QueueTargets<In, Out>;
   readonly #modelOf: (key: string) => string;
   readonly #sloMs: number;
 
   /** @param modelOf the model of a key */
   constructor(
     open: OpenRequests<In, Out>,
-    targets: readonly TargetState<In, Out>[],
+    targets: QueueTargets<In, Out>,
     modelOf: (key: string) => string,
     sloMs: number,
   ) {
@@ -40,12 +40,13 @@ export class Refusals<In, Out> {
 
   /** For requests whose deadline came, or comes before any target could answer. */
   giveUp(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
-    const [refusal] = this.#targets.flatMap((target) => target.refusal(nowMs) ?? []);
+    const { live } = this.#targets;
+    const [refusal] = live.flatMap((target) => target.refusal(nowMs) ?? []);
     for (const request of requests) {
       const model = this.#modelOf(request.key);
-      const [pause] = this.#targets.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
+      const [pause] = live.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
       const error = deadlineRefusal(request, refusal, pause);
-      const isAlone = this.#targets.length === 1;
+      const isAlone = live.length === 1;
       const told = isAlone ? error : withReasons(error, reasonsOf(request, this.#targets, model, nowMs));
       this.refuse(request, told, nowMs);
     }

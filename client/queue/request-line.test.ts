@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { WaitingRequest } from "../policies/policy.ts";
+import { fixedSlots } from "../../test/support/fixed-slots.ts";
 import { EligibleTargets } from "./eligible-targets.ts";
 import { RequestLine } from "./request-line.ts";
 
@@ -9,7 +10,7 @@ function request(arrivedAtMs: number, deadlineAtMs: number, rows = 1): WaitingRe
 }
 
 it("keeps the earliest deadline first and requests with equal deadlines in the order they came", () => {
-  const line = new RequestLine<WaitingRequest>("", EligibleTargets.all([]));
+  const line = new RequestLine<WaitingRequest>("", EligibleTargets.all(fixedSlots([])));
   const a = request(0, 100);
   const b = request(1, 50);
   const c = request(2, 100);
@@ -26,7 +27,7 @@ it("behaves as a list sorted by deadline under any adding, taking and removing",
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const line = new RequestLine<WaitingRequest>("", EligibleTargets.all([]));
+      const line = new RequestLine<WaitingRequest>("", EligibleTargets.all(fixedSlots([])));
       let model: WaitingRequest[] = [];
       for (const [atMs, each] of steps.entries()) {
         if (each.kind === "add") {
@@ -54,7 +55,7 @@ it("behaves as a list sorted by deadline under any adding, taking and removing",
 });
 
 it("refuses an index and a count outside the line", () => {
-  const line = new RequestLine<WaitingRequest>("", EligibleTargets.all([]));
+  const line = new RequestLine<WaitingRequest>("", EligibleTargets.all(fixedSlots([])));
   expect(() => line.at(0)).toThrow(RangeError);
   expect(() => line.take(1)).toThrow(RangeError);
 });

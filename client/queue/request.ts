@@ -192,7 +192,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     const isFunction = this.eligible.targets[target]?.kind === "serverless";
     const past = (this.past ??= new PastFailures(error));
     this.notAdmittedFor = undefined;
-    past.add(error, target, isFunction, company);
+    past.add(error, this.eligible.serialAt(target), isFunction, company);
     if (blame === "request") {
       past.acquitted = this.eligible;
       past.mostRequests = 1;
@@ -205,7 +205,8 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
     if (blame === "model") this.eligible = this.eligible.as("failed");
     if (endsThere.has(error.code)) this.eligible = this.eligible.without(target);
     // Another target may have the memory or the time; the last one that is left may have it later.
-    if (passesThere.has(error.code) && this.eligible.size > 1) this.eligible = this.eligible.without(target);
+    if (passesThere.has(error.code) && this.eligible.sizeFor(this.key) > 1)
+      this.eligible = this.eligible.without(target);
   }
 
   /** What this target says of it may not hold for the others: it goes on to them, if there are any. */
@@ -216,7 +217,7 @@ export class QueuedRequest<In, Out> implements Ticket, WaitingRequest, BatchPart
 
   /** How often a target failed it for what may have been its own fault. */
   attemptsAt(target: number): number {
-    return this.past?.at.get(target)?.counted ?? 0;
+    return this.past?.at.get(this.eligible.serialAt(target))?.counted ?? 0;
   }
 
   /** It will be late, and waits for an edge until so long after its deadline. */
@@ -263,7 +264,7 @@ export interface FailuresAt {
 /** What the failed calls of one request tell. */
 class PastFailures {
   last: SpillwayError;
-  /** By index of the target. */
+  /** By serial of the target. */
   readonly at = new Map<number, FailuresAt>();
   /** True when a call of functions was among them. */
   atFunctions = false;
@@ -278,13 +279,13 @@ class PastFailures {
     this.last = first;
   }
 
-  add(error: SpillwayError, target: number, isFunction: boolean, company: number): void {
+  add(error: SpillwayError, serial: number, isFunction: boolean, company: number): void {
     this.last = error;
-    const known = this.at.get(target) ?? { last: error, calls: 0, counted: 0 };
+    const known = this.at.get(serial) ?? { last: error, calls: 0, counted: 0 };
     known.last = error;
     known.calls++;
     if (company > 0 || !ofTargetAlone.has(error.code)) known.counted++;
-    this.at.set(target, known);
+    this.at.set(serial, known);
     // A throttled call did not run, and the window of calls bounds how many follow.
     this.atFunctions ||= isFunction && error.code !== "target_throttled";
     if (company > 0) this.#lostCalls++;

@@ -5,9 +5,10 @@
 import { type ErrorCode, refusals, SpillwayError } from "../../base/errors.ts";
 import { type Batch, errorFacts, type QueuedPart } from "./batch.ts";
 import type { BatchResult } from "../targets/target.ts";
-import type { Blame, TargetState } from "../targets/target-state.ts";
+import type { Blame } from "../targets/target-state.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueEvent } from "./queue-event.ts";
+import type { QueueTargets } from "./queue-targets.ts";
 import type { QueuedRequest, Served } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import type { RequestLines } from "./request-lines.ts";
@@ -16,7 +17,7 @@ import { reasonsOf, withReasons } from "./refusal.ts";
 export interface RetriesOptions<In, Out> {
   readonly open: OpenRequests<In, Out>;
   readonly lines: RequestLines<QueuedRequest<In, Out>>;
-  readonly targets: readonly TargetState<In, Out>[];
+  readonly targets: QueueTargets<In, Out>;
   /** Most times that one target may fail a request for what may be the request's own fault. */
   readonly maxAttempts: number;
   readonly modelOf: (key: string) => string;
@@ -133,7 +134,9 @@ export class Retries<In, Out> {
   ): boolean {
     if (blame !== "model" || !isAlone || state.hasAnswered(key, nowMs)) return false;
     const { eligible } = (parts[0] as QueuedPart<In, Out>).request;
-    const others = this.#options.targets.filter((_, index) => index !== target && eligible.has(index));
+    const others = this.#options.targets.all.filter(
+      (_, index) => index !== target && eligible.hasFor(key, index),
+    );
     return others.length > 0 && others.every((other) => other.isHopeless(key, nowMs));
   }
 
@@ -156,7 +159,7 @@ export class Retries<In, Out> {
       isFinal = false;
     }
     if (!isFinal && request.attemptsAt(target) >= maxAttempts) request.onlyElsewhere(target);
-    const mayTry = !isFinal && request.eligible.size > 0 && nowMs < request.deadlineAtMs;
+    const mayTry = !isFinal && request.eligible.sizeFor(request.key) > 0 && nowMs < request.deadlineAtMs;
     if (mayTry && lines.add(request) !== undefined) open.returned(request);
     else {
       const told = isOfRequest ? error : this.#withReasons(request, error, nowMs);
@@ -168,7 +171,7 @@ export class Retries<In, Out> {
   #withReasons(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): SpillwayError {
     const { targets, modelOf } = this.#options;
     // What a request is refused for is said by one target for all.
-    if (targets.length === 1 || !(error.retryable || mayPassElsewhere.has(error.code))) return error;
+    if (targets.live.length === 1 || !(error.retryable || mayPassElsewhere.has(error.code))) return error;
     return withReasons(error, reasonsOf(request, targets, modelOf(request.key), nowMs));
   }
 
@@ -181,7 +184,7 @@ export class Retries<In, Out> {
     const { open, lines, observe } = this.#options;
     request.barFunctions(refusal);
     observe?.({ kind: "barred", id: request.id, atMs: nowMs, code: refusal.code });
-    const line = request.eligible.size > 0 ? lines.add(request) : undefined;
+    const line = request.eligible.sizeFor(request.key) > 0 ? lines.add(request) : undefined;
     if (line !== undefined) return line;
     const { lastFailure } = request;
     const message = `${lastFailure?.message ?? "it failed"}; not sent again: ${refusal.message}`;

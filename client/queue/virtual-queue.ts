@@ -15,10 +15,8 @@ import {
   withCompany,
 } from "./batch.ts";
 import { checkedTarget, checkWait } from "./check-decision.ts";
-import { seededRandom } from "../../base/random.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { EligibleTargets } from "./eligible-targets.ts";
 import { OpenRequests, type QueueCounts } from "./open-requests.ts";
 import { GivenUp } from "./given-up.ts";
 import { LineTargets } from "./line-targets.ts";
@@ -29,6 +27,7 @@ import { type LaneLoad, Lanes } from "./lanes/lanes.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import type { QueueEvent } from "./queue-event.ts";
 import { checkedBounds, type VirtualQueueOptions } from "./queue-options.ts";
+import { QueueTargets, type TargetChange } from "./queue-targets.ts";
 import type { End, NewRequest, QueuedRequest, Served, Submission, Ticket } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 import { RequestLines } from "./request-lines.ts";
@@ -36,9 +35,7 @@ import { Retries } from "./retries.ts";
 import { Refusals } from "./refusals.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { BatchResult, OutgoingBatch } from "../targets/target.ts";
-import { RetryBudget } from "../targets/retry-budget.ts";
-import { type TargetCondition, TargetState } from "../targets/target-state.ts";
-import { readyAtMs } from "../targets/target-view.ts";
+import type { TargetCondition } from "../targets/target-state.ts";
 
 /**
  * @example
@@ -55,8 +52,7 @@ export class VirtualQueue<In, Out> {
   readonly #events: OneAtATime;
   readonly #timer: WakeTimer;
   readonly #policy: Policy;
-  readonly #targets: readonly TargetState<In, Out>[];
-  readonly #everywhere: EligibleTargets;
+  readonly #targets: QueueTargets<In, Out>;
   readonly #shown: LineTargets<In, Out>;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
   readonly #open: OpenRequests<In, Out>;
@@ -82,24 +78,17 @@ export class VirtualQueue<In, Out> {
     );
     this.#timer = new WakeTimer(options.clock, () => this.#events.on((nowMs) => this.#timerFired(nowMs)));
     this.#policy = options.policy;
-    const { seed = 0, modelOf = (key: string) => key } = options;
-    const random = seededRandom(seed);
-    const retries = new RetryBudget();
-    this.#targets = options.targets.map((target) => new TargetState(target, random, retries, modelOf));
+    const { seed = 0, modelOf = (key: string) => key, listedAs = modelOf, observe } = options;
+    this.#targets = new QueueTargets(options.targets, { seed, modelOf, listedAs });
     this.#shown = new LineTargets(this.#targets, modelOf);
-    this.#everywhere = EligibleTargets.all(this.#targets);
-    this.#observe = options.observe;
+    this.#observe = observe;
     const lanes = new Lanes(options.lanes ?? {}, bounds.sloMs);
     this.#fairShare = new FairShare(lanes.shares());
-    this.#open = new OpenRequests(options.observe, lanes, (whole) =>
-      this.#lines.removeAll((row) => row.whole === whole),
-    );
-    const waitingRows = (): number => this.#lines.rows;
-    this.#intake = new Intake({ ...options, bounds, lanes, open: this.#open, waitingRows });
-    this.#refusals = new Refusals(this.#open, this.#targets, modelOf, bounds.sloMs);
-    this.#givenUp = new GivenUp(this.#lines, this.#refusals, options.observe);
-    const { maxAttempts } = bounds;
-    const [open, lines, targets, observe] = [this.#open, this.#lines, this.#targets, this.#observe];
+    const [lines, targets, { maxAttempts }] = [this.#lines, this.#targets, bounds];
+    const open = (this.#open = new OpenRequests<In, Out>(observe, lanes, lines));
+    this.#intake = new Intake({ ...options, bounds, lanes, open, waitingRows: () => lines.rows });
+    this.#refusals = new Refusals(open, targets, modelOf, bounds.sloMs);
+    this.#givenUp = new GivenUp(lines, this.#refusals, observe);
     this.#retries = new Retries({ open, lines, targets, maxAttempts, modelOf, observe });
   }
 
@@ -116,12 +105,12 @@ export class VirtualQueue<In, Out> {
   /** False when nothing can be served now: the queue is closing, or every target is paused. */
   get isReady(): boolean {
     const nowMs = this.#clock.nowMs();
-    return !this.#closed && this.#targets.some((target) => readyAtMs(target.health(nowMs)) <= nowMs);
+    return !this.#closed && this.#targets.isSomeReady(nowMs);
   }
 
   /** Each target now, in their order. */
   targetHealth(): TargetCondition[] {
-    return this.#targets.map((target) => target.condition(this.#clock.nowMs()));
+    return this.#targets.live.map((target) => target.condition(this.#clock.nowMs()));
   }
 
   /**
@@ -136,7 +125,8 @@ export class VirtualQueue<In, Out> {
     const checked = this.#intake.checked(submission);
     let ticket: Ticket | undefined;
     this.#events.on((arrivedAtMs) => {
-      const arrival = { id: this.counts.submitted, arrivedAtMs, eligible: this.#everywhere, done };
+      const eligible = this.#targets.everywhere;
+      const arrival = { id: this.counts.submitted, arrivedAtMs, eligible, done };
       ticket = this.#arrived(arrivedRequest(checked, arrival), arrivedAtMs);
     });
     return ticket as unknown as Ticket;
@@ -164,6 +154,19 @@ export class VirtualQueue<In, Out> {
     return true;
   }
 
+  /**
+   * Add or remove a target, or say which models one serves. What waits for a removed target goes elsewhere; what is under
+   * way there still counts.
+   * @throws RangeError when the name is taken, or no target has it
+   */
+  changeTargets(change: TargetChange<In, Out>): void {
+    this.#targets.check(change);
+    this.#events.on((nowMs) => {
+      this.#targets.change(change, this.#policy, this.#observe, nowMs);
+      this.#decideAll(nowMs);
+    });
+  }
+
   /** Accept nothing new, send what waits at once, and call `onDrained` when every request has ended. */
   close(onDrained: () => void = () => {}): void {
     this.#onDrained.push(onDrained);
@@ -178,6 +181,7 @@ export class VirtualQueue<In, Out> {
   #settle(): void {
     this.#timer.set(this.#lines.wakeAtMs());
     this.#open.tellOwners();
+    this.#targets.tellGone();
     if (this.#closed && this.#open.isEmpty) for (const drained of this.#onDrained.splice(0)) drained();
   }
 
@@ -249,12 +253,12 @@ export class VirtualQueue<In, Out> {
   ): void {
     const { nowMs } = view;
     const { first = 0, count, target: index, giveUpAtMs } = decision;
-    const state = checkedTarget(this.#policy.name, this.#targets, line.eligible, index, nowMs);
+    const state = checkedTarget(this.#policy.name, this.#targets.all, line, index, nowMs);
     const isEdge = state.kind === "edge";
     const requests = withCompany(isEdge ? this.#fairShare.pick(line, count, first) : line.peek(count, first));
     const batch = batchOf({ id: this.#batchesFormed, target: index, state, line, requests, nowMs });
     // A request that has no other eligible target is not given up early.
-    const sent = outgoing(batch, line.eligible.size > 1 ? giveUpAtMs : undefined);
+    const sent = outgoing(batch, line.eligible.sizeFor(line.key) > 1 ? giveUpAtMs : undefined);
     const refusal = state.admit(sent, batch.isRetry, nowMs);
     if (refusal !== undefined) {
       this.#undecided.push(...this.#retries.notAdmitted(line, batch, refusal, nowMs));

@@ -136,6 +136,11 @@ export class TargetState<In, Out> implements TargetView {
     return { name: this.name, inFlight: this.inFlight, health: health.kind, ...pause, why };
   }
 
+  /** It did not answer when it was asked for the first time: it is paused and then probed, as after a failed batch. */
+  beginFailing(error: SpillwayError, nowMs: number): void {
+    this.#failed(error, nowMs, nowMs);
+  }
+
   /** Why the target refuses batches now; undefined when it does not. */
   refusal(nowMs: number): SpillwayError | undefined {
     return this.#breaker.refusal(nowMs);

@@ -7,6 +7,8 @@ import type { AskedStep, RecordedEvent, RequestStory, TargetSeen } from "../reco
 import type { RecordedDecision } from "../records/recorded-run.ts";
 
 /** Why a batch left, by the reason that its event has. */
+/** Names of models in one line. */
+const mostModels = 10;
 const reasonTexts: Readonly<Record<string, string>> = {
   full: "it was as large as planned",
   timeout: "its requests had waited as long as the policy lets them wait for company",
@@ -141,6 +143,10 @@ function afterText({ kind, id }: AskedStep["after"]): string {
       return "When the queue began to close";
     case "refusal":
       return "After that refusal";
+    case "target-added":
+    case "target-removed":
+    case "target-models":
+      return "After that change";
     default:
       return `After ${kind}`;
   }
@@ -214,11 +220,23 @@ function eventText(
       return "Its caller gave it up.";
     case "close":
       return "The queue began to close: nothing new comes in, and what waits is sent.";
+    case "target-added":
+      return `${event.target.name} was added${event.fault === undefined ? "" : `, and did not answer: ${event.fault.message}`}.`;
+    case "target-removed":
+      return `${event.target} was removed; what it had been sent was still awaited.`;
+    case "target-models":
+      return `${event.target} serves ${modelsText(event.models)} from now on.`;
     case "end":
       return endText(event, request);
     default:
       return `${event.kind}: ${JSON.stringify(event)}`;
   }
+}
+
+function modelsText(models: readonly string[] | null): string {
+  if (models === null) return "all models";
+  const shown = models.slice(0, mostModels).join(", ") || "no model";
+  return models.length > mostModels ? `${shown} and ${models.length - mostModels} more` : shown;
 }
 
 function resultText(

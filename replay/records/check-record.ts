@@ -108,7 +108,8 @@ function isSame(recorded: RecordedDecision, now: RecordedDecision): boolean {
 
 function summaryOf({ header, inputs, outputs }: RecordedRun): RecordSummary {
   const targets: Record<string, RecordedTarget> = {};
-  for (const { name } of header.targets)
+  const added = inputs.flatMap((input) => (input.kind === "target-added" ? [input.target] : []));
+  for (const { name } of [...header.targets, ...added])
     targets[name] = { answered: 0, batches: 0, failedBatches: 0, rows: 0, reasons: {} };
   const targetOfBatch = new Map<number, RecordedTarget>();
   const targetOfRequest = new Map<number, RecordedTarget>();

@@ -4,10 +4,16 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import type { ErrorFacts, QueueEvent, QueueInput, QueueOutput } from "../../client/queue/queue-event.ts";
+import type {
+  ErrorFacts,
+  QueueEvent,
+  QueueInput,
+  QueueOutput,
+  TargetFacts,
+} from "../../client/queue/queue-event.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import { makePolicy } from "../../client/policies/make-policy.ts";
-import { modelOfKey } from "../../client/policies/queue-key.ts";
+import { listedNameOfKey, modelOfKey } from "../../client/policies/queue-key.ts";
 import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
 import type { RecordHeader } from "../../client/daemon/observe/recorder.ts";
 import type { Ticket } from "../../client/queue/request.ts";
@@ -102,7 +108,7 @@ export function replayRecord(
   const tickets: Ticket[] = [];
   /** The targets' refusals that the current event led to. */
   let refusals: Refusal[] = [];
-  const targets = header.targets.map((target): Target<undefined, undefined> => {
+  const targetOf = (target: TargetFacts): Target<undefined, undefined> => {
     return {
       ...target,
       admit: ({ id }) => {
@@ -113,7 +119,7 @@ export function replayRecord(
       },
       send: (batch, done) => void underWay.set(batch.id, done),
     };
-  });
+  };
   const sizes = new Map<number, number>();
   const policy = makePolicy(header.policy, header.sloMs, {
     onPlan: (key, change) => {
@@ -125,8 +131,9 @@ export function replayRecord(
   const queue = new VirtualQueue<undefined, undefined>({
     clock,
     policy: observer.watch?.(policy) ?? policy,
-    targets,
+    targets: header.targets.map(targetOf),
     modelOf: modelOfKey,
+    listedAs: listedNameOfKey,
     sloMs: header.sloMs,
     maxQueuedRows: header.maxQueuedRows,
     maxBytes: header.maxBytes,
@@ -158,6 +165,18 @@ export function replayRecord(
         break;
       case "close":
         queue.close();
+        break;
+      case "target-added": {
+        const { known, models, fault } = input;
+        const target = targetOf(input.target);
+        queue.changeTargets({ kind: "add", target, known, models, fault: fault && errorOf(fault) });
+        break;
+      }
+      case "target-removed":
+        queue.changeTargets({ kind: "remove", name: input.target });
+        break;
+      case "target-models":
+        queue.changeTargets({ kind: "models", name: input.target, models: input.models ?? undefined });
         break;
       case "result": {
         const done = underWay.get(input.batch);

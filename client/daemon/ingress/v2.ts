@@ -21,6 +21,7 @@ import type { ModelDirectory } from "../model-directory.ts";
 import { metadataIn } from "./known-configuration.ts";
 import { addQueueModels } from "./queue-models.ts";
 import { addQueueRepository } from "./queue-repository.ts";
+import { addTargetRoutes } from "./target-routes.ts";
 
 export interface V2IngressOptions {
   /** Who may do what; default: anybody infers, and programs on this machine do everything. */
@@ -53,6 +54,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     context.json({ ...(await daemon.health()), lanes: daemon.status().lanes, spend: daemon.status().spend }),
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
+  if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );

@@ -109,6 +109,16 @@ export class BatchRules {
     this.#gone.set(edge, this.#timesGone(edge) + 1);
   }
 
+  /** There is no edge with that number any more; another one may get it. */
+  removed(edge: number): void {
+    this.gone(edge);
+    for (const name of this.#names.values()) {
+      const known = this.#models.get(name);
+      for (const byEdge of [known?.said, known?.heard, known?.prints]) byEdge?.delete(edge);
+      if (known !== undefined) known.unsure = known.unsure.filter((each) => each !== edge);
+    }
+  }
+
   /** Whether an edge may get a batch as one call. One that was gone may be back with another model, so it is asked first. */
   mayJoinAt(edge: number, model: string): boolean | Promise<boolean> {
     const known = this.#known(model);

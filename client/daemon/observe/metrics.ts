@@ -14,6 +14,9 @@ import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** Stands for the target of a request that was never sent. */
 const noTarget = "none";
+/** Targets whose names are labels; the others, which may come and go without end, share one. */
+const mostTargets = 256;
+const otherTarget = "other";
 const latencyBucketsS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** A request that has not ended. */
@@ -37,6 +40,7 @@ interface OpenBatch {
 /** Remembers the requests that have not ended and the batches under way, and nothing else. */
 export class QueueMetrics implements QueueObserver {
   readonly #registry = new Registry();
+  readonly #targets = new Set<string>([noTarget]);
   readonly #requests = new Map<number, OpenRequest>();
   readonly #batches = new Map<number, OpenBatch>();
   readonly #ends = this.#counter(
@@ -141,12 +145,15 @@ export class QueueMetrics implements QueueObserver {
         this.#plans.inc({ cause: event.cause, adopted: String(event.isAdopted) });
         break;
       case "refusal":
-        this.#refusals.inc({ target: event.target, code: event.code });
+        this.#refusals.inc({ target: this.#labelOf(event.target), code: event.code });
         break;
       case "postponed":
       case "barred":
       case "cancel":
       case "timer":
+      case "target-added":
+      case "target-removed":
+      case "target-models":
       case "close":
         break;
     }
@@ -172,7 +179,13 @@ export class QueueMetrics implements QueueObserver {
     return this.#registry.contentType;
   }
 
-  #batchSent({ id, target, reason, requests, ranges }: QueueOutput & { kind: "batch" }): void {
+  #labelOf(target: string): string {
+    if (this.#targets.size < mostTargets) this.#targets.add(target);
+    return this.#targets.has(target) ? target : otherTarget;
+  }
+
+  #batchSent({ id, target: name, reason, requests, ranges }: QueueOutput & { kind: "batch" }): void {
+    const target = this.#labelOf(name);
     const rows = requests.map((each, index) => {
       const [from, to] = ranges?.[index] ?? [0, this.#requests.get(each)?.waitingRows ?? 0];
       return to - from;

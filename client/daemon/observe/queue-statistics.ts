@@ -63,6 +63,9 @@ export class QueueStatistics implements QueueObserver {
       case "barred":
       case "cancel":
       case "timer":
+      case "target-added":
+      case "target-removed":
+      case "target-models":
       case "close":
         break;
     }

@@ -2,10 +2,9 @@
  * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event and every
  * plan in order. `replay/records/recorded-run.ts` feeds them to a queue again and compares its decisions.
  */
-import type { QueueEvent } from "../../queue/queue-event.ts";
+import type { QueueEvent, TargetFacts } from "../../queue/queue-event.ts";
 import type { QueuePolicy } from "../../policies/make-policy.ts";
 import type { LaneOptions } from "../../queue/lanes/lanes.ts";
-import type { TargetKind } from "../../targets/target.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** What a queue was made of, as far as its decisions depend on it. */
@@ -13,12 +12,7 @@ export interface RecordHeader {
   readonly kind: "header";
   readonly format: "spillway-record/2";
   readonly policy: QueuePolicy;
-  readonly targets: readonly {
-    readonly name: string;
-    readonly kind: TargetKind;
-    readonly maxInFlight: number;
-    readonly assumedLatencyMs: number;
-  }[];
+  readonly targets: readonly TargetFacts[];
   readonly sloMs: number;
   readonly maxQueuedRows: number;
   readonly maxBytes: number;

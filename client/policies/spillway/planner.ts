@@ -36,7 +36,7 @@ export class Planner {
   }
 
   /** Make a new plan at the next opportunity. */
-  request(cause: "changepoint" | "drift"): void {
+  request(cause: "changepoint" | "drift" | "targets"): void {
     this.#cause = cause;
   }
 

@@ -8,6 +8,7 @@ import { tinySheet } from "../../../test/support/tiny-world.ts";
 import { type ErrorCode, SpillwayError } from "../../../base/errors.ts";
 import type { Decision, QueueView } from "../policy.ts";
 import { makePolicy } from "../make-policy.ts";
+import { fixedSlots } from "../../../test/support/fixed-slots.ts";
 import { EligibleTargets } from "../../queue/eligible-targets.ts";
 import type { End } from "../../queue/request.ts";
 import { VirtualQueue } from "../../queue/virtual-queue.ts";
@@ -143,10 +144,12 @@ function barredAtFailingEdge() {
     currency: "USD",
     onPlan: () => {},
   });
-  const all = EligibleTargets.all([
-    shownTarget({ name: "edge", kind: "edge", maxInFlight: 1 }, pausedUntil(350)),
-    shownTarget({ name: "f", kind: "serverless", maxInFlight: 1 }),
-  ]);
+  const all = EligibleTargets.all(
+    fixedSlots([
+      shownTarget({ name: "edge", kind: "edge", maxInFlight: 1 }, pausedUntil(350)),
+      shownTarget({ name: "f", kind: "serverless", maxInFlight: 1 }),
+    ]),
+  );
   const { targets } = all.withoutFunctions();
   const view = (nowMs: number): QueueView => {
     return { nowMs, line: crowd(1, 400), targets, draining: false };

@@ -8,6 +8,8 @@ import { learnedTargets } from "../learned-targets.ts";
 import type { EdgeSharer, EdgeSharers } from "../../targets/edge-sharers.ts";
 import type { Decision, EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
 import type { PolicyInputs } from "../policy-inputs.ts";
+import type { TargetProfile } from "../target-profile.ts";
+import type { LearnedEdge } from "../../targets/learned-edge.ts";
 import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { EdgeSchedule } from "./edge-schedule.ts";
@@ -33,12 +35,12 @@ const leastLine = 0.25;
 const leastLateShare = 1e-3;
 
 export class SpillwayState implements EdgeSharer {
-  readonly edges: readonly EdgeSide[];
   readonly menu: FunctionMenu;
   readonly planner: Planner;
   readonly losses: SloLosses;
   /** Undefined when no request may be late on purpose. */
   readonly spending: Spending | undefined;
+  readonly #edges: EdgeSide[] = [];
   readonly #inputs: PolicyInputs;
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
@@ -53,18 +55,13 @@ export class SpillwayState implements EdgeSharer {
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
     this.#learned = inputs.learned ?? learnedTargets(inputs);
-    const lateShare = Math.max(leastLateShare, 1 - sloQuantile);
+    const lateShare = lateShareOf(sloQuantile);
     // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const { functions } = this.#learned;
     this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs });
-    const reserve = Math.max(0, probit(sloQuantile));
-    this.edges = targets.flatMap((profile, index) => {
-      const edge = this.#learned.edges.get(index);
-      if (edge === undefined) return [];
-      const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
-      return [new EdgeSide(index, schedule, this.menu, inputs)];
-    });
+    for (const [index, profile] of targets.entries())
+      if (this.#learned.edges.has(index)) this.#place(index, profile);
     this.#peakPerMs = capacityOf(this.edges);
     this.losses = new SloLosses(sloQuantile);
     this.spending = spendAllowanceMs === undefined ? undefined : new Spending(sloQuantile, spendAllowanceMs);
@@ -87,6 +84,25 @@ export class SpillwayState implements EdgeSharer {
 
   get sloMs(): number {
     return this.#inputs.sloMs;
+  }
+
+  /** The same array for good. */
+  get edges(): readonly EdgeSide[] {
+    return this.#edges;
+  }
+
+  /** @param index of a target that takes requests from now on */
+  addEdge(index: number, profile: TargetProfile): void {
+    this.#place(index, profile);
+    this.planner.request("targets");
+  }
+
+  /** @param index of a target that takes no requests any more */
+  removeEdge(index: number): void {
+    const at = this.#edges.findIndex((edge) => edge.index === index);
+    if (at === -1) return;
+    this.#edges.splice(at, 1);
+    this.planner.request("targets");
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -205,6 +221,11 @@ export class SpillwayState implements EdgeSharer {
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
     const edge = this.edges.find(({ index }) => index === batch.target);
+    if (edge === undefined && !this.menu.sizes.some(({ target }) => target === batch.target)) {
+      // It was sent while the edge was there for this model; the edge may still be there for others.
+      this.#learned.edges.get(batch.target)?.ended(batch.id, batch.endedAtMs, undefined);
+      return true;
+    }
     // What a cold start has made late would have been late in an earlier call, too.
     const isWarm = batch.times?.coldStartMs === 0;
     this.losses.lost(edge !== undefined ? "edge" : isWarm ? "waited" : "cold", batch.late);
@@ -213,6 +234,15 @@ export class SpillwayState implements EdgeSharer {
     this.spending?.lost(batch.late);
     if (hasDrifted || batch.times === undefined) this.spending?.pause(batch.endedAtMs);
     return edge !== undefined;
+  }
+
+  #place(index: number, profile: TargetProfile): void {
+    const { sloMs, sloQuantile } = this.#inputs;
+    const edge = this.#learned.edges.get(index) as LearnedEdge;
+    const reserve = Math.max(0, probit(sloQuantile));
+    const lateShare = lateShareOf(sloQuantile);
+    const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
+    this.#edges.push(new EdgeSide(index, schedule, this.menu, this.#inputs));
   }
 
   #planInput(): ReturnType<ConstructorParameters<typeof Planner>[0]["situation"]> {
@@ -235,6 +265,10 @@ function capacityOf(edges: readonly EdgeSide[]): number {
   let capacityPerMs = 0;
   for (const edge of edges) capacityPerMs += edge.capacityPerMs;
   return capacityPerMs;
+}
+
+function lateShareOf(sloQuantile: number): number {
+  return Math.max(leastLateShare, 1 - sloQuantile);
 }
 
 /**

@@ -7,9 +7,9 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { SharedLine } from "../../targets/edge-sharers.ts";
-import type { Decision, EndedBatch, Policy, QueueView, SentBatch } from "../policy.ts";
-import type { PolicyInputs } from "../policy-inputs.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch } from "../policy.ts";
+import type { PlanningPolicy, PolicyInputs } from "../policy-inputs.ts";
+import type { TargetProfile } from "../target-profile.ts";
 import { postponeDear } from "./allowance/postpone-dear.ts";
 import { serveLate } from "./allowance/late-line.ts";
 import { DecisionContext } from "./decision-context.ts";
@@ -20,6 +20,7 @@ import type { FunctionMenu } from "./functions/function-menu.ts";
 import { type CallNotes, FunctionSide } from "./functions/function-side.ts";
 import { countHopeless } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
+import { giveWay, waitsAt } from "./shared-edges.ts";
 import { haveNoFunctions, skipRule } from "./skip-rule.ts";
 import type { Elsewhere } from "./rescue.ts";
 import { SpillwayState } from "./spillway-state.ts";
@@ -35,7 +36,7 @@ import { StandingDecision } from "./standing-decision.ts";
  * policy.plan?.("", 0);
  * policy.decide(view); // { kind: "dispatch", first: 0, count: 8, target: 0, reason: "full", ... }
  */
-export function spillwayPolicy(inputs: PolicyInputs): Policy {
+export function spillwayPolicy(inputs: PolicyInputs): PlanningPolicy {
   return new Spillway(inputs);
 }
 
@@ -46,7 +47,7 @@ interface Considered extends CallNotes {
   isScarce: boolean;
 }
 
-class Spillway implements Policy {
+class Spillway implements PlanningPolicy {
   readonly name = "spillway";
   readonly #state: SpillwayState;
   readonly #edges: readonly EdgeSide[];
@@ -107,8 +108,7 @@ class Spillway implements Policy {
     this.#known = this.#considered;
     if (decision.kind === "wait") {
       this.#standing.keep(view, decision, this.#version);
-      const line = view.line.itself ?? view.line;
-      this.#state.sharers.waits(line, () => this.#sharedLine(line));
+      waitsAt(view, this.#edges, this.#state.sharers);
     } else this.#standing.drop();
   }
 
@@ -131,6 +131,16 @@ class Spillway implements Policy {
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing.drop();
   }
 
+  edgeAdded(target: number, profile: TargetProfile): void {
+    this.#state.addEdge(target, profile);
+    this.#standing.drop();
+  }
+
+  edgeRemoved(target: number): void {
+    this.#state.removeEdge(target);
+    this.#standing.drop();
+  }
+
   #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
@@ -141,7 +151,7 @@ class Spillway implements Policy {
       if (call.kind !== "wait") return call;
     }
     for (const { schedule } of this.#edges) schedule.start(nowMs);
-    this.#giveWay(context);
+    giveWay(context, this.#edges, this.#state.sharers);
     let untilMs = Infinity;
     const canSkip = skipRule(context, this.#menu, notes.isScarce, this.#state.losses.isTight());
     for (const edge of soonestFirst(this.#edges)) {
@@ -160,30 +170,6 @@ class Spillway implements Policy {
     const released = this.#release(context, overflow.count, notes);
     if (released.kind !== "wait") return released;
     return waitUntil(Math.min(untilMs, toFunctions.untilMs, released.untilMs));
-  }
-
-  /** What waits in other lines, and is due earlier, goes to the edges first. */
-  #giveWay({ view, healthy }: DecisionContext): void {
-    const { nowMs, slackMs = 0 } = view;
-    const line = view.line.itself ?? view.line;
-    const { sharers } = this.#state;
-    if (!sharers.hasOthers(line)) {
-      for (const { schedule } of this.#edges) schedule.claim(none, 0);
-      return;
-    }
-    const replicas = new Map(healthy.map(({ index, schedule }) => [index, schedule.model.profile.replicas]));
-    const { deadlineAtMs } = line.at(line.length - 1);
-    const claims = sharers.claims(line, replicas, nowMs, deadlineAtMs);
-    for (const { index, schedule } of this.#edges) schedule.claim(claims.get(index) ?? none, slackMs);
-  }
-
-  #sharedLine(line: QueueView["line"]): SharedLine {
-    const edges = new Map(this.#edges.map((edge) => [edge.index, edge]));
-    return {
-      line,
-      batchRows: Math.max(...this.#edges.map(({ choice }) => choice.bestRows)),
-      workMs: (edge, rows) => edges.get(edge)?.workMs(rows) ?? Infinity,
-    };
   }
 
   /**
@@ -288,5 +274,4 @@ class Spillway implements Policy {
   }
 }
 
-const none: readonly never[] = [];
 const refuseFirst: Decision = { kind: "refuse", count: 1, reason: "late" };

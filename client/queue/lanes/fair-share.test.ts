@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fixedSlots } from "../../../test/support/fixed-slots.ts";
 import { ScriptedTarget, testQueue } from "../../../test/support/scripted-target.ts";
 import { fixedPolicy } from "../../policies/fixed.ts";
 import { EligibleTargets } from "../eligible-targets.ts";
@@ -18,7 +19,7 @@ interface Row {
 }
 
 function lineOf(requests: readonly Partial<Row>[]): RequestLine<Row> {
-  const line = new RequestLine<Row>("", EligibleTargets.all([]));
+  const line = new RequestLine<Row>("", EligibleTargets.all(fixedSlots([])));
   const some = { lane: "", tenant: "", rows: 1, bytes: 0, attempts: 0, arrivedAtMs: 0, deadlineAtMs: 100 };
   for (const [id, request] of requests.entries()) line.add({ ...some, id, ...request });
   return line;
