@@ -3,6 +3,7 @@ import { openAccess } from "../base/access/access-options.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
+import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
@@ -14,9 +15,11 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
   const { gate, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
+  const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const app = createV2Ingress(daemon, {
     codec,
     gate,
+    jobs,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
@@ -27,7 +30,9 @@ export async function runVqueue(options: DaemonOptions & LogOptions): Promise<nu
       return daemon.start(stop);
     },
     close: async () => {
+      jobs?.retire();
       await daemon.close();
+      await jobs?.close();
       await codec.close();
     },
   };

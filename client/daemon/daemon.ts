@@ -40,7 +40,7 @@ export interface DaemonParts {
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
   /** Which requests may share a batch. */
-  readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answered" | "answeredAlone">;
+  readonly rules: Pick<BatchRules, "of" | "all" | "learn" | "ruleFor" | "answered" | "answeredAlone">;
   /** Extensions of the protocol that every edge has and that work through the queue. */
   extensions?(): readonly string[];
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
@@ -140,6 +140,13 @@ export class Daemon {
   /** What is known of joining requests, by model. */
   get rules(): Pick<BatchRules, "of" | "all"> {
     return this.#parts.rules;
+  }
+
+  /** Whether the rows of a request may be sent apart, and how many together; asks the edges where nothing is known yet. */
+  async ruleFor(model: string, request: InferRequest): Promise<RequestRule> {
+    const { rules } = this.#parts;
+    if (!rules.of(model).isKnown) await rules.learn(model);
+    return rules.ruleFor(model, request);
   }
 
   get extensions(): readonly string[] {

@@ -13,6 +13,8 @@ import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Daemon } from "../daemon.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
+import { addJobs } from "./jobs/job-routes.ts";
+import type { Jobs } from "./jobs/jobs.ts";
 import { addQueueModels } from "./queue-models.ts";
 import { addQueuePredict } from "./queue-predict.ts";
 import { addQueueRepository } from "./queue-repository.ts";
@@ -22,6 +24,8 @@ export interface V2IngressOptions {
   /** Who may do what; default: anybody infers, and programs on this machine do everything. */
   readonly gate?: AccessGate;
   readonly maxBodyBytes: number;
+  /** Takes jobs as well; undefined: none are taken. */
+  readonly jobs?: Jobs | undefined;
   readonly onFault: (error: Error) => void;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
@@ -55,6 +59,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueueRepository(app, models, gate);
   addQueueModels(app, daemon);
   addQueuePredict(app, daemon, gate);
+  if (options.jobs !== undefined) addJobs(app, options.jobs, gate, options.maxBodyBytes);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
