@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { encodeInferResponse } from "./encode.ts";
-import { answerLine, cutLines, faultLine, rowsOfLine } from "./result-line.ts";
+import { answerLine, cutLines, faultLine, isFault, rowsOfLine } from "./result-line.ts";
 import { tensorFromNumbers } from "./tensor.ts";
 
 const answer = { modelName: "m", parameters: {}, outputs: [tensorFromNumbers("y", "FP32", [1, 2], [1, 2])] };
@@ -45,6 +45,16 @@ it("is an error where there is no answer", () => {
     code: "cancelled",
     status: 499,
   });
+  expect(isFault(line)).toBe(true);
+  const named = { ...answer, modelName: '"error":"none"' };
+  expect(
+    isFault(
+      answerLine(
+        { row: 3, rows: 1 },
+        encodeInferResponse(named, () => false),
+      ),
+    ),
+  ).toBe(false);
 });
 
 it("is cut from others at its newline, and a torn one is left over", () => {

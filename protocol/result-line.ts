@@ -60,6 +60,18 @@ export function rowsOfLine(line: Uint8Array): Pick<ResultRows, "row" | "rows"> |
   return row === undefined ? undefined : { row: Number(row), rows: Number(rows) };
 }
 
+/** Longest line that is looked into for an error: messages and names are short. */
+const longestFault = 2 ** 14;
+
+/** Whether a line tells why its rows have no answer. */
+export function isFault(line: Uint8Array): boolean {
+  if (line.length > longestFault) return false;
+  const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8");
+  if (!text.includes('"error":')) return false;
+  const { error, outputs } = JSON.parse(text) as { readonly error?: unknown; readonly outputs?: unknown };
+  return typeof error === "string" && outputs === undefined;
+}
+
 /** The lines in some bytes, each with its newline, and what follows the last one. */
 export function cutLines(bytes: Uint8Array): { readonly lines: Uint8Array[]; readonly rest: Uint8Array } {
   const lines: Uint8Array[] = [];
