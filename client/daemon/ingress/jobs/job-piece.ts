@@ -1,8 +1,8 @@
-/** A part of a job that goes through the queue as one request, and the line or lines that come of it. */
+/** Parts of a job that go through the queue as one request: rows of one item, or of several that may be joined. */
 import { SpillwayError, type ErrorCode } from "../../../../base/errors.ts";
 import { UnavailableError } from "../../../../protocol/errors.ts";
 import type { InferRequest } from "../../../../protocol/message.ts";
-import { cutRows } from "../../../../protocol/stack.ts";
+import { cutRows, stackKey, stackRequests } from "../../../../protocol/stack.ts";
 import type { DaemonRequest } from "../../daemon.ts";
 import type { RequestRule } from "../../joining/batch-rules.ts";
 import type { JobItem } from "./job-input.ts";
@@ -10,44 +10,98 @@ import type { JobItem } from "./job-input.ts";
 /** Most rows of one request of a job: few, so that a bad row is found soon and others get their turn in between. */
 const mostRowsOfPiece = 8;
 
-export interface JobPiece extends Pick<JobItem, "line" | "name"> {
-  readonly request: InferRequest | Error;
+/** Rows that get one line of results. */
+export interface JobPart extends Pick<JobItem, "line" | "name"> {
+  readonly request: InferRequest;
   /** The first of its rows among all of the job, from 0. */
   readonly row: number;
+  readonly rows: number;
+}
+
+export interface JobPiece {
+  /** One or more. */
+  readonly parts: readonly JobPart[];
   readonly rows: number;
   /** Whether its rows may be sent apart. */
   readonly isApart: boolean;
 }
 
+/** An item that cannot be sent, and why. */
+export interface FaultyPart extends Omit<JobPart, "request"> {
+  readonly fault: Error;
+}
+
 /**
- * The pieces of an item: some rows each where the model is known to treat rows apart, else the whole.
+ * The items as pieces of some rows each where the model is known to treat rows apart, else each as it is.
  *
- * @param row the first row of the item among all of the job
+ * @param ruleFor tells whether it does
  */
-export function piecesOf(item: JobItem, row: number, rule: RequestRule | undefined): JobPiece[] {
-  const { request, rows } = item;
-  const isApart = !(request instanceof Error) && rule?.joins === true && rule.rows === rows;
-  const whole: JobPiece = { ...item, row, isApart };
-  return isApart ? cutPiece(whole, Math.min(mostRowsOfPiece, rule.mostRows)) : [whole];
+export async function* piecesOf(
+  items: AsyncIterable<JobItem>,
+  ruleFor: (request: InferRequest) => Promise<RequestRule>,
+): AsyncGenerator<JobPiece | FaultyPart> {
+  let open: { parts: JobPart[]; rows: number; readonly key: string } | undefined;
+  let row = 0;
+  for await (const { request, rows, line, name } of items) {
+    const place = { row, rows, line, name };
+    row += rows;
+    const rule = request instanceof Error ? undefined : await ruleFor(request);
+    const isApart = rule?.joins === true && rule.rows === rows;
+    if (open !== undefined && !isApart) {
+      yield { parts: open.parts, rows: open.rows, isApart: true };
+      open = undefined;
+    }
+    if (request instanceof Error) yield { ...place, fault: request };
+    else if (!isApart) yield { parts: [{ ...place, request }], rows, isApart };
+    else {
+      const most = Math.min(mostRowsOfPiece, rule.mostRows);
+      const key = joinKey(request);
+      for (const part of cutPart({ ...place, request }, most)) {
+        if (open !== undefined && (open.key !== key || open.rows + part.rows > most)) {
+          yield { parts: open.parts, rows: open.rows, isApart };
+          open = undefined;
+        }
+        open ??= { parts: [], rows: 0, key };
+        open.parts.push(part);
+        open.rows += part.rows;
+      }
+    }
+  }
+  if (open !== undefined) yield { parts: open.parts, rows: open.rows, isApart: true };
+}
+
+/** Equal for requests that may be sent as one: their time and their priority are the same as well. */
+function joinKey(request: InferRequest): string {
+  const { timeout = "", priority = "" } = request.parameters;
+  return `${String(timeout)} ${String(priority)} ${stackKey(request)}`;
 }
 
 /** Both halves of a piece whose rows may be sent apart; undefined: it cannot be halved. */
-export function halvesOf(piece: JobPiece): JobPiece[] | undefined {
-  return piece.isApart && piece.rows > 1 ? cutPiece(piece, Math.ceil(piece.rows / 2)) : undefined;
+export function halvesOf({ parts, rows, isApart }: JobPiece): JobPiece[] | undefined {
+  if (!isApart || rows < 2) return undefined;
+  const [only] = parts;
+  const middle = Math.ceil(parts.length / 2);
+  const halves =
+    parts.length > 1
+      ? [parts.slice(0, middle), parts.slice(middle)]
+      : cutPart(only as JobPart, Math.ceil(rows / 2)).map((part) => [part]);
+  return halves.map((half) => ({
+    parts: half,
+    rows: half.reduce((sum, part) => sum + part.rows, 0),
+    isApart,
+  }));
 }
 
-function cutPiece(piece: JobPiece, most: number): JobPiece[] {
-  const { request, rows } = piece;
-  if (rows <= most || request instanceof Error) return [piece];
-  const sizes = Array.from({ length: Math.ceil(rows / most) }, (_, part) =>
-    Math.min(most, rows - part * most),
+function cutPart(part: JobPart, most: number): JobPart[] {
+  const { request, row, rows, line, name } = part;
+  if (rows <= most) return [part];
+  const sizes = Array.from({ length: Math.ceil(rows / most) }, (_, index) =>
+    Math.min(most, rows - index * most),
   );
-  const { line, name, isApart } = piece;
-  return cutRows(request.inputs, sizes).map((inputs, part) => ({
+  return cutRows(request.inputs, sizes).map((inputs, index) => ({
     request: withInputs(request, inputs),
-    row: piece.row + part * most,
-    rows: sizes[part] as number,
-    isApart,
+    row: row + index * most,
+    rows: sizes[index] as number,
     line,
     name,
   }));
@@ -58,10 +112,14 @@ function withInputs(request: InferRequest, inputs: InferRequest["inputs"]): Infe
 }
 
 /** The one place where a job's request is made as the queue gets it. It has much time, unless it says itself how much. */
-export function bulkCall(model: string, request: InferRequest, timeoutMs: number): DaemonRequest {
+export function bulkCall(model: string, { parts }: JobPiece, timeoutMs: number): DaemonRequest {
+  const { parameters } = (parts[0] as JobPart).request;
+  const request = stackRequests(parts.map((part) => part.request));
+  const { timeout = Math.round(timeoutMs * 1_000), priority } = parameters;
+  const timing = { timeout, ...(priority !== undefined && { priority }) };
   return {
     model,
-    request: { ...request, parameters: { timeout: Math.round(timeoutMs * 1_000), ...request.parameters } },
+    request: { ...request, parameters: { ...timing, ...request.parameters } },
     bytes: request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0),
   };
 }

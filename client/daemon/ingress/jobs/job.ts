@@ -3,31 +3,14 @@
  * Every row ends in exactly one line: with its answer, or with why it has none.
  */
 import { setMaxListeners } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../base/errors.ts";
-import { ProtocolError } from "../../../../protocol/errors.ts";
-import type { InferRequest, InferResponse, WireBody } from "../../../../protocol/message.ts";
-import {
-  answerLine,
-  cutLines,
-  faultLine,
-  type ResultRows,
-  rowsOfLine,
-} from "../../../../protocol/result-line.ts";
+import { cutLines, faultLine, rowsOfLine } from "../../../../protocol/result-line.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
-import { withFacts } from "../served-answer.ts";
 import type { JobInput } from "./job-input.ts";
-import {
-  bulkCall,
-  halvesOf,
-  isWaitedOut,
-  type JobPiece,
-  mayBeOfOneRow,
-  piecesOf,
-  waitMsOf,
-} from "./job-piece.ts";
+import { piecesOf } from "./job-piece.ts";
 import { JobResults } from "./job-results.ts";
+import { faultOf, PieceServer, type WrittenLine } from "./piece-server.ts";
 import type { RowRoom } from "./row-room.ts";
 
 /** Most pieces that are under way or wait for an earlier one to be written, and most bytes of their lines. */
@@ -67,6 +50,7 @@ export class Job {
   /** Resolves when every row has its line. Never rejects. */
   readonly ended: Promise<void>;
   readonly #parts: JobParts;
+  readonly #server: PieceServer;
   readonly #startedAtMs = performance.now();
   readonly #servedBy = new Map<string, number>();
   /** Nothing new is sent. */
@@ -91,6 +75,9 @@ export class Job {
     // Each request that is under way listens.
     setMaxListeners(0, this.#abort.signal);
     this.#parts = parts;
+    const { daemon, codec, timeoutMs } = parts;
+    const abort = this.#abort.signal;
+    this.#server = new PieceServer({ daemon, codec, model, timeoutMs, abort });
     this.ended = this.#run(input);
   }
 
@@ -154,20 +141,14 @@ export class Job {
   async #sendAll(input: JobInput): Promise<void> {
     const { daemon, room } = this.#parts;
     const pending: Promise<void>[] = [];
-    let row = 0;
-    for await (const item of input.items()) {
-      const { request, rows } = item;
-      const rule =
-        rows > 1 && !(request instanceof Error) ? await daemon.ruleFor(this.model, request) : undefined;
-      for (const piece of piecesOf(item, row, rule)) {
-        while (pending.length >= mostPending || (pending.length > 0 && this.#pendingBytes > mostPendingBytes))
-          await pending.shift();
-        if (!(await room.take(piece.rows, this.#halt.signal))) return;
-        const served = this.#serve(piece).finally(() => room.give(piece.rows));
-        this.#written = this.#writeAfter(this.#written, served);
-        pending.push(this.#written);
-      }
-      row += rows;
+    const pieces = piecesOf(input.items(), (request) => daemon.ruleFor(this.model, request));
+    for await (const piece of pieces) {
+      while (pending.length >= mostPending || (pending.length > 0 && this.#pendingBytes > mostPendingBytes))
+        await pending.shift();
+      if (!(await room.take(piece.rows, this.#halt.signal))) return;
+      const served = this.#server.serve(piece).finally(() => room.give(piece.rows));
+      this.#written = this.#writeAfter(this.#written, served);
+      pending.push(this.#written);
     }
   }
 
@@ -189,6 +170,7 @@ export class Job {
   /** Writes lines in their order. Never rejects: from a line on that cannot be kept, none is. */
   async #writeAfter(earlier: Promise<void>, served: Promise<readonly WrittenLine[]>): Promise<void> {
     const lines = await served;
+    this.#pendingBytes += lines.reduce((sum, { line }) => sum + line.length, 0);
     await earlier;
     for (const { line, rows, target } of lines) {
       this.#pendingBytes -= line.length;
@@ -213,83 +195,12 @@ export class Job {
       return new SpillwayError("queue_full", `results cannot be written: ${(error as Error).message}`);
     }
   }
-
-  /** The lines of a piece. Never rejects. */
-  async #serve(piece: JobPiece): Promise<readonly WrittenLine[]> {
-    try {
-      if (piece.request instanceof Error) throw piece.request;
-      return [this.#pend(await this.#answered(piece, piece.request), piece.rows)];
-    } catch (error) {
-      const halves = mayBeOfOneRow(error) && !this.#abort.signal.aborted ? halvesOf(piece) : undefined;
-      if (halves !== undefined) return (await Promise.all(halves.map((half) => this.#serve(half)))).flat();
-      const why = this.#abort.signal.aborted ? (this.#why ?? error) : error;
-      return [this.#pend({ line: faultLine(placeOf(piece), faultOf(why)) }, piece.rows)];
-    }
-  }
-
-  #pend({ line, target }: Omit<WrittenLine, "rows">, rows: number): WrittenLine {
-    this.#pendingBytes += line.length;
-    return { line, rows, target };
-  }
-
-  async #answered(piece: JobPiece, request: InferRequest): Promise<Omit<WrittenLine, "rows">> {
-    const { daemon, timeoutMs } = this.#parts;
-    const { signal } = this.#abort;
-    const call = bulkCall(this.model, request, timeoutMs);
-    const served = await this.#waitedOut(() => daemon.submit(call, signal));
-    const wire = await this.#waitedOut(() => this.#printed(withFacts(served), request));
-    return { line: answerLine(placeOf(piece), wire), target: served.target };
-  }
-
-  /** Tries again as long as there is no room, within the time of one request. */
-  async #waitedOut<T>(attempt: () => Promise<T>): Promise<T> {
-    const { timeoutMs } = this.#parts;
-    const untilMs = performance.now() + timeoutMs;
-    for (;;) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isWaitedOut(error) || performance.now() > untilMs) throw error;
-        await delay(waitMsOf(error), undefined, { signal: this.#abort.signal });
-      }
-    }
-  }
-
-  /** As JSON where JSON can state it, else as binary data. */
-  async #printed(response: InferResponse, request: InferRequest): Promise<WireBody> {
-    const { codec } = this.#parts;
-    const { signal } = this.#abort;
-    try {
-      return await codec.write(response, request, signal);
-    } catch (error) {
-      if (!(error instanceof ProtocolError) || error.status !== 400) throw error;
-      const binary = { ...request, parameters: { ...request.parameters, binary_data_output: true } };
-      const { outputs: _, ...asked } = binary;
-      return codec.write(response, asked, signal);
-    }
-  }
-}
-
-interface WrittenLine {
-  readonly line: Uint8Array;
-  readonly rows: number;
-  /** Who answered; undefined where nobody did. */
-  readonly target?: string | undefined;
 }
 
 /** The first row that is in no line up to this one. */
 export function rowAfter(line: Uint8Array): number {
   const { row = 0, rows = 0 } = rowsOfLine(line) ?? {};
   return row + rows;
-}
-
-function placeOf({ row, rows, line, name }: JobPiece): ResultRows {
-  return { row, rows, line, name };
-}
-
-function faultOf(error: unknown): { error: string; code?: string; status: number } {
-  const { message, status = 500 } = error as Error & { readonly status?: number };
-  return { error: message, ...(error instanceof SpillwayError && { code: error.code }), status };
 }
 
 function rounded(seconds: number): number {

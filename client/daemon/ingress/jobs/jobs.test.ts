@@ -36,6 +36,7 @@ interface Line {
   readonly rows: number;
   readonly line?: number;
   readonly name?: string;
+  readonly id?: string;
   readonly error?: string;
   readonly code?: string;
   readonly outputs?: readonly { readonly data: readonly number[] }[];
@@ -134,6 +135,43 @@ describe("a job", () => {
     expect(lines.flatMap(({ outputs }) => outputs?.[0]?.data)).toEqual(
       Array.from({ length: 21 }, (_, row) => 2 * row),
     );
+  });
+
+  it("sends lines together that may be joined, and finds each its answer", async () => {
+    const { post, linesOf, queue } = await appOf();
+    const x = (shape: number[], data: number[], more = {}) =>
+      JSON.stringify({
+        id: `of ${data[0]}`,
+        inputs: [{ name: "x", datatype: "FP32", shape, data }],
+        ...more,
+      });
+    const urgent = { parameters: { priority: 2 } };
+    const lines = [
+      "1",
+      "2",
+      x([1], [3]),
+      x([5], [4, 4, 4, 4, 4]),
+      "5",
+      x([1], [6], urgent),
+      x([1], [7], urgent),
+      x([1], [8], { outputs: [{ name: "y" }] }),
+    ];
+    const { json } = await post(lines.join("\n"), ofLines);
+    const results = await linesOf(json.url);
+    expect(
+      results.map(({ row, rows, line, id, outputs }) => [row, rows, line, id, outputs?.[0]?.data]),
+    ).toEqual([
+      [0, 1, 1, undefined, [2]],
+      [1, 1, 2, undefined, [4]],
+      [2, 1, 3, "of 3", [6]],
+      [3, 5, 4, "of 4", [8, 8, 8, 8, 8]],
+      [8, 1, 5, undefined, [10]],
+      [9, 1, 6, "of 6", [12]],
+      [10, 1, 7, "of 7", [14]],
+      [11, 1, 8, "of 8", [16]],
+    ]);
+    // Rows 0 to 7, 8, 9 and 10, and 11.
+    expect(queue.counts.submitted).toBe(4);
   });
 
   it("takes a request with binary data, and sends it whole where rows are not known to be apart", async () => {
