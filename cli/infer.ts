@@ -5,6 +5,7 @@ import { checkFolder } from "../base/output-file.ts";
 import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { edgeAuth } from "../client/transports/http-auth.ts";
+import { withBodyForm } from "../client/transports/body-form.ts";
 import { httpTransport } from "../client/transports/http-transport.ts";
 import type { BulkInput } from "../tools/infer/bulk-input.ts";
 import { type BulkModel, bulkModel } from "../tools/infer/bulk-model.ts";
@@ -22,7 +23,8 @@ export async function runInferCommand(options: InferOptions): Promise<number> {
   const kind = kindOf(options);
   checkFolder("--out", out);
   const proof = edgeAuth(auth, "--auth", process.env);
-  const transport = httpTransport({ url, connections: concurrency, auth: proof });
+  const plain = httpTransport({ url, connections: concurrency, auth: proof });
+  const transport = withBodyForm(plain, () => performance.now());
   try {
     const known = await bulkModel(transport, url, model);
     const input = await inputOf(kind, options, known);

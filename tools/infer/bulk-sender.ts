@@ -3,6 +3,7 @@
  * request that fails otherwise is sent again in halves until the item is found that it fails for.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { Semaphore } from "../../base/semaphore.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { encodeInferRequest, encodeInferResponse, binaryWanted } from "../../protocol/encode.ts";
 import { decodeInferResponse } from "../../protocol/decode.ts";
@@ -18,6 +19,8 @@ import type { ItemBatch, SentItem } from "./batches.ts";
 const mostTries = 3;
 const usualWaitMs = 250;
 const longestWaitMs = 5_000;
+/** When so many items failed with 5xx and none was answered, the fault is not theirs. */
+const mostFirstFaults = 20;
 /** Time that a request has beyond what its server may take for it, for the way there and back. */
 const onTheWayMs = 60_000;
 
@@ -50,44 +53,79 @@ export class GivenUp extends Error {}
 export class BulkSender {
   readonly #options: BulkSenderOptions;
   #answeredAtMs = performance.now();
+  #hasAnswered = false;
+  #firstFaults = 0;
+  readonly #suspects = new Semaphore(1);
+  readonly #firstWaitMs: number;
 
   constructor(options: BulkSenderOptions) {
     this.#options = options;
+    this.#firstWaitMs = options.firstWaitMs ?? usualWaitMs;
   }
 
   /** Hands each item of the batch over once. Rejects with GivenUp when some of them remain. */
   async send(batch: ItemBatch, onEnd: (end: ItemEnd) => void): Promise<void> {
-    let error: SpillwayError | undefined;
-    try {
-      const answers = await this.#answers(batch);
-      for (const [index, item] of batch.entries()) {
-        const answer = answers[index] as InferResponse;
-        onEnd({ item, answer, line: lineOf(item, answer) });
-      }
-      return;
-    } catch (thrown) {
-      if (!(thrown instanceof SpillwayError)) throw thrown;
-      error = thrown;
-    }
+    const error = await this.#try(batch, onEnd, 1);
+    if (error === undefined) return;
+    if (!error.retryable) return this.#halve(batch, error, onEnd);
+    // One suspect at a time: a server that joins requests itself may put it together with others, which it then fails.
+    await this.#suspects.run(() => this.#isolate(batch, onEnd));
+  }
+
+  async #isolate(batch: ItemBatch, onEnd: (end: ItemEnd) => void): Promise<void> {
+    await this.#wait(undefined, this.#firstWaitMs);
+    const error = await this.#try(batch, onEnd, mostTries - 1);
+    if (error !== undefined) await this.#halve(batch, error, onEnd);
+  }
+
+  async #halve(batch: ItemBatch, error: SpillwayError, onEnd: (end: ItemEnd) => void): Promise<void> {
     if (batch.length === 1) {
       const [item] = batch as [SentItem];
+      this.#checkFirst(error);
       onEnd({ item, answer: undefined, line: faultLine(placeOf(item), faultOf(error)) });
       return;
     }
     const middle = Math.ceil(batch.length / 2);
-    await this.send(batch.slice(0, middle), onEnd);
-    await this.send(batch.slice(middle), onEnd);
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      const again = await this.#try(half, onEnd, error.retryable ? mostTries : 1);
+      if (again !== undefined) await this.#halve(half, again, onEnd);
+    }
+  }
+
+  /** Hands over what was answered; else the error of these items after so many tries. Rejects with GivenUp. */
+  async #try(
+    batch: ItemBatch,
+    onEnd: (end: ItemEnd) => void,
+    tries: number,
+  ): Promise<SpillwayError | undefined> {
+    let answers: InferResponse[];
+    try {
+      answers = await this.#answers(batch, tries);
+    } catch (error) {
+      if (error instanceof SpillwayError) return error;
+      throw error;
+    }
+    for (const [index, item] of batch.entries()) {
+      const answer = answers[index] as InferResponse;
+      onEnd({ item, answer, line: lineOf(item, answer) });
+    }
+    return undefined;
+  }
+
+  /** @throws GivenUp when everything fails from the start */
+  #checkFirst(error: SpillwayError): void {
+    if (this.#hasAnswered || error.status < 500 || ++this.#firstFaults < mostFirstFaults) return;
+    throw new GivenUp(`the first ${mostFirstFaults} rows that were tried all failed (${error.message})`);
   }
 
   /** One for each item. Rejects with a SpillwayError of these items, or GivenUp. */
-  async #answers(batch: ItemBatch): Promise<InferResponse[]> {
+  async #answers(batch: ItemBatch, mostOfThem: number): Promise<InferResponse[]> {
     const wire = encodeInferRequest(this.#requestOf(batch), { binary: true });
-    let waitMs = this.#options.firstWaitMs ?? usualWaitMs;
+    let waitMs = this.#firstWaitMs;
     for (let tries = 1; ;) {
       const { fault, retryAfterMs } = await this.#call(batch, wire);
       if (Array.isArray(fault)) return fault;
-      const isAway = away.has(fault.code);
-      if (!isAway && (!fault.retryable || tries++ >= mostTries)) throw fault;
+      if (!away.has(fault.code) && (!fault.retryable || tries++ >= mostOfThem)) throw fault;
       await this.#wait(fault, Math.max(waitMs, retryAfterMs ?? 0));
       waitMs = Math.min(longestWaitMs, waitMs * 2);
     }
@@ -114,18 +152,19 @@ export class BulkSender {
       if (reply.status < 500) this.#answeredAtMs = performance.now();
       if (reply.status !== 200) return { fault: replyFault(reply), retryAfterMs: reply.retryAfterMs };
       onWait(undefined);
+      this.#hasAnswered = true;
       return { fault: answersIn(reply.wire, batch, model) };
     } catch (error) {
       return { fault: answerFault(error) };
     }
   }
 
-  async #wait(why: SpillwayError, ms: number): Promise<void> {
+  async #wait(why: SpillwayError | undefined, ms: number): Promise<void> {
     const { stop, patienceMs, onWait } = this.#options;
     if (performance.now() - this.#answeredAtMs > patienceMs)
-      throw new GivenUp(`nothing was answered for ${patienceMs / 1_000} s (${why.message})`);
+      throw new GivenUp(`nothing was answered for ${patienceMs / 1_000} s (${why?.message ?? "no answers"})`);
     if (stop.aborted) throw new GivenUp("stopped");
-    onWait(why.message);
+    if (why !== undefined) onWait(why.message);
     await delay(ms, undefined, { signal: stop }).catch(() => {
       throw new GivenUp("stopped");
     });

@@ -190,6 +190,14 @@ describe("a run", () => {
     expect(linesIn(path)).toMatchObject([{ outputs: [{ data: [0] }] }, { error: "it broke", status: 502 }]);
   });
 
+  it("ends when all rows fail from the start, because that is no fault of theirs", async () => {
+    const server = serverOf(() => ({ status: 500, error: "no such device" }));
+    const { why, tally } = await run(server, { count: 1_000 });
+    expect(why).toBe("the first 20 rows that were tried all failed (no such device)");
+    expect(tally.failed).toBe(19);
+    expect(server.calls.length).toBeLessThan(300);
+  });
+
   it("ends when nothing is answered for long, and goes on from there", async () => {
     let isAway = false;
     const server = serverOf((values) => {

@@ -60,9 +60,9 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
       if (accepted.includes("text/event-stream")) {
         const seen = context.req.header("last-event-id");
         const from = seen === undefined ? wholeOf(context, "from", 0) : Number(seen);
-        return eventsAnswer(job, Number.isSafeInteger(from) ? from : 0, jobs.closing);
+        return eventsAnswer(job, Number.isSafeInteger(from) ? from : 0, jobs.reader());
       }
-      if (/ndjson|jsonl/.test(accepted)) return linesAnswer(job, wholeOf(context, "from", 0), jobs.closing);
+      if (/ndjson|jsonl/.test(accepted)) return linesAnswer(job, wholeOf(context, "from", 0), jobs.reader());
       return pageOf(context, job);
     },
     DELETE: async (context) => {

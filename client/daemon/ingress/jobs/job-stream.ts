@@ -9,27 +9,35 @@ const progressMs = 1_000;
 /** Results are sent as they are: compressed, they would be held back until there are enough of them. */
 const asTheyCome = { "cache-control": "no-store, no-transform", "x-accel-buffering": "no" };
 
-/** @param closing ends the stream early, when the daemon stops */
-export function linesAnswer(job: Job, from: number, closing: AbortSignal): Response {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, closing]);
+/** Who reads the results. */
+export interface JobReader {
+  /** Ends the stream early, when the daemon stops. */
+  readonly closing: AbortSignal;
+  readonly end: () => void;
+}
+
+export function linesAnswer(job: Job, from: number, reader: JobReader): Response {
   const headers = {
     ...asTheyCome,
     "content-type": "application/x-ndjson",
     "spillway-job-rows": String(job.rows),
   };
-  return new Response(streamOf(job.lines(from, signal), stop), { headers });
+  return new Response(
+    streamOf((signal) => job.lines(from, signal), reader),
+    { headers },
+  );
 }
 
 /**
  * `result` events have a line of results each, and as their id the first row that is still to come, from which a browser
  * goes on when it connects again; `progress` and `end` have the status.
  */
-export function eventsAnswer(job: Job, from: number, closing: AbortSignal): Response {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, closing]);
+export function eventsAnswer(job: Job, from: number, reader: JobReader): Response {
   const headers = { ...asTheyCome, "content-type": "text/event-stream" };
-  return new Response(streamOf(eventsOf(job, from, signal), stop), { headers });
+  return new Response(
+    streamOf((signal) => eventsOf(job, from, signal), reader),
+    { headers },
+  );
 }
 
 async function* eventsOf(job: Job, from: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -70,16 +78,26 @@ function eventOf(name: string, data: string): Uint8Array {
   return Buffer.from(`event: ${name}\ndata: ${data}\n\n`);
 }
 
-/** A piece is read when the one before it was taken. */
-function streamOf(pieces: AsyncGenerator<Uint8Array>, stop: AbortController): ReadableStream<Uint8Array> {
+/** A piece is read when the one before it was taken. A stream that is cut off ends with an error, not as if it were whole. */
+function streamOf(
+  piecesOf: (signal: AbortSignal) => AsyncGenerator<Uint8Array>,
+  { closing, end }: JobReader,
+): ReadableStream<Uint8Array> {
+  const stop = new AbortController();
+  const pieces = piecesOf(AbortSignal.any([stop.signal, closing]));
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
         const piece = await pieces.next();
-        if (piece.done === true) controller.close();
-        else controller.enqueue(piece.value);
+        if (piece.done !== true) return controller.enqueue(piece.value);
+        end();
+        if (closing.aborted) controller.error(new Error("the daemon stops"));
+        else controller.close();
       },
-      cancel: () => stop.abort(),
+      cancel: () => {
+        end();
+        stop.abort();
+      },
     },
     { highWaterMark: 0 },
   );

@@ -1,5 +1,6 @@
 /** The jobs of a daemon: how many there may be, how much they may take, and how long their results are kept. */
 import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../base/errors.ts";
 import { showValue } from "../../../../base/error-text.ts";
 import { ProtocolError, UnavailableError } from "../../../../protocol/errors.ts";
@@ -52,6 +53,9 @@ interface KeptJob {
   expiry?: NodeJS.Timeout;
 }
 
+/** How long a daemon that stops waits for those who read results, and how often it looks. */
+const longestReadMs = 5_000;
+const lookEveryMs = 20;
 /** When to come back where nobody knows when there is room. */
 const comeBackMs = 10_000;
 
@@ -64,15 +68,22 @@ export class Jobs {
   #bytes = 0;
   #isClosed = false;
   readonly #closing = new AbortController();
+  readonly #readers = new Set<object>();
 
   constructor(options: JobsOptions) {
     this.options = options;
     this.#room = new RowRoom(options.mostRows);
   }
 
-  /** Aborts when readers of results should come to an end. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
+  /**
+   * Somebody reads results as they come. When the daemon stops, it waits for readers, but not for long.
+   *
+   * @returns `closing` aborts when the reader has to end; call `end` when it has
+   */
+  reader(): { readonly closing: AbortSignal; readonly end: () => void } {
+    const token = {};
+    this.#readers.add(token);
+    return { closing: this.#closing.signal, end: () => void this.#readers.delete(token) };
   }
 
   /**
@@ -142,6 +153,8 @@ export class Jobs {
   async close(): Promise<void> {
     this.retire();
     await Promise.all([...this.#kept.values()].map(({ job }) => job.ended));
+    const untilMs = performance.now() + longestReadMs;
+    while (this.#readers.size > 0 && performance.now() < untilMs) await delay(lookEveryMs);
     this.#closing.abort();
     await Promise.all([...this.#kept.keys()].map((id) => this.#forget(id)));
   }

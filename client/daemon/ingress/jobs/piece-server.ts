@@ -55,7 +55,10 @@ export class PieceServer {
     } catch (error) {
       const halves = mayBeOfOneRow(error) && !this.#options.abort.aborted ? halvesOf(piece) : undefined;
       if (halves === undefined) return piece.parts.map((part) => this.#faulty(part, error));
-      lines = (await Promise.all(halves.map((half) => this.serve(half)))).flat();
+      // One after the other: a server that joins requests itself would put them together again.
+      const each: (readonly WrittenLine[])[] = [];
+      for (const half of halves) each.push(await this.serve(half));
+      lines = each.flat();
     }
     return lines;
   }
