@@ -38,6 +38,7 @@ export async function runInferCommand(options: InferOptions): Promise<number> {
     const sender = new BulkSender({
       transport,
       model,
+      lane: options.lane,
       timeoutMs: options.timeout * 1_000,
       patienceMs: options.patience * 1_000,
       stop,

@@ -149,6 +149,13 @@ export class Daemon {
     return rules.ruleFor(model, request);
   }
 
+  /** @throws ProtocolError when what a caller says of lane and tenant cannot be, whatever its request is */
+  checkHints(hints: LaneHints): void {
+    const request = { parameters: {}, inputs: [] };
+    this.#parts.lanes.laneOf(request, hints);
+    tenantOf(request, hints);
+  }
+
   get extensions(): readonly string[] {
     return this.#parts.extensions?.() ?? [];
   }

@@ -27,6 +27,8 @@ const onTheWayMs = 60_000;
 export interface BulkSenderOptions {
   readonly transport: Pick<HttpTransport, "call">;
   readonly model: string;
+  /** Lane of the queue. Default: none is named. */
+  readonly lane?: string | undefined;
   /** Longest time that the server may take for a request. */
   readonly timeoutMs: number;
   /** How long nothing may be answered before `send` gives up. */
@@ -134,8 +136,12 @@ export class BulkSender {
   /** The one place where a request is made as the server gets it. */
   #requestOf(batch: ItemBatch): InferRequest {
     const stacked = stackRequests(batch.map(({ request }) => request));
-    const timeout = Math.round(this.#options.timeoutMs * 1_000);
-    return { ...stacked, parameters: { timeout, ...stacked.parameters } };
+    const { timeoutMs, lane } = this.#options;
+    const own = {
+      timeout: Math.round(timeoutMs * 1_000),
+      ...(lane !== undefined && { spillway_lane: lane }),
+    };
+    return { ...stacked, parameters: { ...own, ...stacked.parameters } };
   }
 
   async #call(

@@ -25,6 +25,9 @@ export const inferOptions = z.strictObject({
     .default(128)
     .describe("most rows of one request, where the model treats rows apart; less if the server says so"),
   concurrency: whole(1, 1_000).default(4).describe("requests under way at once"),
+  lane: text
+    .optional()
+    .describe("lane of the queue that the requests go to (default: as the daemon finds it)"),
   timeout: positive(86_400)
     .default(600)
     .describe("longest time that the server may take for a request, in seconds from when it gets it"),

@@ -1,5 +1,5 @@
 /** The options of jobs, which `POST /v2/models/{m}/jobs` makes. */
-import { positive, whole } from "../../../../base/program/option-fields.ts";
+import { optionalText, positive, whole } from "../../../../base/program/option-fields.ts";
 
 export const jobFields = {
   jobs: whole(0, 10_000)
@@ -16,6 +16,9 @@ export const jobFields = {
   jobTimeout: positive(86_400)
     .default(3_600)
     .describe("longest time that a request of a job may take, in seconds from when it is in the queue"),
+  jobLane: optionalText.describe(
+    "lane of jobs whose caller names none (default: as that of any request is found)",
+  ),
   jobRows: whole(1)
     .default(256)
     .describe("most rows of all jobs in the queue at once; the others of a job wait outside"),

@@ -4,6 +4,7 @@ import { UnavailableError } from "../../../../protocol/errors.ts";
 import type { InferRequest } from "../../../../protocol/message.ts";
 import { cutRows, stackKey, stackRequests } from "../../../../protocol/stack.ts";
 import type { DaemonRequest } from "../../daemon.ts";
+import type { LaneHints } from "../../lanes.ts";
 import type { RequestRule } from "../../joining/batch-rules.ts";
 import type { JobItem } from "./job-input.ts";
 
@@ -112,7 +113,12 @@ function withInputs(request: InferRequest, inputs: InferRequest["inputs"]): Infe
 }
 
 /** The one place where a job's request is made as the queue gets it. It has much time, unless it says itself how much. */
-export function bulkCall(model: string, { parts }: JobPiece, timeoutMs: number): DaemonRequest {
+export function bulkCall(
+  model: string,
+  { parts }: JobPiece,
+  timeoutMs: number,
+  hints: LaneHints,
+): DaemonRequest {
   const { parameters } = (parts[0] as JobPart).request;
   const request = stackRequests(parts.map((part) => part.request));
   const { timeout = Math.round(timeoutMs * 1_000), priority } = parameters;
@@ -121,6 +127,7 @@ export function bulkCall(model: string, { parts }: JobPiece, timeoutMs: number):
     model,
     request: { ...request, parameters: { ...timing, ...request.parameters } },
     bytes: request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0),
+    hints,
   };
 }
 

@@ -9,7 +9,7 @@ import { ProtocolError } from "../../../../protocol/errors.ts";
 import { codecHere } from "../../../../protocol/server/message-codec.ts";
 import { readBody } from "../../../../protocol/server/read-body.ts";
 import { modelPaths, route, routes } from "../../../../protocol/server/route.ts";
-import { metadataOf, withRetryAfter } from "../served-answer.ts";
+import { hintsOf, metadataOf, withRetryAfter } from "../served-answer.ts";
 import { readJobBody } from "./job-body.ts";
 import { type Job, rowAfter } from "./job.ts";
 import { eventsAnswer, linesAnswer } from "./job-stream.ts";
@@ -30,6 +30,8 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
   route(app, "POST", modelPaths("/jobs"), async (context) => {
     try {
       const model = await modelOf(context);
+      const hints = hintsOf(context, gate);
+      daemon.checkHints(hints);
       const release = jobs.reserve(Number(context.req.header("content-length") ?? 0));
       try {
         const body = await readBody(context);
@@ -38,7 +40,7 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
         const input = await readJobBody(context, body, options);
         gate.countRows(context, input.rows);
         release();
-        const id = jobs.start(model, input);
+        const id = jobs.start(model, input, hints);
         const url = `${context.req.path.replace(/\/+$/, "")}/${id}`;
         return context.json(
           { id, url, ...jobs.find(context.req.param("model") as string, id).status() },

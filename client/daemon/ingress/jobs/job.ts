@@ -7,6 +7,7 @@ import { SpillwayError } from "../../../../base/errors.ts";
 import { cutLines, faultLine, rowsOfLine } from "../../../../protocol/result-line.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
+import type { LaneHints } from "../../lanes.ts";
 import type { JobInput } from "./job-input.ts";
 import { piecesOf } from "./job-piece.ts";
 import { JobResults } from "./job-results.ts";
@@ -21,6 +22,8 @@ export interface JobParts {
   readonly codec: MessageCodec;
   /** Room for rows in the queue, shared with other jobs. */
   readonly room: RowRoom;
+  /** What the caller said of lane and tenant. */
+  readonly hints: LaneHints;
   /** Longest time of one request, and of waiting for room in the queue. */
   readonly timeoutMs: number;
   /** Takes bytes for results; an error when there are no more. */
@@ -75,9 +78,9 @@ export class Job {
     // Each request that is under way listens.
     setMaxListeners(0, this.#abort.signal);
     this.#parts = parts;
-    const { daemon, codec, timeoutMs } = parts;
+    const { daemon, codec, hints, timeoutMs } = parts;
     const abort = this.#abort.signal;
-    this.#server = new PieceServer({ daemon, codec, model, timeoutMs, abort });
+    this.#server = new PieceServer({ daemon, codec, model, hints, timeoutMs, abort });
     this.ended = this.#run(input);
   }
 

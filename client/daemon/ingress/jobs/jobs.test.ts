@@ -436,6 +436,16 @@ describe("what is no job", () => {
     expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, DELETE"]);
   });
 
+  it("names a lane that is not there", async () => {
+    const { post, calls } = await appOf();
+    const refused = await post("1\n", { "spillway-lane": "slow" });
+    expect([refused.status, refused.json.error]).toEqual([
+      400,
+      expect.stringContaining('spillway_lane is "slow"'),
+    ]);
+    expect(calls).toEqual([]);
+  });
+
   it("has no room: by number, by its own size, by what others take", async () => {
     const { post } = await appOf({ serviceMs: 50 }, { mostJobs: 1, mostBytes: 2_000, mostRows: 1 });
     const large = await post(numbers(1_000), ofLines);

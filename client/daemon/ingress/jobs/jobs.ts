@@ -3,10 +3,12 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../base/errors.ts";
 import { showValue } from "../../../../base/error-text.ts";
+import { UsageError } from "../../../../base/usage-error.ts";
 import { ProtocolError, UnavailableError } from "../../../../protocol/errors.ts";
 import { versionedModel } from "../../../../protocol/model-path.ts";
 import { codecHere, type MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
+import type { LaneHints } from "../../lanes.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { Job } from "./job.ts";
 import type { JobInput } from "./job-input.ts";
@@ -26,17 +28,25 @@ export interface JobsOptions {
   readonly timeoutMs: number;
   /** Most rows of all jobs in the queue at once. */
   readonly mostRows: number;
+  /** Lane of jobs whose caller names none. Default: as that of any request is found. */
+  readonly lane?: string | undefined;
 }
 
 /** As the options of the daemon say. */
 export function jobsOptions(
-  { jobs, jobsMib, jobKeep, jobTimeout, jobRows }: DaemonOptions,
+  { jobs, jobsMib, jobKeep, jobTimeout, jobRows, jobLane, lanes }: DaemonOptions,
   daemon: Daemon,
   codec: MessageCodec,
 ): JobsOptions {
+  const names = lanes.map(({ name }) => name);
+  if (jobLane !== undefined && !names.includes(jobLane))
+    throw new UsageError(
+      `--job-lane is ${showValue(jobLane)}; allowed: ${names.join(", ") || "none; --lanes sets some"}`,
+    );
   return {
     daemon,
     codec,
+    lane: jobLane,
     mostJobs: jobs,
     mostBytes: jobsMib * 2 ** 20,
     keepMs: jobKeep * 1_000,
@@ -102,13 +112,14 @@ export class Jobs {
   }
 
   /** @throws UnavailableError when there is no room for it */
-  start(model: string, input: JobInput): string {
+  start(model: string, input: JobInput, given: LaneHints = {}): string {
     this.#check(input.bytes);
     const id = randomBytes(12).toString("base64url");
     const { daemon, codec = codecHere, timeoutMs, keepMs } = this.options;
+    const hints = { ...given, lane: given.lane ?? this.options.lane };
     const takeBytes = (bytes: number): SpillwayError | undefined => this.#takeBytes(kept, bytes);
     this.#bytes += input.bytes;
-    const job = new Job(model, input, { daemon, codec, room: this.#room, timeoutMs, takeBytes });
+    const job = new Job(model, input, { daemon, codec, hints, room: this.#room, timeoutMs, takeBytes });
     const kept: KeptJob = { job, inputBytes: input.bytes, resultBytes: 0 };
     this.#kept.set(id, kept);
     void job.ended.then(() => {

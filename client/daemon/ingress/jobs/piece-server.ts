@@ -7,6 +7,7 @@ import { answerLine, faultLine, type ResultRows, type RowsFault } from "../../..
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import { splitResponse } from "../../../../protocol/stack.ts";
 import type { Daemon } from "../../daemon.ts";
+import type { LaneHints } from "../../lanes.ts";
 import { withFacts } from "../served-answer.ts";
 import {
   bulkCall,
@@ -23,6 +24,8 @@ export interface PieceServerOptions {
   readonly daemon: Pick<Daemon, "submit">;
   readonly codec: MessageCodec;
   readonly model: string;
+  /** What the caller said of lane and tenant. */
+  readonly hints: LaneHints;
   /** Longest time of one request, and of waiting for room in the queue. */
   readonly timeoutMs: number;
   /** Gives up what is under way; its reason is then that of the rows. */
@@ -79,9 +82,9 @@ export class PieceServer {
 
   /** One for each part, and who gave them. */
   async #answers(piece: JobPiece): Promise<{ readonly answers: InferResponse[]; readonly target: string }> {
-    const { daemon, model, timeoutMs, abort } = this.#options;
+    const { daemon, model, timeoutMs, hints, abort } = this.#options;
     const { parts } = piece;
-    const call = bulkCall(model, piece, timeoutMs);
+    const call = bulkCall(model, piece, timeoutMs, hints);
     const served = await this.#waitedOut(() => daemon.submit(call, abort));
     const answer = withFacts(served);
     const { target } = served;
