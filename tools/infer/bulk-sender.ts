@@ -19,7 +19,7 @@ import type { ItemBatch, SentItem } from "./batches.ts";
 const mostTries = 3;
 const usualWaitMs = 250;
 const longestWaitMs = 5_000;
-/** When so many items failed with 5xx and none was answered, the fault is not theirs. */
+/** When so many items failed and none was answered, the fault is hardly theirs. */
 const mostFirstFaults = 20;
 /** Time that a request has beyond what its server may take for it, for the way there and back. */
 const onTheWayMs = 60_000;
@@ -116,7 +116,7 @@ export class BulkSender {
 
   /** @throws GivenUp when everything fails from the start */
   #checkFirst(error: SpillwayError): void {
-    if (this.#hasAnswered || error.status < 500 || ++this.#firstFaults < mostFirstFaults) return;
+    if (this.#hasAnswered || ++this.#firstFaults < mostFirstFaults) return;
     throw new GivenUp(`the first ${mostFirstFaults} rows that were tried all failed (${error.message})`);
   }
 
