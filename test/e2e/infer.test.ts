@@ -163,9 +163,13 @@ it("goes on after kill -9 and Ctrl-C, and asks for nothing again that was answer
   expect((await run("killed.jsonl", "texts.txt", ...url)).status).toBe(1);
   expectAll("killed.jsonl");
   const times = timesAsked();
+  // Rows that shared a request with a bad one were run with it and without it.
+  const isFar = (row: number): boolean =>
+    texts.slice(Math.max(0, row - 16), row + 17).every((text) => !text.includes("?"));
   // What was under way when it was killed is asked for again, and nothing else.
-  for (const { row } of kept) expect([row, times.get(texts[row] ?? "")]).toEqual([row, 1]);
-  const twice = [...times.values()].filter((each) => each > 1).length;
+  for (const { row } of kept.filter(({ row: each }) => isFar(each)))
+    expect([row, times.get(texts[row] ?? "")]).toEqual([row, 1]);
+  const twice = texts.filter((text, row) => isFar(row) && (times.get(text) ?? 0) > 1).length;
   expect(twice).toBeLessThanOrEqual(4 * 16);
 });
 
