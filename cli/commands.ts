@@ -84,6 +84,12 @@ export const commands: readonly ListedCommand[] = [
     async (options) => (await import("./profile.ts")).runProfile(options),
   ),
   command(
+    "infer",
+    "sends a file of rows or a folder of pictures in bulk, and writes the results in order",
+    async () => (await import("../tools/infer/options.ts")).inferOptions,
+    async (options) => (await import("./infer.ts")).runInferCommand(options),
+  ),
+  command(
     "prices",
     "lists price sheets, or prices functions of given sizes by one of them",
     async () => (await import("../serverless/prices/prices-options.ts")).pricesOptions,

@@ -4,6 +4,7 @@ import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import type { ConfigFile } from "../base/program/options.ts";
 import { serve } from "../base/program/serve.ts";
+import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
@@ -21,9 +22,11 @@ export async function runVqueue(
   const { gate, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
+  const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const app = createV2Ingress(daemon, {
     codec,
     gate,
+    jobs,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
@@ -49,7 +52,9 @@ export async function runVqueue(
     },
     close: async () => {
       watch?.stop();
+      jobs?.retire();
       await daemon.close();
+      await jobs?.close();
       await codec.close();
     },
   };

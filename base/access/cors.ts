@@ -3,10 +3,11 @@ import type { Context } from "hono";
 
 /** How long a browser may keep the answer to a preflight, in seconds. */
 const keepS = 600;
-const methods = "GET, HEAD, POST";
+const methods = "GET, HEAD, POST, DELETE";
 const requestHeaders =
-  "authorization, content-type, content-encoding, inference-header-content-length, x-request-id, traceparent";
-const answerHeaders = "inference-header-content-length, retry-after, www-authenticate";
+  "authorization, content-type, content-encoding, inference-header-content-length, x-request-id, traceparent, last-event-id";
+const answerHeaders =
+  "inference-header-content-length, location, retry-after, spillway-job-rows, www-authenticate";
 
 /** Whether a browser asks if a request may be made. */
 export function isPreflight({ req }: Context): boolean {

@@ -21,6 +21,9 @@ const shortName = "short";
 /** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
 const aliasKey = "alias";
 
+/** Key of a schema's metadata: how help calls its value where that is given without a flag, such as `FILE`. */
+const argumentName = "argument";
+
 /** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
 const noneMeaning = "none";
 
@@ -50,6 +53,8 @@ export function addOptions(command: Command, schema: z.ZodObject): Command {
     if (meaning !== undefined)
       command.addOption(new Option(`--no-${field.flag}`, `${meaning} (env: ${field.env}=false)`));
     if (field.alias !== undefined) command.addOption(optionOf({ ...field, ...field.alias }).hideHelp());
+    const argument = field.schema[argumentName] as string | undefined;
+    if (argument !== undefined) command.argument(`[${argument}]`, `the same as --${field.flag}`);
   }
   return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
 }
@@ -73,6 +78,7 @@ export function readOptions<S extends z.ZodObject>(
     const names = namesOf(field);
     const source: readonly [unknown, string] | undefined = [
       ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
+      [argumentOf(command, field), field.schema[argumentName] as string] as const,
       ...names.map(({ env: variable }) => [env[variable], variable] as const),
       ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),
     ].find(([value]) => value !== undefined);
@@ -146,7 +152,8 @@ export function checkValues<S extends z.ZodObject>(
     const field = fields.find((each) => each.key === key);
     if (field === undefined) return message;
     const place = places[field.key] ?? places[field.alias?.key ?? ""];
-    if (place === undefined) return `--${field.flag} is missing: ${field.description}`;
+    const called = (field.schema[argumentName] as string | undefined) ?? `--${field.flag}`;
+    if (place === undefined) return `${called} is missing: ${field.description}`;
     if (!field.isList) return problemOf(place, named[field.key], allowedText(field) ?? message);
     if (typeof index !== "number") return problemOf(place, named[field.key], message);
     const item = { ...field, schema: itemSchemaOf(field.schema) };
@@ -172,6 +179,11 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
 /** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
+}
+
+/** What was given without a flag; undefined: nothing, or it is not meant for this field. */
+function argumentOf({ args }: Command, { schema }: Field): string | undefined {
+  return schema[argumentName] === undefined ? undefined : args[0];
 }
 
 function fieldsOf(schema: z.ZodObject): Field[] {

@@ -41,7 +41,7 @@ export interface DaemonParts {
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
   /** Which requests may share a batch. */
-  readonly rules: Pick<BatchRules, "of" | "all" | "ruleFor" | "answered" | "answeredAlone">;
+  readonly rules: Pick<BatchRules, "of" | "all" | "learn" | "ruleFor" | "answered" | "answeredAlone">;
   /** Extensions of the protocol that every edge has and that work through the queue. */
   extensions?(): readonly string[];
   /** Measures the targets and makes the queue; `stop` ends the measuring early. */
@@ -153,6 +153,20 @@ export class Daemon {
 
   get targets(): TargetChanges | undefined {
     return this.#parts.targets;
+  }
+
+  /** Whether the rows of a request may be sent apart, and how many together; asks the edges where nothing is known yet. */
+  async ruleFor(model: string, request: InferRequest): Promise<RequestRule> {
+    const { rules } = this.#parts;
+    if (!rules.of(model).isKnown) await rules.learn(model);
+    return rules.ruleFor(model, request);
+  }
+
+  /** @throws ProtocolError when what a caller says of lane and tenant cannot be, whatever its request is */
+  checkHints(hints: LaneHints): void {
+    const request = { parameters: {}, inputs: [] };
+    this.#parts.lanes.laneOf(request, hints);
+    tenantOf(request, hints);
   }
 
   get extensions(): readonly string[] {

@@ -13,6 +13,7 @@ import {
 } from "../../base/program/option-fields.ts";
 import { laneList, reservedReplicas } from "./lanes.ts";
 import { padRules } from "./joining/padding.ts";
+import { jobFields } from "./ingress/jobs/job-fields.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
@@ -190,6 +191,7 @@ export const daemonOptions = z.strictObject({
   maxAnswerMib: positive(2_048)
     .default(64)
     .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
+  ...jobFields,
   record: optionalText.describe(
     "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on",
   ),

@@ -1,5 +1,6 @@
 /** Unpacks a zip from a stranger: nothing outside its folder, no links, and no more bytes than allowed. */
 import { showValue } from "../../base/error-text.ts";
+import { checkZipEntry } from "../../protocol/server/zip-entry.ts";
 import type { Hash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
@@ -22,9 +23,6 @@ const highestRatio = 200;
 /** A file up to this size may have any ratio, and so may all files together. */
 const anyRatioBytes = 2 ** 20;
 
-const fileTypeMask = 0o170000;
-const regularFile = 0o100000;
-const folderType = 0o040000;
 const ownerMayRun = 0o100;
 
 /** @throws Error that names the entry and what is wrong with it; what was unpacked until then stays in the folder */
@@ -58,11 +56,7 @@ export async function unpackZip(zipPath: string, folder: string, limits: UnpackL
 /** Where an entry goes. yauzl itself refuses absolute names, `..` and backslashes. */
 function pathOf(entry: Entry, folder: string): string {
   const name = entry.fileName;
-  // Zips that were not made on Unix have file type 0.
-  const type = (entry.externalFileAttributes >>> 16) & fileTypeMask;
-  if (type !== 0 && type !== regularFile && type !== folderType)
-    throw new Error(`${showValue(name)} in the zip is a link or a device; allowed: files and folders`);
-  if (entry.isEncrypted()) throw new Error(`${showValue(name)} in the zip is encrypted`);
+  checkZipEntry(entry);
   const path = resolve(folder, name);
   if (!path.startsWith(join(folder, sep)))
     throw new Error(`${showValue(name)} in the zip leads out of its folder`);

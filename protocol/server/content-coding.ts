@@ -38,6 +38,8 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
     await next();
     const wanted = wantedCoding(context.req.header("accept-encoding"));
     if (wanted === undefined || context.res.headers.has("content-encoding")) return;
+    // Such as one that goes on for long: it would be held back until its end.
+    if (context.res.headers.get("cache-control")?.includes("no-transform") === true) return;
     const length = context.res.headers.get("content-length");
     if (length !== null && Number(length) < shortestBytes) return;
     const plain = await context.res.arrayBuffer();

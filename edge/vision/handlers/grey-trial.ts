@@ -5,7 +5,7 @@ import type { RowOutput } from "../heads/head.ts";
 import type { Size } from "../pictures/resize-arithmetic.ts";
 import type { PictureFormat } from "../pictures/picture-format.ts";
 import { pictureTensor } from "../pictures/picture-tensor.ts";
-import { numbersOf } from "../pictures/tensor-numbers.ts";
+import { numbersOf } from "../../../protocol/tensor-numbers.ts";
 import type { Predict } from "./handler.ts";
 
 /** As letterboxes are padded. */

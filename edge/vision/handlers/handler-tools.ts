@@ -24,7 +24,7 @@ import type { FitOptions, FittedPicture } from "../pictures/fit-picture.ts";
 import type { Pixels } from "../pictures/picture.ts";
 import { pictureTensor, type PictureTensorForm } from "../pictures/picture-tensor.ts";
 import type { Size } from "../pictures/resize-arithmetic.ts";
-import { numbersOf } from "../pictures/tensor-numbers.ts";
+import { numbersOf } from "../../../protocol/tensor-numbers.ts";
 import { type RankedClass, softmax, topK } from "./scores.ts";
 
 /** How a picture is resized: to this size, stretched unless `fit` says otherwise. */

@@ -8,7 +8,7 @@ import { imageNetPixels, pictureFormat, pixelSettings } from "../pictures/pictur
 import { pictureInput, picturesOf, pictureTensor } from "../pictures/picture-tensor.ts";
 import { pageSize, type Size } from "../pictures/resize-arithmetic.ts";
 import { inReadingOrder, textRegions } from "../pictures/text-regions.ts";
-import { numbersOf } from "../pictures/tensor-numbers.ts";
+import { numbersOf } from "../../../protocol/tensor-numbers.ts";
 import { tryGrey } from "./grey-trial.ts";
 import type { Handler, HandlerModel, Predict } from "./handler.ts";
 import { pictureByPicture } from "./picture-by-picture.ts";

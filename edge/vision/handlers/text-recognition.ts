@@ -7,7 +7,7 @@ import { withPicture, padPixels, type Pixels, resizePixels } from "../pictures/p
 import { grey, type PixelDefaults, pictureFormat, pixelSettings } from "../pictures/picture-format.ts";
 import { pictureInput, picturesOf, pictureTensor } from "../pictures/picture-tensor.ts";
 import { linePlacement, roundUp } from "../pictures/resize-arithmetic.ts";
-import { numbersOf } from "../pictures/tensor-numbers.ts";
+import { numbersOf } from "../../../protocol/tensor-numbers.ts";
 import { tryGrey } from "./grey-trial.ts";
 import type { Handler, HandlerModel, Predict } from "./handler.ts";
 import { pictureByPicture } from "./picture-by-picture.ts";

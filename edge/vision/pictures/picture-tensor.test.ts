@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { numbersOf } from "./tensor-numbers.ts";
+import { numbersOf } from "../../../protocol/tensor-numbers.ts";
 import { type PictureTensorForm, picturesOf, pictureTensor } from "./picture-tensor.ts";
 
 const picture = { width: 2, height: 1, data: new Uint8Array([0, 51, 255, 255, 102, 0]) };

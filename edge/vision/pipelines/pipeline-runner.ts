@@ -13,7 +13,7 @@ import {
   type RequestResult,
   type RunLimits,
 } from "../../models/model-runner.ts";
-import { jsonOf } from "../../server/json-of.ts";
+import { jsonOf } from "../../../protocol/server/json-of.ts";
 import { pictureInput } from "../pictures/picture-tensor.ts";
 import type { Columns, ModelStage, PipelineConfig, StepStage } from "./pipeline-config.ts";
 import { inputsOf, pick, renamed, runStages, type Value, type Values } from "./run-stages.ts";

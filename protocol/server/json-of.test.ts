@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { handlerTools } from "../vision/handlers/handler-tools.ts";
+import { handlerTools } from "../../edge/vision/handlers/handler-tools.ts";
 import { jsonOf } from "./json-of.ts";
 
 const ofText = (text: string, content?: string): unknown =>

@@ -1,7 +1,7 @@
 /** The numbers of a model's outputs as floats, halves too, which the protocol carries as bits. */
-import { rawView } from "../../../protocol/datatype.ts";
-import { fromHalf } from "../../../protocol/half.ts";
-import { checkTensor, type Tensor, tensorToNumbers } from "../../../protocol/tensor.ts";
+import { rawView } from "./datatype.ts";
+import { fromHalf } from "./half.ts";
+import { checkTensor, type Tensor, tensorToNumbers } from "./tensor.ts";
 
 /** The value of each half by its bits; made when the first is read. */
 let halves: Float32Array | undefined;

@@ -1,8 +1,8 @@
 /** One row of a tensor as plain JSON, for people with curl and for lists of records. */
 import { Buffer, isUtf8 } from "node:buffer";
-import { elementsOfBytes } from "../../protocol/bytes-elements.ts";
-import { numbersOf } from "../vision/pictures/tensor-numbers.ts";
-import { elementCount, type Tensor, tensorToNumbers } from "../../protocol/tensor.ts";
+import { elementsOfBytes } from "../bytes-elements.ts";
+import { numbersOf } from "../tensor-numbers.ts";
+import { elementCount, type Tensor, tensorToNumbers } from "../tensor.ts";
 
 /**
  * What bytes are taken for: `json` where they are that, `text` as they are. Without a word, an element that is a whole object

@@ -1,0 +1,112 @@
+/**
+ * Jobs over HTTP: `POST /v2/models/{m}/jobs` takes much work and answers at once, `GET` of the URL in that answer has the
+ * progress and the results, `DELETE` cancels.
+ */
+import { Buffer } from "node:buffer";
+import type { Context, Hono } from "hono";
+import type { AccessGate } from "../../../../base/access/access-gate.ts";
+import { ProtocolError } from "../../../../protocol/errors.ts";
+import { codecHere } from "../../../../protocol/server/message-codec.ts";
+import { readBody } from "../../../../protocol/server/read-body.ts";
+import { modelPaths, route, routes } from "../../../../protocol/server/route.ts";
+import { hintsOf, metadataOf, withRetryAfter } from "../served-answer.ts";
+import { readJobBody } from "./job-body.ts";
+import { type Job, rowAfter } from "./job.ts";
+import { eventsAnswer, linesAnswer } from "./job-stream.ts";
+import type { Jobs } from "./jobs.ts";
+
+/** Lines of results in one answer to GET: by default, at most, and most of their bytes. */
+const usualLines = 100;
+const mostLinesOfPage = 10_000;
+const mostPageBytes = 2 ** 23;
+
+export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: number): void {
+  const { daemon, codec = codecHere, mostBytes } = jobs.options;
+  const modelOf = (context: Context): Promise<string> =>
+    daemon.findModel(context.req.param("model"), context.req.param("version"));
+  const jobOf = (context: Context): Job =>
+    jobs.find(context.req.param("model") as string, context.req.param("job") as string);
+
+  route(app, "POST", modelPaths("/jobs"), async (context) => {
+    try {
+      const model = await modelOf(context);
+      const hints = hintsOf(context, gate);
+      daemon.checkHints(hints);
+      const release = jobs.reserve(Number(context.req.header("content-length") ?? 0));
+      try {
+        const body = await readBody(context);
+        const metadata = await metadataOf(daemon.models, model).catch(() => undefined);
+        const options = { codec, metadata, mostFileBytes: maxBodyBytes, mostBytes };
+        const input = await readJobBody(context, body, options);
+        gate.countRows(context, input.rows);
+        release();
+        const id = jobs.start(model, input, hints);
+        const url = `${context.req.path.replace(/\/+$/, "")}/${id}`;
+        return context.json(
+          { id, url, ...jobs.find(context.req.param("model") as string, id).status() },
+          202,
+          { location: url },
+        );
+      } finally {
+        release();
+      }
+    } catch (error) {
+      throw withRetryAfter(error);
+    }
+  });
+
+  routes(app, modelPaths("/jobs/:job"), {
+    GET: async (context) => {
+      const job = jobOf(context);
+      const accepted = context.req.header("accept") ?? "";
+      if (accepted.includes("text/event-stream")) {
+        const seen = context.req.header("last-event-id");
+        const from = seen === undefined ? wholeOf(context, "from", 0) : Number(seen);
+        return eventsAnswer(job, Number.isSafeInteger(from) ? from : 0, jobs.reader());
+      }
+      if (/ndjson|jsonl/.test(accepted)) return linesAnswer(job, wholeOf(context, "from", 0), jobs.reader());
+      return pageOf(context, job);
+    },
+    DELETE: async (context) => {
+      const id = context.req.param("job") as string;
+      const job = await jobs.remove(context.req.param("model") as string, id);
+      return context.json({ id, ...job.status() });
+    },
+  });
+}
+
+/** The progress, and some of the results there are. */
+async function pageOf(context: Context, job: Job): Promise<Response> {
+  const from = wholeOf(context, "from", 0);
+  const most = wholeOf(context, "limit", usualLines, mostLinesOfPage);
+  const status = job.status();
+  const lines: Uint8Array[] = [];
+  let bytes = 0;
+  let next = from;
+  if (most > 0)
+    for await (const line of job.linesNow(from)) {
+      if (lines.length === most || (lines.length > 0 && bytes + line.length > mostPageBytes)) break;
+      lines.push(line);
+      bytes += line.length;
+    }
+  const last = lines.at(-1);
+  if (last !== undefined) next = rowAfter(last);
+  const id = context.req.param("job") as string;
+  const head = JSON.stringify({ id, ...status, next }).slice(0, -1);
+  const results = Buffer.concat(lines.flatMap((line, index) => (index === 0 ? [line] : [comma, line])));
+  const body = Buffer.concat([Buffer.from(`${head},"results":[`), results, Buffer.from("]}")]);
+  return context.body(new Uint8Array(body), 200, { "content-type": "application/json" });
+}
+
+const comma = Buffer.from(",");
+
+/** @throws ProtocolError unless the parameter is missing or a whole number from 0 */
+function wholeOf({ req }: Context, name: string, otherwise: number, most = Number.MAX_SAFE_INTEGER): number {
+  const given = req.query(name);
+  if (given === undefined) return otherwise;
+  const value = /^\d{1,15}$/.test(given) ? Number(given) : NaN;
+  if (value <= most) return value;
+  throw new ProtocolError(
+    `${name} is "${given.slice(0, 40)}"; allowed: integers from 0${most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`}`,
+  );
+}
