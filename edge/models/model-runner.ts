@@ -87,7 +87,9 @@ export type ReplicaState =
   /** It ended and is started again after a pause. */
   | "restarting"
   /** It ended too often, so it is started only now and then, on trial. */
-  | "unhealthy";
+  | "unhealthy"
+  /** The model cannot be loaded, and trying again would not help. */
+  | "failed";
 
 export interface ReplicaStatus {
   /** Counts from 0. */
@@ -108,8 +110,11 @@ export interface ReplicaStatus {
 export interface ModelStatus {
   readonly name: string;
   readonly version: string;
-  /** `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `stopping`: ends soon. */
-  readonly state: "loading" | "ready" | "down" | "unhealthy" | "stopping";
+  /**
+   * `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `failed`: it cannot be loaded and
+   * is not tried again. `stopping`: ends soon.
+   */
+  readonly state: "loading" | "ready" | "down" | "unhealthy" | "failed" | "stopping";
   /** Rows that wait for their first run. */
   readonly queueRows: number;
   readonly queueBytes: number;

@@ -59,33 +59,60 @@ export function folderRepository(folder: string): Repository {
   };
 }
 
+/** What a folder holds. */
+export interface FoundModels {
+  /** Those that are not disabled, each in its highest version. */
+  readonly models: readonly ModelFile[];
+  /** By the name of each model that cannot be read, why: it has no version, or its settings are wrong. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
 /**
  * The models of a folder that are not disabled, each in its highest version. Throws an Error that names the folder or
  * file when there is no model, one has no version, or a `config.yaml` is wrong.
  */
 export function findModels(folder: string): ModelFile[] {
+  const { models, faults } = surveyModels(folder);
+  for (const fault of faults.values()) throw new Error(fault);
+  return [...models];
+}
+
+/** Likewise, with the faults of single models beside the others. Throws when the folder as a whole is at fault. */
+export function surveyModels(folder: string): FoundModels {
   const repository = folderRepository(folder);
   const names = repository.names();
   if (names.length === 0) throw new Error(`${folder}: holds no model; ${expected}`);
-  const models = names.map((name) => repository.read(name)).filter(({ config }) => config?.disabled !== true);
+  const models: ModelFile[] = [];
+  const faults = new Map<string, string>();
+  for (const name of names) {
+    try {
+      const model = repository.read(name);
+      if (model.config?.disabled !== true) models.push(model);
+    } catch (error) {
+      faults.set(name, (error as Error).message);
+    }
+  }
   const defaults = models.filter(({ config }) => config?.default === true).map(({ name }) => name);
-  if (defaults.length <= 1) return models;
+  if (defaults.length <= 1) return { models, faults };
   throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed: one model`);
 }
 
-/** The models with the given names (commas between; undefined for all), and the stages of their pipelines. */
-export function modelsAtStart(models: readonly ModelFile[], names: string | undefined): readonly ModelFile[] {
-  if (names === undefined) return models;
+/** Of what was found, the models with the given names (commas between; undefined for all), and their pipelines' stages. */
+export function modelsAtStart({ models, faults }: FoundModels, names: string | undefined): FoundModels {
+  if (names === undefined) return { models, faults };
   const byName = new Map(models.map((model) => [model.name, model]));
   const wanted = new Set(names.split(",").map((name) => name.trim()));
   // The loop also visits what is added to the set meanwhile: the stages of pipelines within pipelines.
   for (const name of wanted) {
     const model = byName.get(name);
-    if (model === undefined)
-      throw new Error(`--load names "${name}"; allowed: ${[...byName.keys()].join(", ")}`);
-    for (const stage of model.config?.pipeline?.stages ?? []) if ("model" in stage) wanted.add(stage.model);
+    if (model === undefined && !faults.has(name))
+      throw new Error(`--load names "${name}"; allowed: ${[...byName.keys(), ...faults.keys()].join(", ")}`);
+    for (const stage of model?.config?.pipeline?.stages ?? []) if ("model" in stage) wanted.add(stage.model);
   }
-  return models.filter(({ name }) => wanted.has(name));
+  return {
+    models: models.filter(({ name }) => wanted.has(name)),
+    faults: new Map([...faults].filter(([name]) => wanted.has(name))),
+  };
 }
 
 /** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */

@@ -8,10 +8,15 @@ export class ServedModel implements ModelRunner {
   #current: ModelRunner;
   readonly #observers: readonly Observer[];
   #isRetired = false;
+  /** Why it could not be loaded at first, as a pipeline has no process of its own that would tell. */
+  #loadFault: string | undefined;
 
   constructor(runner: ModelRunner, observers: readonly Observer[]) {
     this.#current = runner;
     this.#observers = observers;
+    runner.ready().catch((error: Error) => {
+      if (this.#current === runner) this.#loadFault = error.message;
+    });
   }
 
   get model(): ModelFile {
@@ -60,13 +65,16 @@ export class ServedModel implements ModelRunner {
   }
 
   status(): ModelStatus {
-    return this.#current.status();
+    const status = this.#current.status();
+    if (this.#current.isReady || status.lastError !== undefined) return status;
+    return { ...status, lastError: this.#loadFault };
   }
 
   /** Serve with another runner from now on. Returns the one before, which may still have requests to finish. */
   replace(next: ModelRunner): ModelRunner {
     const before = this.#current;
     this.#current = next;
+    this.#loadFault = undefined;
     return before;
   }
 

@@ -1,7 +1,7 @@
 /** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
 import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
-import { type OverloadedError, ProtocolError, UnavailableError } from "../../protocol/errors.ts";
+import { type OverloadedError, ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import type { Joining } from "../joining/joining.ts";
 import { checkRequest, publishedJoining, type PublishedJoining } from "../joining/published-joining.ts";
@@ -16,6 +16,7 @@ import type {
 import { EventList } from "../observe/events.ts";
 import { answerableMs } from "../observe/loop-lag.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { downError, downState, shuttingDown } from "./down-state.ts";
 import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
@@ -67,6 +68,7 @@ export class ReplicaPool implements ModelRunner {
           onFree: () => this.#pump(),
           onLoaded: (loaded) => void this.#loaded(loaded, index),
           onDown: (reason) => this.#down(reason),
+          wasLoaded: () => this.#joining !== undefined,
         }),
     );
   }
@@ -120,11 +122,10 @@ export class ReplicaPool implements ModelRunner {
   }
 
   status(): ModelStatus {
-    const down = this.#isUnhealthy ? "unhealthy" : this.metadata === undefined ? "loading" : "down";
     return {
       name: this.model.name,
       version: this.model.version,
-      state: this.#isClosing ? "stopping" : this.isReady ? "ready" : down,
+      state: this.#isClosing ? "stopping" : this.isReady ? "ready" : this.#downState,
       queueRows: this.#queue.rows,
       queueBytes: this.#queue.bytes,
       openRequests: this.#queue.size,
@@ -139,7 +140,7 @@ export class ReplicaPool implements ModelRunner {
   async close(): Promise<void> {
     this.#isClosing = true;
     while (this.#queue.size > 0 && !this.#isUnhealthy) await once(this.#changes, "change");
-    this.#failWaiting("the server is shutting down");
+    this.#failWaiting(shuttingDown());
     this.#deadline.clear();
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.close()));
   }
@@ -153,28 +154,26 @@ export class ReplicaPool implements ModelRunner {
     return Math.max(1, this.#upCount);
   }
 
-  get #isUnhealthy(): boolean {
-    return this.#supervisors.every(({ state }) => state === "unhealthy");
+  get #downState(): ReturnType<typeof downState> {
+    const states = this.#supervisors.map(({ state }) => state);
+    return downState(states, this.metadata !== undefined, this.#downReason !== undefined);
   }
 
-  get #unhealthyText(): string {
-    return `model ${this.model.name} is unhealthy, its replicas end again and again: ${this.#downReason}`;
+  /** Whether requests that wait would wait for too long. */
+  get #isUnhealthy(): boolean {
+    return this.#downState === "unhealthy" || this.#downState === "failed";
+  }
+
+  get #downError(): ProtocolError {
+    const startsInMs = Math.min(...this.#supervisors.map((supervisor) => supervisor.startsInMs));
+    return downError(this.#downState, this.model.name, this.#downReason, startsInMs);
   }
 
   /** @throws UnavailableError when nothing can be run now */
   #loadedMetadata(): ModelMetadata {
-    const { name } = this.model;
-    if (this.#isClosing) throw new UnavailableError("the server is shutting down");
-    if (this.#isUnhealthy) {
-      const startsInMs = Math.min(...this.#supervisors.map((supervisor) => supervisor.startsInMs));
-      throw new UnavailableError(this.#unhealthyText, startsInMs);
-    }
-    if (this.metadata !== undefined) return this.metadata;
-    throw new UnavailableError(
-      this.#downReason === undefined
-        ? `model ${name} is not loaded yet`
-        : `no replica of ${name} is up: ${this.#downReason}`,
-    );
+    if (this.#isClosing) throw shuttingDown();
+    if (this.metadata === undefined || this.#isUnhealthy) throw this.#downError;
+    return this.metadata;
   }
 
   #dropped(reason: DropReason): OverloadedError {
@@ -201,8 +200,9 @@ export class ReplicaPool implements ModelRunner {
   #down(reason: string): void {
     if (this.#upCount === 0) this.#downReason = reason;
     if (this.#isUnhealthy) {
-      this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
-      this.#failWaiting(this.#unhealthyText);
+      if (this.#downState === "unhealthy")
+        this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
+      this.#failWaiting(this.#downError);
     }
     this.#changes.emit("change");
   }
@@ -290,8 +290,8 @@ export class ReplicaPool implements ModelRunner {
     for (const pending of this.#queue.batchFailed(batch, kind)) pending.fail(error);
   }
 
-  #failWaiting(message: string): void {
-    for (const pending of this.#queue.drain()) pending.fail(new UnavailableError(message));
+  #failWaiting(error: ProtocolError): void {
+    for (const pending of this.#queue.drain()) pending.fail(error);
   }
 }
 

@@ -12,6 +12,7 @@ import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
 import type { Session } from "../models/session.ts";
+import { LoadFault } from "./load-fault.ts";
 
 /** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
 export type ReplicaRequest =
@@ -84,11 +85,12 @@ export class Replica {
     return this.#child.pid;
   }
 
-  /** Load the model. Rejects with a ProtocolError when it cannot be loaded. */
+  /** Load the model. Rejects when it cannot be loaded, with a LoadFault where the process lives and says why. */
   async load(): Promise<LoadedModel> {
     const { model, threads, loadTimeoutMs } = this.#options;
     const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
     if (reply?.kind === "loaded") return reply.loaded;
+    if (reply?.kind === "error") throw new LoadFault(reply.message, reply.status);
     if (reply !== undefined) throw faultOf(reply);
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }

@@ -51,8 +51,15 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
       throw new ProtocolError("a restart takes no body; ?model=NAME names one model");
     const name = context.req.query("model");
     const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
+    const faults: string[] = [];
     // One after the other, because each is in memory twice meanwhile.
-    for (const each of names) await models.load(each);
+    for (const each of names) {
+      await models.load(each).catch((error: Error) => {
+        if (name !== undefined) throw error;
+        faults.push(error.message);
+      });
+    }
+    if (faults.length > 0) throw new ProtocolError(faults.join("; "));
     return context.json({ restarted: names });
   });
   route(app, "POST", ["/admin/shutdown"], (context) => {

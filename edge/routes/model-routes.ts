@@ -1,8 +1,8 @@
 /** The endpoints that describe a server and its models: health, metadata and configuration. */
 import type { Context, Hono } from "hono";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
+import { metadataOrRefusal, readinessOf, whyNotReady } from "../models/why-not-ready.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
@@ -15,13 +15,15 @@ export function addModelRoutes(
   route(app, "GET", ["/v2"], (context) => context.json({ name: "spillway-edge", version: "1", extensions }));
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
   route(app, "GET", ["/v2/health/ready"], (context) => {
-    const all = [...models];
-    const ready = all.length > 0 && all.every((runner) => runner.isReady);
-    return context.json({ ready }, ready ? 200 : 503);
+    const readiness = readinessOf(models);
+    return context.json(readiness, readiness.ready ? 200 : 503);
   });
   route(app, "GET", modelPaths("/ready"), (context) => {
-    const { model, isReady } = requestedModel(models, context);
-    return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
+    const runner = requestedModel(models, context);
+    const { name } = runner.model;
+    const reason = whyNotReady(runner);
+    if (reason === undefined) return context.json({ name, ready: true });
+    return context.json({ name, ready: false, reason }, 503);
   });
   route(app, "GET", modelPaths("/config"), (context) => {
     const runner = requestedModel(models, context);
@@ -35,8 +37,9 @@ export function addModelRoutes(
 }
 
 /** With what a client needs to batch for the model and to measure it: whether it joins rows, and inputs that suit it. */
-function metadataOf({ model, metadata, replicas, joining }: ModelRunner): ModelMetadata {
-  if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
+function metadataOf(runner: ModelRunner): ModelMetadata {
+  const metadata = metadataOrRefusal(runner);
+  const { model, replicas, joining } = runner;
   const inputs = metadata.inputs.map((input) => {
     const example = model.exampleShapes?.[input.name];
     if (example === undefined) return input;

@@ -10,6 +10,7 @@ import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
+import { metadataOrRefusal } from "../models/why-not-ready.ts";
 import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
@@ -30,8 +31,9 @@ export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>, gate?:
   });
 }
 
-function onlyInput({ model, metadata }: ModelRunner): TensorMetadata {
-  if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
+function onlyInput(runner: ModelRunner): TensorMetadata {
+  const metadata = metadataOrRefusal(runner);
+  const { model } = runner;
   const [input, ...others] = metadata.inputs;
   if (input?.datatype === "BYTES" && input.shape.length === 1 && others.length === 0) return input;
   const inputs = metadata.inputs.map(({ name, datatype, shape }) => `${name} ${datatype}${shapeText(shape)}`);

@@ -6,7 +6,13 @@ import type { AccessGate } from "../../base/access/access-gate.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { ModelSet } from "../models/model-set.ts";
-import { embeddedRepository, findModels, folderRepository, modelsAtStart } from "../models/repository.ts";
+import {
+  embeddedRepository,
+  folderRepository,
+  modelsAtStart,
+  type Repository,
+  surveyModels,
+} from "../models/repository.ts";
 import { EventList } from "../observe/events.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type Observer, StatisticsBook } from "../observe/model-statistics.ts";
@@ -32,7 +38,7 @@ const bytesPerMib = 2 ** 20;
 export interface EdgeServer {
   /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
-  /** Begins to load; resolves when every model can answer. Rejects with an Error that names one that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer or has failed. Rejects when none is left to serve. */
   ready(): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
   retire(): void;
@@ -42,7 +48,7 @@ export interface EdgeServer {
 
 /**
  * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `gate` says who
- * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder or file when it holds no models or their settings are wrong.
+ * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder when it holds no models.
  */
 export function createEdgeServer(
   options: EdgeOptions,
@@ -52,10 +58,10 @@ export function createEdgeServer(
 ): EdgeServer {
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
-  const known =
-    folder === undefined ? repository.names().map((name) => repository.read(name)) : findModels(folder);
-  const files = modelsAtStart(known, options.load);
-  for (const file of files) checkLaunch(file, options.replicas);
+  const found = modelsAtStart(
+    folder === undefined ? { models: all(repository), faults: new Map() } : surveyModels(folder),
+    options.load,
+  );
 
   const statistics = new StatisticsBook();
   const latencies = new RecentLatencies(() => performance.now());
@@ -64,7 +70,11 @@ export function createEdgeServer(
   const openPool = (model: ModelFile): ModelRunner => poolOf(model, options, observers, log);
   const open = (model: ModelFile): ModelRunner =>
     openPipeline(model, openPool, (name) => models.find(name)) ?? openPool(model);
-  const models: ModelSet = new ModelSet({ repository, open, observers, events }, files);
+  const models: ModelSet = new ModelSet(
+    { repository, open, observers, events, log },
+    found.models,
+    found.faults,
+  );
   const metrics = new Metrics(models, statistics, () => gate.counts());
   observers.push(metrics);
   const installer = new ModelInstaller({
@@ -94,7 +104,11 @@ export function createEdgeServer(
     await models.close();
     await codec.close();
   };
-  return { app, ready: () => models.ready(), retire: () => models.retire(), close };
+  return { app, ready: () => models.ready(options.strict), retire: () => models.retire(), close };
+}
+
+function all(repository: Repository): ModelFile[] {
+  return repository.names().map((name) => repository.read(name));
 }
 
 /** Begins to load a model on replicas of its own. */

@@ -50,7 +50,13 @@ export const edgeOptions = z.strictObject({
   wait: z
     .boolean()
     .default(true)
-    .describe("be up when every model is loaded, or end; false: serve what is loaded while the rest loads"),
+    .describe(
+      "be up when every model is loaded or has failed; false: serve what is loaded while the rest loads",
+    ),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe("end when a model cannot be loaded at the start, instead of serving the others"),
   ...accessFields,
   modelHosts: text
     .default("")
