@@ -132,6 +132,11 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
   }
 }
 
+/** The names of the environment variables that set the options of a schema, with those of aliases. */
+export function environmentNames(schema: z.ZodObject): string[] {
+  return fieldsOf(schema).flatMap((field) => namesOf(field).map(({ env }) => env));
+}
+
 /** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;

@@ -9,6 +9,7 @@ import { ModelSet } from "../models/model-set.ts";
 import {
   embeddedRepository,
   folderRepository,
+  type FoundModels,
   modelsAtStart,
   type Repository,
   surveyModels,
@@ -59,7 +60,7 @@ export function createEdgeServer(
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
   const found = modelsAtStart(
-    folder === undefined ? { models: all(repository), faults: new Map() } : surveyModels(folder),
+    folder === undefined ? { models: all(repository), faults: new Map() } : surveyed(folder),
     options.load,
   );
 
@@ -105,6 +106,15 @@ export function createEdgeServer(
     await codec.close();
   };
   return { app, ready: () => models.ready(options.strict), retire: () => models.retire(), close };
+}
+
+/** Whoever gave no folder, or another than he meant, should see which option says it. */
+function surveyed(folder: string): FoundModels {
+  try {
+    return surveyModels(folder);
+  } catch (error) {
+    throw new Error(`--models: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function all(repository: Repository): ModelFile[] {
