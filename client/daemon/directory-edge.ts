@@ -1,6 +1,9 @@
 /** One edge as the directory of models knows it, and the error of a model that nobody has. */
 import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
+import { decodeInferRequest } from "../../protocol/decode.ts";
+import type { InferRequest } from "../../protocol/message.ts";
+import { modelPath } from "../../protocol/model-path.ts";
 import type { HttpTransport } from "../transports/http-transport.ts";
 import { type ListedModel, listedModels } from "./repository-index.ts";
 
@@ -29,6 +32,23 @@ function byName(models: readonly ListedModel[]): Map<string, ListedModel[]> {
     else others.push(model);
   }
   return versions;
+}
+
+/** Most bytes of a request that an edge names as an example. */
+const mostExampleBytes = 17 * 2 ** 20;
+
+/** A request that suits the model, as an edge of ours names one; undefined when this server does not, or makes no sense. */
+export async function namedExample(
+  { transport }: DirectoryEdge,
+  model: string,
+  timeoutMs: number,
+): Promise<InferRequest | undefined> {
+  try {
+    const reply = await transport.get(`${modelPath(model)}/example`, timeoutMs, mostExampleBytes);
+    return reply.status === 200 ? decodeInferRequest(reply.body, reply.headerBytes) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names that an error lists. */

@@ -1,6 +1,7 @@
 /** The endpoints that describe a server and its models: health, metadata and configuration. */
 import type { Context, Hono } from "hono";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import type { ExampleBook } from "../example/example-book.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { metadataOrRefusal, readinessOf, whyNotReady } from "../models/why-not-ready.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
@@ -10,6 +11,7 @@ import { requestedModel } from "./route.ts";
 export function addModelRoutes(
   app: Hono,
   models: Iterable<ModelRunner>,
+  examples: ExampleBook,
   extensions: readonly string[],
 ): void {
   route(app, "GET", ["/v2"], (context) => context.json({ name: "spillway-edge", version: "1", extensions }));
@@ -28,22 +30,23 @@ export function addModelRoutes(
   route(app, "GET", modelPaths("/config"), (context) => {
     const runner = requestedModel(models, context);
     return context.json(
-      modelConfiguration(runner.model, metadataOf(runner), runner.status().joining?.mostRows ?? 0),
+      modelConfiguration(runner.model, metadataOf(runner, examples), runner.status().joining?.mostRows ?? 0),
     );
   });
   route(app, "GET", modelPaths(""), (context: Context) =>
-    context.json(withDefault(requestedModel(models, context))),
+    context.json(withDefault(requestedModel(models, context), examples)),
   );
 }
 
 /** With what a client needs to batch for the model and to measure it: whether it joins rows, and inputs that suit it. */
-function metadataOf(runner: ModelRunner): ModelMetadata {
+function metadataOf(runner: ModelRunner, examples: ExampleBook): ModelMetadata {
   const metadata = metadataOrRefusal(runner);
   const { model, replicas, joining } = runner;
+  const shapes = examples.shapesOf(model);
   const inputs = metadata.inputs.map((input) => {
-    const example = model.exampleShapes?.[input.name];
-    if (example === undefined) return input;
-    return { ...input, parameters: { example_shape: JSON.stringify(example) } };
+    const example = shapes?.[input.name];
+    if (example?.length !== input.shape.length || !input.shape.includes(-1, 1)) return input;
+    return { ...input, parameters: { ...input.parameters, example_shape: JSON.stringify(example) } };
   });
   return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas, ...joining } };
 }
@@ -88,8 +91,8 @@ function modelConfiguration(
 }
 
 /** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
-function withDefault(runner: ModelRunner): ModelMetadata {
-  const metadata = metadataOf(runner);
+function withDefault(runner: ModelRunner, examples: ExampleBook): ModelMetadata {
+  const metadata = metadataOf(runner, examples);
   if (runner.model.config?.default !== true) return metadata;
   return { ...metadata, parameters: { ...metadata.parameters, default: true } };
 }

@@ -51,6 +51,7 @@ describe("a real model behind the V2 app", () => {
       "binary_tensor_data",
       "classification",
       "model_configuration",
+      "example_requests",
     ]);
     expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
       name: "ocr-cls",

@@ -6,10 +6,12 @@ import { shortened } from "../../base/error-text.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
+import { ExampleBook } from "../example/example-book.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
 import { neededScope } from "../../protocol/server/needed-scope.ts";
 import { contentCoding } from "../../protocol/server/content-coding.ts";
+import { addExampleRoute } from "../routes/example-route.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
 import { readBody } from "../../protocol/server/read-body.ts";
@@ -50,10 +52,13 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
-  addModelRoutes(app, models, [
+  const examples = new ExampleBook();
+  addExampleRoute(app, models, examples);
+  addModelRoutes(app, models, examples, [
     "binary_tensor_data",
     "classification",
     "model_configuration",
+    "example_requests",
     ...(statistics === undefined ? [] : ["statistics"]),
     ...extensions,
   ]);
@@ -70,6 +75,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     checkNoSequence(request);
     gate?.countRows(context, request.inputs[0]?.shape[0] ?? 1);
     const response = await infer(runner, request, limitsOf(request, arrivedAtMs, context));
+    examples.answered(runner.model, request);
     return answerWire(context, await codec.write(response, request, gone));
   });
   addPredictRoute(app, models, gate);
