@@ -24,6 +24,9 @@ const aliasKey = "alias";
 /** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
 const noneMeaning = "none";
 
+/** Key of a schema's metadata: the field may be given without its flag. One field of a schema at most has it. */
+const positionalKey = "positional";
+
 /** What a field is called in a file, on the command line and in the environment. */
 interface FieldName {
   readonly key: string;
@@ -46,6 +49,8 @@ interface Field extends FieldName {
 export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const field of fieldsOf(schema)) {
     command.addOption(optionOf(field));
+    // It may also be given by its flag, in the environment, or in a file, so that it is not missed here.
+    if (field.schema[positionalKey] === true) command.argument(`[${field.key}]`, field.description);
     const meaning = field.schema[noneMeaning] as string | undefined;
     if (meaning !== undefined)
       command.addOption(new Option(`--no-${field.flag}`, `${meaning} (env: ${field.env}=false)`));
@@ -71,7 +76,9 @@ export function readOptions<S extends z.ZodObject>(
   const places: Record<string, string> = {};
   for (const field of fields) {
     const names = namesOf(field);
+    const bare = field.schema[positionalKey] === true ? (command.processedArgs as unknown[])[0] : undefined;
     const source: readonly [unknown, string] | undefined = [
+      [bare, field.key] as const,
       ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
       ...names.map(({ env: variable }) => [env[variable], variable] as const),
       ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),

@@ -1,6 +1,9 @@
-/** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
+/**
+ * Where models come from: a folder of `NAME/VERSION/model.onnx` with `NAME/config.yaml`, or of bare `NAME.onnx`; or the
+ * embedded ones.
+ */
 import { showValue } from "../../base/error-text.ts";
-import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -51,9 +54,11 @@ export function embeddedRepository(): Repository {
 export function folderRepository(folder: string): Repository {
   return {
     folder,
-    names: () => foldersIn(folder),
+    names: () => [...new Set([...foldersIn(folder), ...bareModelsIn(folder)])].sort(),
     read: (name) => {
       if (foldersIn(folder).includes(name)) return readModel(folder, name);
+      if (bareModelsIn(folder).includes(name))
+        return onnxModel(name, "1", join(folder, `${name}.onnx`), undefined, undefined);
       throw new ProtocolError(`${folder}: no model ${showValue(name)} in it`, 404);
     },
   };
@@ -115,6 +120,11 @@ export function modelsAtStart({ models, faults }: FoundModels, names: string | u
   };
 }
 
+/** Whether a model may be called so: what is a name on every disk and in every URL. */
+export function isModelName(name: string): boolean {
+  return /^[\w-][\w.-]{0,127}$/.test(name);
+}
+
 /** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */
 export function versionsOf(modelFolder: string): string[] {
   if (!existsSync(modelFolder)) return [];
@@ -135,6 +145,8 @@ function readModel(folder: string, name: string): ModelFile {
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
   const config = places.map(configIn).find((found) => found !== undefined);
   const base = config?.base;
+  if (base !== undefined && bareModelsIn(folder).includes(base) && !foldersIn(folder).includes(base))
+    return onnxModel(name, "1", join(folder, `${base}.onnx`), handlerIn(own), config);
   if (base !== undefined && (base === name || !foldersIn(folder).includes(base)))
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
   if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
@@ -184,12 +196,27 @@ function labelsIn(folder: string, file: string): string[] {
 
 function foldersIn(folder: string): string[] {
   return entriesOf(folder)
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .filter((entry) => isOfKind(entry, "isDirectory", folder) && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort();
 }
 
-const expected = "expected NAME/VERSION/model.onnx in it";
+/** The models that are a file alone: `NAME.onnx`, served as version 1 with the defaults. A folder of that name comes first. */
+function bareModelsIn(folder: string): string[] {
+  return entriesOf(folder)
+    .filter(({ name }) => name.endsWith(".onnx") && isModelName(name.slice(0, -onnxEnding.length)))
+    .filter((entry) => isOfKind(entry, "isFile", folder))
+    .map(({ name }) => name.slice(0, -onnxEnding.length));
+}
+
+/** Links count as what they lead to. */
+function isOfKind(entry: Dirent, is: "isDirectory" | "isFile", folder: string): boolean {
+  if (!entry.isSymbolicLink()) return entry[is]();
+  return statSync(join(folder, entry.name), { throwIfNoEntry: false })?.[is]() === true;
+}
+
+const onnxEnding = ".onnx";
+const expected = "expected NAME/VERSION/model.onnx or NAME.onnx in it";
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: `no such folder; ${expected}`,
   ENOTDIR: `not a folder; ${expected}`,
