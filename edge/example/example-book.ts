@@ -5,7 +5,7 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import { metadataOrRefusal } from "../models/why-not-ready.ts";
+import { metadataOrRefusal, untilKnown } from "../models/why-not-ready.ts";
 import { exampleCandidates, type KnownShapes, mostExampleBytes } from "./example-candidates.ts";
 
 /** Most requests that are tried for a model, and how long each may take, in milliseconds. */
@@ -64,6 +64,7 @@ export class ExampleBook {
 
   async #found(runner: ModelRunner, own: OfModel): Promise<InferRequest> {
     const { model } = runner;
+    await untilKnown(runner);
     const metadata = metadataOrRefusal(runner);
     const isHandled = model.handler !== undefined || metadata.platform !== "onnx_onnxv1";
     let why = `its inputs take more than ${mostExampleBytes} bytes`;

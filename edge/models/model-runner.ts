@@ -64,6 +64,8 @@ export interface ModelRunner {
   readonly isReady: boolean;
   /** Names, types and shapes; undefined until the model was loaded once. */
   readonly metadata: ModelMetadata | undefined;
+  /** Whether it is loaded by its first request and not before. */
+  readonly isOnDemand?: boolean;
   /** Whether requests may share runs, for clients that join them; undefined until that is known. */
   readonly joining?: PublishedJoining | undefined;
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
@@ -121,6 +123,8 @@ export interface ModelStatus {
   /** Requests that wait or run. */
   readonly openRequests: number;
   readonly replicas: readonly ReplicaStatus[];
+  /** Where models share a budget of memory: what it takes, or would take. */
+  readonly memory?: { readonly isLoaded: boolean; readonly bytes: number };
   readonly lastError?: string | undefined;
   /** Requests that were dropped in overload since it was loaded, by why. Absent where nothing is queued. */
   readonly dropped?: DropCounts | undefined;

@@ -83,7 +83,7 @@ export class ModelSet implements Iterable<ServedModel> {
     const faults: string[] = [];
     const all = [...this.#served.values()].map(async (served) => {
       try {
-        await served.ready();
+        if (!served.isOnDemand) await served.ready();
       } catch (error) {
         const { name, path } = served.model;
         const place = path === "" ? "" : ` (${path})`;
@@ -103,10 +103,13 @@ export class ModelSet implements Iterable<ServedModel> {
     } catch (error) {
       return this.#addFailed(model, (error as Error).message);
     }
-    this.#served.set(model.name, new ServedModel(runner, observers));
+    const served = new ServedModel(runner, observers);
+    this.#served.set(model.name, served);
+    if (runner.isOnDemand === true) return;
     runner.ready().then(
       () => events.add(`version ${model.version} loaded`, { model: model.name }),
       ({ message: reason }: Error) => {
+        served.failed(reason);
         events.add(`cannot be loaded: ${reason}`, { model: model.name });
         log.error({ model: model.name, path: model.path, reason }, "a model cannot be loaded");
       },

@@ -8,15 +8,12 @@ export class ServedModel implements ModelRunner {
   #current: ModelRunner;
   readonly #observers: readonly Observer[];
   #isRetired = false;
-  /** Why it could not be loaded at first, as a pipeline has no process of its own that would tell. */
+  /** Why it could not be loaded at first. */
   #loadFault: string | undefined;
 
   constructor(runner: ModelRunner, observers: readonly Observer[]) {
     this.#current = runner;
     this.#observers = observers;
-    runner.ready().catch((error: Error) => {
-      if (this.#current === runner) this.#loadFault = error.message;
-    });
   }
 
   get model(): ModelFile {
@@ -37,6 +34,15 @@ export class ServedModel implements ModelRunner {
 
   get joining(): ModelRunner["joining"] {
     return this.#current.joining;
+  }
+
+  get isOnDemand(): boolean {
+    return this.#current.isOnDemand === true;
+  }
+
+  /** It could not be loaded; a pipeline, which has no process of its own, would not tell. */
+  failed(reason: string): void {
+    this.#loadFault = reason;
   }
 
   ready(): Promise<void> {

@@ -51,6 +51,11 @@ export function readinessOf(models: Iterable<ModelRunner>): Readiness {
   return { ready: false, reason, ...listed };
 }
 
+/** Resolves when a model that is loaded on demand is known; at once for others. Rejects when it cannot be loaded. */
+export async function untilKnown(runner: ModelRunner): Promise<void> {
+  if (runner.metadata === undefined && runner.isOnDemand === true) await runner.ready();
+}
+
 /** @throws ProtocolError (503) with the reason when nothing is known of the model yet */
 export function metadataOrRefusal(runner: ModelRunner): ModelMetadata {
   if (runner.metadata !== undefined) return runner.metadata;

@@ -15,6 +15,7 @@ import type {
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
 import { answerableMs } from "../observe/loop-lag.ts";
+import { logBatch, nextFree } from "./batch-start.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { downError, downState, shuttingDown } from "./down-state.ts";
 import { DropLog } from "./drop-log.ts";
@@ -22,7 +23,7 @@ import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.t
 import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
 import { answerEach, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
 import type { LoadedModel } from "./replica.ts";
-import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
+import type { PoolKnowledge, ReplicaPoolOptions } from "./replica-pool-options.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
 import { ServiceTimes } from "./service-times.ts";
 import { kindOf } from "./waiting-work.ts";
@@ -38,7 +39,7 @@ export class ReplicaPool implements ModelRunner {
   readonly #options: ReplicaPoolOptions;
   readonly #queue: ModelQueue<PendingRequest>;
   readonly #times: BatchTimes;
-  readonly #serviceTimes = new ServiceTimes();
+  readonly #serviceTimes: ServiceTimes;
   readonly #drops: DropLog;
   readonly #events = new EventList(mostEvents);
   readonly #supervisors: readonly ReplicaSupervisor[];
@@ -47,6 +48,7 @@ export class ReplicaPool implements ModelRunner {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** Undefined until the model was loaded once. */
   #joining: Joining | undefined;
+  #wasLoaded = false;
   #lastReplica = -1;
   #unread = 0;
   /** Why a replica last ended or could not be started; undefined once one is up. */
@@ -57,6 +59,8 @@ export class ReplicaPool implements ModelRunner {
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
     this.#options = options;
+    this.#joining = options.known?.joining;
+    this.#serviceTimes = options.known?.serviceTimes ?? new ServiceTimes();
     const mostRowsOf = (key: string): number => this.#joining?.mostRowsOf(key) ?? 1;
     this.#queue = new ModelQueue({ ...options, mostRowsOf }, this.#serviceTimes);
     this.#drops = new DropLog(options.model.name, options.log);
@@ -68,7 +72,7 @@ export class ReplicaPool implements ModelRunner {
           onFree: () => this.#pump(),
           onLoaded: (loaded) => void this.#loaded(loaded, index),
           onDown: (reason) => this.#down(reason),
-          wasLoaded: () => this.#joining !== undefined,
+          wasLoaded: () => this.#wasLoaded,
         }),
     );
   }
@@ -77,20 +81,23 @@ export class ReplicaPool implements ModelRunner {
     return this.#options.replicas;
   }
 
+  get knowledge(): PoolKnowledge {
+    return { joining: this.#joining, serviceTimes: this.#serviceTimes };
+  }
+
   get isReady(): boolean {
     return !this.#isClosing && this.#upCount > 0 && this.metadata !== undefined;
   }
 
   get joining(): PublishedJoining | undefined {
-    const { metadata, model } = this;
     const { joinsRows = false, isByKey = false } = this.#joining ?? {};
-    return metadata && publishedJoining(metadata, model.config, joinsRows, isByKey);
+    return this.metadata && publishedJoining(this.metadata, this.model.config, joinsRows, isByKey);
   }
 
   async ready(): Promise<void> {
     while (this.metadata === undefined) {
       // A replica may end during the proof, after the model was loaded.
-      if (this.#downReason !== undefined && this.#joining === undefined) throw new Error(this.#downReason);
+      if (this.#downReason !== undefined && !this.#wasLoaded) throw new Error(this.#downReason);
       await once(this.#changes, "change");
     }
   }
@@ -178,15 +185,14 @@ export class ReplicaPool implements ModelRunner {
 
   #dropped(reason: DropReason): OverloadedError {
     const { rows, bytes, workMs } = this.#queue;
-    return this.#drops.dropped(
-      reason,
-      { rows, bytes, waitMs: workMs / this.#liveReplicas },
-      performance.now(),
-    );
+    const waiting = { rows, bytes, waitMs: workMs / this.#liveReplicas };
+    return this.#drops.dropped(reason, waiting, performance.now());
   }
 
   async #loaded(loaded: LoadedModel, replica: number): Promise<void> {
-    if (this.#joining === undefined) {
+    this.#wasLoaded = true;
+    if (this.#joining !== undefined) this.metadata ??= loaded.metadata;
+    else {
       this.#joining = joiningOf(loaded, this.#options, this.#events);
       const first = this.#supervisors[replica] as ReplicaSupervisor;
       const untilChange = (): Promise<unknown> => once(this.#changes, "change");
@@ -237,9 +243,7 @@ export class ReplicaPool implements ModelRunner {
   }
 
   #freeSupervisor(): ReplicaSupervisor | undefined {
-    const free = this.#supervisors.filter(({ isFree }) => isFree);
-    if (this.#options.balance === "least-work") return free[0];
-    return free.find(({ index }) => index > this.#lastReplica) ?? free[0];
+    return nextFree(this.#supervisors, this.#options.balance, this.#lastReplica);
   }
 
   async #runBatch(supervisor: ReplicaSupervisor, batch: ModelBatch<PendingRequest>): Promise<void> {
@@ -271,9 +275,9 @@ export class ReplicaPool implements ModelRunner {
     startedAtMs: number,
   ): void {
     const { requests, rows } = batch;
-    const queueingS = seconds(startedAtMs - (requests[0] as PendingRequest).arrivedAtMs);
+    const queuedMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
     const facts = { model: this.model.name, replica, requests: requests.length, rows };
-    this.#options.log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS }, "batch");
+    logBatch(this.#options.log, facts, serviceMs, queuedMs);
     const served = requests.filter((_, index) => faults[index] === undefined);
     const joining = this.#joining as Joining;
     const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);
@@ -293,8 +297,4 @@ export class ReplicaPool implements ModelRunner {
   #failWaiting(error: ProtocolError): void {
     for (const pending of this.#queue.drain()) pending.fail(error);
   }
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1_000;
 }

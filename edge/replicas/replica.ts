@@ -41,6 +41,8 @@ export interface ReplicaOptions {
   /** How often an idle replica is pinged, and how long it may take to answer. */
   readonly pingMs: number;
   readonly log: Logger;
+  /** Gives a process of `entry` that waits for a model; undefined when there is none. Default: none. */
+  readonly takeSpare?: () => ChildProcess | undefined;
 }
 
 /** How a run ended. `died`: the process crashed, or did not answer in time and was killed. */
@@ -66,12 +68,16 @@ export class Replica {
   /** Start the process. Call `load` next. */
   constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
-    const { model, entry, log } = options;
-    this.#child = fork(entry, {
-      ...launchOptions(model.config, index),
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    });
+    const { model, entry, log, takeSpare } = options;
+    const { cpuAffinity, env } = model.config ?? {};
+    const isPlain = cpuAffinity === undefined && env === undefined;
+    this.#child =
+      (isPlain ? takeSpare?.() : undefined) ??
+      fork(entry, {
+        ...launchOptions(model.config, index),
+        serialization: "advanced",
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+      });
     for (const stream of ["stdout", "stderr"] as const) {
       forEachLine(this.#child[stream] as Readable, longestLine, (line) => {
         log.warn({ model: model.name, replica: index, stream }, line);

@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
 import type { Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { ModelMemory } from "../memory/model-memory.ts";
 import type { ReplicaStatus } from "../models/model-runner.ts";
 import type { IndexEntry, ModelSet } from "../models/model-set.ts";
 import type { EventList, ModelEvent } from "../observe/events.ts";
@@ -12,6 +13,8 @@ import { route } from "../../protocol/server/route.ts";
 
 export interface EdgeAdminOptions {
   readonly models: ModelSet;
+  /** The memory that models share, where it is bounded. */
+  readonly memory?: ModelMemory | undefined;
   readonly events: EventList;
   readonly latencies: RecentLatencies;
   readonly metrics: Metrics;
@@ -25,12 +28,13 @@ export interface EdgeAdminOptions {
 const mostEvents = 500;
 
 export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
-  const { models, events, latencies, metrics, diskOf, shutdown } = options;
+  const { models, memory, events, latencies, metrics, diskOf, shutdown } = options;
   route(app, "GET", ["/admin/status"], async (context) =>
     context.json({
       pid: process.pid,
       uptimeS: Math.round(process.uptime()),
       models: models.index().map((entry) => modelStatus(models, entry)),
+      ...(memory !== undefined && { modelMemory: memory.status() }),
       machine: await machineStatus(diskOf),
     }),
   );
@@ -75,11 +79,11 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
 function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
   const served = models.find(name);
   if (served === undefined) return { name, state, reason };
-  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining, dropped } =
+  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining, dropped, memory } =
     served.status();
   const queue = { queueRows, queueBytes, openRequests, dropped };
   const session = served.metadata?.parameters;
-  const known = { name, version, state, reason, lastError, session, joining };
+  const known = { name, version, state, reason, lastError, session, joining, memory };
   return { ...known, ...queue, replicas: replicas.map(withMemory) };
 }
 

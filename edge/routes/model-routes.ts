@@ -3,7 +3,7 @@ import type { Context, Hono } from "hono";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import type { ExampleBook } from "../example/example-book.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
-import { metadataOrRefusal, readinessOf, whyNotReady } from "../models/why-not-ready.ts";
+import { metadataOrRefusal, readinessOf, untilKnown, whyNotReady } from "../models/why-not-ready.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
@@ -27,15 +27,18 @@ export function addModelRoutes(
     if (reason === undefined) return context.json({ name, ready: true });
     return context.json({ name, ready: false, reason }, 503);
   });
-  route(app, "GET", modelPaths("/config"), (context) => {
+  route(app, "GET", modelPaths("/config"), async (context) => {
     const runner = requestedModel(models, context);
+    await untilKnown(runner);
     return context.json(
       modelConfiguration(runner.model, metadataOf(runner, examples), runner.status().joining?.mostRows ?? 0),
     );
   });
-  route(app, "GET", modelPaths(""), (context: Context) =>
-    context.json(withDefault(requestedModel(models, context), examples)),
-  );
+  route(app, "GET", modelPaths(""), async (context: Context) => {
+    const runner = requestedModel(models, context);
+    await untilKnown(runner);
+    return context.json(withDefault(runner, examples));
+  });
 }
 
 /** With what a client needs to batch for the model and to measure it: whether it joins rows, and inputs that suit it. */

@@ -10,7 +10,7 @@ import { shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "../server/infer.ts";
 import { jsonOf } from "../server/json-of.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
-import { metadataOrRefusal } from "../models/why-not-ready.ts";
+import { metadataOrRefusal, untilKnown } from "../models/why-not-ready.ts";
 import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
@@ -21,6 +21,7 @@ export function addPredictRoute(app: Hono, models: Iterable<ModelRunner>, gate?:
     const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
+    await untilKnown(runner);
     const input = onlyInput(runner);
     const request = requestOf(input.name, await filesOf(context));
     gate?.countRows(context, request.inputs[0]?.shape[0] ?? 1);

@@ -3,6 +3,7 @@ import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
 import { shortened } from "../../base/error-text.ts";
+import { untilKnown } from "../models/why-not-ready.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { checkNoSequence } from "../../protocol/message.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../protocol/v2-http.ts";
@@ -67,6 +68,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const arrivedAtMs = arrivalMs();
     const runner = requestedModel(models, context);
     await refuseEarly(runner, context);
+    await untilKnown(runner);
     const wire = toWireBody(context.req.header(headerLength), await readBody(context));
     // Making the signal costs as much as refusing a request, so only a long body asks for it.
     const gone = isLongToRead(wire) ? context.req.raw.signal : undefined;

@@ -4,6 +4,9 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
+import { ModelMemory } from "../memory/model-memory.ts";
+import { OnDemandModel } from "../memory/on-demand-model.ts";
+import { SpareProcess } from "../memory/spare-process.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { ModelSet } from "../models/model-set.ts";
 import {
@@ -20,6 +23,7 @@ import { type Observer, StatisticsBook } from "../observe/model-statistics.ts";
 import { RecentLatencies } from "../observe/recent-latencies.ts";
 import { launchOptions, Replica, type ReplicaOptions } from "../replicas/replica.ts";
 import { ReplicaPool } from "../replicas/replica-pool.ts";
+import type { ReplicaPoolOptions } from "../replicas/replica-pool-options.ts";
 import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
@@ -68,7 +72,23 @@ export function createEdgeServer(
   const latencies = new RecentLatencies(() => performance.now());
   const events = new EventList(mostEvents);
   const observers: Observer[] = [statistics, latencies];
-  const openPool = (model: ModelFile): ModelRunner => poolOf(model, options, observers, log);
+  const spare = new SpareProcess(replicaEntry);
+  const memory =
+    options.modelMemory === undefined ? undefined : new ModelMemory(options.modelMemory, spare, log);
+  const openPool = (model: ModelFile): ModelRunner => {
+    if (memory === undefined) return poolOf(model, options, observers, log);
+    const replicas = model.config?.replicas ?? options.replicas;
+    checkLaunch(model, replicas);
+    return new OnDemandModel({
+      model,
+      memory,
+      replicas,
+      open: (known) => poolOf(model, options, observers, log, { known, takeSpare: () => spare.take() }),
+      mostWaiting: options.maxQueueRows,
+      mostWaitingBytes: options.maxQueueMib * bytesPerMib,
+      log,
+    });
+  };
   const open = (model: ModelFile): ModelRunner =>
     openPipeline(model, openPool, (name) => models.find(name)) ?? openPool(model);
   const models: ModelSet = new ModelSet(
@@ -100,9 +120,10 @@ export function createEdgeServer(
   });
   const diskOf = folder ?? tmpdir();
   addRepositoryRoutes(app, models, installer, gate);
-  addEdgeAdminRoutes(app, { models, events, latencies, metrics, diskOf, shutdown });
+  addEdgeAdminRoutes(app, { models, memory, events, latencies, metrics, diskOf, shutdown });
   const close = async (): Promise<void> => {
     await models.close();
+    await memory?.close();
     await codec.close();
   };
   return { app, ready: () => models.ready(options.strict), retire: () => models.retire(), close };
@@ -127,11 +148,13 @@ function poolOf(
   options: EdgeOptions,
   observers: readonly Observer[],
   log: Logger,
+  more: Pick<ReplicaPoolOptions, "known" | "takeSpare"> = {},
 ): ReplicaPool {
   const replicas = model.config?.replicas ?? options.replicas;
   checkLaunch(model, replicas);
   return new ReplicaPool({
     ...replicaOptions(model, replicas, options, log),
+    ...more,
     replicas,
     balance: options.balance,
     maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),

@@ -1,6 +1,7 @@
 /** The options of the edge server. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
+import { memorySize } from "../memory/memory-size.ts";
 import { port, positive, whole } from "../../base/program/option-fields.ts";
 
 const text = z.string();
@@ -52,6 +53,11 @@ export const edgeOptions = z.strictObject({
     .default(true)
     .describe(
       "be up when every model is loaded or has failed; false: serve what is loaded while the rest loads",
+    ),
+  modelMemory: memorySize
+    .optional()
+    .describe(
+      "memory that models may take together, such as 4GiB: they are loaded by their first requests, and the least recently used make room (default: all are loaded)",
     ),
   strict: z
     .boolean()
