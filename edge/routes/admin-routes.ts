@@ -9,12 +9,14 @@ import type { IndexEntry, ModelSet } from "../models/model-set.ts";
 import type { EventList, ModelEvent } from "../observe/events.ts";
 import { type Metrics, processMemoryBytes } from "../observe/metrics.ts";
 import type { RecentLatencies } from "../observe/recent-latencies.ts";
+import type { SupportPrograms } from "../support/support-programs.ts";
 import { route } from "../../protocol/server/route.ts";
 
 export interface EdgeAdminOptions {
   readonly models: ModelSet;
   /** The memory that models share, where it is bounded. */
   readonly memory?: ModelMemory | undefined;
+  readonly support: Pick<SupportPrograms, "status">;
   readonly events: EventList;
   readonly latencies: RecentLatencies;
   readonly metrics: Metrics;
@@ -28,13 +30,14 @@ export interface EdgeAdminOptions {
 const mostEvents = 500;
 
 export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
-  const { models, memory, events, latencies, metrics, diskOf, shutdown } = options;
+  const { models, memory, support, events, latencies, metrics, diskOf, shutdown } = options;
   route(app, "GET", ["/admin/status"], async (context) =>
     context.json({
       pid: process.pid,
       uptimeS: Math.round(process.uptime()),
       models: models.index().map((entry) => modelStatus(models, entry)),
       ...(memory !== undefined && { modelMemory: memory.status() }),
+      ...(support.status().length > 0 && { support: support.status() }),
       machine: await machineStatus(diskOf),
     }),
   );

@@ -27,6 +27,7 @@ import type { ReplicaPoolOptions } from "../replicas/replica-pool-options.ts";
 import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
+import { SupportPrograms } from "../support/support-programs.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
 import type { EdgeOptions } from "./options.ts";
@@ -108,6 +109,7 @@ export function createEdgeServer(
     log.warn({ error: error.message }, "staging not cleared"),
   );
 
+  const support = new SupportPrograms(options.support ?? [], log);
   const codec = new CodecThreads();
   const app = createEdgeApp({
     models,
@@ -120,13 +122,17 @@ export function createEdgeServer(
   });
   const diskOf = folder ?? tmpdir();
   addRepositoryRoutes(app, models, installer, gate);
-  addEdgeAdminRoutes(app, { models, memory, events, latencies, metrics, diskOf, shutdown });
+  addEdgeAdminRoutes(app, { models, memory, support, events, latencies, metrics, diskOf, shutdown });
+  const ready = (): Promise<void> => {
+    support.start();
+    return models.ready(options.strict);
+  };
   const close = async (): Promise<void> => {
-    await models.close();
+    await Promise.all([models.close(), support.close()]);
     await memory?.close();
     await codec.close();
   };
-  return { app, ready: () => models.ready(options.strict), retire: () => models.retire(), close };
+  return { app, ready, retire: () => models.retire(), close };
 }
 
 /** Whoever gave no folder, or another than he meant, should see which option says it. */

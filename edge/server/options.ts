@@ -1,6 +1,7 @@
 /** The options of the edge server. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
+import { supportPrograms } from "../support/support-options.ts";
 import { memorySize } from "../memory/memory-size.ts";
 import { port, positive, whole } from "../../base/program/option-fields.ts";
 
@@ -63,6 +64,11 @@ export const edgeOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("end when a model cannot be loaded at the start, instead of serving the others"),
+  support: supportPrograms
+    .optional()
+    .describe(
+      "programs of yours that run beside the models, in --config a list of { name, command, everyS, env, folder }, here as JSON; they end with the server",
+    ),
   ...accessFields,
   modelHosts: text
     .default("")
