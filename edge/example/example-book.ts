@@ -11,6 +11,8 @@ import { exampleCandidates, type KnownShapes, mostExampleBytes } from "./example
 /** Most requests that are tried for a model, and how long each may take, in milliseconds. */
 const mostTried = 24;
 const longestTrialMs = 5_000;
+/** Of a model that may have to be loaded first, after others have made room. */
+const longestOnDemandMs = 60_000;
 /** How long a model of which no example was found is not tried again, in milliseconds. */
 const untriedMs = 30_000;
 /** Of the requests that are answered, the shapes of one in so many are kept. */
@@ -74,7 +76,8 @@ export class ExampleBook {
       if (++tried > mostTried) break;
       const request: InferRequest = { parameters: {}, inputs };
       try {
-        await runner.run(request, { deadlineAtMs: performance.now() + longestTrialMs });
+        const trialMs = runner.isOnDemand === true ? longestOnDemandMs : longestTrialMs;
+        await runner.run(request, { deadlineAtMs: performance.now() + trialMs });
         own.shapes = shapesIn(inputs);
         delete own.failedAtMs;
         return request;

@@ -149,7 +149,8 @@ export class ModelMemory {
 
   #evict(name: string, by: string): void {
     for (const [tenant, state] of this.#residents) {
-      if (tenant.name !== name || state.isLeaving) continue;
+      // A version that replaces it may be loading under the same name.
+      if (tenant.name !== name || state.isLeaving || tenant.upAtMs === undefined) continue;
       state.isLeaving = true;
       this.#evictions++;
       this.#log.info({ model: name, for: by }, "a model leaves the memory");

@@ -52,6 +52,8 @@ export class OnDemandModel implements ModelRunner, MemoryTenant {
   #loading: Promise<ReplicaPool> | undefined;
   /** Its processes still run, to answer what was accepted. */
   #leaving: ReplicaPool | undefined;
+  /** Settles when they have ended. */
+  #left: Promise<void> | undefined;
   /** Requests that have not ended. */
   readonly #open = new Set<Promise<unknown>>();
   #isClosing = false;
@@ -174,7 +176,8 @@ export class OnDemandModel implements ModelRunner, MemoryTenant {
     this.#loading = undefined;
     this.#leaving = pool;
     this.#known = pool?.knowledge ?? this.#known;
-    await pool?.close();
+    if (pool !== undefined) this.#left = pool.close();
+    await this.#left;
     this.#leaving = undefined;
   }
 

@@ -120,6 +120,14 @@ it("answers many requests for one model that is away by loading it once", async 
   expect((await status()).modelMemory.loads).toBe(before + 1);
 });
 
+it("replaces a version while it is asked, beside the others", async () => {
+  putModel(folder, "m05", "2", adder(50));
+  const asked = Promise.all(Array.from({ length: 10 }, () => ask("m05", 1)));
+  expect((await call("/v2/repository/models/m05/load", {})).status).toBe(200);
+  expect((await asked).filter(({ status: code }) => code !== 200)).toEqual([]);
+  expect((await ask("m05", 1)).json).toMatchObject({ model_version: "2", outputs: [{ data: [51] }] });
+});
+
 it("describes a model that is away, and names an example for it", async () => {
   const away = (await status()).models.find(isAway)?.name as string;
   expect((await call(`/v2/models/${away}`)).json).toMatchObject({ name: away, inputs: [{ name: "x" }] });
