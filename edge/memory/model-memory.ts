@@ -7,8 +7,9 @@ import { planMemory, type Resident } from "./memory-plan.ts";
 export interface MemoryTenant {
   readonly name: string;
   readonly isPinned: boolean;
-  /** What it may take until it is loaded. */
+  /** What it may take until it is loaded: the estimate, or what it took when it was loaded last, if that was more. */
   neededBytes(): number;
+  estimateBytes(): number;
   /** What its processes take now. */
   measuredBytes(): number;
   readonly openRequests: number;
@@ -119,7 +120,10 @@ export class ModelMemory {
       const neededBytes = tenant.neededBytes();
       // The waiting process is the next model's, so its memory is not taken twice.
       const rules = { budgetBytes: this.#budgetBytes - this.#keptBytes, leastUpMs };
-      const plan = planMemory(neededBytes, this.#list(), rules, performance.now());
+      let plan = planMemory(neededBytes, this.#list(), rules, performance.now());
+      // It was loaded before and grew beyond the budget: it is served alone rather than never again.
+      if (plan.kind === "never" && tenant.estimateBytes() <= plan.roomBytes)
+        plan = planMemory(plan.roomBytes, this.#list(), rules, performance.now());
       if (plan.kind === "load") {
         this.#waiting.shift();
         this.#residents.set(tenant, { isLeaving: false });
@@ -182,4 +186,4 @@ export class ModelMemory {
 }
 
 /** About what a process takes that holds no model. */
-export const spareBytes = 32 * 2 ** 20;
+export const spareBytes = 48 * 2 ** 20;

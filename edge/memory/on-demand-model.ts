@@ -153,9 +153,13 @@ export class OnDemandModel implements ModelRunner, MemoryTenant {
     return { ...own, state, replicas: [], ...(lastError !== undefined && { lastError }), events: [] };
   }
 
-  neededBytes(): number {
+  estimateBytes(): number {
     this.#estimate ??= estimatedBytes(this.model) * this.replicas;
-    return Math.max(this.#estimate, this.#lastBytes);
+    return this.#estimate;
+  }
+
+  neededBytes(): number {
+    return Math.max(this.estimateBytes(), this.#lastBytes);
   }
 
   measuredBytes(): number {

@@ -169,7 +169,7 @@ it("says at once of a model that is too large for the budget that it can never b
     503,
     {
       error: expect.stringMatching(
-        /m01 cannot be loaded: it needs about 4\d MiB, and --model-memory leaves 20 MiB/,
+        /m01 cannot be loaded: it needs about 60 MiB, and --model-memory leaves 20 MiB/,
       ),
     },
   ]);
