@@ -1,9 +1,10 @@
 /** Runs what a command line asks for: finds the command, reads its options and calls it. */
 import { Command, CommanderError } from "commander";
-import { addOptions, configFileOf, readOptions } from "../base/program/options.ts";
+import { addOptions, configFileOf, environmentNames, readOptions } from "../base/program/options.ts";
 import { version } from "../base/program/version.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { commands } from "./commands.ts";
+import { refuseUnknownVariables } from "./unknown-variables.ts";
 
 /**
  * Runs one command; a fault is told on stderr.
@@ -28,6 +29,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       if (each !== asked) continue;
       const options = await schema();
       addOptions(command, options).action(async () => {
+        await refuseUnknownVariables(process.env, environmentNames(options));
         const read = readOptions(command, options, process.env);
         exitStatus = await run(read, configFileOf(command, options, process.env));
       });

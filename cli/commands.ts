@@ -48,6 +48,12 @@ export const commands: readonly ListedCommand[] = [
     async (options) => (await import("./demo.ts")).runDemo(options),
   ),
   command(
+    "add",
+    "puts a model into a repository: looks at it, tries it, writes its settings, and prints how to call it",
+    async () => withLog((await import("../edge/add/add-options.ts")).addModelOptions),
+    async (options) => (await import("./add.ts")).runAdd(options),
+  ),
+  command(
     "up",
     "starts edge servers, functions and queues that a file lists, as processes",
     async () => (await import("../tools/fleet/options.ts")).upOptions,

@@ -26,12 +26,12 @@ interface StatusError extends Error {
 /**
  * An empty app that answers errors the V2 way.
  *
- * @param onFault gets every error that is our own fault (status 500)
+ * @param onFault gets every error that is our own fault (status 500), and the request that it ended
  * @param gate decides on a request before its body is looked at
  */
 export function createV2App(
   maxBodyBytes: number,
-  onFault: (error: Error) => void,
+  onFault: (error: Error, context: Context) => void,
   gate?: MiddlewareHandler,
 ): Hono {
   const app = new Hono({ strict: false });
@@ -47,7 +47,7 @@ export function createV2App(
   );
   app.onError((error, context) => {
     const { status = 500, retryAfterS, reason } = error as Partial<StatusError>;
-    if (status === 500) onFault(error);
+    if (status === 500) onFault(error, context);
     if (status === 413) context.header("Connection", "close");
     if (retryAfterS !== undefined) context.header("Retry-After", String(Math.ceil(retryAfterS)));
     return context.json(

@@ -27,6 +27,9 @@ const argumentName = "argument";
 /** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
 const noneMeaning = "none";
 
+/** Key of a schema's metadata: the field may be given without its flag. One field of a schema at most has it. */
+const positionalKey = "positional";
+
 /** What a field is called in a file, on the command line and in the environment. */
 interface FieldName {
   readonly key: string;
@@ -49,6 +52,8 @@ interface Field extends FieldName {
 export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const field of fieldsOf(schema)) {
     command.addOption(optionOf(field));
+    // It may also be given by its flag, in the environment, or in a file, so that it is not missed here.
+    if (field.schema[positionalKey] === true) command.argument(`[${field.key}]`, field.description);
     const meaning = field.schema[noneMeaning] as string | undefined;
     if (meaning !== undefined)
       command.addOption(new Option(`--no-${field.flag}`, `${meaning} (env: ${field.env}=false)`));
@@ -76,7 +81,9 @@ export function readOptions<S extends z.ZodObject>(
   const places: Record<string, string> = {};
   for (const field of fields) {
     const names = namesOf(field);
+    const bare = field.schema[positionalKey] === true ? (command.processedArgs as unknown[])[0] : undefined;
     const source: readonly [unknown, string] | undefined = [
+      [bare, field.key] as const,
       ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
       [argumentOf(command, field), field.schema[argumentName] as string] as const,
       ...names.map(({ env: variable }) => [env[variable], variable] as const),
@@ -174,6 +181,11 @@ export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, plac
     if (known.includes(nameOf(key, fields))) continue;
     throw new UsageError(`${place}: unknown option "${key}"${didYouMean(key, known)}`);
   }
+}
+
+/** The names of the environment variables that set the options of a schema, with those of aliases. */
+export function environmentNames(schema: z.ZodObject): string[] {
+  return fieldsOf(schema).flatMap((field) => namesOf(field).map(({ env }) => env));
 }
 
 /** The value of a flag that was given; a default of commander does not count. */

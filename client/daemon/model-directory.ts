@@ -5,6 +5,7 @@
 import { showValue } from "../../base/error-text.ts";
 import { Lru } from "../../base/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
+import type { InferRequest } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import { KeptMetadata } from "./kept-metadata.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
@@ -13,6 +14,7 @@ import { SpillwayError } from "../../base/errors.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
 import { type DirectoryEdge, DirectoryEdges, notFound } from "./directory-edges.ts";
+import { namedExample } from "./named-example.ts";
 import type { ListedModel } from "./repository-index.ts";
 
 /** Longest time that an edge may take to answer, and to load a model. */
@@ -171,6 +173,12 @@ export class ModelDirectory {
       replies[edge] = reply;
     if (below === "") this.#signatures.note(model, replies);
     return replies;
+  }
+
+  /** A request that suits the model, as the first edge names it that does; undefined when none does in time. */
+  async exampleOf(model: string, timeoutMs: number): Promise<InferRequest | undefined> {
+    const named = await Promise.all(this.edges.all.map((edge) => namedExample(edge, model, timeoutMs)));
+    return named.find((request) => request !== undefined);
   }
 
   /**

@@ -23,6 +23,7 @@ it("is read as it was written", () => {
 
 it.each([
   ["{", /^p\.json: .*JSON/],
+  ['{"name": "s", "sloMs": 500}', /^p\.json: this is a scenario, for replay; spillway profile --save makes/],
   [JSON.stringify({ ...whole, format: "other" }), /^p\.json: format: /],
   [
     JSON.stringify({ ...whole, targets: [{ ...edge, models: { m: { ...times, serviceMs: { x: [1] } } } }] }),

@@ -75,6 +75,8 @@ export function parseProfile(text: string, file: string): Profile {
   }
   const result = profile.safeParse(content);
   if (result.success) return result.data;
+  if (typeof content === "object" && content !== null && "sloMs" in content && !("targets" in content))
+    throw new InputError(file, "", "this is a scenario, for replay; spillway profile --save makes a profile");
   const [{ path, message } = { path: [], message: "" }] = result.error.issues;
   throw new InputError(file, "", `${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
 }

@@ -56,6 +56,8 @@ export interface HttpTransportOptions {
 export interface HttpReply {
   readonly status: number;
   readonly body: Uint8Array;
+  /** Bytes of the JSON before binary data, where the reply says it. */
+  readonly headerBytes?: number;
   /** How long an instance of a function took to start for it, as in `TransportReply`. */
   readonly coldStartMs?: number | undefined;
 }
@@ -179,7 +181,9 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     },
     get: async (path, timeoutMs, mostBytes = mostMetadataBytes) => {
       const { status, body, headers } = await exchange(questions, "GET", path, timeoutMs, mostBytes);
-      return { status, body, coldStartMs: coldStartOf(headers, seen) };
+      const { headerBytes } = status === 200 ? wireOf({ status, body, headers }, 0) : {};
+      const binary = headerBytes === undefined ? {} : { headerBytes };
+      return { status, body, ...binary, coldStartMs: coldStartOf(headers, seen) };
     },
     post: (path, timeoutMs, body = {}, { authorization, mostBytes = mostMetadataBytes } = {}) => {
       const wire = { body: new TextEncoder().encode(JSON.stringify(body)) };

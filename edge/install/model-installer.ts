@@ -1,18 +1,19 @@
 /** Installs new versions of models in one step: staged, loaded on trial, then renamed into the repository. */
 import { showValue } from "../../base/error-text.ts";
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { ModelFile } from "../models/model-runner.ts";
 import type { Candidate, ModelSet } from "../models/model-set.ts";
-import { configIn, holdsModel, onnxModel, type Repository, versionsOf } from "../models/repository.ts";
+import { configIn, isModelName, onnxModel, type Repository, versionsOf } from "../models/repository.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
 import { type FetchLimits, fetchZip } from "./fetch-zip.ts";
 import type { ModelChange } from "./model-change.ts";
 import { unpackZip } from "./unpack-zip.ts";
+import { stagingName, versionFolderIn } from "./version-folder.ts";
 
 export interface ModelInstallerOptions {
   readonly repository: Repository;
@@ -22,8 +23,6 @@ export interface ModelInstallerOptions {
   readonly tryLoad: (model: ModelFile) => Promise<void>;
 }
 
-/** Where versions are until they are in place; no model can have this name. */
-const stagingName = ".incoming";
 /** A file in every installed version, which tells it from versions that people put there themselves. */
 const markerName = ".installed.json";
 /** Installed versions that are kept besides the newest. */
@@ -51,7 +50,7 @@ export class ModelInstaller {
     const { folder } = repository;
     if (folder === undefined)
       throw new ProtocolError("models can only be put into a folder; start the server with --models");
-    if (!/^[\w-][\w.-]{0,127}$/.test(name)) {
+    if (!isModelName(name)) {
       throw new ProtocolError(
         `${showValue(name)} is not a model name; allowed: letters, digits, _, - and inner .`,
       );
@@ -77,7 +76,7 @@ export class ModelInstaller {
   }
 
   /** Bring the files of a version into the staging folder. */
-  async #stage(staging: string, change: ModelChange): Promise<VersionFolder> {
+  async #stage(staging: string, change: ModelChange): ReturnType<typeof versionFolderIn> {
     const { limits } = this.#options;
     const files = join(staging, "files");
     await mkdir(files, { recursive: true });
@@ -108,39 +107,6 @@ function stagedModel(
   const [onnx, module] = [join(from, "model.onnx"), handlerIn(from)];
   if (existsSync(onnx)) return onnxModel(name, version, onnx, module, config);
   return { name, version, path: module as string, config };
-}
-
-interface VersionFolder {
-  /** The folder with `model.onnx` or a handler, and everything that belongs to it. */
-  readonly from: string;
-  /** 0 when the files do not say. */
-  readonly version: number;
-}
-
-/** The version in unpacked files: people zip a model's folder, its content, or the content of a version's folder. */
-async function versionFolderIn(files: string): Promise<VersionFolder> {
-  const top = topOf(files);
-  if (holdsModel(top)) return { from: top, version: 0 };
-  const names = readdirSync(top);
-  const version = names
-    .filter((name) => /^[0-9]{1,15}$/.test(name) && holdsModel(join(top, name)))
-    .sort((a, b) => Number(b) - Number(a))[0];
-  if (version === undefined) {
-    throw new Error("there is no model; expected model.onnx, VERSION/model.onnx or NAME/VERSION/model.onnx");
-  }
-  const from = join(top, version);
-  // Files beside the versions, such as config.yaml and labels, go with the version that they came with.
-  for (const name of names.filter((each) => !/^[0-9]+$/.test(each) && !existsSync(join(from, each)))) {
-    await rename(join(top, name), join(from, name));
-  }
-  return { from, version: Number(version) };
-}
-
-/** The folder itself, or the only folder in it when that is not a version. */
-function topOf(files: string): string {
-  const [only, ...others] = readdirSync(files).filter((name) => name !== "__MACOSX");
-  if (only === undefined || others.length > 0 || /^[0-9]+$/.test(only)) return files;
-  return statSync(join(files, only)).isDirectory() ? join(files, only) : files;
 }
 
 /** Remove what killed servers have left staged. What is younger than a day may be another server's work. */

@@ -12,10 +12,11 @@ import type { Session } from "./session.ts";
 /** @param threads threads of one operator, an integer from 1 */
 export function inProcessRunner(model: ModelFile, threads: number): ModelRunner {
   let session: Session | undefined;
+  let fault: string | undefined;
   const loading = openModel(model, threads).then((loaded) => {
     session = loaded;
   });
-  loading.catch(() => {}); // whoever awaits ready() or run() sees the failure
+  loading.catch((error: Error) => (fault = error.message));
   return {
     model,
     replicas: 1,
@@ -42,20 +43,26 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       const hasSeparateRows = joinRows ?? fixedRows === 1;
       checkRequest(opened.metadata, inputs, { hasSeparateRows, isOff: joinRows === false });
       const result = await opened.run(inputs, [inputs[0]?.shape[0] ?? 1]);
-      const fault = result.faults?.[0];
-      if (fault !== undefined) throw new ProtocolError(fault.message, fault.status);
+      const ownFault = result.faults?.[0];
+      if (ownFault !== undefined) throw new ProtocolError(ownFault.message, ownFault.status);
       return { ...result, queuedMs, replica: 0 };
     },
     status: () => ({
       name: model.name,
       version: model.version,
-      state: session === undefined ? "loading" : "ready",
+      state: session !== undefined ? "ready" : fault !== undefined ? "failed" : "loading",
       queueRows: 0,
       queueBytes: 0,
       openRequests: 0,
       replicas: [
-        { index: 0, state: session === undefined ? "starting" : "up", pid: process.pid, restarts: 0 },
+        {
+          index: 0,
+          state: session !== undefined ? "up" : fault !== undefined ? "failed" : "starting",
+          pid: process.pid,
+          restarts: 0,
+        },
       ],
+      lastError: fault,
       events: [],
     }),
     close: async () => {},

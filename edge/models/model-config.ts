@@ -67,6 +67,10 @@ export const modelConfig = z.strictObject({
     .optional()
     .describe("stages of other models that a request goes through; such a model has no file of its own"),
   base: z.string().min(1).optional().describe("another model whose files this one serves under its own name"),
+  pinned: z
+    .boolean()
+    .optional()
+    .describe("stay in memory, and be loaded at the start, where the server has --model-memory"),
   default: flag.describe("answer requests to /v2/infer, which name no model"),
   disabled: flag.describe("leave the model unloaded"),
 });

@@ -64,6 +64,8 @@ export interface ModelRunner {
   readonly isReady: boolean;
   /** Names, types and shapes; undefined until the model was loaded once. */
   readonly metadata: ModelMetadata | undefined;
+  /** Whether it is loaded by its first request and not before. */
+  readonly isOnDemand?: boolean;
   /** Whether requests may share runs, for clients that join them; undefined until that is known. */
   readonly joining?: PublishedJoining | undefined;
   /** Resolves when the model can run for the first time; rejects when it cannot be loaded. */
@@ -87,7 +89,9 @@ export type ReplicaState =
   /** It ended and is started again after a pause. */
   | "restarting"
   /** It ended too often, so it is started only now and then, on trial. */
-  | "unhealthy";
+  | "unhealthy"
+  /** The model cannot be loaded, and trying again would not help. */
+  | "failed";
 
 export interface ReplicaStatus {
   /** Counts from 0. */
@@ -108,14 +112,19 @@ export interface ReplicaStatus {
 export interface ModelStatus {
   readonly name: string;
   readonly version: string;
-  /** `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `stopping`: ends soon. */
-  readonly state: "loading" | "ready" | "down" | "unhealthy" | "stopping";
+  /**
+   * `loading`: none was up yet. `down`: none is up now. `unhealthy`: all ended too often. `failed`: it cannot be loaded and
+   * is not tried again. `stopping`: ends soon.
+   */
+  readonly state: "loading" | "ready" | "down" | "unhealthy" | "failed" | "stopping";
   /** Rows that wait for their first run. */
   readonly queueRows: number;
   readonly queueBytes: number;
   /** Requests that wait or run. */
   readonly openRequests: number;
   readonly replicas: readonly ReplicaStatus[];
+  /** Where models share a budget of memory: what it takes, or would take. */
+  readonly memory?: { readonly isLoaded: boolean; readonly bytes: number };
   readonly lastError?: string | undefined;
   /** Requests that were dropped in overload since it was loaded, by why. Absent where nothing is queued. */
   readonly dropped?: DropCounts | undefined;

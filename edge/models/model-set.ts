@@ -1,9 +1,11 @@
 /** The models that a server serves now, loaded, replaced and unloaded by name without a gap. */
 import { showValue } from "../../base/error-text.ts";
 import { once } from "node:events";
+import type { Logger } from "pino";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { EventList } from "../observe/events.ts";
 import type { Observer } from "../observe/model-statistics.ts";
+import { failedModel } from "./failed-model.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
 import type { Repository } from "./repository.ts";
 import { ServedModel } from "./served-model.ts";
@@ -14,6 +16,7 @@ export interface ModelSetOptions {
   readonly open: (model: ModelFile) => ModelRunner;
   readonly observers: readonly Observer[];
   readonly events: EventList;
+  readonly log: Logger;
 }
 
 /** A model that is to be loaded. */
@@ -47,10 +50,18 @@ export class ModelSet implements Iterable<ServedModel> {
   readonly #closing = new AbortController();
   readonly #toLoad: ModelFile[];
 
-  /** @param models loaded once `ready` is called */
-  constructor(options: ModelSetOptions, models: readonly ModelFile[]) {
+  /**
+   * @param models loaded once `ready` is called
+   * @param faults models that cannot be read, each with the reason
+   */
+  constructor(
+    options: ModelSetOptions,
+    models: readonly ModelFile[],
+    faults: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#options = options;
     this.#toLoad = [...models];
+    for (const [name, reason] of faults) this.#addFailed({ name, version: "", path: "" }, reason);
   }
 
   find(name: string): ServedModel | undefined {
@@ -61,25 +72,55 @@ export class ModelSet implements Iterable<ServedModel> {
     return this.#served.values();
   }
 
-  /** Begins to load; resolves when every model can answer. Rejects with an Error that names one that cannot be loaded. */
-  async ready(): Promise<void> {
+  /**
+   * Begins to load; resolves when every model can answer or has failed. Rejects with an Error that names those that cannot
+   * be loaded when there is no other.
+   *
+   * @param isStrict reject as soon as one cannot be loaded
+   */
+  async ready(isStrict = false): Promise<void> {
     for (const model of this.#toLoad.splice(0)) this.#begin(model);
-    for (const served of this.#served.values()) {
-      await served.ready().catch((error: Error) => {
+    const faults: string[] = [];
+    const all = [...this.#served.values()].map(async (served) => {
+      try {
+        if (!served.isOnDemand) await served.ready();
+      } catch (error) {
         const { name, path } = served.model;
-        throw new Error(`model ${name} (${path}) cannot be loaded: ${error.message}`, { cause: error });
-      });
-    }
+        const place = path === "" ? "" : ` (${path})`;
+        faults.push(`model ${name}${place} cannot be loaded: ${(error as Error).message}`);
+        if (isStrict) throw new Error(faults[0], { cause: error });
+      }
+    });
+    await Promise.all(all);
+    if (faults.length > 0 && faults.length === all.length) throw new Error(faults.join("\n"));
   }
 
   #begin(model: ModelFile): void {
-    const { open, events } = this.#options;
-    const runner = open(model);
-    this.#served.set(model.name, new ServedModel(runner, this.#options.observers));
+    const { open, events, observers, log } = this.#options;
+    let runner: ModelRunner;
+    try {
+      runner = open(model);
+    } catch (error) {
+      return this.#addFailed(model, (error as Error).message);
+    }
+    const served = new ServedModel(runner, observers);
+    this.#served.set(model.name, served);
+    if (runner.isOnDemand === true) return;
     runner.ready().then(
       () => events.add(`version ${model.version} loaded`, { model: model.name }),
-      (error: Error) => events.add(`cannot be loaded: ${error.message}`, { model: model.name }),
+      ({ message: reason }: Error) => {
+        served.failed(reason);
+        events.add(`cannot be loaded: ${reason}`, { model: model.name });
+        log.error({ model: model.name, path: model.path, reason }, "a model cannot be loaded");
+      },
     );
+  }
+
+  #addFailed(model: ModelFile, reason: string): void {
+    const { events, observers, log } = this.#options;
+    this.#served.set(model.name, new ServedModel(failedModel(model, reason), observers));
+    events.add(`cannot be loaded: ${reason}`, { model: model.name });
+    log.error({ model: model.name, reason }, "a model cannot be loaded");
   }
 
   /** Every model of the repository and every one that is served, by name. */
@@ -177,7 +218,7 @@ export class ModelSet implements Iterable<ServedModel> {
   }
 
   #refusal(name: string, error: Error & { status?: number }, served: ServedModel | undefined): ProtocolError {
-    const stillServed = served === undefined ? "" : `; version ${served.model.version} goes on serving`;
+    const stillServed = served?.isReady === true ? `; version ${served.model.version} goes on serving` : "";
     const text = `model ${showValue(name)} cannot be loaded: ${error.message}${stillServed}`;
     this.#options.events.add(text, { model: name });
     this.#reasons.set(name, error.message);
@@ -212,10 +253,11 @@ export class ModelSet implements Iterable<ServedModel> {
     }
     const { version } = served.model;
     // The reason of a version that serves says why a later one does not.
-    if (served.isReady) return { name, version, state: "READY", reason: reason ?? "" };
+    const ofVersion = version === "" ? { name } : { name, version };
+    if (served.isReady) return { ...ofVersion, state: "READY", reason: reason ?? "" };
     const { state, lastError = "" } = served.status();
     const isLoading = state === "loading" && lastError === "";
-    return { name, version, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: lastError };
+    return { ...ofVersion, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: reason ?? lastError };
   }
 
   #whyNotServed(name: string): string {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { embeddedRepository, findModels, modelsAtStart } from "./repository.ts";
+import { embeddedRepository, findModels, modelsAtStart, surveyModels } from "./repository.ts";
 
 function repository(...files: string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "spillway-models-"));
@@ -70,6 +70,18 @@ it.each([
   expect(() => findModels(withConfig(config))).toThrow(message);
 });
 
+it("finds the models beside those that cannot be read", () => {
+  const folder = withConfig("replica: 1\n", "good/1/model.onnx", "empty/readme.txt");
+  const { models, faults } = surveyModels(folder);
+  expect(models.map(({ name }) => name)).toEqual(["good"]);
+  expect([...faults]).toEqual([
+    ["empty", expect.stringMatching(/empty: no VERSION\/model\.onnx/)],
+    ["m", expect.stringMatching(/config\.yaml: unknown key "replica"/)],
+  ]);
+  expect([...modelsAtStart({ models, faults }, "good").faults]).toEqual([]);
+  expect([...modelsAtStart({ models, faults }, "good,m").faults.keys()]).toEqual(["m"]);
+});
+
 it("refuses two default models", () => {
   const folder = withConfig("default: true\n", "n/1/model.onnx");
   writeFileSync(join(folder, "n", "config.yaml"), "default: true\n");
@@ -77,8 +89,11 @@ it("refuses two default models", () => {
 });
 
 const embedded = embeddedRepository();
-const all = embedded.names().map((name) => embedded.read(name));
-const chosen = (names?: string): string[] => modelsAtStart(all, names).map(({ name }) => name);
+const all = {
+  models: embedded.names().map((name) => embedded.read(name)),
+  faults: new Map<string, string>(),
+};
+const chosen = (names?: string): string[] => modelsAtStart(all, names).models.map(({ name }) => name);
 
 it("loads all models where none are named, else those named and the stages of their pipelines", () => {
   expect(chosen()).toEqual(embedded.names());

@@ -1,6 +1,9 @@
-/** Where models come from: a folder of `NAME/VERSION/model.onnx` and `NAME/config.yaml`, or the embedded ones. */
+/**
+ * Where models come from: a folder of `NAME/VERSION/model.onnx` with `NAME/config.yaml`, or of bare `NAME.onnx`; or the
+ * embedded ones.
+ */
 import { showValue } from "../../base/error-text.ts";
-import { type Dirent, existsSync, readdirSync, readFileSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -52,12 +55,22 @@ export function embeddedRepository(): Repository {
 export function folderRepository(folder: string): Repository {
   return {
     folder,
-    names: () => foldersIn(folder),
+    names: () => [...new Set([...foldersIn(folder), ...bareModelsIn(folder)])].sort(),
     read: (name) => {
       if (foldersIn(folder).includes(name)) return readModel(folder, name);
+      if (bareModelsIn(folder).includes(name))
+        return onnxModel(name, "1", join(folder, `${name}.onnx`), undefined, undefined);
       throw new ProtocolError(`${folder}: no model ${showValue(name)} in it`, 404);
     },
   };
+}
+
+/** What a folder holds. */
+export interface FoundModels {
+  /** Those that are not disabled, each in its highest version. */
+  readonly models: readonly ModelFile[];
+  /** By the name of each model that cannot be read, why: it has no version, or its settings are wrong. */
+  readonly faults: ReadonlyMap<string, string>;
 }
 
 /**
@@ -65,28 +78,52 @@ export function folderRepository(folder: string): Repository {
  * file when there is no model, one has no version, or a `config.yaml` is wrong.
  */
 export function findModels(folder: string): ModelFile[] {
+  const { models, faults } = surveyModels(folder);
+  for (const fault of faults.values()) throw new Error(fault);
+  return [...models];
+}
+
+/** Likewise, with the faults of single models beside the others. Throws when the folder as a whole is at fault. */
+export function surveyModels(folder: string): FoundModels {
   const repository = folderRepository(folder);
   const names = repository.names();
   if (names.length === 0) throw new Error(`${folder}: holds no model; ${expected}`);
-  const models = names.map((name) => repository.read(name)).filter(({ config }) => config?.disabled !== true);
+  const models: ModelFile[] = [];
+  const faults = new Map<string, string>();
+  for (const name of names) {
+    try {
+      const model = repository.read(name);
+      if (model.config?.disabled !== true) models.push(model);
+    } catch (error) {
+      faults.set(name, (error as Error).message);
+    }
+  }
   const defaults = models.filter(({ config }) => config?.default === true).map(({ name }) => name);
-  if (defaults.length <= 1) return models;
+  if (defaults.length <= 1) return { models, faults };
   throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed: one model`);
 }
 
-/** The models with the given names (commas between; undefined for all), and the stages of their pipelines. */
-export function modelsAtStart(models: readonly ModelFile[], names: string | undefined): readonly ModelFile[] {
-  if (names === undefined) return models;
+/** Of what was found, the models with the given names (commas between; undefined for all), and their pipelines' stages. */
+export function modelsAtStart({ models, faults }: FoundModels, names: string | undefined): FoundModels {
+  if (names === undefined) return { models, faults };
   const byName = new Map(models.map((model) => [model.name, model]));
   const wanted = new Set(names.split(",").map((name) => name.trim()));
   // The loop also visits what is added to the set meanwhile: the stages of pipelines within pipelines.
   for (const name of wanted) {
     const model = byName.get(name);
-    if (model === undefined)
-      throw new Error(`--load names "${name}"; allowed: ${[...byName.keys()].join(", ")}`);
-    for (const stage of model.config?.pipeline?.stages ?? []) if ("model" in stage) wanted.add(stage.model);
+    if (model === undefined && !faults.has(name))
+      throw new Error(`--load names "${name}"; allowed: ${[...byName.keys(), ...faults.keys()].join(", ")}`);
+    for (const stage of model?.config?.pipeline?.stages ?? []) if ("model" in stage) wanted.add(stage.model);
   }
-  return models.filter(({ name }) => wanted.has(name));
+  return {
+    models: models.filter(({ name }) => wanted.has(name)),
+    faults: new Map([...faults].filter(([name]) => wanted.has(name))),
+  };
+}
+
+/** Whether a model may be called so: what is a name on every disk and in every URL. */
+export function isModelName(name: string): boolean {
+  return /^[\w-][\w.-]{0,127}$/.test(name);
 }
 
 /** Versions of a model that have an ONNX file or a handler, the lowest first; none when there is no such folder. */
@@ -109,6 +146,8 @@ function readModel(folder: string, name: string): ModelFile {
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
   const config = places.map(configIn).find((found) => found !== undefined);
   const base = config?.base;
+  if (base !== undefined && bareModelsIn(folder).includes(base) && !foldersIn(folder).includes(base))
+    return onnxModel(name, "1", join(folder, `${base}.onnx`), handlerIn(own), config);
   if (base !== undefined && (base === name || !foldersIn(folder).includes(base)))
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
   if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
@@ -164,12 +203,27 @@ function labelsIn(folder: string, file: string): string[] {
 
 function foldersIn(folder: string): string[] {
   return entriesOf(folder)
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .filter((entry) => isOfKind(entry, "isDirectory", folder) && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort();
 }
 
-const expected = "expected NAME/VERSION/model.onnx in it";
+/** The models that are a file alone: `NAME.onnx`, served as version 1 with the defaults. A folder of that name comes first. */
+function bareModelsIn(folder: string): string[] {
+  return entriesOf(folder)
+    .filter(({ name }) => name.endsWith(".onnx") && isModelName(name.slice(0, -onnxEnding.length)))
+    .filter((entry) => isOfKind(entry, "isFile", folder))
+    .map(({ name }) => name.slice(0, -onnxEnding.length));
+}
+
+/** Links count as what they lead to. */
+function isOfKind(entry: Dirent, is: "isDirectory" | "isFile", folder: string): boolean {
+  if (!entry.isSymbolicLink()) return entry[is]();
+  return statSync(join(folder, entry.name), { throwIfNoEntry: false })?.[is]() === true;
+}
+
+const onnxEnding = ".onnx";
+const expected = "expected NAME/VERSION/model.onnx or NAME.onnx in it";
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: `no such folder; ${expected}`,
   ENOTDIR: `not a folder; ${expected}`,

@@ -8,6 +8,8 @@ export class ServedModel implements ModelRunner {
   #current: ModelRunner;
   readonly #observers: readonly Observer[];
   #isRetired = false;
+  /** Why it could not be loaded at first. */
+  #loadFault: string | undefined;
 
   constructor(runner: ModelRunner, observers: readonly Observer[]) {
     this.#current = runner;
@@ -32,6 +34,15 @@ export class ServedModel implements ModelRunner {
 
   get joining(): ModelRunner["joining"] {
     return this.#current.joining;
+  }
+
+  get isOnDemand(): boolean {
+    return this.#current.isOnDemand === true;
+  }
+
+  /** It could not be loaded; a pipeline, which has no process of its own, would not tell. */
+  failed(reason: string): void {
+    this.#loadFault = reason;
   }
 
   ready(): Promise<void> {
@@ -60,13 +71,16 @@ export class ServedModel implements ModelRunner {
   }
 
   status(): ModelStatus {
-    return this.#current.status();
+    const status = this.#current.status();
+    if (this.#current.isReady || status.lastError !== undefined) return status;
+    return { ...status, lastError: this.#loadFault };
   }
 
   /** Serve with another runner from now on. Returns the one before, which may still have requests to finish. */
   replace(next: ModelRunner): ModelRunner {
     const before = this.#current;
     this.#current = next;
+    this.#loadFault = undefined;
     return before;
   }
 

@@ -9,6 +9,7 @@ import { runByRows } from "../joining/fixed-rows.ts";
 import { type DimensionNames, rowStructure } from "../joining/row-structure.ts";
 import { type ExactResults, ExactSession } from "./exact-strings.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
+import { whyNotOnnx } from "./not-onnx.ts";
 import { datatypeOf, fromOrt, toOrt } from "./ort-tensors.ts";
 import { quantisesDynamically } from "./quantised-file.ts";
 import { runFault } from "./run-fault.ts";
@@ -40,6 +41,8 @@ export interface Session {
  * a warm-up fails.
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
+  const why = whyNotOnnx(model.path);
+  if (why !== undefined) throw new Error(`${model.path}: ${why}`);
   const { session, providers, missing } = await openOnProviders(model, threads);
   const metadata: ModelMetadata = {
     name: model.name,

@@ -77,7 +77,7 @@ export function deadlinePassed(): ProtocolError {
   return new ProtocolError("the request's timeout passed before it was answered", 504);
 }
 
-function callerGone(): ProtocolError {
+export function callerGone(): ProtocolError {
   return new ProtocolError("the caller went away", 499);
 }
 

@@ -1,4 +1,7 @@
 // @module-tag slow
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
@@ -268,19 +271,57 @@ describe("a model", () => {
     const refused = pool.run(rowsRequest(1));
     await expect(refused).rejects.toMatchObject({
       status: 503,
-      message: /no replica of gone is up: .*nowhere/,
+      message: /model gone cannot be loaded: .*nowhere/,
     });
     expect(pool.isReady).toBe(false);
+    expect(pool.status()).toMatchObject({ state: "failed", lastError: expect.stringContaining("nowhere") });
+  });
+
+  it("that cannot be loaded is not tried again, because it stays as it is", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "spillway-pool-")), "model.onnx");
+    writeFileSync(path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 10\n");
+    const pool = new ReplicaPool(
+      poolOptions({ model: { name: "pointer", version: "1", path }, replicas: 2 }),
+    );
+    pools.push(pool);
+    await expect(pool.ready()).rejects.toThrow(/Git LFS pointer/);
+    await eventually(() => expect(pool.status().state).toBe("failed"));
+    expect(pool.status().replicas).toMatchObject([
+      { state: "failed", restarts: 0, pid: undefined },
+      { state: "failed", restarts: 0, pid: undefined },
+    ]);
+  });
+
+  it("that could not be loaded for want of something that may come is tried again", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "spillway-pool-"));
+    const path = join(folder, "handler.mjs");
+    const wants = `import { existsSync } from "node:fs";
+      if (!existsSync(${JSON.stringify(join(folder, "there"))})) throw new Error("connect ECONNREFUSED 127.0.0.1:9");
+      const tensor = { name: "x", datatype: "INT32", shape: [-1, 1] };
+      export const inputs = [tensor], outputs = [tensor];
+      export const predict = (tensors) => tensors;`;
+    writeFileSync(path, wants);
+    const pool = new ReplicaPool(poolOptions({ model: { name: "waits", version: "1", path } }));
+    pools.push(pool);
+    await expect(pool.ready()).rejects.toThrow(/ECONNREFUSED/);
+    expect(pool.status()).toMatchObject({
+      state: "down",
+      lastError: expect.stringContaining("ECONNREFUSED"),
+    });
+    writeFileSync(join(folder, "there"), "");
+    await eventually(() => expect(pool.isReady).toBe(true));
   });
 
   it("whose replicas end again and again is unhealthy: nothing is forked, and callers are told why and when", async () => {
-    const model = { name: "gone", version: "1", path: "/nowhere/model.onnx" };
+    const path = join(mkdtempSync(join(tmpdir(), "spillway-pool-")), "handler.mjs");
+    writeFileSync(path, "process.exit(7);");
+    const model = { name: "ends", version: "1", path };
     const pool = new ReplicaPool(poolOptions({ model }));
     pools.push(pool);
     expect(pool.status().state).toBe("loading");
     await eventually(() => expect(pool.status().state).toBe("unhealthy"));
     const refusal: unknown = await pool.run(rowsRequest(1)).catch((error: unknown) => error);
-    expect(refusal).toMatchObject({ status: 503, message: /model gone is unhealthy.*nowhere/ });
+    expect(refusal).toMatchObject({ status: 503, message: /model ends is unhealthy.*exit code 7/ });
     const { retryAfterS } = refusal as UnavailableError;
     expect(retryAfterS).toBeGreaterThan(10);
     expect(retryAfterS).toBeLessThan(40);

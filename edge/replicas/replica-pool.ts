@@ -1,7 +1,7 @@
 /** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
 import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
-import { type OverloadedError, ProtocolError, UnavailableError } from "../../protocol/errors.ts";
+import { type OverloadedError, ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import type { Joining } from "../joining/joining.ts";
 import { checkRequest, publishedJoining, type PublishedJoining } from "../joining/published-joining.ts";
@@ -15,13 +15,15 @@ import type {
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
 import { answerableMs } from "../observe/loop-lag.ts";
+import { logBatch, nextFree } from "./batch-start.ts";
 import { BatchTimes } from "./batch-times.ts";
+import { downError, downState, shuttingDown } from "./down-state.ts";
 import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
 import { answerEach, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
 import type { LoadedModel } from "./replica.ts";
-import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
+import type { PoolKnowledge, ReplicaPoolOptions } from "./replica-pool-options.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
 import { ServiceTimes } from "./service-times.ts";
 import { kindOf } from "./waiting-work.ts";
@@ -37,7 +39,7 @@ export class ReplicaPool implements ModelRunner {
   readonly #options: ReplicaPoolOptions;
   readonly #queue: ModelQueue<PendingRequest>;
   readonly #times: BatchTimes;
-  readonly #serviceTimes = new ServiceTimes();
+  readonly #serviceTimes: ServiceTimes;
   readonly #drops: DropLog;
   readonly #events = new EventList(mostEvents);
   readonly #supervisors: readonly ReplicaSupervisor[];
@@ -46,6 +48,7 @@ export class ReplicaPool implements ModelRunner {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** Undefined until the model was loaded once. */
   #joining: Joining | undefined;
+  #wasLoaded = false;
   #lastReplica = -1;
   #unread = 0;
   /** Why a replica last ended or could not be started; undefined once one is up. */
@@ -56,6 +59,8 @@ export class ReplicaPool implements ModelRunner {
   constructor(options: ReplicaPoolOptions) {
     this.model = options.model;
     this.#options = options;
+    this.#joining = options.known?.joining;
+    this.#serviceTimes = options.known?.serviceTimes ?? new ServiceTimes();
     const mostRowsOf = (key: string): number => this.#joining?.mostRowsOf(key) ?? 1;
     this.#queue = new ModelQueue({ ...options, mostRowsOf }, this.#serviceTimes);
     this.#drops = new DropLog(options.model.name, options.log);
@@ -67,6 +72,7 @@ export class ReplicaPool implements ModelRunner {
           onFree: () => this.#pump(),
           onLoaded: (loaded) => void this.#loaded(loaded, index),
           onDown: (reason) => this.#down(reason),
+          wasLoaded: () => this.#wasLoaded,
         }),
     );
   }
@@ -75,20 +81,23 @@ export class ReplicaPool implements ModelRunner {
     return this.#options.replicas;
   }
 
+  get knowledge(): PoolKnowledge {
+    return { joining: this.#joining, serviceTimes: this.#serviceTimes };
+  }
+
   get isReady(): boolean {
     return !this.#isClosing && this.#upCount > 0 && this.metadata !== undefined;
   }
 
   get joining(): PublishedJoining | undefined {
-    const { metadata, model } = this;
     const { joinsRows = false, isByKey = false } = this.#joining ?? {};
-    return metadata && publishedJoining(metadata, model.config, joinsRows, isByKey);
+    return this.metadata && publishedJoining(this.metadata, this.model.config, joinsRows, isByKey);
   }
 
   async ready(): Promise<void> {
     while (this.metadata === undefined) {
       // A replica may end during the proof, after the model was loaded.
-      if (this.#downReason !== undefined && this.#joining === undefined) throw new Error(this.#downReason);
+      if (this.#downReason !== undefined && !this.#wasLoaded) throw new Error(this.#downReason);
       await once(this.#changes, "change");
     }
   }
@@ -120,11 +129,10 @@ export class ReplicaPool implements ModelRunner {
   }
 
   status(): ModelStatus {
-    const down = this.#isUnhealthy ? "unhealthy" : this.metadata === undefined ? "loading" : "down";
     return {
       name: this.model.name,
       version: this.model.version,
-      state: this.#isClosing ? "stopping" : this.isReady ? "ready" : down,
+      state: this.#isClosing ? "stopping" : this.isReady ? "ready" : this.#downState,
       queueRows: this.#queue.rows,
       queueBytes: this.#queue.bytes,
       openRequests: this.#queue.size,
@@ -139,7 +147,7 @@ export class ReplicaPool implements ModelRunner {
   async close(): Promise<void> {
     this.#isClosing = true;
     while (this.#queue.size > 0 && !this.#isUnhealthy) await once(this.#changes, "change");
-    this.#failWaiting("the server is shutting down");
+    this.#failWaiting(shuttingDown());
     this.#deadline.clear();
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.close()));
   }
@@ -153,41 +161,38 @@ export class ReplicaPool implements ModelRunner {
     return Math.max(1, this.#upCount);
   }
 
-  get #isUnhealthy(): boolean {
-    return this.#supervisors.every(({ state }) => state === "unhealthy");
+  get #downState(): ReturnType<typeof downState> {
+    const states = this.#supervisors.map(({ state }) => state);
+    return downState(states, this.metadata !== undefined, this.#downReason !== undefined);
   }
 
-  get #unhealthyText(): string {
-    return `model ${this.model.name} is unhealthy, its replicas end again and again: ${this.#downReason}`;
+  /** Whether requests that wait would wait for too long. */
+  get #isUnhealthy(): boolean {
+    return this.#downState === "unhealthy" || this.#downState === "failed";
+  }
+
+  get #downError(): ProtocolError {
+    const startsInMs = Math.min(...this.#supervisors.map((supervisor) => supervisor.startsInMs));
+    return downError(this.#downState, this.model.name, this.#downReason, startsInMs);
   }
 
   /** @throws UnavailableError when nothing can be run now */
   #loadedMetadata(): ModelMetadata {
-    const { name } = this.model;
-    if (this.#isClosing) throw new UnavailableError("the server is shutting down");
-    if (this.#isUnhealthy) {
-      const startsInMs = Math.min(...this.#supervisors.map((supervisor) => supervisor.startsInMs));
-      throw new UnavailableError(this.#unhealthyText, startsInMs);
-    }
-    if (this.metadata !== undefined) return this.metadata;
-    throw new UnavailableError(
-      this.#downReason === undefined
-        ? `model ${name} is not loaded yet`
-        : `no replica of ${name} is up: ${this.#downReason}`,
-    );
+    if (this.#isClosing) throw shuttingDown();
+    if (this.metadata === undefined || this.#isUnhealthy) throw this.#downError;
+    return this.metadata;
   }
 
   #dropped(reason: DropReason): OverloadedError {
     const { rows, bytes, workMs } = this.#queue;
-    return this.#drops.dropped(
-      reason,
-      { rows, bytes, waitMs: workMs / this.#liveReplicas },
-      performance.now(),
-    );
+    const waiting = { rows, bytes, waitMs: workMs / this.#liveReplicas };
+    return this.#drops.dropped(reason, waiting, performance.now());
   }
 
   async #loaded(loaded: LoadedModel, replica: number): Promise<void> {
-    if (this.#joining === undefined) {
+    this.#wasLoaded = true;
+    if (this.#joining !== undefined) this.metadata ??= loaded.metadata;
+    else {
       this.#joining = joiningOf(loaded, this.#options, this.#events);
       const first = this.#supervisors[replica] as ReplicaSupervisor;
       const untilChange = (): Promise<unknown> => once(this.#changes, "change");
@@ -201,8 +206,9 @@ export class ReplicaPool implements ModelRunner {
   #down(reason: string): void {
     if (this.#upCount === 0) this.#downReason = reason;
     if (this.#isUnhealthy) {
-      this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
-      this.#failWaiting(this.#unhealthyText);
+      if (this.#downState === "unhealthy")
+        this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);
+      this.#failWaiting(this.#downError);
     }
     this.#changes.emit("change");
   }
@@ -237,9 +243,7 @@ export class ReplicaPool implements ModelRunner {
   }
 
   #freeSupervisor(): ReplicaSupervisor | undefined {
-    const free = this.#supervisors.filter(({ isFree }) => isFree);
-    if (this.#options.balance === "least-work") return free[0];
-    return free.find(({ index }) => index > this.#lastReplica) ?? free[0];
+    return nextFree(this.#supervisors, this.#options.balance, this.#lastReplica);
   }
 
   async #runBatch(supervisor: ReplicaSupervisor, batch: ModelBatch<PendingRequest>): Promise<void> {
@@ -271,9 +275,9 @@ export class ReplicaPool implements ModelRunner {
     startedAtMs: number,
   ): void {
     const { requests, rows } = batch;
-    const queueingS = seconds(startedAtMs - (requests[0] as PendingRequest).arrivedAtMs);
+    const queuedMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
     const facts = { model: this.model.name, replica, requests: requests.length, rows };
-    this.#options.log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS }, "batch");
+    logBatch(this.#options.log, facts, serviceMs, queuedMs);
     const served = requests.filter((_, index) => faults[index] === undefined);
     const joining = this.#joining as Joining;
     const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);
@@ -290,11 +294,7 @@ export class ReplicaPool implements ModelRunner {
     for (const pending of this.#queue.batchFailed(batch, kind)) pending.fail(error);
   }
 
-  #failWaiting(message: string): void {
-    for (const pending of this.#queue.drain()) pending.fail(new UnavailableError(message));
+  #failWaiting(error: ProtocolError): void {
+    for (const pending of this.#queue.drain()) pending.fail(error);
   }
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms) / 1_000;
 }

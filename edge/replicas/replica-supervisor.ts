@@ -4,6 +4,7 @@ import type { Tensor } from "../../protocol/tensor.ts";
 import type { ReplicaState, ReplicaStatus } from "../models/model-runner.ts";
 import type { EventList } from "../observe/events.ts";
 import { BackOff } from "./back-off.ts";
+import { LoadFault } from "./load-fault.ts";
 import { type LoadedModel, Replica, type ReplicaOptions, type RunEnd } from "./replica.ts";
 
 export interface SupervisorEvents {
@@ -12,6 +13,8 @@ export interface SupervisorEvents {
   onLoaded(loaded: LoadedModel): void;
   /** The replica ended or could not be started; `state` says what comes next. */
   onDown(reason: string): void;
+  /** Whether the model was loaded before, so that a fault in loading it again may be a file that is being replaced. */
+  wasLoaded(): boolean;
 }
 
 export class ReplicaSupervisor {
@@ -111,8 +114,9 @@ export class ReplicaSupervisor {
     const closing = this.#closing.signal;
     while (!closing.aborted) {
       const startedAtMs = performance.now();
-      const reason = await this.#runOne();
+      const { reason, mayPass } = await this.#runOne();
       if (closing.aborted) return;
+      if (!mayPass && !this.#on.wasLoaded()) return this.#giveUp(reason);
       const nowMs = performance.now();
       const { pauseMs, isTrial } = this.#backOff.ended(nowMs, nowMs - startedAtMs);
       this.#state = isTrial ? "unhealthy" : "restarting";
@@ -125,8 +129,18 @@ export class ReplicaSupervisor {
     }
   }
 
-  /** One replica from its start to its end. Returns why it ended. */
-  async #runOne(): Promise<string> {
+  #giveUp(reason: string): void {
+    const { model, log } = this.#options;
+    this.#state = "failed";
+    this.#lastError = reason;
+    const text = "cannot be loaded, and is not tried again before it is asked for";
+    this.#events.add(`${text} (${reason})`, { replica: this.index });
+    log.error({ model: model.name, replica: this.index, reason }, text);
+    this.#on.onDown(reason);
+  }
+
+  /** One replica from its start to its end. Returns why it ended, and whether another may do better. */
+  async #runOne(): Promise<{ readonly reason: string; readonly mayPass: boolean }> {
     const { model, log } = this.#options;
     // A replica on trial stays unhealthy until it is up.
     if (this.#state !== "unhealthy") this.#state = "starting";
@@ -141,10 +155,11 @@ export class ReplicaSupervisor {
       log.info(facts, "replica ready");
       this.#on.onLoaded(loaded);
       this.#on.onFree();
-      return await replica.ended;
+      return { reason: await replica.ended, mayPass: true };
     } catch (error) {
       await replica.stop();
-      return (error as Error).message;
+      const mayPass = !(error instanceof LoadFault) || error.mayPass;
+      return { reason: (error as Error).message, mayPass };
     } finally {
       this.#replica = undefined;
     }

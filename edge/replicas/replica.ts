@@ -12,6 +12,7 @@ import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
 import type { Session } from "../models/session.ts";
+import { LoadFault } from "./load-fault.ts";
 
 /** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
 export type ReplicaRequest =
@@ -40,6 +41,8 @@ export interface ReplicaOptions {
   /** How often an idle replica is pinged, and how long it may take to answer. */
   readonly pingMs: number;
   readonly log: Logger;
+  /** Gives a process of `entry` that waits for a model; undefined when there is none. Default: none. */
+  readonly takeSpare?: () => ChildProcess | undefined;
 }
 
 /** How a run ended. `died`: the process crashed, or did not answer in time and was killed. */
@@ -65,12 +68,16 @@ export class Replica {
   /** Start the process. Call `load` next. */
   constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
-    const { model, entry, log } = options;
-    this.#child = fork(entry, {
-      ...launchOptions(model.config, index),
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    });
+    const { model, entry, log, takeSpare } = options;
+    const { cpuAffinity, env } = model.config ?? {};
+    const isPlain = cpuAffinity === undefined && env === undefined;
+    this.#child =
+      (isPlain ? takeSpare?.() : undefined) ??
+      fork(entry, {
+        ...launchOptions(model.config, index),
+        serialization: "advanced",
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+      });
     for (const stream of ["stdout", "stderr"] as const) {
       forEachLine(this.#child[stream] as Readable, longestLine, (line) => {
         log.warn({ model: model.name, replica: index, stream }, line);
@@ -84,11 +91,12 @@ export class Replica {
     return this.#child.pid;
   }
 
-  /** Load the model. Rejects with a ProtocolError when it cannot be loaded. */
+  /** Load the model. Rejects when it cannot be loaded, with a LoadFault where the process lives and says why. */
   async load(): Promise<LoadedModel> {
     const { model, threads, loadTimeoutMs } = this.#options;
     const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
     if (reply?.kind === "loaded") return reply.loaded;
+    if (reply?.kind === "error") throw new LoadFault(reply.message, reply.status);
     if (reply !== undefined) throw faultOf(reply);
     throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
   }

@@ -3,15 +3,20 @@ import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
 import type { Hono } from "hono";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { ModelMemory } from "../memory/model-memory.ts";
 import type { ReplicaStatus } from "../models/model-runner.ts";
 import type { IndexEntry, ModelSet } from "../models/model-set.ts";
 import type { EventList, ModelEvent } from "../observe/events.ts";
 import { type Metrics, processMemoryBytes } from "../observe/metrics.ts";
 import type { RecentLatencies } from "../observe/recent-latencies.ts";
+import type { SupportPrograms } from "../support/support-programs.ts";
 import { route } from "../../protocol/server/route.ts";
 
 export interface EdgeAdminOptions {
   readonly models: ModelSet;
+  /** The memory that models share, where it is bounded. */
+  readonly memory?: ModelMemory | undefined;
+  readonly support: Pick<SupportPrograms, "status">;
   readonly events: EventList;
   readonly latencies: RecentLatencies;
   readonly metrics: Metrics;
@@ -25,12 +30,14 @@ export interface EdgeAdminOptions {
 const mostEvents = 500;
 
 export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
-  const { models, events, latencies, metrics, diskOf, shutdown } = options;
+  const { models, memory, support, events, latencies, metrics, diskOf, shutdown } = options;
   route(app, "GET", ["/admin/status"], async (context) =>
     context.json({
       pid: process.pid,
       uptimeS: Math.round(process.uptime()),
       models: models.index().map((entry) => modelStatus(models, entry)),
+      ...(memory !== undefined && { modelMemory: memory.status() }),
+      ...(support.status().length > 0 && { support: support.status() }),
       machine: await machineStatus(diskOf),
     }),
   );
@@ -51,8 +58,15 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
       throw new ProtocolError("a restart takes no body; ?model=NAME names one model");
     const name = context.req.query("model");
     const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
+    const faults: string[] = [];
     // One after the other, because each is in memory twice meanwhile.
-    for (const each of names) await models.load(each);
+    for (const each of names) {
+      await models.load(each).catch((error: Error) => {
+        if (name !== undefined) throw error;
+        faults.push(error.message);
+      });
+    }
+    if (faults.length > 0) throw new ProtocolError(faults.join("; "));
     return context.json({ restarted: names });
   });
   route(app, "POST", ["/admin/shutdown"], (context) => {
@@ -68,11 +82,11 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
 function modelStatus(models: ModelSet, { name, state, reason }: IndexEntry): object {
   const served = models.find(name);
   if (served === undefined) return { name, state, reason };
-  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining, dropped } =
+  const { version, queueRows, queueBytes, openRequests, replicas, lastError, joining, dropped, memory } =
     served.status();
   const queue = { queueRows, queueBytes, openRequests, dropped };
   const session = served.metadata?.parameters;
-  const known = { name, version, state, reason, lastError, session, joining };
+  const known = { name, version, state, reason, lastError, session, joining, memory };
   return { ...known, ...queue, replicas: replicas.map(withMemory) };
 }
 

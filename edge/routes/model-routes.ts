@@ -1,8 +1,9 @@
 /** The endpoints that describe a server and its models: health, metadata and configuration. */
 import type { Context, Hono } from "hono";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
+import type { ExampleBook } from "../example/example-book.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
+import { metadataOrRefusal, readinessOf, untilKnown, whyNotReady } from "../models/why-not-ready.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
@@ -10,37 +11,45 @@ import { requestedModel } from "./route.ts";
 export function addModelRoutes(
   app: Hono,
   models: Iterable<ModelRunner>,
+  examples: ExampleBook,
   extensions: readonly string[],
 ): void {
   route(app, "GET", ["/v2"], (context) => context.json({ name: "spillway-edge", version: "1", extensions }));
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
   route(app, "GET", ["/v2/health/ready"], (context) => {
-    const all = [...models];
-    const ready = all.length > 0 && all.every((runner) => runner.isReady);
-    return context.json({ ready }, ready ? 200 : 503);
+    const readiness = readinessOf(models);
+    return context.json(readiness, readiness.ready ? 200 : 503);
   });
   route(app, "GET", modelPaths("/ready"), (context) => {
-    const { model, isReady } = requestedModel(models, context);
-    return context.json({ name: model.name, ready: isReady }, isReady ? 200 : 503);
-  });
-  route(app, "GET", modelPaths("/config"), (context) => {
     const runner = requestedModel(models, context);
+    const { name } = runner.model;
+    const reason = whyNotReady(runner);
+    if (reason === undefined) return context.json({ name, ready: true });
+    return context.json({ name, ready: false, reason }, 503);
+  });
+  route(app, "GET", modelPaths("/config"), async (context) => {
+    const runner = requestedModel(models, context);
+    await untilKnown(runner);
     return context.json(
-      modelConfiguration(runner.model, metadataOf(runner), runner.status().joining?.mostRows ?? 0),
+      modelConfiguration(runner.model, metadataOf(runner, examples), runner.status().joining?.mostRows ?? 0),
     );
   });
-  route(app, "GET", modelPaths(""), (context: Context) =>
-    context.json(withDefault(requestedModel(models, context))),
-  );
+  route(app, "GET", modelPaths(""), async (context: Context) => {
+    const runner = requestedModel(models, context);
+    await untilKnown(runner);
+    return context.json(withDefault(runner, examples));
+  });
 }
 
 /** With what a client needs to batch for the model and to measure it: whether it joins rows, and inputs that suit it. */
-function metadataOf({ model, metadata, replicas, joining }: ModelRunner): ModelMetadata {
-  if (metadata === undefined) throw new ProtocolError(`model "${model.name}" is not loaded yet`, 503);
+function metadataOf(runner: ModelRunner, examples: ExampleBook): ModelMetadata {
+  const metadata = metadataOrRefusal(runner);
+  const { model, replicas, joining } = runner;
+  const shapes = examples.shapesOf(model);
   const inputs = metadata.inputs.map((input) => {
-    const example = model.exampleShapes?.[input.name];
-    if (example === undefined) return input;
-    return { ...input, parameters: { example_shape: JSON.stringify(example) } };
+    const example = shapes?.[input.name];
+    if (example?.length !== input.shape.length || !input.shape.includes(-1, 1)) return input;
+    return { ...input, parameters: { ...input.parameters, example_shape: JSON.stringify(example) } };
   });
   return { ...metadata, inputs, parameters: { ...metadata.parameters, replicas, ...joining } };
 }
@@ -85,8 +94,8 @@ function modelConfiguration(
 }
 
 /** The metadata says of the model that answers `/v2/infer` that it is the default, for clients before several servers. */
-function withDefault(runner: ModelRunner): ModelMetadata {
-  const metadata = metadataOf(runner);
+function withDefault(runner: ModelRunner, examples: ExampleBook): ModelMetadata {
+  const metadata = metadataOf(runner, examples);
   if (runner.model.config?.default !== true) return metadata;
   return { ...metadata, parameters: { ...metadata.parameters, default: true } };
 }

@@ -51,6 +51,7 @@ describe("a real model behind the V2 app", () => {
       "binary_tensor_data",
       "classification",
       "model_configuration",
+      "example_requests",
     ]);
     expect((await json("/v2/models/ocr-cls")).body).toMatchObject({
       name: "ocr-cls",
@@ -174,9 +175,17 @@ it("is not ready while a model is not, and says 503 for what may work later and 
   const models = [brokenRunner(new ProtocolError("a replica of m died", 503))];
   const unready = createEdgeApp({ models, log, maxBodyBytes: 1_000 });
   const body = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [1, 1], data: [1] }] });
-  expect((await unready.request("/v2/health/ready")).status).toBe(503);
+  const server = await unready.request("/v2/health/ready");
+  expect([server.status, await server.json()]).toEqual([
+    503,
+    { ready: false, reason: expect.stringContaining("model m: "), unavailable: [expect.anything()] },
+  ]);
   expect((await unready.request("/v2/models/m")).status).toBe(503);
-  expect((await unready.request("/v2/models/m/ready")).status).toBe(503);
+  const model = await unready.request("/v2/models/m/ready");
+  expect([model.status, await model.json()]).toEqual([
+    503,
+    { name: "m", ready: false, reason: expect.stringMatching(/./) },
+  ]);
   expect((await unready.request("/v2/models/m/infer", { method: "POST", body })).status).toBe(503);
   const faulty = createEdgeApp({ models: [brokenRunner(new Error("bug"))], log, maxBodyBytes: 1_000 });
   expect((await faulty.request("/v2/models/m/infer", { method: "POST", body })).status).toBe(500);

@@ -4,18 +4,30 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
+import { ModelMemory } from "../memory/model-memory.ts";
+import { OnDemandModel } from "../memory/on-demand-model.ts";
+import { SpareProcess } from "../memory/spare-process.ts";
 import type { ModelFile, ModelRunner } from "../models/model-runner.ts";
 import { ModelSet } from "../models/model-set.ts";
-import { embeddedRepository, findModels, folderRepository, modelsAtStart } from "../models/repository.ts";
+import {
+  embeddedRepository,
+  folderRepository,
+  type FoundModels,
+  modelsAtStart,
+  type Repository,
+  surveyModels,
+} from "../models/repository.ts";
 import { EventList } from "../observe/events.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type Observer, StatisticsBook } from "../observe/model-statistics.ts";
 import { RecentLatencies } from "../observe/recent-latencies.ts";
 import { launchOptions, Replica, type ReplicaOptions } from "../replicas/replica.ts";
 import { ReplicaPool } from "../replicas/replica-pool.ts";
+import type { ReplicaPoolOptions } from "../replicas/replica-pool-options.ts";
 import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
+import { SupportPrograms } from "../support/support-programs.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
 import type { EdgeOptions } from "./options.ts";
@@ -32,7 +44,7 @@ const bytesPerMib = 2 ** 20;
 export interface EdgeServer {
   /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
-  /** Begins to load; resolves when every model can answer. Rejects with an Error that names one that cannot be loaded. */
+  /** Begins to load; resolves when every model can answer or has failed. Rejects when none is left to serve. */
   ready(): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
   retire(): void;
@@ -42,7 +54,7 @@ export interface EdgeServer {
 
 /**
  * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `gate` says who
- * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder or file when it holds no models or their settings are wrong.
+ * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder when it holds no models.
  */
 export function createEdgeServer(
   options: EdgeOptions,
@@ -52,19 +64,39 @@ export function createEdgeServer(
 ): EdgeServer {
   const { models: folder } = options;
   const repository = folder === undefined ? embeddedRepository() : folderRepository(folder);
-  const known =
-    folder === undefined ? repository.names().map((name) => repository.read(name)) : findModels(folder);
-  const files = modelsAtStart(known, options.load);
-  for (const file of files) checkLaunch(file, options.replicas);
+  const found = modelsAtStart(
+    folder === undefined ? { models: all(repository), faults: new Map() } : surveyed(folder),
+    options.load,
+  );
 
   const statistics = new StatisticsBook();
   const latencies = new RecentLatencies(() => performance.now());
   const events = new EventList(mostEvents);
   const observers: Observer[] = [statistics, latencies];
-  const openPool = (model: ModelFile): ModelRunner => poolOf(model, options, observers, log);
+  const spare = new SpareProcess(replicaEntry);
+  const memory =
+    options.modelMemory === undefined ? undefined : new ModelMemory(options.modelMemory, spare, log);
+  const openPool = (model: ModelFile): ModelRunner => {
+    if (memory === undefined) return poolOf(model, options, observers, log);
+    const replicas = model.config?.replicas ?? options.replicas;
+    checkLaunch(model, replicas);
+    return new OnDemandModel({
+      model,
+      memory,
+      replicas,
+      open: (known) => poolOf(model, options, observers, log, { known, takeSpare: () => spare.take() }),
+      mostWaiting: options.maxQueueRows,
+      mostWaitingBytes: options.maxQueueMib * bytesPerMib,
+      log,
+    });
+  };
   const open = (model: ModelFile): ModelRunner =>
     openPipeline(model, openPool, (name) => models.find(name)) ?? openPool(model);
-  const models: ModelSet = new ModelSet({ repository, open, observers, events }, files);
+  const models: ModelSet = new ModelSet(
+    { repository, open, observers, events, log },
+    found.models,
+    found.faults,
+  );
   const metrics = new Metrics(models, statistics, () => gate.counts());
   observers.push(metrics);
   const installer = new ModelInstaller({
@@ -77,6 +109,7 @@ export function createEdgeServer(
     log.warn({ error: error.message }, "staging not cleared"),
   );
 
+  const support = new SupportPrograms(options.support ?? [], log);
   const codec = new CodecThreads();
   const app = createEdgeApp({
     models,
@@ -89,12 +122,30 @@ export function createEdgeServer(
   });
   const diskOf = folder ?? tmpdir();
   addRepositoryRoutes(app, models, installer, gate);
-  addEdgeAdminRoutes(app, { models, events, latencies, metrics, diskOf, shutdown });
+  addEdgeAdminRoutes(app, { models, memory, support, events, latencies, metrics, diskOf, shutdown });
+  const ready = (): Promise<void> => {
+    support.start();
+    return models.ready(options.strict);
+  };
   const close = async (): Promise<void> => {
-    await models.close();
+    await Promise.all([models.close(), support.close()]);
+    await memory?.close();
     await codec.close();
   };
-  return { app, ready: () => models.ready(), retire: () => models.retire(), close };
+  return { app, ready, retire: () => models.retire(), close };
+}
+
+/** Whoever gave no folder, or another than he meant, should see which option says it. */
+function surveyed(folder: string): FoundModels {
+  try {
+    return surveyModels(folder);
+  } catch (error) {
+    throw new Error(`--models: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function all(repository: Repository): ModelFile[] {
+  return repository.names().map((name) => repository.read(name));
 }
 
 /** Begins to load a model on replicas of its own. */
@@ -103,11 +154,13 @@ function poolOf(
   options: EdgeOptions,
   observers: readonly Observer[],
   log: Logger,
+  more: Pick<ReplicaPoolOptions, "known" | "takeSpare"> = {},
 ): ReplicaPool {
   const replicas = model.config?.replicas ?? options.replicas;
   checkLaunch(model, replicas);
   return new ReplicaPool({
     ...replicaOptions(model, replicas, options, log),
+    ...more,
     replicas,
     balance: options.balance,
     maxBatchRows: Math.min(options.maxBatchRows, model.config?.maxBatchRows ?? Infinity),

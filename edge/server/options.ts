@@ -1,6 +1,8 @@
 /** The options of the edge server. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
+import { supportPrograms } from "../support/support-options.ts";
+import { memorySize } from "../memory/memory-size.ts";
 import { port, positive, whole } from "../../base/program/option-fields.ts";
 
 const text = z.string();
@@ -50,7 +52,23 @@ export const edgeOptions = z.strictObject({
   wait: z
     .boolean()
     .default(true)
-    .describe("be up when every model is loaded, or end; false: serve what is loaded while the rest loads"),
+    .describe(
+      "be up when every model is loaded or has failed; false: serve what is loaded while the rest loads",
+    ),
+  modelMemory: memorySize
+    .optional()
+    .describe(
+      "memory that models may take together, such as 4GiB: they are loaded by their first requests, and the least recently used make room (default: all are loaded)",
+    ),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe("end when a model cannot be loaded at the start, instead of serving the others"),
+  support: supportPrograms
+    .optional()
+    .describe(
+      "programs of yours that run beside the models, in --config a list of { name, command, everyS, env, folder }, here as JSON; they end with the server",
+    ),
   ...accessFields,
   modelHosts: text
     .default("")

@@ -161,15 +161,19 @@ export function parseScenario(
   warn: (message: string) => void = () => {},
 ): Scenario {
   const value = parseJson(text, file);
+  refuseProfile(value, file);
   for (const { place, key, meant } of misspeltKeys(value, scenarioSchema)) {
     const at = place === "" ? file : `${file}:${place}`;
     warn(`${at}: "${key}" is not a known key and is left alone; did you mean "${meant}"?`);
   }
   const result = scenario.safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.map(({ path, message }) => ({ place: path.join("."), message }));
-    const [first = { place: "", message: "" }] = issues;
-    throw new InputError(file, first.place, first.message);
+    const issues = result.error.issues.map((issue) => ({
+      place: issue.path.join("."),
+      why: whyRefused(issue),
+    }));
+    const [first = { place: "", why: "" }] = issues;
+    throw new InputError(file, first.place, first.why);
   }
   const { edge, edges, serverless, ...rest } = result.data;
   if ((edge === undefined) === (edges === undefined)) {
@@ -189,6 +193,22 @@ export function parseScenario(
       sizes: serverless.sizes.map((each, index) => sizeSpec(each, file, `serverless.sizes.${index}`)),
     },
   };
+}
+
+/** Both are files of times that people keep side by side. */
+function refuseProfile(value: unknown, file: string): void {
+  const { format } = (value ?? {}) as { format?: unknown };
+  if (typeof format !== "string" || !format.startsWith("spillway-profile/")) return;
+  const why =
+    "this is a profile, which has no SLO and no prices; spillway profile --scenario makes a scenario";
+  throw new InputError(file, "", why);
+}
+
+function whyRefused({ code, message, path }: z.core.$ZodIssue): string {
+  const expected = /^Invalid input: expected (\w+), received undefined$/.exec(message)?.[1];
+  if (code !== "invalid_type" || expected === undefined) return message;
+  const isTime = expected === "number" && String(path.at(-1)).endsWith("Ms");
+  return `it is missing; allowed: ${isTime ? "a number of milliseconds" : expected}`;
 }
 
 /** @throws InputError when two targets have one name, or a fault names an unknown edge */

@@ -55,9 +55,7 @@ export const functionMenu = z
       .min(1)
       .safeParse(typeof given === "string" ? entriesOf(given) : given);
     if (!listed.success) {
-      context.addIssue(
-        `${describeIssue(listed.error)}; expected NAME=VCPUxMIB, such as small=0.5x1024,large=2x4096`,
-      );
+      context.addIssue(describeIssue(listed.error));
       return z.NEVER;
     }
     if (new Set(listed.data.map((each) => each.name)).size < listed.data.length) {
@@ -70,7 +68,12 @@ export const functionMenu = z
 /** The functions of a command that is given none. */
 export const defaultFunctions = "spillway=0.5x1024";
 
+const form = "NAME=VCPUxMIB, such as small=0.5x1024,large=2x4096";
+
+/** What is allowed in the place of the first fault. A text that has not the form at all is still a text. */
 function describeIssue({ issues }: z.ZodError): string {
   const [{ path, message } = { path: [], message: "" }] = issues;
-  return `function ${Number(path[0] ?? 0) + 1}${path[1] === undefined ? "" : `, ${String(path[1])}`}: ${message}`;
+  const [index = 0, field] = path;
+  if (field === undefined) return form;
+  return `${form}; function ${Number(index) + 1}, ${String(field)}: ${message}`;
 }

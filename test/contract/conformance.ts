@@ -7,7 +7,13 @@ import { beforeAll, beforeEach, describe } from "vitest";
 import { binaryInference } from "./suite/binary-tensors.ts";
 import { classification } from "./suite/classification.ts";
 import { compression } from "./suite/compressed-bodies.ts";
-import { configuration, repository, schedulePolicy, statistics } from "./suite/extensions.ts";
+import {
+  configuration,
+  exampleRequests,
+  repository,
+  schedulePolicy,
+  statistics,
+} from "./suite/extensions.ts";
 import { jsonInference, modelEndpoints, serverEndpoints } from "./suite/required.ts";
 import { wrongRequests } from "./suite/wrong-requests.ts";
 import { type Call, caller } from "./v2-caller.ts";
@@ -21,6 +27,7 @@ export function conformance(url: () => string): void {
   extension(call, "binary_tensor_data", () => binaryInference(call, url));
   extension(call, "classification", () => classification(call));
   extension(call, "model_configuration", () => configuration(call));
+  extension(call, "example_requests", () => exampleRequests(call));
   extension(call, "statistics", () => statistics(call));
   extension(call, "model_repository", () => repository(call));
   extension(call, "schedule_policy", () => schedulePolicy(call));

@@ -18,6 +18,7 @@ it("names the extensions that pass the suite, and no others", async () => {
     "binary_tensor_data",
     "classification",
     "model_configuration",
+    "example_requests",
     "statistics",
     "schedule_policy",
     "model_repository",

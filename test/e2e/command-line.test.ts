@@ -46,7 +46,7 @@ it.each([
   [["edge", "--host", "999.1.1.1"], /cannot listen on host 999\.1\.1\.1/],
   [["edge", "--prot", "1"], /Did you mean --port/],
   [["edje"], /unknown command 'edje'/],
-  [["edge", "--models", "/no/such/models"], /\/no\/such\/models: no such folder/],
+  [["edge", "--models", "/no/such/models"], /--models: \/no\/such\/models: no such folder; expected NAME\//],
   [["function", "--models", process.execPath], /node: not a folder/],
   [["vqueue", "--prices", "cheap"], /no price sheet "cheap"/],
   [["vqueue", "--fc-endpoint", "fc.example.com"], /ALIBABA_CLOUD_ACCESS_KEY_ID/],
@@ -55,7 +55,8 @@ it.each([
   [["vqueue", "--edge-batch", "4"], /--edge-batch is 4; it is allowed with --policy fixed only/],
   [["vqueue", "--plan", "fixed", "--profile", "p"], /--profile is "p"; it is allowed with --policy spillway/],
   [["vqueue", "--profile", "/no/such/profile"], /--profile: \/no\/such\/profile: no such file/],
-  [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; .*expected NAME=VCPUxMIB/],
+  [["vqueue", "--functions", "small=0.5"], /--functions is "small=0.5"; allowed: NAME=VCPUxMIB, such as /],
+  [["vqueue", "--functions", "a=99x512"], /--functions is "a=99x512"; allowed: .*; function 1, vcpu: .*16/],
   [["vqueue", "--functions", "a=1x512,a=2x512"], /two functions have one name/],
   [["functions", "--vcpu", "1"], /unknown option '--vcpu'/],
 ])("ends with status 2 and one clear line for %j", async (flags, message) => {
@@ -63,6 +64,48 @@ it.each([
   expect(status).toBe(2);
   expect(stderr).toMatch(message);
   expect(stderr).not.toMatch(/\n {4}at /);
+});
+
+it("refuses a variable of the environment that no command has, and names the nearest", () => {
+  const run = (env: Readonly<Record<string, string>>): { status: number | null; stderr: string } =>
+    spawnSync(process.execPath, [executable, "detect", "--series", "/no/such/file"], {
+      encoding: "utf8",
+      env: { ...process.env, ...env },
+    });
+  expect(run({ SPILLWAY_SERIE: "x" })).toMatchObject({
+    status: 2,
+    stderr:
+      'spillway: SPILLWAY_SERIE is set in the environment, and is no option; did you mean "SPILLWAY_SERIES"?\n',
+  });
+  expect(run({ SPILLWAY_SLLO: "1" }).stderr).toContain('did you mean "SPILLWAY_SLO"?');
+  // An option of another command, and what Kubernetes sets for a service of this name.
+  const others = {
+    SPILLWAY_SLO: "1",
+    SPILLWAY_SERVICE_HOST: "10.0.0.1",
+    SPILLWAY_PORT_80_TCP_ADDR: "10.0.0.1",
+  };
+  expect(run(others).stderr).toMatch(/no such file/);
+});
+
+it.each([
+  [
+    "a scenario without its SLO",
+    { name: "s" },
+    /s\.json:sloMs: it is missing; allowed: a number of milliseconds/,
+  ],
+  [
+    "a profile",
+    { format: "spillway-profile/1", targets: [] },
+    /s\.json: this is a profile, .*spillway profile --scenario makes/,
+  ],
+])("says in one line what is wrong with %s", async (_, scenario, message) => {
+  const [trace, path] = ["t.csv", "s.json"].map((name) => join(folder, name)) as [string, string];
+  writeFileSync(trace, "t\n1\n");
+  writeFileSync(path, JSON.stringify(scenario));
+  const { status, stderr } = await runInProcess("replay", "--trace", trace, "--scenario", path);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 });
 
 it("refuses a pipeline among a function's models, by its file", async () => {
@@ -92,7 +135,18 @@ it("knows commands and options by earlier names that no help lists", async () =>
 it.each([
   ["programs: []", /fleet\.yaml: programs: /],
   ["program: []", /fleet\.yaml: /],
-  ["programs: [{ command: edje }]", /fleet\.yaml: programs\.0\.command: .*"edge"/],
+  [
+    "programs: [{ command: edje }]",
+    /fleet\.yaml: programs\.0\.command: "edje" is no command of a fleet; allowed: edge, .*did you mean "edge"\?/,
+  ],
+  [
+    "programs: [{ command: edge, options: { port: 9000 } }, { command: vqueue, options: { port: 9000 } }]",
+    /programs\.1: vqueue and edge both have port 9000; give one another port/,
+  ],
+  [
+    "programs: [{ command: edge, options: { host: 0.0.0.0 } }, { command: edge, name: b }]",
+    /programs\.1: b and edge both have port 8000/,
+  ],
   [
     "programs: [{ command: edge, options: { prot: 1 } }]",
     /programs\.0\.options: unknown option "prot"; did you mean "port"/,

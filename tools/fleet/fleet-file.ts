@@ -2,6 +2,7 @@
 import { stringify } from "yaml";
 import { z } from "zod";
 import type { PlannedProgram } from "./start-program.ts";
+import { didYouMean, shortened } from "../../base/error-text.ts";
 import { readYamlFile } from "../../base/files.ts";
 import { checkValues, refuseUnknown } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
@@ -25,11 +26,15 @@ function fleetOf(commands: FleetCommands) {
 
 /** @throws UsageError that names the file and the place in it */
 export function readFleetFile(path: string, commands: FleetCommands): PlannedProgram[] {
-  const result = fleetOf(commands).safeParse(readYamlFile(path));
+  const result = fleetOf(commands).safeParse(readYamlFile(path), { reportInput: true });
   if (!result.success) {
     const problems = result.error.issues.map((issue) => {
       const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
-      return `${path}: ${place}${issue.message}`;
+      if (issue.code !== "invalid_value" || issue.path.at(-1) !== "command")
+        return `${path}: ${place}${issue.message}`;
+      const known = Object.keys(commands);
+      const given = String(issue.input);
+      return `${path}: ${place}"${shortened(given)}" is no command of a fleet; allowed: ${known.join(", ")}${didYouMean(given, known)}`;
     });
     throw new UsageError(problems.join("\n"));
   }
@@ -45,7 +50,25 @@ export function readFleetFile(path: string, commands: FleetCommands): PlannedPro
     if (planned.findIndex((other) => other.name === name) === index) continue;
     throw new UsageError(`${path}: programs.${index}: the name "${name}" is taken; give it another name`);
   }
+  refusePortClash(planned, path);
   return planned;
+}
+
+/** Two programs on one port of one host: the second could not listen, which would show once the first is up. */
+function refusePortClash(planned: readonly PlannedProgram[], path: string): void {
+  for (const [index, program] of planned.entries()) {
+    const other = planned
+      .slice(0, index)
+      .find((each) => each.port === program.port && overlap(each, program));
+    if (other === undefined) continue;
+    throw new UsageError(
+      `${path}: programs.${index}: ${program.name} and ${other.name} both have port ${program.port}; give one another port`,
+    );
+  }
+}
+
+function overlap(a: PlannedProgram, b: PlannedProgram): boolean {
+  return a.host === b.host || [a.host, b.host].some((host) => host === "0.0.0.0" || host === "::");
 }
 
 function planOf(

@@ -31,8 +31,13 @@ const triedSizes = [8, 4, 2, 1];
 /** Longest time that one trial takes, in milliseconds, and the part of the time for measuring that all may take. */
 const longestTrialMs = 2_000;
 const partForTrials = 0.25;
+/** How long an edge may take to name an example, in milliseconds, since it may have to try some; and what it has always. */
+const longestExampleMs = 5_000;
+const leastExampleMs = 250;
 /** Of generated texts and pictures. */
 const payloadSeed = 1;
+
+type ExampleSource = Pick<ProfileSource, "options" | "models" | "rules" | "transports" | "log">;
 
 export interface LearnedModel {
   readonly name: string;
@@ -108,7 +113,7 @@ async function learned(
  * @param endsAtMs when all measuring ends, by the monotonic clock
  */
 export async function examplesOf(
-  source: Pick<ProfileSource, "options" | "rules" | "transports" | "log">,
+  source: ExampleSource,
   learned: readonly LearnedModel[],
   endsAtMs: number,
 ): Promise<ExampleModel[]> {
@@ -130,7 +135,7 @@ export async function examplesOf(
 }
 
 async function exampleOfLearned(
-  { options, rules, transports, log }: Pick<ProfileSource, "options" | "rules" | "transports" | "log">,
+  { options, models, rules, transports, log }: ExampleSource,
   { name, reply, given }: LearnedModel,
   trialsEndMs: number,
 ): Promise<ExampleModel> {
@@ -142,6 +147,12 @@ async function exampleOfLearned(
   if (reply === undefined || reply.status !== 200)
     throw new Error(new TextDecoder().decode(reply?.body.subarray(0, 200)));
   const { body } = reply;
+  const leftMs = Math.max(leastExampleMs, trialsEndMs - performance.now());
+  const named =
+    options.payload === "tensors"
+      ? await models.exampleOf(name, Math.min(longestExampleMs, leftMs))
+      : undefined;
+  if (named !== undefined) return withinRule(exampleOfRequest(name, replicasIn(name, reply), named), rule);
   if (!hasOpenSizes(name, body)) {
     const model = describedModel(name, body);
     if (options.payload === "tensors") return exampleFor(model, rule);

@@ -127,3 +127,17 @@ export function schedulePolicy(call: Call): void {
     expect(await status({ timeout: "soon" })).toBe(400);
   });
 }
+
+/** An extension of ours: a request that the model answers, for whoever wants to measure it. */
+export function exampleRequests(call: Call): void {
+  it.each(["simple", "identity", "text"])("names a request that %s answers", async (model) => {
+    const { status, json } = await call(`/v2/models/${model}/example?form=json`);
+    expect(status).toBe(200);
+    const answer = await call(`/v2/models/${model}/infer`, json);
+    expect(answer).toMatchObject({ status: 200, json: { model_name: model } });
+  });
+
+  it("has no example of a model that it does not know", async () => {
+    expect((await call("/v2/models/nosuch/example")).status).toBe(404);
+  });
+}

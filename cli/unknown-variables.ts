@@ -1,0 +1,31 @@
+/** Refuses environment variables that are spelt like ours and are none, which else would have no effect. */
+import { didYouMean } from "../base/error-text.ts";
+import { environmentNames } from "../base/program/options.ts";
+import { UsageError } from "../base/usage-error.ts";
+import { commands } from "./commands.ts";
+
+/** Variables that no option has: those of the deployment, and of tests. */
+const others = /^SPILLWAY_(?:FC_[A-Z_]+|SOAK_S)$/;
+/** What Kubernetes sets for a service that is called "spillway". */
+const serviceLinks = /^SPILLWAY_(?:.+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_.+)?$/;
+
+/**
+ * @param known the variables of the command that runs; those of the others are allowed as well, since one shell starts several
+ * @throws UsageError that names the variable and the nearest known one
+ */
+export async function refuseUnknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  known: readonly string[],
+): Promise<void> {
+  const given = Object.keys(env).filter((name) => name.startsWith("SPILLWAY_") && !known.includes(name));
+  const unknown = given.filter((name) => !others.test(name) && !serviceLinks.test(name));
+  if (unknown.length === 0) return;
+  const all = await Promise.all(commands.map(async ({ schema }) => environmentNames(await schema())));
+  const names = new Set(all.flat());
+  for (const name of unknown) {
+    if (names.has(name)) continue;
+    // One of this command is likelier to be meant than one of another.
+    const guesses = [...known, ...names];
+    throw new UsageError(`${name} is set in the environment, and is no option${didYouMean(name, guesses)}`);
+  }
+}

@@ -1,0 +1,23 @@
+/** Which replica gets a batch, and what the log says of one that has run. */
+import type { Logger } from "pino";
+import type { ReplicaPoolOptions } from "./replica-pool-options.ts";
+
+/** A free replica: the first one, or in turn the next one after the last; undefined when none is free. */
+export function nextFree<R extends { readonly isFree: boolean; readonly index: number }>(
+  replicas: readonly R[],
+  balance: ReplicaPoolOptions["balance"],
+  last: number,
+): R | undefined {
+  const free = replicas.filter(({ isFree }) => isFree);
+  if (balance === "least-work") return free[0];
+  return free.find(({ index }) => index > last) ?? free[0];
+}
+
+/** The log has seconds, to the millisecond. */
+export function logBatch(log: Logger, facts: object, serviceMs: number, queuedMs: number): void {
+  log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS: seconds(queuedMs) }, "batch");
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms) / 1_000;
+}
