@@ -8,6 +8,7 @@
  */
 import { type Command, Option } from "commander";
 import { z } from "zod";
+import { allowedText, defaultText, joined, rangeText } from "./option-texts.ts";
 import { UsageError } from "../usage-error.ts";
 import { didYouMean } from "../error-text.ts";
 import { readYamlFile } from "../files.ts";
@@ -21,14 +22,11 @@ const shortName = "short";
 /** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
 const aliasKey = "alias";
 
-/** Key of a schema's metadata: how help calls its value where that is given without a flag, such as `FILE`. */
+/** Key of a schema's metadata: how help calls its value where that is given without a flag, such as `FILE`. One field at most. */
 const argumentName = "argument";
 
 /** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
 const noneMeaning = "none";
-
-/** Key of a schema's metadata: the field may be given without its flag. One field of a schema at most has it. */
-const positionalKey = "positional";
 
 /** What a field is called in a file, on the command line and in the environment. */
 interface FieldName {
@@ -52,8 +50,6 @@ interface Field extends FieldName {
 export function addOptions(command: Command, schema: z.ZodObject): Command {
   for (const field of fieldsOf(schema)) {
     command.addOption(optionOf(field));
-    // It may also be given by its flag, in the environment, or in a file, so that it is not missed here.
-    if (field.schema[positionalKey] === true) command.argument(`[${field.key}]`, field.description);
     const meaning = field.schema[noneMeaning] as string | undefined;
     if (meaning !== undefined)
       command.addOption(new Option(`--no-${field.flag}`, `${meaning} (env: ${field.env}=false)`));
@@ -81,9 +77,7 @@ export function readOptions<S extends z.ZodObject>(
   const places: Record<string, string> = {};
   for (const field of fields) {
     const names = namesOf(field);
-    const bare = field.schema[positionalKey] === true ? (command.processedArgs as unknown[])[0] : undefined;
     const source: readonly [unknown, string] | undefined = [
-      [bare, field.key] as const,
       ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
       [argumentOf(command, field), field.schema[argumentName] as string] as const,
       ...names.map(({ env: variable }) => [env[variable], variable] as const),
@@ -255,36 +249,6 @@ function optionOf({ flag, env, type, isList, description, schema }: Field): Opti
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
-}
-
-/** The values that a field takes, in words; undefined when only its schema can tell. */
-function allowedText({ type, schema }: Field): string | undefined {
-  if (schema.enum !== undefined) return schema.enum.join(", ");
-  if (type === "boolean") return "true or false";
-  if (schema.format === "uri") return "a URL";
-  if (type === "string") return schema.minLength === undefined ? undefined : "a text that is not empty";
-  const facts = [type === "integer" ? "an integer" : "a number", rangeText(schema)];
-  return joined(facts, ", ");
-}
-
-function joined(facts: readonly string[], separator: string): string {
-  return facts.filter((fact) => fact !== "").join(separator);
-}
-
-function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
-  // For a schema without a range, zod states that of safe integers.
-  const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
-  if (typeof exclusiveMinimum === "number") {
-    return most === undefined ? `above ${exclusiveMinimum}` : `above ${exclusiveMinimum}, to ${most}`;
-  }
-  if (minimum === undefined || minimum <= Number.MIN_SAFE_INTEGER) return "";
-  return most === undefined ? `${minimum} or more` : `${minimum} to ${most}`;
-}
-
-function defaultText({ default: value }: z.core.JSONSchema.BaseSchema): string {
-  if (value === undefined) return "";
-  const values: unknown[] = Array.isArray(value) ? value : [value];
-  return `default: ${values.map((each) => JSON.stringify(each)).join(", ")}`;
 }
 
 /** What was given, as the schema takes it. */

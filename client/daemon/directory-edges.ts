@@ -2,7 +2,8 @@
 import { showValue } from "../../base/error-text.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { versionedModel } from "../../protocol/model-path.ts";
-import type { HttpTransport } from "../transports/http-transport.ts";
+import type { HttpReply, HttpTransport } from "../transports/http-transport.ts";
+import { jsonIn } from "../transports/reply-text.ts";
 import { type ListedModel, listedModels } from "./repository-index.ts";
 
 /** Models of one edge that it serves without listing them, and that are remembered. */
@@ -11,6 +12,17 @@ const mostUnlisted = 256;
 const unlistedForMs = 15_000;
 /** States in which a listed model is not served; servers have many words for the others. */
 const away: ReadonlySet<string> = new Set(["UNAVAILABLE", "LOADING", "UNLOADING"]);
+
+/** A reply of an edge, or why there is none. */
+export interface EdgeAnswer {
+  /** Number of the edge. */
+  readonly edge: number;
+  readonly reply?: HttpReply;
+  readonly failure?: unknown;
+}
+
+/** Longest time that an edge may take to answer. */
+const answerTimeoutMs = 5_000;
 
 export interface DirectoryEdge {
   readonly number: number;
@@ -118,6 +130,24 @@ export class DirectoryEdges {
     return edge.asking;
   }
 
+  /**
+   * Asks every edge for what is at a path; never rejects.
+   *
+   * @param isUseful says which answers count although they are not JSON; default: those without status 200
+   */
+  askEach(path: string, isUseful = isJsonOrError): Promise<EdgeAnswer>[] {
+    return this.all.map(({ number: edge, transport }) =>
+      transport.get(path, answerTimeoutMs).then(
+        (reply) => {
+          if (isUseful(reply)) return { edge, reply };
+          const failure = new SpillwayError("target_fault", `the answer to ${path} is no JSON object`);
+          return { edge, failure };
+        },
+        (failure: unknown) => ({ edge, failure }),
+      ),
+    );
+  }
+
   async #askForList(edge: DirectoryEdge): Promise<unknown> {
     try {
       const models = await listedModels(edge.transport);
@@ -134,6 +164,11 @@ export class DirectoryEdges {
       return error;
     }
   }
+}
+
+export function isJsonOrError({ status, body }: HttpReply): boolean {
+  const json = status === 200 ? jsonIn(body) : {};
+  return typeof json === "object" && !Array.isArray(json);
 }
 
 function isReady(versions: readonly ListedModel[] | undefined): boolean {

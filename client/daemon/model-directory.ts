@@ -11,14 +11,12 @@ import { KeptMetadata } from "./kept-metadata.ts";
 import type { BilledMetadata } from "./billed-metadata.ts";
 import { ModelSignatures } from "./model-signatures.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
-import { type DirectoryEdge, DirectoryEdges, notFound } from "./directory-edges.ts";
+import { type DirectoryEdge, DirectoryEdges, isJsonOrError, notFound } from "./directory-edges.ts";
 import { namedExample } from "./named-example.ts";
 import type { ListedModel } from "./repository-index.ts";
 
-/** Longest time that an edge may take to answer, and to load a model. */
-const answerTimeoutMs = 5_000;
+/** Longest time that an edge may take to load a model. */
 const loadTimeoutMs = 120_000;
 /** How old an answer may be before it is asked for again: a list on behalf of a model that it lacks, or metadata. */
 const freshForMs = 5_000;
@@ -139,7 +137,7 @@ export class ModelDirectory {
    * Rejects with a SpillwayError when there is none.
    */
   async describe(model: string): Promise<HttpReply> {
-    const asked = this.#askEach(modelPath(model));
+    const asked = this.edges.askEach(modelPath(model));
     let first: HttpReply | undefined;
     let error: unknown;
     let haveAllAnswered = true;
@@ -169,7 +167,7 @@ export class ModelDirectory {
   /** What each edge answers at a path below the model's, whatever its status, by its number; undefined: nothing. */
   async eachOf(model: string, below = ""): Promise<(HttpReply | undefined)[]> {
     const replies = Array.from({ length: this.edges.end }, (): HttpReply | undefined => undefined);
-    for (const { edge, reply } of await Promise.all(this.#askEach(`${modelPath(model)}${below}`)))
+    for (const { edge, reply } of await Promise.all(this.edges.askEach(`${modelPath(model)}${below}`)))
       replies[edge] = reply;
     if (below === "") this.#signatures.note(model, replies);
     return replies;
@@ -207,7 +205,7 @@ export class ModelDirectory {
 
   /** Whether some target serves the model now; undefined when none says so and one of them does not answer. */
   async isReadyAt(model: string): Promise<boolean | undefined> {
-    const answers = await Promise.all(this.#askEach(`${modelPath(model)}/ready`, () => true));
+    const answers = await Promise.all(this.edges.askEach(`${modelPath(model)}/ready`, () => true));
     const statuses = answers.map(({ reply }) => reply?.status);
     if (statuses.includes(200)) return true;
     const verdict = this.#functions.size === 0 ? "lacks" : await this.#functions.verdict(modelPath(model));
@@ -250,7 +248,7 @@ export class ModelDirectory {
     const known = this.#unlisted.get(model);
     if (known !== undefined && this.#nowMs() < known.untilMs) return known.isServed;
     const isServed = this.#few.run(async (): Promise<Unlisted> => {
-      const answers = await Promise.all(this.#askEach(modelPath(model), () => true));
+      const answers = await Promise.all(this.edges.askEach(modelPath(model), () => true));
       let said: Unlisted = "not served";
       for (const { edge, reply } of answers) {
         const isThere = reply && reply.status !== 404 && reply.status !== 400;
@@ -268,20 +266,6 @@ export class ModelDirectory {
     return isServed;
   }
 
-  /** @param isUseful says which answers count although they are not JSON; default: those without status 200 */
-  #askEach(path: string, isUseful = isJsonOrError): Promise<Answer>[] {
-    return this.edges.all.map(({ number: edge, transport }) =>
-      transport.get(path, answerTimeoutMs).then(
-        (reply) => {
-          if (isUseful(reply)) return { edge, reply };
-          const failure = new SpillwayError("target_fault", `the answer to ${path} is no JSON object`);
-          return { edge, failure };
-        },
-        (failure: unknown) => ({ edge, failure }),
-      ),
-    );
-  }
-
   async #fromFunctions(model: string): Promise<HttpReply | undefined> {
     const reply = await this.#functions.of(modelPath(model));
     if (reply === undefined || !isJsonOrError(reply)) return undefined;
@@ -292,16 +276,3 @@ export class ModelDirectory {
 
 /** What edges say of a model that none lists; `not told` where one of them does not answer. */
 type Unlisted = "served" | "not served" | "not told";
-
-/** A reply, or why there is none. */
-interface Answer {
-  /** Its number. */
-  readonly edge: number;
-  readonly reply?: HttpReply;
-  readonly failure?: unknown;
-}
-
-function isJsonOrError({ status, body }: HttpReply): boolean {
-  const json = status === 200 ? jsonIn(body) : {};
-  return typeof json === "object" && !Array.isArray(json);
-}

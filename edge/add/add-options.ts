@@ -5,7 +5,7 @@ import { optionalText, positive, text, whole } from "../../base/program/option-f
 export const addModelOptions = z.strictObject({
   source: text
     .describe("an ONNX file, a zip or a folder with one, or the https URL of a file or zip")
-    .meta({ positional: true }),
+    .meta({ argument: "SOURCE" }),
   name: optionalText.describe("what the model is called (default: the name of the file or folder)"),
   models: text.default("models").describe("model repository that it is put into; made where there is none"),
   sha256: optionalText.describe("digest of the file, in hexadecimal or base64; a URL needs one"),

@@ -50,7 +50,7 @@ export interface ItemEnd {
 }
 
 /** Nothing was answered for long, or the run was stopped: the items may be sent again later. */
-export class GivenUp extends Error {}
+export class SendingEnded extends Error {}
 
 export class BulkSender {
   readonly #options: BulkSenderOptions;
@@ -65,7 +65,7 @@ export class BulkSender {
     this.#firstWaitMs = options.firstWaitMs ?? usualWaitMs;
   }
 
-  /** Hands each item of the batch over once. Rejects with GivenUp when some of them remain. */
+  /** Hands each item of the batch over once. Rejects with SendingEnded when some of them remain. */
   async send(batch: ItemBatch, onEnd: (end: ItemEnd) => void): Promise<void> {
     const error = await this.#try(batch, onEnd, 1);
     if (error === undefined) return;
@@ -94,7 +94,7 @@ export class BulkSender {
     }
   }
 
-  /** Hands over what was answered; else the error of these items after so many tries. Rejects with GivenUp. */
+  /** Hands over what was answered; else the error of these items after so many tries. Rejects with SendingEnded. */
   async #try(
     batch: ItemBatch,
     onEnd: (end: ItemEnd) => void,
@@ -114,13 +114,13 @@ export class BulkSender {
     return undefined;
   }
 
-  /** @throws GivenUp when everything fails from the start */
+  /** @throws SendingEnded when everything fails from the start */
   #checkFirst(error: SpillwayError): void {
     if (this.#hasAnswered || ++this.#firstFaults < mostFirstFaults) return;
-    throw new GivenUp(`the first ${mostFirstFaults} rows that were tried all failed (${error.message})`);
+    throw new SendingEnded(`the first ${mostFirstFaults} rows that were tried all failed (${error.message})`);
   }
 
-  /** One for each item. Rejects with a SpillwayError of these items, or GivenUp. */
+  /** One for each item. Rejects with a SpillwayError of these items, or SendingEnded. */
   async #answers(batch: ItemBatch, mostOfThem: number): Promise<InferResponse[]> {
     const wire = encodeInferRequest(this.#requestOf(batch), { binary: true });
     let waitMs = this.#firstWaitMs;
@@ -168,11 +168,13 @@ export class BulkSender {
   async #wait(why: SpillwayError | undefined, ms: number): Promise<void> {
     const { stop, patienceMs, onWait } = this.#options;
     if (performance.now() - this.#answeredAtMs > patienceMs)
-      throw new GivenUp(`nothing was answered for ${patienceMs / 1_000} s (${why?.message ?? "no answers"})`);
-    if (stop.aborted) throw new GivenUp("stopped");
+      throw new SendingEnded(
+        `nothing was answered for ${patienceMs / 1_000} s (${why?.message ?? "no answers"})`,
+      );
+    if (stop.aborted) throw new SendingEnded("stopped");
     if (why !== undefined) onWait(why.message);
     await delay(ms, undefined, { signal: stop }).catch(() => {
-      throw new GivenUp("stopped");
+      throw new SendingEnded("stopped");
     });
   }
 }

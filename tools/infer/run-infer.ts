@@ -3,7 +3,7 @@ import type { InferResponse } from "../../protocol/message.ts";
 import { faultLine } from "../../protocol/result-line.ts";
 import { batchesOf, type ItemBatch } from "./batches.ts";
 import type { BulkInput, BulkItem } from "./bulk-input.ts";
-import { type BulkSender, GivenUp, placeOf } from "./bulk-sender.ts";
+import { type BulkSender, SendingEnded, placeOf } from "./bulk-sender.ts";
 import type { ResultFile } from "./result-file.ts";
 import { RowTally } from "./row-tally.ts";
 
@@ -66,7 +66,7 @@ export async function runInfer(options: RunInferOptions): Promise<RunInferEnd> {
     broken ??= { error };
   }
   await Promise.all(underWay);
-  if (broken !== undefined && !(broken.error instanceof GivenUp)) throw broken.error;
+  if (broken !== undefined && !(broken.error instanceof SendingEnded)) throw broken.error;
   if (results.done === input.count) return { tally, why: undefined };
   return {
     tally,
