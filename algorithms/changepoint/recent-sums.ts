@@ -1,4 +1,7 @@
-/** Sums of the newest values, for any number of them up to a limit, in constant time and memory. */
+/**
+ * Sums of the newest values, for any number of them up to a limit, in constant time and memory.
+ * Example: `const sums = new RecentSums(3); [5, 1, 2].forEach((value) => sums.push(value)); sums.sum(2)` is `3`.
+ */
 export class RecentSums {
   readonly #totals: Float64Array;
   readonly #mask: number;

@@ -39,6 +39,8 @@ export function joinedAnswer(
   { request }: ModelCall,
   answers: readonly { readonly answer: InferResponse }[],
 ): InferResponse {
+  const [only] = answers;
+  if (only !== undefined && answers.length === 1) return { ...only.answer, id: request.id };
   const joined = joinResponses(answers.map(({ answer }) => answer));
   // How long a batch took, and where, is true of its rows alone.
   const parameters = Object.entries(joined.parameters).filter(([name]) => !name.startsWith("spillway_"));

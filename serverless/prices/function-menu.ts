@@ -74,6 +74,7 @@ const form = "NAME=VCPUxMIB, such as small=0.5x1024,large=2x4096";
 function describeIssue({ issues }: z.ZodError): string {
   const [{ path, message } = { path: [], message: "" }] = issues;
   const [index = 0, field] = path;
-  if (field === undefined) return form;
+  if (field === undefined)
+    return Number(index) === 0 ? form : `${form}; function ${Number(index) + 1} is not`;
   return `${form}; function ${Number(index) + 1}, ${String(field)}: ${message}`;
 }
