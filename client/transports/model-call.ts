@@ -39,10 +39,21 @@ export function joinedAnswer(
   { request }: ModelCall,
   answers: readonly { readonly answer: InferResponse }[],
 ): InferResponse {
-  const [only] = answers;
-  if (only !== undefined && answers.length === 1) return { ...only.answer, id: request.id };
   const joined = joinResponses(answers.map(({ answer }) => answer));
-  // How long a batch took, and where, is true of its rows alone.
-  const parameters = Object.entries(joined.parameters).filter(([name]) => !name.startsWith("spillway_"));
-  return { ...joined, id: request.id, parameters: Object.fromEntries(parameters) };
+  return { ...joined, id: request.id, parameters: jointParameters(answers.map(({ answer }) => answer)) };
+}
+
+/** What is true of every part, and how long the model worked on all of them. */
+function jointParameters(answers: readonly InferResponse[]): InferResponse["parameters"] {
+  const [first, ...others] = answers.map(({ parameters }) => parameters);
+  const shared = Object.entries(first ?? {}).filter(([name, value]) =>
+    others.every((each) => each[name] === value),
+  );
+  const times = answers.map(({ parameters }) => parameters["spillway_service_ms"]);
+  const known = times.filter((ms) => typeof ms === "number");
+  const serviceMs = known.length === answers.length ? known.reduce((sum, ms) => sum + ms, 0) : undefined;
+  return {
+    ...Object.fromEntries(shared),
+    ...(serviceMs !== undefined && { spillway_service_ms: serviceMs }),
+  };
 }
