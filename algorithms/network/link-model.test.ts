@@ -172,3 +172,19 @@ it("refuses sizes below 0 and options outside their range", () => {
   expect(() => link.sent(-1, 11)).toThrow(/bytes is -1/);
   expect(() => new LinkModel({ ...assumed, jitterMs: -1 })).toThrow(/jitterMs is -1/);
 });
+
+it("is not taken to be slow for answers that a busy machine notices late", () => {
+  const learnt = (lateMs: number): number => {
+    const link = new LinkModel({ assumedRttMs: 2, assumedMsPerByte: 0.1 });
+    link.isToldLateBy(lateMs);
+    for (let nth = 0; nth < 40; nth++) {
+      const bytes = 10 + (nth % 4) * 10;
+      const sentAtMs = nth * 200;
+      // Larger uploads come with more work for the machine, so that they seem to take their time.
+      link.ended(link.sent(bytes, sentAtMs), sentAtMs + 2 + 0.1 * bytes + bytes);
+    }
+    return link.uploadMs(40);
+  };
+  expect(learnt(50)).toBeCloseTo(4, 6);
+  expect(learnt(0)).toBeGreaterThan(30);
+});

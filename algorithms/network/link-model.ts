@@ -72,6 +72,7 @@ export class LinkModel {
   /** Whether the uploads since a change are all that counts. */
   #hasDrifted = false;
   #sequence = 0;
+  #lateMs = 0;
   #sinceFit = 0;
   #timedInAll = 0;
   /** When the last upload was timed. */
@@ -88,6 +89,16 @@ export class LinkModel {
     checkRange("jitterMs", jitterMs, jitterMs >= 0 && jitterMs < Infinity, "at least 0");
     this.#options = { assumedRttMs, assumedMsPerByte, jitterMs };
     this.#estimate = { rttMs: assumedRttMs, msPerByte: assumedMsPerByte };
+  }
+
+  /**
+   * By how much the moments may be late that it is told from now on: a machine with too much to do notices answers late, and
+   * that says nothing of the link.
+   *
+   * @param ms at least 0
+   */
+  isToldLateBy(ms: number): void {
+    this.#lateMs = ms;
   }
 
   /** Whether the link seems to be much slower than assumed. */
@@ -191,9 +202,11 @@ export class LinkModel {
     return this.#learn({ bytes, tookMs: networkEndMs - previousNetworkEndMs, hasRoundTrip: false });
   }
 
-  #learn(timed: TimedUpload): boolean {
-    const assumedMs = timed.bytes * this.#options.assumedMsPerByte;
-    if (!(timed.tookMs > 0) || assumedMs < leastTellingMs) return false;
+  #learn(seen: TimedUpload): boolean {
+    const assumedMs = seen.bytes * this.#options.assumedMsPerByte;
+    if (!(seen.tookMs > 0) || assumedMs < leastTellingMs) return false;
+    const overMs = seen.tookMs - assumedMs - (seen.hasRoundTrip ? this.#options.assumedRttMs : 0);
+    const timed = { ...seen, tookMs: seen.tookMs - Math.max(0, Math.min(overMs, this.#lateMs)) };
     this.#timed.push(timed);
     if (this.#timed.length > window) this.#timed.shift();
     this.#timedInAll++;

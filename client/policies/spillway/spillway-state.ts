@@ -105,6 +105,12 @@ export class SpillwayState implements EdgeSharer {
     this.planner.request("targets");
   }
 
+  /** Timers fire so late at present, and answers are noticed as late. */
+  timersAreLate(ms: number): void {
+    for (const { link } of this.#learned.edges.values()) link.isToldLateBy(ms);
+    this.#learned.functions.link.isToldLateBy(ms);
+  }
+
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
   version(awaitsRoom: boolean): number {
     let { version } = this.#learned.functions;

@@ -102,6 +102,7 @@ class Spillway implements PlanningPolicy {
   }
 
   took(view: QueueView, decision: Decision): void {
+    this.#state.timersAreLate(view.timerDelayMs ?? 0);
     if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
     if (decision.kind === "postpone") this.#state.postponed(view.line, decision);
     if (this.#considered === undefined) return;
