@@ -13,7 +13,7 @@ import { inColumns } from "../../base/columns.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { wireHeaders } from "../../protocol/v2-http.ts";
-import { type StartedProgram, startProgram } from "./program.ts";
+import { type StartedProgram, startProgram } from "../front/program.ts";
 
 const [seconds = 8] = process.argv.slice(2).map(Number);
 const mostRows = 32;
