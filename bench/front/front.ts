@@ -131,6 +131,6 @@ try {
   console.log(`${inFlight} requests in flight, Node ${process.versions.node}`);
   console.log(inColumns(rows));
 } finally {
-  for (const program of started.reverse()) await program.stop();
+  for (const program of started.toReversed()) await program.stop();
   rmSync(folder, { recursive: true });
 }
