@@ -87,6 +87,7 @@ export function createEdgeServer(
       open: (known) => poolOf(model, options, observers, log, { known, takeSpare: () => spare.take() }),
       mostWaiting: options.maxQueueRows,
       mostWaitingBytes: options.maxQueueMib * bytesPerMib,
+      onLost: (reason) => void models.lost(model, reason),
       log,
     });
   };
