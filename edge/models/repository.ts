@@ -154,9 +154,7 @@ export function holdsModel(versionFolder: string): boolean {
 function readModel(folder: string, name: string, below = Infinity): ModelFile {
   const own = join(folder, name);
   const latestIn = (place: string): string | undefined =>
-    versionsOf(place)
-      .filter((version) => Number(version) < below)
-      .at(-1);
+    versionsOf(place).findLast((version) => Number(version) < below);
   const ownVersion = latestIn(own);
   // An installed version brings its own settings, so that both take effect in one step.
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
