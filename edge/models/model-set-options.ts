@@ -29,4 +29,6 @@ export interface IndexEntry {
   readonly version?: string;
   readonly state: "READY" | "LOADING" | "UNLOADING" | "UNAVAILABLE";
   readonly reason: string;
+  /** It is loaded by its first request and may leave again, so that asking about it costs a load. */
+  readonly on_demand?: true;
 }

@@ -271,7 +271,8 @@ export class ModelSet implements Iterable<ServedModel> {
     const { version } = served.model;
     // The reason of a version that serves says why a later one does not.
     const ofVersion = version === "" ? { name } : { name, version };
-    if (served.isReady) return { ...ofVersion, state: "READY", reason: reason ?? "" };
+    const onDemand = served.isOnDemand ? { on_demand: true as const } : {};
+    if (served.isReady) return { ...ofVersion, state: "READY", reason: reason ?? "", ...onDemand };
     const { state, lastError = "" } = served.status();
     const isLoading = state === "loading" && lastError === "";
     return { ...ofVersion, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: reason ?? lastError };
