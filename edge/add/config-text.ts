@@ -68,8 +68,8 @@ function handlerLines({ handler, settings, labels, why, fault }: TriedHandler, i
     .trimEnd()
     .split("\n");
   const check = [
-    "# It answered a made-up picture. Check with one of yours: where answers are wrong, set mean, std, scale and channels",
-    "# as the model was trained (docs/guide/handlers.md).",
+    "# It answered a made-up picture. Check with one of yours: where answers are wrong, set mean, std, scale, channels",
+    "# and invert (dark on light) as the model was trained (docs/guide/handlers.md).",
   ];
   if (isOn)
     return [

@@ -24,7 +24,7 @@ export interface TriedHandler {
   readonly fault: string | undefined;
 }
 
-export interface FitOptions {
+export interface HandlerTrialOptions {
   readonly model: ModelFile;
   /** Of the model without a handler. */
   readonly metadata: ModelMetadata;
@@ -43,7 +43,7 @@ export interface FitOptions {
  * @example
  * const [best] = await fittingHandlers(options); // { handler: "object-detection", settings: { outputs: "ultraface" }, … }
  */
-export async function fittingHandlers(options: FitOptions): Promise<TriedHandler[]> {
+export async function fittingHandlers(options: HandlerTrialOptions): Promise<TriedHandler[]> {
   const { metadata, only } = options;
   if (only === undefined && !takesPictures(metadata)) return [];
   const faults: TriedHandler[] = [];
@@ -75,7 +75,7 @@ function likeliestFirst({ outputs }: ModelMetadata): PictureHandler[] {
 }
 
 /** With the first labels that fit, else without. */
-async function triedWithLabels(handler: PictureHandler, options: FitOptions): Promise<TriedHandler> {
+async function triedWithLabels(handler: PictureHandler, options: HandlerTrialOptions): Promise<TriedHandler> {
   const { model, labelFiles, areLabelsStated, threads, log } = options;
   const own = areLabelsStated ? undefined : labelsInFile(fileProperties(model.path));
   let fault: string | undefined;
