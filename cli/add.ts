@@ -13,15 +13,18 @@ export async function runAdd(options: AddModelOptions & LogOptions): Promise<num
   // What a trial logs is of use only when somebody asks for it.
   const log = createLog("add", options.logLevel === "info" ? { ...options, logLevel: "silent" } : options);
   const added = await addModel(options, log, (text) => process.stderr.write(`${text}\n`));
-  const { name, version, folder, config, tried, handlers } = added;
+  const { name, version, folder, config, tried, handlers, on } = added;
   const lines = [
     `${name} version ${version} is in ${folder}`,
     ...foundLines(tried).map((line) => `  ${line}`),
-    ...handlers.map(({ handler, why, fault }) =>
-      fault === undefined
-        ? `  handler: ${handler} fits: ${why}; see ${config}`
-        : `  handler: ${handler} does not fit: ${fault}`,
-    ),
+    ...handlers.map((each) => {
+      if (each.fault !== undefined) return `  handler: ${each.handler} does not fit: ${each.fault}`;
+      const more =
+        each === on
+          ? ""
+          : `; no file names its classes, so that only --handler ${each.handler} switches it on`;
+      return `  handler: ${each.handler} fits: ${each.why}${more}`;
+    }),
     ...(config === undefined ? ["  settings: those that were there are kept"] : [`  settings: ${config}`]),
     "",
     ...callLines(options, added),
@@ -32,13 +35,14 @@ export async function runAdd(options: AddModelOptions & LogOptions): Promise<num
 
 function callLines(
   { models, url }: AddModelOptions,
-  { name, tried }: Pick<Awaited<ReturnType<typeof addModel>>, "name" | "tried">,
+  { name, tried, on }: Pick<Awaited<ReturnType<typeof addModel>>, "name" | "tried" | "on">,
 ): string[] {
   const base = `${url.replace(/\/$/, "")}/v2/models/${encodeURIComponent(name)}`;
   const serve = [
     `serve it:  spillway edge --models ${models}`,
     `or, where a server of that folder runs:  curl -X POST ${url.replace(/\/$/, "")}/v2/repository/models/${name}/load`,
   ];
+  if (on !== undefined) return [...serve, `call it:   curl -F file=@picture.jpg ${base}/predict`];
   if (tried.example === undefined)
     return [...serve, `no request was found that it answers: ${tried.whyNoExample ?? "none was tried"}`];
   const call = tried.isJson

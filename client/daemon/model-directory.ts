@@ -91,6 +91,11 @@ export class ModelDirectory {
     return each.find((versions) => versions.some(({ state }) => state === "READY")) ?? each[0] ?? [];
   }
 
+  /** Whether the edge that has it loads it when it is asked, at the cost of others. */
+  isOnDemand(model: string): boolean {
+    return this.listedVersions(model).some(({ isOnDemand }) => isOnDemand === true);
+  }
+
   /** The state of a listed model in the words of the V2 repository index: `READY` when some edge says so. */
   stateOf(model: string): string | undefined {
     const states = this.listedVersions(model).map(({ state }) => state);

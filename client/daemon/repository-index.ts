@@ -20,6 +20,8 @@ export interface ListedModel {
   /** Such as `READY`, which it is taken for where the server does not say. */
   readonly state: string;
   readonly reason?: string;
+  /** The server loads it when it is asked, at the cost of others: an extension of our edge. */
+  readonly isOnDemand?: true;
 }
 
 /**
@@ -51,9 +53,13 @@ function modelsIn(body: Uint8Array): ListedModel[] | undefined {
 }
 
 function entryOf(entry: unknown): ListedModel[] {
-  const { name, version, state, reason } = (
-    typeof entry === "string" ? { name: entry } : (entry ?? {})
-  ) as Readonly<Record<string, unknown>>;
+  const {
+    name,
+    version,
+    state,
+    reason,
+    on_demand: onDemand,
+  } = (typeof entry === "string" ? { name: entry } : (entry ?? {})) as Readonly<Record<string, unknown>>;
   // A lone surrogate cannot be part of a path.
   if (typeof name !== "string" || name === "" || name.length > mostChars.name) return [];
   if (/\p{Surrogate}/u.test(name)) return [];
@@ -64,6 +70,7 @@ function entryOf(entry: unknown): ListedModel[] {
       name,
       state: typeof state === "string" ? state.slice(0, mostChars.state).toUpperCase() : "READY",
       ...(isVersion && { version: String(version) }),
+      ...(onDemand === true && { isOnDemand: true }),
       ...(typeof reason === "string" && { reason: reason.slice(0, mostChars.reason) }),
     },
   ];

@@ -15,9 +15,10 @@ import type { ModelFile } from "../models/model-runner.ts";
 import { configIn, isModelName, onnxModel, versionsOf } from "../models/repository.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
 import type { AddModelOptions } from "./add-options.ts";
-import { configText, type TriedHandler, warmUpOf } from "./config-text.ts";
+import { configText, warmUpOf } from "./config-text.ts";
 import { externalDataOf } from "./external-data.ts";
-import { guessHandlers } from "./handler-guess.ts";
+import { fittingHandlers, type TriedHandler } from "./fitting-handler.ts";
+import { type LabelFile, labelFilesIn, readLabels } from "./labels-beside.ts";
 import { type TriedModel, tryModel, whyNotLoaded } from "./try-model.ts";
 
 export interface AddedModel {
@@ -28,11 +29,13 @@ export interface AddedModel {
   /** Path of the settings that were written; undefined where the model had some, which are kept. */
   readonly config: string | undefined;
   readonly tried: TriedModel;
+  /** The one that fits, or those that were tried and do not. */
   readonly handlers: readonly TriedHandler[];
+  /** The one that is switched on. */
+  readonly on: TriedHandler | undefined;
 }
 
 const bytesPerMib = 2 ** 20;
-const labelFiles = ["labels.txt", "classes.txt"];
 
 /**
  * Adds the model that the options name. Nothing is left behind when it cannot be loaded.
@@ -63,21 +66,24 @@ export async function addModel(
     const threads = options.threads ?? availableParallelism();
     say(`trying ${name}`);
     const tried = await tryModel({ model, threads, log });
-    const handlers = model.handler === undefined ? await triedHandlers(model, tried, threads, log) : [];
+    const isNew = kept === undefined && model.handler === undefined;
+    const { handlers, on } = isNew
+      ? await chosenHandler(options, model, tried, from, threads, log)
+      : { handlers: [], on: undefined };
     // Zeros, as warm-up has them, need not do where the example does.
     const warmUp = kept === undefined ? warmUpOf(tried) : [];
     const warmed = { ...model, config: readModelConfig({ warmUp, joinRows: false }, "its settings") };
     const hasWarmUp =
       warmUp.length > 0 && (await whyNotLoaded({ model: warmed, threads, log })) === undefined;
-    const labels = labelFiles.find((each) => existsSync(join(from, each)));
+    const labels = handlers.find((each) => each.labels !== undefined)?.labels;
     await mkdir(own, { recursive: true });
     if (kept === undefined && labels !== undefined) await rename(join(from, labels), join(own, labels));
     await rename(from, join(own, version));
     const config = join(own, "config.yaml");
     if (kept === undefined)
-      await writeFile(config, configText(basename(source), tried, handlers, labels, hasWarmUp));
+      await writeFile(config, configText(basename(source), tried, handlers, on, hasWarmUp));
     const written = kept === undefined ? config : undefined;
-    return { name, version, folder: join(own, version), config: written, tried, handlers };
+    return { name, version, folder: join(own, version), config: written, tried, handlers, on };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${source}: ${withoutStaging((error as Error).message, files)}`);
@@ -119,7 +125,9 @@ async function bring(options: AddModelOptions, staging: string, files: string): 
   const weights = externalDataOf(join(files, "model.onnx"));
   const missing = weights.find((name) => !existsSync(join(dirname(source), name)));
   if (missing !== undefined) throw new Error(`its weights are in "${missing}", which is not beside it`);
-  for (const name of [...weights, ...labelFiles.filter((each) => existsSync(join(dirname(source), each)))]) {
+  const stem = basename(source, extname(source));
+  const labels = options.labels === undefined ? labelFilesIn(dirname(resolve(source)), stem) : [];
+  for (const name of [...weights, ...labels.map(({ file }) => file)]) {
     await mkdir(dirname(join(files, name)), { recursive: true });
     await copyFile(join(dirname(source), name), join(files, name));
   }
@@ -143,24 +151,50 @@ async function bringFolder(source: string, files: string, maxBytes: number): Pro
   await rename(join(files, only), join(files, "model.onnx"));
 }
 
-/** Each handler that could fit, tried with a picture on a replica of its own. */
-async function triedHandlers(
+/** The handlers that were tried with a picture on a replica, and the one of them that is to be used. */
+async function chosenHandler(
+  options: AddModelOptions,
   model: ModelFile,
   { metadata }: TriedModel,
+  from: string,
   threads: number,
   log: Logger,
-): Promise<TriedHandler[]> {
-  const tried: TriedHandler[] = [];
-  for (const guess of guessHandlers(metadata)) {
-    const { handler, settings } = guess;
-    const config = readModelConfig({ handler, settings, joinRows: false }, "its settings");
-    const fault = await tryModel({ model: { ...model, handler, config }, threads, log }).then(
-      ({ whyNoExample }) => whyNoExample,
-      (error: Error) => error.message,
-    );
-    tried.push({ ...guess, fault });
-  }
-  return tried;
+): Promise<Pick<AddedModel, "handlers" | "on">> {
+  const { handler: wanted, source } = options;
+  if (wanted === "none") return { handlers: [], on: undefined };
+  const labelFiles =
+    options.labels === undefined
+      ? labelFilesIn(from, nameOf(source))
+      : [await broughtLabels(options.labels, from)];
+  const only = wanted === "auto" ? undefined : wanted;
+  const areLabelsStated = options.labels !== undefined;
+  const handlers = await fittingHandlers({
+    model,
+    metadata,
+    labelFiles,
+    areLabelsStated,
+    only,
+    threads,
+    log,
+  });
+  const [best] = handlers;
+  if (only !== undefined && best?.fault !== undefined)
+    throw new Error(`--handler ${only} does not fit: ${best.fault}`);
+  const isOn = best?.fault === undefined && (only !== undefined || best?.isSure === true);
+  // A file may lie among the labels of other models.
+  const isFile = statSync(source, { throwIfNoEntry: false })?.isFile() === true && !source.endsWith(".zip");
+  for (const { file } of isFile ? labelFiles : [])
+    if (file !== best?.labels) await rm(join(from, file), { force: true });
+  return { handlers, on: isOn ? best : undefined };
+}
+
+async function broughtLabels(path: string, folder: string): Promise<LabelFile> {
+  const file = basename(path);
+  const found = readLabels(dirname(resolve(path)), file);
+  if (found === undefined)
+    throw new Error(`--labels is "${path}"; allowed: a file of names, a line for each class`);
+  await copyFile(path, join(folder, file));
+  return found;
 }
 
 function isZip(path: string): boolean {

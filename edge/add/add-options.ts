@@ -8,6 +8,15 @@ export const addModelOptions = z.strictObject({
     .meta({ argument: "SOURCE" }),
   name: optionalText.describe("what the model is called (default: the name of the file or folder)"),
   models: text.default("models").describe("model repository that it is put into; made where there is none"),
+  handler: z
+    .enum(["auto", "none", "image-classification", "object-detection"])
+    .default("auto")
+    .describe(
+      "what callers send: pictures for a handler that must fit, tensors with none; auto: the handler that surely fits",
+    ),
+  labels: optionalText.describe(
+    "file that names the classes (default: one beside the model whose names are as many as its classes)",
+  ),
   sha256: optionalText.describe("digest of the file, in hexadecimal or base64; a URL needs one"),
   modelHosts: z
     .string()

@@ -2,34 +2,29 @@
 import { stringify } from "yaml";
 import type { TensorMetadata } from "../../protocol/message.ts";
 import { shapeText } from "../../protocol/tensor.ts";
-import type { HandlerGuess } from "./handler-guess.ts";
+import type { TriedHandler } from "./fitting-handler.ts";
 import type { TriedModel } from "./try-model.ts";
-
-/** A handler that could fit, and what came of it when it was tried with a picture. */
-export interface TriedHandler extends HandlerGuess {
-  /** Why it does not fit; undefined when it answered. */
-  readonly fault: string | undefined;
-}
 
 const bytesPerMib = 2 ** 20;
 
 /**
  * @param source what it was made from, in words
+ * @param on the handler that callers' pictures go to; undefined for tensors
  * @param hasWarmUp whether a run on zeros of the example's shapes works
  */
 export function configText(
   source: string,
   tried: TriedModel,
   handlers: readonly TriedHandler[],
-  labels: string | undefined,
+  on: TriedHandler | undefined,
   hasWarmUp: boolean,
 ): string {
   const lines = foundLines(tried).map((line) => `# ${line}`);
   return [
     `# Written by "spillway add" from ${source}. All settings: docs/reference/model-config.md`,
     ...lines,
-    ...handlers.flatMap((each) => handlerLines(each, labels)),
-    ...(hasWarmUp ? warmUpLines(tried) : []),
+    ...handlers.flatMap((each) => handlerLines(each, each === on)),
+    ...(hasWarmUp && on === undefined ? warmUpLines(tried) : []),
     "",
   ].join("\n");
 }
@@ -61,21 +56,33 @@ function batchText(inputs: readonly TensorMetadata[]): string {
   return firsts.size === 1 ? `fixed at ${first}` : `fixed, and different for each input`;
 }
 
-/** To be uncommented: whether pictures are what callers send is theirs to say. */
-function handlerLines({ handler, settings, why, fault }: TriedHandler, labels: string | undefined): string[] {
-  if (fault !== undefined)
-    return [
-      "#",
-      `# The handler ${handler} could fit, because ${why}; tried with a picture, it did not:`,
-      `#   ${fault}`,
-    ];
-  const lines = stringify({ handler, settings, ...(labels !== undefined && { labels }) })
+/** Where nothing but a list of numbers speaks for a handler, whether pictures are what callers send is theirs to say. */
+function handlerLines({ handler, settings, labels, why, fault }: TriedHandler, isOn: boolean): string[] {
+  if (fault !== undefined) return ["#", `# The handler ${handler} does not fit:`, `#   ${fault}`];
+  const hasSettings = Object.keys(settings).length > 0;
+  const lines = stringify({
+    handler,
+    ...(labels !== undefined && { labels }),
+    ...(hasSettings && { settings }),
+  })
     .trimEnd()
     .split("\n");
+  const check = [
+    "# It answered a made-up picture. Check with one of yours: where answers are wrong, set mean, std, scale, channels",
+    "# and invert (dark on light) as the model was trained (docs/guide/handlers.md).",
+  ];
+  if (isOn)
+    return [
+      "#",
+      `# Callers send pictures: ${why}.`,
+      "# Without the handler they send tensors.",
+      ...check,
+      ...lines,
+    ];
   return [
     "#",
     `# To send pictures instead of tensors, take the # from these lines: ${why}.`,
-    `# It answered a made-up picture; check with one of yours that its scale and its colours are what the model wants.`,
+    ...check,
     ...lines.map((line) => `# ${line}`),
   ];
 }

@@ -77,6 +77,20 @@ export async function whyNotLoaded(options: TryOptions): Promise<string | undefi
   }
 }
 
+/** What the model takes and gives with its handler once that has answered a request; or why it does not. */
+export async function tryHandler(options: TryOptions): Promise<ModelMetadata | string> {
+  const pool = poolOf(options);
+  try {
+    await pool.ready();
+    await new ExampleBook().of(pool);
+    return pool.metadata as ModelMetadata;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await pool.close();
+  }
+}
+
 function poolOf({ model, threads, log }: TryOptions): ReplicaPool {
   return new ReplicaPool({
     model,

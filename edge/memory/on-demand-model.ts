@@ -27,6 +27,8 @@ export interface OnDemandOptions {
   /** Most requests, and most bytes of input data, that wait while it is away. */
   readonly mostWaiting: number;
   readonly mostWaitingBytes: number;
+  /** Called when it turns out that it can never be loaded. */
+  readonly onLost?: (reason: string) => void;
   readonly log: Logger;
 }
 
@@ -251,6 +253,7 @@ export class OnDemandModel implements ModelRunner, MemoryTenant {
 
   #failed(message: string, isPermanent: boolean): never {
     this.#fault = { message, isPermanent, atMs: performance.now() };
+    if (isPermanent && !this.#isClosing) this.#options.onLost?.(message);
     const text = `model ${this.name} cannot be loaded: ${message}`;
     throw isPermanent ? new ProtocolError(text, 503) : new UnavailableError(text, retryMs);
   }

@@ -1,40 +1,11 @@
 /** The models that a server serves now, loaded, replaced and unloaded by name without a gap. */
 import { showValue } from "../../base/error-text.ts";
 import { once } from "node:events";
-import type { Logger } from "pino";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { EventList } from "../observe/events.ts";
-import type { Observer } from "../observe/model-statistics.ts";
 import { failedModel } from "./failed-model.ts";
 import type { ModelFile, ModelRunner } from "./model-runner.ts";
-import type { Repository } from "./repository.ts";
+import type { Candidate, IndexEntry, ModelSetOptions } from "./model-set-options.ts";
 import { ServedModel } from "./served-model.ts";
-
-export interface ModelSetOptions {
-  readonly repository: Repository;
-  /** Begins to load a model. */
-  readonly open: (model: ModelFile) => ModelRunner;
-  readonly observers: readonly Observer[];
-  readonly events: EventList;
-  readonly log: Logger;
-}
-
-/** A model that is to be loaded. */
-export interface Candidate {
-  readonly model: ModelFile;
-  /** Called when it serves and the version before it has ended. */
-  taken?(): Promise<void>;
-  /** Called when it could not be loaded. */
-  refused?(): Promise<void>;
-}
-
-/** An entry of the V2 repository index. */
-export interface IndexEntry {
-  readonly name: string;
-  readonly version?: string;
-  readonly state: "READY" | "LOADING" | "UNLOADING" | "UNAVAILABLE";
-  readonly reason: string;
-}
 
 export class ModelSet implements Iterable<ServedModel> {
   readonly #options: ModelSetOptions;
@@ -49,6 +20,8 @@ export class ModelSet implements Iterable<ServedModel> {
   readonly #opening = new Set<ModelRunner>();
   readonly #closing = new AbortController();
   readonly #toLoad: ModelFile[];
+  /** By name: settles when the model serves, in its latest version or an older one, or when none can be loaded. */
+  readonly #starting = new Map<string, Promise<void>>();
 
   /**
    * @param models loaded once `ready` is called
@@ -79,11 +52,11 @@ export class ModelSet implements Iterable<ServedModel> {
    * @param isStrict reject as soon as one cannot be loaded
    */
   async ready(isStrict = false): Promise<void> {
-    for (const model of this.#toLoad.splice(0)) this.#begin(model);
+    for (const model of this.#toLoad.splice(0)) this.#begin(model, isStrict);
     const faults: string[] = [];
     const all = [...this.#served.values()].map(async (served) => {
       try {
-        if (!served.isOnDemand) await served.ready();
+        if (!served.isOnDemand) await (this.#starting.get(served.model.name) ?? served.ready());
       } catch (error) {
         const { name, path } = served.model;
         const place = path === "" ? "" : ` (${path})`;
@@ -95,8 +68,8 @@ export class ModelSet implements Iterable<ServedModel> {
     if (faults.length > 0 && faults.length === all.length) throw new Error(faults.join("\n"));
   }
 
-  #begin(model: ModelFile): void {
-    const { open, events, observers, log } = this.#options;
+  #begin(model: ModelFile, isStrict: boolean): void {
+    const { open, observers } = this.#options;
     let runner: ModelRunner;
     try {
       runner = open(model);
@@ -106,14 +79,58 @@ export class ModelSet implements Iterable<ServedModel> {
     const served = new ServedModel(runner, observers);
     this.#served.set(model.name, served);
     if (runner.isOnDemand === true) return;
-    runner.ready().then(
-      () => events.add(`version ${model.version} loaded`, { model: model.name }),
-      ({ message: reason }: Error) => {
-        served.failed(reason);
-        events.add(`cannot be loaded: ${reason}`, { model: model.name });
-        log.error({ model: model.name, path: model.path, reason }, "a model cannot be loaded");
-      },
-    );
+    const started = this.#start(served, isStrict);
+    started.catch(() => {});
+    this.#starting.set(model.name, started);
+  }
+
+  /** Rejects with the latest version's fault when no version can be loaded. */
+  async #start(served: ServedModel, isStrict: boolean): Promise<void> {
+    const { events, log } = this.#options;
+    const { model } = served;
+    try {
+      await served.ready();
+      events.add(`version ${model.version} loaded`, { model: model.name });
+    } catch (error) {
+      const reason = (error as Error).message;
+      served.failed(reason);
+      events.add(`cannot be loaded: ${reason}`, { model: model.name });
+      log.error({ model: model.name, path: model.path, reason }, "a model cannot be loaded");
+      // What may pass is tried again, so the latest version may serve after all.
+      const isPermanent = served.status().state === "failed";
+      if (isStrict || !isPermanent || !(await this.#startOlder(served, reason))) throw error;
+    }
+  }
+
+  /** A model that is loaded by its first request turned out to be one that cannot be. */
+  async lost(model: ModelFile, reason: string): Promise<void> {
+    const served = this.#served.get(model.name);
+    this.#options.events.add(`cannot be loaded: ${reason}`, { model: model.name });
+    if (served?.model === model) await this.#startOlder(served, reason);
+  }
+
+  /** Serves the latest version that can be loaded in place of one that cannot; resolves with whether there is one. */
+  async #startOlder(served: ServedModel, reason: string): Promise<boolean> {
+    const { repository, events, log } = this.#options;
+    const latest = served.model;
+    const { name, version } = latest;
+    let older = repository.before?.(latest);
+    for (; older !== undefined && !this.#closing.signal.aborted; older = repository.before?.(older)) {
+      const runner = await this.#opened(older).catch(() => undefined);
+      if (runner === undefined) continue;
+      // Somebody may have loaded or unloaded the model meanwhile.
+      if (this.#served.get(name) !== served || served.model !== latest) {
+        await runner.close();
+        return true;
+      }
+      const why = `version ${version} cannot be loaded: ${reason}`;
+      this.#reasons.set(name, why);
+      events.add(`version ${older.version} serves, because ${why}`, { model: name });
+      log.warn({ model: name, version: older.version, reason: why }, "an older version of a model serves");
+      await this.#stop(served.replace(runner, why), older.version);
+      return true;
+    }
+    return false;
   }
 
   #addFailed(model: ModelFile, reason: string): void {
@@ -254,7 +271,8 @@ export class ModelSet implements Iterable<ServedModel> {
     const { version } = served.model;
     // The reason of a version that serves says why a later one does not.
     const ofVersion = version === "" ? { name } : { name, version };
-    if (served.isReady) return { ...ofVersion, state: "READY", reason: reason ?? "" };
+    const onDemand = served.isOnDemand ? { on_demand: true as const } : {};
+    if (served.isReady) return { ...ofVersion, state: "READY", reason: reason ?? "", ...onDemand };
     const { state, lastError = "" } = served.status();
     const isLoading = state === "loading" && lastError === "";
     return { ...ofVersion, state: isLoading ? "LOADING" : "UNAVAILABLE", reason: reason ?? lastError };

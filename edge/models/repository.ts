@@ -21,6 +21,8 @@ export interface Repository {
   names(): string[];
   /** A model in its highest version. Throws an Error that names the file at fault, or a 404 when there is no such model. */
   read(name: string): ModelFile;
+  /** The model in the version before this one; undefined when there is none. */
+  before?(model: ModelFile): ModelFile | undefined;
 }
 
 /** A line of text of about ten characters, as both embedded models take it. */
@@ -61,6 +63,15 @@ export function folderRepository(folder: string): Repository {
       if (bareModelsIn(folder).includes(name))
         return onnxModel(name, "1", join(folder, `${name}.onnx`), undefined, undefined);
       throw new ProtocolError(`${folder}: no model ${showValue(name)} in it`, 404);
+    },
+    before: ({ name, version }) => {
+      if (!foldersIn(folder).includes(name)) return undefined;
+      try {
+        const found = readModel(folder, name, Number(version));
+        return Number(found.version) < Number(version) ? found : undefined;
+      } catch {
+        return undefined;
+      }
     },
   };
 }
@@ -139,9 +150,12 @@ export function holdsModel(versionFolder: string): boolean {
   return existsSync(join(versionFolder, "model.onnx")) || handlerIn(versionFolder) !== undefined;
 }
 
-function readModel(folder: string, name: string): ModelFile {
+/** @param below only versions lower than this */
+function readModel(folder: string, name: string, below = Infinity): ModelFile {
   const own = join(folder, name);
-  const ownVersion = versionsOf(own).at(-1);
+  const latestIn = (place: string): string | undefined =>
+    versionsOf(place).findLast((version) => Number(version) < below);
+  const ownVersion = latestIn(own);
   // An installed version brings its own settings, so that both take effect in one step.
   const places = [...(ownVersion === undefined ? [] : [join(own, ownVersion)]), own];
   const config = places.map(configIn).find((found) => found !== undefined);
@@ -152,7 +166,7 @@ function readModel(folder: string, name: string): ModelFile {
     throw new Error(`${join(own, "config.yaml")}: base is "${base}"; allowed: another model of ${folder}`);
   if (config?.pipeline !== undefined) return { name, version: "1", path: join(own, "config.yaml"), config };
   const filesFrom = base === undefined ? own : join(folder, base);
-  const version = versionsOf(filesFrom).at(-1);
+  const version = latestIn(filesFrom);
   const module = [...places, filesFrom].map(handlerIn).find((found) => found !== undefined);
   if (version !== undefined && existsSync(join(filesFrom, version, "model.onnx")))
     return onnxModel(name, version, join(filesFrom, version, "model.onnx"), module, config);

@@ -10,6 +10,8 @@ export class ServedModel implements ModelRunner {
   #isRetired = false;
   /** Why it could not be loaded at first. */
   #loadFault: string | undefined;
+  /** Why a later version does not serve in its place. */
+  #laterFault: string | undefined;
 
   constructor(runner: ModelRunner, observers: readonly Observer[]) {
     this.#current = runner;
@@ -72,15 +74,22 @@ export class ServedModel implements ModelRunner {
 
   status(): ModelStatus {
     const status = this.#current.status();
-    if (this.#current.isReady || status.lastError !== undefined) return status;
+    if (status.lastError !== undefined) return status;
+    if (this.#current.isReady)
+      return this.#laterFault === undefined ? status : { ...status, lastError: this.#laterFault };
     return { ...status, lastError: this.#loadFault };
   }
 
-  /** Serve with another runner from now on. Returns the one before, which may still have requests to finish. */
-  replace(next: ModelRunner): ModelRunner {
+  /**
+   * Serve with another runner from now on. Returns the one before, which may still have requests to finish.
+   *
+   * @param laterFault why a later version does not serve
+   */
+  replace(next: ModelRunner, laterFault?: string): ModelRunner {
     const before = this.#current;
     this.#current = next;
     this.#loadFault = undefined;
+    this.#laterFault = laterFault;
     return before;
   }
 

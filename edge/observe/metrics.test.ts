@@ -83,3 +83,38 @@ it("exports Triton's nine counters and ours, of the models that serve now", asyn
   metrics.onUnloaded(model);
   expect(await metrics.text()).not.toContain('model="m"');
 });
+
+it("tells of the memory that models share and of support programs, and of neither where there is none", async () => {
+  const memory = {
+    budgetBytes: 1_000,
+    usedBytes: 400,
+    resident: ["a", "b"],
+    waiting: 1,
+    loads: 9,
+    evictions: 7,
+  };
+  const support = [{ name: "cleaner", state: "waiting" as const, runs: 3, faults: 2 }];
+  const shared = new Metrics(
+    [],
+    new StatisticsBook(),
+    () => [],
+    () => ({ memory, support }),
+  );
+  await shared.text();
+  const lines = (await shared.text()).split("\n");
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      "spillway_model_memory_budget_bytes 1000",
+      "spillway_model_memory_used_bytes 400",
+      "spillway_models_in_memory 2",
+      "spillway_models_waiting_for_memory 1",
+      "spillway_model_loads_total 9",
+      "spillway_model_evictions_total 7",
+      'spillway_support_running{program="cleaner"} 0',
+      'spillway_support_runs_total{program="cleaner"} 3',
+      'spillway_support_faults_total{program="cleaner"} 2',
+    ]),
+  );
+  const alone = await new Metrics([], new StatisticsBook()).text();
+  expect(alone).not.toMatch(/^spillway_(model_memory|support|model_loads)/m);
+});

@@ -6,6 +6,7 @@ import type { CallerCounts } from "../../base/access/access-gate.ts";
 import { callerCounter } from "../../base/access/caller-counter.ts";
 import type { JoiningStatus } from "../joining/joining.ts";
 import type { ModelFile, ModelRunner, ModelStatus, ReplicaStatus } from "../models/model-runner.ts";
+import { addServerMetrics, type ServerStatus } from "./server-metrics.ts";
 import type { BatchEnd, Observer, RequestEnd, StatisticsBook } from "./model-statistics.ts";
 import type { DurationSum, FailureReason, ModelStatistics } from "../../protocol/server/model-statistics.ts";
 
@@ -113,12 +114,15 @@ export class Metrics implements Observer {
   /**
    * @param models the models that serve; may change
    * @param callers how the requests of each caller ended at the gate
+   * @param server how what the models share stands
    */
   constructor(
     models: Iterable<ModelRunner>,
     book: StatisticsBook,
     callers: () => readonly CallerCounts[] = () => [],
+    server: () => ServerStatus = () => ({ memory: undefined, support: [] }),
   ) {
+    addServerMetrics(this.#registry, server);
     addLoopDelay(this.#registry, "spillway_event_loop_delay_seconds");
     callerCounter(this.#registry, "spillway_callers_total", callers);
     for (const [name, help, labels, of] of counters) {

@@ -14,13 +14,20 @@ it("starts again at once the first time, then after pauses that double, and on t
 it("pauses ten seconds at the most for ends that are too rare to be a crash loop", () => {
   const backOff = new BackOff(even);
   const restarts = Array.from({ length: 12 }, (_, index) => backOff.ended(index * 20_000, 50_000));
-  expect(restarts.at(-1)).toEqual({ pauseMs: 10_000, isTrial: false });
+  expect(restarts.at(-1)).toMatchObject({ pauseMs: 10_000, isTrial: false });
 });
 
 it("forgets what was before a replica that lived for a minute", () => {
   const backOff = new BackOff(even);
   for (let end = 0; end < 7; end++) backOff.ended(end, 1);
-  expect(backOff.ended(100_000, 60_000)).toEqual({ pauseMs: 0, isTrial: false });
+  expect(backOff.ended(100_000, 60_000)).toEqual({ pauseMs: 0, isTrial: false, isHopeless: false });
+});
+
+it("is hopeless after twenty ends in a row, and not before", () => {
+  const backOff = new BackOff(even);
+  const restarts = Array.from({ length: 21 }, (_, index) => backOff.ended(index * 30_000, 0));
+  expect(restarts.map(({ isHopeless }) => isHopeless).indexOf(true)).toBe(19);
+  expect(backOff.ended(900_000, 60_000).isHopeless).toBe(false);
 });
 
 it("spreads its pauses by a quarter to either side", () => {

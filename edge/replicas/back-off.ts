@@ -11,12 +11,16 @@ const crashLoopEnds = 5;
 const crashLoopWindowMs = 60_000;
 /** Pause between trial starts in a crash loop. */
 const trialPauseMs = 30_000;
+/** After so many ends in a row, in about eight minutes, a model that was never loaded will not be. */
+const hopelessEnds = 20;
 
 export interface Restart {
   /** Pause before the next start. */
   readonly pauseMs: number;
   /** True in a crash loop: the next start is a trial, and nobody relies on its replica before it is up. */
   readonly isTrial: boolean;
+  /** True after so many ends in a row that whoever never got as far as to serve need not be started again. */
+  readonly isHopeless: boolean;
 }
 
 export class BackOff {
@@ -40,7 +44,11 @@ export class BackOff {
     this.#failures++;
     this.#endsAtMs = [...this.#endsAtMs.filter((atMs) => nowMs - atMs < crashLoopWindowMs), nowMs];
     this.#isCrashLoop ||= this.#endsAtMs.length >= crashLoopEnds;
-    return { pauseMs: this.#pauseMs() * (0.75 + this.#random() / 2), isTrial: this.#isCrashLoop };
+    return {
+      pauseMs: this.#pauseMs() * (0.75 + this.#random() / 2),
+      isTrial: this.#isCrashLoop,
+      isHopeless: this.#failures >= hopelessEnds,
+    };
   }
 
   #pauseMs(): number {

@@ -114,11 +114,15 @@ export class ReplicaSupervisor {
     const closing = this.#closing.signal;
     while (!closing.aborted) {
       const startedAtMs = performance.now();
-      const { reason, mayPass } = await this.#runOne();
+      const { reason, mayPass, isDeath } = await this.#runOne();
       if (closing.aborted) return;
       if (!mayPass && !this.#on.wasLoaded()) return this.#giveUp(reason);
       const nowMs = performance.now();
-      const { pauseMs, isTrial } = this.#backOff.ended(nowMs, nowMs - startedAtMs);
+      // A long load that fails is no life.
+      const livedMs = this.#on.wasLoaded() ? nowMs - startedAtMs : 0;
+      const { pauseMs, isTrial, isHopeless } = this.#backOff.ended(nowMs, livedMs);
+      // A file that crashes its process does so each time.
+      if (isHopeless && isDeath && !this.#on.wasLoaded()) return this.#giveUp(reason);
       this.#state = isTrial ? "unhealthy" : "restarting";
       this.#startsAtMs = nowMs + pauseMs;
       this.#lastError = reason;
@@ -140,7 +144,11 @@ export class ReplicaSupervisor {
   }
 
   /** One replica from its start to its end. Returns why it ended, and whether another may do better. */
-  async #runOne(): Promise<{ readonly reason: string; readonly mayPass: boolean }> {
+  async #runOne(): Promise<{
+    readonly reason: string;
+    readonly mayPass: boolean;
+    readonly isDeath: boolean;
+  }> {
     const { model, log } = this.#options;
     // A replica on trial stays unhealthy until it is up.
     if (this.#state !== "unhealthy") this.#state = "starting";
@@ -155,11 +163,11 @@ export class ReplicaSupervisor {
       log.info(facts, "replica ready");
       this.#on.onLoaded(loaded);
       this.#on.onFree();
-      return { reason: await replica.ended, mayPass: true };
+      return { reason: await replica.ended, mayPass: true, isDeath: true };
     } catch (error) {
       await replica.stop();
-      const mayPass = !(error instanceof LoadFault) || error.mayPass;
-      return { reason: (error as Error).message, mayPass };
+      const isDeath = !(error instanceof LoadFault);
+      return { reason: (error as Error).message, mayPass: isDeath || error.mayPass, isDeath };
     } finally {
       this.#replica = undefined;
     }

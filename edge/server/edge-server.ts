@@ -87,6 +87,7 @@ export function createEdgeServer(
       open: (known) => poolOf(model, options, observers, log, { known, takeSpare: () => spare.take() }),
       mostWaiting: options.maxQueueRows,
       mostWaitingBytes: options.maxQueueMib * bytesPerMib,
+      onLost: (reason) => void models.lost(model, reason),
       log,
     });
   };
@@ -97,7 +98,13 @@ export function createEdgeServer(
     found.models,
     found.faults,
   );
-  const metrics = new Metrics(models, statistics, () => gate.counts());
+  const support = new SupportPrograms(options.support ?? [], log);
+  const metrics = new Metrics(
+    models,
+    statistics,
+    () => gate.counts(),
+    () => ({ memory: memory?.status(), support: support.status() }),
+  );
   observers.push(metrics);
   const installer = new ModelInstaller({
     repository,
@@ -109,7 +116,6 @@ export function createEdgeServer(
     log.warn({ error: error.message }, "staging not cleared"),
   );
 
-  const support = new SupportPrograms(options.support ?? [], log);
   const codec = new CodecThreads();
   const app = createEdgeApp({
     models,

@@ -17,12 +17,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { execFile } from "node:child_process";
+import sharp from "sharp";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { identityModel, putModel } from "../contract/conformance-models.ts";
 import { startEdge } from "../contract/running-edge.ts";
 import { caller } from "../contract/v2-caller.ts";
 import { executable } from "../support/built.ts";
+import { pairDetector } from "../support/picture-onnx.ts";
 import { bytes, integer, text, tinyOnnx } from "../support/tiny-onnx.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-add-"));
@@ -116,28 +118,66 @@ it("brings the weights that lie beside a file, and says which are missing", asyn
   expect((await add(join("large", "out.onnx"))).stderr).toMatch(/"\.\.\/\.\.\/secret", which is outside/);
 });
 
-it("proposes a handler that answered a picture, and why, but does not switch it on", async () => {
-  const scores = tinyOnnx(
-    [fp32("image", [1, 3, 32, 32])],
-    [
-      { op: "GlobalAveragePool", inputs: ["image"], output: "mean" },
-      { op: "Flatten", inputs: ["mean"], output: "scores" },
-    ],
-    [fp32("scores", [1, 3])],
-  );
-  writeFileSync(join(folder, "colours.onnx"), scores);
-  writeFileSync(join(folder, "labels.txt"), "red\ngreen\nblue\n");
-  const { status, stdout } = await add("colours.onnx");
+const colours = tinyOnnx(
+  [fp32("image", [1, 3, 32, 32])],
+  [
+    { op: "GlobalAveragePool", inputs: ["image"], output: "mean" },
+    { op: "Flatten", inputs: ["mean"], output: "scores" },
+  ],
+  [fp32("scores", [1, 3])],
+);
+
+it("answers pictures by the handler and the labels that fit, of all files beside the model", async () => {
+  const place = join(folder, "downloads");
+  mkdirSync(place);
+  writeFileSync(join(place, "colours.onnx"), colours);
+  writeFileSync(join(place, "coco.names"), "person\ncar\n");
+  writeFileSync(join(place, "classes.csv"), "0,red\n1,green\n2,blue\n");
+  const { status, stdout } = await add(join("downloads", "colours.onnx"));
   expect(status).toBe(0);
-  expect(stdout).toMatch(/handler: image-classification fits: .*"scores" looks like scores of 3 classes/);
-  const config = readFileSync(join(models, "colours", "config.yaml"), "utf8");
-  expect(parse(config)).toBeNull();
-  const uncommented = config.replaceAll(/^# (?=handler:|settings:| {2}\w+: \d+$|labels:)/gm, "");
-  expect(parse(uncommented)).toEqual({
+  expect(stdout).toMatch(/handler: image-classification fits: .* 32 x 32 in colour, .* classes\.csv names/);
+  expect(parse(readFileSync(join(models, "colours", "config.yaml"), "utf8"))).toEqual({
     handler: "image-classification",
-    settings: { width: 32, height: 32 },
-    labels: "labels.txt",
+    labels: "classes.csv",
   });
+  expect(readdirSync(join(models, "colours")).sort()).toEqual(["1", "classes.csv", "config.yaml"]);
+  expect(readdirSync(join(models, "colours", "1"))).toEqual(["model.onnx"]);
+  const green = { width: 40, height: 40, channels: 3, background: "#00ff00" } as const;
+  writeFileSync(join(folder, "picture.jpg"), await sharp({ create: green }).jpeg().toBuffer());
+  const edge = await startEdge("--models", models, "--load", "colours");
+  const line = /call it: +(.*)$/m.exec(stdout)?.[1]?.replaceAll("http://localhost:8000", edge.url) as string;
+  const { stdout: answer } = await promisify(execFile)("sh", ["-c", line], { cwd: folder });
+  expect(JSON.parse(answer).predictions[0].label[0]).toBe("green");
+  expect(await edge.stop()).toBe(0);
+});
+
+it("switches on a detector of a known form without labels, and no classifier without", async () => {
+  writeFileSync(join(folder, "pairs.onnx"), pairDetector());
+  expect((await add("pairs.onnx")).status).toBe(0);
+  expect(parse(readFileSync(join(models, "pairs", "config.yaml"), "utf8"))).toMatchObject({
+    handler: "object-detection",
+    settings: { outputs: expect.stringMatching(/^ssd|ultraface/) },
+  });
+  writeFileSync(join(folder, "numbers.onnx"), colours);
+  expect((await add("numbers.onnx")).stdout).toMatch(/only --handler image-classification switches it on/);
+  const config = readFileSync(join(models, "numbers", "config.yaml"), "utf8");
+  expect(parse(config)).toBeNull();
+  expect(parse(config.replaceAll(/^# (?=handler:)/gm, ""))).toEqual({ handler: "image-classification" });
+});
+
+it("keeps tensors on request, and leaves nothing of a handler or labels that were named and do not fit", async () => {
+  writeFileSync(join(folder, "two.txt"), "a\nb\n");
+  writeFileSync(join(folder, "three.txt"), "a\nb\nc\n");
+  const named = (...args: string[]) => add("numbers.onnx", "--name", "named", ...args);
+  const wrong = await named("--handler", "image-classification", "--labels", "two.txt");
+  expect([wrong.status, wrong.stderr]).toEqual([
+    2,
+    expect.stringMatching(/labels has 2 entries; allowed: 3/),
+  ]);
+  expect((await named("--handler", "object-detection")).stderr).toMatch(/object-detection does not fit/);
+  expect(existsSync(join(models, "named"))).toBe(false);
+  expect((await named("--labels", "three.txt", "--handler", "none")).status).toBe(0);
+  expect(parse(readFileSync(join(models, "named", "config.yaml"), "utf8"))).toBeNull();
 });
 
 it("takes a file by URL with its digest, and a folder with one ONNX file of any name", async () => {

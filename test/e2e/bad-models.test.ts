@@ -157,3 +157,44 @@ describe("at the start", () => {
     );
   });
 });
+
+describe("an older version", () => {
+  const versions = mkdtempSync(join(tmpdir(), "spillway-versions-"));
+  for (const [version, file] of [
+    ["1", identityModel(["FP32"], [2])],
+    ["2", pointer],
+    ["10", simpleModel().subarray(0, 60)],
+  ] as const)
+    putModel(versions, "m", version, file);
+  const why = /version 10 cannot be loaded: /;
+  type Index = { version: string; state: string; reason: string }[];
+
+  it("serves where later ones cannot be loaded at the start, and every list says why", async () => {
+    const other = await startEdge("--models", versions);
+    const ask = caller(() => other.url);
+    expect((await ask("/v2/models/m/infer", row)).json).toMatchObject({ model_version: "1" });
+    const expected = [{ version: "1", state: "READY", reason: expect.stringMatching(why) }];
+    expect((await ask("/v2/repository/index", "")).json).toMatchObject(expected);
+    expect((await ask("/admin/status")).json).toMatchObject({
+      models: [{ version: "1", state: "READY", lastError: expect.stringMatching(why) }],
+    });
+    expect(await other.stop()).toBe(0);
+  });
+
+  it("serves once a request has shown that later ones cannot be loaded, with --model-memory", async () => {
+    const other = await startEdge("--models", versions, "--model-memory", "400MiB");
+    const ask = caller(() => other.url);
+    expect((await ask("/v2/models/m/infer", row)).status).toBe(503);
+    await eventually(async () => {
+      const { status, json } = await ask("/v2/models/m/infer", row);
+      expect([status, json]).toEqual([200, expect.objectContaining({ model_version: "1" })]);
+    });
+    const [entry] = (await ask("/v2/repository/index", "")).json as Index;
+    expect(entry).toMatchObject({ version: "1", state: "READY", reason: expect.stringMatching(why) });
+    expect(await other.stop()).toBe(0);
+  });
+
+  it("does not serve with --strict", async () => {
+    await expect(startEdge("--models", versions, "--strict")).rejects.toThrow(/model m .*cannot be loaded/);
+  });
+});

@@ -1,4 +1,6 @@
 /** Twenty models that share the memory of about four, asked at random, on a server as a process. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +9,7 @@ import { seededRandom } from "../../base/random.ts";
 import { putModel } from "../contract/conformance-models.ts";
 import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
 import { caller } from "../contract/v2-caller.ts";
-import { isAlive } from "../support/built.ts";
+import { executable, isAlive } from "../support/built.ts";
 import { tinyOnnx } from "../support/tiny-onnx.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-memory-"));
@@ -173,5 +175,32 @@ it("says at once of a model that is too large for the budget that it can never b
       ),
     },
   ]);
+  expect(await small.stop()).toBe(0);
+});
+
+it("is loaded once for each model by a queue that measures it, and serves all of them through the queue", async () => {
+  const first = 10;
+  const few = names.slice(first, first + 7);
+  const small = await startEdge("--models", folder, "--load", few.join(","), "--model-memory", "130MiB");
+  const queue = spawn(
+    process.execPath,
+    [executable, "vqueue", "--edge", small.url, "--no-serverless", "--slo", "30", "--port", "0"],
+    { stdio: ["ignore", "ignore", "inherit", "ipc"] },
+  );
+  const [{ url }] = (await once(queue, "message")) as [{ url: string }];
+  const ofEdge = caller(() => small.url);
+  const { json } = await ofEdge("/admin/status");
+  expect((json as Status).modelMemory.loads).toBeLessThanOrEqual(few.length);
+  expect((await ofEdge("/v2/repository/index", "")).json).toContainEqual(
+    expect.objectContaining({ name: few[0], state: "READY", on_demand: true }),
+  );
+  const ofQueue = caller(() => url);
+  for (const [index, name] of few.entries()) {
+    const inputs = [{ name: "x", datatype: "FP32", shape: [1, 1], data: [0.5] }];
+    const { status: code, json: answer } = await ofQueue(`/v2/models/${name}/infer`, { inputs });
+    expect([code, answer]).toMatchObject([200, { outputs: [{ data: [first + index + 0.5] }] }]);
+  }
+  queue.kill("SIGTERM");
+  await once(queue, "exit");
   expect(await small.stop()).toBe(0);
 });

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { medianOf } from "../../../base/quantile.ts";
 import { calibrate } from "./calibrate.ts";
 import type { ExampleModel } from "./example-input.ts";
-import { examplesOf, type LearnedModel, replicasIn } from "./learn-models.ts";
+import { examplesOf, type LearnedModel, learnModel, replicasIn } from "./learn-models.ts";
 import type { Measured } from "./measure.ts";
 import type { GivenExample } from "./named-models.ts";
 import type { EdgeAddress } from "../choices.ts";
@@ -23,6 +23,8 @@ import { readProfileFile, writeJson } from "./profile-file.ts";
 /** A batch of 1 and of 16 rows on one core, in milliseconds. */
 const assumedMs = { 1: 50, 16: 650 };
 const assumedRequestBytes = 100_000;
+/** Least time for measuring a model that has to be loaded first, in milliseconds. */
+const leastOnDemandMs = 1_000;
 
 export interface ProfileSource {
   readonly options: DaemonOptions;
@@ -107,22 +109,22 @@ export async function measuredProfile(
   learned: readonly LearnedModel[],
   stop: AbortSignal,
 ): Promise<Profile> {
-  const { options, transports, log } = source;
-  const nothing = unmeasured(source);
-  if (options.calibrate === 0) return nothing;
+  const { options, log } = source;
+  if (options.calibrate === 0) return unmeasured(source);
   const endsAtMs = performance.now() + 1_000 * options.calibrate;
   log.info({ seconds: options.calibrate, models: learned.map(({ name }) => name) }, "measuring the targets");
-  const models = await examplesOf(source, learned, endsAtMs);
-  const measured = await calibrate({
-    profile: nothing,
-    transports,
-    models,
-    replicas: await replicasOfEach(source, models),
-    budgetMs: Math.max(0, endsAtMs - performance.now()),
-    longestMs: options.slo * 1_000,
+  const [away, there] = [true, false].map((isAway) =>
+    learned.filter(({ isOnDemand }) => (isOnDemand === true) === isAway),
+  ) as [LearnedModel[], LearnedModel[]];
+  const nowMs = performance.now();
+  const thereEndsAtMs = nowMs + ((endsAtMs - nowMs) * there.length) / Math.max(1, learned.length);
+  const measured = await measuredOnDemand(
+    source,
+    away,
+    await measuredTogether(source, there, thereEndsAtMs, stop),
+    endsAtMs,
     stop,
-    onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
-  });
+  );
   // Where a question has started a function, the calls that measured it found it warm.
   const withStart = (target: ProfiledTarget): ProfiledTarget => {
     const index = source.functions.findIndex(({ name }) => name === target.name);
@@ -133,6 +135,75 @@ export async function measuredProfile(
   const profile = { ...measured, targets: measured.targets.map(withStart) };
   saveProfile(options, profile, log);
   return profile;
+}
+
+/** The profile of models of which measuring one does not keep another from its memory. */
+async function measuredTogether(
+  source: ProfileSource,
+  learned: readonly LearnedModel[],
+  endsAtMs: number,
+  stop: AbortSignal,
+): Promise<Profile> {
+  const { options, transports, log } = source;
+  const models = await examplesOf(source, learned, endsAtMs);
+  return calibrate({
+    profile: unmeasured(source),
+    transports,
+    models,
+    replicas: await replicasOfEach(source, models),
+    budgetMs: Math.max(0, endsAtMs - performance.now()),
+    longestMs: options.slo * 1_000,
+    stop,
+    onMeasured: (target, model, measured) => logMeasured(log, target.name, model, measured),
+  });
+}
+
+/**
+ * Adds the models that an edge loads when they are asked, as many as there is time for: each is asked about and measured
+ * before the next one is, so that it is loaded once.
+ */
+async function measuredOnDemand(
+  source: ProfileSource,
+  away: readonly LearnedModel[],
+  others: Profile,
+  endsAtMs: number,
+  stop: AbortSignal,
+): Promise<Profile> {
+  let profile = others;
+  const most = Math.floor((endsAtMs - performance.now()) / leastOnDemandMs);
+  let left = Math.max(0, Math.min(away.length, most));
+  if (left < away.length)
+    source.log.info(
+      { models: away.slice(left).map(({ name }) => name) },
+      "not measured, because their edge would have to load them: there is no time for that",
+    );
+  for (const { name } of away.slice(0, left)) {
+    const nowMs = performance.now();
+    if (stop.aborted || nowMs >= endsAtMs) break;
+    const untilMs = nowMs + (endsAtMs - nowMs) / left--;
+    const learned = await learnModel(source, name);
+    // Loading it may have taken its whole part.
+    const leastMs = Math.min(endsAtMs, performance.now() + leastOnDemandMs);
+    profile = merged(profile, await measuredTogether(source, [learned], Math.max(untilMs, leastMs), stop));
+  }
+  return profile;
+}
+
+/** Both profiles' models on the same targets. */
+function merged(profile: Profile, more: Profile): Profile {
+  const targets = profile.targets.map((target, index): ProfiledTarget => {
+    const other = more.targets[index] as ProfiledTarget;
+    if (Object.keys(other.models).length === 0) return target;
+    const isFirst = Object.keys(target.models).length === 0;
+    return {
+      ...target,
+      replicas: isFirst ? other.replicas : Math.min(target.replicas, other.replicas),
+      link: isFirst ? other.link : target.link,
+      models: { ...target.models, ...other.models },
+      coldStartMs: [...target.coldStartMs, ...other.coldStartMs],
+    };
+  });
+  return { ...profile, targets };
 }
 
 /** A daemon that cannot keep what it measured serves all the same. */

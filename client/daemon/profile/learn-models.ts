@@ -46,6 +46,8 @@ export interface LearnedModel {
   readonly given: GivenExample | undefined;
   /** Whether all targets say that there is no such model. */
   readonly isUnknown: boolean;
+  /** It was not asked about, because its edge would have had to load it. */
+  readonly isOnDemand?: true;
 }
 
 /**
@@ -64,10 +66,8 @@ export async function learnModels(
   return Promise.race([learned(source, stop), stopped]);
 }
 
-async function learned(
-  { options, named, models, rules, log }: ProfileSource,
-  stop: AbortSignal,
-): Promise<readonly LearnedModel[]> {
+async function learned(source: ProfileSource, stop: AbortSignal): Promise<readonly LearnedModel[]> {
+  const { options, named, models, log } = source;
   const untilMs = performance.now() + longestAskingMs + 1_000 * options.calibrate;
   let listed: readonly string[] = [];
   try {
@@ -89,22 +89,32 @@ async function learned(
       few.run(async (): Promise<LearnedModel> => {
         const given = named?.get(name);
         const unasked = { name, reply: undefined, given, isUnknown: false };
+        if (models.isOnDemand(name)) return { ...unasked, isOnDemand: true };
         if (stop.aborted || performance.now() > untilMs) return unasked;
-        try {
-          const reply = await models.describe(name);
-          if (reply.status === 200) await rules.learn(name);
-          return { name, reply, given, isUnknown: reply.status === 404 };
-        } catch (error) {
-          const isUnknown = error instanceof SpillwayError && error.code === "model_not_found";
-          if (given === undefined || isUnknown)
-            log.warn({ model: name, why: (error as Error).message }, "not measured: no target describes it");
-          return { ...unasked, isUnknown };
-        }
+        return learnModel(source, name);
       }),
     ),
   );
   // A server may also list models that it has not loaded.
   return all.filter(({ isUnknown }) => named !== undefined || !isUnknown);
+}
+
+/** What a target says of one model; never rejects. */
+export async function learnModel(
+  { named, models, rules, log }: Pick<ProfileSource, "named" | "models" | "rules" | "log">,
+  name: string,
+): Promise<LearnedModel> {
+  const given = named?.get(name);
+  try {
+    const reply = await models.describe(name);
+    if (reply.status === 200) await rules.learn(name);
+    return { name, reply, given, isUnknown: reply.status === 404 };
+  } catch (error) {
+    const isUnknown = error instanceof SpillwayError && error.code === "model_not_found";
+    if (given === undefined || isUnknown)
+      log.warn({ model: name, why: (error as Error).message }, "not measured: no target describes it");
+    return { name, reply: undefined, given, isUnknown };
+  }
 }
 
 /**
