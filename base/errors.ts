@@ -45,7 +45,7 @@ export const errorKinds = {
   request_rejected: final(400, "The target refused the input (4xx). Sending it again cannot help."),
   request_too_large: final(
     413,
-    "The target takes no body as large as that of this request alone; batches are sent in halves before.",
+    "The target takes no body as large as that of this request alone, or the queue or its lane never has so much room.",
   ),
   model_not_found: final(404, "No target knows the model."),
   target_unreachable: ofTarget(502, "No connection to the target, or it was reset."),

@@ -78,7 +78,7 @@ export const daemonOptions = z.strictObject({
     .default([])
     .describe(
       "lanes with SLOs of their own, in seconds: NAME=SECONDS,...; one without an SLO is best effort" +
-        " (in YAML a list of name, slo, maxRows, maxMib, fromRows, priorities, keys)",
+        " (in YAML a list of name, slo, maxRows, maxMib, leastShare, mostShare, fromRows, priorities, keys)",
     ),
   reserve: reservedReplicas.describe(
     "replicas of each edge that are kept for a lane: LANE=REPLICAS,...; with --policy spillway only",
@@ -95,8 +95,8 @@ export const daemonOptions = z.strictObject({
     .max(86_400)
     .optional()
     .describe(
-      "longest time that a request waits to be joined with others, in seconds from its arrival" +
-        " (default: as its deadline allows; with --policy fixed: 0.4)",
+      "longest time that a request waits to be joined with others, in seconds from its arrival;" +
+        " as many times as long where it has several times --slo, as in some lanes (default: as its deadline allows; with --policy fixed: 0.4)",
     ),
   edgeBatch: whole(1)
     .optional()

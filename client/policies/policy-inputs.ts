@@ -37,7 +37,10 @@ export interface PolicyInputs {
   readonly currency: string;
   /** Called by a policy that plans, for each plan, from inside its own methods. */
   readonly onPlan: (change: PlanChange) => void;
-  /** Longest wait of a request for others to share its batch, in milliseconds from arrival. Default: none. */
+  /**
+   * Longest wait of a request for others to share its batch, in milliseconds from arrival; one that has several times the SLO
+   * waits as many times as long. Default: none.
+   */
   readonly maxWaitMs?: number | undefined;
   /** By lane, how many replicas of each edge only batches with a request of that lane may use. Default: none. */
   readonly reserved?: ReservedReplicas | undefined;

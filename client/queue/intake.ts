@@ -1,6 +1,6 @@
 /** Takes submissions in: fills in their defaults, refuses those for which there is no room, and splits those that may be. */
 import { SpillwayError } from "../../base/errors.ts";
-import type { LaneLoad, Lanes } from "./lanes/lanes.ts";
+import { type LaneLoad, type Lanes, tooLargeFor } from "./lanes/lanes.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueBounds } from "./queue-options.ts";
 import { checkedSubmission, type NewRequest, QueuedRequest, type Submission } from "./request.ts";
@@ -36,8 +36,12 @@ export class Intake<In, Out> {
   /** Why a request may not wait now; undefined when it may. */
   refusal(request: NewRequest<In, Out>): SpillwayError | undefined {
     const { bounds, lanes, open, waitingRows } = this.#options;
-    const fits =
-      waitingRows() + request.rows <= bounds.maxQueuedRows && open.bytes + request.bytes <= bounds.maxBytes;
+    const { rows, bytes } = request;
+    const { maxQueuedRows, maxBytes } = bounds;
+    const tooLarge =
+      tooLargeFor("the queue", request, { maxRows: maxQueuedRows, maxBytes }) ?? lanes.tooLarge(request);
+    if (tooLarge !== undefined) return tooLarge;
+    const fits = waitingRows() + rows <= maxQueuedRows && open.bytes + bytes <= maxBytes;
     return fits ? lanes.refusal(request) : new SpillwayError("queue_full");
   }
 

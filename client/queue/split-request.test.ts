@@ -193,6 +193,19 @@ describe("a lane", () => {
     expect(ends.get("c")).toMatchObject({ outcome: "served" });
   });
 
+  it("refuses for good what it never has room for, as the queue does", () => {
+    const { clock, ends, submit } = queueOf(answered, { lanes });
+    submit("a", 9, { lane: "bulk" });
+    submit("b", 1_000_000);
+    clock.runAll();
+    const error = { code: "request_too_large", retryable: false };
+    expect(ends.get("a")).toMatchObject({ outcome: "refused", error });
+    expect(ends.get("a")).toMatchObject({
+      error: { message: 'the request has 9 rows; allowed in the lane "bulk": 8 or fewer' },
+    });
+    expect(ends.get("b")).toMatchObject({ outcome: "refused", error });
+  });
+
   it("that the queue does not have is an error that names those it has", () => {
     const { submit } = queueOf(answered, { lanes });
     expect(() => submit("a", 1, { lane: "fast" })).toThrow('lane is "fast"; allowed: "", "quick", "bulk"');

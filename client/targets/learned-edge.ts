@@ -20,6 +20,8 @@ export interface WorkUnderWay {
   readonly rows: number;
   readonly upload: LinkUpload;
   readonly expected: ExpectedService;
+  /** True when nothing else was at the edge as it was sent, so that it did not wait for other work. */
+  readonly wasAlone: boolean;
 }
 
 export class LearnedEdge {
@@ -40,7 +42,8 @@ export class LearnedEdge {
 
   /** @param work size of the upload in the link model's unit: milliseconds that it takes by the profile */
   sent(id: number, rows: number, expected: ExpectedService, work: number, nowMs: number): void {
-    this.underWay.push({ id, rows, upload: this.link.sent(work, nowMs), expected });
+    const wasAlone = this.underWay.length === 0;
+    this.underWay.push({ id, rows, upload: this.link.sent(work, nowMs), expected, wasAlone });
     this.version++;
   }
 

@@ -11,6 +11,9 @@ interface Asked {
   readonly hasRows?: boolean;
 }
 
+/** An answer to a request that was sent alone has another number of rows than the request. */
+export class OddRowsFault extends SpillwayError {}
+
 /**
  * @param asked the requests of one call, which all ask for the same outputs; at least one
  * @throws SpillwayError `target_fault` when an output is missing, there is none, or a request that was sent alone got
@@ -28,5 +31,5 @@ export function checkAnswer({ outputs }: Pick<InferResponse, "outputs">, asked: 
   const odd = outputs.find(({ shape }) => shape[0] !== first.rows);
   if (odd === undefined) return;
   const shape = `${showValue(odd.name)} has shape ${shapeText(odd.shape)}`;
-  throw new SpillwayError("target_fault", `output ${shape}; the request has ${first.rows} rows`);
+  throw new OddRowsFault("target_fault", `output ${shape}; the request has ${first.rows} rows`);
 }

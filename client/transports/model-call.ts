@@ -19,6 +19,8 @@ export interface ModelCall {
    * request that was sent alone. Default: not known.
    */
   readonly hasRows?: boolean;
+  /** Whether these are some rows of a request that was split. */
+  readonly isPart?: boolean;
 }
 
 /** The call of a part, which may have only some rows of a request. */
@@ -27,7 +29,13 @@ export function callOf({ payload, fromRow, toRow }: BatchPart<ModelCall>): Model
   if (unitRows === undefined) return payload;
   const [from, to] = [fromRow * unitRows, toRow * unitRows];
   if (to - from === rows) return payload;
-  return { ...payload, request: rowsOfRequest(request, from, to), rows: to - from };
+  return {
+    ...payload,
+    request: rowsOfRequest(request, from, to),
+    rows: to - from,
+    hasRows: true,
+    isPart: true,
+  };
 }
 
 /**

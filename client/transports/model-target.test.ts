@@ -188,3 +188,15 @@ it.each<[string, readonly Tensor[], Partial<ModelCall["request"]>, boolean]>([
   const result = await send(target, { ...rest, request: { ...request, ...asked }, hasRows });
   expect(result).toMatchObject({ ok: false, error: { code: "target_fault" }, cost: 1 });
 });
+
+it("tells that rows are mixed when a part of a request is answered with other rows", async () => {
+  const { target, told } = targetOf(() => rows([1, 2, 3]));
+  const { request, ...rest } = call("a", 4);
+  const four = { ...request, inputs: [tensorFromNumbers("x", "FP32", [4, 2], [4, 4, 5, 5, 6, 6, 7, 7])] };
+  const payload: ModelCall = { ...rest, request: four, rows: 4, unitRows: 1 };
+  const result = await new Promise((done) => {
+    target.send({ key: "", parts: [{ payload, fromRow: 0, toRow: 2 }], rows: 2 } as never, done);
+  });
+  expect(result).toMatchObject({ ok: false, error: { code: "target_fault" } });
+  expect(told).toEqual([["echo", expect.stringContaining("the request has 2 rows")]]);
+});

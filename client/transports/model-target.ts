@@ -25,7 +25,7 @@ import {
   type Transport,
   type TransportReply,
 } from "./transport.ts";
-import { checkAnswer } from "./check-answer.ts";
+import { checkAnswer, OddRowsFault } from "./check-answer.ts";
 import { WayBack } from "./way-back.ts";
 
 export interface ModelTargetOptions {
@@ -232,7 +232,10 @@ async function sendCall(
     response = await readAnswer(reply.wire, model);
     checkAnswer(response, payloads);
   } catch (error) {
-    return { result: { ok: false, error: answerFault(error), cost } };
+    const result = { ok: false, error: answerFault(error), cost } as const;
+    // Its request can be answered whole.
+    const isMixed = error instanceof OddRowsFault && payloads[0]?.isPart === true;
+    return { result, ...(isMixed && { mixed: error.message }) };
   }
   try {
     const coldStartMs = plausibleMs(reply.coldStartMs, tookMs);

@@ -5,7 +5,7 @@
 import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
-import type { TargetHealth, TargetView } from "../../client/targets/target-view.ts";
+import type { TargetHealth } from "../../client/targets/target-view.ts";
 import type { ReplayObserver } from "./recorded-run.ts";
 
 export type RecordedEvent = QueueEvent | PlanRecord;
@@ -50,8 +50,8 @@ export interface RequestStory {
 }
 
 interface OpenStory extends RequestStory {
-  /** The batch that it is under way in; undefined while it waits. */
-  batch: number | undefined;
+  /** The batches that it, or some of its rows, are under way in. */
+  readonly batches: Set<number>;
   hasEnded: boolean;
 }
 
@@ -90,7 +90,7 @@ export class StoryCollector implements ReplayObserver {
       case "batch":
         for (const story of this.#open()) {
           if (!event.requests.includes(story.request.id)) continue;
-          story.batch = event.id;
+          story.batches.add(event.id);
           story.steps.push(event);
         }
         return;
@@ -104,9 +104,7 @@ export class StoryCollector implements ReplayObserver {
         return;
       case "result":
         for (const story of this.#open()) {
-          if (story.batch !== event.batch) continue;
-          story.steps.push(event);
-          story.batch = undefined;
+          if (story.batches.delete(event.batch)) story.steps.push(event);
         }
         break;
       case "timer":
@@ -135,22 +133,22 @@ export class StoryCollector implements ReplayObserver {
   #arrived(request: ArrivalEvent): void {
     if (!this.#wanted.has(request.id)) return;
     const plan = this.#planByKey.get(request.key) ?? null;
-    this.#stories.set(request.id, { request, plan, steps: [], batch: undefined, hasEnded: false });
+    this.#stories.set(request.id, { request, plan, steps: [], batches: new Set(), hasEnded: false });
   }
 
   /** An event concerns the request that it names, or those that wait with the key that it names, or else all. */
   #other(event: RecordedEvent): void {
     const { id, key } = namesIn(event);
-    for (const { request, batch, steps } of this.#open()) {
+    for (const { request, batches, steps } of this.#open()) {
       const concerns =
         id === undefined
-          ? key === undefined || (key === request.key && batch === undefined)
+          ? key === undefined || (key === request.key && batches.size === 0)
           : id === request.id;
       if (concerns) steps.push(event);
     }
   }
 
-  /** The stories whose requests wait in the line that is shown, with their places in it. */
+  /** The stories whose requests wait in the line that is shown, each with the place of the first of its rows there. */
   #viewsOf({ line }: QueueView): { readonly story: OpenStory; readonly ahead: number }[] {
     const open = [...this.#open()];
     if (open.every(({ request }) => request.key !== line.key)) return [];
@@ -159,7 +157,7 @@ export class StoryCollector implements ReplayObserver {
       // The queue shows the policy its own requests, which have an id.
       const { id } = line.at(ahead) as EventNames;
       const story = open.find(({ request }) => request.id === id);
-      if (story !== undefined) found.push({ story, ahead });
+      if (story !== undefined && found.every((other) => other.story !== story)) found.push({ story, ahead });
     }
     return found;
   }
@@ -171,16 +169,16 @@ export class StoryCollector implements ReplayObserver {
       atMs: nowMs,
       after: this.#after,
       line: {
-        requests: line.length,
+        requests: requestsIn(line, 0, line.length),
         rows: line.rows,
-        ahead,
+        ahead: requestsIn(line, 0, ahead),
         oldestWaitedMs: nowMs - line.oldestArrivalMs(),
       },
       targets: targets.map((target) => {
         const { name, inFlight, maxInFlight } = target;
         return { name, inFlight, maxInFlight, health: target.health(nowMs) };
       }),
-      decision: decisionOf(decision, ahead, targets),
+      decision: decisionOf(decision, ahead, view),
     };
   }
 }
@@ -189,24 +187,32 @@ function namesIn(event: RecordedEvent): EventNames {
   return event as EventNames;
 }
 
-function decisionOf(
-  decision: Decision,
-  ahead: number,
-  targets: readonly TargetView[],
-): AskedStep["decision"] {
+/** How many requests those places of a line belong to: a request that was split has a place for each of its rows. */
+function requestsIn(line: QueueView["line"], first: number, count: number): number {
+  const ids = new Set<unknown>();
+  for (let index = first; index < Math.min(line.length, first + count); index++) {
+    const row = line.at(index);
+    ids.add((row as EventNames).id ?? row);
+  }
+  return ids.size;
+}
+
+function decisionOf(decision: Decision, ahead: number, { line, targets }: QueueView): AskedStep["decision"] {
   switch (decision.kind) {
     case "wait":
       return { kind: "wait", untilMs: decision.untilMs === Infinity ? null : decision.untilMs };
     case "dispatch": {
       const { first = 0, count, target } = decision;
       const isIn = ahead >= first && ahead < first + count;
-      return { kind: "send", requests: count, target: targets[target]?.name ?? String(target), isIn };
+      const requests = requestsIn(line, first, count);
+      return { kind: "send", requests, target: targets[target]?.name ?? String(target), isIn };
     }
     case "postpone": {
       const { first, count } = decision;
-      return { kind: "postpone", requests: count, isIn: ahead >= first && ahead < first + count };
+      const requests = requestsIn(line, first, count);
+      return { kind: "postpone", requests, isIn: ahead >= first && ahead < first + count };
     }
     case "refuse":
-      return { kind: "refuse", requests: decision.count, isIn: ahead < decision.count };
+      return { kind: "refuse", requests: requestsIn(line, 0, decision.count), isIn: ahead < decision.count };
   }
 }

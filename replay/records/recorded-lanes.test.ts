@@ -9,6 +9,7 @@ import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import type { BatchResult, OutgoingBatch, Target } from "../../client/targets/target.ts";
 import { spillway } from "../../test/support/recorded-queue.ts";
 import { VirtualClock } from "../world/virtual-clock.ts";
+import { checkRecord } from "./check-record.ts";
 import { parseRecord, replayRecord } from "./recorded-run.ts";
 import { recordedWorld } from "./recorded-world.ts";
 
@@ -109,4 +110,17 @@ it("makes a world in which the lanes are as they were", () => {
     quick: { sloMs: 60, sloQuantile: 0.99 },
     bulk: { sloMs: 3_000, sloQuantile: 0.99 },
   });
+});
+
+it("tells of a request that was split each decision once, and the answers to all its batches", () => {
+  const bulk = { lane: "bulk", tenant: "", isSplittable: true, cancelAfterMs: undefined };
+  const run = parseRecord(recordOf([{ ...bulk, rows: 24, afterMs: 0 }], 2), "r.ndjson");
+  const [story] = checkRecord(run, [0]).stories;
+  const steps = story?.steps ?? [];
+  const asked = steps.filter((step) => step.kind === "asked");
+  expect(asked[0]?.line).toMatchObject({ requests: 1, rows: 24, ahead: 0 });
+  expect(new Set(asked.map((step) => JSON.stringify(step))).size).toBe(asked.length);
+  const count = (kind: string): number => steps.filter((step) => step.kind === kind).length;
+  expect(count("batch")).toBeGreaterThan(1);
+  expect(count("result")).toBe(count("batch"));
 });

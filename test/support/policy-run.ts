@@ -95,6 +95,8 @@ interface RunOptions {
   readonly keys?: number;
   /** Rows of a request by its id; one unless given. */
   readonly rowsOf?: (id: number) => number;
+  /** Time limit of a request of its own. Default: the scenario's SLO. */
+  readonly ownSloMs?: (id: number) => number | undefined;
   readonly seed?: number;
   /** Which of the world's targets the queue has, and in which order. Default: all, edges first. */
   readonly arrange?: <T extends { readonly kind: TargetKind }>(targets: readonly T[]) => readonly T[];
@@ -103,7 +105,7 @@ interface RunOptions {
 }
 
 export function runPolicy(arrivals: readonly number[], options: RunOptions = {}) {
-  const { scenario = smallWorld(), sheet = smallSheet, keys = 1, rowsOf = () => 1 } = options;
+  const { scenario = smallWorld(), sheet = smallSheet, keys = 1, rowsOf = () => 1, ownSloMs } = options;
   const { seed = 1, close = false, arrange = (targets) => targets } = options;
   const clock = new VirtualClock();
   const sent: BatchSent[] = [];
@@ -138,7 +140,7 @@ export function runPolicy(arrivals: readonly number[], options: RunOptions = {})
     clock.advanceToEventAt(arrivedAtMs);
     const rows = rowsOf(id);
     const payload = { id, arrivedAtMs, rows, lane: "" };
-    queue.submit({ payload, key: `${id % keys}`, rows }, (end) => {
+    queue.submit({ payload, key: `${id % keys}`, rows, sloMs: ownSloMs?.(id) ?? scenario.sloMs }, (end) => {
       const target = "target" in end ? end.target : "none";
       ended.push({ id, arrivedAtMs, atMs: clock.nowMs(), outcome: end.outcome, target });
     });

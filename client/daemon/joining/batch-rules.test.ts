@@ -345,3 +345,23 @@ it("proves a model anew when an edge describes it differently", async () => {
   await rules.learn("m");
   expect(joins(a)).toBe(false);
 });
+
+it("splits a request whose rows the user calls independent where every output is said to have them", async () => {
+  const outputs = (...shapes: number[][]) =>
+    shapes.map((shape, index) => ({ name: String(index), datatype: "FP32", shape }));
+  const { rules, edges } = rulesOver(twice, { ...dynamic, outputs: outputs([-1, 2], [-1]) });
+  await rules.learn("joined");
+  expect(rules.ruleFor("joined", b)).toMatchObject({ joins: true, unitRows: 1, hasRows: false });
+  edges[0]!.metadata = { ...dynamic, outputs: outputs([-1, 2], [1]) };
+  await rules.learn("joined");
+  expect(rules.ruleFor("joined", b)).toMatchObject({ joins: true, unitRows: undefined });
+});
+
+it("sends batches of the only size that a server takes, whatever the user says of the rows", async () => {
+  const { rules } = rulesOver(twice, { inputs: [{ name: "x", datatype: "FP32", shape: [2, 2] }] });
+  await rules.learn("joined");
+  const rule = rules.ruleFor("joined", requestOf([1, 1], [2, 2], [3, 3], [4, 4]));
+  expect(rule).toMatchObject({ joins: false, unitRows: 2 });
+  expect(rules.of("joined")).toMatchObject({ joins: false, fixedRows: 2 });
+  expect(rules.of("joined").why).toBe("the first dimension of input x is fixed at 2");
+});

@@ -9,7 +9,7 @@ import { commonRows, stackKey } from "../../../protocol/stack.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import { JoinProofs, type JoinProofsOptions, type ProofEnd } from "./join-proofs.ts";
 import { type KnownModel, shapesOfModel, unknownModel } from "./known-model.ts";
-import { fingerprint, type StatedRule, statedRule, strictestRule } from "./stated-rule.ts";
+import { fingerprint, isFixed, type StatedRule, statedRule, strictestRule } from "./stated-rule.ts";
 
 /** How old what the edges said may be before a model that is used is asked for again. */
 const freshForMs = 5_000;
@@ -74,7 +74,8 @@ export class BatchRules {
     const { stated } = this.#known(model);
     const declared = this.#options.declared?.get(model);
     const { against, ...rule } = this.#verdict(model);
-    const said = declared === undefined ? stated?.why : `--join-rows says ${declared}`;
+    const isStated = declared === undefined || isFixed(stated);
+    const said = isStated ? stated?.why : `--join-rows says ${declared}`;
     return {
       model,
       ...rule,
@@ -100,8 +101,9 @@ export class BatchRules {
     if (rows === undefined || mostRows <= 1 || isUnsaid) return alone;
     // What a user says in general need not hold for every output.
     const hasRows = this.#options.declared?.get(model) === undefined;
+    const isSplittable = hasRows || known.stated?.hasRowOutputs === true;
     if (!joins && (isKnown || !this.#proofs.mayJoin(model, stackKey(request)))) return alone;
-    return { joins: true, mostRows, rows, hasRows, unitRows: hasRows ? 1 : undefined };
+    return { joins: true, mostRows, rows, hasRows, unitRows: isSplittable ? 1 : undefined };
   }
 
   /** Another server may be at the address of an edge from now on. */
@@ -189,7 +191,8 @@ export class BatchRules {
     const { stated, mixed, taught } = this.#known(model);
     const declared = this.#options.declared?.get(model);
     const against = mixed ?? (declared === undefined ? this.#proofs.whyNot(model) : undefined);
-    const said = declared ?? stated?.joins;
+    // Such a server takes no other batch, whatever the user says of the rows.
+    const said = isFixed(stated) ? false : (declared ?? stated?.joins);
     const bound = taught.untilMs > this.#options.nowMs() ? taught.mostRows : Infinity;
     const mostRows = Math.min(stated?.mostRows ?? Infinity, bound);
     const isKnown = against !== undefined || said !== undefined;

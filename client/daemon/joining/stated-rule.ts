@@ -17,6 +17,8 @@ export interface StatedRule {
   readonly source: "parameters" | "config" | "shapes";
   /** Where this is known from, as a clause. */
   readonly why: string;
+  /** Whether every output is said to have a row for each row of the inputs. */
+  readonly hasRowOutputs: boolean;
 }
 
 /** Most rows that a server is believed to join; what it says beyond is taken for this. */
@@ -60,6 +62,7 @@ export function statedRule(metadata: Uint8Array | undefined, config?: Uint8Array
     fixedRows,
     source: "shapes",
     why,
+    hasRowOutputs: against === undefined && tensorsIn(model["outputs"]).length > 0,
   };
 }
 
@@ -76,7 +79,13 @@ export function strictestRule(rules: readonly StatedRule[]): StatedRule {
   const mostRows = Math.min(...rules.map((rule) => rule.mostRows));
   const fixedRows = rules.find((rule) => rule.fixedRows !== undefined)?.fixedRows;
   const isByShape = rules.some((rule) => rule.isByShape === true);
-  return { ...decisive, mostRows, fixedRows, ...(isByShape && { isByShape }) };
+  const hasRowOutputs = rules.every((rule) => rule.hasRowOutputs);
+  return { ...decisive, mostRows, fixedRows, hasRowOutputs, ...(isByShape && { isByShape }) };
+}
+
+/** Whether a server that is not ours takes batches of one size alone. Metadata that say 1 are often wrong. */
+export function isFixed(stated: StatedRule | undefined): boolean {
+  return stated !== undefined && stated.source !== "parameters" && (stated.fixedRows ?? 1) > 1;
 }
 
 /** A digest of names, versions and shapes of a model, by which a change of it is noticed. */
@@ -97,7 +106,7 @@ function ruleOf(
   fixedRows: number | undefined,
   why: string,
 ): StatedRule {
-  return { joins: joins && mostRows > 1, mostRows, fixedRows, source, why };
+  return { joins: joins && mostRows > 1, mostRows, fixedRows, source, why, hasRowOutputs: joins };
 }
 
 /** A reason in the shapes of a model not to join its rows; undefined when they show none. */

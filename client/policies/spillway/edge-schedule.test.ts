@@ -220,13 +220,37 @@ describe("the schedule of an edge", () => {
     expect(promisedAfter(1, 100)).toBeCloseTo(15 + 250, 5);
   });
 
-  it("learn nothing from a batch that failed, or whose service time nobody told", () => {
+  it("learn nothing from a batch that failed, or that waited for another one nobody knows how long", () => {
     const schedule = scheduleOf(tinyEdge());
-    for (const times of [undefined, { serviceMs: undefined, serverQueuedMs: undefined, coldStartMs: 0 }]) {
-      schedule.model.ended(ended(send(schedule.model, 1, 0), 500, { times, late: 1 }));
-    }
+    schedule.model.ended(ended(send(schedule.model, 1, 0), 500, { times: undefined, late: 1 }));
+    const before = send(schedule.model, 1, 500);
+    schedule.model.ended(ended(send(schedule.model, 1, 501), 900, { late: 1 }));
+    schedule.model.ended(ended(before, 900, { times: undefined }));
     schedule.start(1_000);
     expect(promisedAtMs(schedule, 0, 1)).toBeCloseTo(1_015, 5);
+  });
+
+  it("learn of a batch alone at an edge that tells no times what its link does not account for", () => {
+    const schedule = scheduleOf(tinyEdge());
+    let nowMs = 0;
+    for (let index = 0; index < 40; index++) {
+      // Upload and round trip are 5 ms; the service of 10 ms takes 30.
+      schedule.model.ended(ended(send(schedule.model, 1, nowMs), nowMs + 35));
+      nowMs += 36;
+    }
+    schedule.start(nowMs);
+    expect(promisedAtMs(schedule, 0, 1) - nowMs).toBeCloseTo(35, 5);
+  });
+
+  it("learn from answers that come sooner than the link allows that link and service are faster", () => {
+    const schedule = scheduleOf(tinyEdge());
+    let nowMs = 0;
+    for (let index = 0; index < 40; index++) {
+      schedule.model.ended(ended(send(schedule.model, 1, nowMs), nowMs + 3));
+      nowMs += 4;
+    }
+    schedule.start(nowMs);
+    expect(promisedAtMs(schedule, 0, 1) - nowMs).toBeLessThan(6);
   });
 
   it("tell plans what they reserve and what the uplink carries", () => {

@@ -71,6 +71,16 @@ describe("the longest wait", () => {
     ]);
   });
 
+  it("is as many times as long for requests that have several times the SLO", () => {
+    const burst = Array.from({ length: 58 }, () => 0);
+    expect(runPolicy(burst, { maxWaitMs: 20 }).calls[0]?.formedAtMs).toBe(20);
+    const bulk = runPolicy(burst, { maxWaitMs: 20, ownSloMs: (id) => (id < 57 ? 2_000 : undefined) });
+    // The last one has the SLO of 200 ms itself, and goes first.
+    expect([bulk.cost, bulk.lost]).toEqual([0, 0]);
+    const later = runPolicy(burst, { maxWaitMs: 4, ownSloMs: () => 2_000 });
+    expect(later.calls[0]?.formedAtMs).toBe(40);
+  });
+
   it("yields to the deadline where that comes first", () => {
     const arrivals = poisson({ perS: 700, untilMs: 2_000 });
     const [free, loose] = [runPolicy(arrivals), runPolicy(arrivals, { maxWaitMs: 200 })];

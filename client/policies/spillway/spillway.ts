@@ -243,6 +243,12 @@ class Spillway implements PlanningPolicy {
     };
   }
 
+  /** A request that has several times the SLO, such as one of a bulk lane, may wait as many times as long. */
+  #waitsUntilMs(line: QueueView["line"], index: number): number {
+    const { arrivedAtMs, deadlineAtMs } = line.at(index);
+    return arrivedAtMs + this.#maxWaitMs * Math.max(1, (deadlineAtMs - arrivedAtMs) / this.#state.sloMs);
+  }
+
   /**
    * Once the oldest request has waited for the longest wait, it leaves. It goes to an edge, and waits there,
    * when it is in time there. Else it goes to functions in a call that takes all requests that have waited as
@@ -251,12 +257,15 @@ class Spillway implements PlanningPolicy {
   #release(context: DecisionContext, overflow: number, notes: Considered): Decision {
     if (this.#maxWaitMs === Infinity) return forever;
     const { nowMs, line } = context.view;
-    const dueAtMs = line.oldestArrivalMs() + this.#maxWaitMs;
-    if (dueAtMs > nowMs) return waitUntil(dueAtMs);
+    const soonestMs = line.oldestArrivalMs() + this.#maxWaitMs;
+    if (soonestMs > nowMs) return waitUntil(soonestMs);
     const { view, healthy, blockedUntilMs } = context;
-    const isDue = (index: number): boolean => line.at(index).arrivedAtMs + this.#maxWaitMs <= nowMs;
+    const isDue = (index: number): boolean => this.#waitsUntilMs(line, index) <= nowMs;
     let first = 0;
-    while (!isDue(first)) first++;
+    for (let untilMs = Infinity; !isDue(first);) {
+      untilMs = Math.min(untilMs, this.#waitsUntilMs(line, first));
+      if (++first === line.length) return waitUntil(untilMs);
+    }
     for (const edge of healthy) {
       if (!edge.hasPlace(view)) continue;
       const { schedule } = edge;

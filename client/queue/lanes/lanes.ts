@@ -25,6 +25,24 @@ export interface LaneLoad {
 
 type Sized = Pick<NewRequest<unknown, unknown>, "lane" | "rows" | "bytes">;
 
+/**
+ * Why a request does not fit even where nothing else is; undefined when it does. To come back later would not help.
+ *
+ * @example
+ * tooLargeFor("the queue", { rows: 9, bytes: 0 }, { maxRows: 8, maxBytes: 1 }); // "... 9 rows; allowed ...: 8 or fewer"
+ */
+export function tooLargeFor(
+  where: string,
+  { rows, bytes }: Pick<Sized, "rows" | "bytes">,
+  { maxRows, maxBytes }: Readonly<Record<"maxRows" | "maxBytes", number>>,
+): SpillwayError | undefined {
+  const over = (has: string, most: number): SpillwayError =>
+    new SpillwayError("request_too_large", `the request has ${has}; allowed in ${where}: ${most} or fewer`);
+  if (rows > maxRows) return over(`${rows} rows`, maxRows);
+  if (bytes > maxBytes) return over(`${bytes} bytes`, maxBytes);
+  return undefined;
+}
+
 interface Lane {
   readonly sloMs: number;
   readonly maxRows: number;
@@ -70,6 +88,11 @@ export class Lanes {
   /** @throws RangeError when there is no such lane */
   sloMs(lane: string): number {
     return this.#of(lane).sloMs;
+  }
+
+  /** Why a request can never enter its lane; undefined when it can. */
+  tooLarge(request: Sized): SpillwayError | undefined {
+    return tooLargeFor(`the lane "${request.lane}"`, request, this.#of(request.lane));
   }
 
   /** Why a request may not enter its lane now; undefined when it may. */
