@@ -10,6 +10,7 @@ import type {
   RequestResult,
   RunLimits,
 } from "../models/model-runner.ts";
+import { whyNotOnnx } from "../models/not-onnx.ts";
 import { replicaMemoryBytes } from "../observe/replica-memory.ts";
 import { shuttingDown } from "../replicas/down-state.ts";
 import type { ReplicaPool } from "../replicas/replica-pool.ts";
@@ -72,7 +73,8 @@ export class OnDemandModel implements ModelRunner, MemoryTenant {
     this.model = options.model;
     this.replicas = options.replicas;
     this.isPinned = options.model.config?.pinned === true;
-    this.isOnDemand = !this.isPinned;
+    // One that is plainly no model is tried at the start, so that nobody is told that it is ready.
+    this.isOnDemand = !this.isPinned && whyNotOnnx(options.model.path) === undefined;
   }
 
   get name(): string {

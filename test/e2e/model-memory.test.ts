@@ -29,6 +29,8 @@ const names = Array.from({ length: 20 }, (_, index) => `m${String(index).padStar
 for (const [index, name] of names.entries())
   putModel(folder, name, "1", adder(index), index === 7 ? "pinned: true\n" : undefined);
 putModel(folder, "broken", "1", Buffer.from("no model"));
+putModel(folder, "pointer", "1", Buffer.from("version https://git-lfs.github.com/spec/v1\n"));
+const bad: ReadonlySet<string> = new Set(["broken", "pointer"]);
 const budgetMib = 180;
 
 interface Status {
@@ -56,7 +58,7 @@ const ask = (name: string, value: number, timeout?: number) =>
   });
 
 const isAway = ({ name, memory }: Status["models"][number]): boolean =>
-  name !== "broken" && memory?.isLoaded === false;
+  !bad.has(name) && memory?.isLoaded === false;
 
 /** What all processes of the server's models take, by the system's own word. */
 function takenBytes({ pid }: { readonly pid?: number | undefined }): number {
@@ -152,6 +154,18 @@ it("says of a model that cannot be loaded why, once somebody has asked for it", 
     json: { ready: false, reason: expect.stringMatching(/protobuf/i) },
   });
   expect((await call("/v2/health/ready")).status).toBe(200);
+});
+
+it("never says of a file that is plainly no model that it is ready", async () => {
+  const reason = expect.stringContaining("it is a Git LFS pointer") as string;
+  expect(await call("/v2/models/pointer/ready")).toMatchObject({
+    status: 503,
+    json: { ready: false, reason },
+  });
+  expect(await call("/v2/health/ready")).toMatchObject({
+    status: 200,
+    json: { unavailable: expect.arrayContaining([{ name: "pointer", reason }]) },
+  });
 });
 
 it("says at once of a model that is too large for the budget that it can never be loaded", async () => {
