@@ -7,6 +7,9 @@ export const positive = (most = Number.MAX_SAFE_INTEGER) => z.number().positive(
 export const text = z.string().min(1);
 export const optionalText = text.optional();
 export const port = whole(0, 65_535);
+export const grpcPort = port
+  .optional()
+  .describe("port to listen on for gRPC as well; 0 takes a free one (default: gRPC is not served)");
 export const seed = whole(0, 2 ** 32 - 1).default(1);
 export const flag = z.boolean().default(false);
 export const priceSheet = z.string().default("alibaba-fc-cn-2026");

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
 import {
+  grpcPort,
   optionalText,
   port,
   positive,
@@ -65,6 +66,7 @@ export const daemonOptions = z.strictObject({
     .default("127.0.0.1")
     .describe("address to listen on; 0.0.0.0 opens the daemon to the network"),
   port: port.default(8_080).describe("port to listen on; 0 takes a free one"),
+  grpcPort,
   slo: positive(86_400)
     .default(1)
     .describe("service level objective: the longest time from a request's arrival to its answer, in seconds"),
