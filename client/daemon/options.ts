@@ -7,7 +7,7 @@ import {
   port,
   positive,
   priceSheet,
-  serverUrl,
+  serverOrGrpcUrl,
   spendAllowance,
   text,
   whole,
@@ -30,7 +30,7 @@ export function edgeIn(given: string): { readonly name: string | undefined; read
 
 const edgeAddress = z.string().transform((given, context): string => {
   const { name, url } = edgeIn(given);
-  const address = serverUrl.safeParse(url);
+  const address = serverOrGrpcUrl.safeParse(url);
   if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
   context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
   return z.NEVER;
@@ -128,7 +128,9 @@ export const daemonOptions = z.strictObject({
   edge: z
     .array(edgeAddress)
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant")
+    .describe(
+      "URL of an edge server (any V2 server), or NAME=URL; grpc://HOST:PORT for gRPC; without a scheme http:// is meant",
+    )
     .meta({ none: "send batches to functions alone" }),
   joinRows: joinedModels
     .default([])

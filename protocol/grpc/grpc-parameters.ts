@@ -37,8 +37,7 @@ export function fromGrpcParameters(given: GrpcParameters | undefined, place: str
 }
 
 function valueOf(parameter: GrpcParameter, place: string): ParameterValue {
-  const value =
-    parameter.parameter_choice === undefined ? undefined : parameter[parameter.parameter_choice];
+  const value = parameter.parameter_choice === undefined ? undefined : parameter[parameter.parameter_choice];
   if (value === undefined) throw new ProtocolError(`${place} has no value; allowed: one of a known type`);
   if (typeof value === "object") return integerIn(value);
   if (typeof value === "number" && !Number.isFinite(value))
@@ -79,7 +78,9 @@ function parameterOf(name: string, value: ParameterValue): GrpcParameter {
   if (typeof value === "boolean") return { bool_param: value };
   if (typeof value === "string") return { string_param: value };
   if (typeof value === "number")
-    return Number.isSafeInteger(value) && !isTime.test(name) ? { int64_param: value } : { double_param: value };
+    return Number.isSafeInteger(value) && !isTime.test(name)
+      ? { int64_param: value }
+      : { double_param: value };
   if (BigInt.asIntN(64, value) === value) return { int64_param: int64Of(value) };
   if (BigInt.asUintN(64, value) === value) return { uint64_param: int64Of(value) };
   return { double_param: Number(value) };

@@ -16,7 +16,12 @@ import { ProtocolError } from "../errors.ts";
 import { withinHeader } from "../message.ts";
 import type { BodyBindings } from "../server/read-body.ts";
 import { headerLength } from "../v2-http.ts";
-import { fromGrpcRequest, type GrpcInferRequest, type GrpcInferResponse, toGrpcResponse } from "./grpc-infer.ts";
+import {
+  fromGrpcRequest,
+  type GrpcInferRequest,
+  type GrpcInferResponse,
+  toGrpcResponse,
+} from "./grpc-infer.ts";
 import { grpcCodeOf, grpcCodes } from "./grpc-status.ts";
 import { questions, type V2Answer, type V2Request } from "./questions.ts";
 import { type GrpcMethod, type Message, openSchema } from "./schema.ts";
@@ -68,7 +73,8 @@ export async function openGrpcServer(app: App, options: GrpcServerOptions): Prom
     "grpc.enable_channelz": 0,
   });
   const caller = new Caller(app, options, grpc.Metadata);
-  const unary = (answer: (call: ServerUnaryCall<Message, Message>) => Promise<Message>) =>
+  const unary =
+    (answer: (call: ServerUnaryCall<Message, Message>) => Promise<Message>) =>
     (call: ServerUnaryCall<Message, Message>, callback: sendUnaryData<Message>): void => {
       answer(call).then(
         (message) => callback(null, message),
@@ -227,7 +233,10 @@ class Caller {
   }
 
   /** The answer to what is not inference. */
-  async ask(call: AnyCall, request: V2Request): Promise<V2Answer & { readonly retryAfterS?: string | undefined }> {
+  async ask(
+    call: AnyCall,
+    request: V2Request,
+  ): Promise<V2Answer & { readonly retryAfterS?: string | undefined }> {
     const { body } = request;
     const bytes = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));
     const response = await this.#fetch(call, request, {}, bytes?.buffer);

@@ -22,9 +22,7 @@ export const grpcCodes = {
 } as const;
 
 /** The HTTP status of each code, in the order of the codes. */
-const httpStatuses = [
-  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
-];
+const httpStatuses = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
 /** Of other statuses, those below 500 are the caller's fault and those from 500 on the server's. */
 const codesOfHttp: Readonly<Record<number, number>> = {

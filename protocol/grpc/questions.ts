@@ -84,7 +84,9 @@ export const questions: Readonly<Record<string, Question>> = {
 };
 
 /** The method and the message that ask a server the same; undefined when gRPC has no word for it. */
-export function questionOf(request: V2Request): { readonly name: string; readonly message: object } | undefined {
+export function questionOf(
+  request: V2Request,
+): { readonly name: string; readonly message: object } | undefined {
   for (const [name, { asked }] of Object.entries(questions)) {
     const message = asked(request);
     if (message !== undefined) return { name, message };
@@ -193,7 +195,9 @@ function withProperties(metadata: Json): object {
 function withParameters({ properties, ...metadata }: Json): object {
   const parameters: Record<string, unknown> = {};
   const inputs = metadata["inputs"] as readonly Json[];
-  const ofInput = new Map(inputs.map(({ name }) => [`inputs.${textOf(name)}.`, {} as Record<string, unknown>]));
+  const ofInput = new Map(
+    inputs.map(({ name }) => [`inputs.${textOf(name)}.`, {} as Record<string, unknown>]),
+  );
   for (const [key, text] of Object.entries((properties as Json | undefined) ?? {})) {
     const [prefix, own] = [...ofInput].find(([prefix]) => key.startsWith(prefix)) ?? ["", parameters];
     own[key.slice(prefix.length)] = valueOf(textOf(text));
