@@ -43,6 +43,11 @@ export function hasList(datatype: Datatype): boolean {
   return lists[datatype] !== undefined;
 }
 
+/** Whether there is a value in any list: some servers send empty contents beside raw ones. */
+export function hasElements(contents: GrpcContents | null | undefined): boolean {
+  return listNames.some((name) => (contents?.[name]?.length ?? 0) > 0);
+}
+
 /**
  * The raw form. How many elements there are is not checked.
  *

@@ -1,11 +1,18 @@
 /** The messages of inference as values of the protocol, and back. */
 import { showValue } from "../../base/error-text.ts";
-import { datatypes, isDatatype } from "../datatype.ts";
+import { datatypes, isDatatype, rawBytes } from "../datatype.ts";
 import { checkNoSharedMemory } from "../decode.ts";
 import { ProtocolError } from "../errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "../message.ts";
 import { checkTensor, type Tensor } from "../tensor.ts";
-import { bufferOf, contentsOf, type GrpcContents, hasList, rawFromContents } from "./grpc-contents.ts";
+import {
+  bufferOf,
+  contentsOf,
+  type GrpcContents,
+  hasElements,
+  hasList,
+  rawFromContents,
+} from "./grpc-contents.ts";
 import {
   fromGrpcParameters,
   type GrpcParameters,
@@ -139,13 +146,13 @@ function tensorsIn(
     checkNoSharedMemory(parameters, `${place}.parameters`);
     const shape = tensor.shape.map((size) => Number(integerIn(size)));
     const named = `${place} (${showValue(name)})`;
-    if (raw.length > 0 && contents !== undefined && contents !== null)
+    if (raw.length > 0 && hasElements(contents))
       throw new ProtocolError(`${named} has both contents and raw contents; allowed: one`);
     return {
       name,
       datatype,
       shape,
-      data: raw[index] ?? rawFromContents(datatype, contents, named),
+      data: raw[index] === undefined ? rawFromContents(datatype, contents, named) : rawBytes(raw[index]),
       ...(Object.keys(parameters).length > 0 && { parameters }),
     };
   });

@@ -36,8 +36,9 @@ export function fromGrpcParameters(given: GrpcParameters | undefined, place: str
   );
 }
 
-function valueOf(parameter: GrpcParameter, place: string): ParameterValue {
-  const value = parameter.parameter_choice === undefined ? undefined : parameter[parameter.parameter_choice];
+/** An entry without a value comes as null. */
+function valueOf(parameter: GrpcParameter | null, place: string): ParameterValue {
+  const value = parameter?.parameter_choice === undefined ? undefined : parameter[parameter.parameter_choice];
   if (value === undefined) throw new ProtocolError(`${place} has no value; allowed: one of a known type`);
   if (typeof value === "object") return integerIn(value);
   if (typeof value === "number" && !Number.isFinite(value))
