@@ -7,7 +7,7 @@ import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { tensorToNumbers } from "../../protocol/tensor.ts";
-import { type GrpcInferRequest, type GrpcInferResponse } from "../../protocol/grpc/grpc-infer.ts";
+import type { GrpcInferRequest } from "../../protocol/grpc/grpc-infer.ts";
 import { grpcCodes } from "../../protocol/grpc/grpc-status.ts";
 import { type GrpcMethod, openSchema } from "../../protocol/grpc/schema.ts";
 import { eventually } from "../../test/support/built.ts";
@@ -33,10 +33,13 @@ async function foreignServer(answer: Answer, port = 0): Promise<{ port: number; 
     responseSerialize: response.write,
     responseDeserialize: response.read,
   };
-  server.addService({ ModelInfer: definition } as never, {
-    ModelInfer: (asked: ServerUnaryCall<GrpcInferRequest, object>, done: sendUnaryData<object>) =>
-      answer(asked.request, done),
-  });
+  server.addService(
+    { ModelInfer: definition },
+    {
+      ModelInfer: (asked: ServerUnaryCall<GrpcInferRequest, object>, done: sendUnaryData<object>) =>
+        answer(asked.request, done),
+    },
+  );
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, found) =>
       error === null ? resolve(found) : reject(error),
@@ -52,7 +55,7 @@ function grpcTarget(port: number, options: Partial<GrpcTransportOptions> = {}, t
 
 /** Gives back what it gets, raw, without anything that is ours. */
 const echoes: Answer = ({ model_name, id, inputs, raw_input_contents: raw = [] }, done) => {
-  done(null, { model_name, id, outputs: inputs, raw_output_contents: raw } as unknown as GrpcInferResponse);
+  done(null, { model_name, id, outputs: inputs, raw_output_contents: raw });
 };
 
 const failing =

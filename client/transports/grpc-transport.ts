@@ -2,7 +2,7 @@
  * V2 over gRPC: Triton, KServe, or our own edge server. It takes and gives what the transport over HTTP does, so that
  * nobody above it has to know which of them it is.
  */
-import type { Client, Metadata, ServiceError } from "@grpc/grpc-js";
+import type { Client, connectivityState, Metadata, ServiceError } from "@grpc/grpc-js";
 import { loadPackage } from "../../base/optional-package.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
@@ -99,7 +99,7 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
           try {
             resolve(refusalOf(error as ServiceError, { url, timeoutMs, mostAnswerBytes, redacted }));
           } catch (fault) {
-            reject(fault as Error);
+            reject(fault);
           }
         },
       );
@@ -151,19 +151,17 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
   };
 }
 
+type States = typeof connectivityState;
+
 /** The one connection that all calls go over. */
 class Connection {
   readonly #client: Client;
-  readonly #states: { readonly READY: number; readonly TRANSIENT_FAILURE: number; readonly SHUTDOWN: number };
+  readonly #states: States;
   readonly #onGone: (() => void) | undefined;
   #isWatched = false;
   #isClosed = false;
 
-  constructor(
-    client: Client,
-    states: { readonly READY: number; readonly TRANSIENT_FAILURE: number; readonly SHUTDOWN: number },
-    onGone: (() => void) | undefined,
-  ) {
+  constructor(client: Client, states: States, onGone: (() => void) | undefined) {
     this.#client = client;
     this.#states = states;
     this.#onGone = onGone;
@@ -207,7 +205,7 @@ class Connection {
 
 /** @throws SpillwayError when no answer came */
 function refusalOf(
-  { code, details, metadata }: ServiceError,
+  { code, details, metadata }: Pick<ServiceError, "details" | "metadata"> & { readonly code: number },
   {
     url,
     timeoutMs,

@@ -67,7 +67,7 @@ export function rawFromContents(
   const list = contents?.[name] ?? [];
   if (datatype === "BYTES") return bytesOfElements(list as readonly Uint8Array[]);
   if (datatype === "INT64" || datatype === "UINT64") return rawFromLongs(list as readonly (Int64 | number)[]);
-  return packNumbers(datatype, [list as ArrayLike<unknown>], list.length, { place, finite: false });
+  return packNumbers(datatype, [list], list.length, { place, finite: false });
 }
 
 function rawFromLongs(list: readonly (Int64 | number)[]): Uint8Array {

@@ -63,7 +63,7 @@ export function fromGrpcRequest(message: GrpcInferRequest): InferRequest {
     const place = `outputs[${index}].parameters`;
     const own = fromGrpcParameters(output.parameters, place);
     checkNoSharedMemory(own, place);
-    return { name: output.name, ...(Object.keys(own).length > 0 && { parameters: own }) };
+    return Object.keys(own).length > 0 ? { name: output.name, parameters: own } : { name: output.name };
   });
   return {
     ...(message.id !== "" && { id: message.id }),

@@ -72,6 +72,7 @@ describe("an inference over gRPC", () => {
   it.each<[string, object, keyof typeof grpcCodes, RegExp]>([
     ["a model that is not there", request("nope"), "NOT_FOUND", /no model nope/],
     ["no model", request(""), "INVALID_ARGUMENT", /model_name is empty/],
+    ["no inputs", { model_name: "echo" }, "INVALID_ARGUMENT", /inputs is an empty array/],
     ["a fault of the server", request("broken"), "INTERNAL", /a fault of ours/],
     [
       "a datatype that is none",

@@ -148,7 +148,7 @@ function change(what: "load" | "unload"): Question {
 function choicesOf(parameters: GrpcParameters = {}): GrpcParameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, parameter]) => {
-      const [[choice = "", value] = []] = Object.entries(parameter);
+      const [[choice, value] = ["", undefined]] = Object.entries(parameter);
       // Files come in base64 over HTTP, too.
       return choice === "bytes_param"
         ? [name, { string_param: value as string, parameter_choice: "string_param" as const }]
@@ -195,8 +195,8 @@ function withProperties(metadata: Json): object {
 function withParameters({ properties, ...metadata }: Json): object {
   const parameters: Record<string, unknown> = {};
   const inputs = metadata["inputs"] as readonly Json[];
-  const ofInput = new Map(
-    inputs.map(({ name }) => [`inputs.${textOf(name)}.`, {} as Record<string, unknown>]),
+  const ofInput = new Map<string, Record<string, unknown>>(
+    inputs.map(({ name }) => [`inputs.${textOf(name)}.`, {}]),
   );
   for (const [key, text] of Object.entries((properties as Json | undefined) ?? {})) {
     const [prefix, own] = [...ofInput].find(([prefix]) => key.startsWith(prefix)) ?? ["", parameters];
@@ -206,7 +206,7 @@ function withParameters({ properties, ...metadata }: Json): object {
     ...metadata,
     inputs: inputs.map((input) => {
       const own = ofInput.get(`inputs.${textOf(input["name"])}.`) ?? {};
-      return Object.keys(own).length === 0 ? input : { ...input, parameters: own };
+      return Object.keys(own).length === 0 ? input : Object.assign({ parameters: own }, input);
     }),
     ...(Object.keys(parameters).length > 0 && { parameters }),
   };

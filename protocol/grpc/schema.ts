@@ -10,7 +10,7 @@ import { loadPackage } from "../../base/optional-package.ts";
 export type Message = object;
 
 /** One of the messages of a method. */
-export interface MessageCodec {
+export interface GrpcCodec {
   readonly read: (bytes: Uint8Array) => Message;
   readonly write: (message: Message) => Buffer;
   /** From values of JSON: enums by name, bytes in base64. Fields that the message does not have are left out. */
@@ -22,8 +22,8 @@ export interface MessageCodec {
 export interface GrpcMethod {
   /** Such as `/inference.GRPCInferenceService/ModelInfer`. */
   readonly path: string;
-  readonly request: MessageCodec;
-  readonly response: MessageCodec;
+  readonly request: GrpcCodec;
+  readonly response: GrpcCodec;
   readonly isStream: boolean;
 }
 
@@ -62,7 +62,7 @@ function typeIn(root: Root, packageName: string | undefined, type: string): Type
   return root.lookupType(`${packageName}.${type}`);
 }
 
-function codecOf(type: Type): MessageCodec {
+function codecOf(type: Type): GrpcCodec {
   return {
     read: (bytes) => type.decode(bytes),
     write: (message) => type.encode(message).finish() as Buffer,
