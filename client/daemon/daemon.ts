@@ -22,6 +22,7 @@ import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
+import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
 
@@ -37,6 +38,8 @@ export interface DaemonParts {
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  /** What `/dashboard` shows; undefined: there is none. */
+  readonly dashboard?: QueueDashboard;
   readonly lanes: DaemonLanes;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
@@ -119,7 +122,9 @@ export class Daemon {
   async close(): Promise<void> {
     const queue = this.#queue;
     this.targets?.stop();
+    this.dashboard?.retire();
     if (queue !== undefined) await new Promise<void>((drained) => queue.close(drained));
+    this.dashboard?.close();
     await this.#parts.release(queue);
   }
 
@@ -149,6 +154,10 @@ export class Daemon {
   /** What is known of joining requests, by model. */
   get rules(): Pick<BatchRules, "of" | "all"> {
     return this.#parts.rules;
+  }
+
+  get dashboard(): QueueDashboard | undefined {
+    return this.#parts.dashboard;
   }
 
   get targets(): TargetChanges | undefined {

@@ -25,6 +25,7 @@ import { DaemonLanes } from "./lanes.ts";
 import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
+import { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
@@ -116,6 +117,26 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     onProof: (proof) => metrics.proofEnded(proof),
   });
   const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
+  const { sloMs } = limits;
+  const dashboard = new QueueDashboard({
+    sloMs,
+    sloQuantile: chosen.name === "fixed" ? null : chosen.sloQuantile,
+    policy: chosen.name,
+    lanes: Object.fromEntries(
+      Object.entries(lanes.options()).map(([name, lane]) => [name, lane.sloMs ?? sloMs]),
+    ),
+    spend,
+    targets: () => [
+      ...list.live.map(({ name, url }) => ({ name, kind: "edge" as const, at: url })),
+      ...functions.map(({ name, url = options.fcEndpoint }) => ({
+        name,
+        kind: "serverless" as const,
+        at: url,
+      })),
+    ],
+    look: () => watch.look(),
+    nowMs,
+  });
   const measuring = { options, chosen, named, declared, nowMs, log };
   const changes = new TargetChanges({
     list,
@@ -145,15 +166,17 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
+      dashboard,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
     };
-    return new VirtualQueue({
+    const made = makePolicy(policy, sloMs, listener);
+    const queue: DaemonQueue = new VirtualQueue({
       clock,
-      policy: makePolicy(policy, limits.sloMs, listener),
+      policy: made,
       targets,
       modelOf: modelOfKey,
       joinAnswers: joinedAnswer,
@@ -161,6 +184,8 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       ...limits,
       observe: (event) => observers.observe(event),
     });
+    dashboard.watchQueue(queue, made);
+    return queue;
   };
   const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
@@ -197,13 +222,13 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     },
     `policy ${name}`,
   );
-  const { sloMs } = limits;
   const extensions = (): readonly string[] => sharedExtensions(list.live);
   return new Daemon({
     sloMs,
     models,
     metrics,
     statistics,
+    dashboard,
     lanes,
     padding: options.pad,
     rules,

@@ -123,6 +123,26 @@ export type Decision =
       readonly graceMs: number;
     };
 
+/** What a policy takes a target to be like at present, for people. Times are in milliseconds. */
+export interface TargetBelief {
+  /** Name of the target. */
+  readonly name: string;
+  /** Rows of a batch as the target serves them best, and how long the model runs for it. */
+  readonly rows: number;
+  readonly serviceMs: number;
+  /** How long the model runs for a single row. */
+  readonly oneRowMs: number;
+  /** Round trip, and upload of a row. */
+  readonly rttMs: number;
+  readonly rowUploadMs: number;
+  /** Kept in reserve because answers were late. */
+  readonly marginMs: number;
+  /** How many times slower the target is than it was measured, above 0; 1: as measured. */
+  readonly slowness: number;
+  /** False while its times are a guess. */
+  readonly isMeasured: boolean;
+}
+
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
  * from the events that it was told about. It reads no clock and no randomness, so the same events lead to the
@@ -160,6 +180,13 @@ export interface Policy {
   targetRemoved?(target: number): void;
   /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
   targetServes?(target: number, models: readonly string[] | undefined): void;
+  /** What it takes its targets to be like for the requests of a key; changes nothing. Default: it believes nothing. */
+  beliefs?(key: string): readonly TargetBelief[];
+  /**
+   * What a row of that key would cost if functions alone served at the present rate, in the currency of the price sheet;
+   * undefined where no function can. Changes nothing, and takes as long as a plan.
+   */
+  aloneCost?(key: string): number | undefined;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -185,6 +212,8 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     targetAdded: (target, known) => inner.targetAdded?.(target, known),
     targetRemoved: (target) => inner.targetRemoved?.(target),
     targetServes: (target, models) => inner.targetServes?.(target, models),
+    beliefs: (key) => inner.beliefs?.(key) ?? [],
+    aloneCost: (key) => inner.aloneCost?.(key),
     ...changes,
   };
 }

@@ -7,12 +7,13 @@ import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
-import { neededScope } from "../../../protocol/server/needed-scope.ts";
+import { isDashboard, neededScope } from "../../../protocol/server/needed-scope.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Daemon } from "../daemon.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
+import { addQueueDashboard } from "../observe/dashboard/dashboard-page.ts";
 import { addJobs } from "./jobs/job-routes.ts";
 import type { Jobs } from "./jobs/jobs.ts";
 import { addQueueModels } from "./queue-models.ts";
@@ -38,7 +39,7 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
   const { gate = new AccessGate(), codec = codecHere } = options;
-  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope));
+  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
   metrics.watchCallers(() => gate.counts());
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
@@ -54,6 +55,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     context.json({ ...(await daemon.health()), lanes: daemon.status().lanes, spend: daemon.status().spend }),
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
+  if (daemon.dashboard !== undefined) addQueueDashboard(app, daemon.dashboard, gate);
   if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),

@@ -7,11 +7,12 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { Decision, EndedBatch, QueueView, SentBatch } from "../policy.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch, TargetBelief } from "../policy.ts";
 import type { PlanningPolicy, PolicyInputs } from "../policy-inputs.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { postponeDear } from "./allowance/postpone-dear.ts";
 import { serveLate } from "./allowance/late-line.ts";
+import { beliefsOf } from "./beliefs.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
@@ -130,6 +131,14 @@ class Spillway implements PlanningPolicy {
     const isEdge = this.#state.ended(batch);
     // An answered call changes nothing for the waiting requests, unless they wait for its place.
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing.drop();
+  }
+
+  beliefs(): readonly TargetBelief[] {
+    return beliefsOf(this.#state);
+  }
+
+  aloneCost(): number | undefined {
+    return this.#state.planner.aloneCost();
   }
 
   edgeAdded(target: number, profile: TargetProfile): void {
