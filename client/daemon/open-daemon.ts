@@ -159,6 +159,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       joinAnswers: joinedAnswer,
       listedAs: listedNameOfKey,
       ...limits,
+      explains: true,
       observe: (event) => observers.observe(event),
     });
   };
