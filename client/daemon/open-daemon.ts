@@ -182,6 +182,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       joinAnswers: joinedAnswer,
       listedAs: listedNameOfKey,
       ...limits,
+      explains: true,
       observe: (event) => observers.observe(event),
     });
     dashboard.watchQueue(queue, made);

@@ -4,6 +4,7 @@
  */
 import type { TargetView } from "../targets/target-view.ts";
 import type { ProfiledTarget } from "./profile.ts";
+import type { Reason } from "./reasons/reason.ts";
 
 /** One waiting request, as a policy sees it. */
 export interface WaitingRequest {
@@ -87,6 +88,7 @@ export interface KnownTarget {
 
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
+/** `why` is for people; a policy that gives none is explained by its `reason` alone. */
 export type Decision =
   /**
    * Send `count` requests, starting at index `first` (default 0), to the target with that index. It must
@@ -102,14 +104,20 @@ export type Decision =
       readonly plannedRows: number;
       readonly reason: ReleaseReason;
       readonly giveUpAtMs?: number;
+      readonly why?: Reason;
     }
   /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
-  | { readonly kind: "wait"; readonly untilMs: number }
+  | { readonly kind: "wait"; readonly untilMs: number; readonly why?: Reason | undefined }
   /**
    * Refuse the first `count` requests, which can no longer be served in time: `overloaded` when that is because of the
    * other requests, so that it makes sense to come back later.
    */
-  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" }
+  | {
+      readonly kind: "refuse";
+      readonly count: number;
+      readonly reason: "late" | "overloaded";
+      readonly why?: Reason;
+    }
   /**
    * Give up answering `count` requests in time, starting at index `first`. From now on they wait in a line of their own, which
    * is asked about after all others, and go to edges only. Those that still wait `graceMs` after their deadlines are refused as
@@ -121,6 +129,7 @@ export type Decision =
       readonly count: number;
       /** Above 0, in milliseconds; the same for all requests of a queue. */
       readonly graceMs: number;
+      readonly why?: Reason;
     };
 
 /** What a policy takes a target to be like at present, for people. Times are in milliseconds. */

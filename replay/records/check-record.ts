@@ -1,5 +1,6 @@
 /** Replays the record of a daemon and compares: does the queue decide today what it decided then? */
 import { isDeepStrictEqual } from "node:util";
+import { asRecorded } from "../../client/queue/queue-event.ts";
 import { type RequestStory, type RecordedEvent, StoryCollector } from "./explain.ts";
 import { isDecision, type RecordedDecision, type RecordedRun, replayRecord } from "./recorded-run.ts";
 
@@ -103,7 +104,7 @@ function firstDifference(
 
 /** As a record keeps both: JSON has neither undefined nor Infinity. */
 function isSame(recorded: RecordedDecision, now: RecordedDecision): boolean {
-  return isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(now)));
+  return isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(asRecorded(now))));
 }
 
 function summaryOf({ header, inputs, outputs }: RecordedRun): RecordSummary {

@@ -4,12 +4,13 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import type {
-  ErrorFacts,
-  QueueEvent,
-  QueueInput,
-  QueueOutput,
-  TargetFacts,
+import {
+  asRecorded,
+  type ErrorFacts,
+  type QueueEvent,
+  type QueueInput,
+  type QueueOutput,
+  type TargetFacts,
 } from "../../client/queue/queue-event.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import { makePolicy } from "../../client/policies/make-policy.ts";
@@ -143,7 +144,7 @@ export function replayRecord(
     seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
-      if (isDecision(event)) outputs.push(event);
+      if (isDecision(event)) outputs.push(asRecorded(event));
       observer.onEvent?.(event);
     },
   });

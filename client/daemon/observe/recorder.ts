@@ -2,7 +2,7 @@
  * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event and every
  * plan in order. `replay/records/recorded-run.ts` feeds them to a queue again and compares its decisions.
  */
-import type { QueueEvent, TargetFacts } from "../../queue/queue-event.ts";
+import { asRecorded, type QueueEvent, type TargetFacts } from "../../queue/queue-event.ts";
 import type { QueuePolicy } from "../../policies/make-policy.ts";
 import type { LaneOptions } from "../../queue/lanes/lanes.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
@@ -34,7 +34,7 @@ export class Recorder implements QueueObserver {
   }
 
   observe(event: QueueEvent | PlanRecord): void {
-    this.#put(event);
+    this.#put(asRecorded(event));
   }
 
   #put(value: RecordHeader | QueueEvent | PlanRecord): void {
