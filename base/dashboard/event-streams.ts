@@ -2,7 +2,7 @@
  * Event streams of a dashboard: one message is made in a while and sent to all who look; while nobody looks none is made.
  * Whoever does not read is dropped, so that no stream holds more than a few messages.
  */
-import type { ServerResponse } from "node:http";
+import { once } from "node:events";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
@@ -69,14 +69,13 @@ export class EventStreams {
     }
     const { outgoing } = (context.env as Partial<HttpBindings> | undefined) ?? {};
     const response = streamSSE(context, async (api) => {
-      let ended = (): void => {};
-      const end = new Promise<void>((resolve) => (ended = resolve));
+      const end = new AbortController();
       const stream: Stream = {
         write: (bytes) => api.write(bytes),
         cut: () => {
-          ended();
+          end.abort();
           api.abort();
-          cutOff(outgoing as ServerResponse | undefined);
+          outgoing?.socket?.destroy();
         },
         mayStay,
         pendingSinceMs: undefined,
@@ -85,12 +84,12 @@ export class EventStreams {
       api.onAbort(() => {
         this.#streams.delete(stream);
         if (this.#streams.size === 0) this.#rest();
-        ended();
+        end.abort();
       });
       this.#send(stream, this.#message("full", this.#options.source.first()));
       this.#streams.add(stream);
       this.#timer ??= setInterval(() => this.#tick(), this.#options.everyMs).unref();
-      await end;
+      if (!end.signal.aborted) await once(end.signal, "abort");
     });
     // Not to be compressed, which would hold it back until its end, nor held back by nginx.
     response.headers.set("cache-control", "no-store, no-transform");
@@ -139,8 +138,4 @@ export class EventStreams {
   #message(event: string, json: string): Uint8Array {
     return this.#encoder.encode(`id: ${this.#number++}\nevent: ${event}\ndata: ${json}\n\n`);
   }
-}
-
-function cutOff(response: ServerResponse | undefined): void {
-  response?.socket?.destroy();
 }

@@ -58,7 +58,6 @@ export function addDashboardPage(app: Hono, options: PageOptions): DashboardRout
   const attempts = new LoginAttempts(nowMs);
   let assets: ReturnType<typeof pageAssets> | undefined;
 
-  const sessionIn = (context: Context): string | undefined => getCookie(context, cookieName(context));
   const mayLook = (context: Context): boolean =>
     gate.may(context, "admin") || sessions.isOpen(sessionIn(context));
   const refusal = (context: Context): Response | undefined => {
@@ -128,6 +127,10 @@ export function addDashboardPage(app: Hono, options: PageOptions): DashboardRout
     return streams.answer(context, () => isTrusted || sessions.isOpen(id));
   });
   return { refusal };
+}
+
+function sessionIn(context: Context): string | undefined {
+  return getCookie(context, cookieName(context));
 }
 
 /** The gate has refused pages of others; here is asked that a page sent it at all. */

@@ -109,8 +109,13 @@ ${Array.from({ length: 6 }, (_, index) => `td.heat${index + 1} { background: rgb
 #batches-table tbody th { min-width: 5rem; max-width: 9rem; }
 #changes-table tbody th { min-width: 2rem; width: 3rem; }
 #changes-table td:nth-child(3), #decisions-table td:nth-child(2) { min-width: 8rem; }
-#decisions-wide, #changes-wide { max-height: 26rem; overflow-y: auto; }
-#decisions-wide thead th, #changes-wide thead th { position: sticky; top: 0; background: var(--card); z-index: 1; }
+#targets-table td:nth-child(2) { min-width: 8.5rem; }
+#targets-table td:nth-child(7), #targets-table td:nth-child(8) { min-width: 10rem; }
+#targets-table td:nth-child(9), #targets-table td:nth-child(10) { min-width: 7rem; }
+#changes-wide, #models-wide, #events-wide { max-height: 26rem; overflow-y: auto; }
+#decisions-wide { max-height: 36rem; overflow-y: auto; }
+#batches-wide { max-height: 17rem; overflow-y: auto; }
+#decisions-wide thead th, #changes-wide thead th, #models-wide thead th, #events-wide thead th, #batches-wide thead th { position: sticky; top: 0; background: var(--card); z-index: 1; }
 .opener { min-height: 1.6rem; padding: 0 0.6rem; font-size: 0.82rem; }
 .detail > td { background: var(--ground); padding: 0.8rem 1rem; max-width: none; }
 .detail dl { display: flex; flex-wrap: wrap; gap: 0.3rem 1.8rem; margin: 0.5rem 0; }

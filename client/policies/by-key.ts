@@ -62,7 +62,6 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
     targetServes: (target, models) => {
       for (const policy of all()) policy.targetServes?.(target, models);
     },
-    beliefs: (key) => inners.get(key)?.policy.beliefs?.(key) ?? [],
-    aloneCost: (key) => inners.get(key)?.policy.aloneCost?.(key),
+    beliefs: (key) => inners.get(key)?.policy.beliefs?.(key),
   };
 }

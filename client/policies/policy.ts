@@ -152,6 +152,15 @@ export interface TargetBelief {
   readonly isMeasured: boolean;
 }
 
+export interface Beliefs {
+  readonly targets: readonly TargetBelief[];
+  /**
+   * What a row would cost if functions alone served at the present rate, in the currency of the price sheet; undefined where
+   * no function can. Takes as long as a plan.
+   */
+  aloneCost(): number | undefined;
+}
+
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
  * from the events that it was told about. It reads no clock and no randomness, so the same events lead to the
@@ -189,13 +198,8 @@ export interface Policy {
   targetRemoved?(target: number): void;
   /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
   targetServes?(target: number, models: readonly string[] | undefined): void;
-  /** What it takes its targets to be like for the requests of a key; changes nothing. Default: it believes nothing. */
-  beliefs?(key: string): readonly TargetBelief[];
-  /**
-   * What a row of that key would cost if functions alone served at the present rate, in the currency of the price sheet;
-   * undefined where no function can. Changes nothing, and takes as long as a plan.
-   */
-  aloneCost?(key: string): number | undefined;
+  /** What it believes for the requests of a key; changes nothing. Default: nothing. */
+  beliefs?(key: string): Beliefs | undefined;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -221,8 +225,7 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     targetAdded: (target, known) => inner.targetAdded?.(target, known),
     targetRemoved: (target) => inner.targetRemoved?.(target),
     targetServes: (target, models) => inner.targetServes?.(target, models),
-    beliefs: (key) => inner.beliefs?.(key) ?? [],
-    aloneCost: (key) => inner.aloneCost?.(key),
+    beliefs: (key) => inner.beliefs?.(key),
     ...changes,
   };
 }

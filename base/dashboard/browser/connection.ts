@@ -150,7 +150,7 @@ export class Connection<Message extends { readonly now: ProgramNow }> {
   }
 
   async #logIn(): Promise<void> {
-    const [field, error] = [byId<HTMLInputElement>("token"), byId("login-error")];
+    const [field, error] = [byId("token") as HTMLInputElement, byId("login-error")];
     const answer = await post("/dashboard/login", { token: field.value.trim() });
     if (answer === undefined) return setText(error, "The program does not answer. Try again.");
     if (!answer.ok) return setText(error, ((await answer.json()) as { error: string }).error);

@@ -1,10 +1,10 @@
 /** The little that the dashboards need to build and change their pages. All text is set as text, never as markup. */
 
 /** @throws Error when the page has no such element */
-export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
+export function byId(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`the page has no element "${id}"`);
-  return found as T;
+  return found;
 }
 
 export function element<K extends keyof HTMLElementTagNameMap>(
@@ -41,7 +41,7 @@ export function setLines(list: Element, lines: readonly string[]): void {
 }
 
 /** A cell of a table. */
-export interface Cell {
+export interface TableCell {
   readonly text: string;
   /** More, in a second line. */
   readonly note?: string;
@@ -57,13 +57,14 @@ export interface TableColumn {
   readonly isNumber?: boolean;
 }
 
-/** Makes a table have these columns and rows; what is the same stays as it is. The first cell of a row is its name. */
+/** Makes the table of that id have these columns and rows; what is the same stays as it is. The first cell of a row is its name. */
 export function fillTable(
-  table: HTMLTableElement,
+  id: string,
   columns: readonly TableColumn[],
-  rows: readonly (readonly Cell[])[],
+  rows: readonly (readonly TableCell[])[],
   caption = "",
 ): void {
+  const table = byId(id) as HTMLTableElement;
   const titles = columns.map(({ title }) => title).join("|");
   if (table.dataset["titles"] !== titles) {
     table.dataset["titles"] = titles;
@@ -108,7 +109,7 @@ export function fillTable(
 
 export function fillCell(
   node: HTMLElement,
-  { text, note = "", look = "", heat }: Cell,
+  { text, note = "", look = "", heat }: TableCell,
   isNumber: boolean,
 ): void {
   const wanted = [isNumber ? "number" : "", look, heat === undefined ? "" : `heat${Math.ceil(heat * 6)}`]

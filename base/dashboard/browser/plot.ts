@@ -9,6 +9,8 @@ export interface PlotLine {
   readonly color: number;
   /** Whether the ground below it is filled. */
   readonly isArea?: boolean;
+  /** Whether that ground covers those of the lines before. */
+  readonly isStacked?: boolean;
   readonly isDashed?: boolean;
   /** Whether it is a bound, in the colour of alarms. */
   readonly isBound?: boolean;
@@ -168,7 +170,7 @@ export class Plot {
       ],
       series: [
         {},
-        ...this.#lines.map(({ label, color: number, isArea, isDashed, isBound }): uPlot.Series => {
+        ...this.#lines.map(({ label, color: number, isArea, isStacked, isDashed, isBound }): uPlot.Series => {
           const stroke = isBound === true ? color("--bad") : color(number === 0 ? "--quiet" : `--c${number}`);
           return {
             label,
@@ -176,7 +178,7 @@ export class Plot {
             width: isArea === true ? 1 : 1.6,
             points: { show: false },
             ...((isDashed === true || isBound === true) && { dash: [5, 4] }),
-            ...(isArea === true && { fill: `${stroke}${isArea && this.#lines.length > 1 ? "b0" : "40"}` }),
+            ...(isArea === true && { fill: `${stroke}${isStacked === true ? "" : "40"}` }),
           };
         }),
       ],

@@ -9,7 +9,7 @@ const dayAndClock = new Intl.DateTimeFormat("en-GB", {
 });
 
 /** Three digits that count, such as 12.3 or 1,230; "–" for null. */
-export function figure(value: number | null | undefined): string {
+export function figureText(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -23,10 +23,10 @@ export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return "–";
   const size = Math.abs(ms);
   if (size > 0 && size < 0.01) return "<0.01 ms";
-  if (size < 1_000) return `${figure(ms)} ms`;
-  if (size < 120_000) return `${figure(ms / 1_000)} s`;
-  if (size < 7_200_000) return `${figure(ms / 60_000)} min`;
-  return size < 172_800_000 ? `${figure(ms / 3_600_000)} h` : `${figure(ms / 86_400_000)} d`;
+  if (size < 1_000) return `${figureText(ms)} ms`;
+  if (size < 120_000) return `${figureText(ms / 1_000)} s`;
+  if (size < 7_200_000) return `${figureText(ms / 60_000)} min`;
+  return size < 172_800_000 ? `${figureText(ms / 3_600_000)} h` : `${figureText(ms / 86_400_000)} d`;
 }
 
 /** With its sign. */
@@ -35,7 +35,7 @@ export function signed(text: string, value: number): string {
 }
 
 /** Never "100 %" for less than all, nor "0 %" for more than none. */
-export function percent(share: number | null): string {
+export function percentText(share: number | null): string {
   if (share === null || Number.isNaN(share)) return "–";
   const points = share * 100;
   if (points <= 0) return "0 %";
@@ -57,7 +57,7 @@ export function bytes(count: number | null | undefined): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let [value, unit] = [count, 0];
   while (value >= 1_000 && unit < units.length - 1) [value, unit] = [value / 1_024, unit + 1];
-  return `${figure(value)} ${units[unit]}`;
+  return `${figureText(value)} ${units[unit]}`;
 }
 
 /** The time of day; with the day of the week when that is not today. */

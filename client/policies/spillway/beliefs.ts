@@ -1,10 +1,13 @@
 /** What the policy takes its edges and functions to be like at present, for people who ask. */
-import type { TargetBelief } from "../policy.ts";
+import type { Beliefs, TargetBelief } from "../policy.ts";
 import type { EdgeSide } from "./edge-side.ts";
 import type { SpillwayState } from "./spillway-state.ts";
 
-export function beliefsOf({ edges, menu }: SpillwayState): TargetBelief[] {
-  return [...edges.map(edgeBelief), ...menu.sizes.map(({ belief }) => belief)];
+export function beliefsOf({ edges, menu, planner }: SpillwayState): Beliefs {
+  return {
+    targets: [...edges.map(edgeBelief), ...menu.sizes.map(({ belief }) => belief)],
+    aloneCost: () => planner.aloneCost(),
+  };
 }
 
 function edgeBelief({ choice, schedule: { model } }: EdgeSide): TargetBelief {

@@ -7,7 +7,7 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { Decision, EndedBatch, QueueView, SentBatch, TargetBelief } from "../policy.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch, Beliefs } from "../policy.ts";
 import type { PlanningPolicy, PolicyInputs } from "../policy-inputs.ts";
 import { type Reason, waitsFor } from "../reasons/reason.ts";
 import type { TargetProfile } from "../target-profile.ts";
@@ -51,6 +51,7 @@ interface Considered extends CallNotes {
 
 class Spillway implements PlanningPolicy {
   readonly name = "spillway";
+  readonly beliefs = (): Beliefs => beliefsOf(this.#state);
   readonly #state: SpillwayState;
   readonly #edges: readonly EdgeSide[];
   readonly #menu: FunctionMenu;
@@ -132,14 +133,6 @@ class Spillway implements PlanningPolicy {
     const isEdge = this.#state.ended(batch);
     // An answered call changes nothing for the waiting requests, unless they wait for its place.
     if (isEdge || batch.times === undefined || this.#known.awaitsRoom) this.#standing.drop();
-  }
-
-  beliefs(): readonly TargetBelief[] {
-    return beliefsOf(this.#state);
-  }
-
-  aloneCost(): number | undefined {
-    return this.#state.planner.aloneCost();
   }
 
   edgeAdded(target: number, profile: TargetProfile): void {

@@ -64,7 +64,7 @@ ${chart("money", "Money", "What an hour costs, beside functions alone and the ca
 ${table("batches", "Batches by size", "Batches of the last 5 minutes, by target and rows.")}
 </div>
 ${table("changes", "Changes and plans", "What was found to have changed, and the plan that followed. The newest first.", { isCards: true })}
-${table("targets", "Targets", "How each target is, what was learned of it, and how far the predictions of its last batches were off.", { isCards: true })}
+${table("targets", "Targets", 'How each target is, what was learned of it, and how far the predictions of its last batches were off. <span id="targets-model"></span>', { isCards: true })}
 ${table("decisions", "Last decisions", "The newest first. Open one to see why it was made and what the policy saw.", { before: hold, isCards: true })}
 ${table("models", "Models", "Requests of the last 5 minutes, by model.")}`;
 

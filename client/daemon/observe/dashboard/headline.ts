@@ -68,7 +68,7 @@ function edgesAway(facts: HeadlineFacts, away: readonly WireTarget[], edges: num
   const carriers = [others, functions].filter((each) => each !== undefined).join(" and ");
   const cost = costSentence(facts);
   const text = `${named(away)} ${away.length === 1 ? "is" : "are"} away since ${sinceOf(away, facts)}; ${carriers} answer instead${cost === undefined ? "" : ` (${cost})`}.`;
-  const more = [...away.slice(0, mostNamed).map(whyOf)];
+  const more = away.slice(0, mostNamed).map(whyOf);
   if (recent.arrived > 0) more.push(inTimeSentence(facts));
   const actions = [...away.slice(0, mostNamed).map(checkOf), backAlone];
   return missedOf(facts).share > missedOf(facts).allowed
@@ -194,7 +194,7 @@ function readyText(targets: readonly WireTarget[]): string {
   return `${all.join(" and ")} ${edges.length + functions === 1 ? "is" : "are"}`;
 }
 
-export function isAway(
+function isAway(
   { health, sinceUnixMs }: Pick<WireTarget, "health" | "sinceUnixMs">,
   nowUnixMs: number,
 ): boolean {
@@ -241,7 +241,7 @@ function agoText(ms: number): string {
 }
 
 /** Never "100 %" for less than all, nor "0 %" for more than none. */
-export function percent(share: number): string {
+function percent(share: number): string {
   if (share <= 0) return "0 %";
   if (share >= 1) return "100 %";
   const points = share * 100;
@@ -250,7 +250,7 @@ export function percent(share: number): string {
   return points >= 99 || points < 10 ? `${Number(points.toFixed(1))} %` : `${Math.round(points)} %`;
 }
 
-export function money(amount: number, currency: string): string {
+function money(amount: number, currency: string): string {
   if (amount === 0) return `0 ${currency}`;
   const digits = amount >= 100 ? 0 : amount >= 0.1 ? 2 : 4;
   return `${amount < 0.0001 ? "under 0.0001" : amount.toFixed(digits)} ${currency}`;

@@ -16,7 +16,7 @@ export interface LaneNow {
 }
 
 /** What is counted of one bin until it is complete. */
-export class Bin {
+export class HistoryBin {
   readonly counts = {
     arrivals: 0,
     inTime: 0,
@@ -52,8 +52,8 @@ export class Bin {
     this.answered.set(target, (this.answered.get(target) ?? 0) + requests);
   }
 
-  addAll(other: Bin): void {
-    for (const name of Object.keys(this.counts) as (keyof Bin["counts"])[])
+  addAll(other: HistoryBin): void {
+    for (const name of Object.keys(this.counts) as (keyof HistoryBin["counts"])[])
       this.counts[name] += other.counts[name];
     this.priced += other.priced;
     this.unpriced += other.unpriced;
@@ -66,7 +66,8 @@ export class Bin {
   }
 
   writeTo(store: SeriesStore, lanes: Iterable<LaneNow>): void {
-    for (const [of, value] of Object.entries(this.counts)) store.set(of as keyof Bin["counts"], "", value);
+    for (const [of, value] of Object.entries(this.counts))
+      store.set(of as keyof HistoryBin["counts"], "", value);
     if (this.unpriced > this.priced) store.set("alone", "", NaN);
     for (const [target, requests] of this.answered) store.set("answered", target, requests);
     for (const [lane, histogram] of this.latency) {
@@ -79,7 +80,7 @@ export class Bin {
 
   /** Keeps what it is made of, so that a bin costs no memory that is to be collected. */
   clear(): void {
-    for (const name of Object.keys(this.counts) as (keyof Bin["counts"])[]) this.counts[name] = 0;
+    for (const name of Object.keys(this.counts) as (keyof HistoryBin["counts"])[]) this.counts[name] = 0;
     this.priced = 0;
     this.unpriced = 0;
     for (const target of this.answered.keys()) this.answered.set(target, 0);

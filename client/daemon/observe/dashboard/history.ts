@@ -6,7 +6,7 @@ import { shortened } from "../../../../base/error-text.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../../queue/queue-event.ts";
 import type { PlanRecord } from "../observer.ts";
-import { Bin, type LaneNow, RecentLatency } from "./history-bin.ts";
+import { HistoryBin, type LaneNow, RecentLatency } from "./history-bin.ts";
 import { NamedCounts } from "./recent-counts.ts";
 import { SeriesStore } from "./series-store.ts";
 
@@ -26,13 +26,17 @@ export const ofTarget = { answered: 0, batches: 1, failed: 2, cost: 3, sizes: 4 
 export const ofModel = { arrived: 0, inTime: 1, missed: 2, answered: 3, latencyMs: 4 } as const;
 export const others = "others";
 const all = "*";
+/** A key that nothing came for in so long is not the main one. */
+const keyFreshMs = 300_000;
 
 interface KeyFacts {
   readonly key: string;
   readonly model: string;
   /** What a row would cost if functions alone served; NaN while that is not known. */
   aloneCost: number;
-  /** Rows since it was looked at last. */
+  pricedAtMs: number;
+  /** When a request came last, and rows that came since the price was asked. */
+  usedAtMs: number;
   rows: number;
 }
 
@@ -62,8 +66,8 @@ export class QueueHistory {
   readonly #requests = new Map<number, OpenRequest>();
   readonly #batches = new Map<number, OpenBatch>();
   readonly #recentLatency = new RecentLatency();
-  readonly #bin = new Bin();
-  readonly #coarseBin = new Bin();
+  readonly #bin = new HistoryBin();
+  readonly #coarseBin = new HistoryBin();
   #fineAt = -1;
   #coarseAt = -1;
   #binEndsAtMs = -Infinity;
@@ -129,17 +133,31 @@ export class QueueHistory {
     return [...this.#lanes.values()];
   }
 
-  /** The keys that requests came for since this was asked last, those with most rows first. */
-  usedKeys(): string[] {
-    const used = [...this.#keys.values()].filter(({ rows }) => rows > 0).sort((a, b) => b.rows - a.rows);
-    for (const facts of used) facts.rows = 0;
-    return used.map(({ key }) => key);
+  /** The key that most rows came for of late; undefined while none came. */
+  mainKey(nowMs: number): string | undefined {
+    let main: KeyFacts | undefined;
+    for (const facts of this.#keys.values()) {
+      if (nowMs - facts.usedAtMs < keyFreshMs && facts.rows > (main?.rows ?? -1)) main = facts;
+    }
+    return main?.key;
+  }
+
+  /** Keys that requests came for since their price was asked, at that moment or before; the oldest prices first. */
+  unpricedKeys(pricedAtMs: number, most: number): string[] {
+    const due = [...this.#keys.values()].filter(
+      (key) => key.pricedAtMs <= pricedAtMs && key.usedAtMs > key.pricedAtMs,
+    );
+    due.sort((a, b) => a.pricedAtMs - b.pricedAtMs || b.rows - a.rows);
+    return due.slice(0, most).map(({ key }) => key);
   }
 
   /** From now on rows of that key would cost so much in functions alone; undefined: that is not known. */
-  setAloneCost(key: string, cost: number | undefined): void {
+  setAloneCost(key: string, cost: number | undefined, nowMs: number): void {
     const facts = this.#keys.get(key);
-    if (facts !== undefined) facts.aloneCost = cost ?? NaN;
+    if (facts === undefined) return;
+    facts.aloneCost = cost ?? NaN;
+    facts.pricedAtMs = nowMs;
+    facts.rows /= 2;
   }
 
   /** The request of that id while it has not ended. */
@@ -156,6 +174,7 @@ export class QueueHistory {
   #arrived({ id, atMs, key, rows, lane = "" }: QueueInput & { kind: "arrival" }): void {
     const facts = this.#keyOf(key);
     facts.rows += rows;
+    facts.usedAtMs = atMs;
     const request = { arrivedAtMs: atMs, lane: this.#laneOf(lane), key: facts, rows, waitingRows: rows };
     this.#requests.set(id, request);
     request.lane.waitingRows += rows;
@@ -244,7 +263,14 @@ export class QueueHistory {
   #keyOf(key: string): KeyFacts {
     let facts = this.#keys.get(key);
     if (facts !== undefined) return facts;
-    facts = { key, model: shortened(modelOfKey(key)), aloneCost: NaN, rows: 0 };
+    facts = {
+      key,
+      model: shortened(modelOfKey(key)),
+      aloneCost: NaN,
+      pricedAtMs: -Infinity,
+      usedAtMs: -Infinity,
+      rows: 0,
+    };
     this.#keys.set(key, facts);
     for (const oldest of this.#keys.keys()) {
       if (this.#keys.size <= mostKeys) break;

@@ -16,7 +16,7 @@ import type { TargetCondition } from "../../../targets/target-state.ts";
 import type { TargetKind } from "../../../targets/target.ts";
 import type { PlanRecord, QueueObserver } from "../observer.ts";
 import { ChangeLog } from "./change-log.ts";
-import { DecisionLog } from "./decision-log.ts";
+import { LastDecisions } from "./last-decisions.ts";
 import { QueueHistory } from "./history.ts";
 import { Snapshot } from "./snapshot.ts";
 import { TargetWatchbook } from "./target-watchbook.ts";
@@ -59,13 +59,13 @@ export interface WatchedQueue {
 const sampleMs = 1_000;
 const priceEveryMs = 30_000;
 const lookEveryMs = 5_000;
-/** Prices that are worked out at a time: each takes as long as a plan. */
-const mostPrices = 4;
+/** Prices that are worked out at a sample: each takes as long as a plan. */
+const mostPrices = 2;
 
 export class QueueDashboard implements QueueObserver, EventSource {
   readonly streams: EventStreams;
   readonly history: QueueHistory;
-  readonly decisions: DecisionLog;
+  readonly decisions: LastDecisions;
   readonly changes = new ChangeLog();
   readonly book = new TargetWatchbook();
   readonly options: QueueDashboardOptions;
@@ -74,14 +74,12 @@ export class QueueDashboard implements QueueObserver, EventSource {
   readonly #unixMs: () => number;
   readonly #snapshot: Snapshot;
   #queue: WatchedQueue | undefined;
-  #policy: Pick<Policy, "beliefs" | "aloneCost"> | undefined;
+  #policy: Pick<Policy, "beliefs"> | undefined;
   #state: "starting" | "serving" | "closing" = "starting";
   #timer: NodeJS.Timeout | undefined;
-  #pricedAtMs = -Infinity;
   #lookedAtMs = -Infinity;
   #unreachable: ReadonlyMap<string, { readonly why: string | undefined; readonly sinceMs: number }> =
     new Map();
-  #usedKeys: readonly string[] = [];
   #decisionVersion = 0;
   #changeVersion = 0;
   #fineSent = -1;
@@ -93,7 +91,7 @@ export class QueueDashboard implements QueueObserver, EventSource {
     this.#unixMs = unixMs;
     this.startedUnixMs = unixMs();
     this.history = new QueueHistory(Object.keys(lanes));
-    this.decisions = new DecisionLog(this.history);
+    this.decisions = new LastDecisions(this.history);
     this.streams = new EventStreams({ source: this, nowMs, everyMs });
     this.#snapshot = new Snapshot(this);
   }
@@ -111,20 +109,15 @@ export class QueueDashboard implements QueueObserver, EventSource {
     return this.#unreachable;
   }
 
-  /** The key that most rows came for of late; undefined while none came. */
-  get mainKey(): string | undefined {
-    return this.#usedKeys[0];
-  }
-
   /** What the policy believes of its targets for the main key. */
   beliefs(): { readonly model: string; readonly of: readonly TargetBelief[] } {
-    const key = this.mainKey;
+    const key = this.history.mainKey(this.options.nowMs());
     if (key === undefined) return { model: "", of: [] };
-    return { model: modelOfKey(key), of: this.#policy?.beliefs?.(key) ?? [] };
+    return { model: modelOfKey(key), of: this.#policy?.beliefs?.(key)?.targets ?? [] };
   }
 
   /** From now on there is a queue. */
-  watchQueue(queue: WatchedQueue, policy: Pick<Policy, "beliefs" | "aloneCost">): void {
+  watchQueue(queue: WatchedQueue, policy: Pick<Policy, "beliefs">): void {
     this.#queue = queue;
     this.#policy = policy;
     this.#state = "serving";
@@ -193,11 +186,8 @@ export class QueueDashboard implements QueueObserver, EventSource {
     const nowMs = options.nowMs();
     history.advance(nowMs);
     this.book.look(this.conditions, nowMs);
-    if (nowMs - this.#pricedAtMs < priceEveryMs && !(this.#usedKeys.length === 0 && history.open > 0)) return;
-    this.#pricedAtMs = nowMs;
-    const used = history.usedKeys();
-    if (used.length > 0) this.#usedKeys = used;
-    for (const key of used.slice(0, mostPrices)) history.setAloneCost(key, this.#policy?.aloneCost?.(key));
+    for (const key of history.unpricedKeys(nowMs - priceEveryMs, mostPrices))
+      history.setAloneCost(key, this.#policy?.beliefs?.(key)?.aloneCost(), nowMs);
   }
 
   /** Asks now and then whether targets can be reached: one that is not used says nothing by itself. */

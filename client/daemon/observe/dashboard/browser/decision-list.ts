@@ -7,7 +7,7 @@ import {
   setText,
   show,
 } from "../../../../../base/dashboard/browser/dom.ts";
-import { duration, figure, moment } from "../../../../../base/dashboard/browser/text.ts";
+import { duration, figureText, moment } from "../../../../../base/dashboard/browser/text.ts";
 import type { WireDecision, WireDecisionDetail } from "../wire.ts";
 
 const mostShown = 100;
@@ -23,8 +23,8 @@ interface Row {
 export class DecisionList {
   /** Called when the list wants to be drawn. */
   onChange: () => void = () => {};
-  readonly #table = byId<HTMLTableElement>("decisions-table");
-  readonly #hold = byId<HTMLButtonElement>("hold");
+  readonly #table = byId("decisions-table") as HTMLTableElement;
+  readonly #hold = byId("hold") as HTMLButtonElement;
   readonly #body: HTMLTableSectionElement;
   /** By id; the newest last. */
   #decisions = new Map<number, WireDecision>();
@@ -138,13 +138,14 @@ export class DecisionList {
           : "The program does not answer.";
       cell.replaceChildren(element("p", { class: "quiet" }, why));
     }
+    row.detail?.scrollIntoView({ block: "nearest" });
   }
 }
 
 function fillRow(row: Row, decision: WireDecision, nowUnixMs: number): void {
   row.decision = decision;
   const { atUnixMs, kind, target, requests, rows, short, model, result } = decision;
-  const size = `${figure(requests)} ${requests === 1 ? "request" : "requests"}${rows === requests ? "" : `, ${figure(rows)} rows`}`;
+  const size = `${figureText(requests)} ${requests === 1 ? "request" : "requests"}${rows === requests ? "" : `, ${figureText(rows)} rows`}`;
   const what =
     kind === "sent" || kind === "not admitted" ? `${kind === "sent" ? "" : "not "}to ${target}` : kind;
   const cells = row.node.cells;

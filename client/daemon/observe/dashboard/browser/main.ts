@@ -1,10 +1,12 @@
 /** The page of the queue: keeps what the stream says, and draws it once a frame while somebody can see it. */
 import { Connection } from "../../../../../base/dashboard/browser/connection.ts";
-import { byId } from "../../../../../base/dashboard/browser/dom.ts";
+import { byId, setText } from "../../../../../base/dashboard/browser/dom.ts";
+import { drawHeadline, drawTiles } from "../../../../../base/dashboard/browser/headline.ts";
 import { SeriesBuffer } from "../../../../../base/dashboard/browser/series.ts";
+import { moment } from "../../../../../base/dashboard/browser/text.ts";
 import type { WireChange, WireMessage, WireNow } from "../wire.ts";
 import { DecisionList } from "./decision-list.ts";
-import { drawHeadline, drawTiles } from "./headline.ts";
+import { tilesOf } from "./tiles.ts";
 import { Pictures } from "./pictures.ts";
 import { drawBatches, drawChanges, drawModels, drawTargets } from "./tables.ts";
 
@@ -26,10 +28,11 @@ function draw(): void {
   requestAnimationFrame(() => {
     isAsked = false;
     if (now === undefined) return;
-    const isFine =
-      byId<HTMLInputElement>("main").querySelector<HTMLInputElement>("input[value=fine]")?.checked !== false;
-    drawHeadline(now);
-    drawTiles(now, fine);
+    const isFine = byId("main").querySelector<HTMLInputElement>("input[value=fine]")?.checked !== false;
+    drawHeadline(now.headline, now.nowUnixMs, "Spillway queue");
+    drawTiles(tilesOf(now, fine));
+    const looking = now.viewers > 1 ? ` · ${now.viewers} look` : "";
+    setText(byId("clock"), `Up since ${moment(now.startedUnixMs, now.nowUnixMs)}${looking}`);
     pictures.draw(isFine ? fine : coarse, now, changes);
     drawBatches(now);
     drawChanges(changes, now);

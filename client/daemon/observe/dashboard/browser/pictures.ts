@@ -2,7 +2,7 @@
 import { byId, element, fillTable, show } from "../../../../../base/dashboard/browser/dom.ts";
 import { Plot, type PlotLine } from "../../../../../base/dashboard/browser/plot.ts";
 import { type SeriesBuffer, trailingMean } from "../../../../../base/dashboard/browser/series.ts";
-import { duration, figure, money, moment } from "../../../../../base/dashboard/browser/text.ts";
+import { duration, figureText, money, moment } from "../../../../../base/dashboard/browser/text.ts";
 import type { WireChange, WireNow } from "../wire.ts";
 
 type Values = readonly (number | null)[];
@@ -15,10 +15,14 @@ const tableRows = 10;
 const moneySpanMs = { fine: 60_000, coarse: 300_000 };
 
 export class Pictures {
-  readonly #arrivals = new Plot({ id: "arrivals", figure: (value) => `${figure(value)} /s`, tick: figure });
+  readonly #arrivals = new Plot({
+    id: "arrivals",
+    figure: (value) => `${figureText(value)} /s`,
+    tick: figureText,
+  });
   readonly #latency = new Plot({ id: "latency", figure: duration, tick: shortDuration });
-  readonly #queue = new Plot({ id: "queue", figure, tick: figure });
-  readonly #where = new Plot({ id: "where", figure: (value) => `${figure(value)} /s`, tick: figure });
+  readonly #queue = new Plot({ id: "queue", figure: figureText, tick: figureText });
+  readonly #where = new Plot({ id: "where", figure: (value) => `${figureText(value)} /s`, tick: figureText });
   readonly #money: Plot;
   readonly #scratch = new Map<string, (number | null)[]>();
   /** Numbers of colours by target, so that each keeps its own. */
@@ -26,7 +30,11 @@ export class Pictures {
   #currency = "";
 
   constructor() {
-    this.#money = new Plot({ id: "money", figure: (value) => money(value, this.#currency), tick: figure });
+    this.#money = new Plot({
+      id: "money",
+      figure: (value) => money(value, this.#currency),
+      tick: figureText,
+    });
   }
 
   draw(series: SeriesBuffer, now: WireNow, changes: readonly WireChange[]): void {
@@ -58,16 +66,16 @@ export class Pictures {
     const isEmpty = !hasValue(rate);
     const why = state === "starting" ? "The daemon is still measuring its targets." : noTraffic;
     this.#arrivals.draw(series.xs, lines, { marks, why: isEmpty ? why : undefined, nowUnixMs, fromUnixMs });
-    numbers("arrivals", series, lines, (value) => figure(value), mean, nowUnixMs);
+    numbers("arrivals", series, lines, (value) => figureText(value), mean, nowUnixMs, fromUnixMs);
   }
 
   #drawLatency(series: SeriesBuffer, { nowUnixMs, startedUnixMs: fromUnixMs, lanes, sloMs }: WireNow): void {
-    const choice = byId<HTMLSelectElement>("lane");
+    const choice = byId("lane") as HTMLSelectElement;
     const names = lanes.length > 1 ? lanes.map(({ name }) => name) : [];
     show(byId("lane-choice"), names.length > 0);
     const wanted = ["*", ...names];
     if ([...choice.options].map(({ value }) => value).join("|") !== wanted.join("|")) {
-      const { value } = choice;
+      const value = choice.options.length === 0 ? "*" : choice.value;
       choice.replaceChildren(...wanted.map((name) => element("option", { value: name }, laneName(name))));
       if (wanted.includes(value)) choice.value = value;
     }
@@ -83,7 +91,7 @@ export class Pictures {
     ];
     const why = quantiles.some(hasValue) ? undefined : "No request was answered in this time.";
     this.#latency.draw(series.xs, lines, { why, nowUnixMs, fromUnixMs });
-    numbers("latency", series, lines, duration, most, nowUnixMs);
+    numbers("latency", series, lines, duration, most, nowUnixMs, fromUnixMs);
   }
 
   #drawQueue(series: SeriesBuffer, { nowUnixMs, startedUnixMs: fromUnixMs, lanes }: WireNow): void {
@@ -97,7 +105,7 @@ export class Pictures {
     );
     const why = lines.length === 0 ? noTraffic : undefined;
     this.#queue.draw(series.xs, lines, { why, nowUnixMs, fromUnixMs });
-    numbers("queue", series, lines, figure, most, nowUnixMs);
+    numbers("queue", series, lines, figureText, most, nowUnixMs, fromUnixMs);
   }
 
   /** A stack: each ground reaches from its own line down to zero, and the lowest is drawn last. */
@@ -120,7 +128,7 @@ export class Pictures {
         stack[at] = own === null && under === null ? null : (own ?? 0) + (under ?? 0);
       }
       below = stack;
-      return { label: name, color, isArea: true, values: stack, shown: values };
+      return { label: name, color, isArea: true, isStacked: true, values: stack, shown: values };
     });
     const why = lines.some(({ values }) => hasValue(values))
       ? undefined
@@ -129,10 +137,11 @@ export class Pictures {
     numbers(
       "where",
       series,
-      lines.map((line) => ({ ...line, values: line.shown ?? line.values })),
-      figure,
+      lines.map(({ label, color, values, shown = values }) => ({ label, color, values: shown })),
+      figureText,
       mean,
       nowUnixMs,
+      fromUnixMs,
     );
   }
 
@@ -155,7 +164,7 @@ export class Pictures {
         : noTraffic
       : "There are no functions, so nothing is billed.";
     this.#money.draw(series.xs, lines, { why, nowUnixMs, fromUnixMs });
-    numbers("money", series, lines, (value) => money(value, spent.currency), mean, nowUnixMs);
+    numbers("money", series, lines, (value) => money(value, spent.currency), mean, nowUnixMs, fromUnixMs);
   }
 
   /** The largest by what they have in all, and the rest as one; each with its colour. */
@@ -265,19 +274,20 @@ function numbers(
   write: (value: number | null) => string,
   together: (values: Values) => number | null,
   nowUnixMs: number,
+  fromUnixMs: number,
 ): void {
-  const table = byId<HTMLTableElement>(`${id}-table`);
-  if (table.closest("details")?.open !== true) return;
-  const bins = series.length / tableRows;
-  const rows = Array.from({ length: tableRows }, (_, row) => {
-    const from = series.length - (row + 1) * bins;
+  if (byId(`${id}-table`).closest("details")?.open !== true) return;
+  const shown = Math.min(series.length, Math.ceil((nowUnixMs - fromUnixMs) / series.stepMs));
+  const bins = Math.max(1, Math.ceil(shown / tableRows));
+  const rows = Array.from({ length: Math.ceil(shown / bins) }, (_, row) => {
+    const from = Math.max(0, series.length - (row + 1) * bins);
     const cells = lines.map(({ values }) => ({ text: write(together(values.slice(from, from + bins))) }));
     return [{ text: moment((series.xs[from] as number) * 1_000, nowUnixMs) }, ...cells];
   });
-  const what = together === most ? "highest" : "mean";
+  const what = together === most ? "Highest from" : "Mean from";
   const columns = [
     { title: "From" },
     ...lines.map(({ label }) => ({ title: `${label} (${what})`, isNumber: true })),
   ];
-  fillTable(table, columns, rows, `Each row is ${duration(bins * series.stepMs)}, the newest first`);
+  fillTable(`${id}-table`, columns, rows, `Each row is ${duration(bins * series.stepMs)}, the newest first`);
 }

@@ -1,11 +1,11 @@
 /** The tables of the page: batches, changes, targets and models. */
-import { byId, type Cell, fillTable, setText, show } from "../../../../../base/dashboard/browser/dom.ts";
+import { byId, type TableCell, fillTable, setText, show } from "../../../../../base/dashboard/browser/dom.ts";
 import {
   duration,
-  figure,
+  figureText,
   money,
   moment,
-  percent,
+  percentText,
   signed,
 } from "../../../../../base/dashboard/browser/text.ts";
 import type { WireChange, WireErrors, WireNow, WireTarget } from "../wire.ts";
@@ -28,15 +28,15 @@ export function drawBatches({ batches: { mostRows, targets } }: WireNow): void {
     if (most === null) return `${from} and more`;
     return from === most ? String(most) : `${from}–${most}`;
   });
-  const rows = used.map(({ name, counts }): Cell[] => {
+  const rows = used.map(({ name, counts }): TableCell[] => {
     const all = counts.reduce((sum, count) => sum + count, 0);
     const cells = counts
       .slice(0, last + 1)
-      .map((count) => (count === 0 ? { text: "" } : { text: figure(count), heat: count / all }));
-    return [{ text: name }, ...cells];
+      .map((count) => (count === 0 ? { text: "" } : { text: figureText(count), heat: count / all }));
+    return [{ text: name } as TableCell].concat(cells);
   });
   const columns = [{ title: "Target" }, ...titles.map((title) => ({ title }))];
-  fillTable(byId("batches-table"), columns, rows, "Batches by target and by their rows");
+  fillTable("batches-table", columns, rows, "Batches by target and by their rows");
 }
 
 const causes: Readonly<Record<WireChange["cause"], string>> = {
@@ -60,11 +60,11 @@ export function drawChanges(changes: readonly WireChange[], { nowUnixMs, policy 
   drawnChanges = changes;
   const rows = changes
     .toReversed()
-    .map(({ id, atUnixMs, cause, model, text, ratePerS, isAdopted }): Cell[] => [
+    .map(({ id, atUnixMs, cause, model, text, ratePerS, isAdopted }): TableCell[] => [
       { text: String(id) },
       { text: moment(atUnixMs, nowUnixMs) },
       { text: causes[cause], ...(model !== "" && { note: model }) },
-      { text: ratePerS === undefined ? "" : `${figure(ratePerS)} /s` },
+      { text: ratePerS === undefined ? "" : `${figureText(ratePerS)} /s` },
       {
         text,
         ...(isAdopted === false && { note: "The plan before stays, since this one saves too little." }),
@@ -77,25 +77,33 @@ export function drawChanges(changes: readonly WireChange[], { nowUnixMs, policy 
     { title: "Rate", isNumber: true },
     { title: "Plan" },
   ];
-  fillTable(byId("changes-table"), columns, rows, "Changes and the plans that followed, the newest first");
+  fillTable("changes-table", columns, rows, "Changes and the plans that followed, the newest first");
 }
 
 export function drawTargets(now: WireNow): void {
   const { targets, money: spent } = now;
+  const model = targets.find(({ belief }) => belief !== undefined)?.belief?.model;
+  setText(
+    byId("targets-model"),
+    model === undefined ? "" : `What was learned is of ${model}, the model that is asked for most.`,
+  );
   if (isEmpty("targets", targets.length === 0 ? "There are no targets." : undefined)) return;
   const all = targets.reduce((sum, { answered }) => sum + answered, 0);
-  const rows = targets.map((target): Cell[] => [
+  const rows = targets.map((target): TableCell[] => [
     {
       text: target.name,
       note: `${target.kind === "edge" ? "edge" : "function"}${target.at === "" ? "" : ` · ${target.at}`}`,
     },
     healthCell(target, now.nowUnixMs),
-    { text: all === 0 ? "–" : percent(target.answered / all), note: `${figure(target.answered)} requests` },
-    { text: figure(target.inFlight) },
     {
-      text: figure(target.failed),
+      text: all === 0 ? "–" : percentText(target.answered / all),
+      note: `${figureText(target.answered)} requests`,
+    },
+    { text: figureText(target.inFlight) },
+    {
+      text: figureText(target.failed),
       look: target.failed > 0 ? "bad" : "",
-      note: `of ${figure(target.batches)}`,
+      note: `of ${figureText(target.batches)}`,
     },
     { text: target.kind === "edge" ? "–" : money(target.cost, spent.currency) },
     serviceCell(target),
@@ -116,14 +124,14 @@ export function drawTargets(now: WireNow): void {
     { title: "Way off by" },
   ];
   fillTable(
-    byId("targets-table"),
+    "targets-table",
     columns,
     rows,
     "Targets in the last 5 minutes; times are measured less predicted",
   );
 }
 
-function healthCell({ health, sinceUnixMs, why }: WireTarget, nowUnixMs: number): Cell {
+function healthCell({ health, sinceUnixMs, why }: WireTarget, nowUnixMs: number): TableCell {
   const names = {
     healthy: "well",
     paused: "paused",
@@ -141,25 +149,26 @@ function healthCell({ health, sinceUnixMs, why }: WireTarget, nowUnixMs: number)
   };
 }
 
-function serviceCell({ belief }: WireTarget): Cell {
+function serviceCell({ belief }: WireTarget): TableCell {
   if (belief === undefined) return { text: "–" };
-  const { rows, serviceMs, oneRowMs, slowness, isMeasured, model } = belief;
+  const { rows, serviceMs, oneRowMs, slowness, isMeasured } = belief;
   const text =
     rows === 1
       ? `1 row ${duration(oneRowMs)}`
       : `1 row ${duration(oneRowMs)}, ${rows} rows ${duration(serviceMs)}`;
-  const change = Math.abs(slowness - 1) < 0.02 ? "as measured" : `${figure(slowness)} × as long as measured`;
-  return { text, note: `${isMeasured ? change : "a guess: not measured"} · ${model}` };
+  const change =
+    Math.abs(slowness - 1) < 0.02 ? "as measured" : `${figureText(slowness)} × as long as measured`;
+  return { text, note: isMeasured ? change : "a guess: not measured" };
 }
 
-function linkCell({ belief }: WireTarget): Cell {
+function linkCell({ belief }: WireTarget): TableCell {
   if (belief === undefined) return { text: "–" };
   const { rttMs, rowUploadMs, marginMs } = belief;
   const margin = marginMs >= 1 ? `; ${duration(marginMs)} in reserve` : "";
   return { text: `${duration(rttMs)} round trip`, note: `${duration(rowUploadMs)} upload a row${margin}` };
 }
 
-function errorCell(errors: WireErrors | undefined): Cell {
+function errorCell(errors: WireErrors | undefined): TableCell {
   if (errors === undefined) return { text: "–" };
   const { meanMs, typicalMs, batches } = errors;
   return {
@@ -170,13 +179,13 @@ function errorCell(errors: WireErrors | undefined): Cell {
 
 export function drawModels({ models }: WireNow): void {
   if (isEmpty("models", models.length === 0 ? "No requests in the last 5 minutes." : undefined)) return;
-  const rows = models.map(({ name, requests, inTime, missed, meanMs }): Cell[] => {
+  const rows = models.map(({ name, requests, inTime, missed, meanMs }): TableCell[] => {
     const ended = inTime + missed;
     return [
       { text: name === "" ? "(no name)" : name },
-      { text: figure(requests) },
-      { text: percent(ended === 0 ? null : inTime / ended) },
-      { text: figure(missed), look: missed > 0 ? "bad" : "" },
+      { text: figureText(requests) },
+      { text: percentText(ended === 0 ? null : inTime / ended) },
+      { text: figureText(missed), look: missed > 0 ? "bad" : "" },
       { text: duration(meanMs) },
     ];
   });
@@ -187,5 +196,5 @@ export function drawModels({ models }: WireNow): void {
     { title: "Not in time", isNumber: true },
     { title: "Mean latency", isNumber: true },
   ];
-  fillTable(byId("models-table"), columns, rows, "Requests of the last 5 minutes by model");
+  fillTable("models-table", columns, rows, "Requests of the last 5 minutes by model");
 }

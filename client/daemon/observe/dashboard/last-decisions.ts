@@ -29,7 +29,7 @@ interface OpenRequests {
   openRequest(id: number): { readonly model: string; readonly rows: number } | undefined;
 }
 
-export class DecisionLog {
+export class LastDecisions {
   readonly #requests: OpenRequests;
   readonly #kept = new Map<number, Kept>();
   readonly #batches = new Map<number, Kept>();
@@ -65,7 +65,7 @@ export class DecisionLog {
 
   /** The last ones, the newest first. */
   shown(unixOf: (atMs: number) => number): WireDecision[] {
-    const newest = [...this.#kept.values()].slice(-mostShown).reverse();
+    const newest = [...this.#kept.values()].slice(-mostShown).toReversed();
     return newest.map((kept) => wireOf(kept, unixOf));
   }
 
@@ -74,7 +74,7 @@ export class DecisionLog {
     const changed = [...this.#kept.values()].filter((kept) => kept.version > version);
     const decisions = changed
       .slice(-mostChanges)
-      .reverse()
+      .toReversed()
       .map((kept) => wireOf(kept, unixOf));
     return { decisions, version: this.#version };
   }
