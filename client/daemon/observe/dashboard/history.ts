@@ -166,9 +166,12 @@ export class QueueHistory {
     return request && { model: request.key.model, rows: request.rows };
   }
 
+  /** Bins until that one, in which nothing happened. */
   #fill(store: SeriesStore, bin: number): void {
-    store.begin(bin);
-    for (const { name, waitingRows } of this.#lanes.values()) store.set("queue", name, waitingRows);
+    for (let each = Math.max(store.last + 1, bin - coarseBins); each <= bin; each++) {
+      store.begin(each);
+      for (const { name, waitingRows } of this.#lanes.values()) store.set("queue", name, waitingRows);
+    }
   }
 
   #arrived({ id, atMs, key, rows, lane = "" }: QueueInput & { kind: "arrival" }): void {

@@ -70,8 +70,8 @@ export class NamedCounts {
   of(name: string, nowMs: number): RecentCounts {
     let counts = this.#counts.get(name);
     if (counts !== undefined) return counts;
-    if (this.#counts.size >= this.#mostNames && !this.#dropUnused(nowMs) && name !== this.#other)
-      return this.of(this.#other, nowMs);
+    while (this.#counts.size >= this.#mostNames && this.#dropUnused(nowMs));
+    if (this.#counts.size >= this.#mostNames && name !== this.#other) return this.of(this.#other, nowMs);
     this.#counts.set(name, (counts = new RecentCounts(this.#kinds)));
     return counts;
   }

@@ -186,7 +186,7 @@ async function press(button: HTMLButtonElement): Promise<void> {
   if (isSure === undefined) {
     button.dataset["isSure"] = "yes";
     setText(button, "Really?");
-    setAttribute(button, "aria-label", `Really restart ${model}? Press again`);
+    setAttribute(button, "aria-label", `Really? Press again to restart ${model}`);
     setTimeout(() => {
       if (!button.disabled && button.dataset["isSure"] !== undefined) rest(button);
     }, sureForMs);
@@ -194,6 +194,7 @@ async function press(button: HTMLButtonElement): Promise<void> {
   }
   button.disabled = true;
   setText(button, "Restarting…");
+  setAttribute(button, "aria-label", `Restarting… ${model}`);
   const answer = await post("/dashboard/restart", { model });
   const done = byId("done");
   if (answer === undefined) setText(done, "The server does not answer.");

@@ -93,10 +93,10 @@ export class DecisionList {
   #makeRow(decision: WireDecision): Row {
     const node = element("tr", { role: "row" });
     for (const title of titles) node.append(element("td", { role: "cell", "data-label": title }));
-    const opener = element("button", { type: "button", class: "opener", "aria-expanded": "false" }, "Open");
-    setAttribute(opener, "aria-label", `Open decision ${decision.id}`);
+    const opener = element("button", { type: "button", class: "opener" });
     node.lastElementChild?.append(opener);
     const row: Row = { node, opener, decision, detail: undefined };
+    label(row, false);
     opener.addEventListener("click", () => void this.#toggle(row));
     return row;
   }
@@ -117,8 +117,7 @@ export class DecisionList {
     if (row.detail !== undefined) {
       row.detail.remove();
       row.detail = undefined;
-      setAttribute(row.opener, "aria-expanded", "false");
-      setText(row.opener, "Open");
+      label(row, false);
       return;
     }
     // Otherwise what is read would move away.
@@ -126,9 +125,8 @@ export class DecisionList {
     const cell = element("td", { role: "cell", colspan: String(titles.length) });
     row.detail = element("tr", { class: "detail", role: "row", id: `decision-${row.decision.id}` }, cell);
     row.node.after(row.detail);
-    setAttribute(row.opener, "aria-expanded", "true");
     setAttribute(row.opener, "aria-controls", row.detail.id);
-    setText(row.opener, "Close");
+    label(row, true);
     const answer = await fetch(`/dashboard/decisions/${row.decision.id}`).catch(() => undefined);
     if (answer?.ok === true) cell.replaceChildren(...detailOf((await answer.json()) as WireDecisionDetail));
     else {
@@ -140,6 +138,13 @@ export class DecisionList {
     }
     row.detail?.scrollIntoView({ block: "nearest" });
   }
+}
+
+function label({ opener, decision }: Row, isOpen: boolean): void {
+  const text = isOpen ? "Close" : "Open";
+  setText(opener, text);
+  setAttribute(opener, "aria-expanded", String(isOpen));
+  setAttribute(opener, "aria-label", `${text} decision ${decision.id}`);
 }
 
 function fillRow(row: Row, decision: WireDecision, nowUnixMs: number): void {
