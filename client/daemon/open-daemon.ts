@@ -29,6 +29,7 @@ import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
+import { RecentRequests } from "./observe/why/recent-requests.ts";
 import { RecordFile } from "./observe/record-file.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
@@ -106,6 +107,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
+  const recent = new RecentRequests();
   const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
@@ -145,6 +147,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
+      recent,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -205,6 +208,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     models,
     metrics,
     statistics,
+    recent,
     lanes,
     padding: options.pad,
     rules,
