@@ -138,7 +138,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
-    const header = { policy, targets: facts, ...limits };
+    const header = { policy, targets: facts, ...limits, run: recent.run };
     // Not before: a daemon that does not come to serve leaves no file.
     record = await openRecord(options.record, log);
     const recorder = record && new Recorder(header, (line) => record?.write(line));

@@ -2,6 +2,7 @@
 import { UsageError } from "../../base/usage-error.ts";
 import { checkRecord, lostRequests, type RecordCheck } from "../records/check-record.ts";
 import type { RecordedRun } from "../records/recorded-run.ts";
+import { formatMoment } from "./moment-text.ts";
 import { formatCheck, formatStory } from "./record-text.ts";
 import type { ReplayCommandOptions } from "./replay-options.ts";
 import { readRecord } from "./replay-world.ts";
@@ -17,10 +18,11 @@ const mostExplained = 20;
  */
 export function checkRecordFile(options: ReplayCommandOptions & { readonly record: string }): number {
   refuseReplayOptions(options);
-  const { record, explain, json } = options;
+  const { record, explain, at, json } = options;
   const run = readRecord(record);
   const ids = explain === undefined ? [] : explainedIds(run, explain, record);
-  const check = checkRecord(run, ids.slice(0, mostExplained));
+  const atMs = at === undefined ? undefined : momentOf(run, at, record);
+  const check = checkRecord(run, ids.slice(0, mostExplained), atMs);
   process.stdout.write(json ? jsonOf(record, check) : textOf(record, check, ids));
   return check.difference === undefined ? 0 : 1;
 }
@@ -37,26 +39,46 @@ function refuseReplayOptions(options: ReplayCommandOptions): void {
 
 function explainedIds(run: RecordedRun, explain: string, file: string): readonly number[] {
   if (explain === "lost") return lostRequests(run);
-  const id = Number(explain);
+  const [digits = "", prefix] = explain.split("-").reverse();
+  const { run: recorded } = run.header;
+  if (prefix !== undefined && prefix !== recorded)
+    throw new UsageError(
+      `--explain is ${explain}, of another run; allowed in ${file}: ${recorded === undefined ? "an id without a run, because its daemon was older" : `${recorded}-0 and so on`}`,
+    );
+  const id = Number(digits);
   const arrivals = run.inputs.filter(({ kind }) => kind === "arrival").length;
   if (id < arrivals) return [id];
   const allowed = arrivals === 0 ? "none, it has no request" : `0 to ${arrivals - 1}, or lost`;
   throw new UsageError(`--explain is ${id}; allowed in ${file}: ${allowed}`);
 }
 
+/** The moment on the record's clock. */
+function momentOf({ inputs, outputs }: RecordedRun, atS: number, file: string): number {
+  const startAtMs = Math.min(inputs[0]?.atMs ?? Infinity, outputs[0]?.atMs ?? Infinity);
+  const endAtMs = Math.max(inputs.at(-1)?.atMs ?? -Infinity, outputs.at(-1)?.atMs ?? -Infinity);
+  const atMs = startAtMs + atS * 1_000;
+  if (atMs <= endAtMs) return atMs;
+  const allowed = startAtMs === Infinity ? "none, nothing happened" : `0 to ${(endAtMs - startAtMs) / 1_000}`;
+  throw new UsageError(`--at is ${atS}; allowed in ${file}: ${allowed}`);
+}
+
 function textOf(record: string, check: RecordCheck, ids: readonly number[]): string {
-  const { stories, summary, difference } = check;
+  const { stories, summary, difference, moment } = check;
   const notes =
-    difference !== undefined && stories.length > 0 ? ["What follows is of the replay, which differs.\n"] : [];
+    difference !== undefined && (stories.length > 0 || moment !== undefined)
+      ? ["What follows is of the replay, which differs.\n"]
+      : [];
   const told = stories.map((story) => formatStory(story, summary.startAtMs));
   const next = ids.slice(mostExplained, 2 * mostExplained).join(", ");
   if (next !== "")
     notes.push(`The first ${mostExplained} of ${ids.length} lost requests; next come ${next}.\n`);
+  if (moment !== undefined) told.push(formatMoment(moment, summary.startAtMs));
   return [formatCheck(record, check), ...notes, ...told].join("\n");
 }
 
-function jsonOf(record: string, { summary, decisions, difference, stories }: RecordCheck): string {
+function jsonOf(record: string, { summary, decisions, difference, stories, moment }: RecordCheck): string {
   const identical = difference === undefined;
   const explained = stories.length === 0 ? {} : { explained: stories };
-  return `${JSON.stringify({ record, identical, decisions, difference, ...summary, ...explained })}\n`;
+  const told = { ...explained, ...(moment !== undefined && { moment }) };
+  return `${JSON.stringify({ record, identical, decisions, difference, ...summary, ...told })}\n`;
 }
