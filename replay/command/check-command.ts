@@ -5,7 +5,8 @@ import type { RecordedRun } from "../records/recorded-run.ts";
 import { formatMoment } from "./moment-text.ts";
 import { formatCheck, formatStory } from "./record-text.ts";
 import type { ReplayCommandOptions } from "./replay-options.ts";
-import { readRecord } from "./replay-world.ts";
+import { type ReadRun, readRuns } from "../records/read-record.ts";
+import { warn } from "./replay-world.ts";
 
 /** More lost requests than this are counted, not explained. */
 const mostExplained = 20;
@@ -18,8 +19,33 @@ const mostExplained = 20;
  */
 export function checkRecordFile(options: ReplayCommandOptions & { readonly record: string }): number {
   refuseReplayOptions(options);
-  const { record, explain, at, json } = options;
-  const run = readRecord(record);
+  const { record } = options;
+  const runs = readRuns(record, warn);
+  const [only] = runs;
+  const chosen = options.explain === undefined && options.at === undefined ? runs : [runOf(runs, options)];
+  if (chosen.length === 1 && only !== undefined && !only.isPartial)
+    return checkRun(chosen[0] as ReadRun, options);
+  const whole = chosen.filter(({ isPartial }) => !isPartial);
+  for (const { file, run } of chosen.filter(({ isPartial }) => isPartial)) {
+    const requests = run.inputs.filter(({ kind }) => kind === "arrival").length;
+    warn(
+      `${file}: the file in which the run begins is gone; what it had learned is lost with it, so its decisions cannot be` +
+        ` replayed; its ${requests} requests serve what-if`,
+    );
+  }
+  const statuses = whole.map((each) => checkRun(each, options));
+  return Math.max(0, ...statuses);
+}
+
+/** The run that the options ask about: that of the id, else the last one. */
+function runOf(runs: readonly ReadRun[], { explain = "" }: ReplayCommandOptions): ReadRun {
+  const [, prefix] = explain.split("-").reverse();
+  const named = runs.findLast(({ run }) => prefix !== undefined && run.header.run === prefix);
+  return named ?? (runs.at(-1) as ReadRun);
+}
+
+function checkRun({ run, file: record }: ReadRun, options: ReplayCommandOptions): number {
+  const { explain, at, json } = options;
   const ids = explain === undefined ? [] : explainedIds(run, explain, record);
   const atMs = at === undefined ? undefined : momentOf(run, at, record);
   const check = checkRecord(run, ids.slice(0, mostExplained), atMs);
