@@ -25,6 +25,7 @@ import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
+import { RecentRequests } from "./observe/why/recent-requests.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
@@ -40,6 +41,8 @@ export interface DaemonParts {
   readonly statistics: QueueStatistics;
   /** What `/dashboard` shows; undefined: there is none. */
   readonly dashboard?: QueueDashboard;
+  /** The stories of recent requests; it observes the queue. Default: none are kept. */
+  readonly recent?: RecentRequests;
   readonly lanes: DaemonLanes;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
@@ -87,6 +90,8 @@ export interface DaemonRequest {
   readonly bytes: number;
   /** What its caller says of lane and tenant beside the request. Default: nothing. */
   readonly hints?: LaneHints;
+  /** Told the number of the request in the queue. */
+  readonly onNumber?: (request: number) => void;
 }
 
 export class Daemon {
@@ -97,6 +102,7 @@ export class Daemon {
   /** For a scrape at any time. */
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  readonly recent: RecentRequests;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
 
@@ -105,6 +111,7 @@ export class Daemon {
     this.names = new ModelNames(parts.models);
     this.metrics = parts.metrics;
     this.statistics = parts.statistics;
+    this.recent = parts.recent ?? new RecentRequests();
     this.#parts = parts;
   }
 
@@ -221,6 +228,7 @@ export class Daemon {
         if (end.parts === undefined && (!rule.joins || end.batchRows === rule.rows))
           rules.answeredAlone(model, request, end.answer);
       });
+      call.onNumber?.(ticket.id);
       callerLeft.addEventListener("abort", cancel);
     });
   }

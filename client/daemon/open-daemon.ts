@@ -30,7 +30,8 @@ import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
-import { RecordFile } from "./observe/record-file.ts";
+import { RecentRequests } from "./observe/why/recent-requests.ts";
+import { isRecordFolder, type OpenRecord, openRecord } from "./observe/open-record.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
 import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
@@ -63,8 +64,8 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
   const named = options.models === undefined ? undefined : readNamedModels(options.models);
-  checkFolder("--record", options.record);
-  let record: RecordFile | undefined;
+  if (!isRecordFolder(options.record)) checkFolder("--record", options.record);
+  let record: OpenRecord | undefined;
   const cap = openSpendCap(options, functions, prices, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
     mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
@@ -107,6 +108,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
+  const recent = new RecentRequests();
   const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
@@ -157,9 +159,9 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
-    const header = { policy, targets: facts, ...limits };
+    const header = { policy, targets: facts, ...limits, run: recent.run };
     // Not before: a daemon that does not come to serve leaves no file.
-    record = await openRecord(options.record, log);
+    record = await openRecord(options, recent.run, log);
     const recorder = record && new Recorder(header, (line) => record?.write(line));
     const observers = observeAll([
       new QueueLog(log),
@@ -167,6 +169,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       metrics,
       statistics,
       dashboard,
+      recent,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -230,6 +233,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     metrics,
     statistics,
     dashboard,
+    recent,
     lanes,
     padding: options.pad,
     rules,
@@ -282,13 +286,4 @@ function placesOf(edges: readonly EdgeAddress[]): string {
 function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
   return ({ name, vcpu, memoryMib, url }) =>
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
-}
-
-async function openRecord(path: string | undefined, log: Logger): Promise<RecordFile | undefined> {
-  if (path === undefined) return undefined;
-  const onEnd = (why: string): void =>
-    log.error({ record: path, why }, "the record ends here; serving goes on");
-  const file = await RecordFile.open(path, { onEnd });
-  if (file !== undefined) log.info({ record: file.path }, "recording");
-  return file;
 }

@@ -14,7 +14,7 @@ export function formatCheck(file: string, { summary, decisions, difference }: Re
   const { arrived, open, ...ends } = requests;
   const outcomes = Object.entries({ ...ends, "still open": open }).filter(([, count]) => count > 0);
   const lines = [
-    `${file}: ${events} events in ${seconds(spanMs)}; policy ${policy}, SLO ${sloMs} ms`,
+    `${file}: ${events} events in ${secondsText(spanMs)}; policy ${policy}, SLO ${sloMs} ms`,
     `requests: ${[`${arrived} arrived`, ...outcomes.map(([name, count]) => `${count} ${name}`)].join(", ")}`,
     ...Object.entries(targets).map(([name, { answered, batches, failedBatches, rows, reasons }]) => {
       if (batches === 0) return `${name}: no batch`;
@@ -39,7 +39,7 @@ function differenceText(
 ): string {
   const atMs = (recorded ?? now)?.atMs;
   const place = line === null ? "after the last decision" : `${file}:${line}`;
-  const when = atMs === undefined ? "" : `, at ${seconds(atMs - startAtMs)}`;
+  const when = atMs === undefined ? "" : `, at ${secondsText(atMs - startAtMs)}`;
   const lines = [
     `different: decision ${index + 1} of ${decisions}, ${place}${when}`,
     `  recorded: ${recorded === null ? "nothing" : decisionText(recorded)}`,
@@ -77,7 +77,7 @@ function differingFields(recorded: object, now: object): string[] {
 /** One request: a heading, then a line for each step with its time. */
 export function formatStory({ request, plan, steps }: RequestStory, startAtMs: number): string {
   const { id, key, atMs, rows, bytes, sloMs } = request;
-  const at = (ms: number): string => seconds(ms - startAtMs);
+  const at = (ms: number): string => secondsText(ms - startAtMs);
   const lines = [
     `request ${id}: ${counted(rows, "row")}, ${bytes.toLocaleString("en")} bytes, model ${modelOfKey(key) || "(no name)"}`,
     `  ${at(atMs)}  It arrived. It has to be answered by ${at(atMs + sloMs)}, within ${figure(sloMs)} ms.`,
@@ -155,7 +155,7 @@ function seenText({ line, targets }: AskedStep, at: TimeText): string {
   return `${waiting}; ${targets.map((target) => targetText(target, at)).join("; ")}.`;
 }
 
-function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
+export function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
   const calls = `${name}: ${inFlight} of ${maxInFlight} batches under way`;
   switch (health.kind) {
     case "healthy":
@@ -187,10 +187,10 @@ function decidedText({ decision, line }: AskedStep, at: TimeText): string {
   }
 }
 
-function counted(count: number, noun: string): string {
+export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function seconds(ms: number): string {
+export function secondsText(ms: number): string {
   return `${(ms / 1_000).toFixed(3)} s`;
 }

@@ -19,6 +19,7 @@ import type { Jobs } from "./jobs/jobs.ts";
 import { addQueueModels } from "./queue-models.ts";
 import { addQueuePredict } from "./queue-predict.ts";
 import { addQueueRepository } from "./queue-repository.ts";
+import { addRequestStories, answerId } from "./request-stories.ts";
 import { addTargetRoutes } from "./target-routes.ts";
 import { hintsOf, metadataOf, tensorBytes, withFacts, withRetryAfter } from "./served-answer.ts";
 
@@ -56,6 +57,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
   if (daemon.dashboard !== undefined) addQueueDashboard(app, daemon.dashboard, gate);
+  addRequestStories(app, daemon.recent);
   if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
@@ -65,6 +67,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueuePredict(app, daemon, gate);
   if (options.jobs !== undefined) addJobs(app, options.jobs, gate, options.maxBodyBytes);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
+    const id = answerId(context, daemon.recent);
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
       const wire = toWireBody(context.req.header(headerLength), await readBody(context));
@@ -76,10 +79,11 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       checkNoSequence(request);
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
       const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
-      const call = { model, request, bytes, hints: hintsOf(context, gate) };
+      const call = { model, request, bytes, hints: hintsOf(context, gate), onNumber: id.onNumber };
       const served = await daemon.submit(call, signal);
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
+      id.failed(error);
       throw withRetryAfter(error);
     }
   });

@@ -21,6 +21,10 @@ export interface RecordHeader {
   readonly lanes?: Readonly<Record<string, LaneOptions>>;
   /** Of the pauses after failures. */
   readonly seed: number;
+  /** What the ids of its requests begin with in the answers. Default: not known. */
+  readonly run?: string;
+  /** The file before this one, in a record of several files. */
+  readonly continues?: string;
 }
 
 /** Writes the header at once, and then each event and each plan as a line. */

@@ -35,10 +35,11 @@ export function eventText(
       return event.isAdopted ? `A new plan (${event.cause}): ${event.text}.` : "";
     case "batch": {
       const { id, target, rows, plannedRows, waitedMs, requests } = event;
+      const which = rowsText(event, request);
       const others = requests.filter((each) => each !== request.id);
       const company = others.length === 0 ? "alone" : `with ${requestList(others)}`;
       return (
-        `It left in batch ${id} to ${target}, ${company}: ${counted(rows, "row")} of ${plannedRows} planned, after` +
+        `${which} left in batch ${id} to ${target}, ${company}: ${counted(rows, "row")} of ${plannedRows} planned, after` +
         ` the oldest had waited for ${figure(waitedMs)} ms. ${batchReason(event)}`
       );
     }
@@ -65,6 +66,14 @@ export function eventText(
     default:
       return `${event.kind}: ${JSON.stringify(event)}`;
   }
+}
+
+/** Of a request that was split: which of its rows. */
+function rowsText({ requests, ranges = [] }: BatchEvent, { id, rows }: ArrivalEvent): string {
+  const own = ranges.filter((_, index) => requests[index] === id);
+  if (own.length === 0 || rows === 1) return "It";
+  const texts = own.map(([from, to]) => (to - from === 1 ? String(from) : `${from} to ${to - 1}`));
+  return `Of its ${rows} rows ${texts.join(", ")}`;
 }
 
 function modelsText(models: readonly string[] | null): string {
