@@ -115,7 +115,13 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     call: edgeCall(list, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
-  const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
+  const metrics = new QueueMetrics({
+    spend,
+    rules: () => rules.all(),
+    provider: providerOf(prices),
+    sloMs: limits.sloMs,
+    lanes: lanes.slosMs,
+  });
   const measuring = { options, chosen, named, declared, nowMs, log };
   const changes = new TargetChanges({
     list,
@@ -148,10 +154,11 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
+      onPrediction: (error) => metrics.predicted(error),
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
     };
-    return new VirtualQueue({
+    const queue: DaemonQueue = new VirtualQueue({
       clock,
       policy: makePolicy(policy, limits.sloMs, listener),
       targets,
@@ -161,6 +168,8 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       ...limits,
       observe: (event) => observers.observe(event),
     });
+    metrics.watchQueue(targets, () => queue.targetHealth(), nowMs);
+    return queue;
   };
   const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
@@ -256,6 +265,11 @@ function placesOf(edges: readonly EdgeAddress[]): string {
 function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
   return ({ name, vcpu, memoryMib, url }) =>
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
+}
+
+/** Price sheets are named after who is paid: alibaba-fc-cn-2026. */
+function providerOf({ name }: { readonly name: string }): string {
+  return name.split("-", 1)[0] ?? name;
 }
 
 async function openRecord(path: string | undefined, log: Logger): Promise<RecordFile | undefined> {

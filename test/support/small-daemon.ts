@@ -94,7 +94,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     sloMs: 300,
     models,
     lanes: new DaemonLanes([]),
-    metrics: new QueueMetrics(() => noLimits.status(0)),
+    metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),
     statistics: new QueueStatistics(),
     rules: new BatchRules({
       models,
