@@ -209,13 +209,14 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics, lanes, padding } = this.#parts;
+    const { rules, statistics, metrics, lanes, padding } = this.#parts;
     const { model, hints = {} } = call;
     const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
     const lane = lanes.laneOf(request, hints);
     const submission = submissionOf({ ...call, request }, lane, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
+    metrics.announce(model);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
         queue.cancel(ticket);

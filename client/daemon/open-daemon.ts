@@ -25,7 +25,7 @@ import { DaemonLanes } from "./lanes.ts";
 import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
-import { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
+import { openDashboard } from "./observe/dashboard/open-dashboard.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
@@ -118,27 +118,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     call: edgeCall(list, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
-  const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
-  const { sloMs } = limits;
-  const dashboard = new QueueDashboard({
-    sloMs,
-    sloQuantile: chosen.name === "fixed" ? null : chosen.sloQuantile,
-    policy: chosen.name,
-    lanes: Object.fromEntries(
-      Object.entries(lanes.options()).map(([name, lane]) => [name, lane.sloMs ?? sloMs]),
-    ),
+  const metrics = new QueueMetrics({
     spend,
-    targets: () => [
-      ...list.live.map(({ name, url }) => ({ name, kind: "edge" as const, at: url })),
-      ...functions.map(({ name, url = options.fcEndpoint }) => ({
-        name,
-        kind: "serverless" as const,
-        at: url,
-      })),
-    ],
-    look: () => watch.look(),
-    nowMs,
+    rules: () => rules.all(),
+    provider: providerOf(prices),
+    sloMs: limits.sloMs,
+    lanes: lanes.slosMs,
   });
+  const dashboard = openDashboard({ options, chosen, lanes, spend, edges: list, functions, watch, nowMs });
   const measuring = { options, chosen, named, declared, nowMs, log };
   const changes = new TargetChanges({
     list,
@@ -173,10 +160,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
+      onPrediction: (error) => {
+        metrics.predicted(error);
+        dashboard.predicted(error);
+      },
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
     };
-    const made = makePolicy(policy, sloMs, listener);
+    const made = makePolicy(policy, limits.sloMs, listener);
     const queue: DaemonQueue = new VirtualQueue({
       clock,
       policy: made,
@@ -189,6 +180,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       observe: (event) => observers.observe(event),
     });
     dashboard.watchQueue(queue, made);
+    metrics.watchQueue(targets, () => queue.targetHealth(), nowMs);
     return queue;
   };
   const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
@@ -228,7 +220,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   );
   const extensions = (): readonly string[] => sharedExtensions(list.live);
   return new Daemon({
-    sloMs,
+    sloMs: limits.sloMs,
     models,
     metrics,
     statistics,
@@ -286,4 +278,9 @@ function placesOf(edges: readonly EdgeAddress[]): string {
 function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
   return ({ name, vcpu, memoryMib, url }) =>
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
+}
+
+/** Price sheets are named after who is paid: alibaba-fc-cn-2026. */
+function providerOf({ name }: { readonly name: string }): string {
+  return name.split("-", 1)[0] ?? name;
 }

@@ -87,6 +87,7 @@ export async function dashboardRig(options: RigOptions = {}): Promise<DashboardR
     ...(options.everyMs !== undefined && { everyMs: options.everyMs }),
   });
   const made = makePolicy(policy, sloMs, {
+    onPrediction: (error) => dashboard.predicted(error),
     onPlan: (key, change) => dashboard.observe({ kind: "plan", key, ...change }),
   });
   const queue = new VirtualQueue<number, number>({

@@ -98,7 +98,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     sloMs: 300,
     models,
     lanes: new DaemonLanes([]),
-    metrics: new QueueMetrics(() => noLimits.status(0)),
+    metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),
     statistics: new QueueStatistics(),
     recent,
     rules: new BatchRules({

@@ -37,11 +37,18 @@ export interface V2IngressOptions {
 /** Extensions of the protocol that the queue has whatever its edges have. */
 const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
 
+/** Paths whose answers are counted by their status. */
+const isInference = /(?:\/infer|:predict)$/;
+
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
   const { gate = new AccessGate(), codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
   metrics.watchCallers(() => gate.counts());
+  app.use(async (context, next) => {
+    await next();
+    if (isInference.test(context.req.path)) metrics.answered(context.res.status);
+  });
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
     context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import { EventStreams, type EventSource } from "../../../../base/dashboard/event-streams.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { Policy, TargetBelief } from "../../../policies/policy.ts";
+import type { PredictionError } from "../../../policies/policy-inputs.ts";
 import type { QueueEvent } from "../../../queue/queue-event.ts";
 import type { SpendStatus } from "../../../targets/spend-cap.ts";
 import type { TargetCondition } from "../../../targets/target-state.ts";
@@ -131,15 +132,7 @@ export class QueueDashboard implements QueueObserver, EventSource {
   }
 
   /** A batch has come back, off by so much from what the policy expected. */
-  predicted({
-    target,
-    of,
-    errorMs,
-  }: {
-    readonly target: string;
-    readonly of: "service" | "link";
-    readonly errorMs: number;
-  }): void {
+  predicted({ target, of, errorMs }: PredictionError): void {
     this.book.predicted(target, of, errorMs);
   }
 
