@@ -28,6 +28,8 @@ export {
   type Profile,
   type ProfiledTarget,
 } from "./client/policies/profile.ts";
+export { type Reason } from "./client/policies/reasons/reason.ts";
+export { reasonText } from "./client/policies/reasons/reason-text.ts";
 export { queueKey } from "./client/policies/queue-key.ts";
 export { makePolicy, type PolicyListener, type QueuePolicy } from "./client/policies/make-policy.ts";
 

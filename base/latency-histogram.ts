@@ -43,6 +43,14 @@ export class LatencyHistogram {
     this.#max = Math.max(this.#max, other.#max);
   }
 
+  /** Forget all latencies. */
+  clear(): void {
+    if (this.#count === 0) return;
+    this.#counts.fill(0);
+    this.#count = 0;
+    this.#max = 0;
+  }
+
   /** The largest latency, exactly; undefined when there is none. */
   max(): number | undefined {
     return this.#count === 0 ? undefined : this.#max;

@@ -92,7 +92,7 @@ fillTables("errors.md", errorRows());
 
 const nothing = { spent: 0, limit: null };
 const spend = { currency: "CNY", isReached: false, reserved: 0, hour: nothing, day: nothing };
-const queue = await new QueueMetrics(() => spend).text();
+const queue = await new QueueMetrics({ spend: () => spend }).text();
 const edge = await new Metrics([], new StatisticsBook()).text();
 fillTables("metrics.md", metricRows(queue), metricRows(edge));
 

@@ -11,7 +11,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
 import { type AccessCounts, type ApiKey, keyAmong, type Scope, scopes, sha256Of } from "./api-keys.ts";
 import { answerPreflight, isPreflight, shareWith } from "./cors.ts";
-import { foreignPageOf, hasPublicName, headOf, isFromThisMachine, type RequestHead } from "./request-head.ts";
+import { foreignPageOf, foreignToPage, hasPublicName, headOf, isFromThisMachine } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** Who a request comes from. `anybody` has proved nothing. */
 export type Caller =
@@ -83,16 +84,21 @@ export class AccessGate {
    * Refuses requests of those who may not make them, and answers preflights of pages that may call.
    *
    * @param scopeOf what a path needs; undefined: nothing
+   * @param isPage whether a path belongs to a page of ours that asks for its own proof, so that links to it may be anywhere
    */
-  protect(scopeOf: (path: string) => Scope | undefined): MiddlewareHandler {
+  protect(
+    scopeOf: (path: string) => Scope | undefined,
+    isPage: (path: string) => boolean = () => false,
+  ): MiddlewareHandler {
     return async (context, next) => {
       const head = headOf(context);
       if (head.count > mostHeaders) {
         const why = `${head.count} headers; allowed: at most ${mostHeaders}`;
         return this.#refuse(context, { status: 431, why }, this.#counts.anybody, { caller: "anybody" });
       }
-      const page = foreignPageOf(head);
-      if (page !== undefined && !this.#isAllowed(head)) {
+      const ofPage = isPage(context.req.path);
+      const page = ofPage ? foreignToPage(head, context.req.method) : foreignPageOf(head);
+      if (page !== undefined && (ofPage || !this.#isAllowed(head))) {
         const why = `refused for web pages of ${shown(page)}; --cors names those that may call`;
         return this.#refuse(context, { status: 403, why }, this.#counts.page, { caller: "page" });
       }
@@ -108,6 +114,16 @@ export class AccessGate {
   /** Whether the caller has the admin token, which code that comes with a request always needs. */
   mayBringCode(context: Context): boolean {
     return this.#callers.get(context)?.kind === "token";
+  }
+
+  /** Whether the caller has shown by itself, without a session, that it may do that. */
+  may(context: Context, scope: Scope): boolean {
+    return this.#callers.get(context)?.scopes.has(scope) === true;
+  }
+
+  /** What whoever knows a secret may do: the admin token or an API key; undefined when it is neither. */
+  scopesOf(secret: string): ReadonlySet<Scope> | undefined {
+    return this.#holderOf(secret)?.scopes;
   }
 
   /** The proof of a caller that servers behind this one may see: none that is an API key of ours. */
@@ -169,15 +185,19 @@ export class AccessGate {
 
   #callerOf(head: RequestHead, secret: string | undefined): Caller {
     const { keys, token } = this.#options;
-    if (secret !== undefined) {
-      if (this.#token !== undefined && timingSafeEqual(sha256Of(secret), this.#token))
-        return { kind: "token", scopes: all };
-      const key = keys === undefined ? undefined : keyAmong(keys(), secret);
-      if (key !== undefined) return { kind: "key", key, scopes: key.scopes };
-    }
+    const holder = secret === undefined ? undefined : this.#holderOf(secret);
+    if (holder !== undefined) return holder;
     if (!isFromThisMachine(head)) return { kind: "anybody", scopes: this.#open };
     if (keys !== undefined) return { kind: "local", scopes: none };
     return { kind: "local", scopes: token?.endsTrust === true ? this.#open : all };
+  }
+
+  #holderOf(secret: string): Caller | undefined {
+    const { keys } = this.#options;
+    if (this.#token !== undefined && timingSafeEqual(sha256Of(secret), this.#token))
+      return { kind: "token", scopes: all };
+    const key = keys === undefined ? undefined : keyAmong(keys(), secret);
+    return key === undefined ? undefined : { kind: "key", key, scopes: key.scopes };
   }
 
   #refusalOf(

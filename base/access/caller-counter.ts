@@ -1,5 +1,5 @@
 /** The metric that tells who calls. Its labels are fixed words and the names in the file of API keys, so they are bounded. */
-import { Counter, type Registry } from "prom-client";
+import { Counter, type Registry } from "../program/metric-registry.ts";
 import type { CallerCounts } from "./access-gate.ts";
 
 export function callerCounter(

@@ -7,7 +7,7 @@ const methods = "GET, HEAD, POST, DELETE";
 const requestHeaders =
   "authorization, content-type, content-encoding, inference-header-content-length, x-request-id, traceparent, last-event-id";
 const answerHeaders =
-  "inference-header-content-length, location, retry-after, spillway-job-rows, www-authenticate";
+  "inference-header-content-length, location, retry-after, spillway-job-rows, spillway-request-id, www-authenticate";
 
 /** Whether a browser asks if a request may be made. */
 export function isPreflight({ req }: Context): boolean {

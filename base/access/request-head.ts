@@ -76,6 +76,28 @@ export function foreignPageOf(head: RequestHead): string | undefined {
 }
 
 /**
+ * As `foreignPageOf`, for a page of ours that trusts nothing but a session of its own. Its own name may be any: one that was
+ * made to lead here has no session. A link to it may stand anywhere, since the page itself holds no data.
+ *
+ * @example An operator follows a link in a mail: `Sec-Fetch-Site: cross-site`, `Sec-Fetch-Mode: navigate`; undefined.
+ */
+export function foreignToPage(head: RequestHead, method: string): string | undefined {
+  const origins = head.headers.get("origin") ?? [];
+  const sites = head.headers.get("sec-fetch-site") ?? [];
+  const isOpened = head.headers.get("sec-fetch-mode")?.join() === "navigate";
+  if (origins.length === 0) {
+    if (isOpened && (method === "GET" || method === "HEAD")) return undefined;
+    return sites.every((site) => site === "none" || site === "same-origin") ? undefined : "another site";
+  }
+  // A proxy may have put another name in the place of ours; then the browser's own word counts.
+  if (sites.length === 1) return sites[0] === "same-origin" ? undefined : origins.join();
+  const [host, ...others] = head.headers.get("host") ?? [];
+  const own = host === undefined || others.length > 0 ? undefined : hostOf(`http://${host}`);
+  const isOwn = own !== undefined && origins.length === 1 && hostOf(origins[0] ?? "") === own;
+  return isOwn && sites.length === 0 ? undefined : origins.join() || "another site";
+}
+
+/**
  * Whether a request came over loopback under a name that the public DNS may hold: through a proxy that keeps the name, or
  * from a page whose name leads here.
  */

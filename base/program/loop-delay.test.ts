@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Registry } from "prom-client";
+import { Registry } from "./metric-registry.ts";
 import { expect, it } from "vitest";
 import { addLoopDelay } from "./loop-delay.ts";
 

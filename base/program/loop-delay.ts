@@ -1,6 +1,6 @@
 /** How long the event loop of this process is held up, as a metric: every request waits for it. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Gauge, type Registry } from "prom-client";
+import { Gauge, type Registry } from "./metric-registry.ts";
 
 const nsPerS = 1e9;
 /** How often the delay is sampled, in milliseconds; a sample says how much later than this it came. */

@@ -22,8 +22,10 @@ import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
+import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
+import { RecentRequests } from "./observe/why/recent-requests.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
@@ -37,6 +39,10 @@ export interface DaemonParts {
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  /** What `/dashboard` shows; undefined: there is none. */
+  readonly dashboard?: QueueDashboard;
+  /** The stories of recent requests; it observes the queue. Default: none are kept. */
+  readonly recent?: RecentRequests;
   readonly lanes: DaemonLanes;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
@@ -84,6 +90,8 @@ export interface DaemonRequest {
   readonly bytes: number;
   /** What its caller says of lane and tenant beside the request. Default: nothing. */
   readonly hints?: LaneHints;
+  /** Told the number of the request in the queue. */
+  readonly onNumber?: (request: number) => void;
   /** How long the caller waits, in milliseconds above 0. Default: for ever. */
   readonly withinMs?: number | undefined;
 }
@@ -105,6 +113,7 @@ export class Daemon {
   /** For a scrape at any time. */
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  readonly recent: RecentRequests;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
 
@@ -113,6 +122,7 @@ export class Daemon {
     this.names = new ModelNames(parts.models);
     this.metrics = parts.metrics;
     this.statistics = parts.statistics;
+    this.recent = parts.recent ?? new RecentRequests();
     this.#parts = parts;
   }
 
@@ -130,7 +140,9 @@ export class Daemon {
   async close(): Promise<void> {
     const queue = this.#queue;
     this.targets?.stop();
+    this.dashboard?.retire();
     if (queue !== undefined) await new Promise<void>((drained) => queue.close(drained));
+    this.dashboard?.close();
     await this.#parts.release(queue);
   }
 
@@ -160,6 +172,10 @@ export class Daemon {
   /** What is known of joining requests, by model. */
   get rules(): Pick<BatchRules, "of" | "all"> {
     return this.#parts.rules;
+  }
+
+  get dashboard(): QueueDashboard | undefined {
+    return this.#parts.dashboard;
   }
 
   get targets(): TargetChanges | undefined {
@@ -204,7 +220,7 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics, lanes, padding } = this.#parts;
+    const { rules, statistics, metrics, lanes, padding } = this.#parts;
     const { model, hints = {} } = call;
     const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
@@ -213,6 +229,7 @@ export class Daemon {
     const isFinalAnywhere = this.models.isAlikeEverywhere(model);
     const submission = submissionOf({ ...call, request }, { lane, rule, usualMs, isFinalAnywhere });
     statistics.announce(model, rule.rows ?? 1);
+    metrics.announce(model);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
         queue.cancel(ticket);
@@ -225,6 +242,7 @@ export class Daemon {
         if (end.parts === undefined && (!rule.joins || end.batchRows === rule.rows))
           rules.answeredAlone(model, request, end.answer);
       });
+      call.onNumber?.(ticket.id);
       callerLeft.addEventListener("abort", cancel);
     });
   }

@@ -114,6 +114,11 @@ export class DaemonLanes {
     return this.#lanes.map(({ name }) => name);
   }
 
+  /** By name, the time from arrival to deadline in milliseconds. */
+  get slosMs(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#lanes.map(({ name, slo = bestEffortS }) => [name, slo * 1_000]));
+  }
+
   /** For the queue. */
   options(): Readonly<Record<string, LaneOptions>> {
     return Object.fromEntries(

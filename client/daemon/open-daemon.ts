@@ -25,11 +25,13 @@ import { DaemonLanes } from "./lanes.ts";
 import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
+import { openDashboard } from "./observe/dashboard/open-dashboard.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
-import { RecordFile } from "./observe/record-file.ts";
+import { RecentRequests } from "./observe/why/recent-requests.ts";
+import { isRecordFolder, type OpenRecord, openRecord } from "./observe/open-record.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
 import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
@@ -62,8 +64,8 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   const prices = readPriceSheet(options.prices);
   const given = readProfile({ options, edges, functions });
   const named = options.models === undefined ? undefined : readNamedModels(options.models);
-  checkFolder("--record", options.record);
-  let record: RecordFile | undefined;
+  if (!isRecordFolder(options.record)) checkFolder("--record", options.record);
+  let record: OpenRecord | undefined;
   const cap = openSpendCap(options, functions, prices, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
     mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
@@ -106,6 +108,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
+  const recent = new RecentRequests();
   const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
@@ -115,7 +118,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     call: edgeCall(list, options.callTimeout * 1_000, codec),
     onProof: (proof) => metrics.proofEnded(proof),
   });
-  const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
+  const metrics = new QueueMetrics({
+    spend,
+    rules: () => rules.all(),
+    provider: providerOf(prices),
+    sloMs: limits.sloMs,
+    lanes: lanes.slosMs,
+  });
+  const dashboard = openDashboard({ options, chosen, lanes, spend, edges: list, functions, watch, nowMs });
   const measuring = { options, chosen, named, declared, nowMs, log };
   const changes = new TargetChanges({
     list,
@@ -136,31 +146,42 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     const facts = targets.map(({ name, kind, maxInFlight, assumedLatencyMs }) => {
       return { name, kind, maxInFlight, assumedLatencyMs };
     });
-    const header = { policy, targets: facts, ...limits };
+    const header = { policy, targets: facts, ...limits, run: recent.run };
     // Not before: a daemon that does not come to serve leaves no file.
-    record = await openRecord(options.record, log);
+    record = await openRecord(options, recent.run, log);
     const recorder = record && new Recorder(header, (line) => record?.write(line));
     const observers = observeAll([
       new QueueLog(log),
       ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
+      dashboard,
+      recent,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
+      onPrediction: (error) => {
+        metrics.predicted(error);
+        dashboard.predicted(error);
+      },
       onStandIn: (model, standIn) =>
         log.info({ model, standIn }, "model without a profile; another stands in"),
     };
-    return new VirtualQueue({
+    const made = makePolicy(policy, limits.sloMs, listener);
+    const queue: DaemonQueue = new VirtualQueue({
       clock,
-      policy: makePolicy(policy, limits.sloMs, listener),
+      policy: made,
       targets,
       modelOf: modelOfKey,
       joinAnswers: joinedAnswer,
       listedAs: listedNameOfKey,
       ...limits,
+      explains: true,
       observe: (event) => observers.observe(event),
     });
+    dashboard.watchQueue(queue, made);
+    metrics.watchQueue(targets, () => queue.targetHealth(), nowMs);
+    return queue;
   };
   const coldStartsOf = (index: number): readonly number[] => asked.coldStartsOf(index);
   const queuePolicy = async (stop: AbortSignal): Promise<QueuePolicy> => {
@@ -197,13 +218,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     },
     `policy ${name}`,
   );
-  const { sloMs } = limits;
   const extensions = (): readonly string[] => sharedExtensions(list.live);
   return new Daemon({
-    sloMs,
+    sloMs: limits.sloMs,
     models,
     metrics,
     statistics,
+    dashboard,
+    recent,
     lanes,
     padding: options.pad,
     rules,
@@ -258,11 +280,7 @@ function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => stri
     `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }
 
-async function openRecord(path: string | undefined, log: Logger): Promise<RecordFile | undefined> {
-  if (path === undefined) return undefined;
-  const onEnd = (why: string): void =>
-    log.error({ record: path, why }, "the record ends here; serving goes on");
-  const file = await RecordFile.open(path, { onEnd });
-  if (file !== undefined) log.info({ record: file.path }, "recording");
-  return file;
+/** Price sheets are named after who is paid: alibaba-fc-cn-2026. */
+function providerOf({ name }: { readonly name: string }): string {
+  return name.split("-", 1)[0] ?? name;
 }

@@ -197,8 +197,13 @@ export const daemonOptions = z.strictObject({
     .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
   ...jobFields,
   record: optionalText.describe(
-    "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on",
+    "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on;" +
+      " or a folder (that is there, or ends in /) for a record of files that are packed, follow one another and are bounded",
   ),
+  recordMib: positive()
+    .min(0.0625)
+    .default(1_024)
+    .describe("with --record DIR: most MiB of its files together; the oldest are removed"),
 });
 
 export type DaemonOptions = z.output<typeof daemonOptions>;

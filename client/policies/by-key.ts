@@ -62,5 +62,6 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
     targetServes: (target, models) => {
       for (const policy of all()) policy.targetServes?.(target, models);
     },
+    beliefs: (key) => inners.get(key)?.policy.beliefs?.(key),
   };
 }

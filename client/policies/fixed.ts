@@ -6,6 +6,7 @@
 import { checkInteger, checkRange } from "../../base/check-range.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../targets/target-view.ts";
 import { mostRowsOfKey } from "./queue-key.ts";
+import { waitsFor } from "./reasons/reason.ts";
 import { type Decision, type Policy, type QueueView, type ReleaseReason, requestsWithin } from "./policy.ts";
 
 export interface FixedPlan {
@@ -43,7 +44,7 @@ export function fixedPolicy(plan: FixedPlan): Policy {
 
 function decide(plan: FixedPlan, view: QueueView, batchesSent: number): Decision {
   const target = nextTarget(view, batchesSent);
-  if (target === undefined) return { kind: "wait", untilMs: earliestResumeMs(view) };
+  if (target === undefined) return { kind: "wait", untilMs: earliestResumeMs(view), why: waitsFor("pause") };
   const { line, nowMs } = view;
   const plannedRows = Math.min(plan.batchRows[target] as number, mostRowsOfKey(line.key));
   const dispatch = (reason: ReleaseReason): Decision => ({
@@ -59,7 +60,7 @@ function decide(plan: FixedPlan, view: QueueView, batchesSent: number): Decision
   const lastMomentMs = line.at(0).deadlineAtMs - (view.targets[target] as TargetView).latencyMs(line.key);
   if (nowMs >= timeoutAtMs) return dispatch("timeout");
   if (nowMs >= lastMomentMs) return dispatch("deadline");
-  return { kind: "wait", untilMs: Math.min(timeoutAtMs, lastMomentMs) };
+  return { kind: "wait", untilMs: Math.min(timeoutAtMs, lastMomentMs), why: waitsFor("company") };
 }
 
 /**

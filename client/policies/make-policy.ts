@@ -6,7 +6,7 @@ import { ChangingTargets } from "./changing-targets.ts";
 import { type LearnedTargets, learnedEdge, learnedTargets } from "./learned-targets.ts";
 import { oversizedFirst } from "./oversized.ts";
 import { type Policy, wrapPolicy } from "./policy.ts";
-import type { PlanChange, PlanningPolicy, ReservedReplicas } from "./policy-inputs.ts";
+import type { PlanChange, PlanningPolicy, PredictionError, ReservedReplicas } from "./policy-inputs.ts";
 import type { ProfiledTarget } from "./profile.ts";
 import { listedNameOfKey, modelOfKey, mostRowsOfKey } from "./queue-key.ts";
 import { policies, type PolicyName } from "./registry.ts";
@@ -32,6 +32,8 @@ export type QueuePolicy =
 export interface PolicyListener {
   /** The policy of a key has made a plan. */
   onPlan?(key: string, change: PlanChange): void;
+  /** A batch has come back that a policy had expectations of. */
+  onPrediction?(error: PredictionError): void;
   /** A model arrived that is not in the profile; the times of `standIn` are used for it. */
   onStandIn?(model: string, standIn: string): void;
 }
@@ -68,6 +70,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       currency: prices.currency,
       learned,
       onPlan: (change) => listener.onPlan?.(key, change),
+      onPrediction: listener.onPrediction && ((error) => listener.onPrediction?.(error)),
     });
     return forKey({ key, planning, profiles, standIn, targets, sloMs });
   });

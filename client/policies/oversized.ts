@@ -4,6 +4,7 @@
  */
 import { hasRoom, readyAtMs } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
+import { waitsFor } from "./reasons/reason.ts";
 
 /**
  * @param most rows of the largest batch that `policy` plans with now; it is not told about larger batches. A function where
@@ -44,10 +45,18 @@ function sendOversized({ line, targets, nowMs }: QueueView, mostRows: number): D
     if (rows <= mostRows) continue;
     const target = firstWithRoom(targets, nowMs);
     if (target !== -1)
-      return { kind: "dispatch", first, count: 1, target, plannedRows: rows, reason: "full" };
+      return {
+        kind: "dispatch",
+        first,
+        count: 1,
+        target,
+        plannedRows: rows,
+        reason: "full",
+        why: { kind: "oversized", rows, mostRows },
+      };
     // No target has room, so waiting delays no other request.
     const resumeMs = targets.map((each) => readyAtMs(each.health(nowMs))).filter((atMs) => atMs > nowMs);
-    return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs) };
+    return { kind: "wait", untilMs: Math.min(Infinity, ...resumeMs), why: waitsFor("pause") };
   }
   return undefined;
 }

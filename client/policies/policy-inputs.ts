@@ -24,6 +24,16 @@ export interface PlanChange {
   readonly plan: object;
 }
 
+/** How far a batch was off what the policy expected as it was sent. */
+export interface PredictionError {
+  /** Name of the target. */
+  readonly target: string;
+  /** Of the model's time, or of the way there and back. */
+  readonly of: "service" | "link";
+  /** Measured less expected, in milliseconds. */
+  readonly errorMs: number;
+}
+
 export type ReservedReplicas = Readonly<Record<string, number>>;
 
 export interface PolicyInputs {
@@ -37,6 +47,8 @@ export interface PolicyInputs {
   readonly currency: string;
   /** Called by a policy that plans, for each plan, from inside its own methods. */
   readonly onPlan: (change: PlanChange) => void;
+  /** Called by a policy that predicts, for each batch that tells how right it was, from inside its own methods. Default: nobody asks. */
+  readonly onPrediction?: ((error: PredictionError) => void) | undefined;
   /**
    * Longest wait of a request for others to share its batch, in milliseconds from arrival; one that has several times the SLO
    * waits as many times as long. Default: none.

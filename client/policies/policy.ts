@@ -4,6 +4,7 @@
  */
 import type { TargetView } from "../targets/target-view.ts";
 import type { ProfiledTarget } from "./profile.ts";
+import type { Reason } from "./reasons/reason.ts";
 
 /** One waiting request, as a policy sees it. */
 export interface WaitingRequest {
@@ -87,6 +88,7 @@ export interface KnownTarget {
 
 export type ReleaseReason = "full" | "timeout" | "deadline" | "drain";
 
+/** `why` is for people; a policy that gives none is explained by its `reason` alone. */
 export type Decision =
   /**
    * Send `count` requests, starting at index `first` (default 0), to the target with that index. It must
@@ -102,14 +104,20 @@ export type Decision =
       readonly plannedRows: number;
       readonly reason: ReleaseReason;
       readonly giveUpAtMs?: number;
+      readonly why?: Reason;
     }
   /** Decide again at `untilMs` (Infinity: when something happens), and in any case after the next event. */
-  | { readonly kind: "wait"; readonly untilMs: number }
+  | { readonly kind: "wait"; readonly untilMs: number; readonly why?: Reason | undefined }
   /**
    * Refuse the first `count` requests, which can no longer be served in time: `overloaded` when that is because of the
    * other requests, so that it makes sense to come back later.
    */
-  | { readonly kind: "refuse"; readonly count: number; readonly reason: "late" | "overloaded" }
+  | {
+      readonly kind: "refuse";
+      readonly count: number;
+      readonly reason: "late" | "overloaded";
+      readonly why?: Reason;
+    }
   /**
    * Give up answering `count` requests in time, starting at index `first`. From now on they wait in a line of their own, which
    * is asked about after all others, and go to edges only. Those that still wait `graceMs` after their deadlines are refused as
@@ -121,7 +129,37 @@ export type Decision =
       readonly count: number;
       /** Above 0, in milliseconds; the same for all requests of a queue. */
       readonly graceMs: number;
+      readonly why?: Reason;
     };
+
+/** What a policy takes a target to be like at present, for people. Times are in milliseconds. */
+export interface TargetBelief {
+  /** Name of the target. */
+  readonly name: string;
+  /** Rows of a batch as the target serves them best, and how long the model runs for it. */
+  readonly rows: number;
+  readonly serviceMs: number;
+  /** How long the model runs for a single row. */
+  readonly oneRowMs: number;
+  /** Round trip, and upload of a row. */
+  readonly rttMs: number;
+  readonly rowUploadMs: number;
+  /** Kept in reserve because answers were late. */
+  readonly marginMs: number;
+  /** How many times slower the target is than it was measured, above 0; 1: as measured. */
+  readonly slowness: number;
+  /** False while its times are a guess. */
+  readonly isMeasured: boolean;
+}
+
+export interface Beliefs {
+  readonly targets: readonly TargetBelief[];
+  /**
+   * What a row would cost if functions alone served at the present rate, in the currency of the price sheet; undefined where
+   * no function can. Takes as long as a plan.
+   */
+  aloneCost(): number | undefined;
+}
 
 /**
  * Decides what happens to the requests of a line. A policy uses only what it is shown and what it has learned
@@ -160,6 +198,8 @@ export interface Policy {
   targetRemoved?(target: number): void;
   /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
   targetServes?(target: number, models: readonly string[] | undefined): void;
+  /** What it believes for the requests of a key; changes nothing. Default: nothing. */
+  beliefs?(key: string): Beliefs | undefined;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -185,6 +225,7 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     targetAdded: (target, known) => inner.targetAdded?.(target, known),
     targetRemoved: (target) => inner.targetRemoved?.(target),
     targetServes: (target, models) => inner.targetServes?.(target, models),
+    beliefs: (key) => inner.beliefs?.(key),
     ...changes,
   };
 }

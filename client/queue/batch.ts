@@ -1,10 +1,17 @@
 /** A batch in flight: its parts, the form in which its target gets it, and the check of its result. */
 import { errorKinds, SpillwayError } from "../../base/errors.ts";
-import type { Decision, EndedBatch, SentBatch } from "../policies/policy.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch } from "../policies/policy.ts";
+import { seenIn } from "../policies/reasons/seen.ts";
 import type { BatchPart, BatchResult, OutgoingBatch } from "../targets/target.ts";
 import type { Standing } from "../targets/model-health.ts";
 import type { TargetState } from "../targets/target-state.ts";
-import type { ErrorFacts, QueueInput, QueueOutput, UnansweredRequest } from "./queue-event.ts";
+import type {
+  ErrorFacts,
+  QueueInput,
+  QueueOutput,
+  RetriedRequests,
+  UnansweredRequest,
+} from "./queue-event.ts";
 import type { NewRequest, QueuedRequest } from "./request.ts";
 import type { RequestLine } from "./request-line.ts";
 
@@ -124,9 +131,13 @@ export function arrivalEvent<In, Out>(
 
 export function batchEvent<In, Out>(
   { id, state, key, rows, formedAtMs: atMs, parts }: Batch<In, Out>,
-  { plannedRows, reason }: Decision & { kind: "dispatch" },
-  waitedMs: number,
+  { plannedRows, reason, why }: Decision & { kind: "dispatch" },
+  view: QueueView,
+  explains: boolean,
 ): QueueOutput & { kind: "batch" } {
+  const waitedMs = atMs - view.line.oldestArrivalMs();
+  const retries = retriesIn(parts);
+  const saw = explains ? seenIn(view) : undefined;
   const target = state.name;
   const requests = parts.map(({ request }) => request.id);
   const event = {
@@ -140,9 +151,23 @@ export function batchEvent<In, Out>(
     reason,
     waitedMs,
     requests,
+    why,
+    retries,
+    saw,
   } as const;
   if (parts.every(({ request }) => request.whole === undefined)) return event;
   return { ...event, ranges: parts.map(({ fromRow, toRow }) => [fromRow, toRow] as const) };
+}
+
+function retriesIn<In, Out>(parts: readonly QueuedPart<In, Out>[]): RetriedRequests | undefined {
+  let requests = 0;
+  let last = "";
+  for (const { request } of parts) {
+    if (request.past === undefined) continue;
+    requests++;
+    last = request.past.last.message;
+  }
+  return requests === 0 ? undefined : { requests, last };
 }
 
 /** The batch in the form in which its target gets it. */

@@ -32,7 +32,7 @@ export class GivenUp<In, Out> {
   ): Iterable<RequestLine<QueuedRequest<In, Out>>> {
     if (decision.kind === "postpone") return this.#postpone(line, decision, nowMs);
     const requests = line.take(decision.count);
-    if (decision.reason === "overloaded") this.#refusals.drop(requests, nowMs);
+    if (decision.reason === "overloaded") this.#refusals.drop(requests, nowMs, decision.why);
     else this.#refusals.giveUp(requests, nowMs);
     return [];
   }
@@ -40,7 +40,7 @@ export class GivenUp<In, Out> {
   /** A request for which there is no more room in a line is refused. */
   #postpone(
     line: RequestLine<QueuedRequest<In, Out>>,
-    { first, count, graceMs }: Decision & { readonly kind: "postpone" },
+    { first, count, graceMs, why }: Decision & { readonly kind: "postpone" },
     nowMs: number,
   ): Iterable<RequestLine<QueuedRequest<In, Out>>> {
     if (!(graceMs > 0) || line.graceMs > 0 || line.eligible.withoutFunctions().sizeFor(line.key) === 0) {
@@ -57,7 +57,7 @@ export class GivenUp<In, Out> {
         this.#refusals.drop([request], nowMs);
         continue;
       }
-      this.#observe?.({ kind: "postponed", id: request.id, atMs: nowMs });
+      this.#observe?.({ kind: "postponed", id: request.id, atMs: nowMs, why });
       moved.add(to);
     }
     return moved;

@@ -5,7 +5,8 @@
 import type { QueuedPart } from "./batch.ts";
 import type { Lanes } from "./lanes/lanes.ts";
 import type { Outcome, QueueEvent } from "./queue-event.ts";
-import type { End, NewRequest, QueuedRequest, Served } from "./request.ts";
+import type { Reason } from "../policies/reasons/reason.ts";
+import type { End, NewRequest, QueuedRequest, Served, Unserved } from "./request.ts";
 import type { RequestLines } from "./request-lines.ts";
 import type { SplitRequest } from "./split-request.ts";
 
@@ -113,7 +114,7 @@ export class OpenRequests<In, Out> {
     this.bytes -= bytes;
     if (this.#observe !== undefined) {
       const event = { kind: "end", id, atMs: nowMs, outcome: end.outcome } as const;
-      this.#observe("error" in end ? { ...event, code: end.error.code } : event);
+      this.#observe("error" in end ? { ...event, code: end.error.code, why: whyOf(end) } : event);
     }
     this.#ended.push({ done, end });
   }
@@ -140,4 +141,8 @@ export class OpenRequests<In, Out> {
     this.#telling = false;
     if (failure !== undefined) throw failure.error;
   }
+}
+
+function whyOf({ error, why }: Unserved): Reason {
+  return why ?? { kind: "told", text: error.message };
 }

@@ -3,6 +3,8 @@
  * log, the record of a run and its replay all read them.
  */
 import type { KnownTarget, ReleaseReason } from "../policies/policy.ts";
+import type { Reason } from "../policies/reasons/reason.ts";
+import type { Seen } from "../policies/reasons/seen.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { TargetKind } from "../targets/target.ts";
 
@@ -107,7 +109,14 @@ export type QueueInput =
 /** How a request ended. `late` is a served request whose answer came after its deadline. */
 export type Outcome = "served" | "late" | "refused" | "cancelled" | "failed";
 
-/** What the queue did. */
+/** Requests of a batch that failed before. */
+export interface RetriedRequests {
+  readonly requests: number;
+  /** How one of them failed last. */
+  readonly last: string;
+}
+
+/** What the queue did. `why`, `retries` and `saw` are for people; a record leaves them out, because its replay makes them again. */
 export type QueueOutput =
   | {
       readonly kind: "batch";
@@ -124,9 +133,20 @@ export type QueueOutput =
       readonly requests: readonly number[];
       /** By part, its first row and the row after its last; left out when all requests are whole. */
       readonly ranges?: readonly (readonly [number, number])[];
+      /** Left out where the policy gives no more than `reason`. */
+      readonly why?: Reason | undefined;
+      /** Left out where none failed before. */
+      readonly retries?: RetriedRequests | undefined;
+      /** What the policy was shown; left out unless the queue explains. */
+      readonly saw?: Seen | undefined;
     }
   /** A request will be late on purpose. */
-  | { readonly kind: "postponed"; readonly id: number; readonly atMs: number }
+  | {
+      readonly kind: "postponed";
+      readonly id: number;
+      readonly atMs: number;
+      readonly why?: Reason | undefined;
+    }
   /** A request may no longer be sent to functions. */
   | { readonly kind: "barred"; readonly id: number; readonly atMs: number; readonly code: ErrorCode }
   | {
@@ -135,6 +155,21 @@ export type QueueOutput =
       readonly atMs: number;
       readonly outcome: Outcome;
       readonly code?: ErrorCode;
+      /** Why it was not served; left out when it was. */
+      readonly why?: Reason;
     };
 
 export type QueueEvent = QueueInput | QueueOutput;
+
+/** The event as a record keeps it: without what its replay makes again. */
+export function asRecorded<Event extends { readonly kind: string }>(event: Event): Event {
+  if (event.kind !== "batch" && event.kind !== "end" && event.kind !== "postponed") return event;
+  const { why: _, retries: __, saw: ___, ...recorded } = event as unknown as Explained;
+  return recorded as unknown as Event;
+}
+
+interface Explained {
+  readonly why?: unknown;
+  readonly retries?: unknown;
+  readonly saw?: unknown;
+}

@@ -37,6 +37,8 @@ export interface VirtualQueueOptions<In, Out> {
   readonly seed?: number;
   /** Sees every event in order. Must not call the queue. */
   readonly observe?: ((event: QueueEvent) => void) | undefined;
+  /** Whether events of batches say what the policy was shown. Default: false, because that costs a little for each. */
+  readonly explains?: boolean;
 }
 
 /** The bounds of a queue, with the defaults filled in. */

@@ -1,5 +1,6 @@
 /** Ends requests that are not sent, each with the reason that its caller needs. */
 import { SpillwayError } from "../../base/errors.ts";
+import type { Reason } from "../policies/reasons/reason.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueTargets } from "./queue-targets.ts";
 import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
@@ -25,9 +26,9 @@ export class Refusals<In, Out> {
   }
 
   /** A row whose request has ended by another row is left alone. */
-  refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number): void {
+  refuse(request: QueuedRequest<In, Out>, error: SpillwayError, nowMs: number, why?: Reason): void {
     if (request.end !== undefined) return;
-    this.#open.end(request, { outcome: "refused", error }, nowMs);
+    this.#open.end(request, { outcome: "refused", error, ...(why && { why }) }, nowMs);
   }
 
   /** For requests that have waited as long as they may. */
@@ -53,8 +54,8 @@ export class Refusals<In, Out> {
   }
 
   /** For requests before which the targets have too much work. Whoever waits now has ended after one SLO. */
-  drop(requests: readonly QueuedRequest<In, Out>[], nowMs: number): void {
+  drop(requests: readonly QueuedRequest<In, Out>[], nowMs: number, why?: Reason): void {
     const error = new SpillwayError("overloaded", undefined, { retryAfterMs: this.#sloMs });
-    for (const request of requests) this.refuse(request, error, nowMs);
+    for (const request of requests) this.refuse(request, error, nowMs, why);
   }
 }

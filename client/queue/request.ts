@@ -1,4 +1,5 @@
 /** A request in the virtual queue: what its owner submits, its state, and how it ends. */
+import type { Reason } from "../policies/reasons/reason.ts";
 import type { ErrorCode, SpillwayError } from "../../base/errors.ts";
 import type { WaitingRequest } from "../policies/policy.ts";
 import type { BatchPart } from "../targets/target.ts";
@@ -62,6 +63,8 @@ export interface ServedRows {
 export interface Unserved {
   readonly outcome: Exclude<Outcome, "served" | "late">;
   readonly error: SpillwayError;
+  /** Why the policy gave it up, where it did. */
+  readonly why?: Reason;
 }
 
 /** How a request ended, told to its owner exactly once. */

@@ -55,6 +55,7 @@ export class VirtualQueue<In, Out> {
   readonly #targets: QueueTargets<In, Out>;
   readonly #shown: LineTargets<In, Out>;
   readonly #observe: ((event: QueueEvent) => void) | undefined;
+  readonly #explains: boolean;
   readonly #open: OpenRequests<In, Out>;
   readonly #intake: Intake<In, Out>;
   readonly #retries: Retries<In, Out>;
@@ -82,6 +83,7 @@ export class VirtualQueue<In, Out> {
     this.#targets = new QueueTargets(options.targets, { seed, modelOf, listedAs });
     this.#shown = new LineTargets(this.#targets, modelOf);
     this.#observe = observe;
+    this.#explains = options.explains ?? false;
     const lanes = new Lanes(options.lanes ?? {}, bounds.sloMs);
     this.#fairShare = new FairShare(lanes.shares());
     const [lines, targets, { maxAttempts }] = [this.#lines, this.#targets, bounds];
@@ -251,8 +253,7 @@ export class VirtualQueue<In, Out> {
     decision: Decision & { kind: "dispatch" },
     view: QueueView,
   ): void {
-    const { nowMs } = view;
-    const { first = 0, count, target: index, giveUpAtMs } = decision;
+    const [{ nowMs }, { first = 0, count, target: index, giveUpAtMs }] = [view, decision];
     const state = checkedTarget(this.#policy.name, this.#targets.all, line, index, nowMs);
     const isEdge = state.kind === "edge";
     const requests = withCompany(isEdge ? this.#fairShare.pick(line, count, first) : line.peek(count, first));
@@ -266,13 +267,13 @@ export class VirtualQueue<In, Out> {
     }
     this.#policy.took?.(view, decision);
     this.#batchesFormed++;
-    const waitedMs = nowMs - line.oldestArrivalMs();
+    const event = this.#observe && batchEvent(batch, decision, view, this.#explains);
     if (isEdge) this.#fairShare.took(line, requests);
     line.drop(requests, first);
     for (const request of requests) this.#open.sent(request);
     state.sent(batch);
     try {
-      this.#observe?.(batchEvent(batch, decision, waitedMs));
+      if (event !== undefined) this.#observe?.(event);
       this.#policy.sent?.(batch);
     } finally {
       // The batch has left the line: if an observer or the policy throws, it must still be answered.
@@ -292,8 +293,7 @@ export class VirtualQueue<In, Out> {
   #batchEnded(batch: Batch<In, Out>, given: BatchResult<Out>, nowMs: number): void {
     const result = checkedResult(batch, given);
     this.#observe?.(resultEvent(batch.id, result, nowMs));
-    const blame = batch.state.ended(batch, result, nowMs);
-    this.#retries.batchEnded(batch, result, blame, nowMs);
+    this.#retries.batchEnded(batch, result, batch.state.ended(batch, result, nowMs), nowMs);
     this.#policy.ended?.(endedBatch(batch, result, nowMs));
     this.#decideAll(nowMs);
   }

@@ -47,7 +47,10 @@ export type Blame = "target" | "model" | "request";
 /** A target at a moment, as the batches that it was sent show it. */
 export interface TargetCondition {
   readonly name: string;
+  readonly kind: TargetKind;
   readonly inFlight: number;
+  /** Most batches in flight at once now. */
+  readonly maxInFlight: number;
   readonly health: TargetHealth["kind"];
   readonly pausedForMs?: number;
   /** Why it is paused. */
@@ -133,7 +136,8 @@ export class TargetState<In, Out> implements TargetView {
     const why = (this.#breaker.refusal(nowMs) ?? this.#breaker.pauseReason(nowMs))?.message;
     const health = this.health(nowMs);
     const pause = health.kind === "paused" ? { pausedForMs: health.untilMs - nowMs } : {};
-    return { name: this.name, inFlight: this.inFlight, health: health.kind, ...pause, why };
+    const { name, kind, inFlight, maxInFlight } = this;
+    return { name, kind, inFlight, maxInFlight, health: health.kind, ...pause, why };
   }
 
   /** It did not answer when it was asked for the first time: it is paused and then probed, as after a failed batch. */

@@ -1,7 +1,7 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
 import { addLoopDelay } from "../../base/program/loop-delay.ts";
 import { readFileSync } from "node:fs";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "../../base/program/metric-registry.ts";
 import type { CallerCounts } from "../../base/access/access-gate.ts";
 import { callerCounter } from "../../base/access/caller-counter.ts";
 import type { JoiningStatus } from "../joining/joining.ts";

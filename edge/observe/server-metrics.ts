@@ -1,5 +1,5 @@
 /** Metrics of what the models of a server share, and of the user's programs beside them. */
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "../../base/program/metric-registry.ts";
 import type { MemoryStatus } from "../memory/model-memory.ts";
 import type { SupportStatus } from "../support/support-runner.ts";
 

@@ -57,17 +57,7 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
   route(app, "POST", ["/admin/restart"], async (context) => {
     if (Number(context.req.header("content-length") ?? 0) > 0)
       throw new ProtocolError("a restart takes no body; ?model=NAME names one model");
-    const name = context.req.query("model");
-    const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
-    const faults: string[] = [];
-    // One after the other, because each is in memory twice meanwhile.
-    for (const each of names) {
-      await models.load(each).catch((error: Error) => {
-        if (name !== undefined) throw error;
-        faults.push(error.message);
-      });
-    }
-    if (faults.length > 0) throw new ProtocolError(faults.join("; "));
+    const names = await restart(models, context.req.query("model"));
     return context.json({ restarted: names });
   });
   route(app, "POST", ["/admin/shutdown"], (context) => {
@@ -77,6 +67,26 @@ export function addEdgeAdminRoutes(app: Hono, options: EdgeAdminOptions): void {
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );
+}
+
+/**
+ * Loads a model anew, or every one; the old replicas answer until the new ones can.
+ *
+ * @returns the names of those that were loaded
+ * @throws ProtocolError that names the models that could not be loaded
+ */
+export async function restart(models: ModelSet, name: string | undefined): Promise<string[]> {
+  const names = name === undefined ? [...models].map(({ model }) => model.name) : [name];
+  const faults: string[] = [];
+  // One after the other, because each is in memory twice meanwhile.
+  for (const each of names) {
+    await models.load(each).catch((error: Error) => {
+      if (name !== undefined) throw error;
+      faults.push(error.message);
+    });
+  }
+  if (faults.length > 0) throw new ProtocolError(faults.join("; "));
+  return names;
 }
 
 /** A model of the index; one that is served, with its queue and its replicas. */

@@ -10,7 +10,7 @@ import { answerWire, createV2App, headerLength, toWireBody } from "../../protoco
 import { ExampleBook } from "../example/example-book.ts";
 import type { ModelRunner } from "../models/model-runner.ts";
 import type { StatisticsBook } from "../observe/model-statistics.ts";
-import { neededScope } from "../../protocol/server/needed-scope.ts";
+import { isDashboard, neededScope } from "../../protocol/server/needed-scope.ts";
 import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addExampleRoute } from "../routes/example-route.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
@@ -49,7 +49,7 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
     const where = error instanceof ProtocolError ? {} : { stack: error.stack };
     log.error({ ...subjectOf(context), error: message, ...where }, "a request failed");
   };
-  const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope));
+  const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope, isDashboard));
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);

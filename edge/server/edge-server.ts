@@ -17,6 +17,7 @@ import {
   type Repository,
   surveyModels,
 } from "../models/repository.ts";
+import { addEdgeDashboard } from "../observe/dashboard/edge-dashboard.ts";
 import { EventList } from "../observe/events.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { type Observer, StatisticsBook } from "../observe/model-statistics.ts";
@@ -129,16 +130,22 @@ export function createEdgeServer(
   const diskOf = folder ?? tmpdir();
   addRepositoryRoutes(app, models, installer, gate);
   addEdgeAdminRoutes(app, { models, memory, support, events, latencies, metrics, diskOf, shutdown });
+  const dashboard = addEdgeDashboard(app, { models, memory, events, latencies, gate });
   const ready = (): Promise<void> => {
     support.start();
     return models.ready(options.strict);
   };
   const close = async (): Promise<void> => {
+    dashboard.close();
     await Promise.all([models.close(), support.close()]);
     await memory?.close();
     await codec.close();
   };
-  return { app, ready, retire: () => models.retire(), close };
+  const retire = (): void => {
+    models.retire();
+    dashboard.retire();
+  };
+  return { app, ready, retire, close };
 }
 
 /** Whoever gave no folder, or another than he meant, should see which option says it. */

@@ -1,20 +1,12 @@
 /** The check of a record and the stories of its requests, as sentences for a person. Times are since the record's start. */
-import { errorKinds } from "../../base/errors.ts";
 import { figure } from "../../base/figures.ts";
 import { modelOfKey } from "../../client/policies/queue-key.ts";
 import type { RecordCheck, RecordDifference, RecordSummary } from "../records/check-record.ts";
-import type { AskedStep, RecordedEvent, RequestStory, TargetSeen } from "../records/explain.ts";
+import { eventText } from "../../client/daemon/observe/why/event-text.ts";
+import { reasonText } from "../../client/policies/reasons/reason-text.ts";
+import type { TargetSeen } from "../../client/policies/reasons/seen.ts";
+import type { AskedStep, RequestStory } from "../records/explain.ts";
 import type { RecordedDecision } from "../records/recorded-run.ts";
-
-/** Why a batch left, by the reason that its event has. */
-/** Names of models in one line. */
-const mostModels = 10;
-const reasonTexts: Readonly<Record<string, string>> = {
-  full: "it was as large as planned",
-  timeout: "its requests had waited as long as the policy lets them wait for company",
-  deadline: "waiting for more requests would have risked a deadline or gained nothing",
-  drain: "the queue was closing, so nothing more could join it",
-};
 
 /** @param file name of the record */
 export function formatCheck(file: string, { summary, decisions, difference }: RecordCheck): string {
@@ -22,7 +14,7 @@ export function formatCheck(file: string, { summary, decisions, difference }: Re
   const { arrived, open, ...ends } = requests;
   const outcomes = Object.entries({ ...ends, "still open": open }).filter(([, count]) => count > 0);
   const lines = [
-    `${file}: ${events} events in ${seconds(spanMs)}; policy ${policy}, SLO ${sloMs} ms`,
+    `${file}: ${events} events in ${secondsText(spanMs)}; policy ${policy}, SLO ${sloMs} ms`,
     `requests: ${[`${arrived} arrived`, ...outcomes.map(([name, count]) => `${count} ${name}`)].join(", ")}`,
     ...Object.entries(targets).map(([name, { answered, batches, failedBatches, rows, reasons }]) => {
       if (batches === 0) return `${name}: no batch`;
@@ -47,7 +39,7 @@ function differenceText(
 ): string {
   const atMs = (recorded ?? now)?.atMs;
   const place = line === null ? "after the last decision" : `${file}:${line}`;
-  const when = atMs === undefined ? "" : `, at ${seconds(atMs - startAtMs)}`;
+  const when = atMs === undefined ? "" : `, at ${secondsText(atMs - startAtMs)}`;
   const lines = [
     `different: decision ${index + 1} of ${decisions}, ${place}${when}`,
     `  recorded: ${recorded === null ? "nothing" : decisionText(recorded)}`,
@@ -85,7 +77,7 @@ function differingFields(recorded: object, now: object): string[] {
 /** One request: a heading, then a line for each step with its time. */
 export function formatStory({ request, plan, steps }: RequestStory, startAtMs: number): string {
   const { id, key, atMs, rows, bytes, sloMs } = request;
-  const at = (ms: number): string => seconds(ms - startAtMs);
+  const at = (ms: number): string => secondsText(ms - startAtMs);
   const lines = [
     `request ${id}: ${counted(rows, "row")}, ${bytes.toLocaleString("en")} bytes, model ${modelOfKey(key) || "(no name)"}`,
     `  ${at(atMs)}  It arrived. It has to be answered by ${at(atMs + sloMs)}, within ${figure(sloMs)} ms.`,
@@ -97,7 +89,7 @@ export function formatStory({ request, plan, steps }: RequestStory, startAtMs: n
     if (last !== undefined) {
       const asked = counted(repeats.length, "more time");
       lines.push(
-        `  ${at(last.atMs)}  The policy was asked ${asked}, the last one now, and decided to wait. ${seenText(last, at)}`,
+        `  ${at(last.atMs)}  The policy was asked ${asked}, the last one now, and decided to wait.${last.why === undefined ? "" : ` ${reasonText(last.why)}`} ${seenText(last, at)}`,
       );
     }
     repeats = [];
@@ -126,7 +118,11 @@ function isWait(step: RequestStory["steps"][number]): step is AskedStep {
 type TimeText = (atMs: number) => string;
 
 function askedText(step: AskedStep, at: TimeText): string {
-  return `${afterText(step.after)}, the policy was asked. ${seenText(step, at)} It decided to ${decidedText(step, at)}.`;
+  const { why, decision } = step;
+  // Why it left is told of its batch.
+  const isTold = decision.kind === "send" && decision.isIn;
+  const reason = why === undefined || isTold ? "" : ` ${reasonText(why)}`;
+  return `${afterText(step.after)}, the policy was asked. ${seenText(step, at)} It decided to ${decidedText(step, at)}.${reason}`;
 }
 
 function afterText({ kind, id }: AskedStep["after"]): string {
@@ -159,7 +155,7 @@ function seenText({ line, targets }: AskedStep, at: TimeText): string {
   return `${waiting}; ${targets.map((target) => targetText(target, at)).join("; ")}.`;
 }
 
-function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
+export function targetText({ name, inFlight, maxInFlight, health }: TargetSeen, at: TimeText): string {
   const calls = `${name}: ${inFlight} of ${maxInFlight} batches under way`;
   switch (health.kind) {
     case "healthy":
@@ -191,108 +187,10 @@ function decidedText({ decision, line }: AskedStep, at: TimeText): string {
   }
 }
 
-function eventText(
-  event: RecordedEvent,
-  request: RequestStory["request"],
-  steps: RequestStory["steps"],
-): string {
-  switch (event.kind) {
-    case "plan":
-      return event.isAdopted ? `A new plan (${event.cause}): ${event.text}.` : "";
-    case "batch": {
-      const { id, target, rows, plannedRows, reason, waitedMs, requests } = event;
-      const others = requests.filter((each) => each !== request.id);
-      const company = others.length === 0 ? "alone" : `with ${requestList(others)}`;
-      return (
-        `It left in batch ${id} to ${target}, ${company}: ${counted(rows, "row")} of ${plannedRows} planned, after` +
-        ` the oldest had waited for ${figure(waitedMs)} ms. Reason "${reason}": ${reasonTexts[reason] ?? reason}.`
-      );
-    }
-    case "result":
-      return resultText(event, request, steps);
-    case "refusal":
-      return `${event.target} could not be sent to: ${event.code} (${event.message}).`;
-    case "postponed":
-      return "Its function call would have cost too much, so it waited for an edge and was to be late.";
-    case "barred":
-      return `Functions are not called for it any more: ${event.code}. ${errorKinds[event.code]?.meaning ?? ""}`;
-    case "cancel":
-      return "Its caller gave it up.";
-    case "close":
-      return "The queue began to close: nothing new comes in, and what waits is sent.";
-    case "target-added":
-      return `${event.target.name} was added${event.fault === undefined ? "" : `, and did not answer: ${event.fault.message}`}.`;
-    case "target-removed":
-      return `${event.target} was removed; what it had been sent was still awaited.`;
-    case "target-models":
-      return `${event.target} serves ${modelsText(event.models)} from now on.`;
-    case "end":
-      return endText(event, request);
-    default:
-      return `${event.kind}: ${JSON.stringify(event)}`;
-  }
-}
-
-function modelsText(models: readonly string[] | null): string {
-  if (models === null) return "all models";
-  const shown = models.slice(0, mostModels).join(", ") || "no model";
-  return models.length > mostModels ? `${shown} and ${models.length - mostModels} more` : shown;
-}
-
-function resultText(
-  event: RecordedEvent & { readonly kind: "result" },
-  { id }: RequestStory["request"],
-  steps: RequestStory["steps"],
-): string {
-  const batch = steps.find(
-    (step): step is RecordedEvent & { kind: "batch" } => step.kind === "batch" && step.id === event.batch,
-  );
-  const tookMs = figure(event.atMs - (batch?.atMs ?? event.atMs));
-  const own = event.unanswered?.find(({ index }) => batch?.requests[index] === id);
-  const fault = own ?? (event.ok ? undefined : event);
-  if (fault !== undefined) {
-    const what =
-      own === undefined ? `Batch ${event.batch} failed` : `Its part of batch ${event.batch} failed`;
-    const pause =
-      fault.retryAfterMs === undefined ? "" : `; come back in ${figure(fault.retryAfterMs)} ms, it said`;
-    return `${what} after ${tookMs} ms: ${fault.code} (${fault.message})${pause}.`;
-  }
-  if (!event.ok) return "";
-  const { serviceMs, serverQueuedMs, coldStartMs } = event;
-  const parts = [
-    serviceMs === undefined ? [] : `the model ran for ${figure(serviceMs)} ms`,
-    serverQueuedMs === undefined ? [] : `the server let it wait for ${figure(serverQueuedMs)} ms`,
-    (coldStartMs ?? 0) === 0 ? [] : `the instance started for ${figure(coldStartMs ?? 0)} ms`,
-  ].flat();
-  return `Batch ${event.batch} was answered after ${tookMs} ms${parts.length === 0 ? "" : `: ${parts.join(", ")}`}.`;
-}
-
-function endText(
-  { atMs: endAtMs, outcome, code }: RecordedEvent & { readonly kind: "end" },
-  { atMs, sloMs }: RequestStory["request"],
-): string {
-  const tookMs = figure(endAtMs - atMs);
-  const leftMs = atMs + sloMs - endAtMs;
-  if (outcome === "served")
-    return `Served in time, ${tookMs} ms after it arrived and ${figure(leftMs)} ms before its deadline.`;
-  if (outcome === "late")
-    return `Served late, ${tookMs} ms after it arrived and ${figure(-leftMs)} ms after its deadline.`;
-  // The error of a failed batch has been shown already.
-  const meaning = code === undefined || outcome === "failed" ? "" : ` ${errorKinds[code]?.meaning ?? ""}`;
-  return `It ended as ${outcome}${code === undefined ? "" : ` (${code})`}, ${tookMs} ms after it arrived.${meaning}`;
-}
-
-/** The first ten by name. */
-function requestList(ids: readonly number[]): string {
-  const shown = ids.slice(0, 10).join(", ");
-  const more = ids.length > 10 ? ` and ${ids.length - 10} more` : "";
-  return `request${ids.length === 1 ? "" : "s"} ${shown}${more}`;
-}
-
-function counted(count: number, noun: string): string {
+export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function seconds(ms: number): string {
+export function secondsText(ms: number): string {
   return `${(ms / 1_000).toFixed(3)} s`;
 }

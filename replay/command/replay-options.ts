@@ -17,11 +17,19 @@ export const replayOptions = z.strictObject({
   ),
   explain: z
     .string()
-    .regex(/^(lost|\d+)$/, "the id of a request in the record, or lost")
+    .regex(/^(lost|([0-9a-f]{6}-)?\d+)$/, "the id of a request in the record, or lost")
     .optional()
     .describe(
-      "with --record: tell what the policy saw and decided about one request, by its id in the record;" +
-        " or about the first 20 that were late, refused or failed (lost)",
+      "with --record: tell what the policy saw and decided about one request, by its id in the record or in the" +
+        " header Spillway-Request-Id of its answer; or about the first 20 that were late, refused or failed (lost)",
+    ),
+  at: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      "with --record: tell what the policies saw and decided at that moment, in seconds from the record's start:" +
+        " the last decision about each line before it, and all within the next 10 ms",
     ),
   policy: z
     .enum(replayPolicyNames)
@@ -112,6 +120,7 @@ export function checkSource({
   scenario,
   record,
   explain,
+  at,
   policy,
   compare,
   hindsight,
@@ -127,6 +136,7 @@ export function checkSource({
   const { shape } = replayOptions;
   if (record === undefined) {
     if (explain !== undefined) throw new UsageError("--explain needs --record");
+    if (at !== undefined) throw new UsageError("--at needs --record");
     if (trace === undefined) throw new UsageError(`--trace is missing: ${shape.trace.description}`);
     if (scenario === undefined) throw new UsageError(`--scenario is missing: ${shape.scenario.description}`);
     return;
@@ -135,8 +145,7 @@ export function checkSource({
     const flag = trace === undefined ? "--scenario" : "--trace";
     throw new UsageError(`${flag} and --record are given; a record holds its own arrivals and world`);
   }
-  if (explain !== undefined && (policy !== undefined || compare !== undefined || hindsight))
-    throw new UsageError(
-      "--explain tells of the recorded run; leave --policy, --compare and --hindsight out",
-    );
+  const told = explain !== undefined ? "--explain" : at !== undefined ? "--at" : undefined;
+  if (told !== undefined && (policy !== undefined || compare !== undefined || hindsight))
+    throw new UsageError(`${told} tells of the recorded run; leave --policy, --compare and --hindsight out`);
 }

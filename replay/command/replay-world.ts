@@ -6,7 +6,8 @@ import type { TargetProfile } from "../../client/policies/target-profile.ts";
 import type { PriceSheet } from "../../serverless/prices/price.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { textFile } from "../files.ts";
-import { parseRecord, type RecordedRun } from "../records/recorded-run.ts";
+import { type ReadRun, readRuns } from "../records/read-record.ts";
+import type { RecordedRun } from "../records/recorded-run.ts";
 import { recordedWorld } from "../records/recorded-world.ts";
 import { checkPrices, profileTargets } from "../world/profile.ts";
 import { parseScenario, type Scenario } from "../world/scenario.ts";
@@ -42,22 +43,18 @@ export function readRecordedWorld(path: string): World {
 }
 
 /**
- * A record that was cut in the middle of its last line, as by a crash, is read without that line.
+ * The run of a record. A record that was cut in the middle of its last line, as by a crash, is read without that line; of a
+ * folder with several runs the last one is taken.
  *
  * @throws UsageError that names file and line
  */
 export function readRecord(path: string): RecordedRun {
-  const text = readTextFile(path);
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  if (whole !== text) warn(`${path}:${whole.split("\n").length}: the line is cut; it is left out`);
-  try {
-    return parseRecord(whole, path);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const { run, file, isPartial } = readRuns(path, warn).at(-1) as ReadRun;
+  if (isPartial) warn(`${file}: the file in which the run begins is gone: it does not replay exactly`);
+  return run;
 }
 
-function warn(message: string): void {
+export function warn(message: string): void {
   process.stderr.write(`spillway: ${message}\n`);
 }
 

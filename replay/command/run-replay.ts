@@ -52,7 +52,7 @@ export async function replayUnderPolicies(options: ReplayCommandOptions): Promis
     if (options.hindsight) runs.push(await runHindsight({ options, arrivals, world, runs, progress }));
     progress.end();
     checkRange(options, world, runs[0] as ReportRun);
-    process.stdout.write(formatResult(runs, preview.limit?.limit, options));
+    process.stdout.write(formatResult(runs, preview.limit?.limit, options, world.scenario));
     if (preview.limit !== undefined) page?.write(await pageOf(options, world, runs, preview.limit));
   } finally {
     page?.discard();

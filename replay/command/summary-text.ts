@@ -3,7 +3,9 @@ import { inColumns } from "../../base/columns.ts";
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
+import { hasMetSlo, headline, type NamedRun } from "../report/headline.ts";
 import { meanRowsOf, type ReplaySummary } from "../summary.ts";
+import type { Scenario } from "../world/scenario.ts";
 import { mostMoments } from "../traces/arrival-survey.ts";
 
 export type ComparedSummary = LimitedSummary & { readonly policy: string };
@@ -21,13 +23,14 @@ export function formatResult(
   runs: readonly PolicySummary[],
   limit: ScenarioLimit | undefined,
   { compare, json }: { readonly compare?: string | undefined; readonly json: boolean },
+  scenario: Pick<Scenario, "sloMs" | "sloQuantile" | "lanes">,
 ): string {
   const { policy, summary } = runs[0] as PolicySummary;
   if (limit === undefined) return json ? `${JSON.stringify(summary)}\n` : formatSummary(policy, summary);
   const limited = runs.map(({ policy, summary }) => ({ policy, ...besideLimit(summary, limit) }));
   if (compare !== undefined) {
     if (json) return `${JSON.stringify(limited)}\n`;
-    return `${formatComparison(limited)}\n${formatLimit(limit, summary.currency)}`;
+    return `${headline(limited.map(named), scenario)}\n\n${formatComparison(limited, scenario)}\n${formatLimit(limit, summary.currency)}`;
   }
   if (json) return `${JSON.stringify(besideLimit(summary, limit))}\n`;
   const ratio = `ratio to the limit: ${figure(limited[0]?.limitRatio ?? null)}\n`;
@@ -54,13 +57,17 @@ function formatSummary(policy: string, summary: ReplaySummary): string {
 }
 
 /** One line for each policy, in columns; after them, the parameters that were found for each. */
-export function formatComparison(summaries: readonly ComparedSummary[]): string {
+function formatComparison(
+  summaries: readonly ComparedSummary[],
+  scenario: Pick<Scenario, "sloQuantile" | "lanes">,
+): string {
   const currency = summaries[0]?.currency ?? "";
   const head = [
     "policy",
     `${currency} per 1000`,
     "ratio to limit",
     "in SLO",
+    `${scenario.sloQuantile * 100} % met`,
     "p50 / p95 / p99 ms",
     "edge share",
     "mean batch edge / functions",
@@ -72,6 +79,7 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
       figure(costPer1000),
       figure(limitRatio),
       percent(inSloShare),
+      hasMetSlo(summary, scenario) ? "yes" : "MISSED",
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
       percent(targets["edge"]?.share ?? null),
       `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
@@ -81,6 +89,10 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
     parameters === undefined ? [] : [`${policy} with ${formatParameters(parameters)}\n`],
   );
   return [inColumns([head, ...rows]), ...tuned].join("");
+}
+
+function named({ policy, ...summary }: ComparedSummary): NamedRun {
+  return { policy, summary };
 }
 
 function formatLimit(limit: ScenarioLimit, currency: string): string {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { formatMoment } from "../command/moment-text.ts";
 import { formatCheck, formatStory } from "../command/record-text.ts";
 import { fixed, recordOf, spillway } from "../../test/support/recorded-queue.ts";
 import { checkRecord, lostRequests } from "./check-record.ts";
@@ -97,4 +98,30 @@ it("does not break at a kind of event that it does not know", () => {
   expect(story?.steps.map(({ kind }) => kind as string)).toContain("admit");
   const text = formatStory(story as NonNullable<typeof story>, 7_000);
   expect(text).toContain('0.005 s  edges: {"kind":"edges","atMs":7005,"names":["edge"]}');
+});
+
+it("tells of a moment which plan was in force, what each line saw before it, and what was decided then", () => {
+  const run = runOf(recordOf(spillway, [0, 5, 30, 31, 32, 60, 300]));
+  const { moment, summary } = checkRecord(run, [], 7_031);
+  expect(moment?.before).toMatchObject([
+    { model: "m", saw: { targets: [{ name: "edge" }, { name: "small" }] } },
+  ]);
+  for (const { atMs } of moment?.after ?? []) expect(atMs).toBeGreaterThanOrEqual(7_031);
+  expect(moment?.after.length).toBeGreaterThan(0);
+  const text = formatMoment(moment as NonNullable<typeof moment>, summary.startAtMs);
+  expect(text).toMatch(/^at 0\.031 s:\n {2}the plan in force, of 0\.000 s: /);
+  expect(text).toMatch(
+    /0\.031 s {2}\d requests? \(\d rows?\) of m waited, the oldest for \d+ ms, the first due in \d+/,
+  );
+  expect(text).toMatch(/Decided to (wait|send)/);
+});
+
+it("tells why a policy waits, where it says so", () => {
+  const { stories, summary } = checkRecord(runOf(recordOf(fixed, [0, 50])), [0]);
+  const text = formatStory(stories[0] as NonNullable<(typeof stories)[0]>, summary.startAtMs);
+  expect(text).toContain("It waits for more requests, until the batch must leave.");
+});
+
+it("leaves the reasons out of a record, because its replay makes them again", () => {
+  expect(recordOf(spillway, [0, 5, 30, 60])).not.toMatch(/"(why|saw|retries)":/);
 });

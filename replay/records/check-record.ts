@@ -1,6 +1,8 @@
 /** Replays the record of a daemon and compares: does the queue decide today what it decided then? */
 import { isDeepStrictEqual } from "node:util";
+import { asRecorded } from "../../client/queue/queue-event.ts";
 import { type RequestStory, type RecordedEvent, StoryCollector } from "./explain.ts";
+import { MomentCollector, type MomentSeen } from "./explain-moment.ts";
 import { isDecision, type RecordedDecision, type RecordedRun, replayRecord } from "./recorded-run.ts";
 
 /** The first decision that is not as recorded. */
@@ -48,11 +50,17 @@ export interface RecordCheck {
   /** Undefined when the queue decides the same. */
   readonly difference: RecordDifference | undefined;
   readonly stories: readonly RequestStory[];
+  /** Undefined unless it was asked for. */
+  readonly moment: MomentSeen | undefined;
 }
 
-/** @param explain ids of requests whose stories are told as well */
-export function checkRecord(run: RecordedRun, explain: Iterable<number>): RecordCheck {
+/**
+ * @param explain ids of requests whose stories are told as well
+ * @param atMs a moment of the record's clock that is told of as well
+ */
+export function checkRecord(run: RecordedRun, explain: Iterable<number>, atMs?: number): RecordCheck {
   const collector = new StoryCollector(explain);
+  const moment = atMs === undefined ? undefined : new MomentCollector(atMs);
   const now: RecordedDecision[] = [];
   let fault: string | undefined;
   try {
@@ -60,15 +68,20 @@ export function checkRecord(run: RecordedRun, explain: Iterable<number>): Record
       onEvent: (event) => {
         if (isDecision(event)) now.push(event);
         collector.onEvent(event);
+        moment?.onEvent(event);
       },
-      watch: (policy) => collector.watch(policy),
+      watch: (policy) => {
+        const watched = collector.watch(policy);
+        return moment?.watch(watched) ?? watched;
+      },
     });
   } catch (error) {
     fault = (error as Error).message;
   }
   const { stories } = collector;
   const difference = firstDifference(run, now, fault);
-  return { summary: summaryOf(run), decisions: run.outputs.length, difference, stories };
+  const summary = summaryOf(run);
+  return { summary, decisions: run.outputs.length, difference, stories, moment: moment?.moment };
 }
 
 /** Requests that were not served in time, in the order of their ends. Those that callers cancelled do not count. */
@@ -103,7 +116,7 @@ function firstDifference(
 
 /** As a record keeps both: JSON has neither undefined nor Infinity. */
 function isSame(recorded: RecordedDecision, now: RecordedDecision): boolean {
-  return isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(now)));
+  return isDeepStrictEqual(recorded, JSON.parse(JSON.stringify(asRecorded(now))));
 }
 
 function summaryOf({ header, inputs, outputs }: RecordedRun): RecordSummary {

@@ -3,21 +3,14 @@
  * line, what it decided, and every event of the request until its end.
  */
 import type { PlanRecord } from "../../client/daemon/observe/observer.ts";
+import type { ArrivalEvent } from "../../client/daemon/observe/why/event-text.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "../../client/policies/policy.ts";
 import type { QueueEvent } from "../../client/queue/queue-event.ts";
-import type { TargetHealth } from "../../client/targets/target-view.ts";
+import type { Reason } from "../../client/policies/reasons/reason.ts";
+import { type TargetSeen, targetsSeen } from "../../client/policies/reasons/seen.ts";
 import type { ReplayObserver } from "./recorded-run.ts";
 
 export type RecordedEvent = QueueEvent | PlanRecord;
-export type ArrivalEvent = QueueEvent & { readonly kind: "arrival" };
-
-/** A target as the policy saw it. */
-export interface TargetSeen {
-  readonly name: string;
-  readonly inFlight: number;
-  readonly maxInFlight: number;
-  readonly health: TargetHealth;
-}
 
 /** The policy was asked about the line in which the request waits. */
 export interface AskedStep {
@@ -33,6 +26,8 @@ export interface AskedStep {
     readonly oldestWaitedMs: number;
   };
   readonly targets: readonly TargetSeen[];
+  /** Why, where the policy says so. */
+  readonly why?: Reason;
   /** `untilMs` is null when the policy waits for the next event. `target` is a name. */
   readonly decision:
     | { readonly kind: "wait"; readonly untilMs: number | null }
@@ -174,10 +169,8 @@ export class StoryCollector implements ReplayObserver {
         ahead: requestsIn(line, 0, ahead),
         oldestWaitedMs: nowMs - line.oldestArrivalMs(),
       },
-      targets: targets.map((target) => {
-        const { name, inFlight, maxInFlight } = target;
-        return { name, inFlight, maxInFlight, health: target.health(nowMs) };
-      }),
+      targets: targetsSeen(targets, nowMs),
+      ...(decision.why !== undefined && { why: decision.why }),
       decision: decisionOf(decision, ahead, view),
     };
   }

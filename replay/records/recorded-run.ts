@@ -4,12 +4,13 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import type {
-  ErrorFacts,
-  QueueEvent,
-  QueueInput,
-  QueueOutput,
-  TargetFacts,
+import {
+  asRecorded,
+  type ErrorFacts,
+  type QueueEvent,
+  type QueueInput,
+  type QueueOutput,
+  type TargetFacts,
 } from "../../client/queue/queue-event.ts";
 import type { Policy } from "../../client/policies/policy.ts";
 import { makePolicy } from "../../client/policies/make-policy.ts";
@@ -42,20 +43,41 @@ export interface ReplayObserver {
   watch?(policy: Policy): Policy;
 }
 
+/** One line of a record. */
+export interface RecordedLine {
+  /** Counted from 1, in its file. */
+  readonly number: number;
+  readonly value: RecordHeader | QueueEvent | PlanRecord;
+}
+
 /** @throws Error that names file and line when a line is not JSON or the header is missing */
 export function parseRecord(text: string, file: string): RecordedRun {
-  const lines = text.trimEnd().split("\n");
-  const [header, ...events] = lines.map((line, index) => {
+  return runOfLines([...parseLines(Buffer.from(text.trimEnd()), file)], file);
+}
+
+/** @throws Error that names file and line when a line is not JSON, or no event */
+export function* parseLines(bytes: Buffer, file: string): Generator<RecordedLine> {
+  let number = 0;
+  for (let from = 0; from < bytes.length;) {
+    const end = bytes.indexOf(10, from);
+    const line = bytes.toString("utf8", from, end === -1 ? bytes.length : end);
+    from = end === -1 ? bytes.length : end + 1;
+    number++;
     let value: { kind?: unknown } | null;
     try {
       value = JSON.parse(line);
     } catch (error) {
-      throw new Error(`${file}:${index + 1}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${file}:${number}: ${(error as Error).message}`, { cause: error });
     }
     if (typeof value?.kind !== "string")
-      throw new Error(`${file}:${index + 1}: not an event of a record: ${line.slice(0, 80)}`);
-    return value as RecordHeader | QueueEvent | PlanRecord;
-  });
+      throw new Error(`${file}:${number}: not an event of a record: ${line.slice(0, 80)}`);
+    yield { number, value: value as RecordedLine["value"] };
+  }
+}
+
+/** @throws Error that names file and line when the header is missing, or of another format */
+export function runOfLines(lines: readonly RecordedLine[], file: string): RecordedRun {
+  const header = lines[0]?.value;
   if (header?.kind !== "header" || header.format === undefined)
     throw new Error(`${file}:1: no header of format ${recordFormat}`);
   const { format }: { readonly format: string } = header;
@@ -63,11 +85,12 @@ export function parseRecord(text: string, file: string): RecordedRun {
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];
-  for (const [index, event] of (events as (QueueEvent | PlanRecord)[]).entries()) {
-    if (isDecision(event)) {
-      outputs.push(event);
-      outputLines.push(index + 2);
-    } else inputs.push(event);
+  for (const { number, value } of lines.slice(1)) {
+    if (value.kind === "header") throw new Error(`${file}:${number}: a second header`);
+    if (isDecision(value)) {
+      outputs.push(value);
+      outputLines.push(number);
+    } else inputs.push(value);
   }
   return { header, inputs, outputs, outputLines };
 }
@@ -143,7 +166,7 @@ export function replayRecord(
     seed: header.seed,
     observe: (event) => {
       if (event.kind === "batch") sizes.set(event.id, event.requests.length);
-      if (isDecision(event)) outputs.push(event);
+      if (isDecision(event)) outputs.push(asRecorded(event));
       observer.onEvent?.(event);
     },
   });

@@ -8,11 +8,12 @@ import {
   legend,
   lineSeries,
   styleOf,
+  textWidth,
   timeAxis,
   timeUnit,
 } from "./style.ts";
 
-const [left, right, top] = [84, 24, 48];
+const [leastLeft, mostLeft, right, top] = [84, 300, 24, 48];
 const ratesHeight = 220;
 const laneHeight = 26;
 const lanesTop = top + ratesHeight + 16;
@@ -25,13 +26,15 @@ export function arrivalsChart({ scenario, runs }: ReplayReport): Chart {
   const hasLanes = planning.length > 0;
   const causes = [...new Set(planning.flatMap(causesOf))];
   const lanesHeight = planning.length * laneHeight;
+  const longest = planning.reduce((most, { policy }) => Math.max(most, textWidth(policy)), 0);
+  const left = Math.min(mostLeft, Math.max(leastLeft, longest + 20));
   const grid = { left, width: chartWidth - left - right };
   const lanes = axis("", 0, {
     type: "category",
     gridIndex: 1,
     inverse: true,
     data: planning.map(({ policy }) => policy),
-    axisLabel: { color: ink, width: left - 12, overflow: "truncate" },
+    axisLabel: { color: ink, width: left - 12, overflow: "break", interval: 0 },
   });
   return {
     title: "Arrivals and plans",

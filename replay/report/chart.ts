@@ -21,6 +21,12 @@ export interface ReplayReport {
   readonly limit: LimitOfArrivals;
   /** At least one. */
   readonly runs: readonly ReportRun[];
+  /** Default: how many policies are replayed. */
+  readonly title?: string;
+  /** The sentence that a person would say. Default: which policy is the cheapest that meets the SLO. */
+  readonly lead?: string;
+  /** More of it. Default: none. */
+  readonly notes?: readonly string[];
 }
 
 export interface Chart {

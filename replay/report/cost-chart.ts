@@ -1,5 +1,6 @@
 /** Cumulative cost of each policy, beside the physical limit. */
 import { limitOverTime } from "../limit/scenario-limit.ts";
+import { inOrder } from "./headline.ts";
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
 import {
   axis,
@@ -9,6 +10,7 @@ import {
   chartWidth,
   ink,
   styleOf,
+  stylesOf,
   timeAxis,
   timeUnit,
 } from "./style.ts";
@@ -17,18 +19,29 @@ const limitName = "limit";
 /** Costs that differ by a larger factor are drawn on a logarithmic scale. */
 const widestLinear = 10;
 
-export function costChart({ limit, runs }: ReplayReport): Chart {
+export function costChart({ limit, runs, scenario }: ReplayReport): Chart {
+  const styles = stylesOf(
+    runs.map(({ policy }) => policy),
+    inOrder(runs, scenario).map(({ policy }) => policy),
+  );
   const { widthMs, spanMs } = (runs[0] as ReportRun).timeline;
   const unit = timeUnit(spanMs);
   const { currency } = (runs[0] as ReportRun).summary;
   const curves = [
     ...runs.map(({ policy, timeline }, index) => ({
       name: policy,
-      ...styleOf(index),
+      ...(styles.get(policy) ?? styleOf(index)),
       widthMs: timeline.widthMs,
       costs: cumulated(timeline.moments.map(({ cost }) => cost)),
     })),
-    { name: limitName, color: ink, type: "dashed" as const, widthMs, costs: limitOverTime(limit, widthMs) },
+    {
+      name: limitName,
+      color: ink,
+      type: "dashed" as const,
+      width: 2,
+      widthMs,
+      costs: limitOverTime(limit, widthMs),
+    },
   ];
   const paying = curves.filter(({ costs }) => (costs.at(-1) ?? 0) > 0);
   const names = paying.map(({ name }) => name);
@@ -53,9 +66,9 @@ export function costChart({ limit, runs }: ReplayReport): Chart {
       yAxis: axis(`cost so far, ${currency}${isLog ? " (logarithmic)" : ""}`, 60, {
         type: isLog ? "log" : "value",
       }),
-      series: paying.map(({ name, color, type, widthMs, costs }) =>
+      series: paying.map(({ name, color, type, width, widthMs, costs }) =>
         lineSeries(name, 0, color, {
-          lineStyle: { type, width: name === limitName ? 2 : 1.8 },
+          lineStyle: { type, width },
           data: costs.map((cost, bucket): [number, number | null] => [
             Math.min((bucket + 1) * widthMs, spanMs) / unit.ms,
             isLog && cost === 0 ? null : cost,

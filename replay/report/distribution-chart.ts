@@ -1,6 +1,18 @@
 /** Distribution of the latencies: the share of all requests within each latency, and the tail. */
+import { inOrder } from "./headline.ts";
 import type { Chart, ReplayReport, ReportRun } from "./chart.ts";
-import { alarm, axis, faint, ink, legend, lineSeries, noEndLabels, panels, styleOf } from "./style.ts";
+import {
+  alarm,
+  axis,
+  faint,
+  ink,
+  legend,
+  lineSeries,
+  noEndLabels,
+  panels,
+  styleOf,
+  stylesOf,
+} from "./style.ts";
 
 /** Smaller shares are not drawn. */
 const leastPercent = 1e-3;
@@ -10,6 +22,10 @@ export function distributionChart({ scenario, runs }: ReplayReport): Chart {
   const names = runs.map(({ policy }) => policy);
   const { panels: places, height } = panels(2, 300, names);
   const [min, max] = range(runs, sloMs);
+  const styles = stylesOf(
+    names,
+    inOrder(runs, scenario).map(({ policy }) => policy),
+  );
   const latency = (gridIndex: number) =>
     axis("latency, ms", 28, {
       type: "log",
@@ -39,10 +55,10 @@ export function distributionChart({ scenario, runs }: ReplayReport): Chart {
       series: runs.flatMap((run, index) => {
         const answered = answeredWithin(run);
         const rest = answered.map(([ms, percent]): [number, number] => [ms, 100 - percent]);
-        const { color, type } = styleOf(index);
+        const { color, type, width } = styles.get(run.policy) ?? styleOf(index);
         const curve = (panel: number, data: [latencyMs: number, percent: number][], sloPercent: number) =>
           lineSeries(run.policy, panel, color, {
-            lineStyle: { type, width: 1.8 },
+            lineStyle: { type, width },
             data,
             ...(index === 0 ? { markLine: slo(sloMs, sloPercent, promisedPercent) } : {}),
           });

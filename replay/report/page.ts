@@ -1,18 +1,23 @@
 /** A report as one self-contained HTML page: facts, the table, and the charts as SVG that can be saved. */
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit } from "../limit/scenario-limit.ts";
-import { meanRowsOf, meetsSlo } from "../summary.ts";
+import { meanRowsOf } from "../summary.ts";
 import { arrivalsChart } from "./arrivals-chart.ts";
 import { batchChart } from "./batch-chart.ts";
 import { costChart } from "./cost-chart.ts";
 import { distributionChart } from "./distribution-chart.ts";
 import { latencyChart } from "./latency-chart.ts";
 import { renderCharts, type Chart, type ReplayReport, type ReportRun } from "./chart.ts";
-import { alarm, faint, ink } from "./style.ts";
+import { cheapestOf, hasMetSlo, headline } from "./headline.ts";
+import { alarm, bestInColour, faint, ink } from "./style.ts";
 
 export async function reportPage(report: ReplayReport): Promise<string> {
-  const { runs } = report;
-  const title = runs.length === 1 ? `Replay of ${runs[0]?.policy}` : `Replays of ${runs.length} policies`;
+  const { runs, scenario } = report;
+  const {
+    title = runs.length === 1 ? `Replay of ${runs[0]?.policy}` : `Replays of ${runs.length} policies`,
+    lead = headline(runs, scenario),
+    notes = [],
+  } = report;
   const charts = [arrivalsChart, latencyChart, costChart, distributionChart, batchChart].map((of) =>
     of(report),
   );
@@ -27,6 +32,8 @@ export async function reportPage(report: ReplayReport): Promise<string> {
 </head>
 <body>
 <h1>${escaped(title)}</h1>
+<p class="lead">${escaped(lead)}</p>
+${notes.map((note) => `<p class="note">${escaped(note)}</p>`).join("\n")}
 <dl>
 ${report.facts.map(([name, value]) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join("\n")}
 </dl>
@@ -57,7 +64,7 @@ function table(report: ReplayReport): string {
     "refused",
     "failed",
   ];
-  const best = cheapest(report);
+  const best = cheapestOf(runs, scenario);
   const rows = runs.map((run) => tableRow(run, report, run === best));
   return `<div class="wide"><table>
 <thead><tr>${head.map((name) => `<th>${escaped(name)}</th>`).join("")}</tr></thead>
@@ -79,7 +86,7 @@ function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string
     figure(costPer1000),
     figure(limitRatio),
     percent(inSloShare),
-    meets(run, report) ? "yes" : "no",
+    hasMetSlo(summary, report.scenario) ? "yes" : "no",
     figure(latencyMs.p50),
     figure(latencyMs.p95),
     figure(latencyMs.p99),
@@ -90,12 +97,16 @@ function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string
     String(summary.refused),
     String(summary.failed),
   ];
-  return `<tr${isBest ? ' class="best"' : ""}>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
+  const mark = isBest ? ' class="best"' : hasMetSlo(summary, report.scenario) ? "" : ' class="missed"';
+  return `<tr${mark}>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
 }
 
 function tableNote({ limit: { limit }, runs }: ReplayReport, best: ReportRun | undefined): string {
   const { currency } = (runs[0] as ReportRun).summary;
-  const bold = runs.length > 1 && best !== undefined ? " Bold: the cheapest that meets the SLO." : "";
+  const bold =
+    runs.length > 1
+      ? `${best === undefined ? "" : " Bold: the cheapest that meets the SLO."} Red: those that miss it.${runs.length > 6 ? ` In the charts the best ${bestInColour} are in colour.` : ""}`
+      : "";
   const hindsight = runs.some(({ policy }) => policy === "hindsight")
     ? " hindsight is the best schedule that a search with full knowledge found: what is possible, not the least that is."
     : "";
@@ -105,15 +116,6 @@ function tableNote({ limit: { limit }, runs }: ReplayReport, best: ReportRun | u
     ` ${figure(limit.costPer1000)} ${currency} per 1000, with service times at quantile ${limit.quantile}.` +
     ` A policy that leaves requests outside the SLO can be below it.${hindsight}${bold}`
   );
-}
-
-function meets({ summary }: ReportRun, { scenario }: ReplayReport): boolean {
-  return summary.requests > 0 && meetsSlo(summary, scenario);
-}
-
-function cheapest(report: ReplayReport): ReportRun | undefined {
-  const meeting = report.runs.filter((run) => meets(run, report));
-  return meeting.toSorted((a, b) => a.summary.cost - b.summary.cost)[0];
 }
 
 function chartFigure({ title, caption }: Chart, svg: string): string {
@@ -157,6 +159,8 @@ th, td { padding: 0.35rem 0.5rem; text-align: right; border-bottom: 1px solid va
 th { font-size: 0.78rem; font-weight: 600; white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 tr.best td { font-weight: 700; }
+tr.missed td:nth-child(4), tr.missed td:nth-child(5) { color: var(--alarm); }
+.lead { font-size: 1.15rem; margin: 0 0 0.75rem; }
 figure { margin: 2rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--faint); border-radius: 8px; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption, .note { font-size: 0.85rem; opacity: 0.85; }

@@ -11,13 +11,53 @@ export const faint = "#d0d7de";
 export const alarm = "#cf222e";
 
 /** Distinct for colour-blind readers, too, on light and on dark ground. */
-const palette = ["#1f83c6", "#e08a00", "#0f9d76", "#c44c9b", "#d1591a", "#8a6fd1", "#4fb3e8", "#8c8c8c"];
+const palette = ["#1f83c6", "#e08a00", "#0f9d76", "#c44c9b", "#d1591a", "#8a6fd1"];
 const dashes = ["solid", "dashed", "dotted"] as const;
 
-/** Colour and dash of the n-th series of a chart, different for the first 24. */
-export function styleOf(index: number): { readonly color: string; readonly type: (typeof dashes)[number] } {
+export interface LineStyle {
+  readonly color: string;
+  readonly type: (typeof dashes)[number] | number[];
+  readonly width: number;
+}
+
+/** Colour and dash of the n-th series of a chart, different for the first 18. */
+export function styleOf(index: number): LineStyle {
   const round = Math.floor(index / palette.length) % dashes.length;
-  return { color: palette[index % palette.length] as string, type: dashes[round] as (typeof dashes)[number] };
+  const type = dashes[round] as (typeof dashes)[number];
+  return { color: palette[index % palette.length] as string, type, width: 1.8 };
+}
+
+/** The rest, where only some are in colour: greys that are told apart by their dashes. */
+const greys = ["#8a8f96", "#71767d"];
+const greyDashes = [[], [6, 3], [2, 2], [10, 3, 2, 3], [1, 4], [10, 2], [4, 2, 1, 2, 1, 2]];
+
+/**
+ * The styles of the lines of several policies. Nobody can tell ten colours apart, so where there are more than six policies
+ * the best three are in colour, and the others in grey.
+ *
+ * @param order the policies, the best first
+ */
+export function stylesOf(policies: readonly string[], order: readonly string[]): Map<string, LineStyle> {
+  if (policies.length <= palette.length)
+    return new Map(policies.map((policy, index) => [policy, styleOf(index)]));
+  const best = order.slice(0, bestInColour);
+  const rest = policies.filter((policy) => !best.includes(policy));
+  return new Map([
+    ...best.map((policy, index) => [policy, { ...styleOf(index), width: 2.4 }] as const),
+    ...rest.map((policy, index): readonly [string, LineStyle] => {
+      const dash = greyDashes[index % greyDashes.length] as number[];
+      const color = greys[Math.floor(index / greyDashes.length) % greys.length] as string;
+      return [policy, { color, type: dash.length === 0 ? "solid" : dash, width: 1.2 }];
+    }),
+  ]);
+}
+
+/** Policies in colour where there are too many for all. */
+export const bestInColour = 3;
+
+/** About the width of a text in a chart, in pixels. */
+export function textWidth(text: string): number {
+  return 6.8 * text.length;
 }
 
 export const textStyle = { color: ink, fontFamily: "system-ui, sans-serif", fontSize: 12 };
@@ -46,7 +86,7 @@ export function legend(names: readonly string[], marks: "lines" | "symbols" = "l
 
 /** How much lower the drawing begins when the names take more than one line, in pixels. */
 export function legendOverhang(names: readonly string[]): number {
-  const [ofLetter, ofMark, lineHeight] = [6.6, 55, 36];
+  const [ofLetter, ofMark, lineHeight] = [7, 58, 36];
   const length = names.reduce((sum, name) => sum + ofMark + ofLetter * name.length, 0);
   return (Math.ceil(length / (chartWidth - 80)) - 1) * lineHeight;
 }

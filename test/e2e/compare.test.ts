@@ -15,13 +15,17 @@ describe("replay --compare", () => {
       const { status, stdout, stderr } = await replay(...flags);
       expect(stderr).toBe("");
       expect(status).toBe(0);
-      const [table = "", limit] = stdout.split("\n\n");
+      const [first, table = "", limit] = stdout.split("\n\n");
+      expect(first).toMatch(
+        /^Of \d+ policies \S+ is the cheapest that meets the SLO \(\d+ % within \d+ ms\): /,
+      );
       expect(limit).toMatch(/^limit: \S+ USD, \S+ per 1000 requests .* at quantile 0.5 of service times/);
       const [head = "", ...lines] = table.split("\n");
       const columns = [
         "USD per 1000",
         "ratio to limit",
         "in SLO",
+        "% met",
         "p50 / p95 / p99 ms",
         "edge share",
         "mean batch",

@@ -8,6 +8,7 @@ import { DaemonLanes } from "../../client/daemon/lanes.ts";
 import { ModelDirectory } from "../../client/daemon/model-directory.ts";
 import { QueueMetrics } from "../../client/daemon/observe/metrics.ts";
 import { QueueStatistics } from "../../client/daemon/observe/queue-statistics.ts";
+import { RecentRequests } from "../../client/daemon/observe/why/recent-requests.ts";
 import { fixedPolicy } from "../../client/policies/fixed.ts";
 import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import { SpendCap } from "../../client/targets/spend-cap.ts";
@@ -47,6 +48,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
   const { metadata, serve, serviceMs = 0, maxQueuedRows = 1_000, joins = true } = options;
   const clock = monotonicClock();
   const calls: number[] = [];
+  const recent = new RecentRequests();
   const target = modelTarget({
     name: "edge",
     kind: "edge",
@@ -76,6 +78,8 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     targets: [target],
     sloMs: 300,
     maxQueuedRows,
+    explains: true,
+    observe: (event) => recent.observe(event),
   });
   const json = (value: unknown) => ({ status: 200, body: Buffer.from(JSON.stringify(value)) });
   const described = `/v2/models/${metadata.name}`;
@@ -94,8 +98,9 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     sloMs: 300,
     models,
     lanes: new DaemonLanes([]),
-    metrics: new QueueMetrics(() => noLimits.status(0)),
+    metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),
     statistics: new QueueStatistics(),
+    recent,
     rules: new BatchRules({
       models,
       nowMs: () => clock.nowMs(),

@@ -93,6 +93,7 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
   await warmUp(functions, model);
   say(`measuring edge and functions for ${measuringS(seconds)} s`);
   const queue = await start(queueCommand(options, stage, edge, functions));
+  say(`watch it live: ${queue.url}/dashboard`);
   const header = await readHeader(record);
   const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);
   const momentsS = arrivalsOf(acts, edgePerS, seed);

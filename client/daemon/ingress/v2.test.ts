@@ -68,7 +68,7 @@ function daemonOver(models: ModelDirectory, queue?: DaemonQueue): Daemon {
   return new Daemon({
     sloMs: 3_000,
     models,
-    metrics: new QueueMetrics(() => noLimits.status(0)),
+    metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),
     statistics: new QueueStatistics(),
     lanes: new DaemonLanes([]),
     rules: new BatchRules({

@@ -7,17 +7,19 @@ import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence, withinHeader, withinMsOf } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
-import { neededScope } from "../../../protocol/server/needed-scope.ts";
+import { isDashboard, neededScope } from "../../../protocol/server/needed-scope.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Daemon } from "../daemon.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
+import { addQueueDashboard } from "../observe/dashboard/dashboard-page.ts";
 import { addJobs } from "./jobs/job-routes.ts";
 import type { Jobs } from "./jobs/jobs.ts";
 import { addQueueModels } from "./queue-models.ts";
 import { addQueuePredict } from "./queue-predict.ts";
 import { addQueueRepository } from "./queue-repository.ts";
+import { addRequestStories, answerId } from "./request-stories.ts";
 import { addTargetRoutes } from "./target-routes.ts";
 import { hintsOf, metadataOf, tensorBytes, withFacts, withRetryAfter } from "./served-answer.ts";
 
@@ -35,11 +37,18 @@ export interface V2IngressOptions {
 /** Extensions of the protocol that the queue has whatever its edges have. */
 const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
 
+/** Paths whose answers are counted by their status. */
+const isInference = /(?:\/infer|:predict)$/;
+
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
   const { gate = new AccessGate(), codec = codecHere } = options;
-  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope));
+  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
   metrics.watchCallers(() => gate.counts());
+  app.use(async (context, next) => {
+    await next();
+    if (isInference.test(context.req.path)) metrics.answered(context.res.status);
+  });
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
     context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
@@ -54,6 +63,8 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     context.json({ ...(await daemon.health()), lanes: daemon.status().lanes, spend: daemon.status().spend }),
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
+  if (daemon.dashboard !== undefined) addQueueDashboard(app, daemon.dashboard, gate);
+  addRequestStories(app, daemon.recent);
   if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
     context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
@@ -63,6 +74,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueuePredict(app, daemon, gate);
   if (options.jobs !== undefined) addJobs(app, options.jobs, gate, options.maxBodyBytes);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
+    const id = answerId(context, daemon.recent);
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
       const wire = toWireBody(context.req.header(headerLength), await readBody(context));
@@ -75,10 +87,11 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
       const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
       const withinMs = withinMsOf(context.req.header(withinHeader));
-      const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs };
+      const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs, onNumber: id.onNumber };
       const served = await daemon.submit(call, signal);
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
+      id.failed(error);
       throw withRetryAfter(error);
     }
   });

@@ -1,162 +1,106 @@
 /**
- * The metrics of the queue for Prometheus. Labels are names of targets and words of fixed lists, never a model or a
- * key, which callers choose; so the number of series is bounded.
+ * The metrics of the queue for Prometheus. Labels are names of targets, lanes and API keys, of models that were served, and
+ * words of fixed lists. Names beyond a bound share the label "other", so that the number of series is bounded whatever
+ * callers send. What happens for every request costs a few additions to cells that were found before.
  */
-import { addLoopDelay } from "../../../base/program/loop-delay.ts";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { errorKinds } from "../../../base/errors.ts";
 import type { CallerCounts } from "../../../base/access/access-gate.ts";
 import { callerCounter } from "../../../base/access/caller-counter.ts";
-import type { QueueEvent, QueueInput, QueueOutput } from "../../queue/queue-event.ts";
-import type { SpendStatus } from "../../targets/spend-cap.ts";
-import type { ModelRule } from "../joining/batch-rules.ts";
+import { addLoopDelay } from "../../../base/program/loop-delay.ts";
+import { Registry } from "../../../base/program/metric-registry.ts";
+import type { PredictionError } from "../../policies/policy-inputs.ts";
+import type { QueueEvent, QueueInput, QueueOutput, TargetFacts } from "../../queue/queue-event.ts";
+import type { TargetCondition } from "../../targets/target-state.ts";
 import type { ProofEnd } from "../joining/join-proofs.ts";
+import { type LaneCells, type CountedOpenRequest, QueueCells, type TargetCells } from "./metrics/cells.ts";
+import { timeBucketsS } from "./metrics/buckets.ts";
+import { prefix, queueFamilies, type QueueFamilies } from "./metrics/families.ts";
+import { OpenEntries } from "./metrics/open-entries.ts";
+import { OverflowReasons } from "./metrics/overflow-reasons.ts";
+import { addStateMetrics, type QueueState } from "./metrics/state-metrics.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
-/** Stands for the target of a request that was never sent. */
-const noTarget = "none";
-/** Targets whose names are labels; the others, which may come and go without end, share one. */
-const mostTargets = 256;
-const otherTarget = "other";
-const latencyBucketsS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Plans that follow a change, by what has changed. */
+const changes = { changepoint: "rate", drift: "target", targets: "edges" } as const;
 
-/** A request that has not ended. */
-interface OpenRequest {
-  readonly lane: string;
-  readonly arrivedAtMs: number;
-  /** The last target that it was sent to. */
-  target: string;
-  /** Of its rows. */
-  waitingRows: number;
+export interface QueueMetricsOptions extends Pick<QueueState, "spend"> {
+  /** What is known of each model in use. Default: nothing. */
+  readonly rules?: QueueState["rules"];
+  /** Who is paid for functions. Default: "unknown". */
+  readonly provider?: string;
+  /** Time from arrival to deadline. Default: 1,000. */
+  readonly sloMs?: number;
+  /** By name, the time from arrival to deadline. Default: no lanes. */
+  readonly lanes?: Readonly<Record<string, number>>;
 }
 
-/** A batch under way. */
-interface OpenBatch {
-  readonly target: string;
-  /** By part. */
-  readonly requests: readonly number[];
-  readonly rows: readonly number[];
-}
+type BatchSent = QueueOutput & { readonly kind: "batch" };
+type BatchEnded = QueueInput & { readonly kind: "result" };
 
 /** Remembers the requests that have not ended and the batches under way, and nothing else. */
 export class QueueMetrics implements QueueObserver {
   readonly #registry = new Registry();
-  readonly #targets = new Set<string>([noTarget]);
-  readonly #requests = new Map<number, OpenRequest>();
-  readonly #batches = new Map<number, OpenBatch>();
-  readonly #ends = this.#counter(
-    "requests_total",
-    "Requests by their lane, how they ended, and the last target they were sent to",
-    ["outcome", "target", "lane"],
-  );
-  readonly #sent = this.#counter("batches_total", "Batches by what released them", ["target", "reason"]);
-  readonly #results = this.#counter(
-    "batch_results_total",
-    "Batches by their result: ok, or an error's code",
-    ["target", "code"],
-  );
-  readonly #refusals = this.#counter(
-    "refusals_total",
-    "Batches that a target did not admit, by the error's code",
-    ["target", "code"],
-  );
-  readonly #cost = this.#counter("batch_cost_total", "What batches have cost", ["target", "currency"]);
-  readonly #plans = this.#counter("plans_total", "Plans by what caused them", ["cause", "adopted"]);
-  readonly #proofs = this.#counter(
-    "join_proofs_total",
-    "Proofs at edges that the rows of a model may be joined, by their result",
-    ["result"],
-  );
-  readonly #proofTime = this.#counter("join_proof_seconds_total", "Time that such proofs took at edges", []);
-  readonly #latency = new Histogram({
-    name: "spillway_queue_request_duration_seconds",
-    help: "Time from a request's arrival to its end",
-    labelNames: ["outcome", "lane"],
-    buckets: latencyBucketsS,
-    registers: [this.#registry],
-  });
-  readonly #spend: () => SpendStatus;
-  readonly #lanes: readonly string[];
+  readonly #families: QueueFamilies;
+  readonly #cells: QueueCells;
+  readonly #requests: OpenEntries<CountedOpenRequest>;
+  readonly #batches = new Map<number, { readonly sent: BatchSent; readonly target: TargetCells }>();
+  readonly #provider: string;
+  readonly #currency: () => string;
+  #waitingRows = 0;
+  #nextModel = "";
+  /** Of the last event. */
+  #nowMs = 0;
   #callers: () => readonly CallerCounts[] = () => [];
+  #conditions: () => readonly TargetCondition[] = () => [];
+  #nowOfQueueMs: () => number = () => this.#nowMs;
+  readonly #overflow: OverflowReasons;
 
-  /**
-   * @param spend what functions cost of late, measuring included
-   * @param rules what is known of each model in use
-   * @param lanes names of the lanes
-   */
-  constructor(
-    spend: () => SpendStatus,
-    rules: () => readonly ModelRule[] = () => [],
-    lanes: readonly string[] = [],
-  ) {
-    this.#spend = spend;
-    this.#lanes = ["", ...lanes];
-    addLoopDelay(this.#registry, "spillway_queue_event_loop_delay_seconds");
-    callerCounter(this.#registry, "spillway_queue_callers_total", () => this.#callers());
-    this.#gauge("models", "Models in use by whether their requests are joined", ["joins"], (gauge) => {
-      const counts = { yes: 0, no: 0, unproved: 0 };
-      for (const { joins, isKnown } of rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
-      for (const [joins, count] of Object.entries(counts)) gauge.set({ joins }, count);
+  constructor({
+    spend,
+    rules = () => [],
+    provider = "unknown",
+    sloMs = 1_000,
+    lanes = {},
+  }: QueueMetricsOptions) {
+    this.#provider = provider;
+    let currency: string | undefined;
+    this.#currency = () => (currency ??= spend().currency);
+    const laneSlosS = Object.values(lanes).map((ms) => ms / 1_000);
+    this.#families = queueFamilies(this.#registry, timeBucketsS(sloMs / 1_000, laneSlosS));
+    const cells = (this.#cells = new QueueCells(this.#families, Object.keys(lanes)));
+    const [lane, target] = [cells.lane(""), cells.none];
+    this.#requests = new OpenEntries(() => {
+      const rows = { rows: 0, waitingRows: 0, failedRows: 0 };
+      return { id: -1, lane, model: "", arrivedAtMs: 0, target, ...rows, hasFailedAtEdge: false };
     });
-    this.#gauge("waiting_requests", "Requests with rows that wait to be sent", ["lane"], (gauge) => {
-      for (const [lane, requests] of this.#waiting()) gauge.set({ lane }, requests.length);
+    this.#families.postponed.of();
+    this.#families.proofTime.of();
+    this.#overflow = new OverflowReasons(this.#families.overflow, () => this.#conditions());
+    for (const cause of Object.values(changes)) this.#families.changePoints.of(cause);
+    addLoopDelay(this.#registry, `${prefix}event_loop_delay_seconds`);
+    callerCounter(this.#registry, `${prefix}callers_total`, () => this.#callers());
+    addStateMetrics(this.#registry, {
+      spend,
+      rules,
+      slosMs: { "": sloMs, ...lanes },
+      lanes: () => cells.lanes,
+      targets: () => cells.targets,
+      conditions: () => this.#conditions(),
+      inFlightRequests: () =>
+        this.#requests.size - cells.lanes.reduce((sum, { waitingRequests }) => sum + waitingRequests, 0),
+      oldestWaitsMs: () => this.#oldestWaitsMs(),
     });
-    this.#gauge("waiting_rows", "Rows that wait to be sent", ["lane"], (gauge) => {
-      for (const [lane, requests] of this.#waiting())
-        gauge.set(
-          { lane },
-          requests.reduce((sum, { waitingRows }) => sum + waitingRows, 0),
-        );
-    });
-    this.#gauge("inflight_requests", "Requests that were sent and are not answered", [], (gauge) => {
-      gauge.set([...this.#requests.values()].filter(({ waitingRows }) => waitingRows === 0).length);
-    });
-    this.#gauge(
-      "spend",
-      "What functions cost within the last hour and day",
-      ["window", "currency"],
-      (gauge) => {
-        const { currency, hour, day } = spend();
-        gauge.set({ window: "hour", currency }, hour.spent);
-        gauge.set({ window: "day", currency }, day.spent);
-      },
-    );
   }
 
-  observe(event: QueueEvent | PlanRecord): void {
-    switch (event.kind) {
-      case "arrival":
-        this.#requests.set(event.id, {
-          lane: event.lane ?? "",
-          arrivedAtMs: event.atMs,
-          target: noTarget,
-          waitingRows: event.rows,
-        });
-        break;
-      case "batch":
-        this.#batchSent(event);
-        break;
-      case "result":
-        this.#batchEnded(event);
-        break;
-      case "end":
-        this.#requestEnded(event);
-        break;
-      case "plan":
-        this.#plans.inc({ cause: event.cause, adopted: String(event.isAdopted) });
-        break;
-      case "refusal":
-        this.#refusals.inc({ target: this.#labelOf(event.target), code: event.code });
-        break;
-      case "postponed":
-      case "barred":
-      case "cancel":
-      case "timer":
-      case "target-added":
-      case "target-removed":
-      case "target-models":
-      case "close":
-        break;
-    }
+  /** From now on there is a queue with these targets, which tells how they are. */
+  watchQueue(
+    targets: readonly Pick<TargetFacts, "name" | "kind">[],
+    conditions: () => readonly TargetCondition[],
+    nowMs: () => number,
+  ): void {
+    for (const target of targets) this.#targetAdded(target);
+    this.#conditions = conditions;
+    this.#nowOfQueueMs = nowMs;
   }
 
   /** From now on a scrape tells how the requests of each caller ended at the gate. */
@@ -164,10 +108,27 @@ export class QueueMetrics implements QueueObserver {
     this.#callers = callers;
   }
 
+  /** The model of the request that is submitted next. */
+  announce(model: string): void {
+    this.#nextModel = model;
+  }
+
+  /** An inference request was answered over HTTP, also by an error. */
+  answered(status: number): void {
+    this.#families.answers.of(String(status)).value++;
+  }
+
   /** A proof that rows may be joined is over. */
   proofEnded({ result, tookMs }: ProofEnd): void {
-    this.#proofs.inc({ result });
-    this.#proofTime.inc(tookMs / 1_000);
+    this.#families.proofs.of(result).value++;
+    this.#families.proofTime.of().value += tookMs / 1_000;
+  }
+
+  /** A batch has come back that the policy had expectations of. */
+  predicted({ target, of, errorMs }: PredictionError): void {
+    const { name } = this.#cells.target(target);
+    const sign = errorMs < 0 ? "shorter" : "longer";
+    this.#families.predictionError.of(name, of, sign).observe(Math.abs(errorMs) / 1_000);
   }
 
   /** The text of a scrape. */
@@ -179,76 +140,153 @@ export class QueueMetrics implements QueueObserver {
     return this.#registry.contentType;
   }
 
-  #labelOf(target: string): string {
-    if (this.#targets.size < mostTargets) this.#targets.add(target);
-    return this.#targets.has(target) ? target : otherTarget;
+  observe(event: QueueEvent | PlanRecord): void {
+    this.#nowMs = event.atMs;
+    switch (event.kind) {
+      case "arrival":
+        this.#arrived(event);
+        break;
+      case "batch":
+        this.#batchSent(event);
+        break;
+      case "result":
+        this.#batchEnded(event);
+        break;
+      case "end":
+        this.#requestEnded(event);
+        break;
+      case "plan":
+        this.#families.plans.of(event.cause, String(event.isAdopted)).value++;
+        if (event.cause in changes)
+          this.#families.changePoints.of(changes[event.cause as keyof typeof changes]).value++;
+        break;
+      case "refusal":
+        this.#families.refusals.of(this.#cells.target(event.target).name, event.code).value++;
+        break;
+      case "postponed":
+        this.#families.postponed.of().value++;
+        break;
+      case "target-added":
+        this.#targetAdded(event.target);
+        break;
+      case "target-removed":
+        this.#overflow.edges--;
+        break;
+      case "barred":
+      case "cancel":
+      case "timer":
+      case "target-models":
+      case "close":
+        break;
+    }
   }
 
-  #batchSent({ id, target: name, reason, requests, ranges }: QueueOutput & { kind: "batch" }): void {
-    const target = this.#labelOf(name);
-    const rows = requests.map((each, index) => {
-      const [from, to] = ranges?.[index] ?? [0, this.#requests.get(each)?.waitingRows ?? 0];
-      return to - from;
-    });
-    this.#batches.set(id, { target, requests, rows });
-    this.#sent.inc({ target, reason });
-    for (const [index, each] of requests.entries()) {
-      const request = this.#requests.get(each);
+  #targetAdded({ name, kind }: Pick<TargetFacts, "name" | "kind">): void {
+    this.#cells.target(name).kind = kind;
+    if (kind === "edge") this.#overflow.edges++;
+  }
+
+  #arrived({ id, lane = "", atMs, rows }: QueueInput & { readonly kind: "arrival" }): void {
+    const request = this.#requests.add(id);
+    request.lane = this.#cells.lane(lane);
+    request.model = this.#nextModel;
+    request.arrivedAtMs = atMs;
+    request.target = this.#cells.none;
+    request.rows = rows;
+    request.waitingRows = 0;
+    request.failedRows = 0;
+    request.hasFailedAtEdge = false;
+    this.#wait(request, rows);
+  }
+
+  /** So many rows of a request wait from now on; negative: no longer. */
+  #wait(request: CountedOpenRequest, rows: number): void {
+    const { lane } = request;
+    const waitedBefore = request.waitingRows > 0;
+    request.waitingRows += rows;
+    lane.waitingRows += rows;
+    this.#waitingRows += rows;
+    lane.waitingRequests += Number(request.waitingRows > 0) - Number(waitedBefore);
+  }
+
+  #batchSent(sent: BatchSent): void {
+    const { id, target: name, reason, rows, plannedRows, waitedMs, requests, ranges, atMs } = sent;
+    const target = this.#cells.target(name);
+    this.#batches.set(id, { sent, target });
+    target.inFlight++;
+    target.released(reason).value++;
+    target.rows.observe(rows);
+    target.fill.observe(Math.min(1, rows / plannedRows));
+    target.releaseRows.observe(this.#waitingRows);
+    target.releaseWait.observe(waitedMs / 1_000);
+    const overflow = target.kind === "serverless" ? this.#overflow.now(atMs) : undefined;
+    for (let index = 0; index < requests.length; index++) {
+      const request = this.#requests.of(requests[index] as number);
       if (request === undefined) continue;
+      const range = ranges?.[index];
+      const ofRequest = range === undefined ? request.waitingRows : range[1] - range[0];
+      if (request.target === this.#cells.none)
+        request.lane.queueingTime.observe((atMs - request.arrivedAtMs) / 1_000);
+      else if (request.failedRows > 0) {
+        target.retries.value++;
+        request.failedRows = Math.max(0, request.failedRows - ofRequest);
+      }
+      if (overflow !== undefined) (request.hasFailedAtEdge ? this.#overflow.failedThere : overflow).value++;
       request.target = target;
-      request.waitingRows -= rows[index] as number;
+      this.#wait(request, -ofRequest);
     }
   }
 
   /** What was not answered waits again, or ends with the next events. */
-  #batchEnded(event: QueueInput & { kind: "result" }): void {
+  #batchEnded(event: BatchEnded): void {
     const batch = this.#batches.get(event.batch);
     if (batch === undefined) return;
     this.#batches.delete(event.batch);
-    const { target, requests, rows } = batch;
-    this.#results.inc({ target, code: event.ok ? "ok" : event.code });
-    this.#cost.inc({ target, currency: this.#spend().currency }, event.cost ?? 0);
-    const failed = new Set(event.unanswered?.map(({ index }) => index));
-    for (const [index, each] of requests.entries()) {
-      const request = this.#requests.get(each);
-      if (request !== undefined && (!event.ok || failed.has(index)))
-        request.waitingRows += rows[index] as number;
+    const { target, sent } = batch;
+    target.inFlight--;
+    target.batchTime.observe((event.atMs - sent.atMs) / 1_000);
+    target.cameBack(event.ok ? "ok" : event.code).value++;
+    if (event.ok) {
+      if (event.serviceMs !== undefined) target.executionTime.observe(event.serviceMs / 1_000);
+      if (event.coldStartMs !== 0) this.#families.coldStarts.of(target.name).value++;
+    }
+    if (event.cost !== undefined && target.kind === "serverless")
+      target.cost(this.#provider, this.#currency).value += event.cost;
+    if (event.ok && event.unanswered === undefined) return;
+    this.#overflow.failed();
+    const failed = event.ok ? new Set(event.unanswered?.map(({ index }) => index)) : undefined;
+    for (const [index, id] of sent.requests.entries()) {
+      const request = this.#requests.of(id);
+      if (request === undefined || failed?.has(index) === false) continue;
+      const range = sent.ranges?.[index];
+      const rows = range === undefined ? request.rows : range[1] - range[0];
+      request.failedRows += rows;
+      request.hasFailedAtEdge ||= target.kind === "edge";
+      this.#wait(request, rows);
     }
   }
 
-  #requestEnded({ id, outcome, atMs }: QueueOutput & { kind: "end" }): void {
-    const request = this.#requests.get(id);
+  #requestEnded({ id, outcome, atMs, code }: QueueOutput & { readonly kind: "end" }): void {
+    const request = this.#requests.of(id);
     if (request === undefined) return;
-    this.#requests.delete(id);
-    const { target, lane } = request;
-    this.#ends.inc({ outcome, target, lane });
-    this.#latency.observe({ outcome, lane }, (atMs - request.arrivedAtMs) / 1_000);
+    const { lane, target, model, waitingRows } = request;
+    if (waitingRows > 0) this.#wait(request, -waitingRows);
+    lane.ended(outcome, target).value++;
+    lane.time(outcome).observe((atMs - request.arrivedAtMs) / 1_000);
+    this.#cells.modelEnded(model, outcome);
+    this.#requests.delete(request);
+    if (outcome === "cancelled") return;
+    // Nobody could have served what is not allowed.
+    if (code !== undefined && errorKinds[code].status < 500) return;
+    lane.sloRequests.value++;
+    if (outcome !== "served") lane.sloMisses.value++;
   }
 
-  /** By lane. */
-  #waiting(): ReadonlyMap<string, readonly OpenRequest[]> {
-    const waiting = new Map<string, OpenRequest[]>(this.#lanes.map((lane) => [lane, []]));
-    for (const request of this.#requests.values())
-      if (request.waitingRows > 0) waiting.get(request.lane)?.push(request);
-    return waiting;
-  }
-
-  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
-    return new Counter({ name: `spillway_queue_${name}`, help, labelNames, registers: [this.#registry] });
-  }
-
-  #gauge<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    fill: (gauge: Gauge<Label>) => void,
-  ): void {
-    const gauge: Gauge<Label> = new Gauge({
-      name: `spillway_queue_${name}`,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect: () => fill(gauge),
-    });
+  #oldestWaitsMs(): ReadonlyMap<LaneCells, number> {
+    const nowMs = this.#nowOfQueueMs();
+    const waits = new Map<LaneCells, number>();
+    for (const { lane, waitingRows, arrivedAtMs } of this.#requests.values())
+      if (waitingRows > 0) waits.set(lane, Math.max(waits.get(lane) ?? 0, nowMs - arrivedAtMs));
+    return waits;
   }
 }

@@ -2,7 +2,7 @@
  * A run of the virtual queue as lines of JSON: a header with what the queue was made of, then every event and every
  * plan in order. `replay/records/recorded-run.ts` feeds them to a queue again and compares its decisions.
  */
-import type { QueueEvent, TargetFacts } from "../../queue/queue-event.ts";
+import { asRecorded, type QueueEvent, type TargetFacts } from "../../queue/queue-event.ts";
 import type { QueuePolicy } from "../../policies/make-policy.ts";
 import type { LaneOptions } from "../../queue/lanes/lanes.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
@@ -21,6 +21,10 @@ export interface RecordHeader {
   readonly lanes?: Readonly<Record<string, LaneOptions>>;
   /** Of the pauses after failures. */
   readonly seed: number;
+  /** What the ids of its requests begin with in the answers. Default: not known. */
+  readonly run?: string;
+  /** The file before this one, in a record of several files. */
+  readonly continues?: string;
 }
 
 /** Writes the header at once, and then each event and each plan as a line. */
@@ -34,7 +38,7 @@ export class Recorder implements QueueObserver {
   }
 
   observe(event: QueueEvent | PlanRecord): void {
-    this.#put(event);
+    this.#put(asRecorded(event));
   }
 
   #put(value: RecordHeader | QueueEvent | PlanRecord): void {

@@ -10,6 +10,7 @@ import type {
   SentBatch,
   WaitDecision,
 } from "../policy.ts";
+import { type Reason, type TrialCause, waitsFor } from "../reasons/reason.ts";
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
@@ -112,7 +113,7 @@ export class EdgeSide {
     if (batch.count === 0) return this.#try(view, elsewhere);
     const dueAtMs = schedule.dueAtMs(replica, batch.rows);
     const isBusy = this.targetIn(view).inFlight >= schedule.model.profile.replicas;
-    if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs);
+    if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs, forEdge);
     return this.take(line, batch, replica, { nowMs, cause: "deadline", elsewhere });
   }
 
@@ -140,12 +141,24 @@ export class EdgeSide {
     const plannedRows = this.choice.bestRows;
     const reason = rows >= plannedRows ? "full" : cause;
     const { deadlineAtMs } = line.at(first);
-    const patience = patienceMs(this.schedule.answerAtMs(replica, rows) - nowMs, this.#sloMs);
+    const answerMs = this.schedule.answerAtMs(replica, rows) - nowMs;
+    const patience = patienceMs(answerMs, this.#sloMs);
     const givenUp = giveUp(elsewhere, { rows, deadlineAtMs }, nowMs, patience);
     const target = this.index;
-    if (givenUp === undefined) return { kind: "dispatch", first, count, target, plannedRows, reason };
+    const leftMs = deadlineAtMs - nowMs;
+    const { rows: lineRows } = line;
+    const why = {
+      kind: "edge-batch",
+      rows,
+      lineRows,
+      bestRows: plannedRows,
+      skipped: first,
+      answerMs,
+      leftMs,
+    } as const;
+    if (givenUp === undefined) return { kind: "dispatch", first, count, target, plannedRows, reason, why };
     const { giveUpAtMs } = givenUp;
-    return { kind: "dispatch", first, count, target, plannedRows, reason, giveUpAtMs };
+    return { kind: "dispatch", first, count, target, plannedRows, reason, giveUpAtMs, why };
   }
 
   /**
@@ -157,11 +170,11 @@ export class EdgeSide {
     this.#takesAll = false;
     const target = this.targetIn(view);
     const fromMs = readyAtMs(target.health(nowMs));
-    if (fromMs > nowMs) return waitUntil(fromMs);
+    if (fromMs > nowMs) return waitUntil(fromMs, forPause);
     if (target.inFlight >= target.maxInFlight) return forever;
     const latestMs = target.underWay.at(-1)?.formedAtMs ?? -Infinity;
-    if (latestMs + trialEveryMs > nowMs) return waitUntil(latestMs + trialEveryMs);
-    return this.#risk(view, leastTried(view.line), elsewhere);
+    if (latestMs + trialEveryMs > nowMs) return waitUntil(latestMs + trialEveryMs, forTrial);
+    return this.#risk(view, leastTried(view.line), elsewhere, "failed");
   }
 
   sent(batch: SentBatch): void {
@@ -188,17 +201,17 @@ export class EdgeSide {
     const places = this.#menu.isSomeWarm(nowMs) ? this.schedule.model.profile.replicas : 1;
     const isIdle = inFlight < places && !this.schedule.isOverdue;
     const unsure = isIdle ? this.#firstUnsure(view) : undefined;
-    if (unsure !== undefined) return this.#risk(view, unsure, elsewhere);
+    if (unsure !== undefined) return this.#risk(view, unsure, elsewhere, "unsure");
     if (inFlight > 0 && !this.schedule.isOverdue) return forever;
     const tooLarge = inFlight === 0 ? this.#firstTooLarge(line) : undefined;
-    if (tooLarge !== undefined) return this.#risk(view, tooLarge, elsewhere);
+    if (tooLarge !== undefined) return this.#risk(view, tooLarge, elsewhere, "too-large");
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
     if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
     if (this.schedule.model.isAsMeasured) return forever;
     const isUnknown = this.schedule.model.service.isGuess && this.#trial.isIdle;
-    if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs);
-    return this.#risk(view, first, elsewhere);
+    if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs, forTrial);
+    return this.#risk(view, first, elsewhere, "too-slow");
   }
 
   /** Index of the first request that an idle replica usually answers in time, though not surely, and no function does. */
@@ -235,7 +248,7 @@ export class EdgeSide {
   }
 
   /** Send one request that may fail, as long as it could still be served elsewhere afterwards. */
-  #risk({ nowMs, line }: QueueView, first: number, elsewhere: Elsewhere): Decision {
+  #risk({ nowMs, line }: QueueView, first: number, elsewhere: Elsewhere, of: TrialCause): Decision {
     const request = line.at(first);
     const expectedMs = this.schedule.model.idleMs(request.rows);
     const probe = { expectedMs, sloMs: this.#sloMs, failures: this.#failures };
@@ -243,7 +256,9 @@ export class EdgeSide {
     if (giveUpAtMs === undefined) return forever;
     const batch = { first, count: 1, target: this.index, plannedRows: 1 };
     const givenUp = giveUpAtMs === Infinity ? {} : { giveUpAtMs };
-    return { kind: "dispatch", ...batch, reason: "deadline", ...givenUp };
+    const giveUpMs = giveUpAtMs === Infinity ? undefined : giveUpAtMs - nowMs;
+    const why = { kind: "trial", of, giveUpMs } as const;
+    return { kind: "dispatch", ...batch, reason: "deadline", why, ...givenUp };
   }
 }
 
@@ -261,9 +276,14 @@ export function leastTried(line: LineView): number {
   return least;
 }
 
-export function waitUntil(untilMs: number): WaitDecision {
-  return { kind: "wait", untilMs };
+/** @param why left out where it waits for whatever happens */
+export function waitUntil(untilMs: number, why?: Reason): WaitDecision {
+  return { kind: "wait", untilMs, why };
 }
 
+const forEdge = waitsFor("edge");
+const forPause = waitsFor("pause");
+const forTrial = waitsFor("trial");
+
 /** Wait until something happens. */
-export const forever: WaitDecision = { kind: "wait", untilMs: Infinity };
+export const forever: WaitDecision = waitUntil(Infinity);

@@ -1,4 +1,5 @@
 /** Finds the requests that no target can serve in time any more, because too much work is before them. */
+import type { Decision, WaitingRequest } from "../policy.ts";
 import type { DecisionContext } from "./decision-context.ts";
 import type { EdgeSide } from "./edge-side.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
@@ -31,4 +32,18 @@ export function countHopeless(
     if (!isLost) break;
   }
   return count;
+}
+
+/** The first request is lost: no edge has time for it, and a call of functions comes too late. */
+export function refuseFirst(
+  { rows, deadlineAtMs }: WaitingRequest,
+  menu: FunctionMenu,
+  nowMs: number,
+): Decision {
+  const why = {
+    kind: "calls-too-late",
+    leftMs: deadlineAtMs - nowMs,
+    shortestMs: menu.shortestMs(rows),
+  } as const;
+  return { kind: "refuse", count: 1, reason: "late", why };
 }

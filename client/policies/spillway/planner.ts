@@ -65,6 +65,18 @@ export class Planner {
     });
   }
 
+  /** What a row would cost at the rate of the last plan if there were no edge; undefined where no function is in time. */
+  aloneCost(): number | undefined {
+    const { arrivalsPerMs } = this;
+    const situation = {
+      ...this.#options.situation(),
+      edge: undefined,
+      overflowPerMs: undefined,
+      arrivalsPerMs,
+    };
+    return makePlan(situation).serverless?.costPerRequest;
+  }
+
   #isWorthChanging({ choices }: Plan): boolean {
     const [best] = choices;
     const present = choices.find(({ index }) => index === this.sizes[0]);

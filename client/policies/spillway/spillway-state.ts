@@ -17,6 +17,7 @@ import { EdgeSide } from "./edge-side.ts";
 import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
+import { Predictions } from "./predictions.ts";
 import { SloLosses } from "./slo-losses.ts";
 import { Spending } from "./allowance/spending.ts";
 import { RateWatch } from "./rate-watch.ts";
@@ -45,6 +46,7 @@ export class SpillwayState implements EdgeSharer {
   readonly #learned: NonNullable<PolicyInputs["learned"]>;
   readonly #rate: RateWatch;
   readonly #overflowRate: OverflowRate;
+  readonly #predictions: Predictions;
   /** The highest rate of the overflow so far, which fades with the requests that come. At first: twice as much as fits. */
   #peakPerMs: number;
 
@@ -55,10 +57,9 @@ export class SpillwayState implements EdgeSharer {
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
     this.#learned = inputs.learned ?? learnedTargets(inputs);
-    const lateShare = lateShareOf(sloQuantile);
     // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
-    const { functions } = this.#learned;
+    const [{ functions }, lateShare] = [this.#learned, lateShareOf(sloQuantile)];
     this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs });
     for (const [index, profile] of targets.entries())
       if (this.#learned.edges.has(index)) this.#place(index, profile);
@@ -68,6 +69,7 @@ export class SpillwayState implements EdgeSharer {
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
     this.planner = new Planner({ onPlan, situation: () => this.#planInput() });
+    this.#predictions = new Predictions(inputs.onPrediction);
     this.sharers.add(this);
   }
 
@@ -204,11 +206,10 @@ export class SpillwayState implements EdgeSharer {
   /** @param isProbe whether the batch only probes a function */
   sent(batch: SentBatch, isProbe: boolean): void {
     const edge = this.edges.find(({ index }) => index === batch.target);
-    if (edge !== undefined) {
-      edge.sent(batch);
-      return;
-    }
+    edge?.sent(batch);
+    if (edge !== undefined) return this.#predictions.sentToEdge(batch, edge.schedule.model);
     this.menu.sent(batch, isProbe);
+    this.#predictions.called(batch, this.menu.sizeOf(batch.target), this.#learned.functions.link);
     if (!isProbe) this.#overflowRate.sent(batch.rows, batch.formedAtMs);
   }
 
@@ -226,6 +227,7 @@ export class SpillwayState implements EdgeSharer {
 
   /** @returns true when it was an edge's batch */
   ended(batch: EndedBatch): boolean {
+    this.#predictions.ended(batch);
     const edge = this.edges.find(({ index }) => index === batch.target);
     if (edge === undefined && !this.menu.sizes.some(({ target }) => target === batch.target)) {
       // It was sent while the edge was there for this model; the edge may still be there for others.

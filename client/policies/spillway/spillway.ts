@@ -7,18 +7,20 @@
  * call, together with requests that cost less in this call than they are expected to cost later. When a
  * longest wait is given, the oldest request leaves after that time although it would still be in time later.
  */
-import type { Decision, EndedBatch, QueueView, SentBatch } from "../policy.ts";
+import type { Decision, EndedBatch, QueueView, SentBatch, Beliefs } from "../policy.ts";
 import type { PlanningPolicy, PolicyInputs } from "../policy-inputs.ts";
+import { type Reason, waitsFor } from "../reasons/reason.ts";
 import type { TargetProfile } from "../target-profile.ts";
 import { postponeDear } from "./allowance/postpone-dear.ts";
 import { serveLate } from "./allowance/late-line.ts";
+import { beliefsOf } from "./beliefs.ts";
 import { DecisionContext } from "./decision-context.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
 import { FunctionChoice } from "./functions/function-choice.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
 import { type CallNotes, FunctionSide } from "./functions/function-side.ts";
-import { countHopeless } from "./hopeless.ts";
+import { countHopeless, refuseFirst } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { giveWay, waitsAt } from "./shared-edges.ts";
 import { haveNoFunctions, skipRule } from "./skip-rule.ts";
@@ -49,6 +51,7 @@ interface Considered extends CallNotes {
 
 class Spillway implements PlanningPolicy {
   readonly name = "spillway";
+  readonly beliefs = (): Beliefs => beliefsOf(this.#state);
   readonly #state: SpillwayState;
   readonly #edges: readonly EdgeSide[];
   readonly #menu: FunctionMenu;
@@ -148,29 +151,36 @@ class Spillway implements PlanningPolicy {
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
     const kept = this.#choice.toKeep(context);
     if (kept !== undefined) {
-      const call = this.#functions.call(view, kept, "deadline", notes);
+      const call = this.#functions.call(view, kept, "deadline", 0, notes);
       if (call.kind !== "wait") return call;
     }
     for (const { schedule } of this.#edges) schedule.start(nowMs);
     giveWay(context, this.#edges, this.#state.sharers);
     let untilMs = Infinity;
+    let why: Reason | undefined;
     const canSkip = skipRule(context, this.#menu, notes.isScarce, this.#state.losses.isTight());
     for (const edge of soonestFirst(this.#edges)) {
       const elsewhere = this.#elsewhere(context, edge);
       const isHealthy = context.healthy.includes(edge);
       const toEdge = isHealthy ? edge.fill(view, canSkip, elsewhere) : edge.probe(view, elsewhere);
       if (toEdge.kind !== "wait") return toEdge;
+      if (toEdge.untilMs < untilMs) why = toEdge.why;
       untilMs = Math.min(untilMs, toEdge.untilMs, edge.schedule.doubtAtMs);
     }
     const overflow = this.#overflow(context, notes.isScarce, canSkip);
     notes.isScarce = overflow.count > 0 || this.#state.isOverloaded(nowMs);
     const hopeless = notes.isScarce ? countHopeless(context, this.#edges, this.#menu) : 0;
-    if (hopeless > 0) return { kind: "refuse", count: hopeless, reason: "overloaded" };
+    if (hopeless > 0) {
+      why = { kind: "hopeless", requests: hopeless };
+      return { kind: "refuse", count: hopeless, reason: "overloaded", why };
+    }
     const toFunctions = this.#spill(context, overflow, notes);
     if (toFunctions.kind !== "wait") return toFunctions;
     const released = this.#release(context, overflow.count, notes);
     if (released.kind !== "wait") return released;
-    return waitUntil(Math.min(untilMs, toFunctions.untilMs, released.untilMs));
+    if (toFunctions.why !== undefined && toFunctions.untilMs <= untilMs) why = toFunctions.why;
+    if (released.untilMs < Math.min(untilMs, toFunctions.untilMs)) why = released.why;
+    return waitUntil(Math.min(untilMs, toFunctions.untilMs, released.untilMs), why);
   }
 
   /**
@@ -206,11 +216,11 @@ class Spillway implements PlanningPolicy {
     if (probe !== undefined) return probe;
     const first = this.#menu.firstInTime(line, overflow.first, callAtMs - roundingMs);
     const start = first > overflow.first ? this.#choice.start(context, overflow.first) : undefined;
-    if (start !== undefined) return this.#functions.call(view, start, "deadline", notes);
+    if (start !== undefined) return this.#functions.call(view, start, "deadline", overflow.count, notes);
     const trial = first > overflow.first ? this.#functions.try(context, overflow.first, notes) : forever;
     if (trial.kind !== "wait") return trial;
     if (first > overflow.first && overflow.first === 0 && this.#functions.haveLost(context))
-      return refuseFirst;
+      return refuseFirst(line.at(0), this.#menu, nowMs);
     if (first === line.length) return trial;
     // Requests that no function can serve in time must not delay the others: an edge may still take them.
     const inTime = { first, count: Math.max(1, overflow.count - (first - overflow.first)) };
@@ -219,14 +229,15 @@ class Spillway implements PlanningPolicy {
     // What failed has lost time, and without a healthy edge waiting could only make its call late.
     const isUrgent = line.at(first).attempts > 0 && healthy.length === 0;
     const mayWait = isEarly && !draining && !isUrgent && this.#functions.paysToWait(context, planned);
-    if (mayWait && inTime.count < planned.size.bestRows) return waitUntil(planned.leaveAtMs - roundingMs);
-    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
+    if (mayWait && inTime.count < planned.size.bestRows)
+      return waitUntil(planned.leaveAtMs - roundingMs, forLastMoment);
+    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs, forPause);
     const postponed = postponeDear(context, inTime, this.#state, this.#choice);
     if (postponed !== undefined) return postponed;
     const call = this.#choice.best(context, inTime, notes);
     return "kind" in call
-      ? waitUntil(Math.min(call.untilMs, trial.untilMs))
-      : this.#functions.call(view, call, "deadline", notes);
+      ? waitUntil(Math.min(call.untilMs, trial.untilMs), call.untilMs <= trial.untilMs ? call.why : trial.why)
+      : this.#functions.call(view, call, "deadline", overflow.count, notes);
   }
 
   /** Where the requests of that edge can go if it fails them. */
@@ -258,13 +269,13 @@ class Spillway implements PlanningPolicy {
     if (this.#maxWaitMs === Infinity) return forever;
     const { nowMs, line } = context.view;
     const soonestMs = line.oldestArrivalMs() + this.#maxWaitMs;
-    if (soonestMs > nowMs) return waitUntil(soonestMs);
+    if (soonestMs > nowMs) return waitUntil(soonestMs, forLongestWait);
     const { view, healthy, blockedUntilMs } = context;
     const isDue = (index: number): boolean => this.#waitsUntilMs(line, index) <= nowMs;
     let first = 0;
     for (let untilMs = Infinity; !isDue(first);) {
       untilMs = Math.min(untilMs, this.#waitsUntilMs(line, first));
-      if (++first === line.length) return waitUntil(untilMs);
+      if (++first === line.length) return waitUntil(untilMs, forLongestWait);
     }
     for (const edge of healthy) {
       if (!edge.hasPlace(view)) continue;
@@ -279,9 +290,11 @@ class Spillway implements PlanningPolicy {
     while (first + due < line.length && isDue(first + due)) due++;
     const call = this.#choice.best(context, { first, count: Math.max(due, overflow) }, notes);
     if ("kind" in call) return call;
-    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs);
-    return this.#functions.call(view, call, "timeout", notes);
+    if (blockedUntilMs > nowMs) return waitUntil(blockedUntilMs, forPause);
+    return this.#functions.call(view, call, "timeout", Math.max(due, overflow), notes);
   }
 }
 
-const refuseFirst: Decision = { kind: "refuse", count: 1, reason: "late" };
+const forLastMoment = waitsFor("last-moment");
+const forPause = waitsFor("pause");
+const forLongestWait = waitsFor("longest-wait");

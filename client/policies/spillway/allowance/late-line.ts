@@ -19,6 +19,7 @@ export function serveLate(view: QueueView, edges: readonly EdgeSide[], sloMs: nu
       target: edge.index,
       plannedRows: rows,
       reason: "deadline",
+      why: { kind: "late-batch", mostRows: rows },
     };
   }
   return forever;

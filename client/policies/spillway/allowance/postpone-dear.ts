@@ -50,7 +50,11 @@ export function postponeDear(
   const coming = Math.max(0, state.coming(nowMs, healthy).mean);
   let isGiven = count + coming <= left && isWorth(count);
   for (let given = 1; !isGiven && given < count && given <= left; given *= 2) isGiven = isWorth(given);
-  return isGiven ? { kind: "postpone", first, count: 1, graceMs: graceSlos * state.sloMs } : undefined;
+  if (!isGiven) return undefined;
+  const rest = { first: first + 1, count: count - 1 };
+  const savedCost = allCost - (count === 1 ? 0 : choice.priceOf(context, rest));
+  const why = { kind: "dear-call", cost: allCost, savedCost } as const;
+  return { kind: "postpone", first, count: 1, graceMs: graceSlos * state.sloMs, why };
 }
 
 /** Whether a request like that could be in time some time from now although no call keeps an instance warm until then. */

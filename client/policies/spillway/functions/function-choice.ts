@@ -6,6 +6,7 @@
 import type { TargetView } from "../../../targets/target-view.ts";
 import type { QueueView, SentBatch, WaitDecision } from "../../policy.ts";
 import type { DecisionContext } from "../decision-context.ts";
+import { waitsFor } from "../../reasons/reason.ts";
 import { forever, waitUntil } from "../edge-side.ts";
 import { chooseCall, type FunctionCall, priceOfOverflow, type Prospect } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
@@ -24,6 +25,8 @@ const scarcePart = 0.5;
 const keptPart = 0.5;
 /** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
 const sparePart = 0.5;
+
+const forInstance = waitsFor("idle-instance");
 
 export class FunctionChoice {
   readonly #state: SpillwayState;
@@ -72,7 +75,7 @@ export class FunctionChoice {
     if (start !== undefined) return start;
     if (idleAtMs !== Infinity) {
       notes.awaitsRoom = true;
-      return waitUntil(idleAtMs + graceMs);
+      return waitUntil(idleAtMs + graceMs, forInstance);
     }
     return (isAlone ? this.#ifWarm(context, overflow, size) : undefined) ?? forever;
   }

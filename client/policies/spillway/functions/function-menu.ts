@@ -259,7 +259,7 @@ export class FunctionMenu {
 
   /** @param isProbe whether it is no fault of the size if the call is late */
   sent({ id, target, rows, formedAtMs }: SentBatch, isProbe = false): void {
-    const size = this.#sizeOf(target);
+    const size = this.sizeOf(target);
     size.called(id, rows, formedAtMs, Math.max(formedAtMs, this.freeAtMs));
     if (isProbe) this.#probes.add(id);
     this.#functions.sent(id, size.uploadWork(rows), formedAtMs);
@@ -269,7 +269,7 @@ export class FunctionMenu {
   ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
     const isProbe = this.#probes.delete(id);
-    this.#sizeOf(target).ended(
+    this.sizeOf(target).ended(
       id,
       times !== undefined && late === 0,
       times === undefined ? undefined : endedAtMs,
@@ -279,12 +279,13 @@ export class FunctionMenu {
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;
     const hasLinkDrifted = this.#functions.ended(id, reachedMs);
     const isLate = late > 0 && coldStartMs === 0 && !isProbe;
-    const hasSizeDrifted = this.#sizeOf(target).answered(rows, serviceMs, isLate, endedAtMs);
+    const hasSizeDrifted = this.sizeOf(target).answered(rows, serviceMs, isLate, endedAtMs);
     if (hasLinkDrifted || this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
     return hasLinkDrifted || hasSizeDrifted;
   }
 
-  #sizeOf(target: number): FunctionModel {
+  /** @param target of a function, by its index */
+  sizeOf(target: number): FunctionModel {
     return this.sizes.find((each) => each.target === target) as FunctionModel;
   }
 

@@ -3,6 +3,7 @@ import { ConformalMargin } from "../../../../algorithms/latency/conformal-margin
 import type { ServiceModel } from "../../../../algorithms/latency/service-model.ts";
 import type { LinkModel } from "../../../../algorithms/network/link-model.ts";
 import { type FunctionOption, functionOption } from "../../../../algorithms/plan/function-option.ts";
+import type { TargetBelief } from "../../policy.ts";
 import type { TargetProfile } from "../../target-profile.ts";
 import type { WarmInstances } from "../../../targets/warm-instances.ts";
 import { InstancesInUse } from "./instances-in-use.ts";
@@ -185,6 +186,24 @@ export class FunctionModel {
   /** Mean cost of a call of that many rows. */
   costOf(rows: number): number {
     return this.#option.cost[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
+  /** What is believed of calls to it now. */
+  get belief(): TargetBelief {
+    const { link } = this.#options;
+    const slowness = this.#service.slowness;
+    const meanMs = this.#service.meanTable();
+    return {
+      name: this.profile.name,
+      rows: this.#bestRows,
+      serviceMs: (meanMs[this.#bestRows] as number) * slowness,
+      oneRowMs: (meanMs[1] as number) * slowness,
+      rttMs: link.rttMs,
+      rowUploadMs: this.#uploadMs(1),
+      marginMs: this.#margin.marginMs,
+      slowness,
+      isMeasured: this.profile.isAssumed !== true || !this.#service.isGuess,
+    };
   }
 
   #uploadMs(rows: number): number {

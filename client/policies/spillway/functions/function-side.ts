@@ -2,7 +2,9 @@
 import type { TargetView } from "../../../targets/target-view.ts";
 import type { Decision, QueueView, ReleaseReason } from "../../policy.ts";
 import type { DecisionContext } from "../decision-context.ts";
+import { type Reason, type TrialCause, waitsFor } from "../../reasons/reason.ts";
 import { forever, leastTried, waitUntil } from "../edge-side.ts";
+import { callReason } from "./call-reason.ts";
 import type { FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
@@ -71,11 +73,12 @@ export class FunctionSide {
     const leftMs = deadlineAtMs + slackMs - callAtMs;
     const likely =
       isLast || callAtMs <= nowMs ? this.#menu.lastChance(view, rows, leftMs, isLast ? 1 : 2) : undefined;
-    if (likely !== undefined) return { kind: "dispatch", ...batch, target: likely.target };
+    if (likely !== undefined)
+      return { kind: "dispatch", ...batch, target: likely.target, why: trialOf("unsure") };
     const size = this.#menu.toTry(view, line.at(first));
-    if (typeof size === "number") return waitUntil(size);
+    if (typeof size === "number") return waitUntil(size, forTrial);
     notes.isProbe = true;
-    return { kind: "dispatch", ...batch, target: size.target };
+    return { kind: "dispatch", ...batch, target: size.target, why: trialOf("too-slow") };
   }
 
   /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
@@ -89,26 +92,34 @@ export class FunctionSide {
     const giveUpAtMs = Math.min(lastMs, callAtMs + size.patienceMs(rows));
     notes.isProbe = true;
     const batch = { first, count: 1, target: size.target, plannedRows: rows };
-    return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs };
+    const why = { kind: "trial", of: "failed", giveUpMs: giveUpAtMs - view.nowMs } as const;
+    return { kind: "dispatch", ...batch, reason: "deadline", giveUpAtMs, why };
   }
 
-  /** @param cause the reason to report unless the call is full */
+  /**
+   * @param cause the reason to report unless the call is full
+   * @param overflow requests for which it is made; 0: it keeps an instance
+   */
   call(
-    { nowMs, line, targets }: QueueView,
-    { size, first, count, rows, isStart = false }: FunctionCall,
+    view: QueueView,
+    call: FunctionCall,
     cause: ReleaseReason,
+    overflow: number,
     notes: CallNotes,
   ): Decision {
+    const { nowMs, line, targets } = view;
+    const { size, first, count, rows, isStart = false } = call;
     const target = targets[size.target] as TargetView;
     if (target.inFlight >= target.maxInFlight) {
       notes.awaitsRoom = true;
-      return forever;
+      return forPlace;
     }
     notes.isProbe = isStart;
     const reason = rows >= size.bestRows ? "full" : cause;
     const givenUp = this.#giveUp(size, rows, line.at(first).deadlineAtMs, nowMs);
     const batch = { first, count, target: size.target, plannedRows: size.bestRows };
-    return { kind: "dispatch", ...batch, reason, ...givenUp };
+    const why = callReason(call, view, this.#menu, cause, overflow);
+    return { kind: "dispatch", ...batch, reason, why, ...givenUp };
   }
 
   /** A call that hangs is given up while another size can still save its requests. */
@@ -122,4 +133,11 @@ export class FunctionSide {
     const lastMs = deadlineAtMs - this.#menu.rescueMs(rows, nowMs, { except: size });
     return lastMs >= giveUpAtMs ? { giveUpAtMs } : undefined;
   }
+}
+
+const forTrial = waitsFor("trial");
+const forPlace = waitUntil(Infinity, waitsFor("call-place"));
+
+function trialOf(of: TrialCause): Reason {
+  return { kind: "trial", of, giveUpMs: undefined };
 }

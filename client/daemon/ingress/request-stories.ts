@@ -1,0 +1,43 @@
+/** `/admin/requests`: which requests ended of late, and what happened to each and why, by the id that its answer carried. */
+import type { Context, Hono } from "hono";
+import { errorBody } from "../../../protocol/errors.ts";
+import { route } from "../../../protocol/server/route.ts";
+import type { RecentRequests } from "../observe/why/recent-requests.ts";
+
+/** The header of every answer to inference, with an id of our own: callers' ids repeat. */
+const requestIdHeader = "Spillway-Request-Id";
+
+export function addRequestStories(app: Hono, recent: RecentRequests): void {
+  route(app, "GET", ["/admin/requests"], (context) => {
+    const only = context.req.query("only");
+    if (only !== undefined && only !== "lost")
+      return context.json(errorBody(`only is ${only.slice(0, 60)}; allowed: lost`), 400);
+    return context.json({ run: recent.run, requests: recent.list(only) });
+  });
+  route(app, "GET", ["/admin/requests/:id"], (context) => {
+    const story = recent.story(context.req.param("id") ?? "");
+    return "why" in story ? context.json(errorBody(story.why), 404) : context.json(story);
+  });
+}
+
+/** Gives an answer to inference its id. */
+export interface AnswerId {
+  /** The request has that number in the queue. */
+  readonly onNumber: (request: number) => void;
+  /** It ended with that error, perhaps before it came to the queue: then it has an id all the same. */
+  readonly failed: (error: unknown) => void;
+}
+
+export function answerId(context: Context, recent: RecentRequests): AnswerId {
+  let isTold = false;
+  const tell = (id: string): void => {
+    isTold = true;
+    context.header(requestIdHeader, id);
+  };
+  return {
+    onNumber: (request) => tell(recent.idOf(request)),
+    failed: (error) => {
+      if (!isTold) tell(recent.turnedAway(error));
+    },
+  };
+}
