@@ -180,9 +180,7 @@ export class RecordFolder {
   /** The folder keeps to its bytes. Only files with names of records are removed, and none that may be written to. */
   async #removeOldest(): Promise<void> {
     const names = (await readdir(this.path)).filter((name) => recordFileName.test(name)).sort();
-    const files = await Promise.all(
-      names.map(async (name) => ({ name, ...(await sizeOf(join(this.path, name))) })),
-    );
+    const files = await Promise.all(names.map(async (name) => sizeOf(this.path, name)));
     let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     for (const { name, bytes: own, changedAtMs } of files) {
       if (bytes <= this.#mostBytes) return;
@@ -241,12 +239,15 @@ async function closeFile({ gzip, closed }: OpenFile): Promise<void> {
   await closed;
 }
 
-async function sizeOf(path: string): Promise<{ bytes: number; changedAtMs: number }> {
+async function sizeOf(
+  folder: string,
+  name: string,
+): Promise<{ readonly name: string; readonly bytes: number; readonly changedAtMs: number }> {
   try {
-    const { size, mtimeMs } = await stat(path);
-    return { bytes: size, changedAtMs: mtimeMs };
+    const { size, mtimeMs } = await stat(join(folder, name));
+    return { name, bytes: size, changedAtMs: mtimeMs };
   } catch {
     // Somebody removed it meanwhile.
-    return { bytes: 0, changedAtMs: 0 };
+    return { name, bytes: 0, changedAtMs: 0 };
   }
 }
