@@ -76,9 +76,8 @@ function edgeText({ name, summary }: WhatIfRow, present: WhatIfRow): string {
   const { currency } = summary;
   if (saved > asMuch * present.summary.cost)
     return `${name} would have saved ${figure(saved)} ${currency}${points}`;
-  return points === ""
-    ? `${name} would have saved nothing`
-    : `${name} would have${points.slice(4)} at no saving`;
+  if (points === "") return `${name} would have saved nothing`;
+  return `${name} would have${points.slice(4)}${present.summary.cost === 0 ? "" : " at no saving"}`;
 }
 
 /** How honest the figures are. */
