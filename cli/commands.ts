@@ -108,6 +108,12 @@ export const commands: readonly ListedCommand[] = [
     async (options) => (await import("./replay.ts")).runReplay(options),
   ),
   command(
+    "what-if",
+    "tells what a record would have come to under another SLO, price sheet, policy, number of edges or functions",
+    async () => (await import("../replay/what-if/what-if-options.ts")).whatIfOptions,
+    async (options) => (await import("../replay/what-if/run-what-if.ts")).runWhatIf(options),
+  ),
+  command(
     "detect",
     "finds the change points of a series",
     async () => (await import("../tools/detect/options.ts")).detectOptions,

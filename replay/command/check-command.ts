@@ -39,7 +39,7 @@ export function checkRecordFile(options: ReplayCommandOptions & { readonly recor
 
 /** The run that the options ask about: that of the id, else the last one. */
 function runOf(runs: readonly ReadRun[], { explain = "" }: ReplayCommandOptions): ReadRun {
-  const [, prefix] = explain.split("-").reverse();
+  const [, prefix] = explain.split("-").toReversed();
   const named = runs.findLast(({ run }) => prefix !== undefined && run.header.run === prefix);
   return named ?? (runs.at(-1) as ReadRun);
 }
@@ -65,7 +65,7 @@ function refuseReplayOptions(options: ReplayCommandOptions): void {
 
 function explainedIds(run: RecordedRun, explain: string, file: string): readonly number[] {
   if (explain === "lost") return lostRequests(run);
-  const [digits = "", prefix] = explain.split("-").reverse();
+  const [digits = "", prefix] = explain.split("-").toReversed();
   const { run: recorded } = run.header;
   if (prefix !== undefined && prefix !== recorded)
     throw new UsageError(

@@ -82,17 +82,33 @@ export function runOfLines(lines: readonly RecordedLine[], file: string): Record
     throw new Error(`${file}:1: no header of format ${recordFormat}`);
   const { format }: { readonly format: string } = header;
   if (format !== recordFormat) throw new Error(`${file}:1: format is ${format}; allowed: ${recordFormat}`);
+  if (!isWholeHeader(header)) throw new Error(`${file}:1: the header lacks policy, targets or sloMs`);
   const inputs: QueueInput[] = [];
   const outputs: RecordedDecision[] = [];
   const outputLines: number[] = [];
   for (const { number, value } of lines.slice(1)) {
     if (value.kind === "header") throw new Error(`${file}:${number}: a second header`);
+    if (!isWholeEvent({ ...value })) throw new Error(`${file}:${number}: the ${value.kind} lacks a field`);
     if (isDecision(value)) {
       outputs.push(value);
       outputLines.push(number);
     } else inputs.push(value);
   }
   return { header, inputs, outputs, outputLines };
+}
+
+function isWholeHeader({ policy, targets, sloMs }: Partial<RecordHeader>): boolean {
+  return typeof policy?.name === "string" && Array.isArray(targets) && typeof sloMs === "number";
+}
+
+/** Whether it has what is read of it before the queue checks it. */
+function isWholeEvent(event: Readonly<Record<string, unknown>>): boolean {
+  const { kind, atMs, key, rows, requests, target } = event;
+  if (typeof atMs !== "number") return false;
+  if (kind === "arrival") return typeof key === "string" && typeof rows === "number";
+  if (kind === "batch")
+    return typeof key === "string" && typeof target === "string" && Array.isArray(requests);
+  return true;
 }
 
 export function isDecision(event: QueueEvent | PlanRecord): event is RecordedDecision {

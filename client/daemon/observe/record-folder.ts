@@ -1,16 +1,17 @@
 /**
  * A record in a folder: files that follow one another, packed with gzip, bounded in bytes together; the oldest are removed.
- * What was written a second ago can be read after a crash, up to the last whole line: each file is flushed as it grows, and
- * a reader takes a file without an end. Whatever goes wrong with the disk ends the record and nothing else.
+ * What was written a second ago can be read after a crash, up to the last whole line: each file is packed piece by piece, and
+ * a reader takes a last piece without an end. Whatever goes wrong with the disk ends the record and nothing else.
  *
  * Each file begins with the header of its run. A later file of a run says in it that it `continues` the one before. A run
  * replays exactly as long as its first file is there; of one that has lost it the arrivals and the measured times remain.
  */
-import { constants, type WriteStream } from "node:fs";
-import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { constants as zlibConstants, createGzip, type Gzip } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { whyUnwritable } from "../../../base/error-text.ts";
 import { UsageError } from "../../../base/usage-error.ts";
 
@@ -47,10 +48,12 @@ export interface RecordFolderOptions {
 
 interface OpenFile {
   readonly name: string;
-  readonly gzip: Gzip;
-  readonly stream: WriteStream;
-  readonly closed: Promise<void>;
+  readonly handle: FileHandle;
+  /** Of whole pieces. */
+  bytes: number;
 }
+
+const pack = promisify<string, { level: number }, Buffer>(gzip);
 
 export class RecordFolder {
   readonly path: string;
@@ -130,7 +133,7 @@ export class RecordFolder {
         await this.#writeWaiting();
         if (this.#isClosing && this.#lines.length === 0) break;
       }
-      await closeFile(this.#current);
+      await this.#current.handle.close();
     } catch (error) {
       this.#end(whyUnwritable(error));
     }
@@ -150,9 +153,9 @@ export class RecordFolder {
     while (this.#lines.length > 0 && !this.#isOver) {
       const text = this.#piece(Math.min(mostPieceBytes, 2 * fileBytes));
       // oxlint-disable-next-line no-await-in-loop
-      await flushed(this.#current, text);
+      await append(this.#current, text);
       this.#waitingBytes -= Buffer.byteLength(text);
-      if (this.#current.stream.bytesWritten < fileBytes) continue;
+      if (this.#current.bytes < fileBytes) continue;
       // oxlint-disable-next-line no-await-in-loop
       await this.#rotate();
       // oxlint-disable-next-line no-await-in-loop
@@ -170,19 +173,17 @@ export class RecordFolder {
 
   async #rotate(): Promise<void> {
     const continues = this.#current.name;
-    await closeFile(this.#current);
+    await this.#current.handle.close();
     const { run } = this.#options;
     this.#current = await openFile(this.path, nameOf(this.#startedAt, run, ++this.#files));
     const header = JSON.parse(this.#header ?? "{}") as object;
-    await flushed(this.#current, `${JSON.stringify({ ...header, continues })}\n`);
+    await append(this.#current, `${JSON.stringify({ ...header, continues })}\n`);
   }
 
   /** The folder keeps to its bytes. Only files with names of records are removed, and none that may be written to. */
   async #removeOldest(): Promise<void> {
     const names = (await readdir(this.path)).filter((name) => recordFileName.test(name)).sort();
-    const files = await Promise.all(
-      names.map(async (name) => ({ name, ...(await sizeOf(join(this.path, name))) })),
-    );
+    const files = await Promise.all(names.map(async (name) => sizeOf(this.path, name)));
     let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     for (const { name, bytes: own, changedAtMs } of files) {
       if (bytes <= this.#mostBytes) return;
@@ -201,8 +202,13 @@ export class RecordFolder {
     this.#lines.length = 0;
     this.#wake();
     this.#options.onEnd(why);
-    this.#current.gzip.destroy();
-    this.#current.stream.destroy();
+    // What remains is whole pieces.
+    const { handle, bytes } = this.#current;
+    handle
+      .truncate(bytes)
+      .catch(() => {})
+      .then(() => handle.close())
+      .catch(() => {});
   }
 }
 
@@ -213,40 +219,30 @@ function nameOf(startedAt: string, run: string, number: number): string {
 async function openFile(folder: string, name: string): Promise<OpenFile> {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const handle = await open(join(folder, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  const stream = handle.createWriteStream();
-  const gzip = createGzip({ level: 3 });
-  const closed = new Promise<void>((resolve, reject) => {
-    stream.once("close", resolve);
-    stream.once("error", reject);
-  });
-  // Whoever waits for it learns of an error; until then nobody does.
-  closed.catch(() => {});
-  gzip.pipe(stream);
-  return { name, gzip, stream, closed };
+  return { name, handle, bytes: 0 };
 }
 
-/** Resolves when the text is packed and handed to the disk; rejects when the disk took none. */
-async function flushed({ gzip, stream, closed }: OpenFile, text: string): Promise<void> {
-  const isPacked = new Promise<void>((resolve) => {
-    gzip.write(text);
-    gzip.flush(zlibConstants.Z_SYNC_FLUSH, () => resolve());
-  });
-  await Promise.race([isPacked, closed]);
-  if (stream.writableNeedDrain)
-    await Promise.race([new Promise<void>((resolve) => stream.once("drain", () => resolve())), closed]);
+/** Each piece is a whole member of the packed file. Rejects when the disk does not take it. */
+async function append(file: OpenFile, text: string): Promise<void> {
+  const piece = await pack(text, { level: 3 });
+  for (let at = 0; at < piece.length;) {
+    // oxlint-disable-next-line no-await-in-loop
+    const { bytesWritten } = await file.handle.write(piece, at);
+    if (bytesWritten === 0) throw new Error("the file takes no more");
+    at += bytesWritten;
+  }
+  file.bytes += piece.length;
 }
 
-async function closeFile({ gzip, closed }: OpenFile): Promise<void> {
-  gzip.end();
-  await closed;
-}
-
-async function sizeOf(path: string): Promise<{ bytes: number; changedAtMs: number }> {
+async function sizeOf(
+  folder: string,
+  name: string,
+): Promise<{ readonly name: string; readonly bytes: number; readonly changedAtMs: number }> {
   try {
-    const { size, mtimeMs } = await stat(path);
-    return { bytes: size, changedAtMs: mtimeMs };
+    const { size, mtimeMs } = await stat(join(folder, name));
+    return { name, bytes: size, changedAtMs: mtimeMs };
   } catch {
     // Somebody removed it meanwhile.
-    return { bytes: 0, changedAtMs: 0 };
+    return { name, bytes: 0, changedAtMs: 0 };
   }
 }
