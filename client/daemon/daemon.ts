@@ -23,6 +23,7 @@ import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
+import type { Tracing } from "./observe/tracing.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
@@ -37,6 +38,8 @@ export interface DaemonParts {
   readonly models: ModelDirectory;
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
+  /** Undefined: no spans are made. */
+  readonly tracing?: Pick<Tracing, "begin"> | undefined;
   readonly lanes: DaemonLanes;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
@@ -193,12 +196,14 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics, metrics, lanes, padding } = this.#parts;
+    const { rules, statistics, metrics, lanes, padding, tracing } = this.#parts;
     const { model, hints = {} } = call;
     const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
     const lane = lanes.laneOf(request, hints);
-    const submission = submissionOf({ ...call, request }, lane, rule, this.models.isAlikeEverywhere(model));
+    const span = tracing?.begin({ model, lane, rows: rule.rows ?? 1, caller: hints.trace });
+    const traced = { ...call, request, hints: { ...hints, trace: span?.context ?? hints.trace } };
+    const submission = submissionOf(traced, lane, rule, this.models.isAlikeEverywhere(model));
     statistics.announce(model, rule.rows ?? 1);
     metrics.announce(model);
     return new Promise((resolve, reject) => {
@@ -206,6 +211,7 @@ export class Daemon {
         queue.cancel(ticket);
       };
       const ticket = queue.submit(submission, (end) => {
+        span?.end(end);
         callerLeft.removeEventListener("abort", cancel);
         if ("error" in end) return reject(this.#withRetryTime(end.error));
         resolve(inRows(end, rule.unitRows));
@@ -259,7 +265,7 @@ function submissionOf(
   const timeoutUs = timeoutUsOf(request);
   const tenant = tenantOf(request, hints);
   return {
-    payload: { model, request, rows, hasRows, unitRows },
+    payload: { model, request, rows, hasRows, unitRows, ...(hints.trace && { trace: hints.trace }) },
     key: queueKey(model, request, joins ? mostRows : 1),
     rows: unitRows === undefined ? (joins ? rows : 1) : rows / unitRows,
     bytes,

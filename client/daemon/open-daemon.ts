@@ -31,6 +31,7 @@ import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
 import { RecordFile } from "./observe/record-file.ts";
 import { Recorder } from "./observe/recorder.ts";
+import { openTracing } from "./observe/tracing.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
 import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { learnModels } from "./profile/learn-models.ts";
@@ -65,12 +66,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   checkFolder("--record", options.record);
   let record: RecordFile | undefined;
   const cap = openSpendCap(options, functions, prices, log);
+  const tracing = openTracing(process.env, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
     mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
     onGone: (edge) => rules.gone(edge),
     onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
     onMixedRows: (model, why) => rules.mixedRows(model, why),
     readAnswer: (wire, model) => codec.readAnswer(wire, model),
+    ...(tracing !== undefined && { wrap: (target) => tracing.traced(target) }),
   });
   const { all: transports, targets } = connections;
   const list = new EdgeList();
@@ -194,6 +197,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     await connections.close();
     cap.close(spendClockMs());
     await record?.close();
+    await tracing?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
   const { name, ...figures } = chosen;
@@ -213,6 +217,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     models,
     metrics,
     statistics,
+    tracing,
     lanes,
     padding: options.pad,
     rules,
