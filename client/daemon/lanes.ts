@@ -5,6 +5,7 @@ import { showValue } from "../../base/error-text.ts";
 import { positive, whole } from "../../base/program/option-fields.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
+import type { TraceContext } from "../../protocol/trace-context.ts";
 import type { LaneOptions } from "../queue/lanes/lanes.ts";
 
 /** How long the requests of a lane without an SLO wait for what others leave. */
@@ -95,6 +96,8 @@ export interface LaneHints {
   readonly tenant?: string | undefined;
   /** Name of the caller's API key. */
   readonly key?: string | undefined;
+  /** Of which trace the request is part. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The names of the header fields, in lower case. */

@@ -33,6 +33,7 @@ import { QueueStatistics } from "./observe/queue-statistics.ts";
 import { RecentRequests } from "./observe/why/recent-requests.ts";
 import { isRecordFolder, type OpenRecord, openRecord } from "./observe/open-record.ts";
 import { Recorder } from "./observe/recorder.ts";
+import { openTracing } from "./observe/tracing.ts";
 import { type DaemonOptions, declaredRules } from "./options.ts";
 import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-profile.ts";
 import { learnModels } from "./profile/learn-models.ts";
@@ -67,12 +68,14 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   if (!isRecordFolder(options.record)) checkFolder("--record", options.record);
   let record: OpenRecord | undefined;
   const cap = openSpendCap(options, functions, prices, log);
+  const tracing = openTracing(process.env, log);
   const connections = connectTargets(options, edges, functions, prices, cap, {
     mayJoinAt: (edge, model) => rules.mayJoinAt(edge, model),
     onGone: (edge) => rules.gone(edge),
     onTooManyRows: (model, mostRows) => rules.tooManyRows(model, mostRows),
     onMixedRows: (model, why) => rules.mixedRows(model, why),
     readAnswer: (wire, model) => codec.readAnswer(wire, model),
+    ...(tracing !== undefined && { wrap: (target) => tracing.traced(target) }),
   });
   const { all: transports, targets } = connections;
   const list = new EdgeList();
@@ -206,6 +209,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     await connections.close();
     cap.close(spendClockMs());
     await record?.close();
+    await tracing?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
   const { name, ...figures } = chosen;
@@ -226,6 +230,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     statistics,
     dashboard,
     recent,
+    tracing,
     lanes,
     padding: options.pad,
     rules,

@@ -12,7 +12,8 @@ import type { InferRequest, WireBody } from "../../protocol/message.ts";
 import type { Parameters } from "../../protocol/tensor.ts";
 import type { HttpTransport } from "./http-transport.ts";
 import { jsonIn } from "./reply-text.ts";
-import type { TransportReply } from "./transport.ts";
+import type { TraceContext } from "../../protocol/trace-context.ts";
+import type { Permit, TransportReply } from "./transport.ts";
 
 /** A question for the extensions takes a part of the call's time, and at most so long. */
 const askingPart = 0.25;
@@ -66,14 +67,20 @@ class FormingTransport implements FormedTransport {
     return this.#extensions;
   }
 
-  async call(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply> {
+  async call(
+    model: string,
+    wire: WireBody,
+    timeoutMs: number,
+    _permit?: Permit,
+    trace?: TraceContext,
+  ): Promise<TransportReply> {
     const untilMs = this.#nowMs() + timeoutMs;
     const leftMs = (): number => untilMs - this.#nowMs();
     await this.#learnExtensions(timeoutMs);
     const isBinary = wire.headerBytes !== undefined;
     if (isBinary && (this.#takesJsonOnly() || this.#models.get(model) === "json"))
-      return this.#send(model, inJson(wire), leftMs());
-    const reply = await this.#send(model, wire, leftMs());
+      return this.#send(model, inJson(wire), leftMs(), trace);
+    const reply = await this.#send(model, wire, leftMs(), trace);
     if (!isBinary || !this.#mayTryJson(model, reply)) return reply;
     let plain: WireBody;
     try {
@@ -82,7 +89,7 @@ class FormingTransport implements FormedTransport {
       return reply;
     }
     if (leftMs() <= 0) return reply;
-    const second = await this.#send(model, plain, leftMs());
+    const second = await this.#send(model, plain, leftMs(), trace);
     this.#models.set(model, second.status === 200 ? "json" : { refusedAtMs: this.#nowMs() });
     return second.status === 200 ? second : reply;
   }
@@ -91,9 +98,14 @@ class FormingTransport implements FormedTransport {
   post: HttpTransport["post"] = (...question) => this.#inner.post(...question);
   close = (): Promise<void> => this.#inner.close();
 
-  async #send(model: string, wire: WireBody, timeoutMs: number): Promise<TransportReply> {
+  async #send(
+    model: string,
+    wire: WireBody,
+    timeoutMs: number,
+    trace: TraceContext | undefined,
+  ): Promise<TransportReply> {
     try {
-      return await this.#inner.call(model, wire, timeoutMs);
+      return await this.#inner.call(model, wire, timeoutMs, undefined, trace);
     } catch (error) {
       const wasAway = error instanceof SpillwayError && error.code === "target_unreachable";
       // Another server may come in its place.

@@ -40,13 +40,13 @@ export function cappedTransport(transport: Transport, options: CappedTransportOp
       if (held instanceof SpillwayError) inner?.release();
       return held;
     },
-    call: (model, wire, timeoutMs, permit) =>
+    call: (model, wire, timeoutMs, permit, trace) =>
       paid(
         options,
         permit,
         async () => {
           const beganAtMs = options.nowMs();
-          const reply = await transport.call(model, wire, timeoutMs);
+          const reply = await transport.call(model, wire, timeoutMs, undefined, trace);
           const waitedCost = options.costOf(options.nowMs() - beganAtMs);
           return { ...reply, cost: plausibleCost(options, reply.cost, waitedCost) };
         },

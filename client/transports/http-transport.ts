@@ -5,6 +5,7 @@
 import { Pool } from "undici";
 import type { WireBody } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
+import { traceHeaders } from "../../protocol/trace-context.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { serverAddress } from "../../base/program/server-address.ts";
@@ -158,10 +159,18 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   }
 
   return {
-    call: async (model, wire, timeoutMs) => {
+    call: async (model, wire, timeoutMs, _permit, trace) => {
       const startedAtMs = performance.now();
       const path = `${modelPath(model)}/infer`;
-      const reply = await exchange(calls, "POST", path, timeoutMs, mostAnswerBytes, wire);
+      const reply = await exchange(
+        calls,
+        "POST",
+        path,
+        timeoutMs,
+        mostAnswerBytes,
+        wire,
+        traceHeaders(trace),
+      );
       const tookMs = performance.now() - startedAtMs;
       const { status, headers } = reply;
       const coldStartMs = coldStartOf(headers, seen);

@@ -1,6 +1,7 @@
 /** What goes through the daemon's queue: one V2 request for a model, whole or in parts, and its answer. */
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import { joinResponses, rowsOfRequest } from "../../protocol/stack.ts";
+import type { TraceContext } from "../../protocol/trace-context.ts";
 import type { BatchPart } from "../targets/target.ts";
 
 /** One V2 request for a model, as it goes through the queue. */
@@ -21,6 +22,8 @@ export interface ModelCall {
   readonly hasRows?: boolean;
   /** Whether these are some rows of a request that was split. */
   readonly isPart?: boolean;
+  /** Of which trace it is part. Default: none. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The call of a part, which may have only some rows of a request. */

@@ -7,6 +7,7 @@ import { codecHere, type MessageCodec } from "../../protocol/server/message-code
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferResponse, WireBody } from "../../protocol/message.ts";
+import type { TraceContext } from "../../protocol/trace-context.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { monotonicClock } from "../../base/clock.ts";
@@ -219,7 +220,7 @@ async function sendCall(
     permit?.release();
     throw noTimeLeft("no time was left once the call was encoded");
   }
-  const reply = await transport.call(model, wire, timeoutMs, permit);
+  const reply = await transport.call(model, wire, timeoutMs, permit, traceOf(payloads));
   const tookMs = elapsedMs();
   const { cost } = reply;
   if (reply.status !== 200) {
@@ -245,6 +246,11 @@ async function sendCall(
     const fault = answerFault(error);
     return { result: { ok: false, error: fault, cost }, mixed: fault.message };
   }
+}
+
+/** A call is part of the trace of its first request that is part of one. */
+function traceOf(payloads: readonly ModelCall[]): TraceContext | undefined {
+  return payloads.find(({ trace }) => trace !== undefined)?.trace;
 }
 
 /** The answer of each request. One that was sent alone has all of the answer, whatever its rows. */

@@ -3,6 +3,7 @@
  * any other V2 server; `model-target.ts` joins requests to a batch for all of them.
  */
 import type { WireBody } from "../../protocol/message.ts";
+import type { TraceContext } from "../../protocol/trace-context.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 
 export interface TransportReply {
@@ -71,8 +72,16 @@ export interface Transport {
   /**
    * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`: with a
    * BilledFailure when its cost is known, with `request_too_large` when a smaller call may succeed.
+   *
+   * @param trace goes with the call where the server gets header fields. Default: none
    */
-  call(model: string, wire: WireBody, timeoutMs: number, permit?: Permit): Promise<TransportReply>;
+  call(
+    model: string,
+    wire: WireBody,
+    timeoutMs: number,
+    permit?: Permit,
+    trace?: TraceContext,
+  ): Promise<TransportReply>;
   /** Closes connections. Calls under way may fail. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import type { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import type { InferResponse, ModelMetadata } from "../../../protocol/message.ts";
 import type { Tensor } from "../../../protocol/tensor.ts";
+import { traceContextOf } from "../../../protocol/trace-context.ts";
 import type { Served } from "../../queue/request.ts";
 import { type LaneHints, laneHeader, tenantHeader } from "../lanes.ts";
 import type { ModelDirectory } from "../model-directory.ts";
@@ -57,7 +58,8 @@ function rowsByTarget(parts: NonNullable<Served<InferResponse>["parts"]>): strin
 /** What a caller says of lane and tenant in the head of a request. */
 export function hintsOf(context: Context, gate: AccessGate): LaneHints {
   const [lane, tenant] = [context.req.header(laneHeader), context.req.header(tenantHeader)];
-  return { lane, tenant, key: gate.keyOf(context) };
+  const trace = traceContextOf(context.req.header("traceparent"), context.req.header("tracestate"));
+  return { lane, tenant, key: gate.keyOf(context), trace };
 }
 
 /** The error as it is, or one that is sent with a Retry-After header where it says when to come back. */
