@@ -38,14 +38,18 @@ describe("lanes", () => {
   });
 
   it.each([
-    ["bulk=fast", "lane 1, slo: "],
+    ["bulk=fast", 'lane 1, slo is "fast"; allowed: a number, above 0, to 86400'],
     ["a=1,a=2", 'two lanes are called "a"'],
-    ["1st=3", "lane 1, name: a name has up to 32 letters"],
-    ["bulk=0", "lane 1, slo: "],
-    [[{ name: "bulk", slow: 3 }], 'lane 1: Unrecognized key: "slow"'],
-    [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows: "],
-    [[{ name: "bulk", leastShare: 1.5 }], "lane 1, leastShare: "],
-    [[{ name: "bulk", leastShare: 0.5, mostShare: 0.4 }], 'lane "bulk": leastShare is above mostShare'],
+    ["1st=3", 'lane 1, name is "1st"; allowed: up to 32 letters'],
+    ["bulk=0.3=4", 'lane 1, slo is "0.3=4"; allowed: '],
+    ["bulk=0", "lane 1, slo is 0; allowed: a number, above 0"],
+    [[{ name: "bulk", slow: 3 }], 'lane 1 has an unknown key "slow"; did you mean "slo"?'],
+    [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows is 1; allowed: an integer, 2 or more"],
+    [[{ name: "bulk", leastShare: 1.5 }], "lane 1, leastShare is 1.5; allowed: a number, 0 to 1"],
+    [
+      [{ name: "bulk", leastShare: 0.5, mostShare: 0.4 }],
+      'lane "bulk": leastShare is 0.5; allowed: 0 to its mostShare of 0.4',
+    ],
     [
       [
         { name: "a", leastShare: 0.75 },

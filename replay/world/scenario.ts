@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { FunctionSize } from "../../serverless/prices/price.ts";
+import { hasOwnText, schemaFaults } from "../../base/program/schema-fault.ts";
 import { InputError } from "../../base/usage-error.ts";
 import { misspeltKeys } from "./scenario-keys.ts";
 import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
@@ -168,12 +169,8 @@ export function parseScenario(
   }
   const result = scenario.safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.map((issue) => ({
-      place: issue.path.join("."),
-      why: whyRefused(issue),
-    }));
-    const [first = { place: "", why: "" }] = issues;
-    throw new InputError(file, first.place, first.why);
+    const [issue] = result.error.issues as [z.core.$ZodIssue];
+    throw new InputError(file, issue.path.join("."), whyRefused(value, issue));
   }
   const { edge, edges, serverless, ...rest } = result.data;
   if ((edge === undefined) === (edges === undefined)) {
@@ -204,11 +201,13 @@ function refuseProfile(value: unknown, file: string): void {
   throw new InputError(file, "", why);
 }
 
-function whyRefused({ code, message, path }: z.core.$ZodIssue): string {
-  const expected = /^Invalid input: expected (\w+), received undefined$/.exec(message)?.[1];
-  if (code !== "invalid_type" || expected === undefined) return message;
-  const isTime = expected === "number" && String(path.at(-1)).endsWith("Ms");
-  return `it is missing; allowed: ${isTime ? "a number of milliseconds" : expected}`;
+function whyRefused(value: unknown, issue: z.core.$ZodIssue): string {
+  if (hasOwnText(issue)) return issue.message;
+  const { path, message } = issue;
+  if (message.endsWith("expected number, received undefined") && String(path.at(-1)).endsWith("Ms"))
+    return "it is missing; allowed: a number of milliseconds";
+  const [fault] = schemaFaults(scenario, value, [issue]);
+  return `it ${fault?.text ?? message}`;
 }
 
 /** @throws InputError when two targets have one name, or a fault names an unknown edge */

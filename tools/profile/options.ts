@@ -16,7 +16,10 @@ export const profileOptions = z.strictObject({
   model: text.describe("name of the model"),
   batches: z
     .string()
-    .regex(/^\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*$/, "rows with commas between, such as 1,2,4")
+    .regex(
+      /^\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*$/,
+      "rows with commas between, each 1 to 999999, such as 1,2,4",
+    )
     .default("1,2,4,8,16,32,64")
     .describe("rows of the batches to measure, with commas between"),
   quantile: z
