@@ -33,6 +33,16 @@ describe("lanes", () => {
     });
   });
 
+  it("have a quantile of their own, or that of all requests", () => {
+    const goals = { sloMs: 1_000, sloQuantile: 0.99 };
+    expect(lanesOf("realtime=0.3@0.999,bulk=60,rest").goals(goals)).toEqual({
+      "": goals,
+      realtime: { sloMs: 300, sloQuantile: 0.999 },
+      bulk: { sloMs: 60_000, sloQuantile: 0.99 },
+      rest: { sloMs: 3_600_000, sloQuantile: 0.99 },
+    });
+  });
+
   it("without an SLO are best effort: they wait for an hour", () => {
     expect(lanesOf("bulk").options()["bulk"]?.sloMs).toBe(3_600_000);
   });
@@ -42,6 +52,8 @@ describe("lanes", () => {
     ["a=1,a=2", 'two lanes are called "a"'],
     ["1st=3", 'lane 1, name is "1st"; allowed: up to 32 letters'],
     ["bulk=0.3=4", 'lane 1, slo is "0.3=4"; allowed: '],
+    ["bulk=1@2", "lane 1, sloQuantile is 2; allowed: a number, 0.5 to 0.9999"],
+    ["bulk=1@", 'lane 1, sloQuantile is ""; allowed: a number, 0.5 to 0.9999'],
     ["bulk=0", "lane 1, slo is 0; allowed: a number, above 0"],
     [[{ name: "bulk", slow: 3 }], 'lane 1 has an unknown key "slow"; did you mean "slo"?'],
     [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows is 1; allowed: an integer, 2 or more"],

@@ -8,6 +8,7 @@ import { schemaFaults } from "../../base/program/schema-fault.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
 import type { LaneOptions } from "../queue/lanes/lanes.ts";
+import type { LaneGoal } from "./observe/lane-goals.ts";
 
 /** How long the requests of a lane without an SLO wait for what others leave. */
 const bestEffortS = 3_600;
@@ -23,6 +24,8 @@ const laneEntry = z.strictObject({
   name: laneName,
   /** Seconds. Left out: best effort. */
   slo: positive(86_400).optional(),
+  /** Share of its requests that must meet the SLO. Left out: that of all requests. */
+  sloQuantile: z.number().min(0.5).max(0.9999).optional(),
   maxRows: whole(1).optional(),
   maxMib: positive().optional(),
   /** Part of the edges' rows that it gets at least while its rows wait, and at most while others wait. */
@@ -39,11 +42,14 @@ const laneEntry = z.strictObject({
 /** One lane as the user wrote it. */
 export type LaneEntry = z.output<typeof laneEntry>;
 
-/** `NAME=SECONDS` or `NAME`. */
+/** `NAME=SECONDS@QUANTILE`, `NAME=SECONDS` or `NAME`. */
 function entriesOf(text: string): unknown[] {
-  return pairsIn(text).map(([name, slo]) =>
-    slo === undefined ? { name } : { name, slo: numberOrText(slo) },
-  );
+  return pairsIn(text).map(([name, goal]) => {
+    if (goal === undefined) return { name };
+    const end = goal.indexOf("@");
+    if (end === -1) return { name, slo: numberOrText(goal) };
+    return { name, slo: numberOrText(goal.slice(0, end)), sloQuantile: numberOrText(goal.slice(end + 1)) };
+  });
 }
 
 /** Names with what follows their `=`, if there is one. */
@@ -57,7 +63,7 @@ function pairsIn(text: string): [string, string | undefined][] {
 
 const laneEntries = z.array(laneEntry);
 
-/** `realtime=0.3,bulk`, or a list of lanes with their settings. */
+/** `realtime=0.3@0.999,bulk`, or a list of lanes with their settings. */
 export const laneList = z
   .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly LaneEntry[] => {
@@ -139,11 +145,26 @@ export class DaemonLanes {
   /** For the queue. */
   options(): Readonly<Record<string, LaneOptions>> {
     return Object.fromEntries(
-      this.#lanes.map(({ name, slo = bestEffortS, maxRows, maxMib, leastShare, mostShare }) => {
+      this.#lanes.map(({ name, slo = bestEffortS, sloQuantile, maxRows, maxMib, leastShare, mostShare }) => {
         const maxBytes = maxMib === undefined ? undefined : maxMib * 2 ** 20;
-        return [name, { sloMs: slo * 1_000, maxRows, maxBytes, leastShare, mostShare }];
+        return [name, { sloMs: slo * 1_000, sloQuantile, maxRows, maxBytes, leastShare, mostShare }];
       }),
     );
+  }
+
+  /**
+   * What each lane promises, by name, with "" for requests without a lane.
+   *
+   * @param otherwise the promise of requests without a lane, and the quantile of lanes that name none
+   */
+  goals(otherwise: LaneGoal): Readonly<Record<string, LaneGoal>> {
+    const ofLanes = this.#lanes.map(
+      ({ name, slo = bestEffortS, sloQuantile = otherwise.sloQuantile }): [string, LaneGoal] => [
+        name,
+        { sloMs: slo * 1_000, sloQuantile },
+      ],
+    );
+    return { "": otherwise, ...Object.fromEntries(ofLanes) };
   }
 
   /**

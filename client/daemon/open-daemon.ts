@@ -25,6 +25,7 @@ import { DaemonLanes } from "./lanes.ts";
 import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
+import { LaneGoals } from "./observe/lane-goals.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
@@ -106,6 +107,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   };
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
+  const goals = new LaneGoals(lanes.goals({ sloMs: limits.sloMs, sloQuantile: options.sloQuantile }));
   const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
@@ -145,6 +147,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
+      goals,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -205,6 +208,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     metrics,
     statistics,
     lanes,
+    goals,
     padding: options.pad,
     rules,
     extensions,

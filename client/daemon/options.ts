@@ -77,8 +77,9 @@ export const daemonOptions = z.strictObject({
   lanes: laneList
     .default([])
     .describe(
-      "lanes with SLOs of their own, in seconds: NAME=SECONDS,...; one without an SLO is best effort" +
-        " (in YAML a list of name, slo, maxRows, maxMib, leastShare, mostShare, fromRows, priorities, keys)",
+      "lanes with SLOs of their own, in seconds: NAME=SECONDS,... or NAME=SECONDS@QUANTILE where the share that must" +
+        " meet it differs; one without an SLO is best effort (in YAML a list of name, slo, sloQuantile, maxRows, maxMib," +
+        " leastShare, mostShare, fromRows, priorities, keys)",
     ),
   reserve: reservedReplicas.describe(
     "replicas of each edge that are kept for a lane: LANE=REPLICAS,...; with --policy spillway only",

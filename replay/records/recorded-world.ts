@@ -32,7 +32,7 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const functions = targets.filter(({ kind }) => kind === "serverless");
   const { lanes = {} } = run.header;
   const ofLane = ([name, lane]: [string, LaneOptions]) =>
-    [name, { sloMs: lane.sloMs ?? sloMs, sloQuantile: policy.sloQuantile }] as const;
+    [name, { sloMs: lane.sloMs ?? sloMs, sloQuantile: lane.sloQuantile ?? policy.sloQuantile }] as const;
   const profiled = profiledScenario({
     name: file,
     sloMs,

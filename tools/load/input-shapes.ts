@@ -27,14 +27,11 @@ function isSize(size: number | string): boolean {
 }
 
 /** A text such as `x=1x3x48x192,y=1x5`. */
-export const inputShapes = z
-  .string()
-  .min(1)
-  .transform((given, context): InputShapes => {
-    try {
-      return new Map(given.split(",").map(shapeIn));
-    } catch (error) {
-      context.addIssue(`${form}; ${(error as Error).message}`);
-      return z.NEVER;
-    }
-  });
+export const inputShapes = z.string().transform((given, context): InputShapes => {
+  try {
+    return new Map(given.split(",").map(shapeIn));
+  } catch (error) {
+    context.addIssue(`${form}; ${(error as Error).message}`);
+    return z.NEVER;
+  }
+});
