@@ -3,7 +3,7 @@ import { inColumns } from "../../base/columns.ts";
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
-import { meanRowsOf, type ReplaySummary } from "../summary.ts";
+import { meanRowsOf, type ReplaySummary, shareOf } from "../summary.ts";
 import { mostMoments } from "../traces/arrival-survey.ts";
 
 export type ComparedSummary = LimitedSummary & { readonly policy: string };
@@ -66,14 +66,14 @@ export function formatComparison(summaries: readonly ComparedSummary[]): string 
     "mean batch edge / functions",
   ];
   const rows = summaries.map((summary) => {
-    const { policy, costPer1000, limitRatio, inSloShare, latencyMs, targets } = summary;
+    const { policy, costPer1000, limitRatio, inSloShare, latencyMs } = summary;
     return [
       policy,
       figure(costPer1000),
       figure(limitRatio),
       percent(inSloShare),
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
-      percent(targets["edge"]?.share ?? null),
+      percent(shareOf(summary, "edge")),
       `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
     ];
   });

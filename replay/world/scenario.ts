@@ -55,7 +55,7 @@ export interface Scenario {
   readonly lanes: Readonly<Record<string, LaneSpec>>;
   /** Bytes of one row. */
   readonly requestBytes: number;
-  /** At least one. */
+  /** In a world without edges there is a size, and the other way round. */
   readonly edges: readonly EdgeSpec[];
   readonly serverless: ServerlessSpec;
   readonly faults: readonly Fault[];
@@ -120,10 +120,7 @@ const scenario = z.object({
   sloQuantile: z.number().positive().max(1).default(0.99),
   requestBytes: z.number().min(0),
   edge: edge.optional(),
-  edges: z
-    .array(edge.extend({ name: edgeName }))
-    .min(1)
-    .optional(),
+  edges: z.array(edge.extend({ name: edgeName })).optional(),
   lanes: z
     .record(
       z.string().min(1, "a lane has a name"),
@@ -138,7 +135,6 @@ const scenario = z.object({
     prices: z.string().min(1),
     sizes: z
       .array(size)
-      .min(1)
       .refine(
         (sizes) => new Set(sizes.map(({ name }) => name)).size === sizes.length,
         "two sizes have one name",
@@ -154,12 +150,14 @@ const scenarioSchema = z.toJSONSchema(scenario, { io: "input" });
  *
  * @param file name of the scenario, for messages
  * @param warn called for each key that is probably misspelt, before anything is refused
+ * @param mayLackEdges whether there may be functions alone
  * @throws InputError that names the file and the field, or the line when the text is not JSON
  */
 export function parseScenario(
   text: string,
   file: string,
   warn: (message: string) => void = () => {},
+  mayLackEdges = false,
 ): Scenario {
   const value = parseJson(text, file);
   refuseProfile(value, file);
@@ -177,6 +175,9 @@ export function parseScenario(
     const message = edge === undefined ? "neither is there" : "both are there";
     throw new InputError(file, "edge, edges", `${message}; allowed: one of them`);
   }
+  // An empty list in a file is more likely a slip than a world of functions alone.
+  if (edges?.length === 0 && (!mayLackEdges || serverless.sizes.length === 0))
+    throw new InputError(file, "edges", "the list is empty; allowed: an edge at least");
   const named = edges ?? [{ ...(edge as NonNullable<typeof edge>), name: "edge" }];
   checkNames(named, serverless.sizes, rest.faults, file);
   return {
