@@ -6,34 +6,18 @@ import {
   port,
   positive,
   priceSheet,
-  serverUrl,
   spendAllowance,
   text,
   whole,
 } from "../../base/program/option-fields.ts";
+import { edgeAddress } from "./edge-address.ts";
 import { laneList, reservedReplicas } from "./lanes.ts";
 import { padRules } from "./joining/padding.ts";
 import { jobFields } from "./ingress/jobs/job-fields.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
-import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { defaultFunctions, functionMenu } from "../../serverless/prices/function-menu.ts";
-
-/** The parts of `URL` or `NAME=URL`; the names of edges have the same form as those of functions. */
-export function edgeIn(given: string): { readonly name: string | undefined; readonly url: string } {
-  const end = given.indexOf("=");
-  const name = given.slice(0, Math.max(0, end));
-  return functionName.test(name) ? { name, url: given.slice(end + 1) } : { name: undefined, url: given };
-}
-
-const edgeAddress = z.string().transform((given, context): string => {
-  const { name, url } = edgeIn(given);
-  const address = serverUrl.safeParse(url);
-  if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
-  context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
-  return z.NEVER;
-});
 
 const modelNames = z.string().transform((given, context): string => {
   try {
