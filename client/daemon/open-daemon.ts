@@ -38,7 +38,8 @@ import { learnModels } from "./profile/learn-models.ts";
 import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 import { EdgeList } from "./targets/edge-list.ts";
-import { measureEdge } from "./targets/measure-edge.ts";
+import { measureEdge, measureModel } from "./targets/measure-edge.ts";
+import { NewModels } from "./targets/measure-models.ts";
 import { TargetChanges } from "./targets/target-changes.ts";
 import { ModelWatch } from "./targets/watch-models.ts";
 import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
@@ -119,13 +120,26 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   });
   const metrics = new QueueMetrics(spend, () => rules.all(), lanes.names);
   const measuring = { options, chosen, named, declared, nowMs, log };
-  const changes = new TargetChanges({
+  const newModels = new NewModels({
+    list,
+    isMeasured: (edge, model) => watch.hasMeasured(edge, model),
+    measure: (edge, model, stop) => measureModel(measuring, edge, model, stop),
+    onMeasured: (edge, model, times) => changes.measured(edge, model, times),
+    log,
+  });
+  const changes: TargetChanges = new TargetChanges({
     list,
     functions,
     models,
     rules,
     watch,
-    modelWatch: new ModelWatch({ list, edges: models.edges, log }),
+    modelWatch: new ModelWatch({
+      list,
+      edges: models.edges,
+      log,
+      onMore: (edge, more) => newModels.listed(edge, more),
+    }),
+    newModels,
     connections,
     measure: (edge, stop) => measureEdge(measuring, edge, stop),
     listensOn: options,

@@ -77,6 +77,9 @@ export interface QueueView {
   readonly slackMs?: number;
 }
 
+/** Times of models at one target, by the model's name. */
+export type MeasuredModels = ProfiledTarget["models"];
+
 /** What a policy is told of a target that is added while the queue runs. */
 export interface KnownTarget {
   /** What was measured of it, for a policy that plans; it has at least one model. */
@@ -158,8 +161,12 @@ export interface Policy {
   targetAdded?(target: number, known: KnownTarget): void;
   /** A target was removed: it is shown as excluded from now on. What is under way there still ends. */
   targetRemoved?(target: number): void;
-  /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
-  targetServes?(target: number, models: readonly string[] | undefined): void;
+  /**
+   * A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded.
+   *
+   * @param measured times of some of them that were not known before
+   */
+  targetServes?(target: number, models: readonly string[] | undefined, measured?: MeasuredModels): void;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -184,7 +191,7 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     released: () => inner.released?.(),
     targetAdded: (target, known) => inner.targetAdded?.(target, known),
     targetRemoved: (target) => inner.targetRemoved?.(target),
-    targetServes: (target, models) => inner.targetServes?.(target, models),
+    targetServes: (target, models, measured) => inner.targetServes?.(target, models, measured),
     ...changes,
   };
 }
