@@ -39,7 +39,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   process.once("exit", () => page.discard());
   const onnxPath = embeddedModels().find(({ name }) => name === model)?.path as string;
   writeDeviceModel(models, { name: model, onnxPath, handlerPath });
-  say(`${describeDevices()}\nstarting edge, functions and queue; they log to ${logPath}`);
+  say(
+    `${describeDevices(options.edges)}\nstarting ${options.edges === 1 ? "edge" : `${options.edges} edges`}, functions and queue; they log to ${logPath}`,
+  );
   const run = await runPrograms(options, { models, model, logPath, record, stop });
   if (run === undefined) return 1;
   const { outage, isWell, edgePerS } = run;
@@ -49,7 +51,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const replays = report.requests === 0 ? undefined : await replayUnderEach(record, others);
   if (replays !== undefined) page.write(replays.page);
   const replayed = replays?.replayed ?? [];
-  const sentence = replays === undefined ? "no request was sent" : closingSentence(report, replayed);
+  const sentence =
+    replays === undefined ? "no request was sent" : closingSentence(report, replayed, options.edges);
   const written = { edgePerS, ...report, replayed, sentence, reportPath };
   const where = replays === undefined ? "" : `The report with charts is ${reportPath}\n`;
   process.stdout.write(

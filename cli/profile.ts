@@ -3,6 +3,7 @@ import { calibrate } from "../client/daemon/profile/calibrate.ts";
 import { lessLink, probeLink } from "../tools/profile/link-probe.ts";
 import type { Measured } from "../client/daemon/profile/measure.ts";
 import type { ExampleModel } from "../client/daemon/profile/example-input.ts";
+import { namedEdges } from "../client/daemon/edge-address.ts";
 import { SpillwayError } from "../base/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
 import { edgeAuth } from "../client/transports/http-auth.ts";
@@ -15,29 +16,40 @@ import { checkFolder } from "../base/output-file.ts";
 import { writeJson } from "../client/daemon/profile/profile-file.ts";
 import { profileWith, scenarioOf } from "../tools/profile/profile-files.ts";
 import type { ProfileOptions } from "../tools/profile/options.ts";
-import { formatProfile, profileFigures } from "../tools/profile/profile-table.ts";
+import { formatProfile, type ProfileFigures, profileFigures } from "../tools/profile/profile-table.ts";
 
-/** Exit status 0 when at least one batch size was measured, else 1. */
+/** A server that is measured. */
+interface Server {
+  readonly url: string;
+  /** Of the target in the profile. */
+  readonly name: string;
+}
+
+/** Exit status 0 when at least one batch size of each server was measured, else 1. */
 export async function runProfile(options: ProfileOptions): Promise<number> {
-  const { url, model, quantile, save, scenario } = options;
-  checkFiles(options);
-  const example = await exampleOf(options);
-  const transport = httpTransport({
-    url,
-    connections: 1,
-    auth: edgeAuth(options.auth, "--auth", process.env),
-  });
+  const { model, quantile, save, scenario } = options;
+  const servers = serversOf(options);
+  checkFiles(options, servers);
   const stop = stopOnSignal("what was measured so far is printed");
-  let target: ProfiledTarget;
-  try {
-    target = await measured(options, transport, example, stop);
-  } finally {
-    await transport.close();
+  const targets: ProfiledTarget[] = [];
+  const figures: (ProfileFigures & { readonly name: string })[] = [];
+  for (const server of servers) {
+    if (stop.aborted && targets.length > 0) break;
+    const target = await measuredAt(server, options, stop);
+    const found = profileFigures(target.models[model] as ModelTimes, target.link, quantile);
+    targets.push(target);
+    figures.push({ name: server.name, ...found });
+    if (!options.json) {
+      const head =
+        options.edge === undefined
+          ? ""
+          : `${targets.length === 1 ? "" : "\n"}${server.name} at ${server.url}\n`;
+      process.stdout.write(head + formatProfile(found));
+    }
   }
-  const times = target.models[model] as ModelTimes;
-  const figures = profileFigures(times, target.link, quantile);
-  process.stdout.write(options.json ? `${JSON.stringify(figures)}\n` : formatProfile(figures));
-  const profile = profileWith(save, target);
+  const { name: _, ...only } = figures[0] as (typeof figures)[number];
+  if (options.json) process.stdout.write(`${JSON.stringify(options.edge === undefined ? only : figures)}\n`);
+  const profile = profileWith(save, targets);
   if (save !== undefined) writeJson("--save", save, profile);
   if (scenario !== undefined) {
     const { functions = [], prices } = options;
@@ -45,15 +57,36 @@ export async function runProfile(options: ProfileOptions): Promise<number> {
     const request = { path: scenario, model, sloMs, sloQuantile: quantile, functions, prices };
     writeJson("--scenario", scenario, scenarioOf(profile, request));
   }
-  return 0;
+  return targets.length === servers.length ? 0 : 1;
+}
+
+/** @throws UsageError unless there is one server at --url, or edges that differ in name and address */
+function serversOf({ url, edge, function: menu }: ProfileOptions): readonly Server[] {
+  if (url === undefined && edge === undefined)
+    throw new UsageError("--url is missing: the V2 server to measure; or give --edge for each of several");
+  if (edge === undefined) return [{ url: url as string, name: "edge" }];
+  if (url !== undefined)
+    throw new UsageError("--url and --edge (or SPILLWAY_EDGE) are given; allowed: one of the two");
+  if (menu !== undefined)
+    throw new UsageError("--function and --edge are given; a function is measured with --url");
+  const edges = namedEdges(edge);
+  for (const what of ["name", "url"] as const) {
+    const values = edges.map((each) => each[what]);
+    const twice = values.find((value, index) => values.indexOf(value) < index);
+    if (twice !== undefined) throw new UsageError(`--edge: ${twice} is there twice; allowed: each once`);
+  }
+  return edges;
 }
 
 /** @throws UsageError when the result could not be written in the end */
-function checkFiles(options: ProfileOptions): void {
+function checkFiles(options: ProfileOptions, servers: readonly Server[]): void {
   const { save, scenario, functions = [], prices } = options;
   checkFolder("--save", save);
   checkFolder("--scenario", scenario);
-  const { targets } = profileWith(save, nothingOf(options));
+  const { targets } = profileWith(
+    save,
+    servers.map((server) => nothingOf(options, server)),
+  );
   if (scenario === undefined) return;
   readPriceSheet(prices);
   if (targets.every(({ kind }) => kind !== "edge")) {
@@ -65,20 +98,38 @@ function checkFiles(options: ProfileOptions): void {
 }
 
 /** @throws UsageError when the server answers no batch */
+async function measuredAt(
+  server: Server,
+  options: ProfileOptions,
+  stop: AbortSignal,
+): Promise<ProfiledTarget> {
+  const { url } = server;
+  const example = await exampleOf({ ...options, url });
+  const auth = edgeAuth(options.auth, "--auth", process.env);
+  const transport = httpTransport({ url, connections: 1, auth });
+  try {
+    return await measured(server, options, transport, example, stop);
+  } finally {
+    await transport.close();
+  }
+}
+
 async function measured(
+  server: Server,
   options: ProfileOptions,
   transport: HttpTransport,
   example: ExampleModel,
   stop: AbortSignal,
 ): Promise<ProfiledTarget> {
-  const { url, model, quantile, seconds } = options;
+  const { url } = server;
+  const { model, quantile, seconds } = options;
   const sizes = [...new Set(options.batches.split(",").map(Number))].sort((a, b) => a - b);
   // One sample lies beyond the quantile.
   const rounds = Math.ceil(1 / (1 - quantile) - 1e-9);
   let found: Measured | undefined;
   const hide = showTime(seconds * 1_000);
   const { targets } = await calibrate({
-    profile: { format: "spillway-profile/1", targets: [nothingOf(options)] },
+    profile: { format: "spillway-profile/1", targets: [nothingOf(options, server)] },
     transports: [transport],
     models: [example],
     budgetMs: seconds * 1_000,
@@ -101,9 +152,9 @@ async function measured(
 }
 
 /** The target without measurements. */
-function nothingOf({ function: menu }: ProfileOptions): ProfiledTarget {
+function nothingOf({ function: menu }: ProfileOptions, { name: edge }: Server): ProfiledTarget {
   const shared = { replicas: 1, link: { rttMs: 0, uplinkMbps: 1_000 }, coldStartMs: [], models: {} };
-  if (menu === undefined) return { ...shared, name: "edge", kind: "edge" };
+  if (menu === undefined) return { ...shared, name: edge, kind: "edge" };
   const [size, ...others] = menu;
   if (size === undefined || others.length > 0) {
     throw new UsageError(`--function names ${menu.length} functions; allowed: one`);

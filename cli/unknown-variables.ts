@@ -5,7 +5,7 @@ import { UsageError } from "../base/usage-error.ts";
 import { commands } from "./commands.ts";
 
 /** Variables that no option has: those of the deployment, and of tests. */
-const others = /^SPILLWAY_(?:FC_[A-Z_]+|SOAK_S)$/;
+const others = /^SPILLWAY_(?:FC_[A-Z_]+|SOAK_S|SEEDS)$/;
 /** What Kubernetes sets for a service that is called "spillway". */
 const serviceLinks = /^SPILLWAY_(?:.+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_.+)?$/;
 

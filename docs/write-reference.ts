@@ -6,6 +6,8 @@ import { Command } from "commander";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
 import { commands } from "../cli/commands.ts";
+import { JobMetrics, type JobsLoad } from "../client/daemon/ingress/jobs/job-metrics.ts";
+import { LaneGoals } from "../client/daemon/observe/lane-goals.ts";
 import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
 import { modelConfigSchema } from "../edge/models/model-config.ts";
 import { Metrics } from "../edge/observe/metrics.ts";
@@ -94,7 +96,18 @@ const nothing = { spent: 0, limit: null };
 const spend = { currency: "CNY", isReached: false, reserved: 0, hour: nothing, day: nothing };
 const queue = await new QueueMetrics({ spend: () => spend }).text();
 const edge = await new Metrics([], new StatisticsBook()).text();
-fillTables("metrics.md", metricRows(queue), metricRows(edge));
+const goals = await new LaneGoals({}).text();
+const noJobs: JobsLoad = {
+  states: { running: 0, done: 0, cancelled: 0, stopped: 0 },
+  mostJobs: 0,
+  bytes: { input: 0, reading: 0, results: 0 },
+  mostBytes: 0,
+  queuedRows: 0,
+  mostQueuedRows: 0,
+  rows: { answered: 0, failed: 0 },
+};
+const jobs = await new JobMetrics(() => noJobs).text();
+fillTables("metrics.md", metricRows(queue + goals + jobs), metricRows(edge));
 
 fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
 

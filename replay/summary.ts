@@ -193,6 +193,12 @@ function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
   };
 }
 
+/** Share of the served requests that all edges, or all functions, served; null when there are none. */
+export function shareOf({ targets, served }: ReplaySummary, kind: TargetKind): number | null {
+  const ofKind = Object.values(targets).filter((target) => target.kind === kind);
+  return served === 0 ? null : ofKind.reduce((sum, target) => sum + (target.share ?? 0), 0);
+}
+
 /** Mean rows of the answered batches of all edges, or of all functions; null when there are none. */
 export function meanRowsOf({ targets }: ReplaySummary, kind: TargetKind): number | null {
   const ofKind = Object.values(targets).filter((target) => target.kind === kind);

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { schemaFaults } from "../program/schema-fault.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export const scopes = ["infer", "admin", "metrics"] as const;
@@ -15,12 +16,14 @@ const rate = z.number().positive().max(1e9).optional();
 
 export const keyName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "allowed: 1 to 64 letters, digits, _, . and -");
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "1 to 64 letters, digits, _, . and -");
+
+const digestForm = "64 hexadecimal digits";
 
 const keyEntry = z
   .strictObject({
     name: keyName,
-    sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, "allowed: 64 hexadecimal digits"),
+    sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, digestForm),
     scopes: z.array(z.enum(scopes)).min(1).default(["infer"]),
     requestsPerS: rate,
     rowsPerS: rate,
@@ -31,6 +34,8 @@ const keyEntry = z
     ({ requestsPerS, rowsPerS }) => requestsPerS !== undefined || rowsPerS !== undefined,
     "has no rate; allowed: requestsPerS, rowsPerS, or both",
   );
+
+const keyEntries = z.array(keyEntry).max(mostKeys);
 
 type KeyEntry = z.output<typeof keyEntry>;
 
@@ -95,20 +100,15 @@ export class ApiKey {
  * @throws Error with the place, the value and what is allowed
  */
 export function apiKeysIn(document: unknown, nowMs: number): ApiKey[] {
-  const result = z
-    .array(keyEntry)
-    .max(mostKeys)
-    .safeParse(document ?? []);
+  const result = keyEntries.safeParse(document ?? []);
   if (!result.success) {
-    const [{ path, message } = { path: [], message: "" }] = result.error.issues;
-    const [index, ...field] = path;
-    const place =
-      index === undefined
-        ? ""
-        : `key ${Number(index) + 1}${field.map((each) => `.${String(each)}`).join("")}: `;
-    throw new Error(
-      `${place}${index === undefined ? `expected a list of at most ${mostKeys} keys` : message}`,
-    );
+    const [issue] = result.error.issues as [z.core.$ZodIssue];
+    const [index, ...field] = issue.path;
+    if (index === undefined) throw new Error(`expected a list of at most ${mostKeys} keys`);
+    const place = `key ${Number(index) + 1}${field.map((each) => `.${String(each)}`).join("")}`;
+    // What stands in the place of a digest may be the key itself, and errors are logged.
+    const [fault] = field[0] === "sha256" ? [] : schemaFaults(keyEntries, document, [issue]);
+    throw new Error(fault === undefined ? `${place}: allowed: ${digestForm}` : `${place} ${fault.text}`);
   }
   for (const what of ["name", "sha256"] as const) {
     const seen = new Set<string>();

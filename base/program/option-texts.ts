@@ -4,7 +4,40 @@ import type { z } from "zod";
 /** A field as these texts need it. */
 interface Described {
   readonly type: "string" | "number" | "integer" | "boolean";
-  readonly schema: z.core.JSONSchema.BaseSchema;
+  readonly schema: JsonSchema;
+}
+
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/**
+ * The values that a JSON Schema allows, in words; undefined when it does not tell.
+ *
+ * @example
+ * allowedIn({ anyOf: [{ type: "string" }, { type: "array" }] }); // "a text or a list"
+ */
+export function allowedIn(schema: JsonSchema): string | undefined {
+  const forms = (schema.anyOf ?? schema.oneOf) as readonly JsonSchema[] | undefined;
+  if (forms !== undefined) {
+    const texts = forms.map(allowedIn).filter((text) => text !== undefined);
+    return texts.length === 0 ? undefined : [...new Set(texts)].join(" or ");
+  }
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  switch (schema.type) {
+    case "string":
+      return allowedText({ type: "string", schema }) ?? "a text";
+    case "array":
+      return (schema.minItems ?? 0) > 0 ? "a list that is not empty" : "a list";
+    case "object":
+      return schema.properties === undefined
+        ? "an object"
+        : `an object of ${Object.keys(schema.properties).join(", ")}`;
+    case "number":
+    case "integer":
+    case "boolean":
+      return allowedText({ type: schema.type, schema });
+    default:
+      return schema.enum?.map((each) => JSON.stringify(each)).join(", ");
+  }
 }
 
 /** The values that a field takes, in words; undefined when only its schema can tell. */
@@ -21,7 +54,7 @@ export function joined(facts: readonly string[], separator: string): string {
   return facts.filter((fact) => fact !== "").join(separator);
 }
 
-export function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSchema.BaseSchema): string {
+export function rangeText({ minimum, exclusiveMinimum, maximum }: JsonSchema): string {
   // For a schema without a range, zod states that of safe integers.
   const most = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
   if (typeof exclusiveMinimum === "number") {
@@ -31,7 +64,7 @@ export function rangeText({ minimum, exclusiveMinimum, maximum }: z.core.JSONSch
   return most === undefined ? `${minimum} or more` : `${minimum} to ${most}`;
 }
 
-export function defaultText({ default: value }: z.core.JSONSchema.BaseSchema): string {
+export function defaultText({ default: value }: JsonSchema): string {
   if (value === undefined) return "";
   const values: unknown[] = Array.isArray(value) ? value : [value];
   return `default: ${values.map((each) => JSON.stringify(each)).join(", ")}`;

@@ -8,9 +8,11 @@
  */
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { allowedText, defaultText, joined, rangeText } from "./option-texts.ts";
+import { allowedIn, allowedText, defaultText, joined, rangeText } from "./option-texts.ts";
+import { hasOwnText } from "./schema-fault.ts";
 import { UsageError } from "../usage-error.ts";
 import { didYouMean } from "../error-text.ts";
+import { numberOrText } from "./number-or-text.ts";
 import { readYamlFile } from "../files.ts";
 
 /** Key of a schema's metadata: the value of its flag when none follows it. */
@@ -149,15 +151,23 @@ export function checkValues<S extends z.ZodObject>(
   );
   const result = schema.safeParse(named);
   if (result.success) return Object.freeze(result.data);
-  const problems = result.error.issues.map(({ path: [key, index], message }) => {
+  const problems = result.error.issues.map((issue) => {
+    const {
+      path: [key, index],
+      message: own,
+    } = issue;
     const field = fields.find((each) => each.key === key);
-    if (field === undefined) return message;
+    if (field === undefined) return own;
     const place = places[field.key] ?? places[field.alias?.key ?? ""];
     const called = (field.schema[argumentName] as string | undefined) ?? `--${field.flag}`;
     if (place === undefined) return `${called} is missing: ${field.description}`;
-    if (!field.isList) return problemOf(place, named[field.key], allowedText(field) ?? message);
-    if (typeof index !== "number") return problemOf(place, named[field.key], message);
+    const messageFor = (each: z.core.JSONSchema.BaseSchema): string =>
+      (hasOwnText(issue) ? undefined : allowedIn(each)) ?? own;
+    if (!field.isList)
+      return problemOf(place, named[field.key], allowedText(field) ?? messageFor(field.schema));
+    if (typeof index !== "number") return problemOf(place, named[field.key], messageFor(field.schema));
     const item = { ...field, schema: itemSchemaOf(field.schema) };
+    const message = messageFor(item.schema);
     return problemOf(place, (named[field.key] as unknown[])[index], allowedText(item) ?? message);
   });
   throw new UsageError(problems.join("\n"));
@@ -263,11 +273,7 @@ function valueOf(given: unknown, { type, isList, schema }: Field): unknown {
 }
 
 function parseText(text: string, type: ScalarType): unknown {
-  if (type === "number" || type === "integer") {
-    const value = text.trim() === "" ? Number.NaN : Number(text);
-    // A text that is no number stays as it is, so that the message shows it.
-    return Number.isFinite(value) ? value : text;
-  }
+  if (type === "number" || type === "integer") return numberOrText(text);
   if (type === "boolean")
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
   return text;

@@ -1,7 +1,8 @@
 /**
  * The mixed load of a queue that serves people and archives at once: many callers of small requests beside a few of large
  * ones, each asking again once it is answered, with lanes and without. The model's time is the clock's, so the figures are
- * those of the queue and not of the machine. Edge and queue are processes of their own.
+ * those of the queue and not of the machine. Edge and queue are processes of their own. Rows are counted when the edge has
+ * answered them, also those of requests that end after their cell.
  * Usage: lanes.js [SECONDS of each cell]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -36,6 +37,8 @@ interface Callers {
 /** Of one kind of callers, in one cell. */
 interface Figures {
   readonly rowsPerS: number;
+  /** Requests that were answered within the cell. */
+  readonly requests: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -84,7 +87,14 @@ async function call(
   }
 }
 
-async function run(url: string, { small, large }: Cell, hasLanes: boolean) {
+/** Rows that the edge has answered since it started. */
+async function rowsOfEdge(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const found = text.matchAll(/^nv_inference_count\{[^}]*model="timed"[^}]*\} (\S+)$/gm);
+  return Array.from(found, ([, rows]) => Number(rows)).reduce((sum, rows) => sum + rows, 0);
+}
+
+async function run(url: string, edgeUrl: string, { small, large }: Cell, hasLanes: boolean) {
   const client = new Pool(url, { connections: 256, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
   const warmUpMs = 1_000;
   const startedAtMs = performance.now();
@@ -100,6 +110,7 @@ async function run(url: string, { small, large }: Cell, hasLanes: boolean) {
     const spanS = (untilMs - startedAtMs) / 1_000;
     return {
       rowsPerS: (took.length * callers.rows) / spanS,
+      requests: took.length,
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),
     };
@@ -107,9 +118,17 @@ async function run(url: string, { small, large }: Cell, hasLanes: boolean) {
   // The large ones are there first.
   const ofLarge = load(large, "bulk");
   if (large !== undefined) await delay(200);
-  const figures = { small: await load(small, "realtime"), large: await ofLarge };
+  const ofSmall = load(small, "realtime");
+  const rowsBefore = await rowsOfEdge(edgeUrl);
+  const countedAtMs = performance.now();
+  await delay(untilMs - countedAtMs);
+  const rows = (await rowsOfEdge(edgeUrl)) - rowsBefore;
+  const allPerS = (rows * 1_000) / (performance.now() - countedAtMs);
+  const [people, archive] = [await ofSmall, await ofLarge];
   await client.close();
-  return figures;
+  // A request of many rows may take longer than the cell: what the edge answered beside the small ones is its part.
+  const left = Math.max(0, allPerS - (people?.rowsPerS ?? 0));
+  return { small: people, large: archive && { ...archive, rowsPerS: left } };
 }
 
 const number = (value: number | undefined): string =>
@@ -132,7 +151,7 @@ try {
     const bulkAlone = new Map<number, number>();
     const rows: string[][] = [];
     for (const cell of cells) {
-      const { small, large } = await run(queue.url, cell, hasLanes);
+      const { small, large } = await run(queue.url, edge.url, cell, hasLanes);
       if (cell.large === undefined && cell.small && small) alone.set(cell.small.count, small);
       if (cell.small === undefined && cell.large && large) bulkAlone.set(cell.large.rows, large.rowsPerS);
       const own = cell.small && cell.large ? alone.get(cell.small.count) : undefined;
@@ -147,6 +166,7 @@ try {
         `${number(small?.p50Ms)} / ${number(small?.p99Ms)}`,
         bound && small ? ratio(small.p99Ms / bound) : "-",
         number(large?.rowsPerS),
+        large === undefined ? "-" : String(large.requests),
         free && large ? ratio(large.rowsPerS / free) : "-",
       ]);
     }
@@ -157,6 +177,7 @@ try {
       "p50 / p99 ms small",
       "p99 to 1.5 x alone + a batch",
       "rows/s large",
+      "whole requests",
       "to what is left",
     ];
     console.log(inColumns([head, ...rows]));

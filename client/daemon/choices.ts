@@ -5,7 +5,8 @@ import type { ReservedReplicas } from "../policies/policy-inputs.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { isGrpcAddress } from "../../base/program/server-address.ts";
-import { type DaemonOptions, edgeIn } from "./options.ts";
+import { namedEdges } from "./edge-address.ts";
+import type { DaemonOptions } from "./options.ts";
 
 export type ChosenPolicy =
   | {
@@ -99,8 +100,7 @@ export function usedFunctions(
 }
 
 /**
- * The edges by name: the only one is `edge`; of several, the first is `edge-1` and so on, where the options give no
- * name.
+ * The edges by name.
  *
  * @throws UsageError when two targets have one name
  */
@@ -108,10 +108,7 @@ export function chosenEdges(
   { edge: given }: DaemonOptions,
   functions: readonly FunctionVariant[],
 ): readonly EdgeAddress[] {
-  const edges = given.map((text, index): EdgeAddress => {
-    const { url, name = given.length === 1 ? "edge" : `edge-${index + 1}` } = edgeIn(text);
-    return { name, url };
-  });
+  const edges = namedEdges(given);
   const names = [...edges, ...functions].map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice === undefined) return edges;

@@ -23,6 +23,7 @@ import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
 import type { TargetReport, TargetWatch } from "./target-watch.ts";
 import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
+import type { LaneGoals, LaneReport } from "./observe/lane-goals.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
 import type { Tracing } from "./observe/tracing.ts";
 import type { QueueStatistics } from "./observe/queue-statistics.ts";
@@ -47,6 +48,8 @@ export interface DaemonParts {
   /** Undefined: no spans are made. */
   readonly tracing?: Pick<Tracing, "begin"> | undefined;
   readonly lanes: DaemonLanes;
+  /** How lanes keep what they promise. Default: nobody watches. */
+  readonly goals?: LaneGoals;
   /** By model, which inputs are padded. Default: none. */
   readonly padding?: ReadonlyMap<string, readonly PadRule[]>;
   /** Which requests may share a batch. */
@@ -68,8 +71,8 @@ export interface DaemonParts {
 export interface DaemonStatus {
   /** True when a request that is submitted now can be served. */
   readonly isReady: boolean;
-  /** What each lane holds, by name, with "" for requests without a lane. */
-  readonly lanes: Readonly<Record<string, LaneLoad>>;
+  /** What each lane holds, promises and keeps, by name, with "" for requests without a lane. */
+  readonly lanes: Readonly<Record<string, LaneLoad & Partial<LaneReport>>>;
   readonly spend: SpendStatus;
 }
 
@@ -149,9 +152,22 @@ export class Daemon {
     await this.#parts.release(queue);
   }
 
+  /** The metrics, as the text of a scrape. */
+  async scrape(): Promise<string> {
+    return (await this.metrics.text()) + ((await this.#parts.goals?.text()) ?? "");
+  }
+
   status(): DaemonStatus {
     const queue = this.#queue;
-    return { isReady: queue?.isReady ?? false, lanes: queue?.lanes ?? {}, spend: this.#parts.spend() };
+    const reports = this.#parts.goals?.reports() ?? {};
+    const lanes: Record<string, LaneLoad & Partial<LaneReport>> = {};
+    for (const [name, load] of Object.entries(queue?.lanes ?? {}))
+      lanes[name] = { ...load, ...reports[name] };
+    return {
+      isReady: queue?.isReady ?? false,
+      lanes,
+      spend: this.#parts.spend(),
+    };
   }
 
   /** Looks at the edges, which takes a second at most, and says whether anything can serve. */

@@ -33,19 +33,35 @@ describe("lanes", () => {
     });
   });
 
+  it("have a quantile of their own, or that of all requests", () => {
+    const goals = { sloMs: 1_000, sloQuantile: 0.99 };
+    expect(lanesOf("realtime=0.3@0.999,bulk=60,rest").goals(goals)).toEqual({
+      "": goals,
+      realtime: { sloMs: 300, sloQuantile: 0.999 },
+      bulk: { sloMs: 60_000, sloQuantile: 0.99 },
+      rest: { sloMs: 3_600_000, sloQuantile: 0.99 },
+    });
+  });
+
   it("without an SLO are best effort: they wait for an hour", () => {
     expect(lanesOf("bulk").options()["bulk"]?.sloMs).toBe(3_600_000);
   });
 
   it.each([
-    ["bulk=fast", "lane 1, slo: "],
+    ["bulk=fast", 'lane 1, slo is "fast"; allowed: a number, above 0, to 86400'],
     ["a=1,a=2", 'two lanes are called "a"'],
-    ["1st=3", "lane 1, name: a name has up to 32 letters"],
-    ["bulk=0", "lane 1, slo: "],
-    [[{ name: "bulk", slow: 3 }], 'lane 1: Unrecognized key: "slow"'],
-    [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows: "],
-    [[{ name: "bulk", leastShare: 1.5 }], "lane 1, leastShare: "],
-    [[{ name: "bulk", leastShare: 0.5, mostShare: 0.4 }], 'lane "bulk": leastShare is above mostShare'],
+    ["1st=3", 'lane 1, name is "1st"; allowed: up to 32 letters'],
+    ["bulk=0.3=4", 'lane 1, slo is "0.3=4"; allowed: '],
+    ["bulk=1@2", "lane 1, sloQuantile is 2; allowed: a number, 0.5 to 0.9999"],
+    ["bulk=1@", 'lane 1, sloQuantile is ""; allowed: a number, 0.5 to 0.9999'],
+    ["bulk=0", "lane 1, slo is 0; allowed: a number, above 0"],
+    [[{ name: "bulk", slow: 3 }], 'lane 1 has an unknown key "slow"; did you mean "slo"?'],
+    [[{ name: "bulk", fromRows: 1 }], "lane 1, fromRows is 1; allowed: an integer, 2 or more"],
+    [[{ name: "bulk", leastShare: 1.5 }], "lane 1, leastShare is 1.5; allowed: a number, 0 to 1"],
+    [
+      [{ name: "bulk", leastShare: 0.5, mostShare: 0.4 }],
+      'lane "bulk": leastShare is 0.5; allowed: 0 to its mostShare of 0.4',
+    ],
     [
       [
         { name: "a", leastShare: 0.75 },

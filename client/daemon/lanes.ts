@@ -2,11 +2,14 @@
 import { z } from "zod";
 import { keyName } from "../../base/access/api-keys.ts";
 import { showValue } from "../../base/error-text.ts";
+import { numberOrText } from "../../base/program/number-or-text.ts";
 import { positive, whole } from "../../base/program/option-fields.ts";
+import { schemaFaults } from "../../base/program/schema-fault.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
 import type { TraceContext } from "../../protocol/trace-context.ts";
 import type { LaneOptions } from "../queue/lanes/lanes.ts";
+import type { LaneGoal } from "./observe/lane-goals.ts";
 
 /** How long the requests of a lane without an SLO wait for what others leave. */
 const bestEffortS = 3_600;
@@ -16,15 +19,14 @@ const defaultShare = 0.05;
 
 const laneName = z
   .string()
-  .regex(
-    /^[A-Za-z][A-Za-z0-9_-]{0,31}$/,
-    "a name has up to 32 letters, digits, - and _, and begins with a letter",
-  );
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, "up to 32 letters, digits, - and _, a letter first");
 
 const laneEntry = z.strictObject({
   name: laneName,
   /** Seconds. Left out: best effort. */
   slo: positive(86_400).optional(),
+  /** Share of its requests that must meet the SLO. Left out: that of all requests. */
+  sloQuantile: z.number().min(0.5).max(0.9999).optional(),
   maxRows: whole(1).optional(),
   maxMib: positive().optional(),
   /** Part of the edges' rows that it gets at least while its rows wait, and at most while others wait. */
@@ -41,50 +43,76 @@ const laneEntry = z.strictObject({
 /** One lane as the user wrote it. */
 export type LaneEntry = z.output<typeof laneEntry>;
 
-/** `NAME=SECONDS` or `NAME`. */
+/** `NAME=SECONDS@QUANTILE`, `NAME=SECONDS` or `NAME`. */
 function entriesOf(text: string): unknown[] {
-  return text.split(",").map((part) => {
-    const [name = "", slo] = part.trim().split("=");
-    return slo === undefined ? { name } : { name, slo: Number(slo) };
+  return pairsIn(text).map(([name, goal]) => {
+    if (goal === undefined) return { name };
+    const end = goal.indexOf("@");
+    if (end === -1) return { name, slo: numberOrText(goal) };
+    return { name, slo: numberOrText(goal.slice(0, end)), sloQuantile: numberOrText(goal.slice(end + 1)) };
   });
 }
 
-/** `realtime=0.3,bulk`, or a list of lanes with their settings. */
+/** Names with what follows their `=`, if there is one. */
+function pairsIn(text: string): [string, string | undefined][] {
+  return text.split(",").map((part) => {
+    const pair = part.trim();
+    const end = pair.indexOf("=");
+    return end === -1 ? [pair, undefined] : [pair.slice(0, end).trim(), pair.slice(end + 1).trim()];
+  });
+}
+
+const laneEntries = z.array(laneEntry);
+
+/** `realtime=0.3@0.999,bulk`, or a list of lanes with their settings. */
 export const laneList = z
   .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly LaneEntry[] => {
-    const listed = z.array(laneEntry).safeParse(typeof given === "string" ? entriesOf(given) : given);
+    const entries = typeof given === "string" ? entriesOf(given) : given;
+    const listed = laneEntries.safeParse(entries);
     if (!listed.success) {
-      const [{ path, message } = { path: [], message: "" }] = listed.error.issues;
-      const field = path[1] === undefined ? "" : `, ${path.slice(1).join(".")}`;
-      context.addIssue(`lane ${Number(path[0] ?? 0) + 1}${field}: ${message}; expected NAME=SECONDS,...`);
+      const faults = schemaFaults(laneEntries, entries, listed.error.issues);
+      const texts = faults.map(
+        ({ path: [index, ...field], text }) =>
+          `lane ${Number(index) + 1}${field.length === 0 ? "" : `, ${field.join(".")}`} ${text}`,
+      );
+      context.addIssue(`NAME=SECONDS,...; ${texts.join("; ")}`);
       return z.NEVER;
     }
     const names = listed.data.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) < index);
     const kept = listed.data.reduce((sum, { leastShare }) => sum + leastShare, 0);
     const few = listed.data.find(({ leastShare, mostShare }) => leastShare > mostShare);
-    if (twice !== undefined) context.addIssue(`two lanes are called "${twice}"`);
-    else if (kept > 1) context.addIssue(`the lanes' leastShare come to ${kept}; allowed: 1 in all`);
-    else if (few !== undefined) context.addIssue(`lane "${few.name}": leastShare is above mostShare`);
-    else return listed.data;
+    const fault =
+      twice !== undefined
+        ? `two lanes are called "${twice}"`
+        : kept > 1
+          ? `the lanes' leastShare come to ${kept}; allowed: 1 in all`
+          : few !== undefined
+            ? `lane "${few.name}": leastShare is ${few.leastShare}; allowed: 0 to its mostShare of ${few.mostShare}`
+            : undefined;
+    if (fault === undefined) return listed.data;
+    context.addIssue(`NAME=SECONDS,...; ${fault}`);
     return z.NEVER;
   });
 
-function pairsIn(text: string): [string, string?][] {
-  return text.split(",").map((part) => part.trim().split("=") as [string, string?]);
-}
+const reservation = z.record(z.string(), whole(1));
 
 /** `realtime=2`, or an object of lanes with replicas. */
 export const reservedReplicas = z
   .union([z.string(), z.record(z.string(), z.unknown())])
   .default({})
   .transform((given, context): Readonly<Record<string, number>> => {
-    const listed = typeof given === "string" ? pairsIn(given) : Object.entries(given);
-    const reserved = listed.map(([lane, replicas]): [string, number] => [lane, Number(replicas)]);
-    if (reserved.every(([, replicas]) => Number.isInteger(replicas) && replicas >= 1))
-      return Object.fromEntries(reserved);
-    context.addIssue("LANE=REPLICAS,... with 1 replica or more, such as realtime=2");
+    const listed =
+      typeof given === "string"
+        ? Object.fromEntries(pairsIn(given).map(([lane, replicas = ""]) => [lane, numberOrText(replicas)]))
+        : given;
+    const reserved = reservation.safeParse(listed);
+    if (reserved.success) return reserved.data;
+    const texts = schemaFaults(reservation, listed, reserved.error.issues).map(
+      ({ path, text }) => `the number for "${path.join(".")}" ${text}`,
+    );
+    context.addIssue(`LANE=REPLICAS,... such as realtime=2; ${texts.join("; ")}`);
     return z.NEVER;
   });
 
@@ -125,9 +153,9 @@ export class DaemonLanes {
   /** For the queue. */
   options(): Readonly<Record<string, LaneOptions>> {
     return Object.fromEntries(
-      this.#lanes.map(({ name, slo = bestEffortS, maxRows, maxMib, leastShare, mostShare }) => {
+      this.#lanes.map(({ name, slo = bestEffortS, sloQuantile, maxRows, maxMib, leastShare, mostShare }) => {
         const maxBytes = maxMib === undefined ? undefined : maxMib * 2 ** 20;
-        return [name, { sloMs: slo * 1_000, maxRows, maxBytes, leastShare, mostShare }];
+        return [name, { sloMs: slo * 1_000, sloQuantile, maxRows, maxBytes, leastShare, mostShare }];
       }),
     );
   }
@@ -136,6 +164,21 @@ export class DaemonLanes {
   sloMsOf(lane: string | undefined): number | undefined {
     const entry = this.#lanes.find(({ name }) => name === lane);
     return entry && (entry.slo ?? bestEffortS) * 1_000;
+  }
+
+  /**
+   * What each lane promises, by name, with "" for requests without a lane.
+   *
+   * @param otherwise the promise of requests without a lane, and the quantile of lanes that name none
+   */
+  goals(otherwise: LaneGoal): Readonly<Record<string, LaneGoal>> {
+    const ofLanes = this.#lanes.map(
+      ({ name, slo = bestEffortS, sloQuantile = otherwise.sloQuantile }): [string, LaneGoal] => [
+        name,
+        { sloMs: slo * 1_000, sloQuantile },
+      ],
+    );
+    return { "": otherwise, ...Object.fromEntries(ofLanes) };
   }
 
   /**

@@ -26,6 +26,7 @@ import { BatchRules } from "./joining/batch-rules.ts";
 import type { JoinProofsOptions } from "./joining/join-proofs.ts";
 import { ModelDirectory } from "./model-directory.ts";
 import { openDashboard } from "./observe/dashboard/open-dashboard.ts";
+import { LaneGoals } from "./observe/lane-goals.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
@@ -40,7 +41,8 @@ import { learnModels } from "./profile/learn-models.ts";
 import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
 import { EdgeList } from "./targets/edge-list.ts";
-import { measureEdge } from "./targets/measure-edge.ts";
+import { measureEdge, measureModel } from "./targets/measure-edge.ts";
+import { NewModels } from "./targets/measure-models.ts";
 import { TargetChanges } from "./targets/target-changes.ts";
 import { ModelWatch } from "./targets/watch-models.ts";
 import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
@@ -112,6 +114,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   const spend = (): SpendStatus => cap.status(spendClockMs());
   const statistics = new QueueStatistics();
   const recent = new RecentRequests();
+  const goals = new LaneGoals(lanes.goals({ sloMs: limits.sloMs, sloQuantile: options.sloQuantile }));
   const declared = declaredRules(options.joinRows);
   const rules = new BatchRules({
     models,
@@ -130,13 +133,26 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   });
   const dashboard = openDashboard({ options, chosen, lanes, spend, edges: list, functions, watch, nowMs });
   const measuring = { options, chosen, named, declared, nowMs, log };
-  const changes = new TargetChanges({
+  const newModels = new NewModels({
+    list,
+    isMeasured: (edge, model) => watch.hasMeasured(edge, model),
+    measure: (edge, model, stop) => measureModel(measuring, edge, model, stop),
+    onMeasured: (edge, model, times) => changes.measured(edge, model, times),
+    log,
+  });
+  const changes: TargetChanges = new TargetChanges({
     list,
     functions,
     models,
     rules,
     watch,
-    modelWatch: new ModelWatch({ list, edges: models.edges, log }),
+    modelWatch: new ModelWatch({
+      list,
+      edges: models.edges,
+      log,
+      onMore: (edge, more) => newModels.listed(edge, more),
+    }),
+    newModels,
     connections,
     measure: (edge, stop) => measureEdge(measuring, edge, stop),
     listensOn: options,
@@ -160,6 +176,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
       statistics,
       dashboard,
       recent,
+      goals,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -232,6 +249,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     recent,
     tracing,
     lanes,
+    goals,
     padding: options.pad,
     rules,
     extensions,

@@ -7,34 +7,18 @@ import {
   port,
   positive,
   priceSheet,
-  serverOrGrpcUrl,
   spendAllowance,
   text,
   whole,
 } from "../../base/program/option-fields.ts";
+import { edgeAddress } from "./edge-address.ts";
 import { laneList, reservedReplicas } from "./lanes.ts";
 import { padRules } from "./joining/padding.ts";
 import { jobFields } from "./ingress/jobs/job-fields.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
-import { functionName } from "../../serverless/prices/fc-limits.ts";
 import { defaultFunctions, functionMenu } from "../../serverless/prices/function-menu.ts";
-
-/** The parts of `URL` or `NAME=URL`; the names of edges have the same form as those of functions. */
-export function edgeIn(given: string): { readonly name: string | undefined; readonly url: string } {
-  const end = given.indexOf("=");
-  const name = given.slice(0, Math.max(0, end));
-  return functionName.test(name) ? { name, url: given.slice(end + 1) } : { name: undefined, url: given };
-}
-
-const edgeAddress = z.string().transform((given, context): string => {
-  const { name, url } = edgeIn(given);
-  const address = serverOrGrpcUrl.safeParse(url);
-  if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
-  context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
-  return z.NEVER;
-});
 
 const modelNames = z.string().transform((given, context): string => {
   try {
@@ -79,8 +63,9 @@ export const daemonOptions = z.strictObject({
   lanes: laneList
     .default([])
     .describe(
-      "lanes with SLOs of their own, in seconds: NAME=SECONDS,...; one without an SLO is best effort" +
-        " (in YAML a list of name, slo, maxRows, maxMib, leastShare, mostShare, fromRows, priorities, keys)",
+      "lanes with SLOs of their own, in seconds: NAME=SECONDS,... or NAME=SECONDS@QUANTILE where the share that must" +
+        " meet it differs; one without an SLO is best effort (in YAML a list of name, slo, sloQuantile, maxRows, maxMib," +
+        " leastShare, mostShare, fromRows, priorities, keys)",
     ),
   reserve: reservedReplicas.describe(
     "replicas of each edge that are kept for a lane: LANE=REPLICAS,...; with --policy spillway only",

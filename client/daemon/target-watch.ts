@@ -66,6 +66,18 @@ export class TargetWatch {
     this.#profile = [...this.#profile.filter(({ name }) => name !== profiled.name), profiled];
   }
 
+  /** Whether times of the model were measured at the target, and not assumed. */
+  hasMeasured(target: string, model: string): boolean {
+    const times = this.#profile.find(({ name }) => name === target)?.models[model];
+    return times !== undefined && times.isAssumed !== true;
+  }
+
+  /** Models of a target were measured since. */
+  learned(target: string, models: ProfiledTarget["models"]): void {
+    const before = this.#profile.find(({ name }) => name === target)?.models;
+    this.changed({ name: target, models: { ...before, ...models } });
+  }
+
   /** Each target as it is now, at most a second ago, in their order. Never rejects; a look under way is shared. */
   look(): Promise<readonly TargetReport[]> {
     if (this.#seen !== undefined && this.#nowMs() - this.#seen.atMs < freshForMs)

@@ -74,6 +74,14 @@ export class ChangingTargets {
     this.#byModel.clear();
   }
 
+  /** Times of some models of a target have become known; policies that are there already learn them while they serve. */
+  measured(target: number, models: ProfiledTarget["models"]): void {
+    const profile = this.#profiles[target];
+    if (profile === undefined) return;
+    this.#profiles[target] = { ...profile, models: { ...profile.models, ...models } };
+    this.#byModel.clear();
+  }
+
   /** @param models undefined: all */
   serve(target: number, models: readonly string[] | undefined): void {
     if (models === undefined) this.#served.delete(target);

@@ -88,9 +88,10 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       policy.targetRemoved?.(target);
       learned?.edges.delete(target);
     },
-    targetServes: (target, models) => {
+    targetServes: (target, models, measured) => {
       targets.serve(target, models);
-      policy.targetServes?.(target, models);
+      if (measured !== undefined) targets.measured(target, measured);
+      policy.targetServes?.(target, models, measured);
     },
   });
 }

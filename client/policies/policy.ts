@@ -78,6 +78,9 @@ export interface QueueView {
   readonly slackMs?: number;
 }
 
+/** Times of models at one target, by the model's name. */
+export type MeasuredModels = ProfiledTarget["models"];
+
 /** What a policy is told of a target that is added while the queue runs. */
 export interface KnownTarget {
   /** What was measured of it, for a policy that plans; it has at least one model. */
@@ -196,10 +199,14 @@ export interface Policy {
   targetAdded?(target: number, known: KnownTarget): void;
   /** A target was removed: it is shown as excluded from now on. What is under way there still ends. */
   targetRemoved?(target: number): void;
-  /** A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded. */
-  targetServes?(target: number, models: readonly string[] | undefined): void;
   /** What it believes for the requests of a key; changes nothing. Default: nothing. */
   beliefs?(key: string): Beliefs | undefined;
+  /**
+   * A target serves these models alone from now on, by the names in its list; undefined: all. Others see it as excluded.
+   *
+   * @param measured times of some of them that were not known before
+   */
+  targetServes?(target: number, models: readonly string[] | undefined, measured?: MeasuredModels): void;
 }
 
 export type WaitDecision = Decision & { readonly kind: "wait" };
@@ -224,8 +231,8 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
     released: () => inner.released?.(),
     targetAdded: (target, known) => inner.targetAdded?.(target, known),
     targetRemoved: (target) => inner.targetRemoved?.(target),
-    targetServes: (target, models) => inner.targetServes?.(target, models),
     beliefs: (key) => inner.beliefs?.(key),
+    targetServes: (target, models, measured) => inner.targetServes?.(target, models, measured),
     ...changes,
   };
 }

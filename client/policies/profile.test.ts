@@ -24,16 +24,22 @@ it("is read as it was written", () => {
 it.each([
   ["{", /^p\.json: .*JSON/],
   ['{"name": "s", "sloMs": 500}', /^p\.json: this is a scenario, for replay; spillway profile --save makes/],
-  [JSON.stringify({ ...whole, format: "other" }), /^p\.json: format: /],
+  [
+    JSON.stringify({ ...whole, format: "other" }),
+    /^p\.json: format is "other"; allowed: "spillway-profile\/1"/,
+  ],
   [
     JSON.stringify({ ...whole, targets: [{ ...edge, models: { m: { ...times, serviceMs: { x: [1] } } } }] }),
-    /^p\.json: targets\.0\.models\.m\.serviceMs\.x: /,
+    /^p\.json: targets\.0\.models\.m\.serviceMs has a key "x"; allowed: a batch size/,
   ],
   [
     JSON.stringify({ ...whole, targets: [{ ...edge, models: { m: { ...times, maxBatch: 4 } } }] }),
-    /^p\.json: targets\.0\.models\.m\.maxBatch: it is above the last size/,
+    /^p\.json: targets\.0\.models\.m\.maxBatch is \d+; allowed: the last size/,
   ],
-  [JSON.stringify({ ...whole, targets: [{ ...small, vcpu: 0 }] }), /^p\.json: targets\.0\.vcpu: /],
+  [
+    JSON.stringify({ ...whole, targets: [{ ...small, vcpu: 0 }] }),
+    /^p\.json: targets\.0\.vcpu is 0; allowed: a number, above 0/,
+  ],
 ])("names file and place of what is wrong in %s", (text, message) => {
   expect(() => parseProfile(text, "p.json")).toThrow(message);
 });

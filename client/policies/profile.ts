@@ -3,6 +3,7 @@
  * header, and a policy's inputs are made from it. Its times have the form that a scenario of a replay has.
  */
 import { z } from "zod";
+import { schemaFaults } from "../../base/program/schema-fault.ts";
 import { InputError } from "../../base/usage-error.ts";
 
 const ms = z.number().min(0);
@@ -17,13 +18,13 @@ const modelTimes = z
     maxBatch: z.number().int().min(1),
     /** Service times by rows of the batch, in milliseconds. */
     serviceMs: z.record(
-      z.string().regex(/^[1-9]\d*$/, "a batch size is an integer from 1"),
+      z.string().regex(/^[1-9]\d*$/, "a batch size, an integer from 1"),
       z.array(ms).min(1),
     ),
   })
   .refine(({ maxBatch, serviceMs }) => maxBatch <= Math.max(0, ...Object.keys(serviceMs).map(Number)), {
     path: ["maxBatch"],
-    message: "it is above the last size that has service times",
+    message: "the last size that has service times, or less",
   });
 
 const target = {
@@ -77,8 +78,9 @@ export function parseProfile(text: string, file: string): Profile {
   if (result.success) return result.data;
   if (typeof content === "object" && content !== null && "sloMs" in content && !("targets" in content))
     throw new InputError(file, "", "this is a scenario, for replay; spillway profile --save makes a profile");
-  const [{ path, message } = { path: [], message: "" }] = result.error.issues;
-  throw new InputError(file, "", `${path.length === 0 ? "" : `${path.join(".")}: `}${message}`);
+  const [issue] = result.error.issues as [z.core.$ZodIssue];
+  const [{ path, text: why } = { path: [], text: issue.message }] = schemaFaults(profile, content, [issue]);
+  throw new InputError(file, "", `${path.length === 0 ? "the profile" : path.join(".")} ${why}`);
 }
 
 /**

@@ -2,9 +2,9 @@
  * The events that go into the virtual queue and those that come out of it, each with its time. The daemon's
  * log, the record of a run and its replay all read them.
  */
-import type { KnownTarget, ReleaseReason } from "../policies/policy.ts";
 import type { Reason } from "../policies/reasons/reason.ts";
 import type { Seen } from "../policies/reasons/seen.ts";
+import type { KnownTarget, MeasuredModels, ReleaseReason } from "../policies/policy.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { TargetKind } from "../targets/target.ts";
 
@@ -72,6 +72,8 @@ export type QueueInput =
       readonly atMs: number;
       readonly target: string;
       readonly models: readonly string[] | null;
+      /** Times of some of them that were measured since; left out where there are none. */
+      readonly measured?: MeasuredModels;
     }
   /** The target did not admit the batch that the policy wanted to send. */
   | (ErrorFacts & {

@@ -5,7 +5,7 @@
  */
 import { seededRandom } from "../../base/random.ts";
 import type { SpillwayError } from "../../base/errors.ts";
-import type { KnownTarget, Policy } from "../policies/policy.ts";
+import type { KnownTarget, MeasuredModels, Policy } from "../policies/policy.ts";
 import { RetryBudget } from "../targets/retry-budget.ts";
 import type { Target } from "../targets/target.ts";
 import { TargetState } from "../targets/target-state.ts";
@@ -33,8 +33,14 @@ export type TargetChange<In, Out> =
       /** Called when the last batch that was sent there has ended. */
       readonly onGone?: () => void;
     }
-  /** Undefined: it serves all models. */
-  | { readonly kind: "models"; readonly name: string; readonly models: readonly string[] | undefined };
+  | {
+      readonly kind: "models";
+      readonly name: string;
+      /** Undefined: it serves all models. */
+      readonly models: readonly string[] | undefined;
+      /** Times of some of them that were measured since. */
+      readonly measured?: MeasuredModels | undefined;
+    };
 
 export interface QueueTargetsOptions {
   readonly seed: number;
@@ -135,11 +141,17 @@ export class QueueTargets<In, Out> implements TargetSlots {
       policy.targetRemoved?.(index);
       return;
     }
-    const { models } = change;
+    const { models, measured } = change;
     this.#served[index] = models && new Set(models);
     this.#renew();
-    observe?.({ kind: "target-models", atMs, target: change.name, models: models ?? null });
-    policy.targetServes?.(index, models);
+    observe?.({
+      kind: "target-models",
+      atMs,
+      target: change.name,
+      models: models ?? null,
+      ...(measured && { measured }),
+    });
+    policy.targetServes?.(index, models, measured);
   }
 
   /** Tells those who wait for it that nothing of a removed target is under way any more. */

@@ -17,7 +17,7 @@ export function parseSettings<S extends z.ZodObject>(
       return issue.keys.map((key) => `${place}: unknown key "${key}"${didYouMean(key, known)}`);
     }
     const where = issue.path.length === 0 ? place : `${place}: ${issue.path.join(".")}`;
-    return [`${where} is ${JSON.stringify(issue.input)}; ${allowed(issue)}`];
+    return [`${where} is ${JSON.stringify(issue.input) ?? "missing"}; ${allowed(issue)}`];
   });
   throw new Error(faults.join("\n"));
 }

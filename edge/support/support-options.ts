@@ -37,8 +37,9 @@ export const supportPrograms = z
       const listed = typeof given === "string" ? (JSON.parse(given) as unknown) : given;
       return programsIn(listed);
     } catch (error) {
+      const why = (error as Error).message.replaceAll("\n", "; ");
       context.addIssue(
-        `a list of programs, each with its command: [{ command: [PROGRAM, ...], everyS: 60 }]; ${(error as Error).message}`,
+        `a list of programs, each with its command: [{ command: [PROGRAM, ...], everyS: 60 }]; ${why}`,
       );
       return z.NEVER;
     }

@@ -18,6 +18,7 @@ import { surveyArrivals } from "../traces/arrival-survey.ts";
 import type { ArrivalOptions } from "../traces/arrivals.ts";
 import type { ReplayCommandOptions } from "./replay-options.ts";
 import { runHindsight } from "./run-hindsight.ts";
+import { runnableIn } from "./runnable-policies.ts";
 import { createReplayProgress, type ReplayProgress } from "./replay-progress.ts";
 import { readRecordedWorld, readWorld, type World } from "./replay-world.ts";
 import { formatResult } from "./summary-text.ts";
@@ -32,13 +33,16 @@ interface Preview {
 
 /** Prints the result. Throws UsageError and InputError, whose messages name the flag, or the file and the place. */
 export async function replayUnderPolicies(options: ReplayCommandOptions): Promise<void> {
-  const policies = policiesOf(options);
+  const asked = policiesOf(options);
   if (options.tune && options.compare === undefined) {
     if (options.hindsight) throw new UsageError("--tune finds parameters of policies; --hindsight has none");
-    checkTunable(policies[0] as ReplayPolicyName);
+    checkTunable(asked[0] as ReplayPolicyName);
   }
   if (options.report !== undefined) checkInstalled("--report", ["echarts"]);
   const world = worldOf(options);
+  const { runnable: policies, leftOut } = runnableIn(asked, world);
+  for (const { policy, why } of leftOut)
+    process.stderr.write(`spillway: ${policy} is left out, because ${why}\n`);
   const arrivals = arrivalOptions(options);
   const page = options.report === undefined ? undefined : createPageFile(options.report);
   const progress = createReplayProgress(process.stderr);

@@ -4,8 +4,8 @@ import { figure, percent } from "../../base/figures.ts";
 import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
 import { hasMetSlo, headline, type NamedRun } from "../report/headline.ts";
-import { meanRowsOf, type ReplaySummary } from "../summary.ts";
 import type { Scenario } from "../world/scenario.ts";
+import { meanRowsOf, type ReplaySummary, shareOf } from "../summary.ts";
 import { mostMoments } from "../traces/arrival-survey.ts";
 
 export type ComparedSummary = LimitedSummary & { readonly policy: string };
@@ -73,7 +73,7 @@ function formatComparison(
     "mean batch edge / functions",
   ];
   const rows = summaries.map((summary) => {
-    const { policy, costPer1000, limitRatio, inSloShare, latencyMs, targets } = summary;
+    const { policy, costPer1000, limitRatio, inSloShare, latencyMs } = summary;
     return [
       policy,
       figure(costPer1000),
@@ -81,7 +81,7 @@ function formatComparison(
       percent(inSloShare),
       hasMetSlo(summary, scenario) ? "yes" : "MISSED",
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
-      percent(targets["edge"]?.share ?? null),
+      percent(shareOf(summary, "edge")),
       `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
     ];
   });

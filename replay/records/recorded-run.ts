@@ -215,7 +215,12 @@ export function replayRecord(
         queue.changeTargets({ kind: "remove", name: input.target });
         break;
       case "target-models":
-        queue.changeTargets({ kind: "models", name: input.target, models: input.models ?? undefined });
+        queue.changeTargets({
+          kind: "models",
+          name: input.target,
+          models: input.models ?? undefined,
+          measured: input.measured,
+        });
         break;
       case "result": {
         const done = underWay.get(input.batch);

@@ -70,3 +70,16 @@ it("cannot be made of a record without requests or without a profile", () => {
   const fixed = { ...header, policy: { name: "fixed", batchRows: [1], timeoutMs: 1 } };
   expect(() => worldOf(fixed, arrival(0, 1))).toThrow(/a record of fixed has no profile/);
 });
+
+it.each([
+  ["edge", [1, 0]],
+  ["serverless", [0, 1]],
+])("of a record with targets of the kind %s alone has no others", (kind, [edges, sizes]) => {
+  const only = <T extends { kind: string }>(targets: readonly T[]): T[] =>
+    targets.filter((each) => each.kind === kind);
+  const { policy, targets } = header;
+  const head = { ...header, policy: { ...policy, targets: only(policy.targets) }, targets: only(targets) };
+  const { scenario } = worldOf(head, arrival(0, 100));
+  expect([scenario.edges.length, scenario.serverless.sizes.length]).toEqual([edges, sizes]);
+  expect(scenario.requestBytes).toBe(1_000);
+});

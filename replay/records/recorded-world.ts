@@ -22,7 +22,7 @@ export interface RecordedWorld {
 /** Samples that a batch size needs to be used when it was not measured before the run. */
 const enoughSamples = 5;
 
-/** @throws InputError that names the file when the record has no request, no profile or no function */
+/** @throws InputError that names the file when the record has no request or no profile */
 export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const { policy, sloMs, targets } = run.header;
   if (policy.name === "fixed") throw new InputError(file, "1", `a record of ${policy.name} has no profile`);
@@ -32,14 +32,14 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
   const functions = targets.filter(({ kind }) => kind === "serverless");
   const { lanes = {} } = run.header;
   const ofLane = ([name, lane]: [string, LaneOptions]) =>
-    [name, { sloMs: lane.sloMs ?? sloMs, sloQuantile: policy.sloQuantile }] as const;
+    [name, { sloMs: lane.sloMs ?? sloMs, sloQuantile: lane.sloQuantile ?? policy.sloQuantile }] as const;
   const profiled = profiledScenario({
     name: file,
     sloMs,
     sloQuantile: policy.sloQuantile,
     targets: policy.targets,
     timesOf: (target) => withRun(target, model, run),
-    maxInstances: Math.max(...functions.map(({ maxInFlight }) => maxInFlight)),
+    maxInstances: Math.max(0, ...functions.map(({ maxInFlight }) => maxInFlight)),
     coldStartMs: coldStarts(policy.targets, run),
     prices: policy.prices.name,
   });
@@ -47,6 +47,8 @@ export function recordedWorld(run: RecordedRun, file: string): RecordedWorld {
     scenario: parseScenario(
       JSON.stringify({ ...profiled, lanes: Object.fromEntries(Object.entries(lanes).map(ofLane)) }),
       file,
+      undefined,
+      true,
     ),
     trace: arrivalsOf(run, model, file),
     sheet: policy.prices,

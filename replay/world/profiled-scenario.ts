@@ -6,7 +6,7 @@ export interface ProfiledWorld {
   readonly name: string;
   readonly sloMs: number;
   readonly sloQuantile: number;
-  /** At least one edge and one function size. */
+  /** At least one. */
   readonly targets: readonly ProfiledTarget[];
   /** The times of the model that is replayed. */
   readonly timesOf: (target: ProfiledTarget) => ModelTimes;
@@ -21,29 +21,31 @@ export interface ProfiledWorld {
 /** How long the platform keeps an idle instance, in milliseconds; this is not measured. */
 const idleMs = 180_000;
 
-/** @throws InputError when the targets hold no edge or no function */
+/** What stands for the link of functions where there are none. */
+const noLink = { rttMs: 0, uplinkMbps: 1_000 };
+
+/** @throws InputError when there is no target */
 export function profiledScenario(world: ProfiledWorld): object {
   const { name, sloMs, sloQuantile, targets, timesOf, maxInstances, coldStartMs, prices } = world;
   const edges = targets.filter(({ kind }) => kind === "edge");
   const sizes = targets.filter((target) => target.kind === "serverless");
-  const [edge] = edges;
-  if (edge === undefined) throw new InputError(name, "", "no edge was there");
-  const [first] = sizes;
-  if (first === undefined) throw new InputError(name, "", "no function was there");
-  const { requestBytes } = timesOf(edge);
+  const [first] = targets;
+  if (first === undefined) throw new InputError(name, "", "no target was there");
+  const { requestBytes } = timesOf(edges[0] ?? first);
   const specs = edges.map((each) => {
     const { maxBatch, serviceMs } = timesOf(each);
     return { name: each.name, replicas: each.replicas, link: each.link, maxBatch, serviceMs };
   });
-  const [{ name: _, ...only }] = specs as [(typeof specs)[number]];
+  const [only] = specs;
+  const { name: _, ...unnamed } = only ?? {};
   return {
     name,
     sloMs,
     sloQuantile,
     requestBytes,
-    ...(edges.length === 1 ? { edge: only } : { edges: specs }),
+    ...(edges.length === 1 ? { edge: unnamed } : { edges: specs }),
     serverless: {
-      link: first.link,
+      link: sizes[0]?.link ?? noLink,
       maxInstances,
       idleMs,
       coldStartMs: coldStartMs.length === 0 ? [0] : coldStartMs,

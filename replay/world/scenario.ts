@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { FunctionSize } from "../../serverless/prices/price.ts";
+import { hasOwnText, schemaFaults } from "../../base/program/schema-fault.ts";
 import { InputError } from "../../base/usage-error.ts";
 import { misspeltKeys } from "./scenario-keys.ts";
 import { MeasuredTimes } from "../../algorithms/latency/measured-times.ts";
@@ -54,7 +55,7 @@ export interface Scenario {
   readonly lanes: Readonly<Record<string, LaneSpec>>;
   /** Bytes of one row. */
   readonly requestBytes: number;
-  /** At least one. */
+  /** In a world without edges there is a size, and the other way round. */
   readonly edges: readonly EdgeSpec[];
   readonly serverless: ServerlessSpec;
   readonly faults: readonly Fault[];
@@ -119,10 +120,7 @@ const scenario = z.object({
   sloQuantile: z.number().positive().max(1).default(0.99),
   requestBytes: z.number().min(0),
   edge: edge.optional(),
-  edges: z
-    .array(edge.extend({ name: edgeName }))
-    .min(1)
-    .optional(),
+  edges: z.array(edge.extend({ name: edgeName })).optional(),
   lanes: z
     .record(
       z.string().min(1, "a lane has a name"),
@@ -137,7 +135,6 @@ const scenario = z.object({
     prices: z.string().min(1),
     sizes: z
       .array(size)
-      .min(1)
       .refine(
         (sizes) => new Set(sizes.map(({ name }) => name)).size === sizes.length,
         "two sizes have one name",
@@ -153,12 +150,14 @@ const scenarioSchema = z.toJSONSchema(scenario, { io: "input" });
  *
  * @param file name of the scenario, for messages
  * @param warn called for each key that is probably misspelt, before anything is refused
+ * @param mayLackEdges whether there may be functions alone
  * @throws InputError that names the file and the field, or the line when the text is not JSON
  */
 export function parseScenario(
   text: string,
   file: string,
   warn: (message: string) => void = () => {},
+  mayLackEdges = false,
 ): Scenario {
   const value = parseJson(text, file);
   refuseProfile(value, file);
@@ -168,18 +167,17 @@ export function parseScenario(
   }
   const result = scenario.safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.map((issue) => ({
-      place: issue.path.join("."),
-      why: whyRefused(issue),
-    }));
-    const [first = { place: "", why: "" }] = issues;
-    throw new InputError(file, first.place, first.why);
+    const [issue] = result.error.issues as [z.core.$ZodIssue];
+    throw new InputError(file, issue.path.join("."), whyRefused(value, issue));
   }
   const { edge, edges, serverless, ...rest } = result.data;
   if ((edge === undefined) === (edges === undefined)) {
     const message = edge === undefined ? "neither is there" : "both are there";
     throw new InputError(file, "edge, edges", `${message}; allowed: one of them`);
   }
+  // An empty list in a file is more likely a slip than a world of functions alone.
+  if (edges?.length === 0 && (!mayLackEdges || serverless.sizes.length === 0))
+    throw new InputError(file, "edges", "the list is empty; allowed: an edge at least");
   const named = edges ?? [{ ...(edge as NonNullable<typeof edge>), name: "edge" }];
   checkNames(named, serverless.sizes, rest.faults, file);
   return {
@@ -204,11 +202,13 @@ function refuseProfile(value: unknown, file: string): void {
   throw new InputError(file, "", why);
 }
 
-function whyRefused({ code, message, path }: z.core.$ZodIssue): string {
-  const expected = /^Invalid input: expected (\w+), received undefined$/.exec(message)?.[1];
-  if (code !== "invalid_type" || expected === undefined) return message;
-  const isTime = expected === "number" && String(path.at(-1)).endsWith("Ms");
-  return `it is missing; allowed: ${isTime ? "a number of milliseconds" : expected}`;
+function whyRefused(value: unknown, issue: z.core.$ZodIssue): string {
+  if (hasOwnText(issue)) return issue.message;
+  const { path, message } = issue;
+  if (message.endsWith("expected number, received undefined") && String(path.at(-1)).endsWith("Ms"))
+    return "it is missing; allowed: a number of milliseconds";
+  const [fault] = schemaFaults(scenario, value, [issue]);
+  return `it ${fault?.text ?? message}`;
 }
 
 /** @throws InputError when two targets have one name, or a fault names an unknown edge */

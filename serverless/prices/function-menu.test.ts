@@ -13,10 +13,12 @@ it("reads the same functions from a text and from a list", () => {
 
 it.each([
   ["", /^NAME=VCPUxMIB, such as/],
-  ["small", /^NAME=VCPUxMIB, such as/],
-  ["small=0.5x1024,large", /; function 2 is not$/],
+  ["small", /^NAME=VCPUxMIB, such as .*; function 1 is "small"$/],
+  ["small=1..5x1024", /function 1, vcpu is "1\.\.5"; allowed: a number, 0\.05 to 16$/],
+  ["small=1x10", /function 1, memory is 10; allowed: an integer, 128 to \d+$/],
+  ["small=0.5x1024,large", /; function 2 is "large"$/],
   ["small=0.5x1024,large=99x1024", /function 2, vcpu/],
-  ["edge=1x512", /function 1, name: no function may be called "edge"/],
+  ["edge=1x512", /function 1, name is "edge"; allowed: a name other than "edge"/],
   ["a=1x512,a=2x512", /two functions have one name/],
   ["a b=1x512", /function 1, name/],
   [

@@ -1,6 +1,8 @@
 /** The menu of function sizes as people write it: for the queue, which calls them, and the host, which runs them. */
 import { z } from "zod";
+import { numberOrText } from "../../base/program/number-or-text.ts";
 import { serverUrl } from "../../base/program/option-fields.ts";
+import { schemaFaults } from "../../base/program/schema-fault.ts";
 import { functionName, sizeLimits } from "./fc-limits.ts";
 
 /** A function of one size. */
@@ -15,8 +17,8 @@ export interface FunctionVariant {
 /** "edge" is taken by the other target. */
 const menuName = z
   .string()
-  .regex(functionName, "a name has letters, digits, - and _, and begins with a letter or _")
-  .refine((text) => text !== "edge", 'no function may be called "edge"');
+  .regex(functionName, "letters, digits, - and _, a letter or _ first")
+  .refine((text) => text !== "edge", 'a name other than "edge"');
 
 /** A GPU as text, `CARD:GIB`: a card that price sheets name, and GiB of its memory. */
 export const functionGpu = z.string().transform((given, context) => {
@@ -34,15 +36,17 @@ const entry = z.strictObject({
   url: serverUrl.optional(),
 });
 
+const entries = z.array(entry).min(1);
+
 /** `NAME=VCPUxMIB`, or `NAME=VCPUxMIB@URL`. */
-const entryText = /^([^=]+)=([0-9.]+)x([0-9]+)(?:@(.+))?$/;
+const entryText = /^([^=]*)=([^x@]*)x([^@]*)(?:@(.+))?$/;
 
 function entriesOf(text: string): unknown[] {
   return text.split(",").map((part) => {
     const [, called, vcpu, memory, url] = entryText.exec(part.trim()) ?? [];
     return called === undefined
       ? part.trim()
-      : { name: called, vcpu: Number(vcpu), memory: Number(memory), url };
+      : { name: called, vcpu: numberOrText(vcpu ?? ""), memory: numberOrText(memory ?? ""), url };
   });
 }
 
@@ -50,16 +54,14 @@ function entriesOf(text: string): unknown[] {
 export const functionMenu = z
   .union([z.string(), z.array(z.unknown())])
   .transform((given, context): readonly FunctionVariant[] => {
-    const listed = z
-      .array(entry)
-      .min(1)
-      .safeParse(typeof given === "string" ? entriesOf(given) : given);
+    const menu = typeof given === "string" ? entriesOf(given) : given;
+    const listed = entries.safeParse(menu);
     if (!listed.success) {
-      context.addIssue(describeIssue(listed.error));
+      context.addIssue(faultsOf(menu, listed.error));
       return z.NEVER;
     }
     if (new Set(listed.data.map((each) => each.name)).size < listed.data.length) {
-      context.addIssue("two functions have one name");
+      context.addIssue(`${form}; two functions have one name`);
       return z.NEVER;
     }
     return listed.data.map(({ name, vcpu, memory, url }) => ({ name, vcpu, memoryMib: memory, url }));
@@ -70,11 +72,14 @@ export const defaultFunctions = "spillway=0.5x1024";
 
 const form = "NAME=VCPUxMIB, such as small=0.5x1024,large=2x4096";
 
-/** What is allowed in the place of the first fault. A text that has not the form at all is still a text. */
-function describeIssue({ issues }: z.ZodError): string {
-  const [{ path, message } = { path: [], message: "" }] = issues;
-  const [index = 0, field] = path;
-  if (field === undefined)
-    return Number(index) === 0 ? form : `${form}; function ${Number(index) + 1} is not`;
-  return `${form}; function ${Number(index) + 1}, ${String(field)}: ${message}`;
+/** What is allowed, and where it is not kept. A text that has not the form at all is still a text. */
+function faultsOf(menu: unknown, { issues }: z.ZodError): string {
+  const faults = schemaFaults(entries, menu, issues).map(({ path: [index, ...field], text }) => {
+    if (index === undefined) return `the list ${text}`;
+    const place = `function ${Number(index) + 1}`;
+    const whole = (menu as unknown[])[Number(index)];
+    if (field.length > 0) return `${place}, ${field.join(".")} ${text}`;
+    return typeof whole === "string" ? `${place} is ${JSON.stringify(whole)}` : `${place} ${text}`;
+  });
+  return [form, ...faults].join("; ");
 }

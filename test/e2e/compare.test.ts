@@ -1,9 +1,11 @@
 /** `spillway replay --compare` as a user runs it, on a small trace in a small world. */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { replayPolicyNames } from "../../replay/peers/registry.ts";
-import { smallReplay } from "../support/small-replay.ts";
+import { runInProcess } from "../support/command-line.ts";
+import { recordOf, spillway } from "../support/recorded-queue.ts";
+import { serverless, smallReplay } from "../support/small-replay.ts";
 
 const { folder, run: replay } = smallReplay();
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -102,4 +104,55 @@ describe("replay --compare", () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\n {4}at /);
   });
+});
+
+describe("in a world without functions, or without an edge", () => {
+  const edgesAlone = smallReplay({ serverless: { ...serverless, sizes: [] } });
+  afterAll(() => rmSync(edgesAlone.folder, { recursive: true }));
+  const comparedIn = (stdout: string): string[] =>
+    (JSON.parse(stdout) as { policy: string }[]).map(({ policy }) => policy);
+
+  it("compares the policies that can run, and says which cannot", async () => {
+    const { status, stdout, stderr } = await edgesAlone.run("--compare", "all", "--json");
+    expect(status).toBe(0);
+    const able = ["edge-only", "greedy", "clipper", "triton", "bentoml", "spillway"];
+    expect(comparedIn(stdout)).toEqual(able);
+    const unable = replayPolicyNames.filter((name) => !able.includes(name));
+    expect(stderr).toBe(
+      unable.map((name) => `spillway: ${name} is left out, because the world has no function\n`).join(""),
+    );
+  });
+
+  it("refuses a policy that cannot run in one line", async () => {
+    const { status, stderr } = await edgesAlone.run("--policy", "serverless-only");
+    expect([status, stderr]).toEqual([
+      2,
+      "spillway: serverless-only cannot run, because the world has no function; allowed: spillway, or --compare all\n",
+    ]);
+  });
+
+  it.each([
+    ["edge", "serverless-only", "function"],
+    ["serverless", "edge-only", "edge"],
+  ])(
+    "does the same for a record of a queue with targets of the kind %s alone",
+    async (kind, unable, lacks) => {
+      const [head = "", ...events] = recordOf(spillway, [0, 10, 20, 400, 410]).split("\n");
+      type Header = Record<"targets", { kind: string }[]>;
+      const header = JSON.parse(head) as Header & { policy: Header };
+      for (const each of [header, header.policy])
+        each.targets = each.targets.filter((target) => target.kind === kind);
+      const path = join(folder, `${kind}.ndjson`);
+      writeFileSync(path, [JSON.stringify(header), ...events].join("\n"));
+      const { status, stdout, stderr } = await runInProcess(
+        "replay",
+        "--record",
+        path,
+        "--compare",
+        "--json",
+      );
+      expect(stderr).toContain(`${unable} is left out, because the world has no ${lacks}`);
+      expect([status, comparedIn(stdout).at(-1)]).toEqual([0, "spillway"]);
+    },
+  );
 });

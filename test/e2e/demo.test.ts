@@ -82,6 +82,26 @@ it("loses no request when a replica and then the whole edge are killed, and leav
   expect(existsSync(logPath)).toBe(false);
 }, 120_000);
 
+it("runs before two edges, takes one of them away, and judges it by the record", async () => {
+  const demo = startDemo("--seconds", "8", "--edges", "2", "--json");
+  const { status, stdout, stderr } = await demo.ended;
+  expect(status, stderr).toBe(0);
+  const report = JSON.parse(stdout) as {
+    readonly wrong: number;
+    readonly lost: number;
+    readonly targets: object;
+    readonly outage: object;
+    readonly replayed: readonly { readonly targets: object }[];
+    readonly reportPath: string;
+  };
+  expect(report).toMatchObject({ wrong: 0, lost: 0, outage: { edge: "edge-1" } });
+  expect(Object.keys(report.targets)).toContain("edge-2");
+  for (const { targets } of report.replayed)
+    expect(Object.keys(targets)).toEqual(["edge-1", "edge-2", "small", "large"]);
+  expect(stderr).toContain("edge-1 is killed; edge-2 and functions carry the load");
+  rmSync(dirname(report.reportPath), { recursive: true });
+}, 120_000);
+
 it("answers what is under way after Ctrl-C, stops its programs, and says that it was cut short", async () => {
   const demo = startDemo("--seconds", "6");
   await eventually(() => expect(demo.log()).toContain("act 2 of 4"));

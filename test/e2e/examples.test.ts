@@ -38,7 +38,18 @@ async function printed(name: string, ...flags: string[]): Promise<string[]> {
 
 it("there is a test for each", () => {
   const names = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
-  expect(names.map((name) => name.slice(0, 2))).toEqual(["01", "02", "03", "04", "05", "06", "07", "08"]);
+  expect(names.map((name) => name.slice(0, 2))).toEqual([
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "07",
+    "08",
+    "10",
+    "11",
+  ]);
 });
 
 describe("with an edge server", () => {
@@ -88,6 +99,33 @@ it("06 and 08 ask handlers of their own, of texts and of pictures", async () => 
   const path = join(mkdtempSync(join(tmpdir(), "spillway-example-")), "red.png");
   await sharp({ create: { width: 30, height: 20, channels: 3, background: "red" } }).toFile(path);
   expect(await printed("08-picture-handler.mjs", edge, path)).toEqual(["red.png: 30 x 20, rgb(255, 0, 0)"]);
+});
+
+describe("with a daemon before an edge that shouts", () => {
+  let queue = "";
+  beforeAll(async () => {
+    const edge = await start("edge", "--models", join(folder, "models"));
+    const lanes = ["--lanes", "people=5@0.999,archive=600", "--join-rows", "shout"];
+    queue = await start("vqueue", "--edge", edge, "--no-serverless", "--calibrate", "1", ...lanes);
+  });
+
+  it("09 lets people overtake an archive, and says how each lane keeps its promise", async () => {
+    expect(await printed("09-lanes.mjs", queue)).toEqual([
+      expect.stringMatching(/^people: 2 answers, (before|after) the archive's$/),
+      "archive: one answer of 400 rows",
+      expect.stringMatching(/^people: \d+ % in time, promised are 99.9 % within 5 s$/),
+      expect.stringMatching(/^archive: \d+ % in time, promised are 99 % within 600 s$/),
+    ]);
+  });
+
+  it("10 has a job done, and collects its rows in order", async () => {
+    expect(await printed("10-jobs.mjs", queue)).toEqual([
+      "taken: 50 rows, running",
+      "row 0: LETTER 0!",
+      "row 49: LETTER 49!",
+      "done: 50 of 50 rows, 0 failed; jobs here: 1",
+    ]);
+  });
 });
 
 it("07 compares a policy of its own on a recorded trace", async () => {

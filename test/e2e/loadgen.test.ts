@@ -138,7 +138,10 @@ it.each([
   [["--rate", "1", "--concurrency", "1"], /--rate and --concurrency are given; give one of/],
   [[], /no load is given; give one of --rate, --trace and --concurrency/],
   [["--rate", "1", "--model", "nobody"], /status 404.*no model .+nobody/],
-  [["--rate", "1", "--shapes", "x=3by4"], /--shapes: "x=3by4" is not a shape/],
+  [
+    ["--rate", "1", "--shapes", "x=3by4"],
+    /--shapes is "x=3by4"; allowed: .*a size of "x=3by4" is "3by4"; allowed: an integer/,
+  ],
   [["--rate", "1", "--shapes", "z=1x4"], /the model has no input "z"/],
   [["--rate", "1", "--payload", "images"], /--images is missing/],
   [["--rate", "1", "--payload", "images", "--images", "/no/such"], /--images: \/no\/such: no such file/],

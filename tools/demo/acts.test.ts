@@ -44,6 +44,7 @@ it("takes the edge's capacity from its best batch of those that take half the SL
   expect(edgeCapacityPerS([edge], "m", 2_000)).toBeCloseTo(25);
   expect(edgeCapacityPerS([edgeWith({ 1: [120], 8: [400] }, 2)], "m", 1_000)).toBeCloseTo(40);
   expect(edgeCapacityPerS([edge], "m", 100)).toBeCloseTo(25);
+  expect(edgeCapacityPerS([edge, edgeWith({ 1: [100] })], "m", 1_000)).toBeCloseTo(30);
   expect(() => edgeCapacityPerS([], "m", 1_000)).toThrow("targets hold no edge");
 });
 
@@ -65,6 +66,7 @@ it("names each act with its rate", () => {
   expect(actHeading(actsOf(60), 1, 20)).toBe(
     "act 2 of 4, busy: 16.0 requests/s, 0.8 of what the edge can take",
   );
+  expect(actHeading(actsOf(60), 2, 20, 2)).toContain("3 times what the edges can take");
   expect(actHeading(actsOf(60), 2, 20)).toBe(
     "act 3 of 4, burst: 60.0 requests/s, 3 times what the edge can take",
   );

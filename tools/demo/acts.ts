@@ -48,15 +48,19 @@ export function outageOf(acts: readonly Act[]): {
 }
 
 /**
- * Requests a second that the edge can take, in the best of the batch sizes that were measured. Only sizes that take half
+ * Requests a second that all edges can take, each in the best of the batch sizes that were measured. Only sizes that take half
  * the SLO at most count, because a request may arrive when a batch has just begun. At [1: 120 ms, 8: 400 ms] and an SLO of
  * 1 s it is 20.
  *
  * @throws RangeError when there is no edge among the targets
  */
 export function edgeCapacityPerS(targets: readonly ProfiledTarget[], model: string, sloMs: number): number {
-  const edge = targets.find(({ kind }) => kind === "edge");
-  if (edge === undefined) throw new RangeError("targets hold no edge");
+  const edges = targets.filter(({ kind }) => kind === "edge");
+  if (edges.length === 0) throw new RangeError("targets hold no edge");
+  return edges.reduce((sum, edge) => sum + capacityPerS(edge, model, sloMs), 0);
+}
+
+function capacityPerS(edge: ProfiledTarget, model: string, sloMs: number): number {
   const rates = Object.entries(timesOf(edge, model).serviceMs).map(([rows, samples]) => {
     const meanMs = samples.reduce((sum, ms) => sum + ms, 0) / samples.length;
     return { perS: (edge.replicas * Number(rows) * 1_000) / meanMs, isInTime: meanMs <= sloMs / 2 };
@@ -75,9 +79,9 @@ export function arrivalsOf(acts: readonly Act[], capacityPerS: number, seed: num
 }
 
 /** `act 2 of 4, busy: 16.0 requests/s, 0.8 of what the edge can take`. */
-export function actHeading(acts: readonly Act[], index: number, capacityPerS: number): string {
+export function actHeading(acts: readonly Act[], index: number, capacityPerS: number, edges = 1): string {
   const { name, load } = acts[index] as Act;
   const ratio = load < 1 ? `${load} of` : `${load} times`;
   const rate = (load * capacityPerS).toFixed(1);
-  return `act ${index + 1} of ${acts.length}, ${name}: ${rate} requests/s, ${ratio} what the edge can take`;
+  return `act ${index + 1} of ${acts.length}, ${name}: ${rate} requests/s, ${ratio} what the edge${edges === 1 ? "" : "s"} can take`;
 }

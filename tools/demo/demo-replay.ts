@@ -32,11 +32,13 @@ const compared = [
 /** Of the service times that the limit allows for: the median, as in every comparison. */
 const limitQuantile = 0.5;
 
-/** When the edge was down, in milliseconds from the first request. */
+/** When an edge was down, in milliseconds from the first request. */
 export interface Outage {
   readonly fromMs: number;
   /** Infinity: it did not come back. */
   readonly toMs: number;
+  /** Name of the edge, where there are several. */
+  readonly edge?: string;
 }
 
 /** The header of a record with what was measured at the start. */

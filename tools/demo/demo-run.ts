@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import { actsOf, arrivalsOf, edgeCapacityPerS } from "./acts.ts";
 import { functionsAloneCost, readHeader } from "./demo-replay.ts";
-import { fastestEdgePerS, demoFunctions, functionSizes, instancesPerSize } from "./device.ts";
+import { edgeNames, fastestEdgePerS, demoFunctions, functionSizes, instancesPerSize } from "./device.ts";
 import type { DemoOptions } from "./options.ts";
 import { type DemoBill, type Played, playActs, say } from "./play-acts.ts";
 import { type RunningProgram, startDemoProgram } from "./programs.ts";
@@ -25,7 +25,7 @@ const spareLines = 100;
 export interface DemoRun extends Played {
   /** How many requests were to be sent. */
   readonly planned: number;
-  /** Requests a second that the edge can take. */
+  /** Requests a second that the edges can take. */
   readonly edgePerS: number;
   /** What the requests cost, without the measuring at start. */
   readonly bill: DemoBill;
@@ -49,11 +49,11 @@ export async function runPrograms(options: DemoOptions, stage: DemoStage): Promi
   const logFile = openSync(stage.logPath, "w");
   const running = new Map<string, RunningProgram>();
   const starts: Promise<RunningProgram>[] = [];
-  const start: Start = async (command, port) => {
+  const start: Start = async (command, port, name = command[0]) => {
     const starting = startDemoProgram({ executable, command, logFile, ...(port && { port }) });
     starts.push(starting);
     const program = await starting;
-    running.set(program.name, program);
+    running.set(name, program);
     return program;
   };
   let played: Omit<DemoRun, "isWell">;
@@ -67,7 +67,7 @@ export async function runPrograms(options: DemoOptions, stage: DemoStage): Promi
     // One that is still starting when another fails has to be stopped as well.
     await Promise.allSettled(starts);
     // The queue first: what it still holds needs its targets.
-    for (const name of ["vqueue", "edge", "functions"]) {
+    for (const name of ["vqueue", ...edgeNames(options.edges), "functions"]) {
       const status = (await running.get(name)?.stop()) ?? 0;
       if (status === 0) continue;
       isWell = false;
@@ -78,26 +78,32 @@ export async function runPrograms(options: DemoOptions, stage: DemoStage): Promi
 }
 
 type Command = readonly [name: string, ...flags: string[]];
-/** Starts a program, by default on a free port, and keeps it, to be stopped in the end. */
-type Start = (command: Command, port?: string) => Promise<RunningProgram>;
+/** Starts a program, by default on a free port, and keeps it by its name, to be stopped in the end. */
+type Start = (command: Command, port?: string, name?: string) => Promise<RunningProgram>;
 
 async function play(options: DemoOptions, stage: DemoStage, start: Start): Promise<Omit<DemoRun, "isWell">> {
-  const { seconds, seed, slo } = options;
+  const { seconds, seed, slo, edges: count } = options;
+  const names = edgeNames(count);
   const { model, models, record, stop } = stage;
   const acts = actsOf(seconds);
-  const mostRequests = arrivalsOf(acts, fastestEdgePerS, seed).length + spareLines;
+  const mostRequests = arrivalsOf(acts, count * fastestEdgePerS, seed).length + spareLines;
   // They are drawn while the programs start and measure.
   const drawn = drawQuestions(createLines(mostRequests, seed));
   const edgeCommand: Command = ["edge", "--models", models];
-  const [edge, functions] = await Promise.all([start(edgeCommand), start(functionsCommand(models))]);
+  const [functions, ...edges] = await Promise.all([
+    start(functionsCommand(models)),
+    ...names.map((name) => start(edgeCommand, undefined, name)),
+  ]);
+  const [first] = edges as [RunningProgram];
   await warmUp(functions, model);
-  say(`measuring edge and functions for ${measuringS(seconds)} s`);
-  const queue = await start(queueCommand(options, stage, edge, functions));
+  say(`measuring ${count === 1 ? "edge" : "edges"} and functions for ${measuringS(seconds)} s`);
+  const queue = await start(queueCommand(options, stage, edges, functions));
   say(`watch it live: ${queue.url}/dashboard`);
   const header = await readHeader(record);
   const edgePerS = edgeCapacityPerS(header.policy.targets, model, slo * 1_000);
   const momentsS = arrivalsOf(acts, edgePerS, seed);
-  say(`measured: the edge takes ${edgePerS.toFixed(1)} requests/s; ${momentsS.length} requests follow`);
+  const take = count === 1 ? "the edge takes" : `${count} edges take`;
+  say(`measured: ${take} ${edgePerS.toFixed(1)} requests/s; ${momentsS.length} requests follow`);
   const questions = await drawn(momentsS.length);
   const aloneCost = await functionsAloneCost(header, model, momentsS, seed);
   const before = await settledBill(functions);
@@ -109,8 +115,9 @@ async function play(options: DemoOptions, stage: DemoStage, start: Start): Promi
     sloMs: slo * 1_000,
     aloneCost,
     bill: async () => since(await billOf(functions)),
-    killEdge: () => edge.kill(),
-    restartEdge: () => start(edgeCommand, new URL(edge.url).port),
+    edges: names,
+    killEdge: () => first.kill(),
+    restartEdge: () => start(edgeCommand, new URL(first.url).port, names[0]),
     stop,
   });
   const bill = since(await settledBill(functions));
@@ -126,10 +133,16 @@ function functionsCommand(models: string): Command {
 function queueCommand(
   { slo, seconds }: DemoOptions,
   { model, record }: DemoStage,
-  edge: RunningProgram,
+  edges: readonly RunningProgram[],
   functions: RunningProgram,
 ): Command {
-  const targets = ["--edge", edge.url, "--fc-endpoint", functions.url, "--functions", demoFunctions];
+  const targets = [
+    ...edges.flatMap(({ url }) => ["--edge", url]),
+    "--fc-endpoint",
+    functions.url,
+    "--functions",
+    demoFunctions,
+  ];
   const measuring = ["--models", model, "--calibrate", String(measuringS(seconds))];
   const bounds = ["--slo", String(slo), "--serverless-calls", String(instancesPerSize)];
   return ["vqueue", ...targets, ...measuring, ...bounds, "--record", record];

@@ -15,6 +15,11 @@ interface DeviceSpeed {
 export const functionSizes = ["small", "large"] as const;
 export const demoFunctions = "small=0.5x1024,large=2x4096";
 
+/** Whether a target is a function, and no edge. */
+export function isFunction(target: string): boolean {
+  return functionSizes.some((name) => name === target);
+}
+
 /** Instances of each size; more processes are too many for a small machine. */
 export const instancesPerSize = 2;
 
@@ -24,14 +29,19 @@ const deviceSpeeds: Readonly<Record<"edge" | (typeof functionSizes)[number], Dev
   large: { callMs: 50, rowMs: 15 },
 };
 
-/** No batch makes the edge faster than this, in pictures a second. */
+/** What the queue calls so many edges. */
+export function edgeNames(count: number): readonly string[] {
+  return count === 1 ? ["edge"] : Array.from({ length: count }, (_, index) => `edge-${index + 1}`);
+}
+
+/** No batch makes an edge faster than this, in pictures a second. */
 export const fastestEdgePerS = 1_000 / deviceSpeeds.edge.rowMs;
 
 /** What the demo says before it starts, in lines of 80 columns at most. */
-export function describeDevices(): string {
+export function describeDevices(edges: number): string {
   const { edge, small, large } = deviceSpeeds;
   return [
-    "Everything runs on this machine, so the speeds are set by the clock: the edge",
+    `Everything runs on this machine, so the speeds are set by the clock: ${edges === 1 ? "the edge" : "each edge"}`,
     `plays a device that takes ${speedText(edge)} a picture; functions take`,
     `${speedText(small)} (small) or ${speedText(large)} (large), and are kept warm.`,
     "The model, its answers and the prices are real.",

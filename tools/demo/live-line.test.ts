@@ -18,7 +18,7 @@ it("shows the second's arrivals and answers, and money, within 80 columns", () =
 it("counts the answers of a span by who gave them, and of all that has ended what was in time", () => {
   const outcomes: DemoOutcome[] = [
     answered(0, 900, "edge"),
-    answered(500, 600, "edge"),
+    answered(500, 600, "edge-2"),
     answered(600, 1_200, "small"),
     answered(1_500, 500, "large"),
     { kind: "refused", dueAtMs: 700 },

@@ -1,4 +1,5 @@
 /** The line that the demo shows each second while it runs. */
+import { isFunction } from "./device.ts";
 import type { DemoOutcome } from "./load.ts";
 
 export interface LiveFigures {
@@ -28,8 +29,8 @@ export function answersBetween(
     if (outcome.latencyMs <= sloMs) inSlo++;
     const endedAtMs = outcome.dueAtMs + outcome.latencyMs;
     if (endedAtMs <= fromMs || endedAtMs > toMs) continue;
-    if (outcome.target === "edge") byEdge++;
-    else byFunctions++;
+    if (isFunction(outcome.target)) byFunctions++;
+    else byEdge++;
   }
   return { byEdge, byFunctions, inSloShare: outcomes.length === 0 ? null : inSlo / outcomes.length };
 }

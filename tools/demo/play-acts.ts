@@ -21,6 +21,8 @@ export interface ActsToPlay {
   readonly aloneCost: number;
   /** What the functions cost since the first act. */
   readonly bill: () => Promise<DemoBill>;
+  /** Names of all edges; the last act takes the first one away. */
+  readonly edges: readonly string[];
   readonly killEdge: () => Promise<void>;
   /** Resolves when the edge serves again. */
   readonly restartEdge: () => Promise<unknown>;
@@ -60,7 +62,7 @@ export async function playActs(given: ActsToPlay): Promise<Played> {
 
 /** Announces each act at its time, and kills and restarts the edge in the last one. */
 async function direct(
-  { acts, edgePerS, killEdge, restartEdge }: ActsToPlay,
+  { acts, edgePerS, edges, killEdge, restartEdge }: ActsToPlay,
   nowMs: () => number,
   tell: (text: string) => void,
   stop: AbortSignal,
@@ -69,18 +71,22 @@ async function direct(
     delay(Math.max(0, atS * 1_000 - nowMs()), true, { signal: stop }).catch(() => false);
   for (const [index, { fromS }] of acts.entries()) {
     if (!(await reached(fromS))) return undefined;
-    tell(actHeading(acts, index, edgePerS));
+    tell(actHeading(acts, index, edgePerS, edges.length));
   }
   const { killedAtS, restartedAtS } = outageOf(acts);
   if (!(await reached(killedAtS))) return undefined;
   const fromMs = nowMs();
+  const [edge, ...others] = edges;
+  const isAlone = others.length === 0 || edge === undefined;
+  const [called, rest] = isAlone ? ["the edge", ""] : [edge, `${others.join(", ")} and `];
   await killEdge();
-  tell("the edge is killed; functions carry the load");
-  if (!(await reached(restartedAtS))) return { fromMs, toMs: Infinity };
+  tell(`${called} is killed; ${rest}functions carry the load`);
+  const which = isAlone ? {} : { edge };
+  if (!(await reached(restartedAtS))) return { ...which, fromMs, toMs: Infinity };
   await restartEdge();
   const toMs = nowMs();
-  tell(`the edge is back after ${((toMs - fromMs) / 1_000).toFixed(1)} s`);
-  return { fromMs, toMs };
+  tell(`${called} is back after ${((toMs - fromMs) / 1_000).toFixed(1)} s`);
+  return { ...which, fromMs, toMs };
 }
 
 function startDisplay(

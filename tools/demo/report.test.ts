@@ -41,6 +41,18 @@ it("tells how requests fared while the edge was down, and whether it was used ag
   expect(makeReport({ outcomes, planned: 6, bill, outage: undefined }, 1_000).outage).toBeNull();
 });
 
+it("names the edge that was down where there are several", () => {
+  const many = outcomes.map((each) =>
+    each.kind === "answered" && each.target === "edge" ? { ...each, target: "edge-1" } : each,
+  );
+  const outage = { edge: "edge-1", fromMs: 1_000, toMs: 5_000 };
+  const of = makeReport({ outcomes: many, planned: 6, bill, outage }, 1_000);
+  expect(of.outage).toEqual({ edge: "edge-1", seconds: 4, requests: 3, inSlo: 1, answersSince: 1 });
+  expect(formatReport(of, 1)).toMatch(
+    /while edge-1 was down +1 of 3 in SLO in 4.0 s; answers by edge-1 since: 1/,
+  );
+});
+
 it("ends with one sentence, its amounts with as many decimals as the largest needs for two digits", () => {
   const others = [replayed("edge-only", 0.612, 0, 0.0071), replayed("serverless-only", 1, 0.0412, 0.0071)];
   expect(closingSentence({ ...report, inSloShare: 0.9941 }, others)).toBe(

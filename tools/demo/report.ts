@@ -14,6 +14,8 @@ export interface TargetFigures {
 }
 
 export interface OutageFigures {
+  /** The edge that was down. */
+  readonly edge?: string;
   /** How long the edge was down; null when it did not come back. */
   readonly seconds: number | null;
   /** Requests that were due while it was down, and those of them that were answered within the SLO. */
@@ -99,18 +101,19 @@ function targetFigures(answered: readonly Answered[]): Record<string, TargetFigu
 
 function outageFigures(
   outcomes: readonly DemoOutcome[],
-  { fromMs, toMs }: Outage,
+  { fromMs, toMs, edge }: Outage,
   sloMs: number,
 ): OutageFigures {
   const during = outcomes.filter(({ dueAtMs }) => dueAtMs >= fromMs && dueAtMs < toMs);
   return {
+    ...(edge !== undefined && { edge }),
     seconds: toMs === Infinity ? null : (toMs - fromMs) / 1_000,
     requests: during.length,
     inSlo: during.filter((outcome) => outcome.kind === "answered" && outcome.latencyMs <= sloMs).length,
     answersSince: outcomes.filter(
       (outcome) =>
         outcome.kind === "answered" &&
-        outcome.target === "edge" &&
+        outcome.target === (edge ?? "edge") &&
         outcome.dueAtMs + outcome.latencyMs > toMs,
     ).length,
   };
@@ -133,14 +136,20 @@ export function formatReport(report: DemoReport, sloS: number): string {
   for (const [name, { requests, share, meanBatch }] of Object.entries(report.targets)) {
     rows.push([name, `${requests} (${percent(share)}), ${meanBatch.toFixed(1)} a batch`]);
   }
-  if (outage !== null) rows.push(["while the edge was down", outageText(outage)]);
+  if (outage !== null) rows.push([`while ${edgeText(outage)} was down`, outageText(outage)]);
   rows.push(["cost", `${cost.toFixed(6)} ${currency}, ${costPer1000.toFixed(6)} per 1,000 requests`]);
   for (const reason of report.reasons) rows.push(["lost because", reason]);
   return rows.map(([name, value]) => `  ${name.padEnd(24)} ${value}\n`).join("");
 }
 
-function outageText({ seconds, requests, inSlo, answersSince }: OutageFigures): string {
-  const back = seconds === null ? "it did not come back" : `answers by the edge since: ${answersSince}`;
+function edgeText({ edge = "the edge" }: OutageFigures): string {
+  return edge;
+}
+
+function outageText(outage: OutageFigures): string {
+  const { seconds, requests, inSlo, answersSince } = outage;
+  const back =
+    seconds === null ? "it did not come back" : `answers by ${edgeText(outage)} since: ${answersSince}`;
   const time = seconds === null ? "" : ` in ${seconds.toFixed(1)} s`;
   return `${inSlo} of ${requests} in SLO${time}; ${back}`;
 }
@@ -152,7 +161,7 @@ function outageText({ seconds, requests, inSlo, answersSince }: OutageFigures): 
  * @param replayed the run's requests under each policy
  * @throws RangeError when `edge-only` or `serverless-only` is not among them
  */
-export function closingSentence(report: DemoReport, replayed: readonly ComparedSummary[]): string {
+export function closingSentence(report: DemoReport, replayed: readonly ComparedSummary[], edges = 1): string {
   const of = (name: string): ComparedSummary => {
     const summary = replayed.find(({ policy }) => policy === name);
     if (summary === undefined) throw new RangeError(`${name} was not replayed`);
@@ -166,7 +175,7 @@ export function closingSentence(report: DemoReport, replayed: readonly ComparedS
   const decimals = most === 0 ? 0 : Math.max(0, 1 - Math.floor(Math.log10(most)));
   const money = (amount: number): string => (amount === 0 ? "0" : amount.toFixed(decimals));
   return (
-    `${percent(report.inSloShare)} in time; the edge alone ${(edgeShare * 100).toFixed(0)} %; ` +
+    `${percent(report.inSloShare)} in time; ${edges === 1 ? "the" : "one"} edge alone ${(edgeShare * 100).toFixed(0)} %; ` +
     `functions alone ${money(functions)} ${report.currency}, Spillway ${money(report.cost)}; ` +
     (limit === null ? "no limit is known." : `the limit is ${money(limit)}.`)
   );

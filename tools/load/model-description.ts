@@ -1,32 +1,12 @@
 /** What a V2 server says about a model, completed by the shapes that the user gives. */
 import { type DescribedModel, describedModel } from "../../client/daemon/profile/example-input.ts";
-import { throwUsage, UsageError } from "../../base/usage-error.ts";
+import { throwUsage } from "../../base/usage-error.ts";
 import type { HttpAuth } from "../../client/transports/http-auth.ts";
 import { httpTransport } from "../../client/transports/http-transport.ts";
+import type { InputShapes } from "./input-shapes.ts";
 
 /** Longest time until the server describes the model, in milliseconds. */
 const answerTimeoutMs = 10_000;
-
-/** Shapes of one row by input name, for inputs whose dimensions the model leaves open. */
-export type InputShapes = ReadonlyMap<string, readonly number[]>;
-
-/**
- * @param text such as `x=1x3x48x192,y=1x5`
- * @throws UsageError that names the part that does not have this form
- */
-export function parseShapes(text: string): InputShapes {
-  return new Map(
-    text.split(",").map((part) => {
-      const [, name, sizes] = /^\s*([^=]+)=([1-9]\d*(?:x[1-9]\d*)*)\s*$/.exec(part) ?? [];
-      if (name === undefined || sizes === undefined) {
-        throw new UsageError(
-          `--shapes: "${part}" is not a shape; allowed: NAME=1xSIZExSIZE, such as x=1x3x48x192`,
-        );
-      }
-      return [name, sizes.split("x").map(Number)] as const;
-    }),
-  );
-}
 
 /**
  * Asks the server for the model's inputs.

@@ -2,13 +2,14 @@
 import { z } from "zod";
 import { payloadFields } from "../../client/daemon/profile/payload/payload-fields.ts";
 import { flag, optionalText, positive, seed, serverUrl, whole } from "../../base/program/option-fields.ts";
+import { inputShapes } from "./input-shapes.ts";
 
 /** The options of what is sent; `profile` has them, too. */
 export const payload = {
   ...payloadFields,
-  shapes: optionalText.describe(
-    "shapes of one row for inputs whose shapes the model leaves open: NAME=1xSIZExSIZE,...",
-  ),
+  shapes: inputShapes
+    .optional()
+    .describe("shapes of one row for inputs whose shapes the model leaves open: NAME=1xSIZExSIZE,..."),
   auth: z
     .enum(["none", "bearer"])
     .default("none")

@@ -2,7 +2,7 @@
 import type { DescribedModel, ExampleModel } from "../../client/daemon/profile/example-input.ts";
 import { payloadExample, payloadRequests } from "../../client/daemon/profile/payload/payload-requests.ts";
 import { edgeAuth } from "../../client/transports/http-auth.ts";
-import { describeModel, parseShapes } from "./model-description.ts";
+import { describeModel } from "./model-description.ts";
 import type { PayloadOptions } from "./options.ts";
 import { BodyCycle } from "./v2-caller.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
@@ -27,5 +27,5 @@ export function plainBodies(): BodyCycle {
 
 function described({ url, model, shapes, auth }: AskedModel): Promise<DescribedModel> {
   const proof = edgeAuth(auth, "--auth", process.env);
-  return describeModel(url, model, shapes === undefined ? new Map() : parseShapes(shapes), proof);
+  return describeModel(url, model, shapes ?? new Map(), proof);
 }

@@ -12,15 +12,27 @@ const maxInstances = 100;
 /** Cold start without any measured one, in milliseconds. */
 const assumedColdStartMs = 1_000;
 
-/** The profile in the file with the target added; models that the file has of the target are kept. */
-export function profileWith(path: string | undefined, target: ProfiledTarget): Profile {
+/** The profile in the file with targets added; models that the file has of these targets are kept. */
+export function profileWith(path: string | undefined, added: readonly ProfiledTarget[]): Profile {
   const before = path !== undefined && existsSync(path) ? readProfileFile(path) : undefined;
-  const others = before?.targets.filter(({ name }) => name !== target.name) ?? [];
-  const same = before?.targets.find(({ name }) => name === target.name);
-  const merged = { ...target, models: { ...same?.models, ...target.models } };
-  // The edge comes first, as in a queue.
-  const targets = target.kind === "edge" ? [merged, ...others] : [...others, merged];
+  const merged = added.map((target) => {
+    const same = before?.targets.find(({ name }) => name === target.name);
+    return { ...target, models: { ...same?.models, ...target.models } };
+  });
+  const names = new Set(added.map(({ name }) => name));
+  const others = before?.targets.filter(({ name }) => !names.has(name)) ?? [];
+  // Edges come first, as in a queue.
+  const targets = [
+    ...merged.filter(isEdge),
+    ...others.filter(isEdge),
+    ...others.filter((target) => !isEdge(target)),
+    ...merged.filter((target) => !isEdge(target)),
+  ];
   return { format: "spillway-profile/1", targets };
+}
+
+function isEdge({ kind }: ProfiledTarget): boolean {
+  return kind === "edge";
 }
 
 export interface ScenarioRequest {
@@ -34,14 +46,15 @@ export interface ScenarioRequest {
 }
 
 /**
- * The measured world. Functions that were not measured are assumed to be slower than the edge by as much as they have
+ * The measured world. Functions that were not measured are assumed to be slower than the first edge by as much as they have
  * less than one core.
  *
  * @throws UsageError when the profile has no edge or no function is known
  */
 export function scenarioOf({ targets }: Profile, request: ScenarioRequest): object {
   const { path, model, sloMs, sloQuantile, functions, prices } = request;
-  const edge = targets.find(({ kind }) => kind === "edge");
+  const edges = targets.filter((target) => target.kind === "edge" && target.models[model]);
+  const [edge] = edges;
   const edgeTimes = edge?.models[model];
   if (edge === undefined || edgeTimes === undefined) {
     throw new UsageError(`--scenario: the profile has no edge with ${model}; measure that with --save first`);
@@ -56,7 +69,7 @@ export function scenarioOf({ targets }: Profile, request: ScenarioRequest): obje
     name: model,
     sloMs,
     sloQuantile,
-    targets: [edge, ...sizes],
+    targets: [...edges, ...sizes],
     timesOf: ({ models }) => models[model] as ModelTimes,
     maxInstances,
     coldStartMs: seen.length === 0 ? [assumedColdStartMs] : seen,

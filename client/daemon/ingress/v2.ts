@@ -60,14 +60,21 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   });
   route(app, "GET", ["/admin/spend"], (context) => context.json(daemon.status().spend));
   route(app, "GET", ["/admin/status"], async (context) =>
-    context.json({ ...(await daemon.health()), lanes: daemon.status().lanes, spend: daemon.status().spend }),
+    context.json({
+      ...(await daemon.health()),
+      lanes: daemon.status().lanes,
+      spend: daemon.status().spend,
+      ...(options.jobs !== undefined && { jobs: options.jobs.load() }),
+    }),
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
   if (daemon.dashboard !== undefined) addQueueDashboard(app, daemon.dashboard, gate);
   addRequestStories(app, daemon.recent);
   if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
-    context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
+    context.body((await daemon.scrape()) + ((await options.jobs?.scrape()) ?? ""), 200, {
+      "content-type": metrics.contentType,
+    }),
   );
   addQueueRepository(app, models, gate);
   addQueueModels(app, daemon);

@@ -47,9 +47,17 @@ it("pads only the inputs and models that are named, each by its own rules", () =
   ]);
 });
 
-it.each(["m", "m=x", "m=x:0:4", "m=x:1:4/4", "m=x:1:8/4", "m=x:1:0/4", "m=x:1:4:much"])(
-  "refuses %j",
-  (rule) => {
-    expect(() => rulesOf(rule)).toThrow("MODEL=INPUT:DIMENSION:SIZE/SIZE");
-  },
-);
+it.each([
+  ["m", '"m" has not this form'],
+  ["m=x", '"m=x" has not this form'],
+  ["m=x:0:4", "the dimension is 0; allowed: an integer, 1 to 31"],
+  ["m=x:y:4", 'the dimension is "y"; allowed: an integer, 1 to 31'],
+  ["m=x:1:4/4", 'the sizes are "4/4"; allowed: integers that ascend, 1 to 1000000'],
+  ["m=x:1:8/4", 'the sizes are "8/4"; allowed: '],
+  ["m=x:1:0/4", 'the sizes are "0/4"; allowed: '],
+  ["m=x:1:4:much", 'the value is "much"; allowed: a number'],
+])("refuses %j and says what is wrong with it", (rule, why) => {
+  expect(() => rulesOf("m=x:1:4", rule)).toThrow(
+    `--pad is "${rule}"; allowed: MODEL=INPUT:DIMENSION:SIZE/SIZE/...[:VALUE], such as ocr-rec=x:3:160/320/640; ${why}`,
+  );
+});

@@ -4,6 +4,8 @@
  * the user names is padded.
  */
 import { z } from "zod";
+import { showValue } from "../../../base/error-text.ts";
+import { numberOrText } from "../../../base/program/number-or-text.ts";
 import type { InferRequest } from "../../../protocol/message.ts";
 import { type Tensor, tensorFromNumbers } from "../../../protocol/tensor.ts";
 
@@ -19,18 +21,31 @@ export interface PadRule {
 }
 
 const allowed = "MODEL=INPUT:DIMENSION:SIZE/SIZE/...[:VALUE], such as ocr-rec=x:3:160/320/640";
-/** A size beyond this is a slip. */
+/** A size or a dimension beyond these is a slip. */
 const mostSize = 1_000_000;
+const mostDimension = 31;
 
-function ruleIn(text: string): { readonly model: string; readonly rule: PadRule } | undefined {
-  const [, model = "", input = "", dimension, list = "", value = "0"] =
-    /^([^=]+)=([^:]+):(\d+):([\d/]+)(?::(-?[\d.eE+-]+))?$/.exec(text) ?? [];
-  const sizes = list.split("/").map(Number);
+/** Throws an Error that says what is wrong with the text. */
+function ruleIn(text: string): { readonly model: string; readonly rule: PadRule } {
+  const [, model = "", input = "", first, list = "", last = "0"] =
+    /^([^=]+)=([^:]+):([^:]*):([^:]*)(?::([^:]*))?$/.exec(text) ?? [];
+  if (first === undefined) throw new Error(`${showValue(text)} has not this form`);
+  const [dimension, value] = [numberOrText(first), numberOrText(last)];
+  if (!isWhole(dimension, mostDimension))
+    throw new Error(`the dimension is ${showValue(dimension)}; allowed: an integer, 1 to ${mostDimension}`);
+  const sizes = list.split("/").map(numberOrText);
   const isAscending = sizes.every(
-    (size, index) => size >= 1 && size <= mostSize && size > (sizes[index - 1] ?? 0),
+    (size, index): size is number =>
+      isWhole(size, mostSize) && (index === 0 || size > (sizes[index - 1] as number)),
   );
-  if (!(Number(dimension) >= 1) || !isAscending || !Number.isFinite(Number(value))) return undefined;
-  return { model, rule: { input, dimension: Number(dimension), sizes, value: Number(value) } };
+  if (!isAscending)
+    throw new Error(`the sizes are ${showValue(list)}; allowed: integers that ascend, 1 to ${mostSize}`);
+  if (typeof value === "string") throw new Error(`the value is ${showValue(value)}; allowed: a number`);
+  return { model, rule: { input, dimension, sizes, value } };
+}
+
+function isWhole(value: number | string, most: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most;
 }
 
 /** One text for each padded input of a model. */
@@ -38,13 +53,17 @@ export const padRules = z
   .array(z.string())
   .transform((given, context): ReadonlyMap<string, readonly PadRule[]> => {
     const rules = new Map<string, PadRule[]>();
-    for (const text of given) {
-      const read = ruleIn(text);
-      if (read === undefined) {
-        context.addIssue(`${allowed}; sizes ascend from 1 to ${mostSize}, and the dimension is 1 or more`);
-        return z.NEVER;
+    for (const [index, text] of given.entries()) {
+      try {
+        const { model, rule } = ruleIn(text);
+        rules.set(model, [...(rules.get(model) ?? []), rule]);
+      } catch (error) {
+        context.addIssue({
+          code: "custom",
+          path: [index],
+          message: `${allowed}; ${(error as Error).message}`,
+        });
       }
-      rules.set(read.model, [...(rules.get(read.model) ?? []), read.rule]);
     }
     return rules;
   });

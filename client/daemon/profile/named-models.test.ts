@@ -30,9 +30,11 @@ it("reads names, inputs with shapes, and requests from files", () => {
 
 it.each([
   ["m=x", '"x" is no input'],
-  ["m=x:FP33[1,4]", '"x:FP33[1,4]" is no input'],
-  ["m=x:FP32[1,0]", '"x:FP32[1,0]" is no input'],
-  ["m=x:FP32[]", '"x:FP32[]" is no input'],
+  ["m=x:FP33[1,4]", 'the datatype of "x:FP33[1,4]" is "FP33"; allowed: BOOL, '],
+  ["m=x:FP32[1,0]", 'a size of "x:FP32[1,0]" is 0; allowed: an integer, 1 or more'],
+  ["m=x:FP32[1,a]", 'a size of "x:FP32[1,a]" is "a"; allowed: an integer, 1 or more'],
+  ["m=x:FP32[]", 'a size of "x:FP32[]" is ""; allowed: an integer, 1 or more'],
+  ["m=x:FP32[1,999999999]", '"x:FP32[1,999999999]" has 999999999 elements; allowed: 268435456 or fewer'],
   ["a,,b", '"" names no model'],
 ])("refuses %s in one line", (models, why) => {
   const read = (): unknown => checkValues(daemonOptions, { models }, { models: "--models" });

@@ -6,9 +6,11 @@
  * Inputs are NAME:DATATYPE[SHAPE], several with semicolons between; the first dimension is the rows. A file holds the body
  * of a V2 request.
  */
+import { showValue } from "../../../base/error-text.ts";
+import { numberOrText } from "../../../base/program/number-or-text.ts";
 import { readTextFile } from "../../../base/files.ts";
 import { throwUsage } from "../../../base/usage-error.ts";
-import { isDatatype } from "../../../protocol/datatype.ts";
+import { datatypes, isDatatype } from "../../../protocol/datatype.ts";
 import { decodeInferRequest } from "../../../protocol/decode.ts";
 import type { InferRequest } from "../../../protocol/message.ts";
 import { commonRows, cutRows } from "../../../protocol/stack.ts";
@@ -20,6 +22,9 @@ export type GivenExample =
   | { readonly kind: "inputs"; readonly inputs: readonly DescribedInput[] }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "request"; readonly request: InferRequest };
+
+/** An example is made in memory: one of more elements is a slip. */
+const mostElements = 2 ** 28;
 
 /** What is allowed, in words for an error. */
 export const allowedModels = "NAME, NAME=INPUT:DATATYPE[1,SIZE,...] or NAME=@FILE, with commas between";
@@ -81,17 +86,24 @@ export function exampleOfRequest(name: string, replicas: number, request: InferR
   );
 }
 
-const inputForm = /^\s*([^:[\]]+):([A-Z0-9]+)\[\s*(-1|[1-9]\d*)((?:\s*,\s*[1-9]\d*)*)\s*\]\s*$/;
+const inputForm = /^\s*([^:[\]]+):([^:[\]]*)\[([^[\]]*)\]\s*$/;
 
 function inputIn(text: string): DescribedInput {
-  const [, name, datatype, first, rest = ""] = inputForm.exec(text) ?? [];
-  if (name === undefined || !isDatatype(datatype)) throw new Error(`"${text}" is no input`);
-  const rowShape = rest.split(",").slice(1).map(Number);
-  return {
-    name,
-    datatype,
-    rowShape,
-    wholeShape: [Math.max(1, Number(first)), ...rowShape],
-    content: undefined,
-  };
+  const [, name, datatype, list = ""] = inputForm.exec(text) ?? [];
+  if (name === undefined) throw new Error(`"${text}" is no input`);
+  if (!isDatatype(datatype))
+    throw new Error(`the datatype of "${text}" is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);
+  const sizes = list.split(",").map(numberOrText);
+  const wrong = sizes.find((size, index) => !isSize(size) && !(index === 0 && size === -1));
+  if (wrong !== undefined)
+    throw new Error(`a size of "${text}" is ${showValue(wrong)}; allowed: an integer, 1 or more`);
+  const [rows = 1, ...rowShape] = sizes as number[];
+  const elements = rowShape.reduce((product, size) => product * size, Math.max(1, rows));
+  if (elements > mostElements)
+    throw new Error(`"${text}" has ${elements} elements; allowed: ${mostElements} or fewer`);
+  return { name, datatype, rowShape, wholeShape: [Math.max(1, rows), ...rowShape], content: undefined };
+}
+
+function isSize(size: number | string): boolean {
+  return typeof size === "number" && Number.isInteger(size) && size >= 1;
 }

@@ -3,7 +3,7 @@
  * lists no longer are removed. Edges that were added on request stay. A list that cannot be used changes nothing.
  */
 import { UsageError } from "../../../base/usage-error.ts";
-import { edgeIn } from "../options.ts";
+import { edgeIn } from "../edge-address.ts";
 import type { DaemonEdge } from "./edge-list.ts";
 import { mostEdges, type TargetChanges, type WantedEdge } from "./target-changes.ts";
 

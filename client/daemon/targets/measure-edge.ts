@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { SpillwayError } from "../../../base/errors.ts";
 import type { KnownTarget } from "../../policies/policy.ts";
-import type { ProfiledTarget } from "../../policies/profile.ts";
+import type { ModelTimes, ProfiledTarget } from "../../policies/profile.ts";
 import type { FormedTransport } from "../../transports/body-form.ts";
 import { BilledMetadata } from "../billed-metadata.ts";
 import type { ChosenPolicy, EdgeAddress } from "../choices.ts";
@@ -74,6 +74,42 @@ export async function measureEdge(
   const names = learned.filter(({ isUnknown }) => !isUnknown).map(({ name }) => name);
   const [profile] = withAssumptions([given ?? (targets[0] as ProfiledTarget)], names, log);
   return { known: { profile: profile as ProfiledTarget }, listed: listed(), fault };
+}
+
+/** Most time for a model that an edge lists later, in seconds. */
+const mostModelS = 2;
+
+/**
+ * Asks and measures one model at one edge, beside the load and in a short time.
+ *
+ * @returns undefined when it is not to be measured or does not answer; the log says why
+ */
+export async function measureModel(
+  { options, chosen, named, declared, nowMs, log }: EdgeMeasuring,
+  edge: EdgeAddress & { readonly transport: FormedTransport },
+  model: string,
+  stop: AbortSignal,
+): Promise<ModelTimes | undefined> {
+  const isWanted = options.calibrate > 0 && options.profile === undefined && (named?.has(model) ?? true);
+  if (chosen.name === "fixed" || !isWanted || stop.aborted) return undefined;
+  const { transport } = edge;
+  const models = new ModelDirectory([transport], new BilledMetadata([], nowMs), nowMs);
+  await models.list().catch(() => {});
+  // To load it for measuring would put another one out of memory.
+  if (models.isOnDemand(model)) return undefined;
+  const source: ProfileSource = {
+    options: { ...options, saveProfile: undefined, calibrate: Math.min(mostModelS, options.calibrate) },
+    edges: [edge],
+    functions: [],
+    models,
+    named: new Map([[model, named?.get(model)]]),
+    rules: new BatchRules({ models, nowMs, log: quiet, declared, call: noProof }),
+    coldStartsOf: () => [],
+    transports: [transport],
+    log,
+  };
+  const { targets } = await measuredProfile(source, await learnModels(source, stop), stop);
+  return targets[0]?.models[model];
 }
 
 /** What is found out about joining is logged once the queue finds it out. */

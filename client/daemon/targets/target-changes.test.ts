@@ -185,6 +185,51 @@ it("sends requests for a model only to edges that list it, and notices within se
   await expect.poll(straysOf).toBe(0);
 });
 
+it("measures a model that an edge lists later, at that edge alone, and the record replays with it", async () => {
+  const record = join(mkdtempSync(join(tmpdir(), "spillway-models-")), "r.ndjson");
+  const near = await server({ serviceMs: () => 2 });
+  const fn = await server({ serviceMs: () => 2, models: ["double", "fresh"] });
+  const given = { serverless: true, functions: `f=1x1024@${fn.url}`, record };
+  const { app, daemon } = await started([near.url], given);
+  const calledBefore = fn.batches.length;
+  near.models = ["double", "fresh"];
+  const measured = async (): Promise<readonly string[]> => {
+    const status = (await (await app.request("/admin/status")).json()) as {
+      targets: { name: string; measured: string[] }[];
+    };
+    return status.targets.find(({ name }) => name === "edge")?.measured.toSorted() ?? [];
+  };
+  await expect.poll(measured).toEqual(["double", "fresh"]);
+  expect(fn.batches.length).toBe(calledBefore);
+  expect(await doubled(daemon, 3, "fresh")).toBe("edge");
+  // It is measured once, also when it goes and comes back.
+  near.models = ["double"];
+  await expect.poll(() => daemon.targets?.listed()[0]?.models).toEqual(["double"]);
+  const batches = near.batches.length;
+  near.models = ["double", "fresh"];
+  await expect.poll(() => daemon.targets?.listed()[0]?.models).toEqual(["double", "fresh"]);
+  expect(near.batches.length).toBe(batches);
+  await daemon.close();
+  const recorded = parseRecord(readFileSync(record, "utf8"), record);
+  const told = recorded.inputs.flatMap((input) => (input.kind === "target-models" ? [input.measured] : []));
+  expect(told.filter((each) => each !== undefined).map((each) => Object.keys(each))).toEqual([["fresh"]]);
+  expect(checkRecord(recorded, []).difference).toBeUndefined();
+});
+
+it.each([
+  ["with --calibrate 0", { calibrate: 0 }],
+  ["that --models does not name", { models: "double" }],
+  ["under the policy fixed", { policy: "fixed", calibrate: 0 }],
+])("measures no new model %s", async (_, given) => {
+  const near = await server({ serviceMs: () => 2 });
+  const { daemon } = await started([near.url], given);
+  const before = near.batches.length;
+  near.models = ["double", "fresh"];
+  await expect.poll(() => daemon.targets?.listed()[0]?.models).toEqual(["double", "fresh"]);
+  expect(await doubled(daemon, 3, "fresh")).toBe("edge");
+  expect(near.batches.length).toBe(before + 1);
+});
+
 it("sends requests for a model that no edge lists to a function that has it", async () => {
   const near = await server({ serviceMs: () => 2 });
   const fn = await server({ serviceMs: () => 2, models: ["double", "rare"] });

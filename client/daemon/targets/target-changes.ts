@@ -13,9 +13,11 @@ import type { Connections } from "../connect.ts";
 import type { DaemonQueue } from "../daemon.ts";
 import type { BatchRules } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
+import type { ModelTimes } from "../../policies/profile.ts";
 import type { TargetWatch } from "../target-watch.ts";
 import type { DaemonEdge, EdgeList, EdgeSource } from "./edge-list.ts";
 import type { MeasuredEdge } from "./measure-edge.ts";
+import type { NewModels } from "./measure-models.ts";
 import type { ModelWatch } from "./watch-models.ts";
 
 /** Most edges at once, those included that are measured or leave. */
@@ -30,8 +32,10 @@ export interface TargetChangesOptions {
   readonly functions: readonly Pick<FunctionVariant, "name" | "url">[];
   readonly models: Pick<ModelDirectory, "edges" | "forgetEdge">;
   readonly rules: Pick<BatchRules, "gone" | "removed">;
-  readonly watch: Pick<TargetWatch, "changed">;
+  readonly watch: Pick<TargetWatch, "changed" | "learned">;
   readonly modelWatch: Pick<ModelWatch, "start" | "stop" | "added" | "forget">;
+  /** Measures models that edges list later; undefined: nobody does. */
+  readonly newModels?: Pick<NewModels, "stop"> | undefined;
   readonly connections: Pick<Connections, "connectEdge" | "disconnect">;
   readonly measure: (edge: DaemonEdge, stop: AbortSignal) => Promise<MeasuredEdge>;
   /** Where the daemon listens. */
@@ -78,9 +82,19 @@ export class TargetChanges {
     this.#options.modelWatch.start(queue);
   }
 
+  /** The queue plans with times of a model that were measured at an edge since. */
+  measured({ name, number, state }: DaemonEdge, model: string, times: ModelTimes): void {
+    if (state !== "serving") return;
+    const { models, watch } = this.#options;
+    const measured = { [model]: times };
+    this.#queue?.changeTargets({ kind: "models", name, models: models.edges.servedAt(number), measured });
+    watch.learned(name, measured);
+  }
+
   /** Measures and watches nothing any more. */
   stop(): void {
     this.#stop.abort();
+    this.#options.newModels?.stop();
     this.#options.modelWatch.stop();
   }
 

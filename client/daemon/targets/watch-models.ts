@@ -18,6 +18,8 @@ export interface ModelWatchOptions {
   readonly list: Pick<EdgeList, "live">;
   readonly edges: Pick<DirectoryEdges, "all" | "ask" | "servedAt" | "watch">;
   readonly log: Pick<Logger, "info">;
+  /** Models are in the list of an edge that were not in the one before. Default: nobody is told. */
+  readonly onMore?: (edge: string, models: readonly string[]) => void;
   /** How often each edge is asked, in milliseconds. Default: 2,000. */
   readonly everyMs?: number;
 }
@@ -59,7 +61,7 @@ export class ModelWatch {
 
   /** Tells the queue what has changed. */
   tell(): void {
-    const { list, edges, log } = this.#options;
+    const { list, edges, log, onMore } = this.#options;
     for (const { name, number } of list.live) {
       const before = this.#told.get(name);
       const models = edges.servedAt(number);
@@ -78,6 +80,7 @@ export class ModelWatch {
         },
         "an edge has other models",
       );
+      if (more.length > 0) onMore?.(name, more);
     }
   }
 

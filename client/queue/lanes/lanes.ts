@@ -6,6 +6,8 @@ import type { NewRequest } from "../request.ts";
 export interface LaneOptions {
   /** Time from arrival to deadline, in milliseconds, above 0. Default: the queue's. */
   readonly sloMs?: number | undefined;
+  /** Share of the lane's requests that are to meet it, 0 to 1: a promise, which the queue only records. */
+  readonly sloQuantile?: number | undefined;
   /** Most rows of the lane's requests that have not ended; further ones are refused. Default: the queue's bound alone. */
   readonly maxRows?: number | undefined;
   /** Most bytes of the lane's requests that have not ended; further ones are refused. Default: the queue's bound alone. */

@@ -1,11 +1,12 @@
 /**
  * Jobs over HTTP: `POST /v2/models/{m}/jobs` takes much work and answers at once, `GET` of the URL in that answer has the
- * progress and the results, `DELETE` cancels.
+ * progress and the results, `DELETE` cancels. `GET /v2/jobs` and `GET /v2/models/{m}/jobs` list the caller's own.
  */
 import { Buffer } from "node:buffer";
-import type { Context, Hono } from "hono";
+import type { Context, Handler, Hono } from "hono";
 import type { AccessGate } from "../../../../base/access/access-gate.ts";
 import { ProtocolError } from "../../../../protocol/errors.ts";
+import { modelPath } from "../../../../protocol/model-path.ts";
 import { codecHere } from "../../../../protocol/server/message-codec.ts";
 import { readBody } from "../../../../protocol/server/read-body.ts";
 import { modelPaths, route, routes } from "../../../../protocol/server/route.ts";
@@ -13,21 +14,25 @@ import { hintsOf, metadataOf, withRetryAfter } from "../served-answer.ts";
 import { readJobBody } from "./job-body.ts";
 import { type Job, rowAfter } from "./job.ts";
 import { eventsAnswer, linesAnswer } from "./job-stream.ts";
-import type { Jobs } from "./jobs.ts";
+import type { JobCaller, Jobs } from "./jobs.ts";
 
 /** Lines of results in one answer to GET: by default, at most, and most of their bytes. */
 const usualLines = 100;
 const mostLinesOfPage = 10_000;
 const mostPageBytes = 2 ** 23;
+/** Jobs in one list: by default, and at most. */
+const usualJobs = 100;
+const mostListedJobs = 1_000;
 
 export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: number): void {
   const { daemon, codec = codecHere, mostBytes } = jobs.options;
   const modelOf = (context: Context): Promise<string> =>
     daemon.findModel(context.req.param("model"), context.req.param("version"));
   const jobOf = (context: Context): Job =>
-    jobs.find(context.req.param("model") as string, context.req.param("job") as string);
+    jobs.find(context.req.param("model") as string, context.req.param("job") as string, callerOf(context));
+  const callerOf = (context: Context): JobCaller => hintsOf(context, gate);
 
-  route(app, "POST", modelPaths("/jobs"), async (context) => {
+  const take: Handler = async (context) => {
     try {
       const model = await modelOf(context);
       const hints = hintsOf(context, gate);
@@ -53,8 +58,23 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
     } catch (error) {
       throw withRetryAfter(error);
     }
-  });
+  };
 
+  const list: Handler = async (context) => {
+    const model = context.req.param("model");
+    const from = wholeOf(context, "from", 0);
+    const most = wholeOf(context, "limit", usualJobs, mostListedJobs);
+    const own = jobs.listed(callerOf(context), model);
+    // There may be jobs of a model that nobody serves any more.
+    if (own.length === 0 && model !== undefined) await modelOf(context);
+    const shown = own
+      .slice(from, from + most)
+      .map((job) => Object.assign({ url: `${modelPath(job.model)}/jobs/${job.id}` }, job));
+    return context.json({ total: own.length, jobs: shown });
+  };
+
+  route(app, "GET", ["/v2/jobs"], list);
+  routes(app, modelPaths("/jobs"), { GET: list, POST: take });
   routes(app, modelPaths("/jobs/:job"), {
     GET: async (context) => {
       const job = jobOf(context);
@@ -69,7 +89,7 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
     },
     DELETE: async (context) => {
       const id = context.req.param("job") as string;
-      const job = await jobs.remove(context.req.param("model") as string, id);
+      const job = await jobs.remove(context.req.param("model") as string, id, callerOf(context));
       return context.json({ id, ...job.status() });
     },
   });

@@ -84,6 +84,15 @@ export class Job {
     this.ended = this.#run(input);
   }
 
+  /** Rows that have a line of results, by whether they were answered. */
+  get endedRows(): { readonly answered: number; readonly failed: number } {
+    return { answered: this.#done - this.#failed, failed: this.#failed };
+  }
+
+  get state(): JobStatus["state"] {
+    return this.#state;
+  }
+
   status(): JobStatus {
     const seconds = ((this.#endedAtMs ?? performance.now()) - this.#startedAtMs) / 1_000;
     const isRunning = this.#state === "running";

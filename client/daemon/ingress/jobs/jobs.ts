@@ -10,8 +10,9 @@ import { codecHere, type MessageCodec } from "../../../../protocol/server/messag
 import type { Daemon } from "../../daemon.ts";
 import type { LaneHints } from "../../lanes.ts";
 import type { DaemonOptions } from "../../options.ts";
-import { Job } from "./job.ts";
+import { Job, type JobStatus } from "./job.ts";
 import type { JobInput } from "./job-input.ts";
+import { JobMetrics, type JobsLoad } from "./job-metrics.ts";
 import { RowRoom } from "./row-room.ts";
 
 export interface JobsOptions {
@@ -55,12 +56,28 @@ export function jobsOptions(
   };
 }
 
-/** A job, and what it takes. */
+/** A job, whose it is, and what it takes. */
 interface KeptJob {
   readonly job: Job;
+  readonly caller: JobCaller;
   inputBytes: number;
   resultBytes: number;
   expiry?: NodeJS.Timeout;
+}
+
+/** Who asks for jobs: their API key, or the tenant that they say they are. */
+export interface JobCaller {
+  readonly key?: string | undefined;
+  readonly tenant?: string | undefined;
+}
+
+/** A job in a list. */
+export interface ListedJob extends JobStatus {
+  readonly id: string;
+  readonly model: string;
+  /** What it takes: of its input in memory, and of its results in a file. */
+  readonly input_bytes: number;
+  readonly result_bytes: number;
 }
 
 /** How long a daemon that stops waits for those who read results, and how often it looks. */
@@ -79,10 +96,53 @@ export class Jobs {
   #isClosed = false;
   readonly #closing = new AbortController();
   readonly #readers = new Set<object>();
+  readonly #metrics: JobMetrics;
+  /** Of jobs that were forgotten. */
+  readonly #forgotten = { answered: 0, failed: 0 };
 
   constructor(options: JobsOptions) {
     this.options = options;
     this.#room = new RowRoom(options.mostRows);
+    this.#metrics = new JobMetrics(() => this.load());
+  }
+
+  /** What all jobs take of their bounds. */
+  load(): JobsLoad {
+    const states = { running: 0, done: 0, cancelled: 0, stopped: 0 };
+    const rows = { ...this.#forgotten };
+    const bytes = { input: 0, reading: this.#readingBytes, results: 0 };
+    for (const { job, inputBytes, resultBytes } of this.#kept.values()) {
+      states[job.state]++;
+      rows.answered += job.endedRows.answered;
+      rows.failed += job.endedRows.failed;
+      bytes.input += inputBytes;
+      bytes.results += resultBytes;
+    }
+    const { mostJobs, mostBytes, mostRows } = this.options;
+    const queuedRows = this.#room.taken;
+    return { states, mostJobs, bytes, mostBytes, queuedRows, mostQueuedRows: mostRows, rows };
+  }
+
+  /** The metrics of jobs, as the text of a scrape. */
+  scrape(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  /**
+   * The jobs of a caller, the latest first: those of its API key, else of the tenant that it names, else those of nobody.
+   *
+   * @param model undefined: of all models
+   */
+  listed(caller: JobCaller, model?: string): ListedJob[] {
+    const owner = ownerOf(caller);
+    const listed: ListedJob[] = [];
+    for (const [id, { job, caller: other, inputBytes, resultBytes }] of this.#kept) {
+      if (ownerOf(other) !== owner) continue;
+      if (model !== undefined && versionedModel(job.model).model !== model) continue;
+      const bytes = { input_bytes: inputBytes, result_bytes: resultBytes };
+      listed.push({ id, model: job.model, ...job.status(), ...bytes });
+    }
+    return listed.toReversed();
   }
 
   /**
@@ -120,9 +180,12 @@ export class Jobs {
     const takeBytes = (bytes: number): SpillwayError | undefined => this.#takeBytes(kept, bytes);
     this.#bytes += input.bytes;
     const job = new Job(model, input, { daemon, codec, hints, room: this.#room, timeoutMs, takeBytes });
-    const kept: KeptJob = { job, inputBytes: input.bytes, resultBytes: 0 };
+    const { key, tenant } = given;
+    const kept: KeptJob = { job, caller: { key, tenant }, inputBytes: input.bytes, resultBytes: 0 };
     this.#kept.set(id, kept);
+    this.#metrics.started();
     void job.ended.then(() => {
+      this.#metrics.ended(job.state);
       this.#bytes -= kept.inputBytes;
       kept.inputBytes = 0;
       if (this.#kept.get(id) !== kept) return;
@@ -132,10 +195,11 @@ export class Jobs {
     return id;
   }
 
-  /** @throws ProtocolError with status 404 when there is no such job of the model */
-  find(model: string, id: string): Job {
-    const job = this.#kept.get(id)?.job;
-    if (job !== undefined && versionedModel(job.model).model === model) return job;
+  /** @throws ProtocolError with status 404 when there is no such job of the model, or it is another API key's */
+  find(model: string, id: string, { key }: JobCaller = {}): Job {
+    const { job, caller } = this.#kept.get(id) ?? {};
+    const isTheirs = key === undefined || key === caller?.key;
+    if (job !== undefined && isTheirs && versionedModel(job.model).model === model) return job;
     throw new ProtocolError(
       `no job ${showValue(id)}; results are kept for ${this.options.keepMs / 1_000} s after a job's end, ` +
         "and jobs do not outlive the daemon: it may have been restarted, so send the input again",
@@ -144,9 +208,9 @@ export class Jobs {
   }
 
   /** Cancels a job that runs and keeps its results so far; forgets one that has ended. Throws like `find`. */
-  async remove(model: string, id: string): Promise<Job> {
-    const job = this.find(model, id);
-    if (job.status().state !== "running") await this.#forget(id);
+  async remove(model: string, id: string, caller: JobCaller = {}): Promise<Job> {
+    const job = this.find(model, id, caller);
+    if (job.state !== "running") await this.#forget(id);
     else {
       job.cancel();
       await job.ended;
@@ -174,6 +238,8 @@ export class Jobs {
     const kept = this.#kept.get(id);
     if (kept === undefined) return;
     this.#kept.delete(id);
+    this.#forgotten.answered += kept.job.endedRows.answered;
+    this.#forgotten.failed += kept.job.endedRows.failed;
     clearTimeout(kept.expiry);
     this.#bytes -= kept.resultBytes;
     kept.resultBytes = 0;
@@ -181,24 +247,32 @@ export class Jobs {
   }
 
   #check(bytes: number): void {
+    const refusal = this.#refusalOf(bytes);
+    if (refusal === undefined) return;
+    this.#metrics.refused(refusal.bound);
+    throw refusal.error;
+  }
+
+  #refusalOf(
+    bytes: number,
+  ): { readonly bound: "jobs" | "bytes" | "closed"; readonly error: Error } | undefined {
     const { mostBytes, mostJobs } = this.options;
-    if (this.#isClosed) throw new UnavailableError("the daemon is shutting down and takes no new jobs");
-    if (this.#kept.size >= mostJobs)
-      throw new UnavailableError(
-        `there are ${this.#kept.size} jobs; allowed: ${mostJobs} (--jobs); DELETE one that has ended, or come back`,
-        comeBackMs,
-      );
-    if (bytes > mostBytes)
-      throw new ProtocolError(
-        `the job takes ${mib(bytes)} MiB; allowed: ${mib(mostBytes)} (--jobs-mib)`,
-        413,
-      );
+    if (this.#isClosed) {
+      const error = new UnavailableError("the daemon is shutting down and takes no new jobs");
+      return { bound: "closed", error };
+    }
+    if (this.#kept.size >= mostJobs) {
+      const why = `there are ${this.#kept.size} jobs; allowed: ${mostJobs} (--jobs); DELETE one that has ended, or come back`;
+      return { bound: "jobs", error: new UnavailableError(why, comeBackMs) };
+    }
+    if (bytes > mostBytes) {
+      const why = `the job takes ${mib(bytes)} MiB; allowed: ${mib(mostBytes)} (--jobs-mib)`;
+      return { bound: "bytes", error: new ProtocolError(why, 413) };
+    }
     const taken = this.#bytes + this.#readingBytes;
-    if (taken + bytes <= mostBytes) return;
-    throw new UnavailableError(
-      `jobs take ${mib(taken)} MiB and this one ${mib(bytes)}; allowed: ${mib(mostBytes)} (--jobs-mib)`,
-      comeBackMs,
-    );
+    if (taken + bytes <= mostBytes) return undefined;
+    const why = `jobs take ${mib(taken)} MiB and this one ${mib(bytes)}; allowed: ${mib(mostBytes)} (--jobs-mib)`;
+    return { bound: "bytes", error: new UnavailableError(why, comeBackMs) };
   }
 
   #takeBytes(kept: KeptJob, bytes: number): SpillwayError | undefined {
@@ -212,6 +286,10 @@ export class Jobs {
     kept.resultBytes += bytes;
     return undefined;
   }
+}
+
+function ownerOf({ key, tenant }: JobCaller): string {
+  return key === undefined ? `tenant ${tenant ?? ""}` : `key ${key}`;
 }
 
 function mib(bytes: number): string {

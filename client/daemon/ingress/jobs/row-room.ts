@@ -9,6 +9,11 @@ export class RowRoom {
     this.#most = most;
   }
 
+  /** Rows for which room is taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /**
    * Takes room once there is some; more rows than there ever is room for take all of it.
    *
