@@ -7,13 +7,13 @@
  *     await daemon.close();
  */
 import { SpillwayError } from "../../base/errors.ts";
-import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
-import { queueKey } from "../policies/queue-key.ts";
-import type { Served, Submission } from "../queue/request.ts";
+import type { InferRequest, InferResponse } from "../../protocol/message.ts";
+import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
+import { type DaemonRequest, inRows, submissionOf } from "./daemon-request.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
 import type { LaneLoad } from "../queue/lanes/lanes.ts";
 import { padded, type PadRule } from "./joining/padding.ts";
@@ -86,29 +86,6 @@ export interface DaemonHealth {
   /** Why it cannot be served. */
   readonly reason?: string;
   readonly targets: readonly TargetNow[];
-}
-
-/** One request as an ingress got it. */
-export interface DaemonRequest {
-  readonly model: string;
-  readonly request: InferRequest;
-  /** Size of the request as it came, for the bound of the queue. */
-  readonly bytes: number;
-  /** What its caller says of lane and tenant beside the request. Default: nothing. */
-  readonly hints?: LaneHints;
-  /** Told the number of the request in the queue. */
-  readonly onNumber?: (request: number) => void;
-  /** How long the caller waits, in milliseconds above 0. Default: for ever. */
-  readonly withinMs?: number | undefined;
-}
-
-/** What the daemon knows of a request beside itself. */
-interface SubmissionFacts {
-  readonly lane: string | undefined;
-  readonly rule: RequestRule;
-  /** Time to the deadline of a request of its lane that says nothing of it. */
-  readonly usualMs: number;
-  readonly isFinalAnywhere: boolean;
 }
 
 export class Daemon {
@@ -282,43 +259,9 @@ export class Daemon {
   }
 }
 
-/** The queue counts a batch that the model is fixed at as one row. */
-function inRows<Out>(end: Served<Out>, unitRows = 1): Served<Out> {
-  if (end.parts === undefined || unitRows === 1) return end;
-  const parts = end.parts.map(({ target, fromRow, toRow }) => {
-    return { target, fromRow: fromRow * unitRows, toRow: toRow * unitRows };
-  });
-  return { ...end, parts, batchRows: end.batchRows * unitRows };
-}
-
 function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
   const state = seen.find(({ name }) => name === report.name);
   if (state === undefined) return report;
   const { name: _, why = report.why, ...facts } = state;
   return { ...report, ...(why !== undefined && { why }), ...facts };
-}
-
-/**
- * A request's own `timeout` takes the place of the SLO, and its caller may wait for less than both. One that is sent alone counts as one row, because nothing is known
- * of how its time grows; one that may be split, with as many as it has units.
- */
-function submissionOf(
-  { model, request, bytes, hints = {}, withinMs = Infinity }: DaemonRequest,
-  { lane, rule, usualMs, isFinalAnywhere }: SubmissionFacts,
-): Submission<ModelCall> {
-  const { joins, mostRows, hasRows, rows = 1, unitRows } = rule;
-  const timeoutUs = timeoutUsOf(request);
-  const sloMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs);
-  const tenant = tenantOf(request, hints);
-  return {
-    payload: { model, request, rows, hasRows, unitRows, ...(hints.trace && { trace: hints.trace }) },
-    key: queueKey(model, request, joins ? mostRows : 1),
-    rows: unitRows === undefined ? (joins ? rows : 1) : rows / unitRows,
-    bytes,
-    isFinalAnywhere,
-    isSplittable: unitRows !== undefined,
-    ...(lane !== undefined && { lane }),
-    ...(tenant !== undefined && { tenant }),
-    ...((timeoutUs !== undefined || sloMs < usualMs) && { sloMs }),
-  };
 }

@@ -6,7 +6,6 @@ import type { Logger } from "pino";
 import { monotonicClock } from "../../base/clock.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { checkFolder } from "../../base/output-file.ts";
-import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { makePolicy, type PolicyListener, type QueuePolicy } from "../policies/make-policy.ts";
 import { listedNameOfKey, modelOfKey } from "../policies/queue-key.ts";
@@ -18,7 +17,7 @@ import { joinedAnswer } from "../transports/model-call.ts";
 import type { FormedTransport } from "../transports/body-form.ts";
 import { replyFault } from "../transports/reply-fault.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { chosenEdges, chosenPolicy, type EdgeAddress, refuseOwnAddress, usedFunctions } from "./choices.ts";
+import { chosenEdges, chosenPolicy, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type DaemonQueue } from "./daemon.ts";
 import { DaemonLanes } from "./lanes.ts";
@@ -45,7 +44,8 @@ import { measureEdge, measureModel } from "./targets/measure-edge.ts";
 import { NewModels } from "./targets/measure-models.ts";
 import { TargetChanges } from "./targets/target-changes.ts";
 import { ModelWatch } from "./targets/watch-models.ts";
-import { type TargetReport, TargetWatch, type WatchedTarget } from "./target-watch.ts";
+import { logPolicy, logTarget } from "./start-log.ts";
+import { TargetWatch, type WatchedTarget } from "./target-watch.ts";
 
 /** Questions at start about what functions take, to know whether all targets describe a model alike. */
 const mostComparisons = 16;
@@ -229,16 +229,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     await tracing?.close();
     if (queue !== undefined) log.info({ ...queue.counts }, "requests");
   };
-  const { name, ...figures } = chosen;
-  log.info(
-    {
-      edge: placesOf(edges) || "none",
-      functions: functions.map(placeOf(options)),
-      sloS: options.slo,
-      ...figures,
-    },
-    `policy ${name}`,
-  );
+  logPolicy({ options, chosen, edges, functions }, log);
   const extensions = (): readonly string[] => sharedExtensions(list.live);
   return new Daemon({
     sloMs: limits.sloMs,
@@ -259,14 +250,6 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     watch,
     release,
   });
-}
-
-/** One line for each target, so that a log says with what the daemon started. */
-function logTarget({ isReachable, ...report }: TargetReport, log: Logger): void {
-  const { name: target, kind, at, why, models, measured, assumed } = report;
-  const facts = { target, kind, at, ...(why !== undefined && { why }), models, measured, assumed };
-  if (isReachable === false) log.warn(facts, "target cannot be reached");
-  else log.info(facts, isReachable === true ? "target can be reached" : "target was not called yet");
 }
 
 /** A call of one edge that the queue does not know of. */
@@ -291,16 +274,6 @@ function sharedExtensions(edges: EdgeList["live"]): readonly string[] {
   return ["classification"].filter((name) =>
     edges.every(({ transport }) => transport.extensions?.includes(name)),
   );
-}
-
-function placesOf(edges: readonly EdgeAddress[]): string {
-  if (edges.length === 1) return edges[0]?.url ?? "";
-  return edges.map(({ name, url }) => `${name} at ${url}`).join(", ");
-}
-
-function placeOf({ fcEndpoint }: DaemonOptions): (each: FunctionVariant) => string {
-  return ({ name, vcpu, memoryMib, url }) =>
-    `${name} (${vcpu} vCPU, ${memoryMib} MiB) at ${url ?? fcEndpoint}`;
 }
 
 /** Price sheets are named after who is paid: alibaba-fc-cn-2026. */

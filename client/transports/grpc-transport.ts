@@ -12,6 +12,7 @@ import { grpcCodes, httpStatusOf } from "../../protocol/grpc/grpc-status.ts";
 import { questionOf, questions, type V2Request } from "../../protocol/grpc/questions.ts";
 import { type GrpcMethod, type Message, openSchema } from "../../protocol/grpc/schema.ts";
 import type { WireBody } from "../../protocol/message.ts";
+import { traceHeaders } from "../../protocol/trace-context.ts";
 import { versionedModel } from "../../protocol/model-path.ts";
 import { type HttpAuth, secretsOf } from "./http-auth.ts";
 import type { HttpReply, HttpTransport, HttpTransportOptions } from "./http-transport.ts";
@@ -128,9 +129,11 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
   }
 
   return {
-    call: async (model, wire, timeoutMs) => {
+    call: async (model, wire, timeoutMs, _permit, trace) => {
       const message = toGrpcRequest(versionedModel(model), decodeInferRequest(wire.body, wire.headerBytes));
-      const answer = await exchange("ModelInfer", message, timeoutMs, proofOf());
+      const metadata = proofOf();
+      for (const [name, value] of Object.entries(traceHeaders(trace))) metadata.set(name, value);
+      const answer = await exchange("ModelInfer", message, timeoutMs, metadata);
       const facts = { durationMs: undefined, coldStartMs: 0, mayHaveStarted: false, cost: 0 };
       if (isRefused(answer))
         return {

@@ -74,9 +74,8 @@ export class LaneGoals implements QueueObserver {
   constructor(goals: Readonly<Record<string, LaneGoal>>) {
     this.#goals = goals;
     for (const lane of Object.keys(goals)) this.#recent.set(lane, new Recent());
-    this.#gauge("lane_slo_seconds", "The SLO of the lane", ({ sloMs }) => sloMs / 1_000);
     this.#gauge(
-      "lane_slo_quantile",
+      "slo_quantile",
       "Share of the lane's requests that must meet its SLO",
       ({ sloQuantile }) => sloQuantile,
     );

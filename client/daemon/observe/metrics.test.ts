@@ -270,7 +270,7 @@ it("is scraped from a daemon that serves, over a socket", async () => {
     return { type: reply.headers.get("content-type"), series: seriesIn(await reply.text()) };
   };
   const { series: atFirst } = await scrape();
-  expect(Object.keys(atFirst).filter((name) => !/^event_loop_delay|^lane_slo/.test(name))).toEqual([
+  expect(Object.keys(atFirst).filter((name) => !/^event_loop_delay|^slo_quantile/.test(name))).toEqual([
     'callers_total{caller="local",key="",result="allowed"}',
     'slo_seconds{lane=""}',
   ]);

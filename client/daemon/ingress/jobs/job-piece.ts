@@ -3,7 +3,7 @@ import { SpillwayError, type ErrorCode } from "../../../../base/errors.ts";
 import { UnavailableError } from "../../../../protocol/errors.ts";
 import type { InferRequest } from "../../../../protocol/message.ts";
 import { cutRows, stackKey, stackRequests } from "../../../../protocol/stack.ts";
-import type { DaemonRequest } from "../../daemon.ts";
+import type { DaemonRequest } from "../../daemon-request.ts";
 import type { LaneHints } from "../../lanes.ts";
 import type { RequestRule } from "../../joining/batch-rules.ts";
 import type { JobItem } from "./job-input.ts";
