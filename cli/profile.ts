@@ -7,7 +7,8 @@ import { namedEdges } from "../client/daemon/edge-address.ts";
 import { SpillwayError } from "../base/errors.ts";
 import type { ModelTimes, ProfiledTarget } from "../client/policies/profile.ts";
 import { edgeAuth } from "../client/transports/http-auth.ts";
-import { type HttpTransport, httpTransport } from "../client/transports/http-transport.ts";
+import type { HttpTransport } from "../client/transports/http-transport.ts";
+import { serverTransport } from "../client/transports/server-transport.ts";
 import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { exampleOf } from "../tools/load/payload.ts";
@@ -106,7 +107,7 @@ async function measuredAt(
   const { url } = server;
   const example = await exampleOf({ ...options, url });
   const auth = edgeAuth(options.auth, "--auth", process.env);
-  const transport = httpTransport({ url, connections: 1, auth });
+  const transport = serverTransport({ url, connections: 1, auth });
   try {
     return await measured(server, options, transport, example, stop);
   } finally {

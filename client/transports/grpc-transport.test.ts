@@ -99,6 +99,17 @@ describe("a V2 server over gRPC", () => {
     expect(result).toMatchObject({ ok: false, error: { code: meaning, message: details } });
   });
 
+  it("is told of which trace a call is part", async () => {
+    const server = await echoServer();
+    const trace = {
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      tracestate: "a=b",
+    };
+    const result = await send(grpcTarget(server.port), { ...call("a", 1), trace });
+    expect(result).toMatchObject({ ok: true });
+    expect(server.asked[0]?.headers).toMatchObject(trace);
+  });
+
   it("says when to come back", async () => {
     const transport = grpcTransport({ url: `grpc://127.0.0.1:${(await echoServer()).port}` });
     onTestFinished(() => transport.close());

@@ -5,7 +5,7 @@ import {
   optionalText,
   positive,
   priceSheet,
-  serverUrl,
+  serverOrGrpcUrl,
   text,
 } from "../../base/program/option-fields.ts";
 import { edgeAddress } from "../../client/daemon/edge-address.ts";
@@ -13,7 +13,7 @@ import { payload } from "../load/options.ts";
 import { functionMenu } from "../../serverless/prices/function-menu.ts";
 
 export const profileOptions = z.strictObject({
-  url: serverUrl
+  url: serverOrGrpcUrl
     .optional()
     .describe("the V2 server to measure: an edge, a function, Triton, KServe, ...; or several with --edge"),
   edge: z
