@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inColumns } from "../../base/columns.ts";
 import { medianOf } from "../../base/quantile.ts";
-import { grpcTransport } from "../../client/transports/grpc-transport.ts";
+import { grpcTransport } from "../../client/transports/grpc/grpc-transport.ts";
 import { httpTransport } from "../../client/transports/http-transport.ts";
 import type { Transport } from "../../client/transports/transport.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";

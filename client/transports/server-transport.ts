@@ -1,6 +1,6 @@
 /** A V2 server by the way that its address names: HTTP or gRPC. */
 import { isGrpcAddress } from "../../base/program/server-address.ts";
-import { grpcTransport } from "./grpc-transport.ts";
+import { grpcTransport } from "./grpc/grpc-transport.ts";
 import { httpTransport, type HttpTransport, type HttpTransportOptions } from "./http-transport.ts";
 
 /**

@@ -2,25 +2,30 @@
  * V2 over gRPC: Triton, KServe, or our own edge server. It takes and gives what the transport over HTTP does, so that
  * nobody above it has to know which of them it is.
  */
-import type { Client, connectivityState, Metadata, ServiceError } from "@grpc/grpc-js";
-import { loadPackage } from "../../base/optional-package.ts";
-import { SpillwayError } from "../../base/errors.ts";
-import { decodeInferRequest } from "../../protocol/decode.ts";
-import { encodeInferResponse } from "../../protocol/encode.ts";
-import { fromGrpcResponse, type GrpcInferResponse, toGrpcRequest } from "../../protocol/grpc/grpc-infer.ts";
-import { grpcCodes, httpStatusOf } from "../../protocol/grpc/grpc-status.ts";
-import { questionOf, questions, type V2Request } from "../../protocol/grpc/questions.ts";
-import { type GrpcMethod, type Message, openSchema } from "../../protocol/grpc/schema.ts";
-import type { WireBody } from "../../protocol/message.ts";
-import { traceHeaders } from "../../protocol/trace-context.ts";
-import { versionedModel } from "../../protocol/model-path.ts";
-import { type HttpAuth, secretsOf } from "./http-auth.ts";
-import type { HttpReply, HttpTransport, HttpTransportOptions } from "./http-transport.ts";
-import { usualAnswerBytes } from "./reply-body.ts";
-import { retryAfterOf } from "./reply-facts.ts";
-import { answerFault } from "./reply-fault.ts";
-import { redactor } from "./reply-text.ts";
-import { noTimeLeft, NotSentFailure } from "./transport.ts";
+import type { Metadata, ServiceError } from "@grpc/grpc-js";
+import { loadPackage } from "../../../base/optional-package.ts";
+import { SpillwayError } from "../../../base/errors.ts";
+import { decodeInferRequest } from "../../../protocol/decode.ts";
+import { encodeInferResponse } from "../../../protocol/encode.ts";
+import {
+  fromGrpcResponse,
+  type GrpcInferResponse,
+  toGrpcRequest,
+} from "../../../protocol/grpc/grpc-infer.ts";
+import { grpcCodes, httpStatusOf } from "../../../protocol/grpc/grpc-status.ts";
+import { questionOf, questions, type V2Request } from "../../../protocol/grpc/questions.ts";
+import { type GrpcMethod, type Message, openSchema } from "../../../protocol/grpc/schema.ts";
+import type { WireBody } from "../../../protocol/message.ts";
+import { traceHeaders } from "../../../protocol/trace-context.ts";
+import { versionedModel } from "../../../protocol/model-path.ts";
+import { type HttpAuth, secretsOf } from "../http-auth.ts";
+import type { HttpReply, HttpTransport, HttpTransportOptions } from "../http-transport.ts";
+import { usualAnswerBytes } from "../reply-body.ts";
+import { retryAfterOf } from "../reply-facts.ts";
+import { answerFault } from "../reply-fault.ts";
+import { redactor } from "../reply-text.ts";
+import { noTimeLeft, NotSentFailure } from "../transport.ts";
+import { GrpcConnection } from "./grpc-connection.ts";
 
 /** As of a transport over HTTP; one connection carries all calls, and nothing is billed. */
 export type GrpcTransportOptions = Omit<HttpTransportOptions, "connections" | "costOf" | "room">;
@@ -73,7 +78,7 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
     },
   );
   const redacted = redactor(secretsOf(auth));
-  const connection = new Connection(client, grpc.connectivityState, onGone);
+  const connection = new GrpcConnection(client, grpc.connectivityState, onGone);
 
   /** The answer to a message, or the error that came instead. */
   async function exchange(
@@ -152,58 +157,6 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
       client.close();
     },
   };
-}
-
-type States = typeof connectivityState;
-
-/** The one connection that all calls go over. */
-class Connection {
-  readonly #client: Client;
-  readonly #states: States;
-  readonly #onGone: (() => void) | undefined;
-  #isWatched = false;
-  #isClosed = false;
-
-  constructor(client: Client, states: States, onGone: (() => void) | undefined) {
-    this.#client = client;
-    this.#states = states;
-    this.#onGone = onGone;
-  }
-
-  /** Resolves once there is a connection; rejects with a NotSentFailure when there is none in time. */
-  async open(url: string, timeoutMs: number): Promise<void> {
-    const channel = this.#client.getChannel();
-    const untilMs = Date.now() + timeoutMs;
-    for (;;) {
-      const state = channel.getConnectivityState(true);
-      if (state === this.#states.READY) break;
-      if (state === this.#states.TRANSIENT_FAILURE || state === this.#states.SHUTDOWN)
-        throw new NotSentFailure("target_unreachable", `${url}: no connection`);
-      const hasChanged = await new Promise<boolean>((resolve) => {
-        channel.watchConnectivityState(state, untilMs, (error) => resolve(error === undefined));
-      });
-      if (!hasChanged)
-        throw new NotSentFailure(
-          "target_unreachable",
-          `${url} took no connection within ${Math.ceil(timeoutMs)} ms`,
-        );
-    }
-    this.#watch();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-  }
-
-  /** Tells when the connection ends that is there now. */
-  #watch(): void {
-    if (this.#isWatched || this.#onGone === undefined) return;
-    this.#isWatched = true;
-    this.#client.getChannel().watchConnectivityState(this.#states.READY, Infinity, () => {
-      this.#isWatched = false;
-      if (!this.#isClosed) this.#onGone?.();
-    });
-  }
 }
 
 /** @throws SpillwayError when no answer came */
