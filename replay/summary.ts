@@ -193,6 +193,14 @@ function targetSummary(tally: TargetTally, servedByAll: number): TargetSummary {
   };
 }
 
+/** The part of the served requests that all edges have; null when none was served. */
+export function edgeShareOf({ targets }: Pick<ReplaySummary, "targets">): number | null {
+  let sum: number | null = null;
+  for (const { kind, share } of Object.values(targets))
+    if (kind === "edge" && share !== null) sum = (sum ?? 0) + share;
+  return sum;
+}
+
 /** Mean rows of the answered batches of all edges, or of all functions; null when there are none. */
 export function meanRowsOf({ targets }: ReplaySummary, kind: TargetKind): number | null {
   const ofKind = Object.values(targets).filter((target) => target.kind === kind);

@@ -4,7 +4,7 @@ import { figure, percent } from "../../base/figures.ts";
 import { besideLimit, type LimitedSummary, type ScenarioLimit } from "../limit/scenario-limit.ts";
 import type { ParameterValues } from "../../client/policies/parameters.ts";
 import { hasMetSlo, headline, type NamedRun } from "../report/headline.ts";
-import { meanRowsOf, type ReplaySummary } from "../summary.ts";
+import { edgeShareOf, meanRowsOf, type ReplaySummary } from "../summary.ts";
 import type { Scenario } from "../world/scenario.ts";
 import { mostMoments } from "../traces/arrival-survey.ts";
 
@@ -81,7 +81,7 @@ function formatComparison(
       percent(inSloShare),
       hasMetSlo(summary, scenario) ? "yes" : "MISSED",
       [latencyMs.p50, latencyMs.p95, latencyMs.p99].map(figure).join(" / "),
-      percent(targets["edge"]?.share ?? null),
+      percent(edgeShareOf({ targets })),
       `${figure(meanRowsOf(summary, "edge"))} / ${figure(meanRowsOf(summary, "serverless"))}`,
     ];
   });
