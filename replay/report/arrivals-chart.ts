@@ -34,7 +34,7 @@ export function arrivalsChart({ scenario, runs }: ReplayReport): Chart {
     gridIndex: 1,
     inverse: true,
     data: planning.map(({ policy }) => policy),
-    axisLabel: { color: ink, width: left - 12, overflow: "break", interval: 0 },
+    axisLabel: { color: ink, width: 0.85 * (left - 16), overflow: "break", interval: 0 },
   });
   return {
     title: "Arrivals and plans",

@@ -1,7 +1,7 @@
 /** A report as one self-contained HTML page: facts, the table, and the charts as SVG that can be saved. */
 import { figure, percent } from "../../base/figures.ts";
 import { besideLimit } from "../limit/scenario-limit.ts";
-import { meanRowsOf } from "../summary.ts";
+import { meanRowsOf, shareOf } from "../summary.ts";
 import { arrivalsChart } from "./arrivals-chart.ts";
 import { batchChart } from "./batch-chart.ts";
 import { costChart } from "./cost-chart.ts";
@@ -77,10 +77,7 @@ ${rows.join("\n")}
 
 function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string {
   const { policy, summary } = run;
-  const { costPer1000, limitRatio, inSloShare, latencyMs, targets } = besideLimit(
-    summary,
-    report.limit.limit,
-  );
+  const { costPer1000, limitRatio, inSloShare, latencyMs } = besideLimit(summary, report.limit.limit);
   const cells = [
     policy,
     figure(costPer1000),
@@ -90,7 +87,7 @@ function tableRow(run: ReportRun, report: ReplayReport, isBest: boolean): string
     figure(latencyMs.p50),
     figure(latencyMs.p95),
     figure(latencyMs.p99),
-    percent(targets["edge"]?.share ?? null),
+    percent(shareOf(summary, "edge")),
     figure(meanRowsOf(summary, "edge")),
     figure(meanRowsOf(summary, "serverless")),
     String(summary.late),
@@ -157,7 +154,7 @@ dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th, td { padding: 0.35rem 0.5rem; text-align: right; border-bottom: 1px solid var(--faint); }
 th { font-size: 0.78rem; font-weight: 600; white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 tr.best td { font-weight: 700; }
 tr.missed td:nth-child(4), tr.missed td:nth-child(5) { color: var(--alarm); }
 .lead { font-size: 1.15rem; margin: 0 0 0.75rem; }

@@ -6,7 +6,10 @@ import type { ModelledWorld, WorldChange } from "./modelled-world.ts";
 import type { WhatIfOptions } from "./what-if-options.ts";
 
 export interface WhatIfCase {
+  /** Short enough for a chart. */
   readonly name: string;
+  /** What is asked in full. */
+  readonly asks: string;
   readonly policy: ReplayPolicyName;
   readonly change: WorldChange;
   /** Targets that the policy sees. */
@@ -17,6 +20,25 @@ export const presentName = "as it was, modelled";
 export const withoutFunctions = "without functions";
 export const functionsAlone = "functions alone";
 export const oneEdgeMore = "one edge more";
+const fixedPlan = "fixed plan";
+const askedName = "as asked";
+/** Names of cases that the sentence and the table know. */
+export const usualNames: readonly string[] = [
+  presentName,
+  withoutFunctions,
+  functionsAlone,
+  oneEdgeMore,
+  fixedPlan,
+];
+/** A longer name would not fit into a chart. */
+const mostNameChars = 36;
+
+function usual(
+  name: string,
+  { policy, change = {}, sees = "all" }: Partial<WhatIfCase> & Pick<WhatIfCase, "policy">,
+): WhatIfCase {
+  return { name, asks: name, policy, change, sees };
+}
 
 /**
  * The cases in the order of the table; the present plan is the first, what was asked for the last.
@@ -32,17 +54,17 @@ export function casesOf(
 ): WhatIfCase[] {
   const { hasEdges, hasFunctions, scenario } = present;
   const edges = hasEdges ? scenario.edges.length : 0;
-  const cases: WhatIfCase[] = [{ name: presentName, policy, change: {}, sees: "all" }];
+  const cases: WhatIfCase[] = [usual(presentName, { policy })];
   const isBoth = hasEdges && hasFunctions;
-  if (isBoth) cases.push({ name: withoutFunctions, policy, change: {}, sees: "edges" });
-  if (isBoth) cases.push({ name: functionsAlone, policy, change: {}, sees: "functions" });
-  if (hasEdges) cases.push({ name: oneEdgeMore, policy, change: { edges: edges + 1 }, sees: "all" });
-  if (policy !== "fixed" && isBoth)
-    cases.push({ name: "fixed plan", policy: "fixed", change: {}, sees: "all" });
-  const texts = changesOf(options, asked);
-  if (texts.length > 0)
+  if (isBoth) cases.push(usual(withoutFunctions, { policy, sees: "edges" }));
+  if (isBoth) cases.push(usual(functionsAlone, { policy, sees: "functions" }));
+  if (hasEdges) cases.push(usual(oneEdgeMore, { policy, change: { edges: edges + 1 } }));
+  if (policy !== "fixed" && isBoth) cases.push(usual(fixedPlan, { policy: "fixed" }));
+  const asks = changesOf(options, asked).join(", ");
+  if (asks !== "")
     cases.push({
-      name: texts.join(", "),
+      name: asks.length > mostNameChars ? askedName : asks,
+      asks,
       policy: options.policy ?? policy,
       change: {
         ...(options.slo !== undefined && { sloMs: options.slo * 1_000 }),

@@ -97,9 +97,10 @@ async function runCase(
       timeline,
       onProgress: progress.reached,
     });
-    const { name } = each;
+    const { name, asks } = each;
     return {
       name,
+      asks,
       policy: name,
       summary,
       hasMet: hasMetSlo(summary, scenario),
@@ -223,6 +224,8 @@ function limitsOf(
     notes.push(
       `In the model the ${calls.length} functions share ${calls.reduce((sum, { maxInFlight }) => sum + maxInFlight, 0)} calls at once; in the run each had a limit of its own.`,
     );
+  const { name, asks = name } = rows.at(-1) as CaseRun;
+  if (asks !== name) notes.push(`As asked: ${asks}.`);
   const assumed = [...new Set(rows.flatMap(({ world }) => world.assumed))];
   if (assumed.length > 0)
     notes.push(

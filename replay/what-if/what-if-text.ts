@@ -1,8 +1,8 @@
 /** What a what-if came to: the sentence that a person would say, how far the model is off, and the table. */
 import { inColumns } from "../../base/columns.ts";
 import { figure, percent } from "../../base/figures.ts";
-import type { ReplaySummary } from "../summary.ts";
-import { functionsAlone, oneEdgeMore, presentName, withoutFunctions } from "./cases.ts";
+import { type ReplaySummary, shareOf } from "../summary.ts";
+import { functionsAlone, oneEdgeMore, usualNames, withoutFunctions } from "./cases.ts";
 
 /** The present plan as it was recorded. */
 export interface ActualResult {
@@ -15,6 +15,8 @@ export interface ActualResult {
 
 export interface WhatIfRow {
   readonly name: string;
+  /** What is asked in full. Default: the name. */
+  readonly asks?: string;
   readonly summary: ReplaySummary;
   readonly hasMet: boolean;
 }
@@ -55,7 +57,6 @@ export function whatIfSentence(actual: ActualResult, rows: readonly WhatIfRow[])
       ? `No request of the record has ended; modelled, the present plan meets the SLO for ${percent(present.summary.inSloShare)} and costs ${money(present.summary)}`
       : `The present plan met the SLO for ${percent(actual.inSloShare)} and cost ${money(actual)}`,
   ];
-  const known = [presentName, withoutFunctions, functionsAlone, oneEdgeMore];
   for (const row of rows) {
     const { name, summary } = row;
     if (name === withoutFunctions) parts.push(`without functions ${percent(summary.inSloShare)}`);
@@ -64,8 +65,10 @@ export function whatIfSentence(actual: ActualResult, rows: readonly WhatIfRow[])
     if (name === oneEdgeMore) parts.push(edgeText(row, present));
   }
   const asked = rows.at(-1);
-  if (asked !== undefined && !known.includes(asked.name) && asked.name !== "fixed plan")
-    parts.push(`with ${asked.name} ${percent(asked.summary.inSloShare)} for ${money(asked.summary)}`);
+  if (asked !== undefined && !usualNames.includes(asked.name))
+    parts.push(
+      `with ${asked.asks ?? asked.name} ${percent(asked.summary.inSloShare)} for ${money(asked.summary)}`,
+    );
   return `${parts.join("; ")}.`;
 }
 
@@ -114,14 +117,9 @@ export function whatIfTable(actual: ActualResult, rows: readonly WhatIfRow[], sl
     percent(summary.inSloShare),
     hasMet ? "yes" : "MISSED",
     latency(summary.latencyMs),
-    percent(edgeShare(summary)),
+    percent(shareOf(summary, "edge")),
   ]);
   return inColumns([head, recorded, ...modelled]);
-}
-
-function edgeShare({ targets }: ReplaySummary): number | null {
-  const edges = Object.values(targets).filter(({ kind, share }) => kind === "edge" && share !== null);
-  return edges.length === 0 ? null : edges.reduce((sum, { share }) => sum + (share ?? 0), 0);
 }
 
 function money({ cost, currency }: { readonly cost: number; readonly currency: string }): string {
