@@ -1,9 +1,10 @@
 /** Runs what a command line asks for: finds the command, reads its options and calls it. */
 import { Command, CommanderError } from "commander";
-import { addOptions, configFileOf, environmentNames, readOptions } from "../base/program/options.ts";
+import { environmentNames } from "../base/program/option-schema.ts";
+import { addOptions, configFileOf, readOptions } from "../base/program/options.ts";
 import { version } from "../base/program/version.ts";
 import { UsageError } from "../base/usage-error.ts";
-import { commands } from "./commands.ts";
+import { commands, sectionedCommands } from "./commands.ts";
 import { refuseUnknownVariables } from "./unknown-variables.ts";
 
 /**
@@ -22,6 +23,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .version(version)
     .exitOverride()
     .showHelpAfterError("(--help lists all options)");
+  // What follows `--` of `config` are the flags of another command.
+  const end = args[0] === "config" ? args.indexOf("--") : -1;
+  const [own, rest] = end === -1 ? [args, []] : [args.slice(0, end), args.slice(end + 1)];
   const asked = args[0] === "help" ? args[1] : args[0];
   for (const { name, aliases, description, schema, run } of commands) {
     for (const each of [name, ...aliases]) {
@@ -30,13 +34,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       const options = await schema();
       addOptions(command, options).action(async () => {
         await refuseUnknownVariables(process.env, environmentNames(options));
-        const read = readOptions(command, options, process.env);
-        exitStatus = await run(read, configFileOf(command, options, process.env));
+        const programs = { name, all: sectionedCommands().map((each) => each.name) };
+        const read = readOptions(command, options, process.env, programs);
+        exitStatus = await run(read, configFileOf(command, options, process.env, programs), rest);
       });
     }
   }
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(own, { from: "user" });
     return exitStatus;
   } catch (error) {
     // Commander has printed its message. It also ends --help and --version this way.

@@ -11,8 +11,20 @@ export interface ListedCommand {
   readonly aliases: readonly string[];
   readonly description: string;
   readonly schema: () => Promise<z.ZodObject>;
-  /** @returns the exit status */
-  readonly run: (options: object, file: ConfigFile<object> | undefined) => Promise<number>;
+  /**
+   * @param rest for `config`, what followed `--`
+   * @returns the exit status
+   */
+  readonly run: (
+    options: object,
+    file: ConfigFile<object> | undefined,
+    rest: readonly string[],
+  ) => Promise<number>;
+}
+
+/** Those that have a section in the configuration file. */
+export function sectionedCommands(): readonly ListedCommand[] {
+  return commands.filter(({ name }) => name !== "config");
 }
 
 export const commands: readonly ListedCommand[] = [
@@ -114,6 +126,13 @@ export const commands: readonly ListedCommand[] = [
     async (options) => (await import("../replay/what-if/run-what-if.ts")).runWhatIf(options),
   ),
   command(
+    "config",
+    "checks the configuration file of all programs, prints its schema, or shows what holds",
+    async () => (await import("./config/config-options.ts")).configOptions,
+    async (options, _, rest) =>
+      (await import("./config/run-config.ts")).runConfig(options, sectionedCommands(), rest),
+  ),
+  command(
     "detect",
     "finds the change points of a series",
     async () => (await import("../tools/detect/options.ts")).detectOptions,
@@ -125,7 +144,11 @@ function command<S extends z.ZodObject>(
   name: string,
   description: string,
   schema: () => Promise<S>,
-  run: (options: z.output<S>, file: ConfigFile<z.output<S>> | undefined) => Promise<number>,
+  run: (
+    options: z.output<S>,
+    file: ConfigFile<z.output<S>> | undefined,
+    rest: readonly string[],
+  ) => Promise<number>,
   aliases: readonly string[] = [],
 ): ListedCommand {
   return {
@@ -133,7 +156,8 @@ function command<S extends z.ZodObject>(
     aliases,
     description,
     schema,
-    run: (options, file) => run(options as z.output<S>, file as ConfigFile<z.output<S>> | undefined),
+    run: (options, file, rest) =>
+      run(options as z.output<S>, file as ConfigFile<z.output<S>> | undefined, rest),
   };
 }
 

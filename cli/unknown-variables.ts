@@ -1,11 +1,11 @@
 /** Refuses environment variables that are spelt like ours and are none, which else would have no effect. */
 import { didYouMean } from "../base/error-text.ts";
-import { environmentNames } from "../base/program/options.ts";
+import { environmentNames } from "../base/program/option-schema.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { commands } from "./commands.ts";
 
-/** Variables that no option has: those of the deployment, and of tests. */
-const others = /^SPILLWAY_(?:FC_[A-Z_]+|SOAK_S|SEEDS)$/;
+/** Variables that no option has: the file of all options, those of the deployment, and of tests. */
+const others = /^SPILLWAY_(?:CONFIG|FC_[A-Z_]+|SOAK_S|SEEDS)$/;
 /** What Kubernetes sets for a service that is called "spillway". */
 const serviceLinks = /^SPILLWAY_(?:.+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_.+)?$/;
 

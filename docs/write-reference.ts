@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
-import { commands } from "../cli/commands.ts";
 import { JobMetrics, type JobsLoad } from "../client/daemon/ingress/jobs/job-metrics.ts";
 import { LaneGoals } from "../client/daemon/observe/lane-goals.ts";
+import { commands, sectionedCommands } from "../cli/commands.ts";
+import { fileSchema } from "../cli/config/config-schema.ts";
 import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
 import { modelConfigSchema } from "../edge/models/model-config.ts";
 import { Metrics } from "../edge/observe/metrics.ts";
@@ -114,6 +115,9 @@ fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fiel
 const schema = modelConfigSchema() as { readonly properties: Readonly<Record<string, Setting>> };
 fillTables("model-config.md", settingRows(schema.properties));
 writeFileSync(placeOf("model-config.schema.json"), `${JSON.stringify(schema, null, 2)}\n`);
+
+const configuration = await fileSchema(sectionedCommands());
+writeFileSync(placeOf("spillway.schema.json"), `${JSON.stringify(configuration, null, 2)}\n`);
 
 // Which commands there are is in the table of commands, so their headings are made as well.
 const [introduction] = readFileSync(placeOf("options.md"), "utf8").split("\n## ", 1);

@@ -29,7 +29,8 @@ export const accessFields = {
     .describe(
       "bearer token for /admin, to load models, and for /metrics where it is not open; programs on this machine then" +
         " need it too (default: one in the state folder, which others need)",
-    ),
+    )
+    .meta({ secret: true }),
   state: stateField,
   apiKeys: optionalText.describe(
     "YAML file of API keys, as spillway api-key makes them; then every caller needs one or the admin token",

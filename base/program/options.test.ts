@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { addOptions, checkValues, readOptions, refuseUnknown } from "./options.ts";
+import { refuseUnknown } from "./option-schema.ts";
+import { addOptions, checkValues, readOptions } from "./options.ts";
 
 const schema = z.strictObject({
   policy: z.enum(["spillway", "fixed"]).default("spillway").describe("how").meta({ alias: "plan" }),

@@ -11,42 +11,20 @@ import { z } from "zod";
 import { allowedIn, allowedText, defaultText, joined, rangeText } from "./option-texts.ts";
 import { hasOwnText } from "./schema-fault.ts";
 import { UsageError } from "../usage-error.ts";
-import { didYouMean } from "../error-text.ts";
-import { numberOrText } from "./number-or-text.ts";
-import { readYamlFile } from "../files.ts";
-
-/** Key of a schema's metadata: the value of its flag when none follows it. */
-const bareValue = "bareValue";
-
-/** Key of a schema's metadata: one letter that stands for the flag as well. */
-const shortName = "short";
-
-/** Key of a schema's metadata: an earlier key of the field. It still works everywhere, and no help lists it. */
-const aliasKey = "alias";
-
-/** Key of a schema's metadata: how help calls its value where that is given without a flag, such as `FILE`. One field at most. */
-const argumentName = "argument";
-
-/** Key of a list's metadata: what `--no-` before its flag does. In a file and the environment, `false` is an empty list. */
-const noneMeaning = "none";
-
-/** What a field is called in a file, on the command line and in the environment. */
-interface FieldName {
-  readonly key: string;
-  readonly flag: string;
-  readonly env: string;
-}
-
-type ScalarType = "string" | "number" | "integer" | "boolean";
-
-interface Field extends FieldName {
-  readonly alias: FieldName | undefined;
-  /** Of the value, or of each item of a list. */
-  readonly type: ScalarType;
-  readonly isList: boolean;
-  readonly description: string;
-  readonly schema: z.core.JSONSchema.BaseSchema;
-}
+import { alone, type ConfigValues, findConfigFile, type Programs, readConfig } from "./config-file.ts";
+import {
+  argumentName,
+  bareValue,
+  fieldsOf,
+  itemSchemaOf,
+  nameOf,
+  namesOf,
+  noneMeaning,
+  type OptionField,
+  secretKey,
+  shortName,
+  valueOf,
+} from "./option-schema.ts";
 
 /** Add a flag for every field of the schema, and `--config FILE`. */
 export function addOptions(command: Command, schema: z.ZodObject): Command {
@@ -59,72 +37,126 @@ export function addOptions(command: Command, schema: z.ZodObject): Command {
     const argument = field.schema[argumentName] as string | undefined;
     if (argument !== undefined) command.argument(`[${argument}]`, `the same as --${field.flag}`);
   }
-  return command.option("--config <file>", "YAML file with any of these options by their names in camelCase");
+  if (readsFileItself(schema)) return command;
+  return command.option(
+    "--config <file>",
+    "YAML file with these options by their names in camelCase, or with a section for each program (default: SPILLWAY_CONFIG, else spillway.yaml where it is there)",
+  );
+}
+
+/** Where a value was given. */
+export type OptionSource = "flag" | "environment" | "file" | "default";
+
+/** What was given of the options of a command, before it is checked. */
+export interface GivenOptions {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** How messages call where a value was given, by its key. */
+  readonly places: Readonly<Record<string, string>>;
+  readonly sources: Readonly<Record<string, OptionSource>>;
+}
+
+/**
+ * What flags, environment and file give of the options of a command that was parsed.
+ *
+ * @param programs which section of the file is meant. Default: the file has no sections
+ * @throws UsageError when a key of the file is unknown
+ */
+export function givenOptions(
+  command: Command,
+  schema: z.ZodObject,
+  env: Readonly<Record<string, string | undefined>>,
+  programs: Programs = alone,
+): GivenOptions {
+  const file = fileOf(command, schema, env, programs);
+  const values: Record<string, unknown> = {};
+  const places: Record<string, string> = {};
+  const sources: Record<string, OptionSource> = {};
+  for (const field of fieldsOf(schema)) {
+    const names = namesOf(field);
+    const found: readonly [unknown, string, OptionSource] | undefined = [
+      ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`, "flag"] as const),
+      [argumentOf(command, field, schema), field.schema[argumentName] as string, "flag"] as const,
+      ...names.map(({ env: variable }) => [env[variable], variable, "environment"] as const),
+      ...names.map(({ key }) => [file?.values[key], file?.placeOf(key) ?? key, "file"] as const),
+    ].find(([value]) => value !== undefined);
+    if (found === undefined) continue;
+    values[field.key] = valueOf(found[0], field);
+    places[field.key] = found[1];
+    sources[field.key] = found[2];
+  }
+  return { values, places, sources };
 }
 
 /**
  * The options of a command that was parsed: checked, with defaults, frozen.
  *
+ * @param programs as in `givenOptions`
  * @throws UsageError when a value is out of range or a key of the file is unknown
  */
 export function readOptions<S extends z.ZodObject>(
   command: Command,
   schema: S,
   env: Readonly<Record<string, string | undefined>>,
+  programs: Programs = alone,
 ): Readonly<z.output<S>> {
-  const configPath = flagValue(command, "config") as string | undefined;
-  const file = configPath === undefined ? {} : readConfig(configPath, schema);
-  const fields = fieldsOf(schema);
-  const values: Record<string, unknown> = {};
-  const places: Record<string, string> = {};
-  for (const field of fields) {
-    const names = namesOf(field);
-    const source: readonly [unknown, string] | undefined = [
-      ...names.map(({ key, flag }) => [flagValue(command, key), `--${flag}`] as const),
-      [argumentOf(command, field), field.schema[argumentName] as string] as const,
-      ...names.map(({ env: variable }) => [env[variable], variable] as const),
-      ...names.map(({ key }) => [file[key], `${configPath}: ${key}`] as const),
-    ].find(([value]) => value !== undefined);
-    if (source === undefined) continue;
-    values[field.key] = valueOf(source[0], field);
-    places[field.key] = source[1];
-  }
+  const { values, places } = givenOptions(command, schema, env, programs);
   return checkValues(schema, values, places);
 }
 
-/** A configuration file that a command was given, for a program that follows it while it runs. */
+/** A command with an option `config` of its own has no options in the file. */
+function readsFileItself(schema: z.ZodObject): boolean {
+  return "config" in schema.shape;
+}
+
+function fileOf(
+  command: Command,
+  schema: z.ZodObject,
+  env: Readonly<Record<string, string | undefined>>,
+  programs: Programs,
+): ConfigValues | undefined {
+  if (readsFileItself(schema)) return undefined;
+  const file = findConfigFile(flagValue(command, "config") as string | undefined, env, programs);
+  return file && readConfig(file, schema, programs);
+}
+
+/** A configuration file, for a program that follows it while it runs. */
 export interface ConfigFile<T> {
   readonly path: string;
   /** Whether neither flag nor environment says what the field is, so that the file does. */
   decides(key: keyof T & string): boolean;
   /**
-   * The options of the file alone as it is now, with defaults.
+   * The program's options of the file alone as it is now, with defaults.
    *
    * @throws UsageError when a value is out of range or a key is unknown
    */
   read(): Readonly<T>;
 }
 
-/** The file of `--config`; undefined when there is none. */
+/** The file that a command reads; undefined when there is none. */
 export function configFileOf<S extends z.ZodObject>(
   command: Command,
   schema: S,
   env: Readonly<Record<string, string | undefined>>,
+  programs: Programs = alone,
 ): ConfigFile<z.output<S>> | undefined {
-  const path = flagValue(command, "config") as string | undefined;
-  if (path === undefined) return undefined;
+  if (readsFileItself(schema)) return undefined;
+  const file = findConfigFile(flagValue(command, "config") as string | undefined, env, programs);
+  if (file === undefined) return undefined;
   return {
-    path,
+    path: file.path,
     decides: (key) => {
-      const field = fieldsOf(schema).find((each) => each.key === key) as Field;
+      const field = fieldsOf(schema).find((each) => each.key === key) as OptionField;
       return namesOf(field).every(
         (name) => flagValue(command, name.key) === undefined && env[name.env] === undefined,
       );
     },
     read: () => {
-      const file = readConfig(path, schema);
-      const keys = Object.keys(file);
-      return checkValues(schema, file, Object.fromEntries(keys.map((key) => [key, `${path}: ${key}`])));
+      const { values, placeOf } = readConfig(file, schema, programs);
+      return checkValues(
+        schema,
+        values,
+        Object.fromEntries(Object.keys(values).map((key) => [key, placeOf(key)])),
+      );
     },
   };
 }
@@ -161,6 +193,7 @@ export function checkValues<S extends z.ZodObject>(
     const place = places[field.key] ?? places[field.alias?.key ?? ""];
     const called = (field.schema[argumentName] as string | undefined) ?? `--${field.flag}`;
     if (place === undefined) return `${called} is missing: ${field.description}`;
+    if (field.schema[secretKey] === true) return `${place} is not allowed: ${own}`;
     const messageFor = (each: z.core.JSONSchema.BaseSchema): string =>
       (hasOwnText(issue) ? undefined : allowedIn(each)) ?? own;
     if (!field.isList)
@@ -177,72 +210,19 @@ function problemOf(place: string, value: unknown, allowed: string): string {
   return `${place} is ${JSON.stringify(value)}; allowed: ${allowed}`;
 }
 
-/** @throws UsageError that names the place and the nearest known key when one of `keys` is none of the schema's */
-export function refuseUnknown(keys: readonly string[], schema: z.ZodObject, place: string): void {
-  const fields = fieldsOf(schema);
-  const known = fields.map(({ key }) => key);
-  for (const key of keys) {
-    if (known.includes(nameOf(key, fields))) continue;
-    throw new UsageError(`${place}: unknown option "${key}"${didYouMean(key, known)}`);
-  }
-}
-
-/** The names of the environment variables that set the options of a schema, with those of aliases. */
-export function environmentNames(schema: z.ZodObject): string[] {
-  return fieldsOf(schema).flatMap((field) => namesOf(field).map(({ env }) => env));
-}
-
 /** The value of a flag that was given; a default of commander does not count. */
 function flagValue(command: Command, key: string): unknown {
   return command.getOptionValueSource(key) === "cli" ? command.getOptionValue(key) : undefined;
 }
 
-/** What was given without a flag; undefined: nothing, or it is not meant for this field. */
-function argumentOf({ args }: Command, { schema }: Field): string | undefined {
-  return schema[argumentName] === undefined ? undefined : args[0];
+/** What was given without a flag, in the order of the fields that may be; undefined: nothing, or it is not meant for this one. */
+function argumentOf({ args }: Command, { key, schema }: OptionField, all: z.ZodObject): string | undefined {
+  if (schema[argumentName] === undefined) return undefined;
+  const positional = fieldsOf(all).filter((field) => field.schema[argumentName] !== undefined);
+  return args[positional.findIndex((field) => field.key === key)];
 }
 
-function fieldsOf(schema: z.ZodObject): Field[] {
-  const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
-  return Object.entries(properties).map(([key, value]) => {
-    const field = value as z.core.JSONSchema.BaseSchema;
-    const { flag, env } = fieldName(key);
-    const isList = field.type === "array";
-    const { type } = isList ? itemSchemaOf(field) : field;
-    return {
-      key,
-      flag,
-      env,
-      alias: field[aliasKey] === undefined ? undefined : fieldName(field[aliasKey] as string),
-      // A field that may also be a list or object, in a file, is a text on the command line.
-      type: (type ?? "string") as ScalarType,
-      isList,
-      description: field.description ?? "",
-      schema: field,
-    };
-  });
-}
-
-function itemSchemaOf({ items }: z.core.JSONSchema.BaseSchema): z.core.JSONSchema.BaseSchema {
-  return items as z.core.JSONSchema.BaseSchema;
-}
-
-function fieldName(key: string): FieldName {
-  const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return { key, flag, env: `SPILLWAY_${flag.toUpperCase().replaceAll("-", "_")}` };
-}
-
-/** The names of a field; where both are used, the first one counts. */
-function namesOf({ key, flag, env, alias }: Field): FieldName[] {
-  return [{ key, flag, env }, ...(alias === undefined ? [] : [alias])];
-}
-
-/** The key of the field that is called `key`, which may be its alias; another key as it is. */
-function nameOf(key: string, fields: readonly Field[]): string {
-  return fields.find(({ alias }) => alias?.key === key)?.key ?? key;
-}
-
-function optionOf({ flag, env, type, isList, description, schema }: Field): Option {
+function optionOf({ flag, env, type, isList, description, schema }: OptionField): Option {
   if (type === "boolean" && schema.default === true) {
     // What a description says after "false:" is what the flag does.
     const [whenTrue, whenFalse = `do not ${whenTrue}`] = description.split("; false: ");
@@ -259,32 +239,4 @@ function optionOf({ flag, env, type, isList, description, schema }: Field): Opti
   if (bare !== undefined) option.preset(bare);
   if (schema.enum !== undefined) option.choices(schema.enum as string[]);
   return option;
-}
-
-/** What was given, as the schema takes it. */
-function valueOf(given: unknown, { type, isList, schema }: Field): unknown {
-  const parsed = (value: unknown): unknown => (typeof value === "string" ? parseText(value, type) : value);
-  if (!isList) return parsed(given);
-  if (schema[noneMeaning] !== undefined && (given === false || given === "false")) return [];
-  const parts = (Array.isArray(given) ? (given as unknown[]) : [given]).flatMap((each) =>
-    typeof each === "string" ? each.split(",").map((part) => part.trim()) : [each],
-  );
-  return parts.map(parsed);
-}
-
-function parseText(text: string, type: ScalarType): unknown {
-  if (type === "number" || type === "integer") return numberOrText(text);
-  if (type === "boolean")
-    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
-  return text;
-}
-
-function readConfig(path: string, schema: z.ZodObject): Record<string, unknown> {
-  const content = readYamlFile(path);
-  if (content === null) return {};
-  if (typeof content !== "object" || Array.isArray(content)) {
-    throw new UsageError(`${path}: holds no options; expected lines such as "port: 8000"`);
-  }
-  refuseUnknown(Object.keys(content), schema, path);
-  return content as Record<string, unknown>;
 }

@@ -19,7 +19,9 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 it("the tables of the reference are what the code says", () => {
   const files = ["options.md", "metrics.md", "errors.md", "prices.md", "model-config.md"];
   const readAll = (): string[] =>
-    [...files, "model-config.schema.json"].map((file) => read(`docs/reference/${file}`));
+    [...files, "model-config.schema.json", "spillway.schema.json"].map((file) =>
+      read(`docs/reference/${file}`),
+    );
   const before = readAll();
   execFileSync(process.execPath, [join(root, "dist/docs/write-reference.js")]);
   expect(readAll()).toEqual(before);

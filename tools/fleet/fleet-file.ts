@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { PlannedProgram } from "./start-program.ts";
 import { didYouMean, shortened } from "../../base/error-text.ts";
 import { readYamlFile } from "../../base/files.ts";
-import { checkValues, refuseUnknown } from "../../base/program/options.ts";
+import { refuseUnknown } from "../../base/program/option-schema.ts";
+import { checkValues } from "../../base/program/options.ts";
 import { UsageError } from "../../base/usage-error.ts";
 
 /** The commands that serve, by name: the options of each, and the path on which it says that it is ready. */
