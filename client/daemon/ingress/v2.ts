@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
+import { Turns } from "../../../base/turns.ts";
 import { checkNoSequence } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
@@ -35,8 +36,12 @@ export interface V2IngressOptions {
 /** Extensions of the protocol that the queue has whatever its edges have. */
 const extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"];
 
+/** Answers that are written before other work has a turn: those of a large batch come together. */
+const answersPerTurn = 4;
+
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
+  const answers = new Turns(answersPerTurn);
   const { gate = new AccessGate(), codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope));
   metrics.watchCallers(() => gate.counts());
@@ -83,6 +88,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
       const call = { model, request, bytes, hints: hintsOf(context, gate) };
       const served = await daemon.submit(call, signal);
+      await answers.take();
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
       throw withRetryAfter(error);
