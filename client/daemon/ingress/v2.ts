@@ -4,7 +4,7 @@
  */
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
-import { Turns } from "../../../base/turns.ts";
+import { Turns } from "../../../base/program/turns.ts";
 import { checkNoSequence } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
