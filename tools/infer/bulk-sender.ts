@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Semaphore } from "../../base/semaphore.ts";
+import { UsageError } from "../../base/usage-error.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 import { encodeInferRequest, encodeInferResponse, binaryWanted } from "../../protocol/encode.ts";
 import { decodeInferResponse } from "../../protocol/decode.ts";
@@ -127,10 +128,19 @@ export class BulkSender {
     for (let tries = 1; ;) {
       const { fault, retryAfterMs } = await this.#call(batch, wire);
       if (Array.isArray(fault)) return fault;
+      this.#checkLane(batch, fault);
       if (!away.has(fault.code) && (!fault.retryable || tries++ >= mostOfThem)) throw fault;
       await this.#wait(fault, Math.max(waitMs, retryAfterMs ?? 0));
       waitMs = Math.min(longestWaitMs, waitMs * 2);
     }
+  }
+
+  /** A lane that is not there is no item's fault, unless the item itself names one. Throws UsageError. */
+  #checkLane(batch: ItemBatch, { message }: SpillwayError): void {
+    const about = /spillway_lane( is .*)$/.exec(message)?.[1];
+    if (this.#options.lane === undefined || about === undefined) return;
+    if (batch.some(({ request }) => "spillway_lane" in request.parameters)) return;
+    throw new UsageError(`--lane${about}`);
   }
 
   /** The one place where a request is made as the server gets it. */

@@ -70,6 +70,7 @@ interface RunFlags {
   readonly stop?: AbortController;
   readonly path?: string;
   readonly input?: BulkInput;
+  readonly lane?: string;
 }
 
 async function run(server: ReturnType<typeof serverOf>, flags: RunFlags = {}) {
@@ -91,6 +92,7 @@ async function run(server: ReturnType<typeof serverOf>, flags: RunFlags = {}) {
   const sender = new BulkSender({
     transport: server.transport,
     model: "m",
+    lane: flags.lane,
     timeoutMs: 5_000,
     patienceMs,
     firstWaitMs: 1,
@@ -256,4 +258,19 @@ describe("a run", () => {
     await run(counted, { count: 100, mostRows: 1, concurrency: 5 });
     expect(most).toBe(5);
   });
+});
+
+it("ends at once, with no row lost to it, when its lane is not there", async () => {
+  const path = join(folder, "lane.jsonl");
+  const noLane = { status: 400, error: 'spillway_lane is "fast"; allowed: people, archive' };
+  const server = serverOf(() => noLane);
+  await expect(run(server, { lane: "fast", path })).rejects.toThrow(
+    '--lane is "fast"; allowed: people, archive',
+  );
+  expect(server.calls.length).toBeLessThanOrEqual(3);
+  const again = await run(
+    serverOf(() => 200),
+    { path },
+  );
+  expect([again.why, readFileSync(path, "utf8").trimEnd().split("\n").length]).toEqual([undefined, 20]);
 });

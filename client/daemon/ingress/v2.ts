@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence, withinHeader, withinMsOf } from "../../../protocol/message.ts";
+import { Turns } from "../../../base/program/turns.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { isDashboard, neededScope } from "../../../protocol/server/needed-scope.ts";
@@ -39,9 +40,12 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 
 /** Paths whose answers are counted by their status. */
 const isInference = /(?:\/infer|:predict)$/;
+/** Answers that are written before other work has a turn: those of a large batch come together. */
+const answersPerTurn = 4;
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
+  const answers = new Turns(answersPerTurn);
   const { gate = new AccessGate(), codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
   metrics.watchCallers(() => gate.counts());
@@ -96,6 +100,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       const withinMs = withinMsOf(context.req.header(withinHeader));
       const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs, onNumber: id.onNumber };
       const served = await daemon.submit(call, signal);
+      await answers.take();
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
       id.failed(error);
