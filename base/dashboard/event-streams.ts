@@ -108,12 +108,13 @@ export class EventStreams {
   #tick(): void {
     const { source, nowMs } = this.#options;
     const next = this.#message("next", source.next());
+    let full: Uint8Array | undefined;
     for (const stream of this.#streams) {
       const { pendingSinceMs, hasMissed } = stream;
       const isStuck = pendingSinceMs !== undefined && nowMs() - pendingSinceMs > stuckMs;
       if (isStuck || !stream.mayStay()) this.#drop(stream);
       else if (pendingSinceMs !== undefined) stream.hasMissed = true;
-      else this.#send(stream, hasMissed ? this.#message("full", source.first()) : next);
+      else this.#send(stream, hasMissed ? (full ??= this.#message("full", source.first())) : next);
     }
   }
 

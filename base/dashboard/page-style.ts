@@ -109,6 +109,7 @@ ${Array.from({ length: 6 }, (_, index) => `td.heat${index + 1} { background: rgb
 #batches-table tbody th { min-width: 5rem; max-width: 9rem; }
 #changes-table tbody th { min-width: 2rem; width: 3rem; }
 #changes-table td:nth-child(3), #decisions-table td:nth-child(2) { min-width: 8rem; }
+#targets-table tbody th { min-width: 11.5rem; }
 #targets-table td:nth-child(2) { min-width: 8.5rem; }
 #targets-table td:nth-child(7), #targets-table td:nth-child(8) { min-width: 10rem; }
 #targets-table td:nth-child(9), #targets-table td:nth-child(10) { min-width: 7rem; }

@@ -1,8 +1,12 @@
 /** The dashboards in a browser: what they show under load, how they take what goes wrong, and whether all can read them. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { identityModel, putModel } from "../contract/conformance-models.ts";
+import { startProgram } from "../contract/running-program.ts";
 import { noBrowser, openBrowser } from "../support/chromium.ts";
 import { type DashboardRig, dashboardRig, type RigOptions } from "../support/dashboard-rig.ts";
 
@@ -127,7 +131,7 @@ describe.skipIf(noBrowser !== undefined)("the dashboard", { tags: ["slow"], time
   it("tells of 20 edges and 50 models, the smaller ones together", async () => {
     const edges = Array.from({ length: 20 }, (_, index) => `edge-${index + 1}`);
     const models = Array.from({ length: 50 }, (_, index) => `model-${index + 1}`);
-    const rig = await started({ edges, models, rowMs: 100, everyMs: 300 }, 100);
+    const rig = await started({ edges, models, rowMs: 200, everyMs: 300 }, 45);
     const page = await opened(rig.url);
     await expect.poll(() => rows(page, "targets")).toBe(22);
     await expect.poll(() => rows(page, "models")).toBe(50);
@@ -180,6 +184,43 @@ describe.skipIf(noBrowser !== undefined)("the dashboard", { tags: ["slow"], time
     await started({ port }, 20);
     await expect.poll(() => text(page, "#notice")).toMatch(/was restarted at \d\d:\d\d:\d\d/);
     await expect.poll(() => text(page, "#connection")).toMatch(/^Live/);
+  });
+
+  it("is served by both programs as they are started, and restarts a model of the edge at the second press", async () => {
+    const models = mkdtempSync(join(tmpdir(), "spillway-dashboard-"));
+    putModel(models, "id", "1", identityModel(["FP32"], [2]));
+    const edge = await startProgram("edge", ["--models", models, "--state", models]);
+    closers.push(() => edge.stop());
+    const flags = ["--edge", edge.url, "--state", models, "--no-serverless", "--calibrate", "0"];
+    const queue = await startProgram("vqueue", flags);
+    closers.push(() => queue.stop());
+    const body = JSON.stringify({
+      inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+    });
+    expect((await fetch(`${queue.url}/v2/models/id/infer`, { method: "POST", body })).status).toBe(200);
+    const ofQueue = await opened(`${queue.url}/dashboard`);
+    await expect
+      .poll(() => text(ofQueue, "#headline-text"))
+      .toMatch(/^All requests in time .*; edge answers 100 %\.$/);
+    await expect.poll(() => text(ofQueue, "#money-empty")).toContain("no functions");
+    const page = await opened(`${edge.url}/dashboard`, { viewport: phone });
+    await expect.poll(() => text(page, "#headline-text")).toMatch(/^1 model ready;/);
+    expect(await text(page, "#tiles")).toMatch(/Memory of models\s*[\d.]+ MiB/);
+    await expect.poll(() => rows(page, "replicas")).toBe(1);
+    const process = await text(page, "#events-table");
+    const button = page.locator("#models-table button");
+    await button.click();
+    expect(await button.innerText()).toBe("Really?");
+    await button.click();
+    await expect.poll(() => text(page, "#done")).toBe("id was restarted.");
+    await expect.poll(() => text(page, "#events-table")).not.toBe(process);
+    expect(await seriousFaults(page)).toEqual([]);
+    // A button of another site does nothing.
+    const restart = { method: "POST", body: '{"model":"id"}', headers: { origin: "https://evil.example" } };
+    expect((await fetch(`${edge.url}/dashboard/restart`, restart)).status).toBe(403);
+    expect(
+      (await fetch(`${edge.url}/dashboard/restart`, { method: "POST", body: restart.body })).status,
+    ).toBe(403);
   });
 
   it("keeps what it hears while nobody sees it, and is used by keyboard", async () => {

@@ -147,7 +147,7 @@ export class Plot {
       width: Math.max(200, this.#plot.clientWidth),
       height,
       legend: { show: false },
-      padding: [14, 10, 0, 0],
+      padding: [14, 26, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
         // At least a minute, so that the first seconds are not drawn as wide as the page.

@@ -11,6 +11,7 @@ import { parseJson, readObject } from "../../../protocol/fields.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import { readBody } from "../../../protocol/server/read-body.ts";
 import type { ModelMemory } from "../../memory/model-memory.ts";
+import type { ReplicaStatus } from "../../models/model-runner.ts";
 import type { ModelSet } from "../../models/model-set.ts";
 import type { IndexEntry } from "../../models/model-set-options.ts";
 import { restart } from "../../routes/admin-routes.ts";
@@ -18,7 +19,7 @@ import type { EventList } from "../events.ts";
 import { processMemoryBytes } from "../metrics.ts";
 import type { RecentLatencies } from "../recent-latencies.ts";
 import { edgeHeadline } from "./edge-headline.ts";
-import type { EdgeMessage, EdgeModelNow, EdgeNow } from "./edge-wire.ts";
+import type { EdgeMessage, EdgeModelNow, EdgeNow, EdgeReplicaNow } from "./edge-wire.ts";
 
 export interface EdgeDashboardOptions {
   readonly models: ModelSet;
@@ -117,17 +118,19 @@ function modelNow(models: ModelSet, latencies: RecentLatencies, entry: IndexEntr
     p50Ms,
     p99Ms,
     joins: status?.joining?.joinsRows ?? null,
-    replicas: (status?.replicas ?? []).map(
-      ({ index, state: replicaState, restarts, pid, batch, lastError }) => ({
-        index,
-        state: replicaState,
-        restarts,
-        memoryBytes: pid === undefined ? null : (processMemoryBytes(pid) ?? null),
-        rows: batch?.rows ?? 0,
-        runningMs: batch?.runningMs ?? 0,
-        ...(lastError !== undefined && { lastError: lastError.slice(0, longestReason) }),
-      }),
-    ),
+    replicas: (status?.replicas ?? []).map(replicaNow),
+  };
+}
+
+function replicaNow({ index, state, restarts, pid, batch, lastError }: ReplicaStatus): EdgeReplicaNow {
+  return {
+    index,
+    state,
+    restarts,
+    memoryBytes: pid === undefined ? null : (processMemoryBytes(pid) ?? null),
+    rows: batch?.rows ?? 0,
+    runningMs: batch?.runningMs ?? 0,
+    lastError: lastError?.slice(0, longestReason) ?? null,
   };
 }
 

@@ -8,7 +8,7 @@ export interface EdgeReplicaNow {
   /** Rows that it runs now, and for how long. */
   readonly rows: number;
   readonly runningMs: number;
-  readonly lastError?: string;
+  readonly lastError: string | null;
 }
 
 export interface EdgeModelNow {

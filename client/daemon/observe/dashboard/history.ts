@@ -7,7 +7,7 @@ import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../../queue/queue-event.ts";
 import type { PlanRecord } from "../observer.ts";
 import { HistoryBin, type LaneNow, RecentLatency } from "./history-bin.ts";
-import { NamedCounts } from "./recent-counts.ts";
+import { NamedCounts, type RecentCounts } from "./recent-counts.ts";
 import { SeriesStore } from "./series-store.ts";
 
 export const fineMs = 1_000;
@@ -32,6 +32,8 @@ const keyFreshMs = 300_000;
 interface KeyFacts {
   readonly key: string;
   readonly model: string;
+  /** Of its model, looked up once. */
+  counts: RecentCounts;
   /** What a row would cost if functions alone served; NaN while that is not known. */
   aloneCost: number;
   pricedAtMs: number;
@@ -175,7 +177,7 @@ export class QueueHistory {
   }
 
   #arrived({ id, atMs, key, rows, lane = "" }: QueueInput & { kind: "arrival" }): void {
-    const facts = this.#keyOf(key);
+    const facts = this.#keyOf(key, atMs);
     facts.rows += rows;
     facts.usedAtMs = atMs;
     const request = { arrivedAtMs: atMs, lane: this.#laneOf(lane), key: facts, rows, waitingRows: rows };
@@ -183,7 +185,7 @@ export class QueueHistory {
     request.lane.waitingRows += rows;
     request.lane.waitingRequests++;
     this.#bin.arrived(rows, facts.aloneCost);
-    this.models.of(facts.model, atMs).add(ofModel.arrived, 1, atMs);
+    this.#countsOf(facts, atMs).add(ofModel.arrived, 1, atMs);
   }
 
   #sent({ id, atMs, target, rows: batchRows, requests, ranges }: QueueOutput & { kind: "batch" }): void {
@@ -228,7 +230,7 @@ export class QueueHistory {
       lane.waitingRequests--;
     }
     this.#bin.counts[outcome === "served" ? "inTime" : outcome]++;
-    const model = this.models.of(key.model, atMs);
+    const model = this.#countsOf(key, atMs);
     if (outcome === "served" || outcome === "late") {
       const latencyMs = atMs - arrivedAtMs;
       this.#bin.addLatency(all, latencyMs);
@@ -263,12 +265,19 @@ export class QueueHistory {
     return lane;
   }
 
-  #keyOf(key: string): KeyFacts {
+  #countsOf(facts: KeyFacts, nowMs: number): RecentCounts {
+    if (facts.counts.isGone) facts.counts = this.models.of(facts.model, nowMs);
+    return facts.counts;
+  }
+
+  #keyOf(key: string, nowMs: number): KeyFacts {
     let facts = this.#keys.get(key);
     if (facts !== undefined) return facts;
+    const model = shortened(modelOfKey(key));
     facts = {
       key,
-      model: shortened(modelOfKey(key)),
+      model,
+      counts: this.models.of(model, nowMs),
       aloneCost: NaN,
       pricedAtMs: -Infinity,
       usedAtMs: -Infinity,

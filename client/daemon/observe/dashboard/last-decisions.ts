@@ -10,7 +10,7 @@ import type { WireDecision, WireDecisionDetail } from "./wire.ts";
 const mostShown = 100;
 const mostKept = 300;
 /** Most changes of a message. */
-const mostChanges = 60;
+const mostChanges = 25;
 const longestError = 300;
 
 interface Kept {

@@ -17,6 +17,8 @@ export class RecentCounts {
   /** By place, the number of the slot that is there. */
   readonly #numbers = new Float64Array(slots).fill(-1);
   #usedAtMs = -Infinity;
+  /** Whether it was dropped, so that nobody would see what is counted here. */
+  isGone = false;
 
   /** @param kinds how many things are counted */
   constructor(kinds: number) {
@@ -85,8 +87,9 @@ export class NamedCounts {
   }
 
   #dropUnused(nowMs: number): boolean {
-    for (const [name, { usedAtMs }] of this.#counts) {
-      if (nowMs - usedAtMs < slotMs * slots) continue;
+    for (const [name, counts] of this.#counts) {
+      if (nowMs - counts.usedAtMs < slotMs * slots) continue;
+      counts.isGone = true;
       this.#counts.delete(name);
       return true;
     }

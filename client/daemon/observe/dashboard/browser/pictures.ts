@@ -285,9 +285,6 @@ function numbers(
     return [{ text: moment((series.xs[from] as number) * 1_000, nowUnixMs) }, ...cells];
   });
   const what = together === most ? "Highest from" : "Mean from";
-  const columns = [
-    { title: "From" },
-    ...lines.map(({ label }) => ({ title: `${label} (${what})`, isNumber: true })),
-  ];
+  const columns = [{ title: what }, ...lines.map(({ label }) => ({ title: label, isNumber: true }))];
   fillTable(`${id}-table`, columns, rows, `Each row is ${duration(bins * series.stepMs)}, the newest first`);
 }

@@ -119,9 +119,9 @@ export function drawTargets(now: WireNow): void {
     { title: "Failed", isNumber: true },
     { title: "Cost", isNumber: true },
     { title: "Learned: model runs" },
-    { title: "Learned: way" },
-    { title: "Run off by" },
-    { title: "Way off by" },
+    { title: "Learned: network" },
+    { title: "Run time off by" },
+    { title: "Network off by" },
   ];
   fillTable(
     "targets-table",
@@ -173,7 +173,7 @@ function errorCell(errors: WireErrors | undefined): TableCell {
   const { meanMs, typicalMs, batches } = errors;
   return {
     text: signed(duration(meanMs), meanMs),
-    note: `mostly within ${duration(typicalMs)} · ${batches} batches`,
+    note: `typically ${duration(typicalMs)} · ${batches} batches`,
   };
 }
 
