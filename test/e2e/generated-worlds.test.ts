@@ -34,6 +34,12 @@ const mended = [
   { seed: 94, by: "letting an idle edge take what it usually answers in time when functions are late" },
   { seed: 150, by: "starting a faster size for what is late only behind other uploads" },
   { seed: 178, by: "starting as many instances as the line needs when the rate has just grown" },
+  { seed: 84, by: "keeping as many instances as bursts need once cold starts have lost too many" },
+  { seed: 133, by: "gathering requests for the calls that keep them, while the edge idles" },
+  { seed: 101, by: "keeping less in reserve at the edge while the uplink to functions is behind" },
+  { seed: 224, by: "not refusing what the edge may still answer" },
+  { seed: 285, by: "passing over a request that has time for itself alone where places for calls are few" },
+  { seed: 539, by: "keeping an instance of another size while the planned one has none" },
   { seed: 192, by: "planning a size of which the allowed instances are enough for a peak" },
 ];
 

@@ -44,6 +44,8 @@ it("is tight once four of a thousand are lost of the ten that may be, for the ca
 
 it("spares a request while no more than the given part of the allowance is spent with it", () => {
   expect([0, 4, 5].map((lost) => after(0, lost).canSpare(0.5))).toEqual([true, true, false]);
+  // Those whose calls are under way count, too.
+  expect([1, 3, 4].map((more) => after(0, 2).canSpare(0.5, more))).toEqual([true, true, false]);
 });
 
 it("tells when waiting has spent all that may be lost", () => {

@@ -70,9 +70,9 @@ export class SloLosses {
     return this.#recent(["waited"]) >= this.#most - rounding;
   }
 
-  /** Whether one more request may be lost on purpose: not more than that part of the recent allowance is spent then. */
-  canSpare(part: number): boolean {
-    return this.#recent([]) + 1 <= part * this.#most + rounding;
+  /** Whether so many more requests may be lost: not more than that part of the recent allowance is spent then. */
+  canSpare(part: number, more = 1): boolean {
+    return this.#recent([]) + more <= part * this.#most + rounding;
   }
 
   /** Requests of the recent ones that may be lost. */

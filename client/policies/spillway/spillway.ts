@@ -13,6 +13,7 @@ import type { TargetProfile } from "../target-profile.ts";
 import { postponeDear } from "./allowance/postpone-dear.ts";
 import { serveLate } from "./allowance/late-line.ts";
 import { DecisionContext } from "./decision-context.ts";
+import { edgeReserve } from "./edge-reserve.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
 import { FunctionChoice } from "./functions/function-choice.ts";
@@ -146,12 +147,14 @@ class Spillway implements PlanningPolicy {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
-    const kept = this.#choice.toKeep(context);
+    const kept = this.#choice.toKeep(context, !notes.isScarce && this.#maxWaitMs === Infinity);
     if (kept !== undefined) {
+      if ("kind" in kept) return kept;
       const call = this.#functions.call(view, kept, "deadline", notes);
       if (call.kind !== "wait") return call;
     }
-    for (const { schedule } of this.#edges) schedule.start(nowMs);
+    const reserve = edgeReserve(context, this.#menu, this.#state.losses);
+    for (const { schedule } of this.#edges) schedule.start(nowMs, reserve);
     giveWay(context, this.#edges, this.#state.sharers);
     let untilMs = Infinity;
     const canSkip = skipRule(context, this.#menu, notes.isScarce, this.#state.losses.isTight());
