@@ -52,3 +52,17 @@ it("tells when waiting has spent all that may be lost", () => {
   expect([9, 10].map((lost) => after(0, lost).isWaitingTooLong)).toEqual([false, true]);
   expect(after(0, 100, 0.99, "cold").isWaitingTooLong).toBe(false);
 });
+
+it("says what it says of the lane that is worst off, each by its own quantile", () => {
+  const losses = new SloLosses(0.99, { bulk: 0.9 });
+  for (let nth = 0; nth < 10_000; nth++) losses.arrived(nth % 10 === 0 ? "bulk" : "realtime");
+  losses.lost(
+    "waited",
+    10,
+    Array.from({ length: 10 }, () => "bulk"),
+  );
+  expect([losses.isTight(), losses.spent("waited")]).toEqual([false, expect.closeTo(0.1, 9)]);
+  losses.lost("waited", 4, ["realtime", "realtime", "realtime", "realtime"]);
+  expect([losses.isTight(), losses.isTight("cold")]).toEqual([true, false]);
+  expect(losses.spent("waited")).toBeCloseTo(0.4, 9);
+});

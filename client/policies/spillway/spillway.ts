@@ -78,8 +78,8 @@ class Spillway implements PlanningPolicy {
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
 
-  arrived(_: string, rows: number, nowMs: number): void {
-    this.#state.arrived(rows, nowMs);
+  arrived(_: string, rows: number, nowMs: number, lane?: string): void {
+    this.#state.arrived(rows, nowMs, lane);
   }
 
   plan(_: string, nowMs: number): void {
@@ -98,13 +98,19 @@ class Spillway implements PlanningPolicy {
     return considered.decision;
   }
 
-  expired(_: string, count: number, nowMs: number): void {
-    this.#state.givenUp(count, nowMs);
+  expired(_: string, count: number, nowMs: number, lane = ""): void {
+    this.#state.givenUp(
+      Array.from({ length: count }, () => lane),
+      nowMs,
+    );
   }
 
   took(view: QueueView, decision: Decision): void {
     this.#state.timersAreLate(view.timerDelayMs ?? 0);
-    if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
+    if (decision.kind === "refuse") {
+      const lanes = Array.from({ length: decision.count }, (_, index) => view.line.at(index).lane ?? "");
+      this.#state.givenUp(lanes, view.nowMs);
+    }
     if (decision.kind === "postpone") this.#state.postponed(view.line, decision);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
