@@ -7,6 +7,7 @@ import { shippedSheet } from "../support/shipped-sheet.ts";
 import { withoutLuck, worldHindsight } from "../../replay/worlds/world-hindsight.ts";
 import {
   judgeWorld,
+  missedByLuck,
   missedBySimple,
   missedPart,
   verdictText,
@@ -82,7 +83,14 @@ describe("the verdict on a world", () => {
     expect(missedPart([of("met"), of("met"), of("met"), of("missed"), of("unmet")])).toBe(0.25);
     expect(missedPart([of("unmet")])).toBe(0);
     const by = (name: string): WorldVerdict => ({ ...of("missed"), best: { by: name, share: 1, cost: 0 } });
-    expect(missedBySimple([by("hindsight"), by("serverless-only"), of("met"), of("missed")])).toBe(1);
+    const told = [
+      by("hindsight"),
+      by("hindsight without luck"),
+      by("serverless-only"),
+      of("met"),
+      of("missed"),
+    ];
+    expect([missedBySimple(told), missedByLuck(told)]).toEqual([1, 1]);
   });
 
   it("replays a world to the same figures each time", async () => {
