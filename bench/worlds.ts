@@ -7,6 +7,7 @@ import { type GeneratedWorld, generatedWorld } from "../replay/worlds/generated-
 import { withoutLuck, worldHindsight } from "../replay/worlds/world-hindsight.ts";
 import {
   judgeWorld,
+  missedByLuck,
   missedBySimple,
   missedPart,
   verdictText,
@@ -28,6 +29,7 @@ for (let seed = from; seed < to; seed++) {
 const count = (kind: WorldVerdict["kind"]): number => verdicts.filter((each) => each.kind === kind).length;
 console.log(
   `${count("met")} met, ${count("missed")} missed (${(100 * missedPart(verdicts)).toFixed(1)} % of those that can be met; ` +
-    `${missedBySimple(verdicts)} of them met by another policy, the others by hindsight alone), ` +
+    `${missedBySimple(verdicts)} of them met by another policy, ${missedByLuck(verdicts)} only by a schedule that knows ` +
+    `how long each batch will take, the others by one that knows when requests come), ` +
     `${count("unmet")} that nobody meets`,
 );

@@ -65,7 +65,7 @@ const askedEvery = 1_000;
  */
 export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary> {
   const { trace, scenario, sheet, seed, log, timeline } = options;
-  const { sloMs, sloQuantile, requestBytes } = scenario;
+  const { sloMs, sloQuantile, requestBytes, lanes = {} } = scenario;
   const clock = new VirtualClock();
   const profiles = profileTargets(scenario, sheet);
   const tally = new Tally(scenario, profiles);
@@ -74,6 +74,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
     targets: profiles,
     sloMs,
     sloQuantile,
+    laneQuantiles: Object.fromEntries(Object.entries(lanes).map(([name, lane]) => [name, lane.sloQuantile])),
     currency: sheet.currency,
     spendAllowanceMs: options.spendAllowanceMs,
     onPlan: (change) => {

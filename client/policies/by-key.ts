@@ -40,13 +40,13 @@ export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy
   return {
     name,
     decide: (view) => innerOf(view.line.key).policy.decide(view),
-    arrived: (key, rows, nowMs) => {
-      innerOf(key).policy.arrived?.(key, rows, nowMs);
+    arrived: (key, rows, nowMs, lane) => {
+      innerOf(key).policy.arrived?.(key, rows, nowMs, lane);
       forget();
     },
     plan: (key, nowMs) => innerOf(key).policy.plan?.(key, nowMs),
     took: (view, decision) => innerOf(view.line.key).policy.took?.(view, decision),
-    expired: (key, count, nowMs) => innerOf(key).policy.expired?.(key, count, nowMs),
+    expired: (key, count, nowMs, lane) => innerOf(key).policy.expired?.(key, count, nowMs, lane),
     sent: (batch) => {
       const inner = innerOf(batch.key);
       inner.batchesUnderWay++;

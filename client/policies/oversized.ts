@@ -15,7 +15,7 @@ export function oversizedFirst(policy: Policy, most: number | (() => number)): P
   /** Ids of the batches under way that `policy` was not told about. */
   const untold = new Set<number>();
   return wrapPolicy(policy, {
-    arrived: (key, rows, nowMs) => policy.arrived?.(key, Math.min(rows, mostRows()), nowMs),
+    arrived: (key, rows, nowMs, lane) => policy.arrived?.(key, Math.min(rows, mostRows()), nowMs, lane),
     decide: (view) => sendOversized(view, mostRows()) ?? policy.decide(view),
     took: (view, decision) => {
       if (view.line.rows <= mostRows() || !hasOversized(view, mostRows())) policy.took?.(view, decision);

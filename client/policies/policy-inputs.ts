@@ -43,6 +43,8 @@ export interface PolicyInputs {
   readonly sloMs: number;
   /** Share of the requests that must meet the SLO. */
   readonly sloQuantile: number;
+  /** The same of the requests of a lane, where it differs. */
+  readonly laneQuantiles?: Readonly<Record<string, number>> | undefined;
   /** Currency of the targets' costs, for plans in words. */
   readonly currency: string;
   /** Called by a policy that plans, for each plan, from inside its own methods. */

@@ -63,6 +63,8 @@ export interface EndedBatch extends SentBatch {
     | undefined;
   /** Requests of the batch, and rows of split ones, whose answer came after their deadline; postponed ones do not count. */
   readonly late: number;
+  /** The lane of each of these. Default: "" for all. */
+  readonly lateLanes?: readonly string[];
 }
 
 export interface QueueView {
@@ -175,8 +177,8 @@ export interface Beliefs {
 export interface Policy {
   readonly name: string;
   decide(view: QueueView): Decision;
-  /** A request, or a row of a split one, has arrived and was accepted; `decide` is asked next. */
-  arrived?(key: string, rows: number, nowMs: number): void;
+  /** A request, or a row of a split one, has arrived and was accepted; `decide` is asked next. @param lane default: "" */
+  arrived?(key: string, rows: number, nowMs: number, lane?: string): void;
   /** Make the plans that are due; `decide` is asked next about a line of that key. */
   plan?(key: string, nowMs: number): void;
   /** The queue carries out what `decide` said for this view; not called for a batch that is not admitted. */
@@ -184,8 +186,10 @@ export interface Policy {
   /**
    * So many waiting requests, or rows of a split one, have reached their deadline, and the queue has taken them away; not
    * told of postponed ones.
+   *
+   * @param lane default: ""
    */
-  expired?(key: string, count: number, nowMs: number): void;
+  expired?(key: string, count: number, nowMs: number, lane?: string): void;
   /** The batch that `decide` asked for is sent. */
   sent?(batch: SentBatch): void;
   /** A batch has come back; `decide` is asked next about every line. */
@@ -222,10 +226,10 @@ export function wrapPolicy(inner: Policy, changes: Partial<Policy>): Policy {
   return {
     name: inner.name,
     decide: (view) => inner.decide(view),
-    arrived: (key, rows, nowMs) => inner.arrived?.(key, rows, nowMs),
+    arrived: (key, rows, nowMs, lane) => inner.arrived?.(key, rows, nowMs, lane),
     plan: (key, nowMs) => inner.plan?.(key, nowMs),
     took: (view, decision) => inner.took?.(view, decision),
-    expired: (key, count, nowMs) => inner.expired?.(key, count, nowMs),
+    expired: (key, count, nowMs, lane) => inner.expired?.(key, count, nowMs, lane),
     sent: (batch) => inner.sent?.(batch),
     ended: (batch) => inner.ended?.(batch),
     released: () => inner.released?.(),

@@ -235,10 +235,11 @@ export function endedBatch<In, Out>(
   endedAtMs: number,
 ): EndedBatch {
   let bytes = 0;
-  let late = 0;
+  const lateLanes: string[] = [];
   for (const { request, others } of parts) {
     bytes += request.bytes * (1 + others.length);
-    if (request.end?.outcome === "late" && request.graceMs === 0) late += 1 + others.length;
+    if (request.end?.outcome !== "late" || request.graceMs !== 0) continue;
+    for (let nth = 0; nth <= others.length; nth++) lateLanes.push(request.lane);
   }
   const times = result.ok
     ? {
@@ -247,5 +248,5 @@ export function endedBatch<In, Out>(
         coldStartMs: result.coldStartMs,
       }
     : undefined;
-  return { id, target, key, rows, bytes, formedAtMs, endedAtMs, times, late };
+  return { id, target, key, rows, bytes, formedAtMs, endedAtMs, times, late: lateLanes.length, lateLanes };
 }

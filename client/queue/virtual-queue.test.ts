@@ -43,6 +43,41 @@ describe("the fixed plan", () => {
     expect(expired).toEqual(["1 of a at 200", "1 of a at 300"]);
   });
 
+  it("tells the policy of which lanes requests arrive, expire and are answered late", () => {
+    const told: unknown[] = [];
+    const alone: Policy = {
+      name: "alone",
+      decide: ({ nowMs, line, targets }) =>
+        nowMs >= 50 && targets[0]?.inFlight === 0
+          ? { kind: "dispatch", count: Math.min(2, line.length), target: 0, plannedRows: 2, reason: "full" }
+          : { kind: "wait", untilMs: nowMs < 50 ? 50 : Infinity },
+      arrived: (_key, _rows, _nowMs, lane) => told.push(["arrived", lane]),
+      expired: (_key, _count, _nowMs, lane) => told.push(["expired", lane]),
+      ended: ({ late, lateLanes }) => told.push(["ended", late, lateLanes]),
+    };
+    const { clock, submit } = testQueue((virtual) => ({
+      policy: alone,
+      lanes: { quick: { sloMs: 100 }, bulk: { sloMs: 9_000 } },
+      targets: [new ScriptedTarget(virtual, { name: "edge", latencyMs: 80 })],
+    }));
+    submit(0, { lane: "quick" });
+    submit(1, { lane: "bulk" });
+    submit(2, { lane: "quick", sloMs: 120 });
+    clock.runAll();
+    expect(told.slice(0, 3)).toEqual(["quick", "bulk", "quick"].map((lane) => ["arrived", lane]));
+    // The two that were due first left at 50; then the bulk request alone.
+    expect(told.slice(3)).toEqual([
+      ["ended", 2, ["quick", "quick"]],
+      ["ended", 0, []],
+    ]);
+    submit(3, { lane: "bulk" });
+    submit(4, { lane: "bulk" });
+    submit(5, { lane: "quick", sloMs: 40 });
+    submit(6, { lane: "quick", sloMs: 40 });
+    clock.runAll();
+    expect(told).toContainEqual(["expired", "quick"]);
+  });
+
   it("sends in time for the earliest deadline, which need not be the oldest request's", () => {
     const { clock, submit, batches } = testQueue();
     submit(0);

@@ -197,7 +197,7 @@ export class VirtualQueue<In, Out> {
     if (refusal === undefined) for (const each of queued) line = this.#lines.add(each);
     if (line === undefined) this.#refusals.refuse(first, refusal ?? new SpillwayError("queue_full"), nowMs);
     else {
-      for (const { key, rows } of queued) this.#policy.arrived?.(key, rows, nowMs);
+      for (const { key, rows, lane } of queued) this.#policy.arrived?.(key, rows, nowMs, lane);
       this.#decide(line, nowMs);
     }
     return first;
@@ -220,7 +220,7 @@ export class VirtualQueue<In, Out> {
         const [request] = line.take(1) as [QueuedRequest<In, Out>];
         const count = request.whole?.waitingRows ?? 1;
         this.#refusals.expired([request], nowMs);
-        if (line.graceMs === 0) this.#policy.expired?.(line.key, count, nowMs);
+        if (line.graceMs === 0) this.#policy.expired?.(line.key, count, nowMs, request.lane);
         continue;
       }
       this.#policy.plan?.(line.key, nowMs);

@@ -62,4 +62,7 @@ it("tells how long the instance that is used next has been idle", () => {
   instances.release(100);
   instances.release(600);
   expect([instances.idleForMs(700), instances.idleForMs(1_600)]).toEqual([100, 0]);
+  // Of two calls at once the second uses the other one, as long as it is there.
+  expect([1, 2, 3].map((calls) => instances.idleForMs(700, calls))).toEqual([100, 600, 600]);
+  expect(instances.idleForMs(1_200, 2)).toBe(600);
 });

@@ -24,9 +24,13 @@ export class WarmInstances {
     return latestMs !== undefined && nowMs - latestMs < this.#idleMs;
   }
 
-  /** How long the instance that the next call uses has been idle; 0 when none is. */
-  idleForMs(nowMs: number): number {
-    return this.isIdle(nowMs) ? nowMs - (this.#endedAtMs.at(-1) as number) : 0;
+  /**
+   * How long the instance has been idle that the last of so many calls would use if they were sent now; of fewer idle ones the
+   * one that has been idle for longest; 0 when none is.
+   */
+  idleForMs(nowMs: number, calls = 1): number {
+    const idle = this.alive(nowMs) - this.#held;
+    return idle === 0 ? 0 : nowMs - (this.#endedAtMs.at(-Math.min(calls, idle)) as number);
   }
 
   /** How many instances there are: held by calls, or idle. */

@@ -72,6 +72,14 @@ export function missedBySimple(verdicts: readonly WorldVerdict[]): number {
   return verdicts.filter(({ kind, best }) => kind === "missed" && names.includes(best?.by ?? "")).length;
 }
 
+/**
+ * How many of these worlds were missed though a schedule met the quantile, but none did that knows only when requests come: it
+ * also needed to know which batch or cold start would be quick. No policy can know that, so a miss here says little of one.
+ */
+export function missedByLuck(verdicts: readonly WorldVerdict[]): number {
+  return verdicts.filter(({ kind, best }) => kind === "missed" && best?.by === "hindsight").length;
+}
+
 /** One line for a world that was not met. */
 export function verdictText({ seed, sloQuantile, share, cost, best }: WorldVerdict): string {
   const own = `world ${seed}: ${percent(share)} in time for ${cost.toPrecision(4)}, wanted ${percent(sloQuantile)}`;

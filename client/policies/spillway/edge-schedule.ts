@@ -50,6 +50,8 @@ export class EdgeSchedule {
   #oneWayMs = 0;
   #msPerWork = 0;
   #doubtAtMs = Infinity;
+  /** Standard deviations kept in reserve, as of `start`. */
+  #reserve = 0;
   /** What others will send to the edge, by deadline, and how much of it is in the forecast. */
   #claims: readonly Claim[] = [];
   #claimed = 0;
@@ -95,9 +97,14 @@ export class EdgeSchedule {
     return this.#doubtAtMs;
   }
 
-  /** Start a forecast at `nowMs` with the batches in flight; `reserve` then adds batches that may follow. */
-  start(nowMs: number): void {
+  /**
+   * Start a forecast at `nowMs` with the batches in flight; `reserve` then adds batches that may follow.
+   *
+   * @param reservePart the part of the model's reserve that is kept before a deadline, from 0 to 1
+   */
+  start(nowMs: number, reservePart = 1): void {
     this.#startedAtMs = nowMs;
+    this.#reserve = reservePart * this.model.reserve;
     this.#doubtAtMs = Infinity;
     this.#overdueSlowness = 0;
     const { link, underWay, backAtMs } = this.model.edge;
@@ -209,7 +216,8 @@ export class EdgeSchedule {
 
   /** When the answer to a batch would be back, with reserve and margin. */
   answerAtMs(replica: number, rows: number): number {
-    const { service, reserve, marginMs } = this.model;
+    const { service, marginMs } = this.model;
+    const reserve = this.#reserve;
     const oneWayMs = this.#oneWayMs;
     const slowness = this.#slowness;
     const freeAtMs = this.#freeAtMs[replica] as number;

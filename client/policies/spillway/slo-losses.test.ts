@@ -44,9 +44,25 @@ it("is tight once four of a thousand are lost of the ten that may be, for the ca
 
 it("spares a request while no more than the given part of the allowance is spent with it", () => {
   expect([0, 4, 5].map((lost) => after(0, lost).canSpare(0.5))).toEqual([true, true, false]);
+  // Those whose calls are under way count, too.
+  expect([1, 3, 4].map((more) => after(0, 2).canSpare(0.5, more))).toEqual([true, true, false]);
 });
 
 it("tells when waiting has spent all that may be lost", () => {
   expect([9, 10].map((lost) => after(0, lost).isWaitingTooLong)).toEqual([false, true]);
   expect(after(0, 100, 0.99, "cold").isWaitingTooLong).toBe(false);
+});
+
+it("says what it says of the lane that is worst off, each by its own quantile", () => {
+  const losses = new SloLosses(0.99, { bulk: 0.9 });
+  for (let nth = 0; nth < 10_000; nth++) losses.arrived(nth % 10 === 0 ? "bulk" : "realtime");
+  losses.lost(
+    "waited",
+    10,
+    Array.from({ length: 10 }, () => "bulk"),
+  );
+  expect([losses.isTight(), losses.spent("waited")]).toEqual([false, expect.closeTo(0.1, 9)]);
+  losses.lost("waited", 4, ["realtime", "realtime", "realtime", "realtime"]);
+  expect([losses.isTight(), losses.isTight("cold")]).toEqual([true, false]);
+  expect(losses.spent("waited")).toBeCloseTo(0.4, 9);
 });

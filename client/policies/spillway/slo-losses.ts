@@ -1,6 +1,6 @@
 /**
- * Counts the requests that missed the SLO by cause, beside how many may. What causes too many of them is answered by its own
- * means: calls that leave earlier, faster sizes, more instances, instances that are kept, larger batches at the edge.
+ * Counts the requests that missed the SLO by lane and cause, beside how many may. What causes too many of them is answered by
+ * its own means: calls that leave earlier, faster sizes, more instances, instances that are kept, larger batches at the edge.
  */
 
 /**
@@ -21,76 +21,109 @@ const rounding = 1e-9;
 /** From this part of the allowance on, the rest is guarded. */
 const tightFrom = 0.4;
 
+/** What one lane has lost. */
+interface LaneLosses {
+  readonly allowed: number;
+  arrived: number;
+  readonly lost: Record<LossCause, { all: number; recent: number }>;
+}
+
 /**
+ * Each lane must meet its own quantile: what is said of losses is said of the lane that is worst off.
+ *
  * @example With an allowance of one in a hundred, of 200 requests of which two missed the SLO:
  * losses.spent("waited"); // 1
  */
 export class SloLosses {
-  readonly #allowed: number;
-  #arrived = 0;
-  readonly #lost: Record<LossCause, { all: number; recent: number }> = {
-    waited: { all: 0, recent: 0 },
-    cold: { all: 0, recent: 0 },
-    edge: { all: 0, recent: 0 },
-  };
+  readonly #quantile: number;
+  readonly #quantiles: Readonly<Record<string, number>>;
+  readonly #byLane = new Map<string, LaneLosses>();
+  /** The same, because a loop over an array is quicker. */
+  readonly #lanes: LaneLosses[] = [];
 
-  /** @param sloQuantile share of requests that must meet the SLO, from 0 to 1 */
-  constructor(sloQuantile: number) {
-    this.#allowed = Math.max(1e-4, 1 - sloQuantile);
+  /**
+   * @param sloQuantile share of requests that must meet the SLO, from 0 to 1
+   * @param laneQuantiles the same of lanes for which it differs
+   */
+  constructor(sloQuantile: number, laneQuantiles: Readonly<Record<string, number>> = {}) {
+    this.#quantile = sloQuantile;
+    this.#quantiles = laneQuantiles;
   }
 
-  arrived(): void {
-    this.#arrived++;
-    const { waited, cold, edge } = this.#lost;
+  arrived(lane = ""): void {
+    const losses = this.#of(lane);
+    losses.arrived++;
+    const { waited, cold, edge } = losses.lost;
     waited.recent *= kept;
     cold.recent *= kept;
     edge.recent *= kept;
   }
 
-  /** @param count requests that missed the SLO */
-  lost(cause: LossCause, count: number): void {
-    this.#lost[cause].all += count;
-    this.#lost[cause].recent += count;
-  }
-
-  /** The part of the allowance that these causes have spent: of the whole time, or recently if that is more. From 0; may be above 1. */
-  spent(...by: readonly LossCause[]): number {
-    let all = 0;
-    let recent = 0;
-    for (const cause of by.length === 0 ? causes : by) {
-      all += this.#lost[cause].all;
-      recent += this.#lost[cause].recent;
+  /**
+   * @param count requests that missed the SLO
+   * @param lanes the lane of each of them; default: ""
+   */
+  lost(cause: LossCause, count: number, lanes: readonly string[] = []): void {
+    for (let nth = 0; nth < count; nth++) {
+      const lost = this.#of(lanes[nth] ?? "").lost[cause];
+      lost.all++;
+      lost.recent++;
     }
-    const arrived = Math.max(fewRequests, this.#arrived);
-    return Math.max(all / arrived, recent / Math.min(recentRequests, arrived)) / this.#allowed;
   }
 
-  /** Whether that cause, or all together, have spent so much of the recent allowance that money comes second. */
+  /**
+   * The part of the allowance that a cause has spent, or all together: of the whole time, or recently if that is more. From 0;
+   * may be above 1.
+   */
+  spent(by?: LossCause): number {
+    let most = 0;
+    for (const lane of this.#lanes) {
+      const { allowed, arrived, lost } = lane;
+      const all = by === undefined ? lost.waited.all + lost.cold.all + lost.edge.all : lost[by].all;
+      const known = Math.max(fewRequests, arrived);
+      const recent = recentOf(lane, by) / Math.min(recentRequests, known);
+      most = Math.max(most, Math.max(all / known, recent) / allowed);
+    }
+    return most;
+  }
+
+  /** Whether a cause, or all together, have spent so much of the recent allowance that money comes second. */
   isTight(by?: LossCause): boolean {
-    return (
-      (by === undefined ? this.#recentOfAll : this.#lost[by].recent) >= tightFrom * this.#most - rounding
-    );
+    for (const lane of this.#lanes)
+      if (recentOf(lane, by) >= tightFrom * mostOf(lane) - rounding) return true;
+    return false;
   }
 
   /** Whether waiting has spent all of the recent allowance. */
   get isWaitingTooLong(): boolean {
-    return this.#lost.waited.recent >= this.#most - rounding;
+    return this.#lanes.some((lane) => recentOf(lane, "waited") >= mostOf(lane) - rounding);
   }
 
-  /** Whether one more request may be lost on purpose: not more than that part of the recent allowance is spent then. */
-  canSpare(part: number): boolean {
-    return this.#recentOfAll + 1 <= part * this.#most + rounding;
+  /** Whether so many more requests may be lost: not more than that part of the recent allowance is spent then. */
+  canSpare(part: number, more = 1): boolean {
+    return this.#lanes.every((lane) => recentOf(lane) + more <= part * mostOf(lane) + rounding);
   }
 
-  /** Requests of the recent ones that may be lost. */
-  get #most(): number {
-    return this.#allowed * recentRequests;
-  }
-
-  get #recentOfAll(): number {
-    const { waited, cold, edge } = this.#lost;
-    return waited.recent + cold.recent + edge.recent;
+  #of(lane: string): LaneLosses {
+    let losses = this.#byLane.get(lane);
+    if (losses === undefined) {
+      const quantile = this.#quantiles[lane] ?? this.#quantile;
+      const none = (): { all: number; recent: number } => ({ all: 0, recent: 0 });
+      const lost = { waited: none(), cold: none(), edge: none() };
+      losses = { allowed: Math.max(1e-4, 1 - quantile), arrived: 0, lost };
+      this.#byLane.set(lane, losses);
+      this.#lanes.push(losses);
+    }
+    return losses;
   }
 }
 
-const causes: readonly LossCause[] = ["waited", "cold", "edge"];
+/** Requests of the recent ones that may be lost. */
+function mostOf({ allowed }: LaneLosses): number {
+  return allowed * recentRequests;
+}
+
+/** Of a cause, or of all. */
+function recentOf({ lost }: LaneLosses, by?: LossCause): number {
+  return by === undefined ? lost.waited.recent + lost.cold.recent + lost.edge.recent : lost[by].recent;
+}

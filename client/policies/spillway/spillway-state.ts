@@ -52,7 +52,7 @@ export class SpillwayState implements EdgeSharer {
 
   /** @throws RangeError when there is no target */
   constructor(inputs: PolicyInputs) {
-    const { targets, sloMs, sloQuantile, onPlan, spendAllowanceMs } = inputs;
+    const { targets, sloMs, sloQuantile, laneQuantiles, onPlan, spendAllowanceMs } = inputs;
     if (targets.length === 0)
       throw new RangeError("targets is empty; allowed: an edge or a function at least");
     this.#inputs = inputs;
@@ -64,7 +64,7 @@ export class SpillwayState implements EdgeSharer {
     for (const [index, profile] of targets.entries())
       if (this.#learned.edges.has(index)) this.#place(index, profile);
     this.#peakPerMs = capacityOf(this.edges);
-    this.losses = new SloLosses(sloQuantile);
+    this.losses = new SloLosses(sloQuantile, laneQuantiles);
     this.spending = spendAllowanceMs === undefined ? undefined : new Spending(sloQuantile, spendAllowanceMs);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
@@ -187,12 +187,12 @@ export class SpillwayState implements EdgeSharer {
     return this.#rate.companyPerMs(nowMs) * waitMs;
   }
 
-  arrived(rows: number, nowMs: number): void {
+  arrived(rows: number, nowMs: number, lane?: string): void {
     if (this.#rate.advance(nowMs)) this.planner.request("changepoint");
     this.#rate.arrived(rows, nowMs);
     const excessPerMs = this.#rate.recentPerMs(nowMs) - capacityOf(this.edges);
     this.#peakPerMs = Math.max(this.#peakPerMs * peakMemory, excessPerMs);
-    this.losses.arrived();
+    this.losses.arrived(lane);
     this.spending?.arrived(nowMs);
   }
 
@@ -216,11 +216,14 @@ export class SpillwayState implements EdgeSharer {
     if (!isProbe) this.#overflowRate.sent(batch.rows, batch.formedAtMs);
   }
 
-  /** So many waiting requests were given up. While no function is warm and the uplink is free, no earlier call would have saved them. */
-  givenUp(count: number, nowMs: number): void {
-    this.spending?.lost(count);
+  /**
+   * Waiting requests of these lanes were given up. While no function is warm and the uplink is free, no earlier call would have
+   * saved them.
+   */
+  givenUp(lanes: readonly string[], nowMs: number): void {
+    this.spending?.lost(lanes.length);
     const isWarm = this.menu.isSomeWarm(nowMs);
-    this.losses.lost(isWarm || this.menu.freeAtMs > nowMs ? "waited" : "cold", count);
+    this.losses.lost(isWarm || this.menu.freeAtMs > nowMs ? "waited" : "cold", lanes.length, lanes);
   }
 
   /** Requests of the line will be late on purpose. */
@@ -239,7 +242,7 @@ export class SpillwayState implements EdgeSharer {
     }
     // What a cold start has made late would have been late in an earlier call, too.
     const isWarm = batch.times?.coldStartMs === 0;
-    this.losses.lost(edge !== undefined ? "edge" : isWarm ? "waited" : "cold", batch.late);
+    this.losses.lost(edge !== undefined ? "edge" : isWarm ? "waited" : "cold", batch.late, batch.lateLanes);
     const hasDrifted = edge === undefined ? this.menu.ended(batch) : edge.ended(batch);
     if (hasDrifted) this.planner.request("drift");
     this.spending?.lost(batch.late);

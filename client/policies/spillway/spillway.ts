@@ -15,6 +15,7 @@ import { postponeDear } from "./allowance/postpone-dear.ts";
 import { serveLate } from "./allowance/late-line.ts";
 import { beliefsOf } from "./beliefs.ts";
 import { DecisionContext } from "./decision-context.ts";
+import { edgeReserve } from "./edge-reserve.ts";
 import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
 import { FunctionChoice } from "./functions/function-choice.ts";
@@ -80,8 +81,8 @@ class Spillway implements PlanningPolicy {
     this.#maxWaitMs = inputs.maxWaitMs ?? Infinity;
   }
 
-  arrived(_: string, rows: number, nowMs: number): void {
-    this.#state.arrived(rows, nowMs);
+  arrived(_: string, rows: number, nowMs: number, lane?: string): void {
+    this.#state.arrived(rows, nowMs, lane);
   }
 
   plan(_: string, nowMs: number): void {
@@ -102,13 +103,19 @@ class Spillway implements PlanningPolicy {
     return considered.decision;
   }
 
-  expired(_: string, count: number, nowMs: number): void {
-    this.#state.givenUp(count, nowMs);
+  expired(_: string, count: number, nowMs: number, lane = ""): void {
+    this.#state.givenUp(
+      Array.from({ length: count }, () => lane),
+      nowMs,
+    );
   }
 
   took(view: QueueView, decision: Decision): void {
     this.#state.timersAreLate(view.timerDelayMs ?? 0);
-    if (decision.kind === "refuse") this.#state.givenUp(decision.count, view.nowMs);
+    if (decision.kind === "refuse") {
+      const lanes = Array.from({ length: decision.count }, (_, index) => view.line.at(index).lane ?? "");
+      this.#state.givenUp(lanes, view.nowMs);
+    }
     if (decision.kind === "postpone") this.#state.postponed(view.line, decision);
     if (this.#considered === undefined) return;
     this.#known = this.#considered;
@@ -151,12 +158,14 @@ class Spillway implements PlanningPolicy {
     const { nowMs } = view;
     this.#menu.refreshHealth(view);
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
-    const kept = this.#choice.toKeep(context);
+    const kept = this.#choice.toKeep(context, !notes.isScarce && this.#maxWaitMs === Infinity);
     if (kept !== undefined) {
+      if ("kind" in kept) return kept;
       const call = this.#functions.call(view, kept, "deadline", 0, notes);
       if (call.kind !== "wait") return call;
     }
-    for (const { schedule } of this.#edges) schedule.start(nowMs);
+    const reserve = edgeReserve(context, this.#menu, this.#state.losses);
+    for (const { schedule } of this.#edges) schedule.start(nowMs, reserve);
     giveWay(context, this.#edges, this.#state.sharers);
     let untilMs = Infinity;
     let why: Reason | undefined;

@@ -48,6 +48,25 @@ describe("functions that start more slowly than the SLO allows", () => {
     expect(calls.length).toBeLessThan(150);
   });
 
+  /** Ten requests a second, and every 8 s a burst, of which the edge takes two. Instances stay for 3 s. */
+  const burst = Array.from({ length: 10 }, () => 7_995);
+  const calm = Array.from({ length: 79 }, (_, nth) => 100 * nth);
+  const bursts = Array.from({ length: 20 }, (_, nth) => [...calm, ...burst].map((ms) => 8_000 * nth + ms));
+  const burstsWorld = (sizes: readonly object[]) =>
+    smallWorld({
+      sloMs: 600,
+      edge: { maxBatch: 1, serviceMs: { "1": [80] } },
+      serverless: { coldStartMs: [800], idleMs: 3_000, sizes },
+    });
+
+  it("are kept by as many calls at once as a burst needs", () => {
+    const size = { name: "one", memoryMib: 512, maxBatch: 1, serviceMs: { "1": [250] } };
+    const { ended } = runPolicy(bursts.flat(), { scenario: burstsWorld([size]) });
+    const lost = ended.filter(({ outcome, arrivedAtMs }) => outcome !== "served" && arrivedAtMs > 20_000);
+    // With one call at a time one instance is kept, and each burst loses three.
+    expect(lost.length / bursts.length).toBeLessThan(1.2);
+  });
+
   it("of a dearer size serve until the planned size is warm", () => {
     const slow = { name: "cheap", memoryMib: 512, maxBatch: 4, serviceMs: { "1": [60], "4": [100] } };
     const fast = { name: "dear", memoryMib: 8_192, maxBatch: 4, serviceMs: { "1": [40], "4": [60] } };

@@ -12,6 +12,7 @@ import { chooseCall, type FunctionCall, priceOfOverflow, type Prospect } from ".
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { CallNotes } from "./function-side.ts";
+import { keepingUp, type Places } from "./keeping-up.ts";
 import { cheapestSize } from "./likeliest-size.ts";
 import { haste, latestStart } from "./latest-start.ts";
 import type { LineOverflow } from "../overflow.ts";
@@ -23,10 +24,17 @@ const graceMs = 1;
 const scarcePart = 0.5;
 /** An instance is kept by a call after this part of the time for which it may be idle. */
 const keptPart = 0.5;
+/** The uploads of calls that keep instances take this part of the SLO at most. */
+const keptUploads = 0.1;
 /** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
 const sparePart = 0.5;
 
 const forInstance = waitsFor("idle-instance");
+/** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
+const aboveMean = 1.3;
+
+/** The last row of a call costs next to nothing when it adds less than this part of what a row costs on average. */
+const nextToNothing = 0.25;
 
 export class FunctionChoice {
   readonly #state: SpillwayState;
@@ -52,7 +60,22 @@ export class FunctionChoice {
       rowUploadMs: this.#menu.rowUploadMs,
       haste: this.#hasteWith(view, call),
     });
+    if (this.#losesRows(context, call)) return { ...call, leaveAtMs: Math.min(leaveAtMs, callAtMs) };
     return { ...call, leaveAtMs };
+  }
+
+  /**
+   * Whether a call that starts an instance holds as many rows as there is time for, and would cost as much with fewer, as where
+   * time is billed by the second: then to wait could only make its rows dearer.
+   */
+  #losesRows({ view: { line }, callAtMs }: DecisionContext, { size, first, rows }: FunctionCall): boolean {
+    if (rows < 2 || rows >= size.bestRows) return false;
+    const startMs = this.#menu.startMs(size, callAtMs);
+    // To find a warm instance, fewer calls at once are better.
+    if (startMs === 0) return false;
+    if (callAtMs + startMs + size.latencyMs(rows + 1) <= line.at(first).deadlineAtMs) return false;
+    const rowCost = size.costOf(rows) / rows;
+    return size.costOf(rows) - size.costOf(rows - 1) < nextToNothing * rowCost;
   }
 
   /**
@@ -65,7 +88,10 @@ export class FunctionChoice {
     const size = this.#sizeNow(callAtMs);
     if (size === undefined) return forever;
     const call = this.#inTime(context, overflow, size);
-    if (call !== undefined) return this.#startPlanned(context) ?? call;
+    if (call !== undefined)
+      return (
+        this.#startPlanned(context) ?? keepingUp(context, overflow, call, this.#placesFor(context, call))
+      );
     const isAlone = healthy.length === 0 || size.profile.isAssumed === true;
     const { rows, deadlineAtMs } = line.at(overflow.first);
     const idleAtMs = this.#menu.idleInTimeAtMs(rows, deadlineAtMs, callAtMs);
@@ -81,21 +107,38 @@ export class FunctionChoice {
   }
 
   /**
-   * A call that keeps an instance of the planned size, sent well before the platform would stop it: where a cold start takes
-   * too long, and such starts have lost many requests. Mostly there is none.
+   * A call that keeps an instance warm, sent well before the platform would stop it: where a cold start takes too long, and has
+   * lost many requests. The platform uses the latest instance first, so as many calls at once as the highest overflow has
+   * needed keep all of these; requests wait for each other until there are as many. Mostly there is none.
+   *
+   * @param mayWait whether edges have time to spare, and no request must leave early
    */
-  toKeep(context: DecisionContext): FunctionCall | undefined {
-    if (!this.#state.losses.isTight("cold")) return undefined;
-    const { view, callAtMs, blockedUntilMs } = context;
+  toKeep(
+    { view, callAtMs, blockedUntilMs }: DecisionContext,
+    mayWait: boolean,
+  ): FunctionCall | WaitDecision | undefined {
     const { nowMs, line } = view;
-    if (blockedUntilMs > nowMs) return undefined;
-    const size = this.#menu.first(this.#state.planner.sizes);
+    if (blockedUntilMs > nowMs || !this.#state.losses.isTight("cold")) return undefined;
+    const size = this.#sizeToKeep(nowMs);
     if (size === undefined || !this.#state.startsTooLate(size)) return undefined;
-    if (size.idleForMs(nowMs) < keptPart * size.profile.idleMs) return undefined;
+    const most = Math.min(size.alive(nowMs), (keptUploads * this.#state.sloMs) / this.#menu.rowUploadMs);
+    const calls = Math.floor(Math.max(1, Math.min(most, size.mostUnderWay))) - size.underWay;
+    if (calls <= 0 || size.idleForMs(nowMs, calls) < keptPart * size.profile.idleMs) return undefined;
+    const latencyMs = size.latencyMs(1) + this.#menu.rowUploadMs * (calls - 1);
+    const lastMs = Math.min(line.at(0).deadlineAtMs, line.oldestArrivalMs() + this.#state.sloMs);
+    const untilMs = lastMs - latencyMs - graceMs;
+    if (mayWait && line.length < calls && untilMs > callAtMs) return waitUntil(untilMs);
     const first = line.length - 1;
     const { rows, deadlineAtMs } = line.at(first);
     const leaveAtMs = deadlineAtMs - size.latencyMs(rows);
     return leaveAtMs < callAtMs ? undefined : { size, first, count: 1, rows, leaveAtMs };
+  }
+
+  /** The planned size, or where none of its instances is there the cheapest of those that have one. */
+  #sizeToKeep(nowMs: number): FunctionModel | undefined {
+    const planned = this.#menu.first(this.#state.planner.sizes);
+    if (planned === undefined || planned.alive(nowMs) > 0) return planned;
+    return cheapestSize(this.#menu.usable, 1, (size) => size.idleForMs(nowMs) > 0);
   }
 
   /**
@@ -147,7 +190,7 @@ export class FunctionChoice {
   #startPlanned(context: DecisionContext): FunctionCall | undefined {
     const planned = this.#menu.first(this.#state.planner.sizes);
     if (planned === undefined || this.#paidMore < planned.costOf(1)) return undefined;
-    if (!this.#state.losses.canSpare(sparePart)) return undefined;
+    if (!this.#state.losses.canSpare(sparePart, 1 + this.#menu.probesUnderWay)) return undefined;
     return this.#startOf(planned, context, context.view.line.length - 1);
   }
 
@@ -162,6 +205,19 @@ export class FunctionChoice {
     if (blockedUntilMs > nowMs || this.#menu.startMs(size, callAtMs) === Infinity) return undefined;
     if (size.underWay >= this.#state.instancesFor(size, view, healthy)) return undefined;
     return { size, first: index, count: 1, rows, leaveAtMs: callAtMs, isStart: true };
+  }
+
+  /** The places for calls to that size, and the rows that overflow while one of them is taken once. */
+  #placesFor({ view, healthy, callAtMs }: DecisionContext, { size }: FunctionCall): Places {
+    const { inFlight, maxInFlight } = view.targets[size.target] as TargetView;
+    const underWay = this.#menu.sizes.reduce((sum, each) => sum + each.underWay, 0);
+    const { replicas } = size.profile;
+    return {
+      all: Math.min(replicas, maxInFlight),
+      free: Math.min(replicas - underWay, maxInFlight - inFlight),
+      startMs: this.#menu.startMs(size, callAtMs),
+      overflowPerMs: aboveMean * this.#state.excessPerMs(view.nowMs, healthy),
+    };
   }
 
   /** Where places for calls are scarce, small calls would lose more than they save. */

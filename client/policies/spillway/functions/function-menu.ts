@@ -153,6 +153,11 @@ export class FunctionMenu {
     return untilMs;
   }
 
+  /** Calls under way that may have been sent too late on purpose. */
+  get probesUnderWay(): number {
+    return this.#probes.size;
+  }
+
   /** When the uplink will have sent everything that it was given. */
   get freeAtMs(): number {
     return this.sizes.length === 0 ? -Infinity : this.#functions.link.freeAtMs;

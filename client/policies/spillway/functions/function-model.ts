@@ -128,14 +128,19 @@ export class FunctionModel {
     return this.#inUse.underWay;
   }
 
+  /** Most calls that were under way at once, of late. */
+  get mostUnderWay(): number {
+    return this.#inUse.most;
+  }
+
   /** How many instances there are, idle or with a call of any model. */
   alive(nowMs: number): number {
     return this.#options.instances.alive(nowMs);
   }
 
-  /** How long the instance that the next call uses has been idle; 0 when none is. */
-  idleForMs(nowMs: number): number {
-    return this.#options.instances.idleForMs(nowMs);
+  /** How long the instance has been idle that the last of so many calls would use; see `WarmInstances`. */
+  idleForMs(nowMs: number, calls = 1): number {
+    return this.#options.instances.idleForMs(nowMs, calls);
   }
 
   /** When the first instance that has a call is expected to be idle, at `nowMs` or later; Infinity: none has. */

@@ -56,7 +56,10 @@ export class FunctionSide {
     const sloMs = deadlineAtMs - arrivedAtMs;
     if (healthy.length < this.#state.edges.length || this.#menu.shortestMs(rows) > sloMs) return false;
     if (blockedUntilMs > nowMs || this.#menu.isUplinkSlow) return false;
-    return !healthy.some(({ schedule }) => schedule.model.isBeyond(rows, sloMs));
+    return !healthy.some(
+      ({ schedule }) =>
+        schedule.model.isBeyond(rows, sloMs) || schedule.earliestAnswerAtMs(rows) <= deadlineAtMs,
+    );
   }
 
   /**

@@ -30,15 +30,24 @@ export interface CallSent {
   readonly hangsAtMs: number;
 }
 
+/** By each call the most calls at once fade by this factor. */
+const mostMemory = 1 - 1e-3;
+
 export class InstancesInUse {
   readonly #instances: WarmInstances;
   readonly #link: LinkModel;
   /** By batch id, in the order they were sent. */
   readonly #underWay = new Map<number, CallUnderWay>();
+  #most = 0;
 
   constructor(instances: WarmInstances, link: LinkModel) {
     this.#instances = instances;
     this.#link = link;
+  }
+
+  /** Most calls that were under way at once. It fades with the calls that come: to a third in a thousand. */
+  get most(): number {
+    return this.#most;
   }
 
   /** How many calls are under way. */
@@ -74,6 +83,7 @@ export class InstancesInUse {
     if (followed === undefined) this.#instances.hold(uploadAtMs);
     else followed.isFollowed = true;
     const isCold = followed === undefined && !isIdle;
+    this.#most = Math.max(this.#most * mostMemory, this.#underWay.size + 1);
     this.#underWay.set(id, {
       backAtMs: uploadAtMs + latencyMs + (isCold ? coldStartMs : 0),
       hangsAtMs,
