@@ -171,8 +171,9 @@ it("takes a function that a rule names itself as a model", () => {
 it.each([
   [null, /old\.yaml: the file is null/],
   [{}, /is no rule file of the older form/],
+  [{ brokers: [], rules: [] }, /is of the form of today; check it with spillway mqtt check/],
   [[], /old\.yaml: the file is an array/],
-  [{ mqtts: 5 }, /old\.yaml: mqtts is 5/],
+  [{ mqtts: 5 }, /old\.yaml: mqtts is 5; allowed: array/],
   [{ rules: [{ sub: { name: "a" } }] }, /old\.yaml: rules\[0\]\.sub\.topic/],
 ])("refuses %j with the place", (value, fault) => {
   expect(() => convertRules(value, "old.yaml")).toThrow(fault);

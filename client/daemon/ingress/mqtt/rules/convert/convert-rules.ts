@@ -6,6 +6,7 @@
 import { Document } from "yaml";
 import { didYouMean, showValue } from "../../../../../../base/error-text.ts";
 import { UsageError } from "../../../../../../base/usage-error.ts";
+import { memberAt } from "../view/member-path.ts";
 import { filterFault, topicFault, topicMatches } from "../view/topic-text.ts";
 import { brokersOf, type ConvertedBrokers } from "./convert-brokers.ts";
 import { conditionOfDevices, devicePathOf, devicesOf } from "./convert-devices.ts";
@@ -47,6 +48,10 @@ export function convertRules(value: unknown, file: string): Converted {
 }
 
 function readOld(value: unknown, file: string): OldRules {
+  if (memberAt(value, ["brokers"]) !== undefined)
+    throw new UsageError(
+      `${file}: has brokers, so that it is of the form of today; check it with spillway mqtt check`,
+    );
   const result = oldRules.safeParse(value, { reportInput: true });
   if (!result.success) {
     const faults = result.error.issues.map(({ path, input, message }) => {
@@ -55,7 +60,8 @@ function readOld(value: unknown, file: string): OldRules {
           typeof step === "number" ? `${name}[${step}]` : `${name}${name === "" ? "" : "."}${String(step)}`,
         "",
       );
-      return `${file}: ${place === "" ? "the file" : place} is ${showValue(input)}; ${message}`;
+      const allowed = message.replace(/^Invalid input: expected (.*?)(?:, received .*)?$/, "allowed: $1");
+      return `${file}: ${place === "" ? "the file" : place} is ${showValue(input)}; ${allowed}`;
     });
     throw new UsageError(faults.join("\n"));
   }
