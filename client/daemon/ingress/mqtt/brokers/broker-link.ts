@@ -1,0 +1,97 @@
+/** The port between the brokers and the delivery: what a connection to a broker does, whichever broker it is. */
+import type { MqttMessage, Publication } from "../rules/message.ts";
+import type { Subscription } from "../rules/compiled-rule.ts";
+
+/** Works on one message; resolves when it may be acknowledged. Never rejects. */
+export type TakeMessage = (message: MqttMessage) => Promise<void>;
+
+/** What a link tells of messages that it does not hand on. */
+export interface LinkEvents {
+  readonly take: TakeMessage;
+  /** A message came and waits for its turn; call the function that it returns when the turn comes, or never does. */
+  readonly waits: (message: MqttMessage) => () => void;
+  /** A message that the broker does not deliver again had no room. */
+  readonly onDropped: (message: MqttMessage) => void;
+  /** The broker has not acknowledged a result in the time of its rule. */
+  readonly onSlowPublish: (publication: Publication) => void;
+}
+
+export interface BrokerStatus {
+  readonly name: string;
+  readonly url: string;
+  readonly version: string;
+  readonly isConnected: boolean;
+  /** Why it is not connected, as far as that is known. */
+  readonly why?: string | undefined;
+  /** How often it was connected. */
+  readonly connects: number;
+  /** Messages that wait for their turn here, and those that are worked on. */
+  readonly waiting: number;
+  readonly inWork: number;
+  /** Results that are not published yet. */
+  readonly unpublished: number;
+  /** Bytes of the messages that are here. */
+  readonly bytes: number;
+  /** Topics that it is subscribed to, and those that the broker refused. */
+  readonly subscribed: readonly string[];
+  readonly refused: readonly string[];
+}
+
+export interface BrokerLink {
+  /** Makes the subscriptions those of the list; those that stay are not touched. */
+  follow(wanted: readonly Subscription[]): void;
+  /**
+   * Resolves when the broker has the result: at QoS 1 and 2 when it has acknowledged it, at QoS 0 when it was sent. Waits
+   * as long as the connection is away. Rejects with a PublishRefused when the broker does not take it, and with an Error
+   * when the link is closed.
+   */
+  publish(publication: Publication): Promise<void>;
+  status(): BrokerStatus;
+  /** Begins no message any more. Those that have begun end, and are acknowledged. */
+  retire(): void;
+  /** Leaves the broker, which keeps its session. */
+  close(): Promise<void>;
+}
+
+/** The broker has refused a result, and would refuse it again. */
+export class PublishRefused extends Error {}
+
+/** Longest topic, in bytes of UTF-8. */
+const mostTopicBytes = 65_535;
+
+/**
+ * Why nothing may be published to a topic; undefined: it may.
+ *
+ * @example
+ * whyNoTopic("results/press-2/#"); // "it has # or +, which only subscriptions may have"
+ */
+export function whyNoTopic(topic: string): string | undefined {
+  if (topic === "") return "it is empty";
+  if (/[#+]/.test(topic)) return "it has # or +, which only subscriptions may have";
+  if (topic.includes("\0")) return "it has a NUL character";
+  if (topic.startsWith("$")) return "it begins with $, which is the broker's own";
+  if (Buffer.byteLength(topic) > mostTopicBytes) return `it has more than ${mostTopicBytes} bytes`;
+  return undefined;
+}
+
+/** The group-less part of a subscription's topic: `$share/GROUP/` goes. */
+export function filterOf(topic: string): string {
+  return topic.replace(/^\$share\/[^/]+\//, "");
+}
+
+/**
+ * Whether a topic is one of those that a filter stands for.
+ *
+ * @example
+ * isCovered("plant/+/temp", "plant/3/temp"); // true
+ * isCovered("#", "$SYS/broker/uptime"); // false: wildcards do not stand for a first level that begins with $
+ */
+export function isCovered(filter: string, topic: string): boolean {
+  const [asked, given] = [filterOf(filter).split("/"), topic.split("/")];
+  if (topic.startsWith("$") && /^[#+]/.test(asked[0] ?? "")) return false;
+  for (const [index, level] of asked.entries()) {
+    if (level === "#") return true;
+    if (index >= given.length || (level !== "+" && level !== given[index])) return false;
+  }
+  return asked.length === given.length;
+}
