@@ -164,6 +164,16 @@ export class QueueMetrics implements QueueObserver {
     this.#callers = callers;
   }
 
+  /** Whether a request has rows that were not sent to a target; `id` is its number in the queue. */
+  isWaiting(id: number): boolean {
+    return (this.#requests.get(id)?.waitingRows ?? 0) > 0;
+  }
+
+  /** Adds the metrics of an ingress to each scrape. */
+  extend(add: (registry: Registry) => void): void {
+    add(this.#registry);
+  }
+
   /** A proof that rows may be joined is over. */
   proofEnded({ result, tookMs }: ProofEnd): void {
     this.#proofs.inc({ result });

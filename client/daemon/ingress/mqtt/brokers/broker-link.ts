@@ -1,14 +1,18 @@
 /** The port between the brokers and the delivery: what a connection to a broker does, whichever broker it is. */
+import { UsageError } from "../../../../../base/usage-error.ts";
 import type { MqttMessage, Publication } from "../rules/message.ts";
 import type { Subscription } from "../rules/compiled-rule.ts";
 
-/** Works on one message; resolves when it may be acknowledged. Never rejects. */
-export type TakeMessage = (message: MqttMessage) => Promise<void>;
+/**
+ * Works on one message. Resolves with true when it may be acknowledged, and with false when it must not be: its results
+ * are not out, and the daemon stops. Never rejects.
+ */
+export type TakeMessage = (message: MqttMessage) => Promise<boolean>;
 
 /** What a link tells of messages that it does not hand on. */
 export interface LinkEvents {
   readonly take: TakeMessage;
-  /** A message came and waits for its turn; call the function that it returns when the turn comes, or never does. */
+  /** A message came and waits for its turn; call the function that it returns when the turn comes, or never will. */
   readonly waits: (message: MqttMessage) => () => void;
   /** A message that the broker does not deliver again had no room. */
   readonly onDropped: (message: MqttMessage) => void;
@@ -94,4 +98,14 @@ export function isCovered(filter: string, topic: string): boolean {
     if (index >= given.length || (level !== "+" && level !== given[index])) return false;
   }
   return asked.length === given.length;
+}
+
+/** @throws UsageError for a subscription that is shared */
+export function refuseShared(broker: string, subscriptions: readonly Subscription[]): void {
+  const shared = subscriptions.find(({ topic }) => topic.startsWith("$share/"));
+  if (shared === undefined) return;
+  throw new UsageError(
+    `broker ${broker}: topic ${shared.topic} is a shared subscription, which the embedded broker does not have; ` +
+      "leave $share/GROUP/ out, or use a broker such as mosquitto",
+  );
 }

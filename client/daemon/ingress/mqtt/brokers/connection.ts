@@ -82,7 +82,8 @@ function fileOf(config: BrokerConfig, field: "ca" | "cert" | "key" | "passwordFi
   }
 }
 
-function passwordOf(config: BrokerConfig, env: Environment): string | undefined {
+/** @throws UsageError when it cannot be read */
+export function passwordOf(config: BrokerConfig, env: Environment): string | undefined {
   const { name, passwordEnv } = config;
   if (config.passwordFile !== undefined) return fileOf(config, "passwordFile").toString("utf8").split(/\r?\n/)[0];
   if (passwordEnv === undefined) return undefined;

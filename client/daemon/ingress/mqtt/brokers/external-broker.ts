@@ -51,7 +51,7 @@ export class ExternalBroker implements BrokerLink {
   readonly #backOff = new BackOff(pauses);
   readonly #timer: NodeJS.Timeout;
   #connects = 0;
-  #why: string | undefined = "it was not reached yet";
+  #why: string | undefined;
   #toldWhy: string | undefined;
   /** A message was left with the broker for want of room, so that all later ones are, too, until the next connection. */
   #isShedding = false;
@@ -111,7 +111,7 @@ export class ExternalBroker implements BrokerLink {
       url,
       version,
       isConnected: this.#client.connected,
-      why: this.#client.connected ? undefined : this.#why,
+      why: this.#client.connected ? undefined : (this.#why ?? "it was not reached yet"),
       connects: this.#connects,
       waiting: this.#inbox.waiting,
       inWork: this.#inbox.begun,
@@ -169,8 +169,8 @@ export class ExternalBroker implements BrokerLink {
     const turnCame = events.waits(message);
     const begin = async (): Promise<void> => {
       turnCame();
-      await events.take(message);
-      if (held !== undefined) this.#acks.done(held);
+      const isDone = await events.take(message);
+      if (held !== undefined && isDone) this.#acks.done(held);
     };
     const giveUp = (): void => {
       turnCame();
@@ -187,6 +187,7 @@ export class ExternalBroker implements BrokerLink {
     this.#backOff.reset();
     this.#client.options.reconnectPeriod = this.#backOff.next();
     this.#why = this.#toldWhy = undefined;
+    this.#isRefused = false;
     if (!hasSession) this.#acks.sessionLost();
     const { receiveMaximum, maximumQoS } = this.#client.serverProperties ?? {};
     log.info({ broker: config.name, url: config.url, version: config.version, hasSession }, "connected to the broker");
@@ -227,9 +228,9 @@ export class ExternalBroker implements BrokerLink {
     log.error({ broker: config.name, url: config.url, why }, "no connection to the broker; trying again");
   }
 
-  /** Everything is done that there was room for. */
+  /** Everything is done that there was room for. What was written, such as acknowledgements, still goes out. */
   #emptied(): void {
-    if (this.#isShedding && this.#client.connected) this.#client.stream.destroy();
+    if (this.#isShedding && this.#client.connected) this.#client.stream.end();
   }
 
   #send({ topic, payload, qos, retain, properties, expiryS }: Publication, done: SendDone): void {

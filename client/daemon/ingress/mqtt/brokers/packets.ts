@@ -5,8 +5,10 @@ import type { MessageProperties, MqttMessage } from "../rules/message.ts";
 type PacketProperties = NonNullable<IPublishPacket["properties"]>;
 
 /** What of a packet a message is made of; packets of the embedded broker have no properties. */
-export type PublishedPacket = Pick<IPublishPacket, "topic" | "payload" | "qos" | "retain"> &
-  Partial<Pick<IPublishPacket, "dup" | "properties">>;
+export interface PublishedPacket extends Pick<IPublishPacket, "topic" | "payload" | "qos" | "retain"> {
+  readonly dup?: boolean | undefined;
+  readonly properties?: IPublishPacket["properties"] | undefined;
+}
 
 export function messageOf(broker: string, packet: PublishedPacket): MqttMessage {
   const { topic, payload, qos, retain, dup = false, properties = {} } = packet;
