@@ -99,6 +99,7 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   [/^(ENOTFOUND|EAI_AGAIN)$/, "its host name is not known"],
   [/^(EHOSTUNREACH|ENETUNREACH)$/, "there is no way to its host"],
   [/^ETIMEDOUT$/, "it does not answer"],
+  [/^ECONNRESET$/, "it broke the connection; it may want TLS (mqtts://) or not speak it"],
   [
     /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?)$/,
     "its certificate is not signed by an authority that is known here; ca names the PEM file of its authority",

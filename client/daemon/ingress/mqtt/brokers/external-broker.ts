@@ -58,6 +58,8 @@ export class ExternalBroker implements BrokerLink {
   #isRetired = false;
   /** The last attempt was refused, and waiting alone does not help. */
   #isRefused = false;
+  /** The broker has accepted the connection of now, or the one before. */
+  #isAnswered = false;
 
   /** @throws UsageError when a file or variable of the configuration cannot be read */
   constructor(options: ExternalBrokerOptions) {
@@ -188,6 +190,7 @@ export class ExternalBroker implements BrokerLink {
     this.#client.options.reconnectPeriod = this.#backOff.next();
     this.#why = this.#toldWhy = undefined;
     this.#isRefused = false;
+    this.#isAnswered = true;
     if (!hasSession) this.#acks.sessionLost();
     const { receiveMaximum, maximumQoS } = this.#client.serverProperties ?? {};
     log.info({ broker: config.name, url: config.url, version: config.version, hasSession }, "connected to the broker");
@@ -209,7 +212,10 @@ export class ExternalBroker implements BrokerLink {
       this.#isRefused ? afterRefusalMs : 0,
     );
     if (this.#client.disconnecting) return;
-    this.#why ??= "the connection was closed";
+    this.#why ??= this.#isAnswered
+      ? "it closed the connection"
+      : "it closed the connection before it answered; it may want TLS (mqtts://) or not speak it";
+    this.#isAnswered = false;
     this.#tell(this.#why);
   }
 
