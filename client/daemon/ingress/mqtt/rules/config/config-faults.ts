@@ -6,6 +6,9 @@ import { UsageError } from "../../../../../../base/usage-error.ts";
 /** Where a value is: `["rules", 0, "from", "qos"]`. */
 export type ConfigPath = readonly (string | number)[];
 
+/** Notes a fault of what is compiled: the steps from it to the place, and what follows the place's name. */
+export type NoteConfigFault = (steps: ConfigPath, text: string) => void;
+
 /** More faults than this are counted, not shown. */
 const mostShown = 50;
 
@@ -38,6 +41,11 @@ export class ConfigFaults {
   /** Notes what is wrong with a value: `rules[0].from.qos is 3; allowed: 0, 1 or 2`. */
   addValue(path: ConfigPath, value: unknown, allowed: string): void {
     this.add(path, `${path.length === 0 ? "the file" : pathName(path)} is ${showValue(value)}; ${allowed}`);
+  }
+
+  /** Notes faults of a part of the file. */
+  of(path: ConfigPath): NoteConfigFault {
+    return (steps, text) => this.add([...path, ...steps], `${pathName([...path, ...steps])} ${text}`);
   }
 
   /** @param text the fault, with the name of its place */

@@ -29,6 +29,11 @@ const sourceObject = z.strictObject({
     "Default",
     "The value where the message has none, or null. Without one such a message is bad.",
   ),
+  map: formField(
+    z.record(z.string().max(256), z.number()).optional(),
+    "Words",
+    "Numbers for texts, true and false: { ON: 1, OFF: 0 }.",
+  ),
   scale: formField(z.number().optional(), "Scale", "Multiplies the number."),
   offset: formField(z.number().optional(), "Offset", "Is added to the number, after the scale."),
   min: formField(z.number().optional(), "Least", "A number below is bad."),

@@ -1,5 +1,6 @@
 /** Reads a rule file: YAML or JSON text to a configuration in which everything is checked that can be without a broker. */
 import { LineCounter, parseDocument } from "yaml";
+import { checkRules } from "../compile-rules.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { addIssues } from "./config-issues.ts";
 import { type MqttConfig, mqttFields } from "./mqtt-config.ts";
@@ -48,6 +49,8 @@ function valueOf(document: ReturnType<typeof parseDocument>, faults: ConfigFault
 export function readMqttConfig(value: unknown, faults: ConfigFaults): MqttConfig {
   const result = mqttFields.safeParse(value ?? {}, { reportInput: true });
   if (!result.success) addIssues(result.error.issues, faults);
+  faults.throwAny();
+  checkRules(result.data as MqttConfig, faults);
   faults.throwAny();
   return result.data as MqttConfig;
 }

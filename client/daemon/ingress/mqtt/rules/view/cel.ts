@@ -1,0 +1,151 @@
+/**
+ * Conditions in CEL (Common Expression Language), which can neither loop nor reach anything but the message. What CEL has
+ * and a message of a device could misuse is refused: `matches`, whose patterns may take forever, and macros within macros.
+ */
+import { type ASTNode, Environment, EvaluationError, type ParseResult } from "@marcbachmann/cel-js";
+import { MessageError } from "./message-error.ts";
+import type { MessageView } from "./message-view.ts";
+
+const variables = {
+  data: "dyn",
+  device: "string",
+  topic: "list<string>",
+  topicName: "string",
+  properties: "map<string, string>",
+  retain: "bool",
+  received: "double",
+} as const;
+
+const macros = new Set(["all", "exists", "exists_one", "map", "filter", "transformList", "transformMap"]);
+/** Of an expression that asks for what is not there. */
+const missingCodes = new Set(["no_such_key", "index_out_of_bounds", "unknown_variable"]);
+
+/** A condition or value. */
+export interface CelExpression {
+  readonly text: string;
+  /** Names of the variables that it uses. */
+  readonly uses: ReadonlySet<string>;
+  /** Such as `bool` or `dyn`. */
+  readonly type: string;
+  /** The value; undefined when something that it asks for is missing. @throws MessageError for any other fault */
+  evaluate(view: MessageView): unknown;
+}
+
+let shared: Environment | undefined;
+
+/**
+ * @example
+ * parseCel('data.deviceInfo.deviceName == "press-2"').evaluate(view); // true
+ *
+ * @throws Error that names the character and what is wrong
+ */
+export function parseCel(text: string): CelExpression {
+  const program = parsed(text);
+  const uses = new Set<string>();
+  look(program.ast, 0, uses);
+  const checked = program.check();
+  if (!checked.valid) throw atCharacter(checked.error);
+  return {
+    text,
+    uses,
+    type: checked.type ?? "dyn",
+    evaluate: (view) => evaluated(program, view, text),
+  };
+}
+
+/** @throws Error when the expression uses a variable that is not in `roots` */
+export function checkUses({ uses }: CelExpression, roots: readonly string[]): void {
+  const wrong = [...uses].find((name) => Object.hasOwn(variables, name) && !roots.includes(name));
+  if (wrong !== undefined) throw new Error(`uses ${wrong}; allowed: ${roots.join(", ")}`);
+}
+
+function parsed(text: string): ParseResult {
+  try {
+    return (shared ??= newEnvironment()).parse(withQuotedNames(text));
+  } catch (error) {
+    throw atCharacter(error);
+  }
+}
+
+function evaluated(program: ParseResult, view: MessageView, text: string): unknown {
+  try {
+    return program(view) as unknown;
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    if (missingCodes.has(error.code)) return undefined;
+    throw new MessageError("wrong_type", `${text}: ${error.summary}`);
+  }
+}
+
+function newEnvironment(): Environment {
+  const environment = new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: false,
+    limits: { maxAstNodes: 2_000, maxDepth: 64 },
+  });
+  for (const [name, type] of Object.entries(variables)) environment.registerVariable(name, type);
+  // JSON has one kind of number, so that 2 * data.x would be refused where 2.0 * data.x is not.
+  for (const [operator, compute] of Object.entries(arithmetic)) {
+    for (const [left, right] of [
+      ["double", "int"],
+      ["int", "double"],
+    ])
+      environment.registerOperator(`${left} ${operator} ${right}`, (a: unknown, b: unknown) =>
+        compute(Number(a), Number(b)),
+      );
+  }
+  return environment;
+}
+
+const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+/** Refuses what may take long, and notes which variables are used. */
+function look(node: ASTNode, macroDepth: number, uses: Set<string>): void {
+  if (node.op === "id") uses.add(node.args);
+  let depth = macroDepth;
+  if (node.op === "call" || node.op === "rcall") {
+    const [name] = node.args;
+    if (name === "matches")
+      throw new Error(
+        `matches at character ${node.start + 1} is not allowed: its patterns may take forever; allowed: startsWith, endsWith, contains, ==`,
+      );
+    if (node.op === "rcall" && macros.has(name)) depth++;
+    if (depth > 1)
+      throw new Error(
+        `${name} at character ${node.start + 1} is within another macro; allowed: one at a time`,
+      );
+  }
+  for (const child of nodesIn(node.args)) look(child, depth, uses);
+}
+
+/** The nodes in the operands, which are nodes, lists of them, or names and values. */
+function nodesIn(args: unknown): ASTNode[] {
+  if (Array.isArray(args)) return args.flatMap(nodesIn);
+  return typeof args === "object" && args !== null && "op" in args ? [args as ASTNode] : [];
+}
+
+const stringOrName =
+  /(?:[rRbB]{0,2})(?:"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|\.([\p{L}_][\p{L}\p{N}_]*)/gu;
+
+/** CEL's names are ASCII. `data.温度` is meant as `data["温度"]`. */
+function withQuotedNames(text: string): string {
+  return text.replaceAll(stringOrName, (all: string, name: string | undefined) =>
+    name === undefined || /^[\x20-\x7e]*$/.test(name) ? all : `[${JSON.stringify(name)}]`,
+  );
+}
+
+function atCharacter(error: unknown): Error {
+  const { summary, message, range } = error as {
+    summary?: string;
+    message: string;
+    range?: { start: number };
+  };
+  const where = range === undefined ? "" : ` at character ${range.start + 1}`;
+  return new Error(`${summary ?? message}${where}`);
+}
