@@ -39,7 +39,10 @@ export interface MosquittoOptions {
 }
 
 /** It takes any number of messages for those who are away, and 1,000 under way to each. */
-export async function startMosquitto({ lines = [], persistence = false }: MosquittoOptions = {}): Promise<Mosquitto> {
+export async function startMosquitto({
+  lines = [],
+  persistence = false,
+}: MosquittoOptions = {}): Promise<Mosquitto> {
   const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), "spillway-mosquitto-"));
   // It gives up root, and must write here then.
@@ -56,7 +59,10 @@ export async function startMosquitto({ lines = [], persistence = false }: Mosqui
   let child: ChildProcess | undefined;
   let log = "";
   const start = async (): Promise<void> => {
-    const started = spawn(program, ["-c", join(folder, "mosquitto.conf")], { stdio: ["ignore", "ignore", "pipe"], env });
+    const started = spawn(program, ["-c", join(folder, "mosquitto.conf")], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env,
+    });
     started.stderr.on("data", (text: Buffer) => (log += text.toString()));
     child = started;
     while (!(await answers(port))) {

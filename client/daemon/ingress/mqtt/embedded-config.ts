@@ -1,5 +1,6 @@
 /** The rules of a file as they run at the broker within the daemon. */
 import { type BrokerConfig, brokerFields } from "./rules/config/broker-fields.ts";
+import type { RuleConfig } from "./rules/config/rule-fields.ts";
 import type { MqttConfig } from "./rules/config/mqtt-config.ts";
 
 export interface EmbeddedAddress {
@@ -20,9 +21,9 @@ export function embeddedAddress({ url }: Pick<BrokerConfig, "url">): EmbeddedAdd
 export function atEmbedded(given: MqttConfig | undefined, { host, port }: EmbeddedAddress): MqttConfig {
   const url = `embedded://${host.includes(":") ? `[${host}]` : host}:${port}`;
   const broker = brokerFields.parse({ name: embeddedName, url, version: "3.1.1" });
-  const rules = (given?.rules ?? []).map((rule) => {
-    const { broker: _, ...publish } = rule.publish;
-    return { ...rule, from: { ...rule.from, broker: embeddedName }, publish };
-  });
-  return { brokers: [broker], rules };
+  const moved = ({ from, publish, ...rule }: RuleConfig): RuleConfig => {
+    const { broker: _, ...published } = publish;
+    return { ...rule, from: { ...from, broker: embeddedName }, publish: published };
+  };
+  return { brokers: [broker], rules: (given?.rules ?? []).map(moved) };
 }

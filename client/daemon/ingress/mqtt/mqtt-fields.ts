@@ -2,14 +2,16 @@
 import { z } from "zod";
 import { text } from "../../../../base/program/option-fields.ts";
 
-const listenAddress = z.string().transform((given, context): { readonly host: string; readonly port: number } => {
-  const url = URL.canParse(`mqtt://${given}`) ? new URL(`mqtt://${given}`) : undefined;
-  const host = url?.hostname.replace(/^\[|\]$/g, "") ?? "";
-  if (url !== undefined && host !== "" && url.pathname === "" && url.username === "")
-    return { host, port: url.port === "" ? 1_883 : Number(url.port) };
-  context.addIssue("HOST or HOST:PORT, such as 127.0.0.1:1883; port 0 takes a free one");
-  return z.NEVER;
-});
+const listenAddress = z
+  .string()
+  .transform((given, context): { readonly host: string; readonly port: number } => {
+    const url = URL.canParse(`mqtt://${given}`) ? new URL(`mqtt://${given}`) : undefined;
+    const host = url?.hostname.replace(/^\[|\]$/g, "") ?? "";
+    if (url !== undefined && host !== "" && url.pathname === "" && url.username === "")
+      return { host, port: url.port === "" ? 1_883 : Number(url.port) };
+    context.addIssue("HOST or HOST:PORT, such as 127.0.0.1:1883; port 0 takes a free one");
+    return z.NEVER;
+  });
 
 export const mqttOptionFields = {
   mqtt: z

@@ -21,7 +21,7 @@ import { compileRules } from "./rules/compile-rules.ts";
 import type { CompiledRule, RuleSet, RuleState, Subscription } from "./rules/compiled-rule.ts";
 import type { MqttConfig } from "./rules/config/mqtt-config.ts";
 import { parseMqttConfig } from "./rules/config/read-config.ts";
-import { ruleSurroundings } from "./rules/rule-surroundings.ts";
+import { ruleSurroundings } from "./rule-surroundings.ts";
 
 export interface MqttIngressOptions {
   /** A rule file, `embedded`, or both. */
@@ -67,7 +67,9 @@ export class MqttIngress {
     this.#isEmbedded = sources.includes("embedded");
     const paths = sources.filter((each) => each !== "embedded");
     if (paths.length > 1)
-      throw new UsageError(`--mqtt names ${paths.map(showValue).join(" and ")}; allowed: one file, and embedded`);
+      throw new UsageError(
+        `--mqtt names ${paths.map(showValue).join(" and ")}; allowed: one file, and embedded`,
+      );
     this.#path = paths[0];
     this.#rules = this.#read();
     this.#counts = new RuleCounts((id) => daemon.metrics.isWaiting(id));
@@ -87,7 +89,10 @@ export class MqttIngress {
         onDropped: this.#delivery.dropped,
         onSlowPublish: ({ broker, topic, timeoutMs }) => {
           metrics?.onSlowPublish(broker);
-          log.warn({ broker, topic, timeoutS: timeoutMs / 1_000 }, "the broker is slow to acknowledge a result");
+          log.warn(
+            { broker, topic, timeoutS: timeoutMs / 1_000 },
+            "the broker is slow to acknowledge a result",
+          );
         },
       },
       log,
@@ -103,7 +108,8 @@ export class MqttIngress {
         : new RuleFile({
             path,
             use: () => this.#reload(),
-            onFault: ({ message: why }) => log.error({ file: path, why }, "the rule file is not used; all stays"),
+            onFault: ({ message: why }) =>
+              log.error({ file: path, why }, "the rule file is not used; all stays"),
           });
   }
 
@@ -145,7 +151,15 @@ export class MqttIngress {
         const { devices, bytes, forgotten } = this.#stateOf(rule);
         const { broker, topic, qos } = rule.subscription;
         const isReady = this.#models.isReady(rule);
-        return { rule: rule.id, broker, topic, qos, model: rule.model.name, isReady, windows: { devices, bytes, forgotten } };
+        return {
+          rule: rule.id,
+          broker,
+          topic,
+          qos,
+          model: rule.model.name,
+          isReady,
+          windows: { devices, bytes, forgotten },
+        };
       }),
     };
   }
@@ -166,7 +180,9 @@ export class MqttIngress {
     const before = new Map(this.#rules.set.rules.map(({ id, fingerprint }) => [id, fingerprint]));
     const read = this.#read();
     await this.#use(read);
-    const changed = read.set.rules.filter(({ id, fingerprint }) => before.get(id) !== fingerprint).map(({ id }) => id);
+    const changed = read.set.rules
+      .filter(({ id, fingerprint }) => before.get(id) !== fingerprint)
+      .map(({ id }) => id);
     const ids = new Set(read.set.rules.map(({ id }) => id));
     const removed = [...before.keys()].filter((id) => !ids.has(id));
     this.#options.log.info({ file: this.#path, changed, removed }, "rules as the file has them");
@@ -179,7 +195,11 @@ export class MqttIngress {
     for (const key of this.#states.keys()) if (!kept.has(key)) this.#states.delete(key);
     this.#counts.keep(set.rules.map(({ id }) => id));
     this.#models.want(set.rules);
-    this.#delivery.use({ set, stateOf: (rule) => this.#stateOf(rule), ready: (rule) => this.#models.ready(rule) });
+    this.#delivery.use({
+      set,
+      stateOf: (rule) => this.#stateOf(rule),
+      ready: (rule) => this.#models.ready(rule),
+    });
     await this.#brokers.use(config.brokers);
     this.#follow();
   }
@@ -229,6 +249,8 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new UsageError(`--mqtt: ${showValue(path)} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(
+      `--mqtt: ${showValue(path)} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    );
   }
 }

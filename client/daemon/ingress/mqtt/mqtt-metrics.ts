@@ -84,9 +84,14 @@ export class MqttMetrics {
     gauge("connected", "Whether a broker is connected", ["broker"], (made) => {
       for (const { name, isConnected } of brokers()) made.set({ broker: name }, isConnected ? 1 : 0);
     });
-    counter("connects_total", "Connections to a broker; of devices to the embedded one", ["broker"], (made) => {
-      for (const { name, connects } of brokers()) made.inc({ broker: name }, connects);
-    });
+    counter(
+      "connects_total",
+      "Connections to a broker; of devices to the embedded one",
+      ["broker"],
+      (made) => {
+        for (const { name, connects } of brokers()) made.inc({ broker: name }, connects);
+      },
+    );
     gauge("held_bytes", "Bytes of the messages of a broker that are not acknowledged", ["broker"], (made) => {
       for (const { name, bytes } of brokers()) made.set({ broker: name }, bytes);
     });

@@ -64,14 +64,18 @@ export class RuleModels {
       const other = seen.get(model.name);
       const key = keyOf(model);
       if (other !== undefined && other.key !== key)
-        throw new UsageError(`rules ${other.id} and ${id} name different zips for model ${model.name}; allowed: one`);
+        throw new UsageError(
+          `rules ${other.id} and ${id} name different zips for model ${model.name}; allowed: one`,
+        );
       seen.set(model.name, { id, key });
     }
   }
 
   /** From now on these rules' models are installed where they are missing. */
   want(rules: readonly Pick<CompiledRule, "model">[]): void {
-    const models = new Map(rules.filter(({ model }) => model.zip !== undefined).map(({ model }) => [model.name, model]));
+    const models = new Map(
+      rules.filter(({ model }) => model.zip !== undefined).map(({ model }) => [model.name, model]),
+    );
     for (const name of this.#wanted.keys()) if (!models.has(name)) this.#wanted.delete(name);
     for (const model of models.values()) {
       const known = this.#wanted.get(model.name);
@@ -84,7 +88,8 @@ export class RuleModels {
           tried: undefined,
           nextAtMs: 0,
         });
-      else if (keyOf(known.model) !== keyOf(model)) Object.assign(known, { model, done: new Set(), nextAtMs: 0 });
+      else if (keyOf(known.model) !== keyOf(model))
+        Object.assign(known, { model, done: new Set(), nextAtMs: 0 });
     }
     this.#look();
     this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref();
@@ -106,8 +111,16 @@ export class RuleModels {
   }
 
   /** What each model waits for, or has failed with. */
-  state(): readonly { readonly model: string; readonly isReady: boolean; readonly why?: string | undefined }[] {
-    return Array.from(this.#wanted.values(), ({ model, isReady, why }) => ({ model: model.name, isReady, why }));
+  state(): readonly {
+    readonly model: string;
+    readonly isReady: boolean;
+    readonly why?: string | undefined;
+  }[] {
+    return Array.from(this.#wanted.values(), ({ model, isReady, why }) => ({
+      model: model.name,
+      isReady,
+      why,
+    }));
   }
 
   close(): void {
@@ -143,7 +156,10 @@ export class RuleModels {
         } catch (error) {
           if (this.#stop.signal.aborted) return;
           failed = `${edge.name}: ${shortened((error as Error).message)}`;
-          log.error({ model: model.name, edge: edge.name, why: (error as Error).message }, "model of a rule is not installed");
+          log.error(
+            { model: model.name, edge: edge.name, why: (error as Error).message },
+            "model of a rule is not installed",
+          );
         }
       }),
     );

@@ -79,7 +79,8 @@ export class Brokers {
 
   /** Makes the subscriptions of each broker those of the list. */
   follow(subscriptions: readonly Subscription[]): void {
-    for (const [name, { link }] of this.#links) link.follow(subscriptions.filter(({ broker }) => broker === name));
+    for (const [name, { link }] of this.#links)
+      link.follow(subscriptions.filter(({ broker }) => broker === name));
   }
 
   retire(): void {

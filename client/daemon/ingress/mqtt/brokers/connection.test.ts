@@ -49,11 +49,36 @@ async function whyNot(
 function makeCertificates(name: string, host: string): void {
   const openssl = (...args: string[]): void => void execFileSync("openssl", args, { stdio: "ignore" });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"];
-  openssl("req", "-x509", ...key, "-keyout", at(`${name}-ca.key`), "-out", at(`${name}-ca.pem`), "-subj", `/CN=${name}`);
+  openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-keyout",
+    at(`${name}-ca.key`),
+    "-out",
+    at(`${name}-ca.pem`),
+    "-subj",
+    `/CN=${name}`,
+  );
   for (const who of ["server", "client"]) {
     const file = `${name}-${who}`;
-    openssl("req", "-x509", ...key, "-keyout", at(`${file}.key`), "-out", at(`${file}.pem`), "-subj", `/CN=${who}`,
-      "-CA", at(`${name}-ca.pem`), "-CAkey", at(`${name}-ca.key`), "-addext", `subjectAltName=${host}`);
+    openssl(
+      "req",
+      "-x509",
+      ...key,
+      "-keyout",
+      at(`${file}.key`),
+      "-out",
+      at(`${file}.pem`),
+      "-subj",
+      `/CN=${who}`,
+      "-CA",
+      at(`${name}-ca.pem`),
+      "-CAkey",
+      at(`${name}-ca.key`),
+      "-addext",
+      `subjectAltName=${host}`,
+    );
   }
 }
 
@@ -70,7 +95,8 @@ describe.skipIf(lacks !== undefined)("a broker with TLS", { tags: ["slow"] }, ()
   beforeAll(async () => {
     makeCertificates("right", "IP:127.0.0.1");
     makeCertificates("wrong", "DNS:elsewhere.example");
-    for (const name of ["right", "wrong"]) for (const who of ["server", "ca", "client"]) chmodSync(at(`${name}-${who}.key`), 0o644);
+    for (const name of ["right", "wrong"])
+      for (const who of ["server", "ca", "client"]) chmodSync(at(`${name}-${who}.key`), 0o644);
     chmodSync(folder, 0o755);
     open = await startMosquitto({ lines: server("right") });
     strict = await startMosquitto({ lines: [...server("right"), "require_certificate true"] });
@@ -82,11 +108,18 @@ describe.skipIf(lacks !== undefined)("a broker with TLS", { tags: ["slow"] }, ()
     expect(await whyNot({ url: url(open), ca: at("right-ca.pem") })).toBeUndefined();
   });
 
-  it.for(["5", "3.1.1"] as const)("is not trusted with an authority that is not known (MQTT %s)", async (version) => {
-    const why = await whyNot({ url: url(open), version });
-    expect(why).toMatch(/certificate is not signed by an authority that is known here; ca names the PEM file/);
-    expect(await whyNot({ url: url(open), ca: at("wrong-ca.pem"), version })).toMatch(/not signed by an authority/);
-  });
+  it.for(["5", "3.1.1"] as const)(
+    "is not trusted with an authority that is not known (MQTT %s)",
+    async (version) => {
+      const why = await whyNot({ url: url(open), version });
+      expect(why).toMatch(
+        /certificate is not signed by an authority that is known here; ca names the PEM file/,
+      );
+      expect(await whyNot({ url: url(open), ca: at("wrong-ca.pem"), version })).toMatch(
+        /not signed by an authority/,
+      );
+    },
+  );
 
   it("is not trusted when its certificate is for another host, unless the name is told", async () => {
     const elsewhere = await startMosquitto({ lines: server("wrong") });
@@ -125,13 +158,18 @@ describe.skipIf(whyNoMosquitto !== undefined || !hasPasswd)("a broker with users
   });
   afterAll(() => mosquitto.stop());
 
-  it.for(["5", "3.1.1"] as const)("takes a password from a file or the environment, and no other (MQTT %s)", async (version) => {
-    const fields = { url: mosquitto.url, version, user: "spillway" };
-    expect(await whyNot({ ...fields, passwordFile: at("password") })).toBeUndefined();
-    expect(await whyNot({ ...fields, passwordEnv: "PASSWORD" }, { PASSWORD: "secret" })).toBeUndefined();
-    expect(await whyNot({ ...fields, passwordEnv: "PASSWORD" }, { PASSWORD: "guess" })).toMatch(/user|allow us/);
-    expect(await whyNot({ url: mosquitto.url, version })).toMatch(/user|allow us/);
-  });
+  it.for(["5", "3.1.1"] as const)(
+    "takes a password from a file or the environment, and no other (MQTT %s)",
+    async (version) => {
+      const fields = { url: mosquitto.url, version, user: "spillway" };
+      expect(await whyNot({ ...fields, passwordFile: at("password") })).toBeUndefined();
+      expect(await whyNot({ ...fields, passwordEnv: "PASSWORD" }, { PASSWORD: "secret" })).toBeUndefined();
+      expect(await whyNot({ ...fields, passwordEnv: "PASSWORD" }, { PASSWORD: "guess" })).toMatch(
+        /user|allow us/,
+      );
+      expect(await whyNot({ url: mosquitto.url, version })).toMatch(/user|allow us/);
+    },
+  );
 });
 
 describe("the options of a connection", () => {
@@ -140,7 +178,9 @@ describe("the options of a connection", () => {
   };
 
   it("names the field and the path of a file that cannot be read", () => {
-    expect(refused({ ca: "/no/ca.pem" })).toThrow('broker plant: ca is "/no/ca.pem", which cannot be read (ENOENT)');
+    expect(refused({ ca: "/no/ca.pem" })).toThrow(
+      'broker plant: ca is "/no/ca.pem", which cannot be read (ENOENT)',
+    );
     expect(refused({ user: "u", passwordFile: "/no/password" })).toThrow(/passwordFile is .* cannot be read/);
   });
 

@@ -78,14 +78,17 @@ function fileOf(config: BrokerConfig, field: "ca" | "cert" | "key" | "passwordFi
     return readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`broker ${config.name}: ${field} is ${showValue(path)}, which cannot be read (${code})`);
+    throw new UsageError(
+      `broker ${config.name}: ${field} is ${showValue(path)}, which cannot be read (${code})`,
+    );
   }
 }
 
 /** @throws UsageError when it cannot be read */
 export function passwordOf(config: BrokerConfig, env: Environment): string | undefined {
   const { name, passwordEnv } = config;
-  if (config.passwordFile !== undefined) return fileOf(config, "passwordFile").toString("utf8").split(/\r?\n/)[0];
+  if (config.passwordFile !== undefined)
+    return fileOf(config, "passwordFile").toString("utf8").split(/\r?\n/)[0];
   if (passwordEnv === undefined) return undefined;
   const value = env[passwordEnv];
   if (value === undefined || value === "")
@@ -151,6 +154,7 @@ export function whyNotConnected(error: unknown): { readonly why: string; readonl
   }
   const known = meanings.find(([pattern]) => pattern.test(code ?? ""));
   if (known !== undefined) return { why: `${known[1]} (${code})`, isPassing: /^E[A-Z]+$/.test(code ?? "") };
-  if (/connack timeout/.test(message)) return { why: "it does not answer in the time of connectTimeout", isPassing: true };
+  if (/connack timeout/.test(message))
+    return { why: "it does not answer in the time of connectTimeout", isPassing: true };
   return { why: code === undefined ? message : `${message} (${code})`, isPassing: true };
 }

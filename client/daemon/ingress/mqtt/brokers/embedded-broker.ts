@@ -3,11 +3,8 @@
  * What a device publishes at QoS 1 is acknowledged when its results are out, so a device that hears nothing sends again,
  * to the next daemon if this one died. Subscribers have to come back and subscribe themselves.
  */
-import { createServer, type Server, type Socket } from "node:net";
-import { Duplex } from "node:stream";
-import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client } from "aedes";
+import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
-import { UsageError } from "../../../../../base/usage-error.ts";
 import type { Subscription } from "../rules/compiled-rule.ts";
 import type { MqttMessage, Publication } from "../rules/message.ts";
 import {
@@ -19,9 +16,10 @@ import {
   refuseShared,
   whyNoTopic,
 } from "./broker-link.ts";
+import { DeviceListener } from "./device-listener.ts";
 import { Inbox } from "./inbox.ts";
+import { LateSubscribers } from "./late-subscribers.ts";
 import { messageOf, type PublishedPacket } from "./packets.ts";
-import { PacketLimit } from "./packet-limit.ts";
 
 export interface EmbeddedBrokerOptions {
   readonly name: string;
@@ -40,11 +38,9 @@ export interface EmbeddedBrokerOptions {
 /** What a device publishes. */
 type DevicePacket = PublishedPacket & { readonly messageId?: number | undefined };
 
-/** Devices at once; more are turned away. */
-const mostConnections = 1_024;
-/** Largest packet of a device, in bytes. */
-const mostPacketBytes = 2 ** 26;
 const connectTimeoutMs = 10_000;
+/** How long results wait for those who were subscribed to the daemon before this one. */
+const lateness = { settleMs: 60_000, holdMs: 3_000, mostBytes: 64 * 2 ** 20 };
 /** A subscriber that reads nothing for so long is disconnected, because results wait for it, in milliseconds. */
 const drainTimeoutMs = 10_000;
 /** Return codes of MQTT 3.1.1 for a connection that is refused. */
@@ -55,10 +51,10 @@ export class EmbeddedBroker implements BrokerLink {
   readonly #options: EmbeddedBrokerOptions;
   readonly #inbox: Inbox;
   readonly #aedes: Aedes;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #listener: DeviceListener;
   /** Messages of devices that are being worked on, by device and packet id: a device that came back sends them again. */
   readonly #held = new Map<string, { readonly message: MqttMessage; readonly isDone: Promise<boolean> }>();
+  readonly #subscribers = new LateSubscribers({ ...lateness, nowMs: () => performance.now() });
   #wanted: readonly Subscription[] = [];
   #isListening = false;
   #isRetired = false;
@@ -82,7 +78,8 @@ export class EmbeddedBroker implements BrokerLink {
       },
       authenticate: (_, user, password, done) => {
         const isRight =
-          options.user === undefined || (user === options.user && String(password ?? "") === (options.password ?? ""));
+          options.user === undefined ||
+          (user === options.user && String(password ?? "") === (options.password ?? ""));
         if (isRight) return done(null, true);
         options.log.warn({ broker: options.name }, "a device gave a wrong user or password");
         const error = new Error("wrong user or password") as AuthenticateError;
@@ -103,32 +100,46 @@ export class EmbeddedBroker implements BrokerLink {
         done();
       },
     });
-    this.#aedes.on("clientReady", () => this.#connects++);
-    this.#server = createServer((socket) => this.#accept(socket));
-    this.#server.maxConnections = mostConnections;
+    const subscribers = this.#subscribers;
+    this.#aedes.on("clientReady", () => {
+      this.#connects++;
+      subscribers.connected();
+    });
+    this.#aedes.on("subscribe", (subscriptions, { id }) => {
+      subscribers.subscribed(
+        id,
+        subscriptions.map(({ topic }) => topic),
+      );
+    });
+    this.#aedes.on("unsubscribe", (topics, { id }) => subscribers.unsubscribed(id, topics));
+    this.#aedes.on("clientDisconnect", ({ id, clean }) => {
+      if (clean) subscribers.left(id);
+    });
+    const { name, host, port, log } = options;
+    this.#listener = new DeviceListener({
+      name,
+      host,
+      port,
+      log,
+      handle: (stream) => this.#aedes.handle(stream),
+    });
   }
 
   /** Rejects with a UsageError when it cannot listen on its address. */
   static async open(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(options);
     await broker.#aedes.listen();
-    const { host, port, name, log } = options;
-    await new Promise<void>((resolve, reject) => {
-      broker.#server.once("error", ({ code, message }: NodeJS.ErrnoException) => {
-        broker.#aedes.close();
-        reject(
-          new UsageError(
-            code === "EADDRINUSE"
-              ? `broker ${name}: port ${port} of ${host} is in use; another broker may run there`
-              : `broker ${name}: cannot listen on ${host}:${port} (${code ?? message})`,
-          ),
-        );
-      });
-      broker.#server.listen(port, host, resolve);
-    });
+    const { host, name, log } = options;
+    try {
+      await broker.#listener.listen();
+    } catch (error) {
+      broker.#aedes.close();
+      throw error;
+    }
     broker.#isListening = true;
+    broker.#subscribers.start();
     log.info(
-      { broker: name, url: broker.#url() },
+      { broker: name, url: broker.#listener.url },
       "embedded broker listens: MQTT 3.1.1, in memory, without $share; what it holds is gone with the daemon",
     );
     const isOpen = options.user === undefined && !/^(localhost|127\..*|::1)$/.test(host);
@@ -142,24 +153,23 @@ export class EmbeddedBroker implements BrokerLink {
     this.#wanted = wanted;
   }
 
-  publish({ topic, payload, qos, retain }: Publication): Promise<void> {
+  async publish({ topic, payload, qos, retain }: Publication): Promise<void> {
     const why = whyNoTopic(topic);
-    if (why !== undefined) return Promise.reject(new PublishRefused(`the topic is not allowed: ${why}`));
+    if (why !== undefined) throw new PublishRefused(`the topic is not allowed: ${why}`);
     this.#unpublished++;
-    return new Promise((resolve, reject) => {
-      const packet = { cmd: "publish", topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
-      this.#aedes.publish(packet as AedesPublishPacket, (error) => {
-        this.#unpublished--;
-        if (error === undefined || error === null) resolve();
-        else reject(new PublishRefused(error.message));
-      });
-    });
+    try {
+      const publish = (): Promise<void> => this.#hand({ topic, payload, qos, retain });
+      if (qos === 0 || retain) await publish();
+      else await this.#subscribers.deliver(topic, payload.byteLength, publish);
+    } finally {
+      this.#unpublished--;
+    }
   }
 
   status(): BrokerStatus {
     return {
       name: this.#options.name,
-      url: this.#url(),
+      url: this.#listener.url,
       version: "3.1.1",
       isConnected: this.#isListening,
       why: this.#isListening ? undefined : "it is closed",
@@ -181,37 +191,24 @@ export class EmbeddedBroker implements BrokerLink {
   async close(): Promise<void> {
     this.retire();
     this.#isListening = false;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#subscribers.stop();
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await this.#listener.close();
   }
 
-  #url(): string {
-    const address = this.#server.address();
-    const port = typeof address === "object" && address !== null ? address.port : this.#options.port;
-    const { host } = this.#options;
-    return `mqtt://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  }
-
-  #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.setKeepAlive(true, 30_000);
-    socket.setNoDelay(true);
-    const limit = new PacketLimit(mostPacketBytes);
-    socket.pipe(limit);
-    const stream = Duplex.from({ readable: limit, writable: socket });
-    limit.once("error", (error) => {
-      this.#options.log.warn({ broker: this.#options.name, why: error.message }, "a device is turned away");
-      socket.destroy();
+  #hand({
+    topic,
+    payload,
+    qos,
+    retain,
+  }: Pick<Publication, "topic" | "payload" | "qos" | "retain">): Promise<void> {
+    const packet = { cmd: "publish", topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
+    return new Promise((resolve, reject) => {
+      this.#aedes.publish(packet, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(new PublishRefused(error.message));
+      });
     });
-    socket.once("error", () => stream.destroy());
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      limit.destroy();
-      stream.destroy();
-    });
-    this.#aedes.handle(stream);
   }
 
   /** Lets a message of a device pass; at QoS 1 when its results are out. */

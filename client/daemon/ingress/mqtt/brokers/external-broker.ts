@@ -10,7 +10,7 @@ import type { Environment } from "../../../../../base/program/secrets.ts";
 import type { Subscription } from "../rules/compiled-rule.ts";
 import type { BrokerConfig } from "../rules/config/broker-fields.ts";
 import type { MqttMessage, Publication } from "../rules/message.ts";
-import { BackOff } from "./back-off.ts";
+import { ReconnectPauses } from "./reconnect-pauses.ts";
 import type { BrokerLink, BrokerStatus, LinkEvents } from "./broker-link.ts";
 import { clientIdOf, connectionOptions, whyNotConnected } from "./connection.ts";
 import { Inbox } from "./inbox.ts";
@@ -48,7 +48,7 @@ export class ExternalBroker implements BrokerLink {
   readonly #acks: OrderedAcks<MqttMessage>;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
-  readonly #backOff = new BackOff(pauses);
+  readonly #pauses = new ReconnectPauses(pauses);
   readonly #timer: NodeJS.Timeout;
   #connects = 0;
   #why: string | undefined;
@@ -70,7 +70,7 @@ export class ExternalBroker implements BrokerLink {
       mostBytes,
       onEmpty: () => this.#emptied(),
     });
-    this.#client = connect({ ...connectionOptions(config, env), reconnectPeriod: this.#backOff.next() });
+    this.#client = connect({ ...connectionOptions(config, env), reconnectPeriod: this.#pauses.next() });
     const client = this.#client;
     const acknowledge = (messageId: number): void => {
       if (client.connected) client["_sendPacket"]({ cmd: "puback", messageId, reasonCode: 0 }, () => {});
@@ -91,7 +91,8 @@ export class ExternalBroker implements BrokerLink {
     client.on("close", () => this.#closed());
     client.on("error", (error) => this.#failed(error));
     client.on("disconnect", ({ reasonCode }) => {
-      if (reasonCode === 142) this.#failed(new Error(`another program connected as ${clientIdOf(config)}; set clientId`));
+      if (reasonCode === 142)
+        this.#failed(new Error(`another program connected as ${clientIdOf(config)}; set clientId`));
       else if (reasonCode !== undefined && reasonCode >= 128)
         this.#failed(Object.assign(new Error("it closed the connection"), { code: reasonCode }));
     });
@@ -186,14 +187,17 @@ export class ExternalBroker implements BrokerLink {
   #connected(hasSession: boolean): void {
     const { config, log } = this.#options;
     this.#connects++;
-    this.#backOff.reset();
-    this.#client.options.reconnectPeriod = this.#backOff.next();
+    this.#pauses.reset();
+    this.#client.options.reconnectPeriod = this.#pauses.next();
     this.#why = this.#toldWhy = undefined;
     this.#isRefused = false;
     this.#isAnswered = true;
     if (!hasSession) this.#acks.sessionLost();
     const { receiveMaximum, maximumQoS } = this.#client.serverProperties ?? {};
-    log.info({ broker: config.name, url: config.url, version: config.version, hasSession }, "connected to the broker");
+    log.info(
+      { broker: config.name, url: config.url, version: config.version, hasSession },
+      "connected to the broker",
+    );
     if (maximumQoS !== undefined && maximumQoS < 1)
       log.warn({ broker: config.name }, "the broker takes QoS 0 alone; results may be lost");
     // What a session had granted before this program started is not known.
@@ -208,7 +212,7 @@ export class ExternalBroker implements BrokerLink {
     this.#acks.disconnected();
     this.#isShedding = false;
     this.#client.options.reconnectPeriod = Math.max(
-      this.#backOff.next(),
+      this.#pauses.next(),
       this.#isRefused ? afterRefusalMs : 0,
     );
     if (this.#client.disconnecting) return;
@@ -240,10 +244,17 @@ export class ExternalBroker implements BrokerLink {
   }
 
   #send({ topic, payload, qos, retain, properties, expiryS }: Publication, done: SendDone): void {
-    const { maximumQoS = 2, maximumPacketSize = Infinity, retainAvailable = true } =
-      this.#client.serverProperties ?? {};
+    const {
+      maximumQoS = 2,
+      maximumPacketSize = Infinity,
+      retainAvailable = true,
+    } = this.#client.serverProperties ?? {};
     if (payload.byteLength + Buffer.byteLength(topic) + headBytes > maximumPacketSize) {
-      done(Object.assign(new Error(`it has more bytes than the broker takes (${maximumPacketSize})`), { code: 149 }));
+      done(
+        Object.assign(new Error(`it has more bytes than the broker takes (${maximumPacketSize})`), {
+          code: 149,
+        }),
+      );
       return;
     }
     this.#client.publish(

@@ -20,7 +20,12 @@ it("acknowledges in the order of arrival, whichever is done first", () => {
         const one = held.get(id);
         if (one !== undefined) acks.done(one);
         const done = new Set(order.slice(0, index + 1));
-        expect(sent).toEqual([1, 2, 3, 4, 5, 6].slice(0, [1, 2, 3, 4, 5, 6, 7].findIndex((each) => !done.has(each))));
+        expect(sent).toEqual(
+          [1, 2, 3, 4, 5, 6].slice(
+            0,
+            [1, 2, 3, 4, 5, 6, 7].findIndex((each) => !done.has(each)),
+          ),
+        );
       }
       expect(acks.size).toBe(0);
     }),

@@ -1,5 +1,5 @@
 /** Messages of the rules as packets of MQTT, and the other way round. */
-import type { IPublishPacket } from "mqtt-packet";
+import type { IPublishPacket } from "mqtt";
 import type { MessageProperties, MqttMessage } from "../rules/message.ts";
 
 type PacketProperties = NonNullable<IPublishPacket["properties"]>;

@@ -71,7 +71,10 @@ export class Subscriptions {
         this.#refused.delete(topic);
         log.info({ broker, topic, qos: code }, "subscribed");
         if (code < qos)
-          log.warn({ broker, topic, asked: qos, qos: code }, "the broker grants a lower QoS than the rule asks for");
+          log.warn(
+            { broker, topic, asked: qos, qos: code },
+            "the broker grants a lower QoS than the rule asks for",
+          );
         if (code !== 1)
           log.warn(
             { broker, topic, qos: code },
@@ -83,7 +86,10 @@ export class Subscriptions {
       }
       if (!this.#isConnected) return;
       this.#refused.add(topic);
-      log.error({ broker, topic, why: error?.message ?? `code ${code}` }, "the broker refuses the subscription");
+      log.error(
+        { broker, topic, why: error?.message ?? `code ${code}` },
+        "the broker refuses the subscription",
+      );
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#bringAbout(), againMs).unref();
     });

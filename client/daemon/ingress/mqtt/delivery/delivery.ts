@@ -9,7 +9,14 @@ import { shortened } from "../../../../../base/error-text.ts";
 import type { Daemon } from "../../../daemon.ts";
 import { LogThrottle } from "../../../observe/queue-log.ts";
 import { type BrokerLink, PublishRefused, whyNoTopic } from "../brokers/broker-link.ts";
-import type { CompiledRule, Published, Route, RuleAnswer, RuleSet, RuleState } from "../rules/compiled-rule.ts";
+import type {
+  CompiledRule,
+  Published,
+  Route,
+  RuleAnswer,
+  RuleSet,
+  RuleState,
+} from "../rules/compiled-rule.ts";
 import type { BadMessage, MqttMessage, Publication } from "../rules/message.ts";
 import { type MessageEnd, noRule, type OpenMessage, type RuleCounts } from "./rule-counts.ts";
 import { answerOf } from "./rule-request.ts";
@@ -76,7 +83,11 @@ export class Delivery {
     const rule = this.#rules?.set.subscribed(message)?.id ?? noRule;
     this.#options.counts.ended(rule, "dropped");
     const { topic, qos } = message;
-    this.#warn(`dropped ${rule}`, { rule, topic: shortened(topic), qos }, "message dropped: there is no room for it");
+    this.#warn(
+      `dropped ${rule}`,
+      { rule, topic: shortened(topic), qos },
+      "message dropped: there is no room for it",
+    );
   };
 
   /** @returns whether it may be acknowledged */
@@ -96,6 +107,8 @@ export class Delivery {
 
   #unmatched(set: RuleSet, message: MqttMessage): void {
     const rule = set.subscribed(message)?.id ?? noRule;
+    // Rules may leave out what the broker had kept.
+    if (rule === noRule && message.retain) return;
     this.#options.counts.bad(rule, "unmatched");
     const text =
       rule === noRule
@@ -147,7 +160,8 @@ export class Delivery {
   ): Promise<Outcome | undefined> {
     if (fault !== undefined) return this.#isBad(rule, message, fault, answers);
     const why = await ready(rule);
-    if (why !== undefined) return this.#hasFailed(rule, { kind: "error", code: "model_not_found", text: why });
+    if (why !== undefined)
+      return this.#hasFailed(rule, { kind: "error", code: "model_not_found", text: why });
     const built = rule.request(message, stateOf(rule));
     if (built.kind === "bad") return this.#isBad(rule, message, built.fault, true);
     if (built.kind === "waiting") return { end: "collected" };
@@ -186,7 +200,11 @@ export class Delivery {
   ): Promise<Sent> {
     const first = await this.#send(rule, rule.result(message, answer, requestId));
     if (first !== "refused" || answer.kind === "error") return first;
-    const error = { kind: "error", code: "answer_rejected", text: "the broker does not take the result" } as const;
+    const error = {
+      kind: "error",
+      code: "answer_rejected",
+      text: "the broker does not take the result",
+    } as const;
     const second = await this.#send(rule, rule.result(message, error, requestId));
     return second === "closed" ? second : "refused";
   }
@@ -195,7 +213,11 @@ export class Delivery {
     if (published.kind === "none") {
       const { fault } = published;
       if (fault === undefined) return "out";
-      this.#warn(`result ${rule.id} ${fault.reason}`, { rule: rule.id, why: fault.text }, "no result for a message");
+      this.#warn(
+        `result ${rule.id} ${fault.reason}`,
+        { rule: rule.id, why: fault.text },
+        "no result for a message",
+      );
       return "refused";
     }
     const { publication } = published;
@@ -205,7 +227,11 @@ export class Delivery {
     } catch (error) {
       if (!(error instanceof PublishRefused)) return "closed";
       const facts = { rule: rule.id, broker: publication.broker, topic: shortened(publication.topic) };
-      this.#warn(`refused ${rule.id} ${error.message}`, { ...facts, why: error.message }, "a result was refused");
+      this.#warn(
+        `refused ${rule.id} ${error.message}`,
+        { ...facts, why: error.message },
+        "a result was refused",
+      );
       return "refused";
     }
   }

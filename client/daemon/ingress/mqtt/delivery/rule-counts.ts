@@ -41,8 +41,8 @@ interface RuleCount {
   retries: number;
 }
 
-/** Counts messages that no rule is subscribed to, which old sessions at a broker may bring. */
-export const noRule = "";
+/** Stands for the rule of messages that none is subscribed to, which old sessions at a broker may bring. */
+export const noRule = "none";
 
 export class RuleCounts {
   readonly #rules = new Map<string, RuleCount>();
@@ -55,8 +55,8 @@ export class RuleCounts {
 
   /** Names the rules there are; what was counted of others is forgotten once nothing of them is open. */
   keep(rules: readonly string[]): void {
+    for (const id of rules) this.#of(id);
     const kept = new Set([...rules, noRule]);
-    for (const id of kept) this.#of(id);
     for (const [id, { open }] of this.#rules) if (!kept.has(id) && open.size === 0) this.#rules.delete(id);
   }
 

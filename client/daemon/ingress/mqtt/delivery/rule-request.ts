@@ -53,7 +53,10 @@ export async function answerOf(
       const model = await inTime(daemon.findModel(request.model, request.version), late.signal);
       const call: InferRequest = {
         id,
-        parameters: { ...request.parameters, ...(ownMs !== undefined && { timeout: Math.ceil(leftMs * 1_000) }) },
+        parameters: {
+          ...request.parameters,
+          ...(ownMs !== undefined && { timeout: Math.ceil(leftMs * 1_000) }),
+        },
         inputs: request.inputs,
         ...(request.outputs !== undefined && { outputs: request.outputs }),
       };
@@ -64,7 +67,8 @@ export async function answerOf(
     } catch (error) {
       const code = error instanceof SpillwayError ? error.code : "request_rejected";
       const text = (error as Error).message;
-      if (late.signal.aborted) return failed("deadline_passed", "there was no answer in the time of the rule");
+      if (late.signal.aborted)
+        return failed("deadline_passed", "there was no answer in the time of the rule");
       if (!isFull.has(code)) {
         takenAtMs ??= atMs;
         const isMissing = code === "model_not_found" && performance.now() - takenAtMs < missingModelMs;

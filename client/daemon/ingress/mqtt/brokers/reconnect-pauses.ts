@@ -1,17 +1,17 @@
 /** How long to wait before the next attempt: doubles from attempt to attempt, and differs between those who wait. */
 
-export interface BackOffOptions {
+export interface ReconnectPausesOptions {
   readonly firstMs: number;
   readonly mostMs: number;
   /** A number from 0 up to, and without, 1. */
   readonly random: () => number;
 }
 
-export class BackOff {
-  readonly #options: BackOffOptions;
+export class ReconnectPauses {
+  readonly #options: ReconnectPausesOptions;
   #attempts = 0;
 
-  constructor(options: BackOffOptions) {
+  constructor(options: ReconnectPausesOptions) {
     this.#options = options;
   }
 
