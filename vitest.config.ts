@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 const folders = "{algorithms,base,protocol,client,edge,serverless,replay,tools,cli,docs}";
 /** Code without effects, whose tests need no build. */
 const pureFolders =
-  "{algorithms,base,protocol,replay,tools,client/{queue,targets,policies},edge/{joining,replicas,vision},serverless/prices}";
+  "{algorithms,base,protocol,replay,tools,client/{queue,targets,policies,daemon/ingress/mqtt/rules},edge/{joining,replicas,vision},serverless/prices}";
 
 /**
  * `npm test` runs all tests but the soaks and storms, which `--mode long` runs. `--mode fast` is for the loop while

@@ -6,6 +6,11 @@ import { UsageError } from "../base/usage-error.ts";
 import { commands } from "./commands.ts";
 import { refuseUnknownVariables } from "./unknown-variables.ts";
 
+/** What commands of two words, such as `mqtt check`, have in common. */
+const groupDescriptions: Readonly<Record<string, string>> = {
+  mqtt: "checks and converts rules for messages of devices",
+};
+
 /**
  * Runs one command; a fault is told on stderr.
  *
@@ -22,11 +27,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .version(version)
     .exitOverride()
     .showHelpAfterError("(--help lists all options)");
-  const asked = args[0] === "help" ? args[1] : args[0];
+  const asked = (args[0] === "help" ? args.slice(1) : args).slice(0, 2);
+  const groups = new Map<string, Command>();
   for (const { name, aliases, description, schema, run } of commands) {
     for (const each of [name, ...aliases]) {
-      const command = program.command(each, { hidden: each !== name }).description(description);
-      if (each !== asked) continue;
+      const [word = "", inGroup] = each.split(" ");
+      const parent = inGroup === undefined ? program : groupOf(word, program, groups);
+      const command = parent.command(inGroup ?? word, { hidden: each !== name }).description(description);
+      if (asked[0] !== word || (inGroup !== undefined && asked[1] !== inGroup)) continue;
       const options = await schema();
       addOptions(command, options).action(async () => {
         await refuseUnknownVariables(process.env, environmentNames(options));
@@ -46,4 +54,13 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     );
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+/** The command that stands before the second words of a group; it is made for the first of them. */
+function groupOf(word: string, program: Command, groups: Map<string, Command>): Command {
+  const known = groups.get(word);
+  if (known !== undefined) return known;
+  const group = program.command(word).description(groupDescriptions[word] ?? "");
+  groups.set(word, group);
+  return group;
 }

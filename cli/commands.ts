@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { ConfigFile } from "../base/program/options.ts";
 
 export interface ListedCommand {
+  /** One word, or two where the first is that of a group. */
   readonly name: string;
   /** Earlier names, which still work and are not listed. */
   readonly aliases: readonly string[];
@@ -112,6 +113,19 @@ export const commands: readonly ListedCommand[] = [
     "finds the change points of a series",
     async () => (await import("../tools/detect/options.ts")).detectOptions,
     async (options) => (await import("./detect.ts")).runDetect(options),
+  ),
+  command(
+    "mqtt check",
+    "checks a file of MQTT rules, and says what each rule would do with a sample message",
+    async () => (await import("../client/daemon/ingress/mqtt/rules/check/check-options.ts")).mqttCheckOptions,
+    async (options) => (await import("./mqtt-check.ts")).runMqttCheck(options),
+  ),
+  command(
+    "mqtt convert",
+    "makes a rule file of one in the older form of plants, and says what it could not carry over",
+    async () =>
+      (await import("../client/daemon/ingress/mqtt/rules/convert/convert-options.ts")).mqttConvertOptions,
+    async (options) => (await import("./mqtt-convert.ts")).runMqttConvert(options),
   ),
 ];
 

@@ -2,8 +2,9 @@
 import { didYouMean, showValue } from "../../../../../base/error-text.ts";
 import { compileRule } from "./compile-rule.ts";
 import type { CompiledRule, Route, RuleSet, RuleSurroundings, Subscription } from "./compiled-rule.ts";
-import { ConfigFaults } from "./config/config-faults.ts";
+import { ConfigFaults, type NoteConfigFault } from "./config/config-faults.ts";
 import type { MqttConfig } from "./config/mqtt-config.ts";
+import type { RuleConfig } from "./config/rule-fields.ts";
 import type { BadMessage, MqttMessage } from "./message.ts";
 import { MessageViews } from "./message-views.ts";
 import { RunningRule } from "./running-rule.ts";
@@ -13,16 +14,27 @@ import { RunningRule } from "./running-rule.ts";
  *
  * @throws UsageError with a line for each fault; there is none in a configuration that `parseMqttConfig` gave
  */
-export function compileRules(config: MqttConfig, surroundings: RuleSurroundings): RuleSet {
+export function compileRules(config: MqttConfig, surroundings: RuleSurroundings): RunningRules {
   const faults = new ConfigFaults("");
   const rules = compileAll(config, surroundings, faults);
   faults.throwAny();
   return new CompiledRules(rules);
 }
 
+/** A keyless world, in which rules can be compiled and looked at. */
+const nowhere: RuleSurroundings = {
+  keyOf: () => undefined,
+  randomBytes: (count) => new Uint8Array(count),
+};
+
+/** Notes what is wrong with one rule by itself. */
+export function checkRule(rule: RuleConfig, note: NoteConfigFault): void {
+  compileRule(rule, new MessageViews(), nowhere, note);
+}
+
 /** Notes everything that is wrong with brokers and rules beyond the form of their fields. */
 export function checkRules(config: MqttConfig, faults: ConfigFaults): void {
-  compileAll(config, { keyOf: () => undefined, randomBytes: (count) => new Uint8Array(count) }, faults);
+  compileAll(config, nowhere, faults);
 }
 
 function compileAll(config: MqttConfig, surroundings: RuleSurroundings, faults: ConfigFaults): RunningRule[] {
@@ -88,12 +100,17 @@ function checkNames({ brokers, rules }: MqttConfig, faults: ConfigFaults): void 
   }
 }
 
-class CompiledRules implements RuleSet {
-  readonly #rules: readonly RunningRule[];
+/** All rules at work. */
+export interface RunningRules extends RuleSet {
+  readonly rules: readonly RunningRule[];
+}
+
+class CompiledRules implements RunningRules {
+  readonly rules: readonly RunningRule[];
   readonly subscriptions: readonly Subscription[];
 
   constructor(rules: readonly RunningRule[]) {
-    this.#rules = rules;
+    this.rules = rules;
     const byTopic = new Map<string, Subscription>();
     for (const { subscription } of rules) {
       const key = JSON.stringify([subscription.broker, subscription.topic]);
@@ -103,12 +120,8 @@ class CompiledRules implements RuleSet {
     this.subscriptions = [...byTopic.values()];
   }
 
-  get rules(): readonly CompiledRule[] {
-    return this.#rules;
-  }
-
   route(message: MqttMessage): readonly Route[] {
-    const found = this.#rules.flatMap((rule) => {
+    const found = this.rules.flatMap((rule) => {
       const matches = rule.matches(message);
       return matches === false ? [] : [{ rule, fault: matches === true ? undefined : matches }];
     });
@@ -121,7 +134,7 @@ class CompiledRules implements RuleSet {
   }
 
   subscribed(message: MqttMessage): CompiledRule | undefined {
-    return this.#rules.find((rule) => rule.isSubscribed(message));
+    return this.rules.find((rule) => rule.isSubscribed(message));
   }
 }
 

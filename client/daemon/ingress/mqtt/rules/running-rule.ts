@@ -18,7 +18,7 @@ import type { BadMessage, MqttMessage, Publication } from "./message.ts";
 import type { MessageViews } from "./message-views.ts";
 import type { DeviceWindows } from "./values/device-windows.ts";
 import type { CelExpression } from "./view/cel.ts";
-import { isFault, orFault } from "./view/message-error.ts";
+import { isBadMessage, orFault } from "./view/message-error.ts";
 import { headView, type MessageView } from "./view/message-view.ts";
 import { topicMatches } from "./view/topic-text.ts";
 import type { ValuePath } from "./view/value-path.ts";
@@ -81,19 +81,30 @@ export class RunningRule implements CompiledRule {
   matches(message: MqttMessage): boolean | BadMessage {
     if (!this.isSubscribed(message)) return false;
     const decoded = this.#decoded(message);
-    if (isFault(decoded)) return decoded;
+    if (isBadMessage(decoded)) return decoded;
     const { when } = this.#parts;
     if (when === undefined) return true;
     const met = orFault(() => ({ is: when.evaluate(decoded.view) }));
-    if (isFault(met)) return met;
+    if (isBadMessage(met)) return met;
     if (typeof met.is === "boolean" || met.is === undefined || met.is === null) return met.is === true;
     return { reason: "wrong_type", text: `${when.text} is ${showValue(met.is)}; allowed: true, false` };
+  }
+
+  /** The part of the condition that the message does not meet, as its text; undefined when it meets all. */
+  unmet(message: MqttMessage): string | undefined {
+    const decoded = this.#decoded(message);
+    const { when } = this.#parts;
+    if (when === undefined || isBadMessage(decoded)) return undefined;
+    return when.conjuncts().find((part) => {
+      const met = orFault(() => ({ is: part.evaluate(decoded.view) }));
+      return isBadMessage(met) || met.is !== true;
+    })?.text;
   }
 
   requestId(message: MqttMessage): string | undefined {
     const { requestId } = this.#parts;
     const decoded = requestId === undefined ? undefined : this.#decoded(message);
-    if (decoded === undefined || isFault(decoded)) return undefined;
+    if (decoded === undefined || isBadMessage(decoded)) return undefined;
     const id = requestId?.find(decoded.view as unknown as Record<string, unknown>);
     const isId = typeof id === "string" || typeof id === "number" || typeof id === "bigint";
     const text = isId ? String(id) : "";
@@ -102,23 +113,23 @@ export class RunningRule implements CompiledRule {
 
   request(message: MqttMessage, state: RuleState): Built {
     const decoded = this.#decoded(message);
-    if (isFault(decoded)) return { kind: "bad", fault: decoded };
+    if (isBadMessage(decoded)) return { kind: "bad", fault: decoded };
     const { request, answer } = this.#parts;
     const built = orFault(() => {
       // Where the answer cannot go anywhere, no model runs for it.
       if (isTopicOfMessage(answer.topics)) answerTopic(answer.topics, message, decoded.view, false);
       return request.build(message, decoded.view, state as DeviceWindows);
     });
-    return isFault(built) ? { kind: "bad", fault: built } : built;
+    return isBadMessage(built) ? { kind: "bad", fault: built } : built;
   }
 
   result(message: MqttMessage, answer: RuleAnswer, requestId: string): Published {
     const decoded = this.#decoded(message);
-    const { view, used } = isFault(decoded) ? this.#undecoded(message) : decoded;
+    const { view, used } = isBadMessage(decoded) ? this.#undecoded(message) : decoded;
     const seen = this.#answerView(view, answer, requestId);
     if (seen.error !== undefined && !this.wantsErrors) return { kind: "none" };
     const published = orFault(() => ({ publication: this.#publication(message, seen, used) }));
-    if (isFault(published)) return { kind: "none", fault: published };
+    if (isBadMessage(published)) return { kind: "none", fault: published };
     return { kind: "publication", publication: published.publication };
   }
 
@@ -147,7 +158,7 @@ export class RunningRule implements CompiledRule {
     const read = orFault(() => {
       return { outputs: outputsJson(answer.answer.outputs, rule.publish.format === "bytes") };
     });
-    if (isFault(read)) return failed("target_fault", read.text);
+    if (isBadMessage(read)) return failed("target_fault", read.text);
     const { modelVersion = version, parameters } = answer.answer;
     return { ...head, model: { name, version: modelVersion }, outputs: read.outputs, parameters };
   }

@@ -1,7 +1,7 @@
 /** The brokers of the rule file. */
 import { z } from "zod";
 import { positive, text, whole } from "../../../../../../base/program/option-fields.ts";
-import { formField } from "./form-field.ts";
+import { formField, secretVariable } from "./form-field.ts";
 
 /** Schemes of a broker's address; `tcp`, `ssl` and `tls` are other words for the first two. */
 export const brokerSchemes = ["mqtt", "mqtts", "tcp", "ssl", "tls", "ws", "wss", "embedded"] as const;
@@ -49,10 +49,7 @@ export const brokerFields = z.strictObject({
   user: formField(text.optional(), "User", "User name at the broker."),
   passwordFile: formField(text.optional(), "Password file", "File whose first line is the password."),
   passwordEnv: formField(
-    z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "allowed: the name of an environment variable")
-      .optional(),
+    secretVariable.optional(),
     "Password variable",
     "Environment variable that holds the password.",
   ),

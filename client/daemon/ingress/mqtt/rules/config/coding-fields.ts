@@ -1,7 +1,7 @@
 /** How devices compress and encrypt what they send, and how the answer is then sent back. */
 import { z } from "zod";
 import { text, whole } from "../../../../../../base/program/option-fields.ts";
-import { formField } from "./form-field.ts";
+import { formField, secretVariable } from "./form-field.ts";
 import { celText, pathText } from "./input-fields.ts";
 
 export const compressions = ["none", "gzip", "deflate", "zstd"] as const;
@@ -13,14 +13,7 @@ const keySource = z.strictObject({
     "Key file",
     "YAML or JSON file: a key for each device by its name, or one key for all. A key is 32 bytes in base64 or hexadecimal.",
   ),
-  env: formField(
-    z
-      .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "allowed: the name of an environment variable")
-      .optional(),
-    "Key variable",
-    "Environment variable with the same content.",
-  ),
+  env: formField(secretVariable.optional(), "Key variable", "Environment variable with the same content."),
 });
 
 export const codingFields = z.strictObject({

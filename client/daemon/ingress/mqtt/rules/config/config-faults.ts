@@ -9,6 +9,9 @@ export type ConfigPath = readonly (string | number)[];
 /** Notes a fault of what is compiled: the steps from it to the place, and what follows the place's name. */
 export type NoteConfigFault = (steps: ConfigPath, text: string) => void;
 
+/** What must not be repeated: it may be a password. */
+const userOfUrl = /\/\/[^/@]*@/;
+
 /** More faults than this are counted, not shown. */
 const mostShown = 50;
 
@@ -40,7 +43,8 @@ export class ConfigFaults {
 
   /** Notes what is wrong with a value: `rules[0].from.qos is 3; allowed: 0, 1 or 2`. */
   addValue(path: ConfigPath, value: unknown, allowed: string): void {
-    this.add(path, `${path.length === 0 ? "the file" : pathName(path)} is ${showValue(value)}; ${allowed}`);
+    const shown = typeof value === "string" ? value.replace(userOfUrl, "//...@") : value;
+    this.add(path, `${path.length === 0 ? "the file" : pathName(path)} is ${showValue(shown)}; ${allowed}`);
   }
 
   /** Notes faults of a part of the file. */

@@ -13,6 +13,9 @@ interface SchemaPart {
   readonly description?: string;
 }
 
+/** Made when the first fault is looked up. */
+let schema: SchemaPart | undefined;
+
 /** Notes every issue as a fault. */
 export function addIssues(issues: readonly z.core.$ZodIssue[], faults: ConfigFaults): void {
   for (const issue of issues) addIssue(issue, [], faults);
@@ -64,7 +67,7 @@ function allowed(issue: z.core.$ZodIssue): string {
     case "invalid_type":
       return `allowed: ${typeText(issue.expected)}`;
     case "invalid_value":
-      return `allowed: ${issue.values.join(", ")}`;
+      return `allowed: ${[...new Set(issue.values.map(String))].join(", ")}`;
     case "invalid_union": {
       const each = issue.errors.flatMap(([first]) => (first === undefined ? [] : [allowed(first)]));
       return `allowed: ${[...new Set(each.map((text) => text.replace(/^allowed: /, "")))].join(", or ")}`;
@@ -101,7 +104,7 @@ function keysAt(path: ConfigPath): string[] {
 }
 
 function partsAt(path: ConfigPath): readonly SchemaPart[] {
-  let parts: readonly SchemaPart[] = alternatives(mqttConfigSchema());
+  let parts: readonly SchemaPart[] = alternatives((schema ??= mqttConfigSchema()));
   for (const step of path) {
     parts = parts.flatMap((part) => {
       const { items, properties, additionalProperties } = part;

@@ -1,9 +1,11 @@
 /** Reads a rule file: YAML or JSON text to a configuration in which everything is checked that can be without a broker. */
 import { LineCounter, parseDocument } from "yaml";
-import { checkRules } from "../compile-rules.ts";
+import { checkRule, checkRules } from "../compile-rules.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { addIssues } from "./config-issues.ts";
 import { type MqttConfig, mqttFields } from "./mqtt-config.ts";
+import { memberAt } from "../view/member-path.ts";
+import { ruleFields } from "./rule-fields.ts";
 
 /** Longest text of a rule file, in characters. */
 const mostChars = 4 * 2 ** 20;
@@ -48,9 +50,23 @@ function valueOf(document: ReturnType<typeof parseDocument>, faults: ConfigFault
 /** Likewise for a value that is no text, such as what a form sends. */
 export function readMqttConfig(value: unknown, faults: ConfigFaults): MqttConfig {
   const result = mqttFields.safeParse(value ?? {}, { reportInput: true });
-  if (!result.success) addIssues(result.error.issues, faults);
+  if (!result.success) {
+    addIssues(result.error.issues, faults);
+    // So that all faults are told at once, those within the other rules too.
+    checkEach(value, faults);
+  }
   faults.throwAny();
   checkRules(result.data as MqttConfig, faults);
   faults.throwAny();
   return result.data as MqttConfig;
+}
+
+/** The rules whose form is right, each by itself. */
+function checkEach(value: unknown, faults: ConfigFaults): void {
+  const rules: unknown = memberAt(value, ["rules"]);
+  if (!Array.isArray(rules)) return;
+  for (const [index, each] of rules.entries()) {
+    const { success, data } = ruleFields.safeParse(each);
+    if (success) checkRule(data, faults.of(["rules", index]));
+  }
 }

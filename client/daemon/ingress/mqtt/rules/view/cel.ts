@@ -29,6 +29,8 @@ export interface CelExpression {
   readonly type: string;
   /** The value; undefined when something that it asks for is missing. @throws MessageError for any other fault */
   evaluate(view: MessageView): unknown;
+  /** The parts that are joined by &&, to tell which one is not met. */
+  conjuncts(): readonly CelExpression[];
 }
 
 let shared: Environment | undefined;
@@ -50,6 +52,10 @@ export function parseCel(text: string): CelExpression {
     uses,
     type: checked.type ?? "dyn",
     evaluate: (view) => evaluated(program, view, text),
+    conjuncts: () => {
+      const parts = joinedByAnd(program.ast);
+      return parts.map(({ start, end, input }) => parseCel(input.slice(start, end)));
+    },
   };
 }
 
@@ -69,12 +75,31 @@ function parsed(text: string): ParseResult {
 
 function evaluated(program: ParseResult, view: MessageView, text: string): unknown {
   try {
-    return program(view) as unknown;
+    return program(contextOf(view)) as unknown;
   } catch (error) {
-    if (!(error instanceof EvaluationError)) throw error;
-    if (missingCodes.has(error.code)) return undefined;
-    throw new MessageError("wrong_type", `${text}: ${error.summary}`);
+    const isKnown = error instanceof EvaluationError;
+    if (isKnown && missingCodes.has(error.code)) return undefined;
+    throw new MessageError("wrong_type", `${text}: ${isKnown ? error.summary : (error as Error).message}`);
   }
+}
+
+const contexts = new WeakMap<MessageView, Record<string, unknown>>();
+
+/** What the expression sees, made once for all conditions that look at a message. */
+function contextOf(view: MessageView): Record<string, unknown> {
+  let context = contexts.get(view);
+  if (context === undefined) {
+    context = { ...view, data: asMaps(view.data), properties: asMaps(view.properties) };
+    contexts.set(view, context);
+  }
+  return context;
+}
+
+/** The library tells types by `constructor`, which a message may have as a member; in a map it is one like any other. */
+function asMaps(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asMaps);
+  if (typeof value !== "object" || value === null) return value;
+  return new Map(Object.entries(value).map(([name, each]) => [name, asMaps(each)]));
 }
 
 function newEnvironment(): Environment {
@@ -104,6 +129,10 @@ const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
   "/": (a, b) => a / b,
   "%": (a, b) => a % b,
 };
+
+function joinedByAnd(node: ASTNode): ASTNode[] {
+  return node.op === "&&" ? node.args.flatMap(joinedByAnd) : [node];
+}
 
 /** Refuses what may take long, and notes which variables are used. */
 function look(node: ASTNode, macroDepth: number, uses: Set<string>): void {

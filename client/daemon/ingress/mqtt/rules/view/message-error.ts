@@ -29,6 +29,6 @@ export function orFault<T>(make: () => T): T | BadMessage {
   }
 }
 
-export function isFault(value: object): value is BadMessage {
+export function isBadMessage(value: object): value is BadMessage {
   return Object.hasOwn(value, "reason") && Object.hasOwn(value, "text");
 }
