@@ -15,7 +15,7 @@ export interface BrokersOptions {
 }
 
 /** Most bytes of the messages of one broker that are here. */
-const mostBytes = 64 * 2 ** 20;
+const mostBytes = 32 * 2 ** 20;
 /** How long the messages that have begun may take before their connection is replaced, in milliseconds. */
 const drainMs = 40_000;
 const lookEveryMs = 20;

@@ -17,9 +17,13 @@ export interface InboxOptions {
   readonly mostAtOnce: number;
   /** Most bytes of all messages here; one message is taken whatever its size. */
   readonly mostBytes: number;
+  /** Most messages that wait here. Default: 10,000. */
+  readonly mostWaiting?: number;
   /** Everything that was taken has ended. */
   readonly onEmpty?: () => void;
 }
+
+const usualWaiting = 10_000;
 
 export class Inbox {
   readonly #options: InboxOptions;
@@ -51,8 +55,11 @@ export class Inbox {
    * @returns false when there is no room for it, or nothing is taken any more
    */
   offer(message: InboxMessage): boolean {
+    const { mostBytes, mostWaiting = usualWaiting } = this.#options;
     const isFirst = this.#begun === 0 && this.#waiting.length === 0;
-    if (this.#isStopped || (!isFirst && this.#bytes + message.bytes > this.#options.mostBytes)) return false;
+    const hasRoom =
+      isFirst || (this.#bytes + message.bytes <= mostBytes && this.#waiting.length < mostWaiting);
+    if (this.#isStopped || !hasRoom) return false;
     this.#bytes += message.bytes;
     this.#waiting.push(message);
     this.#next();
