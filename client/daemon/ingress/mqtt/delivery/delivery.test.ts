@@ -5,6 +5,7 @@ import { smallDaemon, type SmallDaemonOptions } from "../../../../../test/suppor
 import { tensorFromNumbers, tensorToNumbers } from "../../../../../protocol/tensor.ts";
 import { type BrokerLink, PublishRefused } from "../brokers/broker-link.ts";
 import { compileRules } from "../rules/compile-rules.ts";
+import type { RuleState } from "../rules/compiled-rule.ts";
 import { parseMqttConfig } from "../rules/config/read-config.ts";
 import type { MqttMessage, Publication } from "../rules/message.ts";
 import { Delivery } from "./delivery.ts";
@@ -69,8 +70,8 @@ async function rig({ rules = rule(), publish = () => Promise.resolve(), ...optio
   );
   const set = compileRules(config, { keyOf: () => undefined, randomBytes: (count) => new Uint8Array(count) });
   counts.keep(set.rules.map(({ id }) => id));
-  const states = new Map(set.rules.map((each) => [each, each.newState()]));
-  delivery.use({ set, stateOf: (each) => states.get(each) as never, ready: () => undefined });
+  const states = new Map(set.rules.map((each) => [each.id, each.newState()]));
+  delivery.use({ set, stateOf: ({ id }) => states.get(id) as RuleState, ready: () => undefined });
   return { delivery, counts, published, log, queue };
 }
 
