@@ -1,16 +1,12 @@
 /** Wires the daemon: its V2 ingress on a port. */
-import type { Hono } from "hono";
-import type { Logger } from "pino";
 import { openAccess } from "../base/access/access-options.ts";
 import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import type { ConfigFile } from "../base/program/options.ts";
 import { serve } from "../base/program/serve.ts";
-import type { MqttIngress } from "../client/daemon/ingress/mqtt/mqtt-ingress.ts";
 import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
-import type { Daemon } from "../client/daemon/daemon.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
 import type { DaemonOptions } from "../client/daemon/options.ts";
 import { followList } from "../client/daemon/targets/follow-file.ts";
@@ -22,12 +18,16 @@ export async function runVqueue(
   file?: ConfigFile<DaemonOptions & LogOptions>,
 ): Promise<number> {
   const log = createLog("vqueue", options);
+  // Without --mqtt nothing of it is loaded.
+  const mqttModule =
+    options.mqtt.length === 0 ? undefined : await import("../client/daemon/ingress/mqtt/open-mqtt.ts");
+  mqttModule?.checkMqtt(options, process.env);
   const questionsCost = options.serverless && options.functions.length > 0;
   const { gate, token, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
-  const mqtt = options.mqtt.length === 0 ? undefined : await openMqtt(options, daemon, token, log);
+  const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
   const app = createV2Ingress(daemon, {
     codec,
     gate,
@@ -68,15 +68,4 @@ export async function runVqueue(
     },
   };
   return serve(program, options.host, options.port, log);
-}
-
-/** Loads what MQTT needs; without --mqtt nothing of it is. */
-async function openMqtt(
-  options: DaemonOptions,
-  daemon: Daemon,
-  token: string | undefined,
-  log: Logger,
-): Promise<{ readonly ingress: MqttIngress; readonly routes: (app: Hono) => void }> {
-  const { openMqttIngress } = await import("../client/daemon/ingress/mqtt/open-mqtt.ts");
-  return openMqttIngress({ options, daemon, token, env: process.env, log });
 }

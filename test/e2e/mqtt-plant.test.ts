@@ -162,9 +162,9 @@ describe("a plant", { tags: ["slow"], timeout: 120_000 }, () => {
 
   it("installs a model again when its checksum changes, and loses no message meanwhile", async () => {
     let sent = 0;
-    let isOver = false;
+    const over = new AbortController();
     const sending = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await send(sample);
         sent++;
       }
@@ -172,7 +172,7 @@ describe("a plant", { tags: ["slow"], timeout: 120_000 }, () => {
     zips.set("/wear.zip", wearZip(100));
     change(rules(port));
     await expect.poll(() => heard.some(({ payload }) => payload["worn"] === 0)).toBe(true);
-    isOver = true;
+    over.abort();
     await sending;
     await expect.poll(() => heard.length).toBe(2 * sent);
     expect(heard.filter(({ payload }) => payload["error"] !== undefined)).toEqual([]);

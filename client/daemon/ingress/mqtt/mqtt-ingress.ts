@@ -2,10 +2,8 @@
  * The MQTT ingress: brokers bring messages of devices, rules make requests of them, and results are published. It follows
  * its rule file while the daemon runs.
  */
-import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { showValue } from "../../../../base/error-text.ts";
 import type { Environment } from "../../../../base/program/secrets.ts";
 import { UsageError } from "../../../../base/usage-error.ts";
 import type { Daemon } from "../../daemon.ts";
@@ -13,15 +11,12 @@ import { Brokers } from "./brokers/brokers.ts";
 import type { BrokerStatus } from "./brokers/broker-link.ts";
 import { Delivery } from "./delivery/delivery.ts";
 import { type QueueSize, RuleCounts } from "./delivery/rule-counts.ts";
-import { atEmbedded, type EmbeddedAddress } from "./embedded-config.ts";
+import type { EmbeddedAddress } from "./embedded-config.ts";
 import { MqttMetrics } from "./mqtt-metrics.ts";
+import { readRules, type ReadRules, ruleFileIn } from "./read-rules.ts";
 import { RuleFile } from "./rule-file.ts";
 import { type InstallEdge, RuleModels } from "./rule-models.ts";
-import { compileRules } from "./rules/compile-rules.ts";
-import type { CompiledRule, RuleSet, RuleState, Subscription } from "./rules/compiled-rule.ts";
-import type { MqttConfig } from "./rules/config/mqtt-config.ts";
-import { parseMqttConfig } from "./rules/config/read-config.ts";
-import { ruleSurroundings } from "./rule-surroundings.ts";
+import type { CompiledRule, RuleState, Subscription } from "./rules/compiled-rule.ts";
 
 export interface MqttIngressOptions {
   /** A rule file, `embedded`, or both. */
@@ -38,16 +33,9 @@ export interface MqttIngressOptions {
 const lastResultsMs = 5_000;
 const lookEveryMs = 20;
 
-/** A rule file that was read and found good. */
-interface ReadRules {
-  readonly config: MqttConfig;
-  readonly set: RuleSet;
-}
-
 export class MqttIngress {
   readonly #options: MqttIngressOptions;
   readonly #path: string | undefined;
-  readonly #isEmbedded: boolean;
   readonly #counts: RuleCounts;
   readonly #delivery: Delivery;
   readonly #brokers: Brokers;
@@ -64,13 +52,7 @@ export class MqttIngress {
   constructor(options: MqttIngressOptions) {
     this.#options = options;
     const { sources, daemon, edges, tokenOf, env, log } = options;
-    this.#isEmbedded = sources.includes("embedded");
-    const paths = sources.filter((each) => each !== "embedded");
-    if (paths.length > 1)
-      throw new UsageError(
-        `--mqtt names ${paths.map(showValue).join(" and ")}; allowed: one file, and embedded`,
-      );
-    this.#path = paths[0];
+    this.#path = ruleFileIn(sources);
     this.#rules = this.#read();
     this.#counts = new RuleCounts((id) => daemon.metrics.isWaiting(id));
     let metrics: MqttMetrics | undefined;
@@ -166,14 +148,10 @@ export class MqttIngress {
 
   /** @throws UsageError */
   #read(): ReadRules {
-    const given = this.#path === undefined ? undefined : parseMqttConfig(textOf(this.#path), this.#path);
-    const config = this.#isEmbedded ? atEmbedded(given, this.#options.listen) : (given as MqttConfig);
-    for (const { name, lane } of config.rules)
-      if (lane !== undefined) checkLane(this.#options.daemon, name, lane);
-    const set = compileRules(config, ruleSurroundings(config, this.#options.env));
-    RuleModels.check(set.rules);
-    Brokers.check(config.brokers, set.subscriptions);
-    return { config, set };
+    const { sources, listen, daemon, env } = this.#options;
+    const read = readRules(sources, listen, env);
+    for (const { name, lane } of read.config.rules) if (lane !== undefined) checkLane(daemon, name, lane);
+    return read;
   }
 
   async #reload(): Promise<void> {
@@ -242,15 +220,5 @@ function checkLane(daemon: Pick<Daemon, "checkHints">, rule: string, lane: strin
     daemon.checkHints({ lane });
   } catch (error) {
     throw new UsageError(`rule ${rule}: lane: ${(error as Error).message}`);
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UsageError(
-      `--mqtt: ${showValue(path)} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    );
   }
 }

@@ -5,6 +5,7 @@ import type { Environment } from "../../../../base/program/secrets.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { MqttIngress } from "./mqtt-ingress.ts";
+import { readRules } from "./read-rules.ts";
 import { addMqttRoutes } from "./mqtt-routes.ts";
 import type { InstallEdge } from "./rule-models.ts";
 
@@ -18,6 +19,15 @@ export interface OpenMqttOptions {
   readonly token: string | undefined;
   readonly env: Environment;
   readonly log: Logger;
+}
+
+/**
+ * Finds what is wrong with the options and the rule file before there is a daemon.
+ *
+ * @throws UsageError
+ */
+export function checkMqtt({ mqtt, mqttListen }: OpenMqttOptions["options"], env: Environment): void {
+  readRules(mqtt, mqttListen, env);
 }
 
 /** @throws UsageError when the options, the rule file or what it names cannot be used */

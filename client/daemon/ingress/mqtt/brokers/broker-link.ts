@@ -60,46 +60,6 @@ export interface BrokerLink {
 /** The broker has refused a result, and would refuse it again. */
 export class PublishRefused extends Error {}
 
-/** Longest topic, in bytes of UTF-8. */
-const mostTopicBytes = 65_535;
-
-/**
- * Why nothing may be published to a topic; undefined: it may.
- *
- * @example
- * whyNoTopic("results/press-2/#"); // "it has # or +, which only subscriptions may have"
- */
-export function whyNoTopic(topic: string): string | undefined {
-  if (topic === "") return "it is empty";
-  if (/[#+]/.test(topic)) return "it has # or +, which only subscriptions may have";
-  if (topic.includes("\0")) return "it has a NUL character";
-  if (topic.startsWith("$")) return "it begins with $, which is the broker's own";
-  if (Buffer.byteLength(topic) > mostTopicBytes) return `it has more than ${mostTopicBytes} bytes`;
-  return undefined;
-}
-
-/** The group-less part of a subscription's topic: `$share/GROUP/` goes. */
-export function filterOf(topic: string): string {
-  return topic.replace(/^\$share\/[^/]+\//, "");
-}
-
-/**
- * Whether a topic is one of those that a filter stands for.
- *
- * @example
- * isCovered("plant/+/temp", "plant/3/temp"); // true
- * isCovered("#", "$SYS/broker/uptime"); // false: wildcards do not stand for a first level that begins with $
- */
-export function isCovered(filter: string, topic: string): boolean {
-  const [asked, given] = [filterOf(filter).split("/"), topic.split("/")];
-  if (topic.startsWith("$") && /^[#+]/.test(asked[0] ?? "")) return false;
-  for (const [index, level] of asked.entries()) {
-    if (level === "#") return true;
-    if (index >= given.length || (level !== "+" && level !== given[index])) return false;
-  }
-  return asked.length === given.length;
-}
-
 /** @throws UsageError for a subscription that is shared */
 export function refuseShared(broker: string, subscriptions: readonly Subscription[]): void {
   const shared = subscriptions.find(({ topic }) => topic.startsWith("$share/"));

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { UsageError } from "../../../../../base/usage-error.ts";
-import { PacketLimit } from "./packet-limit.ts";
+import { PacketLimit, PacketTooLong } from "./packet-limit.ts";
 
 export interface DeviceListenerOptions {
   /** Name of the broker, for its log. */
@@ -70,8 +70,10 @@ export class DeviceListener {
     const limit = new PacketLimit(mostPacketBytes);
     socket.pipe(limit);
     const stream = Duplex.from({ readable: limit, writable: socket });
-    limit.once("error", ({ message: why }) => {
-      log.warn({ broker: name, why }, "a device is turned away");
+    limit.once("error", (error) => {
+      // A device that leaves ends the stream with an error as well.
+      if (error instanceof PacketTooLong)
+        log.warn({ broker: name, why: error.message }, "a device is turned away");
       socket.destroy();
     });
     socket.once("error", () => stream.destroy());

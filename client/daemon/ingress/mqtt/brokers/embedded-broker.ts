@@ -7,14 +7,13 @@ import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Logger } from "pino";
 import type { Subscription } from "../rules/compiled-rule.ts";
 import type { MqttMessage, Publication } from "../rules/message.ts";
+import { topicFault, topicMatches } from "../rules/view/topic-text.ts";
 import {
   type BrokerLink,
   type BrokerStatus,
-  isCovered,
   type LinkEvents,
   PublishRefused,
   refuseShared,
-  whyNoTopic,
 } from "./broker-link.ts";
 import { DeviceListener } from "./device-listener.ts";
 import { Inbox } from "./inbox.ts";
@@ -154,8 +153,8 @@ export class EmbeddedBroker implements BrokerLink {
   }
 
   async publish({ topic, payload, qos, retain }: Publication): Promise<void> {
-    const why = whyNoTopic(topic);
-    if (why !== undefined) throw new PublishRefused(`the topic is not allowed: ${why}`);
+    const why = topicFault(topic);
+    if (why !== undefined) throw new PublishRefused(`the topic cannot be published to; ${why}`);
     this.#unpublished++;
     try {
       const publish = (): Promise<void> => this.#hand({ topic, payload, qos, retain });
@@ -215,7 +214,7 @@ export class EmbeddedBroker implements BrokerLink {
   #authorize(client: Client | null, packet: DevicePacket, done: (error?: Error | null) => void): void {
     const { topic } = packet;
     if (topic.startsWith("$")) return done(new Error("topics that begin with $ are the broker's own"));
-    const isAsked = this.#wanted.some((each) => isCovered(each.topic, topic));
+    const isAsked = this.#wanted.some((each) => topicMatches(each.topic, topic));
     if (!isAsked || packet.qos === 2) return done(null);
     const message = messageOf(this.#options.name, packet);
     if (packet.qos === 0) {
@@ -250,7 +249,7 @@ export class EmbeddedBroker implements BrokerLink {
 
   /** Takes a message that is not held. */
   #unheld(message: MqttMessage): void {
-    const isAsked = this.#wanted.some(({ topic }) => isCovered(topic, message.topic));
+    const isAsked = this.#wanted.some(({ topic }) => topicMatches(topic, message.topic));
     if (isAsked && !this.#offer(message, () => {})) this.#options.events.onDropped(message);
   }
 

@@ -4,7 +4,7 @@
  * topic nobody is subscribed to waits for somebody. The device's acknowledgement waits with it, but only for seconds,
  * because some clients subscribe again only when everything that they sent is acknowledged.
  */
-import { isCovered } from "./broker-link.ts";
+import { topicMatches } from "../rules/view/topic-text.ts";
 
 export interface LateSubscribersOptions {
   /** How long after the start results wait for subscribers, in milliseconds. */
@@ -67,7 +67,7 @@ export class LateSubscribers {
     for (const topic of topics) if (known.size < most.topics) known.add(topic);
     const [goes, waits]: [LateResult[], LateResult[]] = [[], []];
     for (const each of this.#late)
-      (topics.some((topic) => isCovered(topic, each.topic)) ? goes : waits).push(each);
+      (topics.some((topic) => topicMatches(topic, each.topic)) ? goes : waits).push(each);
     this.#late = waits;
     for (const { bytes, send } of goes) {
       this.#bytes -= bytes;
@@ -109,7 +109,7 @@ export class LateSubscribers {
 
   #isAwaited(topic: string): boolean {
     for (const topics of this.#topics.values())
-      for (const each of topics) if (isCovered(each, topic)) return true;
+      for (const each of topics) if (topicMatches(each, topic)) return true;
     return false;
   }
 

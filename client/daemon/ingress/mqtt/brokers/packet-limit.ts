@@ -7,6 +7,8 @@ import { Transform, type TransformCallback } from "node:stream";
 /** Bytes that the length of a packet may take. */
 const mostLengthBytes = 4;
 
+export class PacketTooLong extends Error {}
+
 export class PacketLimit extends Transform {
   readonly #mostBytes: number;
   /** Bytes of the packet that are still to come. */
@@ -35,7 +37,7 @@ export class PacketLimit extends Transform {
       this.#length += (byte & 0x7f) * 128 ** (this.#headBytes - 2);
       const isLast = byte < 0x80;
       if (this.#length > this.#mostBytes || (!isLast && this.#headBytes > mostLengthBytes))
-        return done(new Error(`a packet has more than ${this.#mostBytes} bytes`));
+        return done(new PacketTooLong(`a packet has more than ${this.#mostBytes} bytes`));
       if (!isLast) continue;
       this.#left = this.#length;
       this.#headBytes = this.#length = 0;

@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { shortened } from "../../../../../base/error-text.ts";
 import type { Daemon } from "../../../daemon.ts";
 import { LogThrottle } from "../../../observe/queue-log.ts";
-import { type BrokerLink, PublishRefused, whyNoTopic } from "../brokers/broker-link.ts";
+import { type BrokerLink, PublishRefused } from "../brokers/broker-link.ts";
 import type {
   CompiledRule,
   Published,
@@ -18,6 +18,7 @@ import type {
   RuleState,
 } from "../rules/compiled-rule.ts";
 import type { BadMessage, MqttMessage, Publication } from "../rules/message.ts";
+import { topicFault } from "../rules/view/topic-text.ts";
 import { type MessageEnd, noRule, type OpenMessage, type RuleCounts } from "./rule-counts.ts";
 import { answerOf } from "./rule-request.ts";
 
@@ -238,8 +239,8 @@ export class Delivery {
 
   /** Rejects with a PublishRefused, or with another error when the daemon stops. */
   async #handOver(publication: Publication): Promise<void> {
-    const why = whyNoTopic(publication.topic);
-    if (why !== undefined) throw new PublishRefused(`the topic is not allowed: ${why}`);
+    const why = topicFault(publication.topic);
+    if (why !== undefined) throw new PublishRefused(`the topic cannot be published to; ${why}`);
     for (;;) {
       const link = this.#options.linkOf(publication.broker);
       if (link === undefined) throw new PublishRefused(`there is no broker ${publication.broker} any more`);
