@@ -6,10 +6,16 @@ import { UsageError } from "../base/usage-error.ts";
 import { ruleSurroundings } from "../client/daemon/ingress/mqtt/rule-surroundings.ts";
 import type { MqttCheckOptions } from "../client/daemon/ingress/mqtt/rules/check/check-options.ts";
 import { rulesText, triedText } from "../client/daemon/ingress/mqtt/rules/check/check-text.ts";
-import { type Sample, tryRule } from "../client/daemon/ingress/mqtt/rules/check/try-sample.ts";
+import {
+  repeatable,
+  type SampleMessage,
+  type Tried,
+  tryRule,
+} from "../client/daemon/ingress/mqtt/rules/check/try-sample.ts";
 import { compileRules } from "../client/daemon/ingress/mqtt/rules/compile-rules.ts";
 import type { RuleSurroundings } from "../client/daemon/ingress/mqtt/rules/compiled-rule.ts";
 import type { MqttConfig } from "../client/daemon/ingress/mqtt/rules/config/mqtt-config.ts";
+import type { RunningRule } from "../client/daemon/ingress/mqtt/rules/running-rule.ts";
 import { parseMqttConfig } from "../client/daemon/ingress/mqtt/rules/config/read-config.ts";
 
 /** Exit status 0; 1 when a sample was given and no rule takes it, or one finds it bad; 2 when the file has faults. */
@@ -17,11 +23,7 @@ export async function runMqttCheck(options: MqttCheckOptions): Promise<number> {
   const { rules: file, message, json } = options;
   const config = parseMqttConfig(readTextFile(file), file);
   const sample = message === undefined ? undefined : sampleOf(options, message);
-  const set = sample === undefined ? undefined : compileRules(config, surroundingsOf(config));
-  const tried = (set?.rules ?? []).map((rule) => {
-    const own = config.rules.find(({ name }) => name === rule.id) as MqttConfig["rules"][number];
-    return tryRule(rule, own, sample as Sample);
-  });
+  const tried = sample === undefined ? [] : triedBy(config, sample);
   if (json) {
     const { brokers, rules } = config;
     const counts = { brokers: brokers.length, rules: rules.map(({ name, enabled }) => ({ name, enabled })) };
@@ -35,7 +37,20 @@ export async function runMqttCheck(options: MqttCheckOptions): Promise<number> {
   return isTaken && tried.every(({ verdict }) => verdict !== "bad") ? 0 : 1;
 }
 
-function sampleOf({ topic, broker, responseTopic, property }: MqttCheckOptions, message: string): Sample {
+function triedBy(config: MqttConfig, sample: SampleMessage): Tried[] {
+  const surroundings = surroundingsOf(config);
+  const { rules } = compileRules(config, surroundings);
+  const repeating = compileRules({ ...config, rules: config.rules.map(repeatable) }, surroundings).rules;
+  const enabled = config.rules.filter((rule) => rule.enabled);
+  return enabled.map((own, index) => {
+    return tryRule(rules[index] as RunningRule, repeating[index] as RunningRule, own, sample);
+  });
+}
+
+function sampleOf(
+  { topic, broker, responseTopic, property }: MqttCheckOptions,
+  message: string,
+): SampleMessage {
   const pairs = property.map((each) => {
     const end = each.indexOf("=");
     return [each.slice(0, end), each.slice(end + 1)] as const;

@@ -6,6 +6,8 @@ import { Command } from "commander";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
 import { commands } from "../cli/commands.ts";
+import { mqttConfigSchema } from "../client/daemon/ingress/mqtt/rules/config/mqtt-config.ts";
+import { badMessageReasons } from "../client/daemon/ingress/mqtt/rules/message.ts";
 import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
 import { modelConfigSchema } from "../edge/models/model-config.ts";
 import { Metrics } from "../edge/observe/metrics.ts";
@@ -88,6 +90,32 @@ function settingRows(settings: Readonly<Record<string, Setting>>): Rows {
   });
 }
 
+/** A part of a JSON Schema. */
+interface SchemaOfKeys {
+  readonly properties?: Readonly<Record<string, SchemaOfKeys>>;
+  readonly items?: SchemaOfKeys;
+  readonly anyOf?: readonly SchemaOfKeys[];
+  readonly description?: string;
+  readonly default?: unknown;
+}
+
+/** What is at the keys; `items` stands for what a list has. Of several forms the one with keys. */
+function partOf(schema: SchemaOfKeys, ...keys: readonly string[]): SchemaOfKeys {
+  return keys.reduce<SchemaOfKeys>((part, key) => {
+    const next = key === "items" ? part.items : part.properties?.[key];
+    const form = next?.anyOf?.find(({ properties }) => properties !== undefined) ?? next;
+    if (form === undefined) throw new Error(`the schema has no ${key}`);
+    return form;
+  }, schema);
+}
+
+function keyRows({ properties = {} }: SchemaOfKeys): Rows {
+  return Object.entries(properties).map(([key, { description = "", default: value }]) => {
+    const isShown = value !== undefined && JSON.stringify(value) !== "{}";
+    return [`\`${key}\``, description.replaceAll("|", "\\|"), isShown ? `\`${JSON.stringify(value)}\`` : ""];
+  });
+}
+
 fillTables("errors.md", errorRows());
 
 const nothing = { spent: 0, limit: null };
@@ -101,6 +129,23 @@ fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fiel
 const schema = modelConfigSchema() as { readonly properties: Readonly<Record<string, Setting>> };
 fillTables("model-config.md", settingRows(schema.properties));
 writeFileSync(placeOf("model-config.schema.json"), `${JSON.stringify(schema, null, 2)}\n`);
+
+const rules = mqttConfigSchema();
+const rule = partOf(rules, "rules", "items");
+const input = partOf(rule, "inputs", "items");
+fillTables(
+  "mqtt-rules.md",
+  keyRows(rules).map(([key = "", meaning = ""]) => [key, meaning]),
+  keyRows(partOf(rules, "brokers", "items")),
+  keyRows(rule),
+  ...["from", "model", "payload", "coding"].map((key) => keyRows(partOf(rule, key))),
+  keyRows(partOf(rule, "coding", "keys")),
+  keyRows(input),
+  keyRows(partOf(input, "values", "items")),
+  ...["windows", "publish", "errors"].map((key) => keyRows(partOf(rule, key))),
+  Object.entries(badMessageReasons).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
+);
+writeFileSync(placeOf("mqtt-rules.schema.json"), `${JSON.stringify(rules, null, 2)}\n`);
 
 // Which commands there are is in the table of commands, so their headings are made as well.
 const [introduction] = readFileSync(placeOf("options.md"), "utf8").split("\n## ", 1);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { replayPolicyNames, replayParameters } from "../../replay/peers/registry.ts";
+import { parseMqttConfig } from "../../client/daemon/ingress/mqtt/rules/config/read-config.ts";
 import { readModelConfig } from "../../edge/models/model-config.ts";
 import { checkPriceSheet } from "../../serverless/prices/price-sheet.ts";
 import { executable } from "../support/built.ts";
@@ -17,9 +18,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 it("the tables of the reference are what the code says", () => {
-  const files = ["options.md", "metrics.md", "errors.md", "prices.md", "model-config.md"];
+  const files = ["options.md", "metrics.md", "errors.md", "prices.md", "model-config.md", "mqtt-rules.md"];
   const readAll = (): string[] =>
-    [...files, "model-config.schema.json"].map((file) => read(`docs/reference/${file}`));
+    [...files, "model-config.schema.json", "mqtt-rules.schema.json"].map((file) =>
+      read(`docs/reference/${file}`),
+    );
   const before = readAll();
   execFileSync(process.execPath, [join(root, "dist/docs/write-reference.js")]);
   expect(readAll()).toEqual(before);
@@ -43,6 +46,11 @@ it("the library example of the README runs against an edge server", async () => 
 it("the settings that the models' page shows are allowed", () => {
   const settings = /```yaml\n([^]*?)```/.exec(read("docs/guide/models.md"))?.[1] ?? "";
   expect(readModelConfig(parseYaml(settings), "docs/guide/models.md")).toMatchObject({ maxBatchRows: 32 });
+});
+
+it("the rules that the page of MQTT rules shows are allowed", () => {
+  const rules = /```yaml\n([^]*?)```/.exec(read("docs/guide/mqtt-rules.md"))?.[1] ?? "";
+  expect(parseMqttConfig(rules, "docs/guide/mqtt-rules.md").rules).toHaveLength(1);
 });
 
 it("the price sheet that the prices' page shows is allowed", () => {

@@ -2,6 +2,7 @@
 import { didYouMean, showValue } from "../../../../../base/error-text.ts";
 import { compileRule } from "./compile-rule.ts";
 import type { CompiledRule, Route, RuleSet, RuleSurroundings, Subscription } from "./compiled-rule.ts";
+import type { BrokerConfig } from "./config/broker-fields.ts";
 import { ConfigFaults, type NoteConfigFault } from "./config/config-faults.ts";
 import type { MqttConfig } from "./config/mqtt-config.ts";
 import type { RuleConfig } from "./config/rule-fields.ts";
@@ -38,7 +39,7 @@ export function checkRules(config: MqttConfig, faults: ConfigFaults): void {
 }
 
 function compileAll(config: MqttConfig, surroundings: RuleSurroundings, faults: ConfigFaults): RunningRule[] {
-  checkBrokers(config, faults);
+  for (const [index, broker] of config.brokers.entries()) checkBroker(broker, faults.of(["brokers", index]));
   checkNames(config, faults);
   const views = new MessageViews();
   return config.rules.flatMap((rule, index) => {
@@ -47,18 +48,15 @@ function compileAll(config: MqttConfig, surroundings: RuleSurroundings, faults: 
   });
 }
 
-function checkBrokers({ brokers }: MqttConfig, faults: ConfigFaults): void {
-  for (const [index, broker] of brokers.entries()) {
-    const note = faults.of(["brokers", index]);
-    if (broker.passwordFile !== undefined && broker.passwordEnv !== undefined)
-      note(["passwordEnv"], "stands beside passwordFile; allowed: one of the two");
-    if ((broker.cert === undefined) !== (broker.key === undefined))
-      note([broker.cert === undefined ? "key" : "cert"], "needs cert and key together");
-    const isSecure = /^(?:mqtts|ssl|tls|wss):/.test(broker.url);
-    for (const key of ["ca", "cert", "serverName"] as const)
-      if (broker[key] !== undefined && !isSecure)
-        note([key], `stands beside ${showValue(broker.url)}; allowed: beside mqtts:// and wss://`);
-  }
+function checkBroker(broker: BrokerConfig, note: NoteConfigFault): void {
+  if (broker.passwordFile !== undefined && broker.passwordEnv !== undefined)
+    note(["passwordEnv"], "stands beside passwordFile; allowed: one of the two");
+  if ((broker.cert === undefined) !== (broker.key === undefined))
+    note([broker.cert === undefined ? "key" : "cert"], "needs cert and key together");
+  const isSecure = /^(?:mqtts|ssl|tls|wss):/.test(broker.url);
+  for (const key of ["ca", "cert", "serverName"] as const)
+    if (broker[key] !== undefined && !isSecure)
+      note([key], `stands beside ${showValue(broker.url)}; allowed: beside mqtts:// and wss://`);
 }
 
 /** Names that are used twice, and brokers that rules name and nobody knows. */

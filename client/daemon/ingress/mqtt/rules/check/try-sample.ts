@@ -10,7 +10,7 @@ import type { RunningRule } from "../running-rule.ts";
 import { jsonText } from "../view/message-json.ts";
 
 /** What a sample is, but for what each rule says of where its messages come from. */
-export interface Sample {
+export interface SampleMessage {
   readonly payload: Uint8Array;
   readonly topic: string | undefined;
   readonly broker: string | undefined;
@@ -66,8 +66,22 @@ const mostShown = 240;
 /** The id that stands in for one that a daemon would make. */
 const sampleId = "SAMPLE-ID";
 
-/** @param config of the rule */
-export function tryRule(rule: RunningRule, config: RuleConfig, sample: Sample): Tried {
+/** The same rule without what tells messages apart, so that a window fills with one sample. */
+export function repeatable(rule: RuleConfig): RuleConfig {
+  const { same: _, ...windows } = rule.windows;
+  return { ...rule, windows };
+}
+
+/**
+ * @param repeating the rule as `repeatable` makes it
+ * @param config of the rule
+ */
+export function tryRule(
+  rule: RunningRule,
+  repeating: RunningRule,
+  config: RuleConfig,
+  sample: SampleMessage,
+): Tried {
   const topic = sample.topic ?? config.from.topic.replace(/^\$share\/[^/]+\//, "");
   if (sample.topic === undefined && /[+#]/.test(topic))
     return {
@@ -95,12 +109,12 @@ export function tryRule(rule: RunningRule, config: RuleConfig, sample: Sample): 
     return { rule: rule.id, verdict: "passes", why: `not met: ${rule.unmet(first) ?? config.when ?? ""}` };
   if (matches !== true) return bad(rule, first, matches);
   const id = rule.requestId(first) ?? sampleId;
-  const state = rule.newState();
-  let built = rule.request(first, state);
+  let built = rule.request(first, rule.newState());
   const window = built.kind === "waiting" ? built.need : undefined;
-  // A window of the same values shows what the model would get; where messages are told apart, it stays at one.
-  for (let more = 1; built.kind === "waiting" && more < built.need; more++)
-    built = rule.request(message(more), state);
+  // A window of the same values shows what the model would get.
+  const state = repeating.newState();
+  for (let more = 0; built.kind === "waiting" && more < built.need; more++)
+    built = repeating.request(message(more), state);
   if (built.kind === "bad") return bad(rule, first, built.fault);
   const { name, version } = rule.model;
   const published = rule.result(first, emptyAnswer, id);

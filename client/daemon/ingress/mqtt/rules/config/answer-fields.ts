@@ -71,4 +71,3 @@ export const errorFields = z.strictObject({
 });
 
 export type PublishConfig = Readonly<z.output<typeof publishFields>>;
-export type ErrorConfig = Readonly<z.output<typeof errorFields>>;

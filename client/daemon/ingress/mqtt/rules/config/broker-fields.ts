@@ -1,7 +1,7 @@
 /** The brokers of the rule file. */
 import { z } from "zod";
 import { positive, text, whole } from "../../../../../../base/program/option-fields.ts";
-import { formField, secretVariable } from "./form-field.ts";
+import { formField, plainName, secretVariable } from "./form-field.ts";
 
 /** Schemes of a broker's address; `tcp`, `ssl` and `tls` are other words for the first two. */
 export const brokerSchemes = ["mqtt", "mqtts", "tcp", "ssl", "tls", "ws", "wss", "embedded"] as const;
@@ -22,9 +22,7 @@ const brokerUrl = z.string().transform((given, context): string => {
   return given;
 });
 
-export const brokerName = z
-  .string()
-  .regex(/^[\p{L}\p{N}_.-]{1,64}$/u, "allowed: 1 to 64 letters, digits, _, . and -");
+export const brokerName = plainName;
 
 export const brokerFields = z.strictObject({
   name: formField(brokerName, "Name", "What rules call this broker."),

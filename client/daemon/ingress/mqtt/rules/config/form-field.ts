@@ -13,3 +13,11 @@ export const secretVariable = z
     /^(?!SPILLWAY_)[A-Za-z_][A-Za-z0-9_]*$/,
     "allowed: the name of an environment variable that does not begin with SPILLWAY_",
   );
+
+/** A name of brokers and rules. The pattern is one that every program with a JSON Schema understands. */
+export const plainName = z
+  .string()
+  .regex(
+    /^[^\s!"#$%&'*+,/:;<=>?@[\\\]^`{|}~]{1,64}$/,
+    "allowed: 1 to 64 letters of any language, digits, _, . and -",
+  );

@@ -4,7 +4,7 @@ import { positive, text, whole } from "../../../../../../base/program/option-fie
 import { errorFields, publishFields } from "./answer-fields.ts";
 import { brokerName } from "./broker-fields.ts";
 import { codingFields } from "./coding-fields.ts";
-import { formField } from "./form-field.ts";
+import { formField, plainName } from "./form-field.ts";
 import { celText, inputFields, mostTextChars, pathText } from "./input-fields.ts";
 
 const fromFields = z.strictObject({
@@ -56,11 +56,7 @@ const payloadFields = z.strictObject({
 });
 
 export const ruleFields = z.strictObject({
-  name: formField(
-    z.string().regex(/^[\p{L}\p{N}_.-]{1,64}$/u, "allowed: 1 to 64 letters, digits, _, . and -"),
-    "Name",
-    "What logs, metrics and this file call the rule.",
-  ),
+  name: formField(plainName, "Name", "What logs, metrics and this file call the rule."),
   description: formField(z.string().max(1_000).optional(), "Description", "For people."),
   enabled: formField(z.boolean().default(true), "Enabled", "false leaves the rule out."),
   from: formField(fromFields, "From", "Which messages come to the rule."),

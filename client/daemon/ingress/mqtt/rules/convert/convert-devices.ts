@@ -3,7 +3,7 @@ import { showValue } from "../../../../../../base/error-text.ts";
 import { parseCel } from "../view/cel.ts";
 import { parsePath } from "../view/value-path.ts";
 import type { NoteLoss, OldDevice } from "./old-file.ts";
-import { celOfPython, celText } from "./python-to-cel.ts";
+import { celOfPython, celLiteral } from "./python-to-cel.ts";
 
 export interface DeviceCondition {
   /** Undefined: every message is meant. */
@@ -74,7 +74,7 @@ function conditionOfAttribute(
 }
 
 function literalOf(value: unknown): string | undefined {
-  if (typeof value === "string") return celText(value);
+  if (typeof value === "string") return celLiteral(value);
   if (typeof value === "number" && Number.isFinite(value)) return String(value);
   return typeof value === "boolean" ? (value ? "True" : "False") : undefined;
 }

@@ -40,7 +40,7 @@ export function celOfPython(python: string): string {
 }
 
 /** A text as CEL writes it. */
-export function celText(text: string): string {
+export function celLiteral(text: string): string {
   return JSON.stringify(text);
 }
 
@@ -212,13 +212,13 @@ class PythonReader {
     this.#need(")");
     return name.text === "get"
       ? memberOf(cel, argument.text)
-      : `${cel}.${methods[name.text]}(${celText(argument.text)})`;
+      : `${cel}.${methods[name.text]}(${celLiteral(argument.text)})`;
   }
 
   #atom(): string {
     const token = this.#next;
     this.#at++;
-    if (token.kind === "text") return celText(token.text);
+    if (token.kind === "text") return celLiteral(token.text);
     if (token.kind === "number")
       return token.text.endsWith(".") ? `${token.text}0` : token.text.replace(/^\./, "0.");
     if (token.kind === "sign" && token.text === "(") {
@@ -255,7 +255,7 @@ class PythonReader {
 function memberOf(cel: string, name: string): string {
   return /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) && !reserved.has(name)
     ? `${cel}.${name}`
-    : `${cel}[${celText(name)}]`;
+    : `${cel}[${celLiteral(name)}]`;
 }
 
 /** Words that CEL does not take as names. */

@@ -42,11 +42,14 @@ let shared: Environment | undefined;
  * @throws Error that names the character and what is wrong
  */
 export function parseCel(text: string): CelExpression {
-  const program = parsed(text);
+  const standIns = new StandIns();
+  const put = standIns.put(text);
+  const fault = (error: unknown): Error => atCharacter(error, put, standIns);
+  const program = parsed(put, fault);
   const uses = new Set<string>();
-  look(program.ast, 0, uses);
+  look(program.ast, 0, uses, standIns);
   const checked = program.check();
-  if (!checked.valid) throw atCharacter(checked.error);
+  if (!checked.valid) throw fault(checked.error);
   return {
     text,
     uses,
@@ -54,7 +57,7 @@ export function parseCel(text: string): CelExpression {
     evaluate: (view) => evaluated(program, view, text),
     conjuncts: () => {
       const parts = joinedByAnd(program.ast);
-      return parts.map(({ start, end, input }) => parseCel(input.slice(start, end)));
+      return parts.map(({ start, end, input }) => parseCel(standIns.undo(input.slice(start, end))));
     },
   };
 }
@@ -65,11 +68,11 @@ export function checkUses({ uses }: CelExpression, roots: readonly string[]): vo
   if (wrong !== undefined) throw new Error(`uses ${wrong}; allowed: ${roots.join(", ")}`);
 }
 
-function parsed(text: string): ParseResult {
+function parsed(text: string, fault: (error: unknown) => Error): ParseResult {
   try {
-    return (shared ??= newEnvironment()).parse(withQuotedNames(text));
+    return (shared ??= newEnvironment()).parse(text);
   } catch (error) {
-    throw atCharacter(error);
+    throw fault(error);
   }
 }
 
@@ -134,23 +137,21 @@ function joinedByAnd(node: ASTNode): ASTNode[] {
   return node.op === "&&" ? node.args.flatMap(joinedByAnd) : [node];
 }
 
-/** Refuses what may take long, and notes which variables are used. */
-function look(node: ASTNode, macroDepth: number, uses: Set<string>): void {
+/** Refuses what may take long, notes which variables are used, and puts names in for stand-ins. */
+function look(node: ASTNode, macroDepth: number, uses: Set<string>, standIns: StandIns): void {
   if (node.op === "id") uses.add(node.args);
+  if (node.op === ".") node.args[1] = standIns.nameOf(node.args[1]);
   let depth = macroDepth;
   if (node.op === "call" || node.op === "rcall") {
     const [name] = node.args;
     if (name === "matches")
       throw new Error(
-        `matches at character ${node.start + 1} is not allowed: its patterns may take forever; allowed: startsWith, endsWith, contains, ==`,
+        `matches is not allowed: its patterns may take forever; allowed: startsWith, endsWith, contains, ==`,
       );
     if (node.op === "rcall" && macros.has(name)) depth++;
-    if (depth > 1)
-      throw new Error(
-        `${name} at character ${node.start + 1} is within another macro; allowed: one at a time`,
-      );
+    if (depth > 1) throw new Error(`${name} is within another macro; allowed: one at a time`);
   }
-  for (const child of nodesIn(node.args)) look(child, depth, uses);
+  for (const child of nodesIn(node.args)) look(child, depth, uses, standIns);
 }
 
 /** The nodes in the operands, which are nodes, lists of them, or names and values. */
@@ -162,19 +163,38 @@ function nodesIn(args: unknown): ASTNode[] {
 const stringOrName =
   /(?:[rRbB]{0,2})(?:"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|\.([\p{L}_][\p{L}\p{N}_]*)/gu;
 
-/** CEL's names are ASCII. `data.温度` is meant as `data["温度"]`. */
-function withQuotedNames(text: string): string {
-  return text.replaceAll(stringOrName, (all: string, name: string | undefined) =>
-    name === undefined || /^[\x20-\x7e]*$/.test(name) ? all : `[${JSON.stringify(name)}]`,
-  );
+/** CEL's names are ASCII, those of members need not be: `data.温度` is parsed with a stand-in for its name. */
+class StandIns {
+  readonly #names: string[] = [];
+
+  /** The text with stand-ins. */
+  put(text: string): string {
+    return text.replaceAll(stringOrName, (all: string, name: string | undefined) => {
+      if (name === undefined || /^[\x20-\x7e]*$/.test(name)) return all;
+      return `.${standIn}${this.#names.push(name) - 1}`;
+    });
+  }
+
+  nameOf(name: string): string {
+    return name.startsWith(standIn) ? (this.#names[Number(name.slice(standIn.length))] ?? name) : name;
+  }
+
+  /** The text as it was. */
+  undo(text: string): string {
+    return text.replaceAll(new RegExp(`${standIn}[0-9]+`, "g"), (each) => this.nameOf(each));
+  }
 }
 
-function atCharacter(error: unknown): Error {
+const standIn = "stand_in_for_name_";
+
+function atCharacter(error: unknown, put: string, standIns: StandIns): Error {
   const { summary, message, range } = error as {
     summary?: string;
     message: string;
     range?: { start: number };
   };
-  const where = range === undefined ? "" : ` at character ${range.start + 1}`;
-  return new Error(`${summary ?? message}${where}`);
+  // Counted in the text as it was written.
+  const where =
+    range === undefined ? "" : ` at character ${standIns.undo(put.slice(0, range.start)).length + 1}`;
+  return new Error(`${standIns.undo(summary ?? message)}${where}`);
 }
