@@ -3,9 +3,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { Registry } from "prom-client";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
 import { commands } from "../cli/commands.ts";
+import { RuleCounts } from "../client/daemon/ingress/mqtt/delivery/rule-counts.ts";
+import { MqttMetrics } from "../client/daemon/ingress/mqtt/mqtt-metrics.ts";
 import { mqttConfigSchema } from "../client/daemon/ingress/mqtt/rules/config/mqtt-config.ts";
 import { badMessageReasons } from "../client/daemon/ingress/mqtt/rules/message.ts";
 import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
@@ -122,7 +125,9 @@ const nothing = { spent: 0, limit: null };
 const spend = { currency: "CNY", isReached: false, reserved: 0, hour: nothing, day: nothing };
 const queue = await new QueueMetrics(() => spend).text();
 const edge = await new Metrics([], new StatisticsBook()).text();
-fillTables("metrics.md", metricRows(queue), metricRows(edge));
+const registry = new Registry();
+new MqttMetrics({ registry, counts: new RuleCounts(() => false), brokers: () => [] });
+fillTables("metrics.md", metricRows(queue), metricRows(await registry.metrics()), metricRows(edge));
 
 fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
 
