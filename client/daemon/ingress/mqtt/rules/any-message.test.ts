@@ -47,6 +47,11 @@ const rules = [
     coding: { part: "data.t", compression: "deflate", compressedIf: "data.c" },
     inputs: [{ name: "x", datatype: "FP16", values: ["data.t.x"] }],
   },
+  {
+    name: "replaces",
+    publish: { topic: "out/${data.d}/r", topicNames: "replace" },
+    inputs: [{ name: "m", datatype: "BYTES", json: "data" }],
+  },
   { name: "text", payload: { format: "text" }, inputs: [{ name: "x", datatype: "BYTES", values: ["data"] }] },
   {
     name: "bytes",

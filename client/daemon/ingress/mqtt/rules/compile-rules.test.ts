@@ -319,6 +319,19 @@ it.each<[object, string]>([
   expect(faultOf(compiledRule(rule), plantMessage({ x: 1 }, { properties }))).toMatch(/^bad_topic: /);
 });
 
+it.each([
+  ["T2 candle 5W RGB+CW", "out/T2 candle 5W RGB_CW/r"],
+  ["SHSW-1#11490B#1", "out/SHSW-1_11490B_1/r"],
+  ["$SYS/../#", "out/_SYS_..__/r"],
+  ["压机2", "out/压机2/r"],
+])("puts _ for what the level of a name cannot have, where the rule says so: %s", (d, topic) => {
+  const rule = compiledRule({ publish: { topic: "out/${data.d}/r", topicNames: "replace" } });
+  const message = plantMessage({ x: 1, d });
+  expect(requestFor(rule, message).model).toBe("m");
+  expect(publicationFor(rule, message).topic).toBe(topic);
+  expect(faultOf(rule, plantMessage({ x: 1, d: "" }))).toMatch(/^bad_topic: /);
+});
+
 it("refuses a message that asks for no answer where the rule has no topic", () => {
   expect(faultOf(compiledRule({ publish: {} }), plantMessage({ x: 1 }))).toMatch(
     /^bad_topic: the message has no response topic/,

@@ -33,7 +33,8 @@ export function answerTopic(
       "bad_topic",
       "the message has no response topic, and the rule has no topic for it",
     );
-  const chosen = response ?? filledTopic(template as TextTemplate, view);
+  const chosen =
+    response ?? filledTopic(template as TextTemplate, view, rule.publish.topicNames === "replace");
   const { from, publish } = rule;
   if ((publish.broker ?? from.broker) === from.broker && topicMatches(from.topic, chosen))
     throw new MessageError("bad_topic", `the answer to ${showValue(chosen)} would come back to the rule`);

@@ -2,7 +2,7 @@
 import { showValue } from "../../../../../../base/error-text.ts";
 import { MessageError } from "../view/message-error.ts";
 import type { MessageView } from "../view/message-view.ts";
-import { levelFault, topicFault } from "../view/topic-text.ts";
+import { levelFault, safeLevel, topicFault } from "../view/topic-text.ts";
 import { findIn, parseTemplate, type TextTemplate } from "./template.ts";
 
 /** @throws Error that says what is wrong */
@@ -17,9 +17,10 @@ export function parseTopicTemplate(text: string): TextTemplate {
 /**
  * The topic with its values.
  *
+ * @param replaces whether _ stands for what a level cannot have
  * @throws MessageError when a value is missing or would be more than a level, such as `#`, `a/b` or `$SYS`
  */
-export function filledTopic(template: TextTemplate, view: MessageView): string {
+export function filledTopic(template: TextTemplate, view: MessageView, replaces: boolean): string {
   const topic = template.parts
     .map((part) => {
       if (typeof part === "string") return part;
@@ -30,7 +31,7 @@ export function filledTopic(template: TextTemplate, view: MessageView): string {
           "bad_topic",
           `${part.text} is ${showValue(value)}; the topic ${template.text} needs it`,
         );
-      const level = String(value);
+      const level = replaces ? safeLevel(String(value)) : String(value);
       const fault = levelFault(level);
       if (fault !== undefined)
         throw new MessageError("bad_topic", `${part.text} is ${showValue(value)}; ${fault}`);

@@ -23,6 +23,11 @@ const common = {
 export const publishFields = z.strictObject({
   broker: formField(brokerName.optional(), "Broker", "Default: the one that the message came from."),
   ...common,
+  topicNames: formField(
+    z.enum(["refuse", "replace"]).default("refuse"),
+    "Names in topics",
+    "What becomes of a value such as RGB+CW that cannot be one level of a topic. refuse: the message is bad; replace: _ stands for /, +, #, $ at the start and control characters, so that two devices may share a topic.",
+  ),
   responseTopic: formField(
     z.enum(["prefer", "never", "only"]).default("prefer"),
     "Response topic",

@@ -55,6 +55,11 @@ export function levelFault(level: string): string | undefined {
   return textFault(level);
 }
 
+/** The level with _ in place of each character that it cannot have. */
+export function safeLevel(level: string): string {
+  return level.replaceAll(/^\$|[/+#]|[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu, "_");
+}
+
 /** MQTT forbids NUL and lone surrogates, and lets brokers refuse control characters and noncharacters. */
 function textFault(text: string): string | undefined {
   return /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text)
