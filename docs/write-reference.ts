@@ -125,9 +125,12 @@ const nothing = { spent: 0, limit: null };
 const spend = { currency: "CNY", isReached: false, reserved: 0, hour: nothing, day: nothing };
 const queue = await new QueueMetrics(() => spend).text();
 const edge = await new Metrics([], new StatisticsBook()).text();
-const registry = new Registry();
-new MqttMetrics({ registry, counts: new RuleCounts(() => false), brokers: () => [] });
-fillTables("metrics.md", metricRows(queue), metricRows(await registry.metrics()), metricRows(edge));
+const mqtt = new MqttMetrics({
+  registry: new Registry(),
+  counts: new RuleCounts(() => false),
+  brokers: () => [],
+});
+fillTables("metrics.md", metricRows(queue), metricRows(await mqtt.text()), metricRows(edge));
 
 fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
 

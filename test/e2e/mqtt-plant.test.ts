@@ -2,6 +2,7 @@
  * A plant without a broker: devices at the embedded one, two rules, and two models from zips, one a function and one an
  * ONNX file. The rule file changes while the daemon runs.
  */
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -9,9 +10,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningEdge, startEdge } from "../contract/running-edge.ts";
+import { executable } from "../support/built.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { type MqttDaemon, startMqttDaemon } from "../support/mqtt-rig.ts";
 import { tinyOnnx } from "../support/tiny-onnx.ts";
@@ -209,6 +212,34 @@ describe("a plant", { tags: ["slow"], timeout: 120_000 }, () => {
     expect([versions("wear"), versions("heat")]).toEqual([["1", "2"], ["1"]]);
     await send(sample);
     await expect.poll(() => heard.length).toBe(2);
+  });
+
+  it("answers a load of devices, which says how long that takes", async () => {
+    change(
+      rules(port).replaceAll("    model: { name: heat", "    requestId: data.id\n    model: { name: heat"),
+    );
+    await expect.poll(() => daemon.log()).toMatch(/"changed":\["heat"\]/);
+    const payload =
+      '{"id":"${id}","deviceInfo":{"deviceName":"${device}"},"telemetry":{"温度":1,"stroke_peak":${int(1,9)}}}';
+    const where = ["--url", `mqtt://127.0.0.1:${port}`, "--topic", "plant/1/${device}", "--payload", payload];
+    const how = [
+      "--results",
+      "results/${device}/heat",
+      "--messages",
+      "20",
+      "--queue",
+      daemon.url(),
+      "--json",
+    ];
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      executable,
+      "mqtt",
+      "load",
+      ...where,
+      ...how,
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({ answered: 20, errors: {}, strange: 0, twice: 0 });
+    heard.length = 0;
   });
 
   it("says why a model is not installed, and does not start its rule", async () => {

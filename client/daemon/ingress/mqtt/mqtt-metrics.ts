@@ -12,10 +12,12 @@ export interface MqttMetricsOptions {
 }
 
 export class MqttMetrics {
+  readonly #registry: Registry;
   readonly #latency: Histogram<"rule">;
   readonly #slow: Counter<"broker">;
 
   constructor({ registry, counts, brokers }: MqttMetricsOptions) {
+    this.#registry = registry;
     const registers = [registry];
     this.#latency = new Histogram({
       name: "spillway_mqtt_result_duration_seconds",
@@ -100,4 +102,9 @@ export class MqttMetrics {
   readonly onResult = (rule: string, tookMs: number): void => this.#latency.observe({ rule }, tookMs / 1_000);
 
   readonly onSlowPublish = (broker: string): void => this.#slow.inc({ broker });
+
+  /** The text of a scrape of the whole registry. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
 }
