@@ -28,7 +28,11 @@ export function triedText(tried: Tried): string[] {
     case "bad":
       return [
         `${rule}: bad message, ${tried.fault.reason}: ${tried.fault.text}`,
-        ...published("error result", tried.publication, "no error result goes out"),
+        ...published(
+          "error result",
+          tried.publication,
+          `no error result goes out: ${tried.whyNone ?? "the rule wants none"}`,
+        ),
       ];
     default: {
       const { window, model, device, lane, deadlineMs, parameters, inputs, publication, whyNone } = tried;

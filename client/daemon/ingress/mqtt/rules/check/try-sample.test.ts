@@ -56,7 +56,12 @@ it("shows the error result of a bad message, and that there is none", () => {
   expect(reportFor({}, {})).toMatch(
     /bad message, missing_point: data\.x is missing\n {2}error result out\/results at plant/,
   );
-  expect(reportFor({ errors: { publish: false } }, {})).toMatch(/\n {2}no error result goes out$/);
+  expect(reportFor({ publish: { topic: "out/${data.d}" } }, Buffer.from("{"))).toMatch(
+    /no error result goes out: data\.d is missing; the topic out\/\$\{data\.d\} needs it$/,
+  );
+  expect(reportFor({ errors: { publish: false } }, {})).toMatch(
+    /\n {2}no error result goes out: the rule wants none$/,
+  );
 });
 
 it("shows pictures by their kind and size", () => {

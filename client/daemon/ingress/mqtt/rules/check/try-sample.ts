@@ -43,6 +43,7 @@ export type Tried =
       readonly verdict: "bad";
       readonly fault: BadMessage;
       readonly publication: TriedPublication | undefined;
+      readonly whyNone: string | undefined;
     }
   | {
       readonly rule: string;
@@ -143,6 +144,7 @@ function bad(rule: RunningRule, message: MqttMessage, fault: BadMessage): Tried 
     verdict: "bad",
     fault,
     publication: published.kind === "publication" ? shownPublication(published.publication) : undefined,
+    whyNone: published.kind === "none" ? published.fault?.text : undefined,
   };
 }
 

@@ -13,6 +13,8 @@ interface SchemaPart {
   readonly description?: string;
 }
 
+const olderKeys = new Set(["mqtts", "funcs", "expose"]);
+
 /** Made when the first fault is looked up. */
 let schema: SchemaPart | undefined;
 
@@ -26,6 +28,10 @@ function addIssue(issue: z.core.$ZodIssue, before: ConfigPath, faults: ConfigFau
   if (issue.code === "unrecognized_keys") {
     const known = keysAt(path);
     for (const key of issue.keys) {
+      if (path.length === 0 && olderKeys.has(key)) {
+        faults.add([key], `${key} is of the older form of rule files; spillway mqtt convert reads it`);
+        continue;
+      }
       const where = path.length === 0 ? "" : ` of ${pathName(path)}`;
       faults.add([...path, key], `unknown key "${key}"${where}${didYouMean(key, known)}`);
     }

@@ -63,12 +63,16 @@ rules:
 
 it.each([
   ["", /^rules\.yaml: brokers is missing/],
+  [
+    "mqtts: []\nfuncs: []",
+    /^rules\.yaml.*\n.*mqtts is of the older form of rule files; spillway mqtt convert reads it/,
+  ],
   ["[1, 2]", /^rules\.yaml:1:1: the file is an array of 2; allowed: keys with values/],
   ["a: 1\na: 2", /^rules\.yaml:2:1: Map keys must be unique/],
   ["brokers: [\n  {", /^rules\.yaml:2:/],
   ["a: &a [x]\nb: [*a, *b]", /^rules\.yaml.*b/],
 ])("refuses %j with the place", (text, fault) => {
-  expect(faultsIn(text)[0]).toMatch(fault);
+  expect(faultsIn(text).join("\n")).toMatch(fault);
 });
 
 it.each<[object, RegExp]>([

@@ -2,7 +2,7 @@
 import { showValue } from "../../../../../../base/error-text.ts";
 import { parseCel } from "../view/cel.ts";
 import { parsePath } from "../view/value-path.ts";
-import type { NoteLoss, OldDevice } from "./old-file.ts";
+import type { NoteLoss, OldDevice, OldFunction } from "./old-file.ts";
 import { celOfPython, celLiteral } from "./python-to-cel.ts";
 
 export interface DeviceCondition {
@@ -13,6 +13,49 @@ export interface DeviceCondition {
 }
 
 type OldAttribute = NonNullable<OldDevice["deviceAttr"]>[number];
+
+const usual = {
+  deviceName: "== data_to_dict['deviceInfo']['deviceName']",
+  pointName: "in data_to_dict['telemetry']",
+} as const;
+
+/** The devices of a function, also of one that names a device and a point itself. */
+export function devicesOf(
+  { devices, deviceName, pointName }: OldFunction,
+  place: string,
+  note: NoteLoss,
+): OldDevice[] {
+  const given = devices ?? [];
+  if (given.length === 0 && (deviceName !== undefined || pointName !== undefined))
+    return [withAttributes({ deviceName, pointName }, place, note)];
+  return given.map((device, index) =>
+    (device.deviceAttr ?? []).length > 0
+      ? device
+      : withAttributes(device, `${place}.devices[${index}]`, note),
+  );
+}
+
+/** Earlier files have names and expressions beside each other, or names alone. */
+function withAttributes(device: OldDevice, place: string, note: NoteLoss): OldDevice {
+  const { deviceName, pointName, deviceParseExpression, pointParseExpression } = device;
+  const deviceAttr = [
+    {
+      attrName: "deviceName",
+      attrValue: deviceName,
+      attrExpression: deviceParseExpression ?? usual.deviceName,
+    },
+    { attrName: "pointName", attrValue: pointName, attrExpression: pointParseExpression ?? usual.pointName },
+  ].filter(({ attrValue }) => attrValue !== undefined);
+  const isGuessed =
+    (deviceName !== undefined && deviceParseExpression === undefined) ||
+    (pointName !== undefined && pointParseExpression === undefined);
+  if (isGuessed)
+    note(
+      place,
+      "names its device or point without saying where in the message it is; taken as data.deviceInfo.deviceName and data.telemetry",
+    );
+  return { ...device, deviceAttr };
+}
 
 export function conditionOfDevices(
   devices: readonly OldDevice[],
@@ -26,7 +69,8 @@ export function conditionOfDevices(
   let isWhole = true;
   const parts = devices.map((device, index) => {
     const here = `${place}.devices[${index}]`;
-    const { deviceName, deviceAttr, ...others } = device;
+    const { deviceName, deviceAttr, ...more } = device;
+    const { deviceParseExpression: _, pointName: __, pointParseExpression: ___, ...others } = more;
     for (const [key, value] of Object.entries(others))
       note(`${here}.${key}`, `is ${showValue(value)}; it has no counterpart`);
     if ((deviceAttr ?? []).length === 0) {
@@ -46,6 +90,9 @@ export function conditionOfDevices(
   return { cel, isWhole };
 }
 
+/** An expression without its left side; a whole one needs no value. */
+const isComparison = /^\s*(?:[=!<>]=|[<>]|in\b|not\s+in\b|is\b)/;
+
 /** The value stands before the expression there: `"press-3"` and `== data_to_dict['deviceName']`. */
 function conditionOfAttribute(
   { attrName, attrValue, attrExpression, ...others }: OldAttribute,
@@ -60,7 +107,9 @@ function conditionOfAttribute(
     return undefined;
   }
   try {
-    const cel = celOfPython(`${value} ${attrExpression}`);
+    const cel = celOfPython(
+      isComparison.test(attrExpression) ? `${value} ${attrExpression}` : attrExpression,
+    );
     const { type } = parseCel(cel);
     if (type !== "bool" && type !== "dyn") throw new Error(`it gives ${type}, and no condition`);
     return cel;

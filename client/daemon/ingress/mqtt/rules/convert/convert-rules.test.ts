@@ -79,11 +79,101 @@ it("says what it could not carry over", () => {
     expect(losses).toContainEqual(expect.stringMatching(loss));
 });
 
+it("takes an expression that is whole by itself, without the value", () => {
+  const attribute = { attrName: "t", attrValue: "x", attrExpression: "data_to_dict['t'] > 5" };
+  const { text, losses } = convertRules(
+    {
+      mqtts: [{ name: "p", broker: "h" }],
+      funcs: [{ modelName: "m", devices: [{ deviceAttr: [attribute] }] }],
+      rules: [{ sub: { name: "p", topic: "in" }, pub: { name: "p", topic: "out" } }],
+    },
+    "old.yaml",
+  );
+  expect(parseMqttConfig(text, "new.yaml").rules[0]).toMatchObject({ enabled: true, when: "data.t > 5" });
+  expect(losses.join()).not.toContain("attrExpression");
+});
+
+it("reads earlier words for keys, units of times, and a device and point at the function itself", () => {
+  const attributes = [
+    { attrName: "deviceName", attrValue: "a", attrExpression: "== data_to_dict['deviceInfo']['deviceName']" },
+  ];
+  const { text, losses } = convertRules(
+    {
+      mqtts: [{ name: "b1", broker: "tcp://10.0.0.1:1883", qos: 0, retain: false }],
+      rules: [
+        {
+          sub: { name: "b1", clientId: 5555, topic: "/in" },
+          pub: { name: "b1", clientId: 6666, timeout: "500ms", topic: "/out" },
+        },
+      ],
+      funcs: [
+        {
+          modelName: "trend",
+          model_address: "http://h/t.zip",
+          model_md5: "AAAAAAAAAAAAAAAAAAAAAA==",
+          deviceName: "设备3",
+          pointName: "油温",
+        },
+        { modelName: "other", devices: [{ device: attributes }] },
+        {
+          modelName: "apart",
+          devices: [
+            {
+              deviceName: "b",
+              deviceParseExpression: "== data_to_dict['name']",
+              pointName: "p",
+              pointParseExpression: 'in data_to_dict["points"]',
+            },
+          ],
+        },
+      ],
+    },
+    "old.yaml",
+  );
+  const { brokers, rules } = parseMqttConfig(text, "new.yaml");
+  expect(brokers[0]?.clientId).toBe("5555");
+  expect(rules).toMatchObject([
+    {
+      when: '"设备3" == data.deviceInfo.deviceName && "油温" in data.telemetry',
+      model: { name: "trend", zip: "http://h/t.zip", md5: "AAAAAAAAAAAAAAAAAAAAAA==" },
+      publish: { topic: "/out", timeout: 0.5, qos: 0 },
+    },
+    { when: '"a" == data.deviceInfo.deviceName', enabled: true },
+    { when: '"b" == data.name && "p" in data.points', enabled: true, device: "data.name" },
+  ]);
+  expect(losses).toContainEqual(
+    expect.stringMatching(/^funcs\[0\]: names its device or point without saying where/),
+  );
+});
+
+it("takes a function that a rule names itself as a model", () => {
+  const { text, losses } = convertRules(
+    {
+      mqtts: [{ name: "p", broker: "h" }],
+      rules: [
+        {
+          name: "trend",
+          func: "modules.trend.index.handler",
+          sub: { name: "p", topic: "in" },
+          pub: { name: "p", topic: "out" },
+        },
+      ],
+    },
+    "old.yaml",
+  );
+  expect(parseMqttConfig(text, "new.yaml").rules[0]).toMatchObject({
+    name: "trend",
+    model: { name: "trend" },
+  });
+  expect(losses).toContainEqual(expect.stringMatching(/^rules\[0\]\.func: is "modules\.trend/));
+});
+
 it.each([
   [null, /old\.yaml: the file is null/],
   [{}, /is no rule file of the older form/],
+  [{ brokers: [], rules: [] }, /is of the form of today; check it with spillway mqtt check/],
   [[], /old\.yaml: the file is an array/],
-  [{ mqtts: 5 }, /old\.yaml: mqtts is 5/],
+  [{ mqtts: 5 }, /old\.yaml: mqtts is 5; allowed: array/],
   [{ rules: [{ sub: { name: "a" } }] }, /old\.yaml: rules\[0\]\.sub\.topic/],
 ])("refuses %j with the place", (value, fault) => {
   expect(() => convertRules(value, "old.yaml")).toThrow(fault);

@@ -6,9 +6,10 @@
 import { Document } from "yaml";
 import { didYouMean, showValue } from "../../../../../../base/error-text.ts";
 import { UsageError } from "../../../../../../base/usage-error.ts";
+import { memberAt } from "../view/member-path.ts";
 import { filterFault, topicFault, topicMatches } from "../view/topic-text.ts";
 import { brokersOf, type ConvertedBrokers } from "./convert-brokers.ts";
-import { conditionOfDevices, devicePathOf } from "./convert-devices.ts";
+import { conditionOfDevices, devicePathOf, devicesOf } from "./convert-devices.ts";
 import { modelOf } from "./convert-models.ts";
 import { type NoteLoss, type OldFunction, type OldRule, type OldRules, oldRules } from "./old-file.ts";
 
@@ -38,10 +39,19 @@ export function convertRules(value: unknown, file: string): Converted {
   const rules = (old.rules ?? []).flatMap((rule, index) => rulesOf(rule, index, old, brokers, note));
   nameApart(rules);
   if (rules.length === 0) note("rules", "no rule could be made");
+  else
+    note(
+      "rules",
+      "what a function returned was published as it was; here results have id, rule, model and outputs, unless publish.payload says otherwise",
+    );
   return { text: yamlOf(brokers.list, rules), losses };
 }
 
 function readOld(value: unknown, file: string): OldRules {
+  if (memberAt(value, ["brokers"]) !== undefined)
+    throw new UsageError(
+      `${file}: has brokers, so that it is of the form of today; check it with spillway mqtt check`,
+    );
   const result = oldRules.safeParse(value, { reportInput: true });
   if (!result.success) {
     const faults = result.error.issues.map(({ path, input, message }) => {
@@ -50,7 +60,8 @@ function readOld(value: unknown, file: string): OldRules {
           typeof step === "number" ? `${name}[${step}]` : `${name}${name === "" ? "" : "."}${String(step)}`,
         "",
       );
-      return `${file}: ${place === "" ? "the file" : place} is ${showValue(input)}; ${message}`;
+      const allowed = message.replace(/^Invalid input: expected (.*?)(?:, received .*)?$/, "allowed: $1");
+      return `${file}: ${place === "" ? "the file" : place} is ${showValue(input)}; ${allowed}`;
     });
     throw new UsageError(faults.join("\n"));
   }
@@ -67,7 +78,7 @@ interface NewRule {
 }
 
 function rulesOf(
-  { sub, pub, ...others }: OldRule,
+  { sub, pub, name: ownName, func, ...others }: OldRule,
   index: number,
   { funcs }: OldRules,
   brokers: ConvertedBrokers,
@@ -101,8 +112,7 @@ function rulesOf(
         `is ${showValue(key === "sub" ? sub.topic : pub.topic)}; ${fault}; the rule is left out`,
       );
   if (faults.some(([, fault]) => fault !== undefined)) return [];
-  if (pub.timeout !== undefined)
-    note(`${place}.pub.timeout`, `is ${pub.timeout} without a unit; taken as seconds`);
+  const timeoutS = secondsOf(pub.timeout, `${place}.pub.timeout`, note);
   if (pub.clientId !== undefined && pub.clientId !== sub.clientId)
     note(
       `${place}.pub.clientId`,
@@ -115,12 +125,32 @@ function rulesOf(
       topic: pub.topic,
       qos: to.qos,
       ...(to.retain && { retain: true }),
-      ...(pub.timeout !== undefined && { timeout: Math.min(3_600, Math.max(0.001, pub.timeout)) }),
+      ...(timeoutS !== undefined && { timeout: timeoutS }),
     },
   };
+  if (func !== undefined) {
+    note(`${place}.func`, `is ${showValue(func)}; taken as a model of the name of the rule`);
+    const own = { modelName: ownName ?? func.split(".").at(-2) ?? func };
+    return [ruleOfFunction(own, place, note, common)];
+  }
   return (funcs ?? []).map((func, at) =>
     ruleOfFunction(func, `funcs[${at}]`, index === 0 ? note : () => {}, common),
   );
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600 };
+
+/** Such as `10s`, or a number. */
+function secondsOf(given: number | string | undefined, place: string, note: NoteLoss): number | undefined {
+  if (given === undefined) return undefined;
+  const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\s*$/.exec(String(given)) ?? [];
+  const seconds = Number(number) * (unitSeconds[unit ?? "s"] ?? 1);
+  if (number === undefined || seconds < 0.001 || seconds > 3_600) {
+    note(place, `is ${showValue(given)}; left at 10 s; allowed: 1ms to 1h`);
+    return undefined;
+  }
+  if (unit === undefined) note(place, `is ${given} without a unit; taken as seconds`);
+  return seconds;
 }
 
 function ruleOfFunction(
@@ -129,10 +159,12 @@ function ruleOfFunction(
   note: NoteLoss,
   { from, publish }: { readonly from: object; readonly publish: object },
 ): NewRule {
-  const { modelName, modelAddress: _, modelMd5: __, devices, ...others } = func;
+  const { modelName, modelAddress: _, modelMd5: __, devices: ___, ...more } = func;
+  const { deviceName: ____, pointName: _____, ...others } = more;
   noteOthers(others, place, note);
-  const condition = conditionOfDevices(devices ?? [], place, note);
-  const device = devicePathOf(devices ?? []);
+  const devices = devicesOf(func, place, note);
+  const condition = conditionOfDevices(devices, place, note);
+  const device = devicePathOf(devices);
   note(
     place,
     `does not say what inputs ${modelName} has; its rule gives the whole message as a JSON text in the input "message"`,
