@@ -9,7 +9,7 @@ import { refuseUnknownVariables } from "./unknown-variables.ts";
 
 /** What commands of two words, such as `mqtt check`, have in common. */
 const groupDescriptions: Readonly<Record<string, string>> = {
-  mqtt: "checks and converts rules for messages of devices",
+  mqtt: "messages of devices: checks and converts rules, and makes a load",
 };
 
 /**

@@ -152,6 +152,12 @@ export const commands: readonly ListedCommand[] = [
       (await import("../client/daemon/ingress/mqtt/rules/convert/convert-options.ts")).mqttConvertOptions,
     async (options) => (await import("./mqtt-convert.ts")).runMqttConvert(options),
   ),
+  command(
+    "mqtt load",
+    "makes devices that send messages to a broker, and measures how long their results take",
+    async () => (await import("../tools/mqtt/options.ts")).mqttLoadOptions,
+    async (options) => (await import("./mqtt-load.ts")).runMqttLoad(options),
+  ),
 ];
 
 function command<S extends z.ZodObject>(

@@ -19,15 +19,21 @@ export async function runVqueue(
   file?: ConfigFile<DaemonOptions & LogOptions>,
 ): Promise<number> {
   const log = createLog("vqueue", options);
+  // Without --mqtt nothing of it is loaded.
+  const mqttModule =
+    options.mqtt.length === 0 ? undefined : await import("../client/daemon/ingress/mqtt/open-mqtt.ts");
+  mqttModule?.checkMqtt(options, process.env);
   const questionsCost = options.serverless && options.functions.length > 0;
-  const { gate, announce } = openAccess(options, log, { questionsCost });
+  const { gate, token, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
+  const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
   const app = createV2Ingress(daemon, {
     codec,
     gate,
     jobs,
+    more: mqtt?.routes,
     maxBodyBytes: options.maxBodyMib * 2 ** 20,
     onFault: (error) => log.error({ err: error }, "fault"),
   });
@@ -51,11 +57,14 @@ export async function runVqueue(
       announce();
       await daemon.start(stop, Number(new URL(url).port || 80));
       watch?.start();
+      if (!stop.aborted) await mqtt?.ingress.start();
     },
     close: async () => {
       watch?.stop();
+      mqtt?.ingress.retire();
       jobs?.retire();
       await daemon.close();
+      await mqtt?.ingress.close();
       await jobs?.close();
       await codec.close();
     },

@@ -3,12 +3,15 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { Registry } from "../base/program/metric-registry.ts";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
 import { JobMetrics, type JobsLoad } from "../client/daemon/ingress/jobs/job-metrics.ts";
 import { LaneGoals } from "../client/daemon/observe/lane-goals.ts";
 import { commands, sectionedCommands } from "../cli/commands.ts";
 import { fileSchema } from "../cli/config/config-schema.ts";
+import { RuleCounts } from "../client/daemon/ingress/mqtt/delivery/rule-counts.ts";
+import { MqttMetrics } from "../client/daemon/ingress/mqtt/mqtt-metrics.ts";
 import { mqttConfigSchema } from "../client/daemon/ingress/mqtt/rules/config/mqtt-config.ts";
 import { badMessageReasons } from "../client/daemon/ingress/mqtt/rules/message.ts";
 import { QueueMetrics } from "../client/daemon/observe/metrics.ts";
@@ -136,7 +139,12 @@ const noJobs: JobsLoad = {
   rows: { answered: 0, failed: 0 },
 };
 const jobs = await new JobMetrics(() => noJobs).text();
-fillTables("metrics.md", metricRows(queue + goals + jobs), metricRows(edge));
+const mqtt = new MqttMetrics({
+  registry: new Registry(),
+  counts: new RuleCounts(() => false),
+  brokers: () => [],
+});
+fillTables("metrics.md", metricRows(queue + goals + jobs), metricRows(await mqtt.text()), metricRows(edge));
 
 fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
 

@@ -15,6 +15,7 @@ import { edgeAddress } from "./edge-address.ts";
 import { laneList, reservedReplicas } from "./lanes.ts";
 import { padRules } from "./joining/padding.ts";
 import { jobFields } from "./ingress/jobs/job-fields.ts";
+import { mqttOptionFields } from "./ingress/mqtt/mqtt-fields.ts";
 import { allowedModels, namedModels } from "./profile/named-models.ts";
 import { payloadFields } from "./profile/payload/payload-fields.ts";
 import { policyNames } from "../policies/registry.ts";
@@ -181,6 +182,7 @@ export const daemonOptions = z.strictObject({
     .default(64)
     .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
   ...jobFields,
+  ...mqttOptionFields,
   record: optionalText.describe(
     "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on;" +
       " or a folder (that is there, or ends in /) for a record of files that are packed, follow one another and are bounded",

@@ -1,7 +1,7 @@
 /** Installs new versions of models in one step: staged, loaded on trial, then renamed into the repository. */
 import { showValue } from "../../base/error-text.ts";
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -11,7 +11,7 @@ import type { ModelSet } from "../models/model-set.ts";
 import type { Candidate } from "../models/model-set-options.ts";
 import { configIn, isModelName, onnxModel, type Repository, versionsOf } from "../models/repository.ts";
 import { handlerIn } from "../vision/handlers/open-handler.ts";
-import { type FetchLimits, fetchZip } from "./fetch-zip.ts";
+import { type Digest, type FetchLimits, fetchZip } from "./fetch-zip.ts";
 import type { ModelChange } from "./model-change.ts";
 import { unpackZip } from "./unpack-zip.ts";
 import { stagingName, versionFolderIn } from "./version-folder.ts";
@@ -41,6 +41,13 @@ export class ModelInstaller {
   async load(name: string, change: ModelChange): Promise<void> {
     const { models, repository } = this.#options;
     const { config, files, zip } = change;
+    // Whoever asks again for what is there, as after a restart, gets no further version of it.
+    if (
+      zip?.digest !== undefined &&
+      config === undefined &&
+      newestDigest(repository, name) === digestText(zip.digest)
+    )
+      return models.load(name);
     if (zip !== undefined || files.size > 0) return models.load(name, () => this.#install(name, change));
     if (config === undefined) return models.load(name);
     return models.load(name, async () => ({ model: { ...repository.read(name), config } }));
@@ -63,7 +70,9 @@ export class ModelInstaller {
       const newest = Number(versionsOf(own).at(-1) ?? 0);
       const next = String(version > newest ? version : newest + 1);
       await tryLoad(stagedModel(name, next, from, configIn(from) ?? configIn(own)));
-      await writeFile(join(from, markerName), JSON.stringify({ source: change.zip?.source ?? "files" }));
+      const { source = "files", digest } = change.zip ?? {};
+      const marker = { source, ...(digest !== undefined && { digest: digestText(digest) }) };
+      await writeFile(join(from, markerName), JSON.stringify(marker));
       await mkdir(own, { recursive: true });
       await rename(from, join(own, next));
       return {
@@ -95,6 +104,24 @@ export class ModelInstaller {
     if (change.config !== undefined)
       await writeFile(join(found.from, "config.yaml"), JSON.stringify(change.config));
     return found;
+  }
+}
+
+function digestText({ algorithm, bytes }: Digest): string {
+  return `${algorithm}:${bytes.toString("hex")}`;
+}
+
+/** The digest of the zip that the newest version came from; undefined where it came otherwise. */
+function newestDigest({ folder }: Repository, name: string): string | undefined {
+  if (folder === undefined || !isModelName(name)) return undefined;
+  const newest = versionsOf(join(folder, name)).at(-1);
+  if (newest === undefined) return undefined;
+  try {
+    const marker = readFileSync(join(folder, name, newest, markerName), "utf8");
+    const { digest } = JSON.parse(marker) as { readonly digest?: unknown };
+    return typeof digest === "string" ? digest : undefined;
+  } catch {
+    return undefined;
   }
 }
 

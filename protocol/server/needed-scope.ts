@@ -12,7 +12,7 @@ export function neededScope(path: string): Scope | undefined {
     .filter((part) => part !== "")
     .map((part) => part.toLowerCase());
   if (first === "admin") return "admin";
-  if (first === "metrics") return "metrics";
+  if (first === "metrics" || first === "queue_size_metrics") return "metrics";
   if (first !== "v2") return "infer";
   if (second === undefined || second === "health") return undefined;
   return second === "repository" && third === "models" ? "admin" : "infer";

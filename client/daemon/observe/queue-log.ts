@@ -80,7 +80,7 @@ export class QueueLog implements QueueObserver {
 const maxKinds = 1_000;
 
 /** Lets one message of a kind through in a while, and counts those that it leaves out. */
-class LogThrottle {
+export class LogThrottle {
   readonly #everyMs: number;
   readonly #byKind = new Map<string, { shownAtMs: number; leftOut: number }>();
 

@@ -1,5 +1,5 @@
 /** The metrics of jobs: how many there are, how they ended, what became of their rows, and what they take of their bounds. */
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "../../../../base/program/metric-registry.ts";
 import type { JobStatus } from "./job.ts";
 
 /** What all jobs take, and the most that they may. */

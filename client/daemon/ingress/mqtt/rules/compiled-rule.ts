@@ -25,7 +25,7 @@ export interface RuleRequest {
   readonly outputs?: RequestedOutput[] | undefined;
   readonly parameters: Parameters;
   readonly lane?: string | undefined;
-  /** Time from the message's arrival to its answer, in milliseconds; undefined: as the lane or the daemon says. */
+  /** Time for the answer, in milliseconds from when the queue has taken the request; undefined: the usual, or the lane's. */
   readonly deadlineMs?: number | undefined;
   /** Which device the message is from, where the rule says how to tell. */
   readonly device?: string | undefined;

@@ -88,7 +88,7 @@ export const ruleFields = z.strictObject({
   deadline: formField(
     positive(86_400).optional(),
     "Deadline",
-    "Seconds from the message's arrival to its answer; then an error result goes out. Default: as the lane or the daemon says.",
+    "Seconds for the answer, from when the queue has taken the request; then an error result goes out. Default: 30, or as the lane says.",
   ),
   inputs: formField(z.array(inputFields).min(1).max(256), "Inputs", "How the model's inputs are made."),
   outputs: formField(
