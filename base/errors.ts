@@ -130,6 +130,20 @@ export class SpillwayError extends Error {
 }
 
 /**
+ * What `make` returns; errors that it makes have no stack. Collecting a stack takes longer than all else that is done to refuse
+ * a request, and a refusal comes from a timer, of which a stack tells nothing.
+ */
+export function withoutStack<Made>(make: () => Made): Made {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/**
  * Of the errors that parts of one batch ended with, the one that counts for its target: one that tells of the
  * target before one that tells of a request, and throttling first, because it says how many calls are too many.
  * Undefined: there is none.

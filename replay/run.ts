@@ -14,7 +14,7 @@ import { DecisionLog } from "./decision-log.ts";
 import { InputError } from "../base/usage-error.ts";
 import { profileTargets } from "./world/profile.ts";
 import type { Scenario } from "./world/scenario.ts";
-import { type ReplaySummary, Tally } from "./summary.ts";
+import { type ReplaySummary, type SoFar, Tally } from "./summary.ts";
 import type { TextFile } from "../base/text-lines.ts";
 import type { Timeline } from "./timeline.ts";
 import { VirtualClock } from "./world/virtual-clock.ts";
@@ -46,7 +46,12 @@ export interface ReplayOptions extends ArrivalOptions {
   readonly onBatch?: ((sent: BatchSent) => void) | undefined;
   /** Called from time to time with the number of requests that have arrived, and the present time. */
   readonly onProgress?: ((requests: number, atMs: number) => void) | undefined;
+  /** Asked from time to time; true ends the replay, and the summary is of the requests that have arrived by then. */
+  readonly isEnough?: ((soFar: SoFar) => boolean) | undefined;
 }
+
+/** So many requests arrive before `isEnough` is asked again. */
+const askedEvery = 1_000;
 
 /**
  * Replays a trace under one policy. The same options give the same log, byte for byte, on every machine.
@@ -108,7 +113,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
   };
   const done = new Map(["", ...Object.keys(scenario.lanes)].map((lane) => [lane, doneIn(lane)]));
   let requests = 0;
-  for await (const block of readArrivals(trace, options)) {
+  arrivals: for await (const block of readArrivals(trace, options)) {
     for (const { atS, rows, lane, model, bytes = rows * requestBytes } of block) {
       const told = done.get(lane) ?? refuseLane(trace.name, lane, atS, scenario);
       const arrivedAtMs = atS * 1_000;
@@ -116,6 +121,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
       timeline?.arrived(arrivedAtMs);
       const payload = { id: requests++, arrivedAtMs, rows, lane };
       queue.submit({ payload, key: model, rows, bytes, lane, isSplittable: rows > 1 }, told);
+      if (requests % askedEvery === 0 && options.isEnough?.(tally.soFar()) === true) break arrivals;
     }
     await log?.flush();
     options.onProgress?.(requests, clock.nowMs());

@@ -53,6 +53,14 @@ export interface ReplaySummary {
   readonly targets: Readonly<Record<string, TargetSummary>>;
 }
 
+/** What a replay has come to at some moment. */
+export interface SoFar {
+  readonly cost: number;
+  /** Requests that ended without an answer in SLO, and the same by lane where there are lanes. */
+  readonly lost: number;
+  readonly lostByLane: Readonly<Record<string, number>>;
+}
+
 interface TargetTally {
   readonly kind: TargetKind;
   served: number;
@@ -122,6 +130,12 @@ export class Tally {
     let counts = lanes.get(lane);
     if (counts === undefined) lanes.set(lane, (counts = { requests: 0, inSlo: 0 }));
     return counts;
+  }
+
+  soFar(): SoFar {
+    const ended = Object.values(this.#ends).reduce((sum, count) => sum + count, 0);
+    const lanes = [...(this.#lanes ?? [])].map(([name, { requests, inSlo }]) => [name, requests - inSlo]);
+    return { cost: this.#cost, lost: ended - this.#inSlo, lostByLane: Object.fromEntries(lanes) };
   }
 
   summary(currency: string): ReplaySummary {

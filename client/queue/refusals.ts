@@ -1,5 +1,5 @@
 /** Ends requests that are not sent, each with the reason that its caller needs. */
-import { SpillwayError } from "../../base/errors.ts";
+import { SpillwayError, withoutStack } from "../../base/errors.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { QueueTargets } from "./queue-targets.ts";
 import { deadlineRefusal, reasonsOf, withReasons } from "./refusal.ts";
@@ -44,11 +44,13 @@ export class Refusals<In, Out> {
     const [refusal] = live.flatMap((target) => target.refusal(nowMs) ?? []);
     for (const request of requests) {
       const model = this.#modelOf(request.key);
-      const [pause] = live.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
-      const error = deadlineRefusal(request, refusal, pause);
-      const isAlone = live.length === 1;
-      const told = isAlone ? error : withReasons(error, reasonsOf(request, this.#targets, model, nowMs));
-      this.refuse(request, told, nowMs);
+      const error = withoutStack(() => {
+        const [pause] = live.flatMap((target) => target.pauseReason(nowMs, model) ?? []);
+        const error = deadlineRefusal(request, refusal, pause);
+        const isAlone = live.length === 1;
+        return isAlone ? error : withReasons(error, reasonsOf(request, this.#targets, model, nowMs));
+      });
+      this.refuse(request, error, nowMs);
     }
   }
 

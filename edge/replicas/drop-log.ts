@@ -1,5 +1,6 @@
 /** The requests of a model that were dropped in overload: their errors, how many they are, and a line in the log now and then. */
 import type { Logger } from "pino";
+import { withoutStack } from "../../base/errors.ts";
 import { OverloadedError } from "../../protocol/errors.ts";
 import type { DropReason } from "./model-queue.ts";
 
@@ -37,12 +38,7 @@ export class DropLog {
   dropped(reason: DropReason, { rows, bytes, waitMs }: WaitingNow, nowMs: number): OverloadedError {
     this.#counts[reason]++;
     this.#tell(rows, nowMs);
-    const limit = Error.stackTraceLimit;
-    // Collecting a stack takes longer than the rest of a refusal, and the stack of a refusal says nothing.
-    Error.stackTraceLimit = 0;
-    const error = new OverloadedError(textOf(reason, this.#model, rows, bytes, waitMs), waitMs);
-    Error.stackTraceLimit = limit;
-    return error;
+    return withoutStack(() => new OverloadedError(textOf(reason, this.#model, rows, bytes, waitMs), waitMs));
   }
 
   #tell(queueRows: number, nowMs: number): void {

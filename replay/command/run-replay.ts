@@ -13,6 +13,7 @@ import { policyWith, replayParameters, type ReplayPolicyName, replayPolicyNames 
 import type { ReportRun } from "../report/chart.ts";
 import { reportPage } from "../report/page.ts";
 import { replayTrace } from "../run.ts";
+import type { SoFar } from "../summary.ts";
 import { Timeline } from "../timeline.ts";
 import { surveyArrivals } from "../traces/arrival-survey.ts";
 import type { ArrivalOptions } from "../traces/arrivals.ts";
@@ -131,8 +132,8 @@ async function runPolicy(run: PolicyRun): Promise<ReportRun> {
   const grid = replayParameters[run.policy];
   if (!run.options.tune || grid === undefined) return replay(run);
   const bare = { ...run, options: { ...run.options, log: undefined, report: undefined } };
-  const { parameters } = await tune(grid, run.world.scenario, async (candidate) => {
-    const { summary } = await replay(bare, candidate);
+  const { parameters } = await tune(grid, run.world.scenario, async (candidate, isEnough) => {
+    const { summary } = await replay(bare, candidate, isEnough);
     return summary;
   });
   const best = await replay(run, parameters);
@@ -142,6 +143,7 @@ async function runPolicy(run: PolicyRun): Promise<ReportRun> {
 async function replay(
   { options, arrivals, world, policy, progress }: PolicyRun,
   parameters?: ParameterValues,
+  isEnough?: (soFar: SoFar) => boolean,
 ): Promise<ReportRun> {
   const { trace, scenario, sheet, profiles } = world;
   const log = options.log === undefined ? undefined : createLogFile(options.log);
@@ -158,6 +160,7 @@ async function replay(
       log,
       timeline: options.report === undefined ? undefined : timeline,
       onProgress: progress.reached,
+      isEnough,
     });
     await log?.close();
     return { policy, summary, timeline: timeline.picture() };
