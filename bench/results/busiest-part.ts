@@ -1,7 +1,7 @@
 /** The part of a pairing that is replayed where the whole would take too long. */
 import { readWorld } from "../../replay/command/replay-world.ts";
 import { readArrivals } from "../../replay/traces/arrivals.ts";
-import { type Pairing, resultsSeed, scenarioPath, tracePath } from "../pairings.ts";
+import { type Pairing, resultsSeed, scenarioPath, tracePath } from "./pairings.ts";
 
 /**
  * The span of whole seconds with the highest rate, of all those that are as long as they can be with at most so many
