@@ -101,6 +101,11 @@ export class LinkModel {
     this.#lateMs = ms;
   }
 
+  /** As of `isToldLateBy`; 0 at first. */
+  get lateMs(): number {
+    return this.#lateMs;
+  }
+
   /** Whether the link seems to be much slower than assumed. */
   get isSlow(): boolean {
     const { assumedMsPerByte, assumedRttMs, jitterMs } = this.#options;

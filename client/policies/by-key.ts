@@ -8,6 +8,7 @@ import type { Policy } from "./policy.ts";
 const maxKeys = 64;
 
 interface Inner {
+  readonly key: string;
   readonly policy: Policy;
   batchesUnderWay: number;
 }
@@ -16,17 +17,20 @@ interface Inner {
 export function byKeyPolicy(name: string, make: (key: string) => Policy): Policy {
   /** Least recently used first. */
   const inners = new Map<string, Inner>();
+  let latest: Inner | undefined;
   const innerOf = (key: string): Inner => {
-    const inner = inners.get(key) ?? { policy: make(key), batchesUnderWay: 0 };
+    if (latest?.key === key) return latest;
+    latest = inners.get(key) ?? { key, policy: make(key), batchesUnderWay: 0 };
     inners.delete(key);
-    inners.set(key, inner);
-    return inner;
+    inners.set(key, latest);
+    return latest;
   };
   const forget = (): void => {
     for (const [key, { policy, batchesUnderWay }] of inners) {
       if (inners.size <= maxKeys) return;
       if (batchesUnderWay > 0) continue;
       inners.delete(key);
+      if (latest?.key === key) latest = undefined;
       policy.released?.();
     }
   };

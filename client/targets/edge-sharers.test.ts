@@ -13,7 +13,7 @@ const oneEdge = new Map([[0, 1]]);
 
 function sharersOf(...lines: SharedLine[]): EdgeSharers {
   const sharers = new EdgeSharers();
-  for (const shared of [own, ...lines]) sharers.waits(shared.line, () => shared);
+  for (const shared of [own, ...lines]) sharers.waits(shared);
   return sharers;
 }
 
@@ -49,7 +49,7 @@ it("forgets a line once it is empty, and knows nothing where a line is alone", (
   const sharers = sharersOf();
   expect(sharers.hasOthers(own.line)).toBe(false);
   const empty = lineOf();
-  sharers.waits(empty.line, () => empty);
+  sharers.waits(empty);
   expect(sharers.claims(own.line, oneEdge, 0, 100).size).toBe(0);
   expect(sharers.hasOthers(own.line)).toBe(false);
 });

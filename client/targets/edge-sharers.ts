@@ -32,16 +32,18 @@ export interface Claim {
 const mostClaims = 1_024;
 
 export class EdgeSharers {
-  readonly #sharers = new Set<EdgeSharer>();
+  /** Mostly there is one; they are asked at every decision. */
+  readonly #sharers: EdgeSharer[] = [];
   readonly #lines = new Map<SharedLine["line"], SharedLine>();
 
   add(sharer: EdgeSharer): void {
-    this.#sharers.add(sharer);
+    this.#sharers.push(sharer);
   }
 
   /** A model is no longer asked for. */
   remove(sharer: EdgeSharer): void {
-    this.#sharers.delete(sharer);
+    const at = this.#sharers.indexOf(sharer);
+    if (at !== -1) this.#sharers.splice(at, 1);
   }
 
   /** The part of the edges that all together need. */
@@ -52,8 +54,13 @@ export class EdgeSharers {
   }
 
   /** Requests wait in that line. It is looked at whenever another one is decided about, until it is empty. */
-  waits(line: SharedLine["line"], shared: () => SharedLine): void {
-    if (!this.#lines.has(line)) this.#lines.set(line, shared());
+  waits(shared: SharedLine): void {
+    this.#lines.set(shared.line, shared);
+  }
+
+  /** Whether requests are known to wait in that line. */
+  has(line: SharedLine["line"]): boolean {
+    return this.#lines.has(line);
   }
 
   /** Whether another line than that one may have claims. */

@@ -33,15 +33,17 @@ export function waitsAt(
   sharers: EdgeSharers,
 ): void {
   const line = shown.itself ?? shown;
-  sharers.waits(line, (): SharedLine => {
-    return {
-      line,
-      get batchRows() {
-        return edges.reduce((most, { choice }) => Math.max(most, choice.bestRows), 1);
-      },
-      workMs: (index, rows) => edges.find((edge) => edge.index === index)?.workMs(rows) ?? Infinity,
-    };
-  });
+  if (!sharers.has(line)) sharers.waits(sharedLine(line, edges));
+}
+
+function sharedLine(line: SharedLine["line"], edges: readonly EdgeSide[]): SharedLine {
+  return {
+    line,
+    get batchRows() {
+      return edges.reduce((most, { choice }) => Math.max(most, choice.bestRows), 1);
+    },
+    workMs: (index, rows) => edges.find((edge) => edge.index === index)?.workMs(rows) ?? Infinity,
+  };
 }
 
 const none: readonly never[] = [];

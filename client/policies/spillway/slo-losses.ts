@@ -11,6 +11,8 @@ export type LossCause = "waited" | "cold" | "edge";
 
 /** Requests over which the recent losses are averaged. */
 const recentRequests = 1_000;
+/** The part of the recent losses that is left after one more request. */
+const kept = 1 - 1 / recentRequests;
 /** Losses are not judged before so many requests: one of them alone would be more than the allowance. */
 const fewRequests = 50;
 
@@ -39,7 +41,10 @@ export class SloLosses {
 
   arrived(): void {
     this.#arrived++;
-    for (const cause of causes) this.#lost[cause].recent *= 1 - 1 / recentRequests;
+    const { waited, cold, edge } = this.#lost;
+    waited.recent *= kept;
+    cold.recent *= kept;
+    edge.recent *= kept;
   }
 
   /** @param count requests that missed the SLO */
@@ -60,19 +65,21 @@ export class SloLosses {
     return Math.max(all / arrived, recent / Math.min(recentRequests, arrived)) / this.#allowed;
   }
 
-  /** Whether these causes, or all, have spent so much of the recent allowance that money comes second. */
-  isTight(...by: readonly LossCause[]): boolean {
-    return this.#recent(by) >= tightFrom * this.#most - rounding;
+  /** Whether that cause, or all together, have spent so much of the recent allowance that money comes second. */
+  isTight(by?: LossCause): boolean {
+    return (
+      (by === undefined ? this.#recentOfAll : this.#lost[by].recent) >= tightFrom * this.#most - rounding
+    );
   }
 
   /** Whether waiting has spent all of the recent allowance. */
   get isWaitingTooLong(): boolean {
-    return this.#recent(["waited"]) >= this.#most - rounding;
+    return this.#lost.waited.recent >= this.#most - rounding;
   }
 
   /** Whether one more request may be lost on purpose: not more than that part of the recent allowance is spent then. */
   canSpare(part: number): boolean {
-    return this.#recent([]) + 1 <= part * this.#most + rounding;
+    return this.#recentOfAll + 1 <= part * this.#most + rounding;
   }
 
   /** Requests of the recent ones that may be lost. */
@@ -80,8 +87,9 @@ export class SloLosses {
     return this.#allowed * recentRequests;
   }
 
-  #recent(by: readonly LossCause[]): number {
-    return (by.length === 0 ? causes : by).reduce((sum, cause) => sum + this.#lost[cause].recent, 0);
+  get #recentOfAll(): number {
+    const { waited, cold, edge } = this.#lost;
+    return waited.recent + cold.recent + edge.recent;
   }
 }
 

@@ -107,8 +107,11 @@ export class SpillwayState implements EdgeSharer {
 
   /** Timers fire so late at present, and answers are noticed as late. */
   timersAreLate(ms: number): void {
-    for (const { link } of this.#learned.edges.values()) link.isToldLateBy(ms);
-    this.#learned.functions.link.isToldLateBy(ms);
+    const { edges, functions } = this.#learned;
+    // All links are told at once, and under an exact clock nothing ever changes.
+    if (functions.link.lateMs === ms) return;
+    for (const { link } of edges.values()) link.isToldLateBy(ms);
+    functions.link.isToldLateBy(ms);
   }
 
   /** Increases whenever the time changes at which an edge or the uplink to functions will be free. */
@@ -245,6 +248,7 @@ export class SpillwayState implements EdgeSharer {
   #place(index: number, profile: TargetProfile): void {
     const { sloMs, sloQuantile } = this.#inputs;
     const edge = this.#learned.edges.get(index) as LearnedEdge;
+    edge.link.isToldLateBy(this.#learned.functions.link.lateMs);
     const reserve = Math.max(0, probit(sloQuantile));
     const lateShare = lateShareOf(sloQuantile);
     const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));

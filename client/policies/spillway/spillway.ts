@@ -88,8 +88,10 @@ class Spillway implements PlanningPolicy {
   decide(view: QueueView): Decision {
     this.#considered = undefined;
     if (view.line.graceMs) return serveLate(view, this.#edges, this.#state.sloMs);
-    const standing = this.#standing.in(view, this.#version);
-    if (standing !== undefined) return standing;
+    if (this.#standing.isThere) {
+      const standing = this.#standing.in(view, this.#version);
+      if (standing !== undefined) return standing;
+    }
     const { isScarce } = this.#known;
     const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
     considered.decision = this.#consider(view, considered);

@@ -40,6 +40,11 @@ export class StandingDecision {
     this.#decision = undefined;
   }
 
+  /** Whether there is one that may still be valid. */
+  get isThere(): boolean {
+    return this.#decision !== undefined;
+  }
+
   /** The decision, if it is still valid for this view. */
   in({ nowMs, line, targets, draining }: QueueView, version: number): WaitDecision | undefined {
     const { length } = line;

@@ -36,11 +36,12 @@ export function tooLargeFor(
   { rows, bytes }: Pick<Sized, "rows" | "bytes">,
   { maxRows, maxBytes }: Readonly<Record<"maxRows" | "maxBytes", number>>,
 ): SpillwayError | undefined {
-  const over = (has: string, most: number): SpillwayError =>
-    new SpillwayError("request_too_large", `the request has ${has}; allowed in ${where}: ${most} or fewer`);
-  if (rows > maxRows) return over(`${rows} rows`, maxRows);
-  if (bytes > maxBytes) return over(`${bytes} bytes`, maxBytes);
-  return undefined;
+  if (rows <= maxRows && bytes <= maxBytes) return undefined;
+  const [has, most] = rows > maxRows ? [`${rows} rows`, maxRows] : [`${bytes} bytes`, maxBytes];
+  return new SpillwayError(
+    "request_too_large",
+    `the request has ${has}; allowed in ${where}: ${most} or fewer`,
+  );
 }
 
 interface Lane {
@@ -92,7 +93,10 @@ export class Lanes {
 
   /** Why a request can never enter its lane; undefined when it can. */
   tooLarge(request: Sized): SpillwayError | undefined {
-    return tooLargeFor(`the lane "${request.lane}"`, request, this.#of(request.lane));
+    const lane = this.#of(request.lane);
+    // Mostly it fits, and then no text is made.
+    if (request.rows <= lane.maxRows && request.bytes <= lane.maxBytes) return undefined;
+    return tooLargeFor(`the lane "${request.lane}"`, request, lane);
   }
 
   /** Why a request may not enter its lane now; undefined when it may. */

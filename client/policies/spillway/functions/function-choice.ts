@@ -81,9 +81,11 @@ export class FunctionChoice {
    * A call that keeps an instance of the planned size, sent well before the platform would stop it: where a cold start takes
    * too long, and such starts have lost many requests. Mostly there is none.
    */
-  toKeep({ view, callAtMs, blockedUntilMs }: DecisionContext): FunctionCall | undefined {
+  toKeep(context: DecisionContext): FunctionCall | undefined {
+    if (!this.#state.losses.isTight("cold")) return undefined;
+    const { view, callAtMs, blockedUntilMs } = context;
     const { nowMs, line } = view;
-    if (!this.#state.losses.isTight("cold") || blockedUntilMs > nowMs) return undefined;
+    if (blockedUntilMs > nowMs) return undefined;
     const size = this.#menu.first(this.#state.planner.sizes);
     if (size === undefined || !this.#state.startsTooLate(size)) return undefined;
     if (size.idleForMs(nowMs) < keptPart * size.profile.idleMs) return undefined;
