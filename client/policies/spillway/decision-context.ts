@@ -2,6 +2,7 @@
 import { readyAtMs, type TargetHealth, type TargetView } from "../../targets/target-view.ts";
 import type { QueueView } from "../policy.ts";
 import type { EdgeSide } from "./edge-side.ts";
+import { type CanSkip, findOverflow, type LineOverflow } from "./overflow.ts";
 
 export class DecisionContext {
   readonly view: QueueView;
@@ -9,6 +10,8 @@ export class DecisionContext {
   readonly healthy: readonly EdgeSide[];
   readonly uplinkFreeAtMs: number;
   #blockedUntilMs: number | undefined;
+  /** The overflow by the rules that were tried. */
+  #overflows: { readonly rule: CanSkip; readonly overflow: LineOverflow }[] | undefined;
 
   /** @param uplinkFreeAtMs when the uplink to functions will have sent everything that it was given */
   constructor(view: QueueView, edges: readonly EdgeSide[], uplinkFreeAtMs: number) {
@@ -22,6 +25,19 @@ export class DecisionContext {
   /** Until when no function takes a call; in the past when some function does. Mostly nobody asks. */
   get blockedUntilMs(): number {
     return (this.#blockedUntilMs ??= functionsBlockedUntilMs(this.view.targets, this.view.nowMs));
+  }
+
+  /**
+   * The overflow of the line where the healthy edges skip what that rule lets them. Their forecasts are as they were before.
+   * Asked for the same rule again, it answers at once.
+   */
+  overflowWith(rule: CanSkip): LineOverflow {
+    const known = this.#overflows?.find((each) => each.rule === rule);
+    if (known !== undefined) return known.overflow;
+    const overflow = findOverflow(this.view.line, this.healthy, rule);
+    for (const { schedule } of this.healthy) schedule.reset();
+    (this.#overflows ??= []).push({ rule, overflow });
+    return overflow;
   }
 
   /** When the upload of a function call could begin. */

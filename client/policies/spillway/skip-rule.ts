@@ -2,7 +2,7 @@
 import { readyAtMs, type TargetView } from "../../targets/target-view.ts";
 import type { DecisionContext } from "./decision-context.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
-import { type CanSkip, findOverflow } from "./overflow.ts";
+import type { CanSkip } from "./overflow.ts";
 
 /** Whether none of the line's requests may go to functions: then what the edges cannot serve in time is lost. */
 export function haveNoFunctions({ blockedUntilMs }: DecisionContext, menu: FunctionMenu): boolean {
@@ -50,15 +50,11 @@ function givingUp(context: DecisionContext): CanSkip {
 }
 
 /** Any request may be skipped if that leaves fewer of the line unserved than the given rule does. */
-function fewerLost({ view: { line }, healthy }: DecisionContext, rule: CanSkip): CanSkip {
-  if (line.length < 2 || healthy.length === 0) return rule;
-  const lostWith = (canSkip: CanSkip): number => {
-    const { count } = findOverflow(line, healthy, canSkip);
-    for (const { schedule } of healthy) schedule.reset();
-    return count;
-  };
-  const lost = lostWith(rule);
-  return lost > 0 && lostWith(always) < lost ? always : rule;
+function fewerLost(context: DecisionContext, rule: CanSkip): CanSkip {
+  const { view, healthy } = context;
+  if (view.line.length < 2 || healthy.length === 0) return rule;
+  const lost = context.overflowWith(rule).count;
+  return lost > 0 && context.overflowWith(always).count < lost ? always : rule;
 }
 
 function always(): boolean {

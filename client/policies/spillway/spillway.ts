@@ -183,18 +183,18 @@ class Spillway implements PlanningPolicy {
     const { healthy } = context;
     const { line } = context.view;
     if (healthy.length === 0) return { count: line.length, first: 0 };
-    if (haveNoFunctions(context, this.#menu)) return findOverflow(line, healthy, canSkip);
-    if (!isScarce) {
-      // Mostly the next batch of the only edge takes the whole line; a forecast would find just that again.
-      const [edge] = this.#edges;
-      if (this.#edges.length === 1 && edge?.takesAll === true && !edge.schedule.isClaimed)
-        return { count: 0, first: line.length };
-      const overflow = findOverflow(line, healthy, undefined);
-      if (overflow.count === 0) return overflow;
-      for (const { schedule } of healthy) schedule.reset();
-    }
-    if (isScarce) return findOverflow(line, healthy, canSkip);
-    return findOverflow(line, healthy, skipRule(context, this.#menu, true, this.#state.losses.isTight()));
+    const overflowWith = (rule: CanSkip): LineOverflow =>
+      // The forecasts of several edges stay filled, for `#release` to look at.
+      this.#edges.length === 1 ? context.overflowWith(rule) : findOverflow(line, healthy, rule);
+    if (isScarce || haveNoFunctions(context, this.#menu)) return overflowWith(canSkip);
+    // Mostly the next batch of the only edge takes the whole line; a forecast would find just that again.
+    const [edge] = this.#edges;
+    if (this.#edges.length === 1 && edge?.takesAll === true && !edge.schedule.isClaimed)
+      return { count: 0, first: line.length };
+    const overflow = overflowWith(undefined);
+    if (overflow.count === 0) return overflow;
+    for (const { schedule } of healthy) schedule.reset();
+    return overflowWith(skipRule(context, this.#menu, true, this.#state.losses.isTight()));
   }
 
   /** Overflow goes to functions at its last moment, or when it fills a call. */
