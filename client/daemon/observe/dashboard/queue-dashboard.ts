@@ -123,6 +123,8 @@ export class QueueDashboard implements QueueObserver, EventSource {
     this.#policy = policy;
     this.#state = "serving";
     this.#timer = setInterval(() => this.#sample(), sampleMs).unref();
+    // So that the first page does not call well what nobody has asked yet.
+    this.#look();
   }
 
   observe(event: QueueEvent | PlanRecord): void {
