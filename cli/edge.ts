@@ -5,6 +5,7 @@ import { createLog } from "../base/program/log.ts";
 import type { LogOptions } from "../base/program/log-options.ts";
 import { serve } from "../base/program/serve.ts";
 import { throwUsage } from "../base/usage-error.ts";
+import { grpcDoor } from "./grpc-door.ts";
 import { createEdgeServer, type EdgeServer } from "../edge/server/edge-server.ts";
 import type { EdgeOptions } from "../edge/server/options.ts";
 
@@ -33,5 +34,6 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
     await Promise.race([loaded.catch(throwUsage), stopped]);
   };
   const lameDuckMs = options.lameDuck * 1_000;
-  return serve({ ...server, prepare, lameDuckMs }, options.host, options.port, log);
+  const door = grpcDoor(server.app, options);
+  return serve({ ...server, door, prepare, lameDuckMs }, options.host, options.port, log);
 }

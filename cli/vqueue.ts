@@ -8,6 +8,7 @@ import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
+import { grpcDoor } from "./grpc-door.ts";
 import type { DaemonOptions } from "../client/daemon/options.ts";
 import { followList } from "../client/daemon/targets/follow-file.ts";
 import { FileWatch } from "../client/daemon/targets/watch-file.ts";
@@ -51,6 +52,7 @@ export async function runVqueue(
       : undefined;
   const program = {
     app,
+    door: grpcDoor(app, options),
     prepare: async (stop: AbortSignal, url: string) => {
       announce();
       await daemon.start(stop, Number(new URL(url).port || 80));

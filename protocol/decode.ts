@@ -186,7 +186,7 @@ function readRequestedOutputs(value: unknown): RequestedOutput[] | undefined {
 }
 
 /** Memory that caller and model share does not exist between machines: whoever asked for it would read old data there. */
-function checkNoSharedMemory(parameters: Parameters, place: string): void {
+export function checkNoSharedMemory(parameters: Parameters, place: string): void {
   const region = parameters["shared_memory_region"];
   if (region === undefined) return;
   throw new ProtocolError(

@@ -70,6 +70,21 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
   throw new ProtocolError(`parameters.timeout is ${showValue(timeoutUs)}; allowed: positive integers (µs)`);
 }
 
+/** The header that says how long the caller waits for the answer, in milliseconds. */
+export const withinHeader = "spillway-within-ms";
+
+/**
+ * How long the caller waits, by the header above; undefined when it does not say.
+ *
+ * @throws ProtocolError
+ */
+export function withinMsOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^[0-9]{1,12}(\.[0-9]{1,6})?$/.test(header) ? Number(header) : 0;
+  if (ms > 0) return ms;
+  throw new ProtocolError(`${withinHeader} is ${showValue(header)}; allowed: milliseconds above 0`);
+}
+
 /**
  * Refuses a step of a sequence: its state would have to stay with one server.
  *

@@ -17,6 +17,12 @@ export interface RequestHead {
   readonly remoteAddress: string | undefined;
 }
 
+/** What comes with a request that was no HTTP message, such as a call of gRPC: it has no socket of its own. */
+export interface CallBindings {
+  /** The address of its sender; empty when that is not known. */
+  readonly peer: string;
+}
+
 const loopbackAddress = /^(127\.|::1$|::ffff:127\.)/i;
 const loopbackName =
   /^(localhost|localhost\.localdomain|localhost6|ip6-localhost|ip6-loopback|[a-z0-9-]+\.localhost)\.?$/;
@@ -25,7 +31,7 @@ const proxyHeader =
   /^(forwarded|forwarded-for|via|cdn-loop|x-forward.*|x-real-ip|x-original-.*|x-client-ip|x-cluster-client-ip|x-proxyuser-ip|(wl-)?proxy-client-ip|client-ip|true-client-ip|cf-(connecting-ip|ray|visitor|ipcountry)|fastly-.*|x-envoy-.*|x-arr-.*|x-azure-.*|x-appengine-.*|x-amz-cf-id|x-scheme|x-ssl-.*)$/;
 
 export function headOf(context: Context): RequestHead {
-  const { incoming } = (context.env as Partial<HttpBindings> | undefined) ?? {};
+  const { incoming, peer } = (context.env as Partial<HttpBindings & CallBindings> | undefined) ?? {};
   const headers = new Map<string, string[]>();
   let count = 0;
   const add = (name: string, value: string): void => {
@@ -37,7 +43,7 @@ export function headOf(context: Context): RequestHead {
   const raw = incoming?.rawHeaders;
   if (raw === undefined) for (const [name, value] of context.req.raw.headers) add(name, value);
   else for (let at = 0; at < raw.length; at += 2) add(raw[at]?.toLowerCase() ?? "", raw[at + 1] ?? "");
-  const remoteAddress = incoming === undefined ? undefined : (incoming.socket.remoteAddress ?? "");
+  const remoteAddress = incoming === undefined ? peer : (incoming.socket.remoteAddress ?? "");
   return { headers, count, target: incoming?.url, remoteAddress };
 }
 

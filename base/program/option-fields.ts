@@ -7,18 +7,16 @@ export const positive = (most = Number.MAX_SAFE_INTEGER) => z.number().positive(
 export const text = z.string().min(1);
 export const optionalText = text.optional();
 export const port = whole(0, 65_535);
+export const grpcPort = port
+  .optional()
+  .describe("port to listen on for gRPC as well; 0 takes a free one (default: gRPC is not served)");
 export const seed = whole(0, 2 ** 32 - 1).default(1);
 export const flag = z.boolean().default(false);
 export const priceSheet = z.string().default("alibaba-fc-cn-2026");
 /** The address of a server in one form, however it is written. */
-export const serverUrl = z.string().transform((given, context): string => {
-  try {
-    return serverAddress(given);
-  } catch (error) {
-    context.addIssue((error as AddressError).message);
-    return z.NEVER;
-  }
-});
+export const serverUrl = addressField(false);
+/** The same, where the server may be reached by gRPC as well. */
+export const serverOrGrpcUrl = addressField(true);
 /** How `spillway` may spend the allowance of the quantile, the same in the daemon and in replay. */
 export const spendAllowance = z
   .number()
@@ -29,3 +27,14 @@ export const spendAllowance = z
       " without a number 60 (default: nothing is late on purpose)",
   )
   .meta({ bareValue: "60" });
+
+function addressField(mayBeGrpc: boolean) {
+  return z.string().transform((given, context): string => {
+    try {
+      return serverAddress(given, mayBeGrpc);
+    } catch (error) {
+      context.addIssue((error as AddressError).message);
+      return z.NEVER;
+    }
+  });
+}

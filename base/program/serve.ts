@@ -52,6 +52,8 @@ export interface Program {
   readonly app: Pick<Hono, "fetch">;
   /** Default: timeouts that suit an open network. */
   readonly timeouts?: HttpTimeouts;
+  /** Another way in, on a port of its own that is taken right after the first. */
+  readonly door?: Door | undefined;
   /** Called once the program has its port, before it announces it; `stop` is aborted when it should end early. */
   prepare?(stop: AbortSignal, url: string): Promise<void>;
   /** Say from now on that the program is not ready, and still serve. */
@@ -62,10 +64,28 @@ export interface Program {
   close(): Promise<void>;
 }
 
+export interface Door {
+  /** Such as `grpc`, for addresses. */
+  readonly scheme: string;
+  readonly port: number;
+  /** The option that names the port. */
+  readonly option: string;
+  /** Rejects with what `net` says of an address that cannot be listened on. */
+  open(host: string, port: number): Promise<OpenDoor>;
+}
+
+export interface OpenDoor {
+  readonly port: number;
+  /** Takes nothing new, and resolves when everything that came in is answered. */
+  close(): Promise<void>;
+}
+
 /** What a program sends to the process that spawned it, once it listens and is prepared. */
 export interface ListeningMessage {
   readonly kind: "listening";
   readonly url: string;
+  /** The address of the other door, where there is one. */
+  readonly doorUrl?: string;
 }
 
 /** Longest time for draining, in milliseconds; then the program exits with 1. */
@@ -81,16 +101,19 @@ export async function serve(program: Program, host: string, port: number, log: L
   const server = createHttpServer(program.app, program.timeouts);
   // Signals are handled before anything is announced, so that none comes too early.
   const stopped = stopRequested();
+  let door: OpenDoor | undefined;
   try {
     await listen(server, host, port);
     const url = urlOf(server, host);
-    log.info({ url }, "listening");
+    door = program.door && (await opened(program.door, host));
+    const other = program.door && door ? { doorUrl: addressOf(program.door.scheme, host, door.port) } : {};
+    log.info({ url, ...other }, "listening");
     const stop = new AbortController();
     void stopped.then(() => stop.abort());
     await program.prepare?.(stop.signal, url);
-    if (!stop.signal.aborted) process.send?.({ kind: "listening", url } satisfies ListeningMessage);
+    if (!stop.signal.aborted) process.send?.({ kind: "listening", url, ...other } satisfies ListeningMessage);
   } catch (error) {
-    await Promise.all([program.close(), closeServer(server)]);
+    await Promise.all([program.close(), closeServer(server), door?.close()]);
     throw error;
   }
   const reason = await stopped;
@@ -105,7 +128,7 @@ export async function serve(program: Program, host: string, port: number, log: L
     log.error({ drainTimeoutMs }, "not drained in time; giving up");
     process.exit(1);
   }, drainTimeoutMs);
-  await program.close();
+  await Promise.all([program.close(), door?.close()]);
   await closeServer(server);
   clearTimeout(force);
   log.info("stopped");
@@ -130,18 +153,32 @@ function stopRequested(): Promise<string> {
 function listen(server: ServerType, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(new UsageError(whyNotListening(error, host, port)));
+      reject(new UsageError(whyNotListening(error, host, port, "--port")));
     });
     server.listen(port, host, () => resolve());
   });
 }
 
-function whyNotListening({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+async function opened(door: Door, host: string): Promise<OpenDoor> {
+  try {
+    return await door.open(host, door.port);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new UsageError(whyNotListening(error as NodeJS.ErrnoException, host, door.port, door.option));
+  }
+}
+
+function whyNotListening(
+  { code, message }: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+  option: string,
+): string {
   switch (code) {
     case "EADDRINUSE":
-      return `port ${port} of ${host} is in use; choose another with --port, or 0 for a free one`;
+      return `port ${port} of ${host} is in use; choose another with ${option}, or 0 for a free one`;
     case "EACCES":
-      return `port ${port} of ${host} needs permission; choose another with --port`;
+      return `port ${port} of ${host} needs permission; choose another with ${option}`;
     default:
       return `cannot listen on host ${host} (${code ?? message}); choose an address of this machine with --host`;
   }
@@ -150,7 +187,11 @@ function whyNotListening({ code, message }: NodeJS.ErrnoException, host: string,
 function urlOf(server: ServerType, host: string): string {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return addressOf("http", host, port);
+}
+
+function addressOf(scheme: string, host: string, port: number): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Close every connection as soon as it is idle; one with a request answers it first. */

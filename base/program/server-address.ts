@@ -9,6 +9,11 @@ export class AddressError extends TypeError {
 }
 
 const example = "such as http://127.0.0.1:8000";
+const grpcExample = "such as grpc://127.0.0.1:8001";
+
+export function isGrpcAddress(url: string): boolean {
+  return /^grpcs?:/i.test(url);
+}
 
 /**
  * The URL of a server: its scheme, its host, and a path before `/v2` where there is one.
@@ -17,10 +22,12 @@ const example = "such as http://127.0.0.1:8000";
  * serverAddress("jetson.local:8000/v2/"); // "http://jetson.local:8000"
  * serverAddress("https://host/models/a"); // "https://host/models/a"
  *
+ * @param mayBeGrpc whether `grpc://HOST:PORT` and `grpcs://HOST:PORT` are allowed as well
  * @throws AddressError that says what is allowed
  */
-export function serverAddress(given: string): string {
+export function serverAddress(given: string, mayBeGrpc = false): string {
   const text = given.trim();
+  if (mayBeGrpc && isGrpcAddress(text)) return grpcAddress(text);
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
   const url = hasScheme ? urlIn(text) : urlWithoutScheme(text);
   if (url === undefined || url.hostname === "") throw new AddressError(`an http(s) URL, ${example}`);
@@ -33,6 +40,15 @@ export function serverAddress(given: string): string {
   const path = url.pathname.replace(/\/+$/, "").replace(/\/v2$/, "").replace(/\/+$/, "");
   if (/\/v2(?=\/)/.test(`${path}/`)) throw new AddressError(`a URL that ends before or with /v2, ${example}`);
   return `${url.origin}${path}`;
+}
+
+function grpcAddress(text: string): string {
+  const url = urlIn(text);
+  if (url === undefined || url.hostname === "" || url.port === "")
+    throw new AddressError(`a gRPC URL with a port, ${grpcExample}`);
+  if (url.username !== "" || url.password !== "" || /[?#]/.test(text) || !/^\/?$/.test(url.pathname))
+    throw new AddressError(`a gRPC URL without user, path, ? and #, ${grpcExample}`);
+  return `${url.protocol}//${url.host}`;
 }
 
 /** Without a scheme a name needs a dot or a port, because a bare word is more likely a slip. */

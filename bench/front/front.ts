@@ -13,18 +13,12 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { wireHeaders } from "../../protocol/v2-http.ts";
 import { bareRoute } from "./bare-route.ts";
+import { noOpHandler } from "./no-op-handler.ts";
 import { type StartedProgram, startProgram } from "./program.ts";
 
 const [seconds = 5] = process.argv.slice(2).map(Number);
 const inFlight = 64;
 const sizes = [1_024, 150_000];
-const handler = (bytes: number): string => `
-  export const inputs = [{ name: "x", datatype: "UINT8", shape: [-1, ${bytes}] }];
-  export const outputs = [{ name: "y", datatype: "UINT8", shape: [-1, 1] }];
-  export const predict = ([x]) => [
-    { name: "y", datatype: "UINT8", shape: [x.shape[0], 1], data: new Uint8Array(x.shape[0]) },
-  ];
-`;
 const nameOf = (bytes: number): string => `no-op-${bytes}`;
 
 interface Load {
@@ -89,7 +83,7 @@ const folder = mkdtempSync(join(tmpdir(), "spillway-front-"));
 for (const bytes of sizes) {
   const model = join(folder, nameOf(bytes));
   mkdirSync(model);
-  writeFileSync(join(model, "handler.js"), handler(bytes));
+  writeFileSync(join(model, "handler.js"), noOpHandler(bytes));
   writeFileSync(join(model, "config.yaml"), "joinRows: true\n");
 }
 const started: StartedProgram[] = [];

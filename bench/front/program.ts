@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 
 export interface StartedProgram {
   readonly url: string;
+  /** Where it speaks gRPC, when it was asked to. */
+  readonly grpcUrl?: string | undefined;
   /** Resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -17,12 +19,13 @@ export async function startProgram(args: readonly string[]): Promise<StartedProg
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = once(child, "exit");
-  const url = await new Promise<string>((resolve, reject) => {
+  const { url, grpcUrl } = await new Promise<Omit<StartedProgram, "stop">>((resolve, reject) => {
     let last = "";
     createInterface({ input: child.stderr }).on("line", (line) => {
       last = line;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(line.includes("listening") ? line : "")?.[0];
-      if (found !== undefined) resolve(found);
+      if (!line.includes("listening")) return;
+      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+      if (found !== undefined) resolve({ url: found, grpcUrl: /grpc:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] });
     });
     child.once("exit", () => reject(new Error(`${args[0]} has ended: ${last}`)));
   });
@@ -33,6 +36,7 @@ export async function startProgram(args: readonly string[]): Promise<StartedProg
   }
   return {
     url,
+    grpcUrl,
     stop: async () => {
       child.kill("SIGTERM");
       await ended;

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { ReservedReplicas } from "../policies/policy-inputs.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
+import { isGrpcAddress } from "../../base/program/server-address.ts";
 import { type DaemonOptions, edgeIn } from "./options.ts";
 
 export type ChosenPolicy =
@@ -123,11 +124,11 @@ export function chosenEdges(
  * @throws UsageError when the address of an edge or a function is the one that the daemon listens on
  */
 export function refuseOwnAddress(
-  { host, port }: Pick<DaemonOptions, "host" | "port">,
+  listensOn: Pick<DaemonOptions, "host" | "port" | "grpcPort">,
   edges: readonly EdgeAddress[],
   functions: readonly FunctionVariant[],
 ): void {
-  const isOwn = (url: string): boolean => isOwnAddress({ host, port }, url);
+  const isOwn = (url: string): boolean => isOwnAddress(listensOn, url);
   const edge = edges.find(({ url }) => isOwn(url));
   if (edge !== undefined)
     throw new UsageError(`--edge is the queue itself: ${edge.url}; allowed: the address of a model server`);
@@ -139,8 +140,12 @@ export function refuseOwnAddress(
 }
 
 /** Whether an address leads to what listens there; port 0 is not known yet. */
-export function isOwnAddress({ host, port }: Pick<DaemonOptions, "host" | "port">, url: string): boolean {
-  return port !== 0 && portOf(url) === port && isOwnHost(hostOf(url), host);
+export function isOwnAddress(
+  { host, port, grpcPort = 0 }: Pick<DaemonOptions, "host" | "port" | "grpcPort">,
+  url: string,
+): boolean {
+  const own = isGrpcAddress(url) ? grpcPort : port;
+  return own !== 0 && portOf(url) === own && isOwnHost(hostOf(url), host);
 }
 
 function portOf(url: string): number {

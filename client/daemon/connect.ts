@@ -12,6 +12,7 @@ import {
 } from "../transports/capped-transport.ts";
 import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { type FcTransport, fcTransport } from "../transports/fc-transport.ts";
+import { grpcTransport } from "../transports/grpc-transport.ts";
 import { httpTransport } from "../transports/http-transport.ts";
 import { ReplyRoom } from "../transports/reply-room.ts";
 import { modelTarget, type ModelTargetOptions } from "../transports/model-target.ts";
@@ -21,6 +22,7 @@ import type { FunctionVariant } from "../../serverless/prices/function-menu.ts";
 import type { InferResponse } from "../../protocol/message.ts";
 import { edgeAuth, functionAuth } from "../transports/http-auth.ts";
 import { functionComputeKey } from "../../base/program/secrets.ts";
+import { isGrpcAddress } from "../../base/program/server-address.ts";
 import { UsageError } from "../../base/usage-error.ts";
 import { spendClockMs } from "./spend.ts";
 
@@ -76,7 +78,8 @@ export function connectTargets(
     room: new ReplyRoom(Math.max(options.maxMib * 2 ** 20, mostAnswerBytes)),
   };
   const connectEdge = ({ name, url }: EdgeAddress, edge: number): EdgeConnection => {
-    const server = httpTransport({
+    const transportTo = isGrpcAddress(url) ? grpcTransport : httpTransport;
+    const server = transportTo({
       url,
       auth: edgeProof,
       ...bounds,

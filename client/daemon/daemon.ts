@@ -84,6 +84,17 @@ export interface DaemonRequest {
   readonly bytes: number;
   /** What its caller says of lane and tenant beside the request. Default: nothing. */
   readonly hints?: LaneHints;
+  /** How long the caller waits, in milliseconds above 0. Default: for ever. */
+  readonly withinMs?: number | undefined;
+}
+
+/** What the daemon knows of a request beside itself. */
+interface SubmissionFacts {
+  readonly lane: string | undefined;
+  readonly rule: RequestRule;
+  /** Time to the deadline of a request of its lane that says nothing of it. */
+  readonly usualMs: number;
+  readonly isFinalAnywhere: boolean;
 }
 
 export class Daemon {
@@ -203,7 +214,9 @@ export class Daemon {
     const request = padded(call.request, padding?.get(model));
     const rule = rules.ruleFor(model, request);
     const lane = lanes.laneOf(request, hints);
-    const submission = submissionOf({ ...call, request }, lane, rule, this.models.isAlikeEverywhere(model));
+    const usualMs = lanes.sloMsOf(lane) ?? this.#parts.sloMs;
+    const isFinalAnywhere = this.models.isAlikeEverywhere(model);
+    const submission = submissionOf({ ...call, request }, { lane, rule, usualMs, isFinalAnywhere });
     statistics.announce(model, rule.rows ?? 1);
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
@@ -252,16 +265,16 @@ function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNo
 }
 
 /**
- * A request's own `timeout` takes the place of the SLO. One that is sent alone counts as one row, because nothing is known
+ * A request's own `timeout` takes the place of the SLO, and its caller may wait for less than both. One that is sent alone counts as one row, because nothing is known
  * of how its time grows; one that may be split, with as many as it has units.
  */
 function submissionOf(
-  { model, request, bytes, hints = {} }: DaemonRequest,
-  lane: string | undefined,
-  { joins, mostRows, hasRows, rows = 1, unitRows }: RequestRule,
-  isFinalAnywhere: boolean,
+  { model, request, bytes, hints = {}, withinMs = Infinity }: DaemonRequest,
+  { lane, rule, usualMs, isFinalAnywhere }: SubmissionFacts,
 ): Submission<ModelCall> {
+  const { joins, mostRows, hasRows, rows = 1, unitRows } = rule;
   const timeoutUs = timeoutUsOf(request);
+  const sloMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs);
   const tenant = tenantOf(request, hints);
   return {
     payload: { model, request, rows, hasRows, unitRows },
@@ -272,6 +285,6 @@ function submissionOf(
     isSplittable: unitRows !== undefined,
     ...(lane !== undefined && { lane }),
     ...(tenant !== undefined && { tenant }),
-    ...(timeoutUs === undefined ? {} : { sloMs: timeoutUs / 1_000 }),
+    ...((timeoutUs !== undefined || sloMs < usualMs) && { sloMs }),
   };
 }

@@ -124,6 +124,12 @@ export class DaemonLanes {
     );
   }
 
+  /** Time from arrival to deadline in a lane, in milliseconds; undefined without a lane. */
+  sloMsOf(lane: string | undefined): number | undefined {
+    const entry = this.#lanes.find(({ name }) => name === lane);
+    return entry && (entry.slo ?? bestEffortS) * 1_000;
+  }
+
   /**
    * The lane of a request: the one that the header or the parameter `spillway_lane` names, else that of its API key, of its
    * priority, or of its rows; undefined for none.

@@ -2,11 +2,12 @@
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
 import {
+  grpcPort,
   optionalText,
   port,
   positive,
   priceSheet,
-  serverUrl,
+  serverOrGrpcUrl,
   spendAllowance,
   text,
   whole,
@@ -30,7 +31,7 @@ export function edgeIn(given: string): { readonly name: string | undefined; read
 
 const edgeAddress = z.string().transform((given, context): string => {
   const { name, url } = edgeIn(given);
-  const address = serverUrl.safeParse(url);
+  const address = serverOrGrpcUrl.safeParse(url);
   if (address.success) return name === undefined ? address.data : `${name}=${address.data}`;
   context.addIssue(`a URL or NAME=URL: ${address.error.issues[0]?.message}`);
   return z.NEVER;
@@ -66,6 +67,7 @@ export const daemonOptions = z.strictObject({
     .default("127.0.0.1")
     .describe("address to listen on; 0.0.0.0 opens the daemon to the network"),
   port: port.default(8_080).describe("port to listen on; 0 takes a free one"),
+  grpcPort,
   slo: positive(86_400)
     .default(1)
     .describe("service level objective: the longest time from a request's arrival to its answer, in seconds"),
@@ -127,7 +129,9 @@ export const daemonOptions = z.strictObject({
   edge: z
     .array(edgeAddress)
     .default(["http://127.0.0.1:8000"])
-    .describe("URL of an edge server (any V2 server), or NAME=URL; without a scheme http:// is meant")
+    .describe(
+      "URL of an edge server (any V2 server), or NAME=URL; grpc://HOST:PORT for gRPC; without a scheme http:// is meant",
+    )
     .meta({ none: "send batches to functions alone" }),
   joinRows: joinedModels
     .default([])

@@ -4,7 +4,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "hono";
 import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
+import {
+  type InferRequest,
+  type InferResponse,
+  timeoutUsOf,
+  withinHeader,
+  withinMsOf,
+} from "../../protocol/message.ts";
 import { commonRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelFile, ModelRunner, RunLimits } from "../models/model-runner.ts";
@@ -75,15 +81,16 @@ export async function infer(
   };
 }
 
-/** A request's `timeout` counts from when its head arrived. */
+/** A request's `timeout`, and how long its caller waits, count from when its head arrived. */
 export function limitsOf(request: InferRequest, arrivedAtMs: number, { req }: Context): RunLimits {
-  const timeoutUs = timeoutUsOf(request);
+  const timeoutMs = (timeoutUsOf(request) ?? Infinity) / 1_000;
+  const withinMs = Math.min(timeoutMs, withinMsOf(req.header(withinHeader)) ?? Infinity);
   return {
     // Making the signal costs as much as refusing a request, so only one that is accepted asks for it.
     get hungUp() {
       return req.raw.signal;
     },
-    ...(timeoutUs !== undefined && { deadlineAtMs: arrivedAtMs + timeoutUs / 1_000 }),
+    ...(withinMs < Infinity && { deadlineAtMs: arrivedAtMs + withinMs }),
   };
 }
 

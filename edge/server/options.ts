@@ -3,13 +3,14 @@ import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
 import { supportPrograms } from "../support/support-options.ts";
 import { memorySize } from "../memory/memory-size.ts";
-import { port, positive, whole } from "../../base/program/option-fields.ts";
+import { grpcPort, port, positive, whole } from "../../base/program/option-fields.ts";
 
 const text = z.string();
 
 export const edgeOptions = z.strictObject({
   host: text.default("127.0.0.1").describe("address to listen on; 0.0.0.0 opens the server to the network"),
   port: port.default(8_000).describe("port to listen on; 0 takes a free one"),
+  grpcPort,
   models: text
     .optional()
     .describe("model repository: a folder of NAME/VERSION/model.onnx; without it the embedded OCR models"),

@@ -23,6 +23,13 @@ export function readBody(context: Context): Promise<ArrayBuffer> {
   return context.get("readBody")();
 }
 
+/** Where the body of a request is when it does not come from a stream. */
+export interface BodyBindings {
+  readonly incoming: IncomingMessage;
+  /** The whole body, which nobody else uses. */
+  readonly body: ArrayBuffer;
+}
+
 /** How many bytes of bodies there are that have not come to their end. */
 export class ReadRoom {
   #bytes = 0;
@@ -49,7 +56,8 @@ export class ReadRoom {
 /** What `readBody` does for a request whose body nobody has read. */
 export async function readWithin(context: Context, maxBytes: number, room: ReadRoom): Promise<ArrayBuffer> {
   const { req } = context;
-  const incoming = (context.env as { readonly incoming?: IncomingMessage } | undefined)?.incoming;
+  const { incoming, body: given } = (context.env as Partial<BodyBindings> | undefined) ?? {};
+  if (given !== undefined) return given;
   const length = req.header("transfer-encoding") === undefined ? Number(req.header("content-length")) : NaN;
   if (length > maxBytes) throw bodyTooLarge(maxBytes);
   // Without a socket the body is in memory already.

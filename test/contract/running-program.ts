@@ -5,6 +5,8 @@ import { executable } from "../support/built.ts";
 
 export interface RunningProgram {
   readonly url: string;
+  /** Where it speaks gRPC, when it was asked to. */
+  readonly doorUrl?: string;
   readonly child: ChildProcess;
   /** All that it has written to its log. */
   log(): string;
@@ -21,11 +23,12 @@ export async function startProgram(command: string, flags: readonly string[]): P
   child.stderr?.on("data", (text) => (log += text));
   const ended = once(child, "close");
   const [message] = (await Promise.race([once(child, "message"), ended])) as [
-    { url: string } | number | null,
+    { url: string; doorUrl?: string } | number | null,
   ];
   if (typeof message !== "object" || message === null) throw new Error(`the ${command} ended: ${log}`);
   return {
     url: message.url,
+    ...(message.doorUrl !== undefined && { doorUrl: message.doorUrl }),
     child,
     log: () => log,
     stop: async () => {

@@ -4,7 +4,7 @@
  */
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
-import { checkNoSequence } from "../../../protocol/message.ts";
+import { checkNoSequence, withinHeader, withinMsOf } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { neededScope } from "../../../protocol/server/needed-scope.ts";
@@ -77,7 +77,8 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       checkNoSequence(request);
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
       const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
-      const call = { model, request, bytes, hints: hintsOf(context, gate) };
+      const withinMs = withinMsOf(context.req.header(withinHeader));
+      const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs };
       const served = await daemon.submit(call, signal);
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {

@@ -245,7 +245,7 @@ export class TargetChanges {
 
 function addressIn(given: string): string {
   try {
-    return serverAddress(given);
+    return serverAddress(given, true);
   } catch (error) {
     throw new ProtocolError(`url is ${showValue(given)}; allowed: ${(error as Error).message}`);
   }
