@@ -65,7 +65,7 @@ const askedEvery = 1_000;
  */
 export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary> {
   const { trace, scenario, sheet, seed, log, timeline } = options;
-  const { sloMs, sloQuantile, requestBytes, lanes = {} } = scenario;
+  const { sloMs, sloQuantile, requestBytes, lanes } = scenario;
   const clock = new VirtualClock();
   const profiles = profileTargets(scenario, sheet);
   const tally = new Tally(scenario, profiles);

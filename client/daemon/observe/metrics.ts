@@ -48,7 +48,6 @@ export class QueueMetrics implements QueueObserver {
   readonly #currency: () => string;
   #waitingRows = 0;
   #nextModel = "";
-  /** Of the last event. */
   #nowMs = 0;
   #callers: () => readonly CallerCounts[] = () => [];
   #conditions: () => readonly TargetCondition[] = () => [];
@@ -285,9 +284,8 @@ export class QueueMetrics implements QueueObserver {
     lane.time(outcome).observe((atMs - request.arrivedAtMs) / 1_000);
     this.#cells.modelEnded(model, outcome);
     this.#requests.delete(request);
-    if (outcome === "cancelled") return;
     // Nobody could have served what is not allowed.
-    if (code !== undefined && errorKinds[code].status < 500) return;
+    if (outcome === "cancelled" || (code !== undefined && errorKinds[code].status < 500)) return;
     lane.sloRequests.value++;
     if (outcome !== "served") lane.sloMisses.value++;
   }

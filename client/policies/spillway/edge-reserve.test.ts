@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { lineOf, menuOf, tinySize } from "../../../test/support/tiny-targets.ts";
 import type { DecisionContext } from "./decision-context.ts";
 import { edgeReserve } from "./edge-reserve.ts";
-import { SloLosses } from "./slo-losses.ts";
+import { SloLosses } from "./allowance/slo-losses.ts";
 
 /** The part that is kept at 0 for a request due at 65, when calls take 25 ms and the uplink is free then. */
 function kept(uplinkFreeAtMs: number, losses = new SloLosses(0.99), deadlineAtMs = 65): number {

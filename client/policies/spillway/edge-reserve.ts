@@ -4,7 +4,7 @@
  */
 import type { DecisionContext } from "./decision-context.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
-import type { SloLosses } from "./slo-losses.ts";
+import type { SloLosses } from "./allowance/slo-losses.ts";
 
 /** The reserve is whole while the uplink waits for this part of the time that calls have to spare at most. */
 const wholeUntil = 0.25;

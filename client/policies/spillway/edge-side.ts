@@ -89,6 +89,12 @@ export class EdgeSide {
     return this.targetIn(view).health(view.nowMs).kind === "healthy";
   }
 
+  /** How long until the soonest replica has answered so many rows. */
+  answerMs(rows: number, nowMs: number): number {
+    const known = Math.min(rows, this.schedule.model.profile.maxBatchRows);
+    return this.schedule.answerAtMs(this.schedule.soonest(), known) - nowMs;
+  }
+
   /** Whether one more batch may be sent to the edge. */
   hasPlace(view: QueueView): boolean {
     const { inFlight, maxInFlight } = this.targetIn(view);

@@ -47,3 +47,8 @@ export function refuseFirst(
   } as const;
   return { kind: "refuse", count: 1, reason: "late", why };
 }
+
+/** @param count as `countHopeless` found it */
+export function refuseHopeless(count: number): Decision {
+  return { kind: "refuse", count, reason: "overloaded", why: { kind: "hopeless", requests: count } };
+}

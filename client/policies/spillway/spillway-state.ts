@@ -3,7 +3,6 @@
  * overflow, and the plan made from that. Events change it; decisions only read it.
  */
 import { probit } from "simple-statistics";
-import type { EdgeOption } from "../../../algorithms/plan/edge-plan.ts";
 import { learnedTargets } from "../learned-targets.ts";
 import type { EdgeSharer, EdgeSharers } from "../../targets/edge-sharers.ts";
 import type { Decision, EndedBatch, LineView, QueueView, SentBatch } from "../policy.ts";
@@ -14,11 +13,12 @@ import type { FunctionModel } from "./functions/function-model.ts";
 import { EdgeModel } from "./edge-model.ts";
 import { EdgeSchedule } from "./edge-schedule.ts";
 import { EdgeSide } from "./edge-side.ts";
+import { capacityOf, pooled } from "./edges-together.ts";
 import { FunctionMenu } from "./functions/function-menu.ts";
 import { OverflowRate } from "./overflow-rate.ts";
 import { Planner } from "./planner.ts";
 import { Predictions } from "./predictions.ts";
-import { SloLosses } from "./slo-losses.ts";
+import { SloLosses } from "./allowance/slo-losses.ts";
 import { Spending } from "./allowance/spending.ts";
 import { RateWatch } from "./rate-watch.ts";
 
@@ -275,31 +275,6 @@ export class SpillwayState implements EdgeSharer {
   }
 }
 
-/** Rows per millisecond that these edges take within the SLO. */
-function capacityOf(edges: readonly EdgeSide[]): number {
-  let capacityPerMs = 0;
-  for (const edge of edges) capacityPerMs += edge.capacityPerMs;
-  return capacityPerMs;
-}
-
 function lateShareOf(sloQuantile: number): number {
   return Math.max(leastLateShare, 1 - sloQuantile);
-}
-
-/**
- * All edges as one: the edge with the highest throughput, with as many replicas (perhaps a fraction) as give
- * the throughput of all edges together. Undefined when there is none.
- */
-function pooled(edges: readonly EdgeSide[]): EdgeOption | undefined {
-  const [first, ...others] = edges;
-  if (first === undefined || others.length === 0) return first?.schedule.model.option;
-  const largest = edges.reduce((a, b) => (b.choice.capacityPerMs > a.choice.capacityPerMs ? b : a));
-  const options = edges.map(({ schedule }) => schedule.model.option);
-  const { option } = largest.schedule.model;
-  const capacityPerMs = edges.reduce((sum, { choice }) => sum + choice.capacityPerMs, 0);
-  return {
-    ...option,
-    replicas: option.replicas * (capacityPerMs / largest.choice.capacityPerMs),
-    uplinkRowsPerMs: options.reduce((sum, { uplinkRowsPerMs = Infinity }) => sum + uplinkRowsPerMs, 0),
-  };
 }

@@ -21,7 +21,7 @@ import { roundingMs } from "./functions/function-call.ts";
 import { FunctionChoice } from "./functions/function-choice.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
 import { type CallNotes, FunctionSide } from "./functions/function-side.ts";
-import { countHopeless, refuseFirst } from "./hopeless.ts";
+import { countHopeless, refuseFirst, refuseHopeless } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
 import { giveWay, waitsAt } from "./shared-edges.ts";
 import { haveNoFunctions, skipRule } from "./skip-rule.ts";
@@ -96,18 +96,14 @@ class Spillway implements PlanningPolicy {
       const standing = this.#standing.in(view, this.#version);
       if (standing !== undefined) return standing;
     }
-    const { isScarce } = this.#known;
-    const considered = { decision: this.#known.decision, isScarce, awaitsRoom: false, isProbe: false };
+    const considered = { ...this.#known, awaitsRoom: false, isProbe: false };
     considered.decision = this.#consider(view, considered);
     this.#considered = considered;
     return considered.decision;
   }
 
   expired(_: string, count: number, nowMs: number, lane = ""): void {
-    this.#state.givenUp(
-      Array.from({ length: count }, () => lane),
-      nowMs,
-    );
+    this.#state.givenUp(new Array<string>(count).fill(lane), nowMs);
   }
 
   took(view: QueueView, decision: Decision): void {
@@ -181,10 +177,7 @@ class Spillway implements PlanningPolicy {
     const overflow = this.#overflow(context, notes.isScarce, canSkip);
     notes.isScarce = overflow.count > 0 || this.#state.isOverloaded(nowMs);
     const hopeless = notes.isScarce ? countHopeless(context, this.#edges, this.#menu) : 0;
-    if (hopeless > 0) {
-      why = { kind: "hopeless", requests: hopeless };
-      return { kind: "refuse", count: hopeless, reason: "overloaded", why };
-    }
+    if (hopeless > 0) return refuseHopeless(hopeless);
     const toFunctions = this.#spill(context, overflow, notes);
     if (toFunctions.kind !== "wait") return toFunctions;
     const released = this.#release(context, overflow.count, notes);
@@ -255,13 +248,9 @@ class Spillway implements PlanningPolicy {
   #elsewhere({ view: { nowMs }, healthy }: DecisionContext, edge: EdgeSide): Elsewhere {
     if (this.#edges.length === 1) return this.#functionsAlone;
     const others = healthy.filter((each) => each !== edge);
-    const answerMs = ({ schedule }: EdgeSide, rows: number): number => {
-      const known = Math.min(rows, schedule.model.profile.maxBatchRows);
-      return schedule.answerAtMs(schedule.soonest(), known) - nowMs;
-    };
     return {
       menu: this.#menu,
-      edgeMs: (rows) => others.reduce((least, each) => Math.min(least, answerMs(each, rows)), Infinity),
+      edgeMs: (rows) => others.reduce((least, each) => Math.min(least, each.answerMs(rows, nowMs)), Infinity),
     };
   }
 

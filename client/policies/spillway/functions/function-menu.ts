@@ -33,13 +33,12 @@ export class FunctionMenu {
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
 
-  constructor({ targets, functions, quantile, lateShare, sloMs }: FunctionMenuOptions) {
+  constructor({ targets, functions, ...own }: FunctionMenuOptions) {
     this.#functions = functions;
     this.sizes = targets.flatMap((profile, target) => {
       if (profile.kind !== "serverless") return [];
       const instances = functions.instancesOf(target, profile.idleMs);
-      const { link } = functions;
-      return [new FunctionModel({ target, profile, link, instances, sloMs, quantile, lateShare })];
+      return [new FunctionModel({ target, profile, link: functions.link, instances, ...own })];
     });
     this.#usable = this.sizes;
   }

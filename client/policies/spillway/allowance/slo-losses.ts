@@ -108,14 +108,17 @@ export class SloLosses {
     let losses = this.#byLane.get(lane);
     if (losses === undefined) {
       const quantile = this.#quantiles[lane] ?? this.#quantile;
-      const none = (): { all: number; recent: number } => ({ all: 0, recent: 0 });
-      const lost = { waited: none(), cold: none(), edge: none() };
+      const lost = { waited: noLosses(), cold: noLosses(), edge: noLosses() };
       losses = { allowed: Math.max(1e-4, 1 - quantile), arrived: 0, lost };
       this.#byLane.set(lane, losses);
       this.#lanes.push(losses);
     }
     return losses;
   }
+}
+
+function noLosses(): { all: number; recent: number } {
+  return { all: 0, recent: 0 };
 }
 
 /** Requests of the recent ones that may be lost. */
