@@ -101,7 +101,6 @@ export class SloLosses {
     let losses = this.#byLane.get(lane);
     if (losses === undefined) {
       const quantile = this.#quantiles[lane] ?? this.#quantile;
-      const none = (): { all: number; recent: number } => ({ all: 0, recent: 0 });
       const lost = { waited: none(), cold: none(), edge: none() };
       losses = { allowed: Math.max(1e-4, 1 - quantile), arrived: 0, lost };
       this.#byLane.set(lane, losses);
@@ -121,3 +120,7 @@ function recentOf({ lost }: LaneLosses, by: readonly LossCause[]): number {
 }
 
 const causes: readonly LossCause[] = ["waited", "cold", "edge"];
+
+function none(): { all: number; recent: number } {
+  return { all: 0, recent: 0 };
+}
