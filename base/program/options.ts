@@ -193,9 +193,10 @@ export function checkValues<S extends z.ZodObject>(
     const place = places[field.key] ?? places[field.alias?.key ?? ""];
     const called = (field.schema[argumentName] as string | undefined) ?? `--${field.flag}`;
     if (place === undefined) return `${called} is missing: ${field.description}`;
-    if (field.schema[secretKey] === true) return `${place} is not allowed: ${own}`;
     const messageFor = (each: z.core.JSONSchema.BaseSchema): string =>
       (hasOwnText(issue) ? undefined : allowedIn(each)) ?? own;
+    if (field.schema[secretKey] === true)
+      return `${place} is a secret that is not shown; allowed: ${messageFor(field.schema)}`;
     if (!field.isList)
       return problemOf(place, named[field.key], allowedText(field) ?? messageFor(field.schema));
     if (typeof index !== "number") return problemOf(place, named[field.key], messageFor(field.schema));

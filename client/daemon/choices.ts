@@ -19,6 +19,7 @@ export type ChosenPolicy =
       readonly name: "spillway";
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
+      readonly laneQuantiles?: Readonly<Record<string, number>>;
       readonly reserved?: ReservedReplicas;
       readonly spendAllowanceMs?: number;
     };
@@ -31,6 +32,16 @@ export interface EdgeAddress {
 
 const fixedRows = { edge: 20, functions: 2 };
 const fixedTimeoutS = 0.4;
+
+/** Of lanes whose quantile differs from that of all. */
+function quantilesOf({
+  lanes,
+}: DaemonOptions): Pick<ChosenPolicy & { readonly name: "spillway" }, "laneQuantiles"> {
+  const own = lanes.flatMap(({ name, sloQuantile }) =>
+    sloQuantile === undefined ? [] : [[name, sloQuantile] as const],
+  );
+  return own.length === 0 ? {} : { laneQuantiles: Object.fromEntries(own) };
+}
 
 /** @throws UsageError when an option does not go with the policy */
 export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
@@ -57,6 +68,7 @@ export function chosenPolicy(options: DaemonOptions): ChosenPolicy {
     name: "spillway",
     sloQuantile,
     ...(timeout !== undefined && { maxWaitMs: timeout * 1_000 }),
+    ...quantilesOf(options),
     ...(given(options.reserve) && { reserved: options.reserve }),
     ...(spendAllowance !== undefined && { spendAllowanceMs: spendAllowance * 1_000 }),
   };

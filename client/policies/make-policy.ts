@@ -20,6 +20,8 @@ export type QueuePolicy =
       readonly name: Exclude<PolicyName, "fixed">;
       readonly sloQuantile: number;
       readonly maxWaitMs?: number;
+      /** By lane, the share of its requests that must meet their SLO, where that differs. */
+      readonly laneQuantiles?: Readonly<Record<string, number>>;
       /** By lane, replicas of each edge that are kept for it. */
       readonly reserved?: ReservedReplicas;
       /** As of `PolicyInputs`. */
@@ -50,7 +52,7 @@ export interface PolicyListener {
  */
 export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyListener = {}): Policy {
   if (from.name === "fixed") return withinKeyRows(fixedPolicy(from));
-  const { name, sloQuantile, maxWaitMs, reserved, spendAllowanceMs, prices } = from;
+  const { name, sloQuantile, laneQuantiles, maxWaitMs, reserved, spendAllowanceMs, prices } = from;
   const targets = new ChangingTargets(from.targets, prices);
   let learned: LearnedTargets | undefined;
   const policy = byKeyPolicy(name, (key) => {
@@ -64,6 +66,7 @@ export function makePolicy(from: QueuePolicy, sloMs: number, listener: PolicyLis
       targets: profiles,
       sloMs,
       sloQuantile,
+      laneQuantiles,
       maxWaitMs,
       reserved,
       spendAllowanceMs,
