@@ -211,13 +211,8 @@ export class Daemon {
    * Resolves with the answer; rejects with a SpillwayError, which says when to come back where that is known.
    *
    * @param callerLeft cancels the request
-   * @param onQueued is told the request's number in the queue
    */
-  async submit(
-    call: DaemonRequest,
-    callerLeft: AbortSignal,
-    onQueued?: (id: number) => void,
-  ): Promise<Served<InferResponse>> {
+  async submit(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");
@@ -248,7 +243,6 @@ export class Daemon {
       });
       call.onNumber?.(ticket.id);
       callerLeft.addEventListener("abort", cancel);
-      onQueued?.(ticket.id);
     });
   }
 

@@ -203,7 +203,8 @@ it("gives up on a program that is not ready in time", async () => {
   const fleet = await slowFleet();
   const { status, stderr } = await fleet.start("up", "-f", "fleet.yaml", "--wait", "3").ended;
   expect(status).toBe(1);
-  expect(stderr).toMatch(/edge is not ready after 3 s; its log is /);
+  // On a busy machine it may be another of them.
+  expect(stderr).toMatch(/(edge|functions) is not ready after 3 s; its log is /);
 });
 
 it("says that a state is not one of its own, and that there is no fleet file", async () => {

@@ -201,7 +201,7 @@ describe("a queue and an edge that serve", { tags: ["slow"] }, () => {
     expect(await query('ALERTS{alertname="SpillwayEdgeAway"}')).toEqual([]);
     await programs[0]?.stop();
     const row = { inputs: [{ name: "IN_FP32", datatype: "FP32", shape: [1, 2], data: [1, 2] }] };
-    const timeout = { ...row, parameters: { timeout: 200_000 } };
+    const timeout = { ...row, parameters: { timeout: 3_000_000 } };
     await caller(() => urls.queue)("/v2/models/id/infer", timeout);
     await expect
       .poll(async () => (await query('ALERTS{alertname="SpillwayEdgeAway"}')).map(({ target }) => target))

@@ -62,7 +62,10 @@ export async function answerOf(
       };
       const hints = { lane, tenant: device?.slice(0, mostTenantChars) };
       const bytes = tensorBytes(request.inputs);
-      const { answer } = await daemon.submit({ model, request: call, bytes, hints }, late.signal, onQueued);
+      const { answer } = await daemon.submit(
+        { model, request: call, bytes, hints, onNumber: onQueued },
+        late.signal,
+      );
       return { kind: "answer", answer };
     } catch (error) {
       const code = error instanceof SpillwayError ? error.code : "request_rejected";
