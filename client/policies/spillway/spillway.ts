@@ -103,7 +103,7 @@ class Spillway implements PlanningPolicy {
   }
 
   expired(_: string, count: number, nowMs: number, lane = ""): void {
-    this.#state.givenUp(new Array<string>(count).fill(lane), nowMs);
+    this.#state.givenUp(Array.from<string>({ length: count }).fill(lane), nowMs);
   }
 
   took(view: QueueView, decision: Decision): void {
