@@ -98,6 +98,12 @@ describe("a message of inference", () => {
     );
   });
 
+  it("keeps a parameter of -0, which is no integer", () => {
+    const request = { parameters: { zero: -0 }, inputs: [] };
+    const read = asked.read(asked.write(toGrpcRequest({ model: "m" }, request))) as GrpcInferRequest;
+    expect(fromGrpcRequest(read).parameters).toEqual({ zero: -0 });
+  });
+
   it("keeps whole times doubles, so that a field has one type", () => {
     const message = toGrpcResponse(
       { modelName: "m", parameters: { rows: 3, spillway_waited_ms: 3 }, outputs: [] },

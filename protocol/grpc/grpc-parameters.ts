@@ -79,7 +79,7 @@ function parameterOf(name: string, value: ParameterValue): GrpcParameter {
   if (typeof value === "boolean") return { bool_param: value };
   if (typeof value === "string") return { string_param: value };
   if (typeof value === "number")
-    return Number.isSafeInteger(value) && !isTime.test(name)
+    return Number.isSafeInteger(value) && !Object.is(value, -0) && !isTime.test(name)
       ? { int64_param: value }
       : { double_param: value };
   if (BigInt.asIntN(64, value) === value) return { int64_param: int64Of(value) };
