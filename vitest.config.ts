@@ -17,10 +17,10 @@ export default defineConfig(({ mode }) => {
   const shared = {
     tags: [{ name: "slow", description: "takes more than half a second, or needs a build" }],
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
-    testTimeout: mode === "long" ? 300_000 : 30_000,
-    hookTimeout: 60_000,
+    testTimeout: mode === "long" ? 300_000 : 120_000,
+    hookTimeout: 120_000,
     // A busy machine may take seconds for what takes milliseconds elsewhere.
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 40_000 } },
     // Programs that tests start keep their admin token here, not where those of the user have theirs.
     env: { XDG_STATE_HOME: join(tmpdir(), `spillway-tests-${process.getuid?.() ?? 0}`) },
   };
