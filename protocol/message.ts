@@ -73,8 +73,11 @@ export function timeoutUsOf(request: InferRequest): number | undefined {
 /** The header that says how long the caller waits for the answer, in milliseconds. */
 export const withinHeader = "spillway-within-ms";
 
+/** The header of an answer that names the request by an id of the server's own, since callers' ids repeat. */
+export const requestIdHeader = "Spillway-Request-Id";
+
 /**
- * How long the caller waits, by the header above; undefined when it does not say.
+ * How long the caller waits, by `withinHeader`; undefined when it does not say.
  *
  * @throws ProtocolError
  */

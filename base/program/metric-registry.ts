@@ -33,6 +33,42 @@ interface CellOptions<Label extends string> {
   readonly labels: readonly Label[];
 }
 
+/** A gauge whose values are those of the moment of a scrape; a series that `fill` leaves out is gone. */
+export function scrapedGauge<Label extends string>(
+  registry: Registry,
+  { name, help, labels }: CellOptions<Label>,
+  fill: (gauge: Gauge<Label>) => void,
+): void {
+  const gauge: Gauge<Label> = new Gauge({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect: () => {
+      if (labels.length > 0) gauge.reset();
+      fill(gauge);
+    },
+  });
+}
+
+/** A counter of what somebody else counts, read at each scrape. */
+export function scrapedCounter<Label extends string>(
+  registry: Registry,
+  { name, help, labels }: CellOptions<Label>,
+  fill: (counter: Counter<Label>) => void,
+): void {
+  const counter: Counter<Label> = new Counter({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect: () => {
+      counter.reset();
+      fill(counter);
+    },
+  });
+}
+
 /** A number that is counted up. */
 export interface CountCell {
   value: number;

@@ -8,7 +8,7 @@ import type { CallBindings } from "../../base/access/request-head.ts";
 import { decodeInferResponse } from "../decode.ts";
 import { encodeInferRequest } from "../encode.ts";
 import { ProtocolError } from "../errors.ts";
-import { withinHeader } from "../message.ts";
+import { requestIdHeader, withinHeader } from "../message.ts";
 import type { BodyBindings } from "../server/read-body.ts";
 import { headerLength } from "../v2-http.ts";
 import {
@@ -18,7 +18,7 @@ import {
   toGrpcResponse,
 } from "./grpc-infer.ts";
 import { grpcCodeOf, grpcCodes } from "./grpc-status.ts";
-import type { V2Answer, V2Request } from "./questions.ts";
+import { pathOf, type V2Answer, type V2Request } from "./questions.ts";
 import type { Message } from "./schema.ts";
 
 /** Most requests of one stream that are served at once; then the next are left with the caller. */
@@ -68,20 +68,26 @@ export class GrpcCaller {
     this.#Metadata = MetadataClass;
   }
 
-  async infer(call: AnyCall, message: GrpcInferRequest): Promise<GrpcInferResponse> {
+  /** @param onId told the id that the server has given the request, where it gives one */
+  async infer(
+    call: AnyCall,
+    message: GrpcInferRequest,
+    onId?: (id: string) => void,
+  ): Promise<GrpcInferResponse> {
     const { model_name: name, model_version: version } = message;
     if (name === "") throw new ProtocolError("model_name is empty; allowed: the name of a model");
     if (message.inputs.length === 0)
       throw new ProtocolError("inputs is an empty array; allowed: one input or more");
     // With one input or more there is binary data, in memory of its own.
     const { body, headerBytes } = encodeInferRequest(fromGrpcRequest(message), { binary: true });
-    const inVersion = version === "" ? "" : `/versions/${encodeURIComponent(version)}`;
     const response = await this.#fetch(
       call,
-      { method: "POST", path: `/v2/models/${encodeURIComponent(name)}${inVersion}/infer` },
+      { method: "POST", path: `${pathOf({ name, version })}/infer` },
       { [headerLength]: String(headerBytes), ...this.#deadlineOf(call) },
       body.buffer as ArrayBuffer,
     );
+    const id = response.headers.get(requestIdHeader);
+    if (id !== null) onId?.(id);
     if (response.status !== 200) throw await errorOf(response);
     const length = response.headers.get(headerLength);
     const bytes = new Uint8Array(await response.arrayBuffer());

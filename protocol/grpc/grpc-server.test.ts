@@ -49,6 +49,15 @@ describe("an inference over gRPC", () => {
     expect(headers).not.toHaveProperty("content-encoding");
   });
 
+  it("is told the id that the server has given it, answered or not", async () => {
+    const client = grpcClient((await echoServer()).port);
+    const ids: unknown[] = [];
+    const onHead = (head: Readonly<Record<string, unknown>>): number => ids.push(head["spillway-request-id"]);
+    await grpcCall(client, "ModelInfer", request("echo"), { onHead });
+    await grpcCall(client, "ModelInfer", request("full"), { onHead }).catch(() => {});
+    expect(ids).toEqual(["run-1", "run-2"]);
+  });
+
   it("has its deadline, which its model is told and which ends its work", async () => {
     const server = await echoServer();
     const ended = grpcCall(grpcClient(server.port), "ModelInfer", request("slow"), { deadlineMs: 300 });

@@ -11,6 +11,7 @@ import type { Hono } from "hono";
 import { loadPackage } from "../../base/optional-package.ts";
 import { AnsweredError, GrpcCaller } from "./grpc-caller.ts";
 import type { GrpcInferRequest } from "./grpc-infer.ts";
+import { requestIdHeader } from "../message.ts";
 import { questions } from "./questions.ts";
 import { type GrpcMethod, type Message, openSchema } from "./schema.ts";
 
@@ -66,7 +67,13 @@ export async function openGrpcServer(
     const method = methods.get(name) as GrpcMethod;
     server.addService({ [name]: definitionOf(method) }, { [name]: handler });
   };
-  serves("ModelInfer", unary((call) => caller.infer(call, call.request as GrpcInferRequest)) as never);
+  const infer = (call: ServerUnaryCall<Message, Message>): Promise<Message> =>
+    caller.infer(call, call.request as GrpcInferRequest, (id) => {
+      const head = new grpc.Metadata();
+      head.set(requestIdHeader, id);
+      call.sendMetadata(head);
+    });
+  serves("ModelInfer", unary(infer) as never);
   serves("ModelStreamInfer", ((call: ServerDuplexStream<Message, Message>) => caller.stream(call)) as never);
   serves("Check", unary((call) => caller.check(call, call.request as { readonly service: string })) as never);
   for (const [name, question] of Object.entries(questions)) {

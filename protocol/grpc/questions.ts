@@ -164,7 +164,7 @@ function changeParameter(name: string, value: unknown): object {
 }
 
 /** The path of the model that a message names, which has to name one. */
-function pathOf({ name, version }: Json): string {
+export function pathOf({ name, version }: Json): string {
   if (textOf(name) === "") throw new ProtocolError("name is empty; allowed: the name of a model");
   const path = `/v2/models/${encodeURIComponent(textOf(name))}`;
   return textOf(version) === "" ? path : `${path}/versions/${encodeURIComponent(textOf(version))}`;

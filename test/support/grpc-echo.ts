@@ -7,7 +7,7 @@ import { encodeInferResponse } from "../../protocol/encode.ts";
 import { OverloadedError, ProtocolError } from "../../protocol/errors.ts";
 import { openGrpcServer } from "../../protocol/grpc/grpc-server.ts";
 import { type GrpcMethod, openSchema } from "../../protocol/grpc/schema.ts";
-import type { InferRequest } from "../../protocol/message.ts";
+import { type InferRequest, requestIdHeader } from "../../protocol/message.ts";
 import { neededScope } from "../../protocol/server/needed-scope.ts";
 import { readBody } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
@@ -45,6 +45,7 @@ export async function echoServer(
     const wire = toWireBody(context.req.header(headerLength), await readBody(context));
     const request = decodeInferRequest(wire.body, wire.headerBytes);
     server.asked.push({ request, headers: context.req.header() });
+    context.header(requestIdHeader, `run-${server.asked.length}`);
     if (model === "full") throw new OverloadedError("too much", 3_000);
     if (model === "broken") throw new Error("a fault of ours");
     if (model === "slow") {
@@ -89,6 +90,8 @@ export interface GrpcCallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Cancels the call. */
   readonly signal?: AbortSignal;
+  /** Told what the server says before its answer. */
+  readonly onHead?: (head: Readonly<Record<string, unknown>>) => void;
 }
 
 /** The answer of a method to values of JSON, likewise; rejects with the library's ServiceError. */
@@ -96,7 +99,7 @@ export function grpcCall(
   client: Client,
   method: string,
   message: object,
-  { deadlineMs = 10_000, metadata = {}, signal }: GrpcCallOptions = {},
+  { deadlineMs = 10_000, metadata = {}, signal, onHead }: GrpcCallOptions = {},
 ): Promise<Record<string, unknown>> {
   const { path, request, response } = openSchema().methods.get(method) as GrpcMethod;
   const head = new grpc.Metadata();
@@ -114,6 +117,7 @@ export function grpcCall(
         else resolve(response.toJson(answer as object));
       },
     );
+    call.on("metadata", (told) => onHead?.(told.getMap()));
     signal?.addEventListener("abort", () => call.cancel());
   });
 }

@@ -1,11 +1,9 @@
 /** `/admin/requests`: which requests ended of late, and what happened to each and why, by the id that its answer carried. */
 import type { Context, Hono } from "hono";
 import { errorBody } from "../../../protocol/errors.ts";
+import { requestIdHeader } from "../../../protocol/message.ts";
 import { route } from "../../../protocol/server/route.ts";
 import type { RecentRequests } from "../observe/why/recent-requests.ts";
-
-/** The header of every answer to inference, with an id of our own: callers' ids repeat. */
-const requestIdHeader = "Spillway-Request-Id";
 
 export function addRequestStories(app: Hono, recent: RecentRequests): void {
   route(app, "GET", ["/admin/requests"], (context) => {

@@ -1,5 +1,12 @@
 /** The metrics of MQTT. Labels are rules and brokers of the configuration and words of fixed lists. */
-import { Counter, Gauge, Histogram, type Registry } from "../../../../base/program/metric-registry.ts";
+import {
+  Counter,
+  type Gauge,
+  Histogram,
+  type Registry,
+  scrapedCounter,
+  scrapedGauge,
+} from "../../../../base/program/metric-registry.ts";
 import type { BrokerStatus } from "./brokers/broker-link.ts";
 import type { RuleCounts } from "./delivery/rule-counts.ts";
 
@@ -35,37 +42,15 @@ export class MqttMetrics {
     const counter = <Label extends string>(
       name: string,
       help: string,
-      labelNames: readonly Label[],
+      labels: readonly Label[],
       fill: (counter: Counter<Label>) => void,
-    ): void => {
-      const made: Counter<Label> = new Counter({
-        name: `spillway_mqtt_${name}`,
-        help,
-        labelNames,
-        registers,
-        collect: () => {
-          made.reset();
-          fill(made);
-        },
-      });
-    };
+    ): void => scrapedCounter(registry, { name: `spillway_mqtt_${name}`, help, labels }, fill);
     const gauge = <Label extends string>(
       name: string,
       help: string,
-      labelNames: readonly Label[],
+      labels: readonly Label[],
       fill: (gauge: Gauge<Label>) => void,
-    ): void => {
-      const made: Gauge<Label> = new Gauge({
-        name: `spillway_mqtt_${name}`,
-        help,
-        labelNames,
-        registers,
-        collect: () => {
-          made.reset();
-          fill(made);
-        },
-      });
-    };
+    ): void => scrapedGauge(registry, { name: `spillway_mqtt_${name}`, help, labels }, fill);
     counter("messages_total", "Messages by rule and how they ended", ["rule", "end"], (made) => {
       for (const { rule, ends } of counts.totals())
         for (const [end, count] of ends) made.inc({ rule, end }, count);

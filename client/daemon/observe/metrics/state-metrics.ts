@@ -1,5 +1,5 @@
 /** Gauges of the queue that are read at each scrape: what waits, how the targets are, what is spent and left. */
-import { Gauge, type Registry } from "../../../../base/program/metric-registry.ts";
+import { type Gauge, type Registry, scrapedGauge } from "../../../../base/program/metric-registry.ts";
 import type { SpendStatus } from "../../../targets/spend-cap.ts";
 import type { TargetCondition } from "../../../targets/target-state.ts";
 import type { ModelRule } from "../../joining/batch-rules.ts";
@@ -29,21 +29,9 @@ export function addStateMetrics(registry: Registry, state: QueueState): void {
   const gauge = <Label extends string>(
     name: string,
     help: string,
-    labelNames: readonly Label[],
+    labels: readonly Label[],
     fill: (gauge: Gauge<Label>) => void,
-  ): void => {
-    const metric: Gauge<Label> = new Gauge({
-      name: `${prefix}${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: () => {
-        // Targets and limits that are gone leave no value behind.
-        if (labelNames.length > 0) metric.reset();
-        fill(metric);
-      },
-    });
-  };
+  ): void => scrapedGauge(registry, { name: `${prefix}${name}`, help, labels }, fill);
   gauge("models", "Models in use by whether their requests are joined", ["joins"], (metric) => {
     const counts = { yes: 0, no: 0, unproved: 0 };
     for (const { joins, isKnown } of state.rules()) counts[isKnown ? (joins ? "yes" : "no") : "unproved"]++;
