@@ -19,6 +19,7 @@ export default defineConfig(({ mode }) => {
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
     testTimeout: mode === "long" ? 300_000 : 120_000,
     hookTimeout: 120_000,
+    setupFiles: ["test/support/property-seed.ts"],
     // A busy machine may take seconds for what takes milliseconds elsewhere.
     expect: { poll: { timeout: 40_000 } },
     // Programs that tests start keep their admin token here, not where those of the user have theirs.
@@ -30,8 +31,8 @@ export default defineConfig(({ mode }) => {
   const isolate = false;
   if (mode === "fast") {
     const include = [`${pureFolders}/**/*.test.ts`];
-    const setupFiles = ["test/support/short-properties.ts"];
-    const fast = { pool: "threads", isolate, include, setupFiles, tagsFilter: ["!slow"] } as const;
+    const env = { ...shared.env, PROPERTY_LIMIT_MS: "100" };
+    const fast = { pool: "threads", isolate, include, env, tagsFilter: ["!slow"] } as const;
     return { test: { ...shared, ...fast, maxWorkers } };
   }
   const alone = [`test/**/*${kind}.test.ts`, "serverless/host/**/*.test.ts", "client/daemon/spend.test.ts"];
