@@ -30,6 +30,8 @@ it("takes the highest version of each model, by number", () => {
 it("names the folder that is missing, empty or without a version", () => {
   expect(() => findModels("/no/such/folder")).toThrow("/no/such/folder: no such folder");
   expect(() => findModels(repository())).toThrow(/holds no model/);
+  expect(() => surveyModels(repository("notes.txt"))).toThrow(/holds no model/);
+  expect(surveyModels(repository()).models).toEqual([]);
   expect(() => findModels(repository("m/model.onnx"))).toThrow(/m: no VERSION\/model\.onnx/);
 });
 

@@ -90,15 +90,19 @@ export interface FoundModels {
  */
 export function findModels(folder: string): ModelFile[] {
   const { models, faults } = surveyModels(folder);
+  if (folderRepository(folder).names().length === 0) throw holdsNone(folder);
   for (const fault of faults.values()) throw new Error(fault);
   return [...models];
 }
 
-/** Likewise, with the faults of single models beside the others. Throws when the folder as a whole is at fault. */
+/**
+ * Likewise, with the faults of single models beside the others. An empty folder has none: they come later. Throws when the
+ * folder as a whole is at fault, such as one with files among which there is no model.
+ */
 export function surveyModels(folder: string): FoundModels {
   const repository = folderRepository(folder);
   const names = repository.names();
-  if (names.length === 0) throw new Error(`${folder}: holds no model; ${expected}`);
+  if (names.length === 0 && !isEmpty(folder)) throw holdsNone(folder);
   const models: ModelFile[] = [];
   const faults = new Map<string, string>();
   for (const name of names) {
@@ -112,6 +116,15 @@ export function surveyModels(folder: string): FoundModels {
   const defaults = models.filter(({ config }) => config?.default === true).map(({ name }) => name);
   if (defaults.length <= 1) return { models, faults };
   throw new Error(`${folder}: ${defaults.join(" and ")} say "default: true"; allowed: one model`);
+}
+
+/** Whether a folder has nothing but hidden files, such as those of an installer. */
+function isEmpty(folder: string): boolean {
+  return readdirSync(folder).every((name) => name.startsWith("."));
+}
+
+function holdsNone(folder: string): Error {
+  return new Error(`${folder}: holds no model; ${expected}`);
 }
 
 /** Of what was found, the models with the given names (commas between; undefined for all), and their pipelines' stages. */

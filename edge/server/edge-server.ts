@@ -55,7 +55,8 @@ export interface EdgeServer {
 
 /**
  * The server of a folder's models, or of the embedded ones; nothing is loaded before `ready` is called. `gate` says who
- * may do what, and `shutdown` begins to end the program. Throws an Error that names the folder when it holds no models.
+ * may do what, and `shutdown` begins to end the program. An empty
+ * folder is served, for models that are installed later. Throws an Error that names a folder with files and no model.
  */
 export function createEdgeServer(
   options: EdgeOptions,
@@ -69,6 +70,9 @@ export function createEdgeServer(
     folder === undefined ? { models: all(repository), faults: new Map() } : surveyed(folder),
     options.load,
   );
+
+  if (folder !== undefined && found.models.length + found.faults.size === 0)
+    log.warn({ folder }, "no model yet; the server is ready once one is installed");
 
   const statistics = new StatisticsBook();
   const latencies = new RecentLatencies(() => performance.now());

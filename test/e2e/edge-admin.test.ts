@@ -84,3 +84,25 @@ it("shuts down as after a signal", async () => {
   expect((await call("/admin/shutdown", "", { headers })).status).toBe(202);
   expect((await ended)[0]).toBe(0);
 });
+
+it("starts with an empty folder, and is ready once a model is installed", async () => {
+  const empty = await startEdge(
+    "--models",
+    mkdtempSync(join(tmpdir(), "spillway-models-")),
+    "--admin-token",
+    token,
+  );
+  const ask = caller(() => empty.url);
+  expect(await ask("/v2/health/ready")).toMatchObject({
+    status: 503,
+    json: { reason: "no model is served" },
+  });
+  expect((await ask("/v2/health/live")).status).toBe(200);
+  expect((await ask("/v2/models/id/infer", row)).status).toBe(404);
+  const file = identityModel(["FP32"], [2]).toString("base64");
+  const parameters = { "file:1/model.onnx": file, config: "{}" };
+  expect((await ask("/v2/repository/models/id/load", { parameters }, { headers })).status).toBe(200);
+  expect((await ask("/v2/health/ready")).status).toBe(200);
+  expect((await ask("/v2/models/id/infer", row)).json).toMatchObject({ outputs: [{ data: [1, 2, 3, 4] }] });
+  expect(await empty.stop()).toBe(0);
+});
