@@ -329,7 +329,7 @@ describe("the results of a job", () => {
 
   it("end with what was left when the daemon stops", async () => {
     const { post, jobs, linesOf, status } = await appOf({ serviceMs: 10 }, { mostRows: 4 });
-    const { json } = await post(numbers(200), ofLines);
+    const { json } = await post(numbers(5_000), ofLines);
     const reading = linesOf(json.url);
     await eventually(async () => expect((await status(json.url)).done).toBeGreaterThan(0));
     jobs.retire();
@@ -337,7 +337,7 @@ describe("the results of a job", () => {
     const lines = await reading;
     expect(lines[0]).toMatchObject({ row: 0, outputs: [{ data: [0] }] });
     expect(lines.at(-1)).toMatchObject({ code: "queue_closed", error: /stopped before it came to this row/ });
-    expect((lines.at(-1)?.row ?? 0) + (lines.at(-1)?.rows ?? 0)).toBe(200);
+    expect((lines.at(-1)?.row ?? 0) + (lines.at(-1)?.rows ?? 0)).toBe(5_000);
     expect((await post("1\n", ofLines)).status).toBe(503);
   });
 });
