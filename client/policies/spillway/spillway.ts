@@ -96,7 +96,8 @@ class Spillway implements PlanningPolicy {
       const standing = this.#standing.in(view, this.#version);
       if (standing !== undefined) return standing;
     }
-    const considered = { ...this.#known, awaitsRoom: false, isProbe: false };
+    const { decision, isScarce } = this.#known;
+    const considered = { decision, isScarce, awaitsRoom: false, isProbe: false };
     considered.decision = this.#consider(view, considered);
     this.#considered = considered;
     return considered.decision;
