@@ -1,6 +1,7 @@
 /** The settings in the `config.yaml` of a model. */
 import { z } from "zod";
 import { pipelineConfig } from "../vision/pipelines/pipeline-config.ts";
+import { tensorrtConfig } from "../runtime/tensorrt-options.ts";
 import { parseSettings } from "./parse-settings.ts";
 
 /** The names of ONNX Runtime for Node. Which of them work depends on the platform and on what is installed. */
@@ -21,6 +22,20 @@ export const modelConfig = z.strictObject({
     .default(["cpu"])
     .describe("what runs the model, the preferred first; a missing one is an error when the model is loaded"),
   providerFallback: flag.describe("leave out missing execution providers, down to the CPU, and report it"),
+  runtimeLibrary: z
+    .string()
+    .regex(/^\/./, "allowed: an absolute path of a folder")
+    .optional()
+    .describe(
+      "folder with another build of libonnxruntime.so.1, of the same release as onnxruntime-node, that replicas are started with " +
+        "(Linux); an onnxruntime_binding.node in it takes the place of the package's",
+    ),
+  tensorrt: tensorrtConfig
+    .optional()
+    .describe(
+      "settings of the provider tensorrt: engineCache (absolute path of a folder for built engines), fp16 (true or false), " +
+        "workspaceMib; they need a binding that passes them on",
+    ),
   maxBatchRows: count(65_536).describe("most rows of one run; a request with more is refused"),
   joinRows: z
     .boolean()
@@ -79,7 +94,13 @@ export type ModelConfig = Readonly<z.output<typeof modelConfig>>;
 
 /** The settings in a document from `place`, with defaults. Throws an Error with a line for each fault. */
 export function readModelConfig(document: unknown, place: string): ModelConfig {
-  return Object.freeze(parseSettings(modelConfig, document, place));
+  const config = parseSettings(modelConfig, document, place);
+  if (config.tensorrt !== undefined && !config.executionProviders.includes("tensorrt"))
+    throw new Error(
+      `${place}: tensorrt has settings, but executionProviders is ${JSON.stringify(config.executionProviders)}; ` +
+        "allowed: a list with tensorrt in it",
+    );
+  return Object.freeze(config);
 }
 
 /** The JSON Schema of `config.yaml`, for editors. */

@@ -35,6 +35,13 @@ it("warms up with the shapes that the settings name, and refuses others", async 
   );
 });
 
+it("refuses another library in a process that has one already, as that of a function does", async () => {
+  await openSession(withConfig({}), 1);
+  await expect(openSession(withConfig({ runtimeLibrary: "/opt/ort" }), 1)).rejects.toThrow(
+    'runtimeLibrary is "/opt/ort", but this process has another build of ONNX Runtime; allowed: a model of an edge',
+  );
+});
+
 it("leaves nothing of ONNX Runtime's telemetry behind", () => {
   const folder = mkdtempSync(join(tmpdir(), "spillway-telemetry-"));
   const dist = (path: string): string => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href);

@@ -1,27 +1,20 @@
 /** An ONNX Runtime session: tensors in, tensors out. A run blocks its thread, so servers open it in replicas only. */
 import type * as ort from "onnxruntime-node";
-import { loadPackage } from "../../base/optional-package.ts";
 import { elementBytes } from "../../protocol/datatype.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ModelMetadata, TensorMetadata } from "../../protocol/message.ts";
 import { elementCount, shapeText, type Tensor } from "../../protocol/tensor.ts";
 import { runByRows } from "../joining/fixed-rows.ts";
 import { type DimensionNames, rowStructure } from "../joining/row-structure.ts";
+import { loadOnnxRuntime } from "../runtime/load-runtime.ts";
+import { packagedLibrary } from "../runtime/runtime-library.ts";
+import { tensorrtProvider } from "../runtime/tensorrt-options.ts";
 import { type ExactResults, ExactSession } from "./exact-strings.ts";
 import type { InferenceResult, ModelFile } from "./model-runner.ts";
 import { whyNotOnnx } from "./not-onnx.ts";
 import { datatypeOf, fromOrt, toOrt } from "./ort-tensors.ts";
 import { quantisesDynamically } from "./quantised-file.ts";
 import { runFault } from "./run-fault.ts";
-
-// The prebuilt library reports its use to its maker, and keeps files for that, unless this is set before the first session.
-process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
-
-const onnxRuntime = loadPackage("onnxruntime-node", "a model in ONNX");
-
-// Where Node has Float16Array (24 and later), ONNX Runtime makes one of every float16, which its native part takes for
-// empty. Without it the bits go through as they are. Nothing else in a replica needs it.
-Reflect.deleteProperty(globalThis, "Float16Array");
 
 export interface Session {
   readonly metadata: ModelMetadata;
@@ -37,12 +30,13 @@ export interface Session {
 }
 
 /**
- * Load a model and warm it up. Throws an Error when the file is not an ONNX model, an execution provider is missing, or
- * a warm-up fails.
+ * Load a model and warm it up. Throws an Error when the file is not an ONNX model, an execution provider is missing, the
+ * library of its settings cannot be loaded, or a warm-up fails.
  */
 export async function openSession(model: ModelFile, threads: number): Promise<Session> {
   const why = whyNotOnnx(model.path);
   if (why !== undefined) throw new Error(`${model.path}: ${why}`);
+  const { library } = loadOnnxRuntime(model.config?.runtimeLibrary);
   const { session, providers, missing } = await openOnProviders(model, threads);
   const metadata: ModelMetadata = {
     name: model.name,
@@ -53,6 +47,7 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
     parameters: {
       execution_providers: providers.join(","),
       ...(missing.length > 0 && { execution_providers_missing: missing.join("; ") }),
+      ...(library !== undefined && { runtime_library: library.library, runtime_release: library.release }),
     },
   };
   for (const shapes of model.config?.warmUp ?? []) await run(session, metadata, zeros(metadata, shapes));
@@ -75,20 +70,22 @@ export async function openSession(model: ModelFile, threads: number): Promise<Se
  * Returns the providers that the session runs on, the preferred first, and those left out, each with the reason.
  */
 async function openOnProviders(model: ModelFile, threads: number) {
-  const wanted = model.config?.executionProviders ?? ["cpu"];
+  const { executionProviders: wanted = ["cpu"], tensorrt } = model.config ?? {};
+  const { api, library } = loadOnnxRuntime(model.config?.runtimeLibrary);
+  const binding = (): string => (library ?? packagedLibrary()).binding;
   const missing: string[] = [];
-  const open = async (providers: string[]) => {
+  const open = async (providers: (typeof wanted)[number][]) => {
     const options: ort.InferenceSession.SessionOptions = {
-      executionProviders: providers,
+      executionProviders: providers.map((name) =>
+        name === "tensorrt" ? tensorrtProvider(tensorrt, binding) : name,
+      ),
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       // 4: nothing about graphs that work, nor about runs that fail, whose reason is thrown.
       logSeverityLevel: 4,
     };
-    const plain = await onnxRuntime.InferenceSession.create(model.path, options);
-    const session = new ExactSession(plain, model, (bytes) =>
-      onnxRuntime.InferenceSession.create(bytes, options),
-    );
+    const plain = await api.InferenceSession.create(model.path, options);
+    const session = new ExactSession(plain, model, (bytes) => api.InferenceSession.create(bytes, options));
     await session.prepare();
     return { session, providers, missing };
   };
@@ -143,7 +140,8 @@ async function run(
   metadata: ModelMetadata,
   inputs: readonly Tensor[],
 ): Promise<InferenceResult> {
-  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(onnxRuntime.Tensor, input)]));
+  const { Tensor } = loadOnnxRuntime().api;
+  const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(Tensor, input)]));
   const startedAtMs = performance.now();
   let ran: ExactResults;
   try {

@@ -2,9 +2,14 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import { openModel } from "../models/open-model.ts";
 import type { Session } from "../models/session.ts";
+import { loadOnnxRuntime } from "../runtime/load-runtime.ts";
 import type { ReplicaReply, ReplicaRequest } from "./replica.ts";
 
 let session: Session | undefined;
+
+// A process that waits as a spare has the library in memory before it has a model. One that is given the folder of another
+// library loads that with the model, whose refusal then says why it cannot.
+if (process.argv[2] === undefined) loadOnnxRuntime();
 
 function reply(message: ReplicaReply): void {
   // A failed send means that the server is gone; then 'disconnect' ends this process.

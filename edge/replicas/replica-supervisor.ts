@@ -153,9 +153,10 @@ export class ReplicaSupervisor {
     // A replica on trial stays unhealthy until it is up.
     if (this.#state !== "unhealthy") this.#state = "starting";
     this.#restarts++;
-    const replica = new Replica(this.#options, this.index);
-    this.#replica = replica;
+    let replica: Replica | undefined;
     try {
+      replica = new Replica(this.#options, this.index);
+      this.#replica = replica;
       const loaded = await replica.load();
       this.#state = "up";
       this.#events.add("replica ready", { replica: this.index });
@@ -165,7 +166,9 @@ export class ReplicaSupervisor {
       this.#on.onFree();
       return { reason: await replica.ended, mayPass: true, isDeath: true };
     } catch (error) {
-      await replica.stop();
+      await replica?.stop();
+      // What its settings ask for may have gone since the start, such as a library; it may come back.
+      if (replica === undefined) return { reason: (error as Error).message, mayPass: true, isDeath: false };
       const isDeath = !(error instanceof LoadFault);
       return { reason: (error as Error).message, mayPass: isDeath || error.mayPass, isDeath };
     } finally {

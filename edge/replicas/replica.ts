@@ -12,6 +12,7 @@ import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
 import type { Session } from "../models/session.ts";
+import { checkRuntimeLibrary, libraryPath } from "../runtime/runtime-library.ts";
 import { LoadFault } from "./load-fault.ts";
 
 /** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
@@ -65,15 +66,16 @@ export class Replica {
   /** Resolves when the process has ended, with the reason, such as `SIGKILL` or `exit code 1`. */
   readonly ended: Promise<string>;
 
-  /** Start the process. Call `load` next. */
+  /** Start the process. Call `load` next. Throws an Error as `launchOptions` does. */
   constructor(options: ReplicaOptions, index: number) {
     this.#options = options;
     const { model, entry, log, takeSpare } = options;
-    const { cpuAffinity, env } = model.config ?? {};
-    const isPlain = cpuAffinity === undefined && env === undefined;
+    const { cpuAffinity, env, runtimeLibrary } = model.config ?? {};
+    const isPlain = cpuAffinity === undefined && env === undefined && runtimeLibrary === undefined;
     this.#child =
       (isPlain ? takeSpare?.() : undefined) ??
-      fork(entry, {
+      // Told of another library, the process waits with ONNX Runtime for the model.
+      fork(entry, runtimeLibrary === undefined ? [] : [runtimeLibrary], {
         ...launchOptions(model.config, index),
         serialization: "advanced",
         stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -163,7 +165,8 @@ function faultOf(reply: ReplicaReply): ProtocolError {
 
 /**
  * The cores and the environment of a replica's process; when a setting is a list, replicas take its entries in turn.
- * Throws an Error when cores are set, but there is no `taskset` or this machine has no such core.
+ * Throws an Error when cores are set, but there is no `taskset` or this machine has no such core; or when a library is
+ * set that does not fit.
  */
 export function launchOptions(
   config: ModelConfig | undefined,
@@ -172,10 +175,19 @@ export function launchOptions(
   const cores = inTurn(config?.cpuAffinity, index);
   const env = inTurn(config?.env, index);
   if (cores !== undefined) checkCores(cores);
+  const library = config?.runtimeLibrary;
+  if (library !== undefined) checkRuntimeLibrary(library);
+  const present = env?.["LD_LIBRARY_PATH"] ?? process.env["LD_LIBRARY_PATH"];
   return {
     // taskset becomes the process that it starts, so the pid and the channel are those of the replica.
     ...(cores !== undefined && { execPath: "taskset", execArgv: ["-c", cores, process.execPath] }),
-    ...(env !== undefined && { env: { ...process.env, ...env } }),
+    ...((env !== undefined || library !== undefined) && {
+      env: {
+        ...process.env,
+        ...env,
+        ...(library !== undefined && { LD_LIBRARY_PATH: libraryPath(library, present) }),
+      },
+    }),
   };
 }
 

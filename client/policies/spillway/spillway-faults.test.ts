@@ -29,6 +29,28 @@ describe("spillway, when something fails", () => {
     expect(learned.every(({ outcome }) => outcome === "served")).toBe(true);
   });
 
+  it("plans anew as a hot edge is throttled step by step, and gives it all the work again once it is cool", () => {
+    // As the steps of a clock do: 1,000 MHz, 700, 450, and back; each fault multiplies those before it.
+    const faults: Fault[] = [
+      { kind: "edge-slow", fromMs: 4_000, toMs: 16_000, factor: 1.4 },
+      { kind: "edge-slow", fromMs: 8_000, toMs: 16_000, factor: 1.6 },
+    ];
+    const { lost, ended, plans } = runPolicy(poisson({ perS: 250, untilMs: 26_000 }), {
+      scenario: smallWorld({ faults }),
+    });
+    expect(lost / ended.length).toBeLessThan(0.01);
+    expect(plans.filter(({ cause }) => cause === "drift").length).toBeGreaterThan(1);
+    const share = (fromMs: number, toMs: number): number => {
+      const then = ended.filter(({ arrivedAtMs }) => arrivedAtMs >= fromMs && arrivedAtMs < toMs);
+      return then.filter(({ target }) => target === "edge").length / then.length;
+    };
+    expect(share(1_000, 4_000)).toBe(1);
+    // At 2.24 times its time, the edge serves 149 of the 250 a second.
+    expect(share(11_000, 16_000)).toBeLessThan(0.7);
+    expect(share(11_000, 16_000)).toBeGreaterThan(0.4);
+    expect(share(22_000, 26_000)).toBe(1);
+  });
+
   it("loses next to nothing when the functions' uplink becomes three times slower", () => {
     const faults: Fault[] = [
       { kind: "link-slow", target: "serverless", fromMs: 3_000, toMs: 6_000, factor: 3 },
