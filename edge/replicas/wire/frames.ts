@@ -151,8 +151,9 @@ export function messageIn<Plain>(
         throw new RangeError(`tensor ${name} has ${bytes} bytes; ${headRoom + data - at} are left`);
       const own = new Uint8Array(frame.buffer, frame.byteOffset + at, bytes);
       at += aligned(bytes);
-      const tensor = { name, datatype, shape, data: own };
-      return parameters === undefined ? tensor : { ...tensor, parameters };
+      const tensor: Tensor = { name, datatype, shape, data: own };
+      if (parameters !== undefined) tensor.parameters = parameters;
+      return tensor;
     });
     return { plain, tensors: read };
   } catch (error) {
