@@ -69,8 +69,11 @@ function boundedBody(maxBytes: number): MiddlewareHandler {
 }
 
 /** An inference body with its `inference-header-content-length`. Throws a ProtocolError unless that is a number. */
-export function toWireBody(header: string | string[] | null | undefined, body: ArrayBuffer): WireBody {
-  const bytes = new Uint8Array(body);
+export function toWireBody(
+  header: string | string[] | null | undefined,
+  body: ArrayBuffer | Uint8Array,
+): WireBody {
+  const bytes = body instanceof ArrayBuffer ? new Uint8Array(body) : body;
   if (header === undefined || header === null) return { body: bytes };
   if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header))
     throw new ProtocolError(`${headerLength} is "${shortened(String(header))}"; allowed: a number of bytes`);
