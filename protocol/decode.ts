@@ -1,6 +1,6 @@
 /** HTTP bodies to messages. Whatever the bytes are, the only error is a ProtocolError with a 4xx status. */
 import { Buffer } from "node:buffer";
-import { datatypes, isDatatype } from "./datatype.ts";
+import { datatypes, isDatatype, rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import * as fields from "./fields.ts";
 import { rawFromJson } from "./json-data.ts";
@@ -12,6 +12,7 @@ import {
   maxElements,
   type Parameters,
   type ParameterValue,
+  pieceTensor,
   type Tensor,
 } from "./tensor.ts";
 
@@ -22,8 +23,14 @@ export const mostParameters = 1_024 + maxTensors;
 /** Most bytes of their names and values. */
 export const mostParameterBytes = 2 ** 16;
 
-/** The request in a body, which is all JSON without `headerBytes`. Binary data stays in the memory of `body`. */
-export function decodeInferRequest(body: Uint8Array, headerBytes?: number): InferRequest {
+/**
+ * The request in a body, which is all JSON without `headerBytes`. Binary data stays in the memory of `body`, which may be in
+ * pieces.
+ */
+export function decodeInferRequest(
+  body: Uint8Array | readonly Uint8Array[],
+  headerBytes?: number,
+): InferRequest {
   const { json, binary } = openBody(body, headerBytes, "request");
   const inputs = readTensors(json["inputs"], "inputs", binary);
   if (inputs.length === 0) throw new ProtocolError("inputs is an empty array; allowed: one input or more");
@@ -82,34 +89,70 @@ function textOf(value: unknown): string | undefined {
 
 /** The JSON of a body, and what follows it; undefined when the body is all JSON. */
 function openBody(
-  body: Uint8Array,
+  body: Uint8Array | readonly Uint8Array[],
   headerBytes: number | undefined,
   what: "request" | "response",
-): { readonly json: fields.JsonObject; readonly binary: Uint8Array | undefined } {
+): { readonly json: fields.JsonObject; readonly binary: ByteRun | undefined } {
+  const run = new ByteRun(body instanceof Uint8Array ? [body] : body);
   // Other servers print NaN as Python does; what comes in as a request must be JSON.
   const options = { nonFinite: what === "response", kind: "message" } as const;
   if (headerBytes === undefined)
-    return { json: fields.readObject(fields.parseJson(body, what, options), what), binary: undefined };
+    return { json: fields.readObject(fields.parseJson(run.whole(), what, options), what), binary: undefined };
   if (headerBytes === 0) {
     throw new ProtocolError(
       "Inference-Header-Content-Length is 0; a raw body without a JSON header is not supported: describe the tensors in JSON",
     );
   }
-  fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, body.length);
+  fields.readInteger(headerBytes, "Inference-Header-Content-Length", 1, run.left);
   const place = `${what} header`;
-  const json = fields.readObject(fields.parseJson(bytesAt(body, 0, headerBytes), place, options), place);
-  return { json, binary: bytesAt(body, headerBytes, body.length - headerBytes) };
+  const json = fields.readObject(fields.parseJson(inOnePiece(run.take(headerBytes)), place, options), place);
+  return { json, binary: run };
 }
 
-/** A plain Uint8Array, even when the body is a Buffer, whose methods differ. */
-function bytesAt(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+/** Bytes that are taken from the front, without copying them. */
+export class ByteRun {
+  readonly #pieces: readonly Uint8Array[];
+  #piece = 0;
+  #at = 0;
+  left = 0;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+    for (const { length } of pieces) this.left += length;
+  }
+
+  /** The next `bytes`, of which there must be as many, as plain arrays: the methods of a Buffer differ. */
+  take(bytes: number): Uint8Array[] {
+    const taken: Uint8Array[] = [];
+    this.left -= bytes;
+    for (let wanted = bytes; wanted > 0;) {
+      const piece = this.#pieces[this.#piece] as Uint8Array;
+      const length = Math.min(wanted, piece.length - this.#at);
+      if (length > 0) taken.push(new Uint8Array(piece.buffer, piece.byteOffset + this.#at, length));
+      wanted -= length;
+      this.#at += length;
+      if (this.#at < piece.length) continue;
+      this.#piece++;
+      this.#at = 0;
+    }
+    return taken;
+  }
+
+  /** All that is left, in one piece. */
+  whole(): Uint8Array {
+    return inOnePiece(this.take(this.left));
+  }
 }
 
-function readTensors(value: unknown, place: "inputs" | "outputs", binary: Uint8Array | undefined): Tensor[] {
-  let binaryUsed = 0;
-  const takeBinary = (bytes: number, tensorPlace: string): Uint8Array => {
-    const left = (binary?.length ?? 0) - binaryUsed;
+/** Bytes in one piece, without a copy where they are that already. */
+export function inOnePiece(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only = new Uint8Array()] = pieces;
+  return pieces.length < 2 ? only : rawBytes(Buffer.concat(pieces));
+}
+
+function readTensors(value: unknown, place: "inputs" | "outputs", binary: ByteRun | undefined): Tensor[] {
+  const takeBinary = (bytes: number, tensorPlace: string): Uint8Array[] => {
+    const left = binary?.left ?? 0;
     if (binary === undefined || bytes > left) {
       throw new ProtocolError(
         `${tensorPlace}.parameters.binary_data_size is ${bytes}; ` +
@@ -118,15 +161,14 @@ function readTensors(value: unknown, place: "inputs" | "outputs", binary: Uint8A
             : `${left} bytes of the body are left`),
       );
     }
-    binaryUsed += bytes;
-    return bytesAt(binary, binaryUsed - bytes, bytes);
+    return binary.take(bytes);
   };
 
   const tensors = readItems(value, place).map((tensor, index) =>
     readTensor(tensor, `${place}[${index}]`, takeBinary, place === "outputs"),
   );
   checkNames(tensors, place);
-  const unused = (binary?.length ?? 0) - binaryUsed;
+  const unused = binary?.left ?? 0;
   if (unused > 0)
     throw new ProtocolError(`the body has ${unused} bytes after the data of the last of the ${place}`);
   return tensors;
@@ -135,7 +177,7 @@ function readTensors(value: unknown, place: "inputs" | "outputs", binary: Uint8A
 function readTensor(
   value: unknown,
   place: string,
-  takeBinary: (bytes: number, place: string) => Uint8Array,
+  takeBinary: (bytes: number, place: string) => Uint8Array[],
   isLenient: boolean,
 ): Tensor {
   const json = fields.readObject(value, place);
@@ -156,7 +198,7 @@ function readTensor(
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
   const bytes = fields.readInteger(binarySize, sizePlace, 0, Number.MAX_SAFE_INTEGER);
-  const binaryTensor = { ...tensor, data: takeBinary(bytes, place) };
+  const binaryTensor = pieceTensor(tensor, takeBinary(bytes, place));
   checkTensor(binaryTensor, named);
   return binaryTensor;
 }

@@ -3,20 +3,33 @@ import { Buffer } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
 import { type JsonDialect, jsonFromRaw } from "./json-data.ts";
 import { maxJsonBytes } from "./fields.ts";
-import type { InferRequest, InferResponse, WireBody } from "./message.ts";
+import type { InferRequest, InferResponse, WireBody, WireParts } from "./message.ts";
 import { rawBytes } from "./datatype.ts";
 import { showValue } from "../base/error-text.ts";
-import { checkTensor, type ParameterValue, type Parameters, shapeText, type Tensor } from "./tensor.ts";
+import {
+  checkTensor,
+  dataBytes,
+  dataPieces,
+  type ParameterValue,
+  type Parameters,
+  shapeText,
+  type Tensor,
+} from "./tensor.ts";
 
 /** Binary data starts at a multiple of this, so that readers can use 64-bit elements in place. */
 const alignmentBytes = 8;
 
+/** The body of a request, in one piece; see `encodeRequestParts`. */
+export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
+  return oneBody(encodeRequestParts(request, options));
+}
+
 /**
- * The body of a request. With `binary`, inputs are sent as binary data and outputs are requested as binary data, unless an
+ * The body of a request, in pieces. With `binary`, inputs are sent as binary data and outputs are requested as binary data, unless an
  * output's own binary_data parameter says otherwise. Without it, nothing is said of binary data, for servers that do not
  * know it, and inputs that JSON cannot state are a ProtocolError.
  */
-export function encodeInferRequest(request: InferRequest, options: { binary: boolean }): WireBody {
+export function encodeRequestParts(request: InferRequest, options: { binary: boolean }): WireParts {
   const parameters = options.binary
     ? { ...request.parameters, binary_data_output: true }
     : withoutBinary(request.parameters);
@@ -37,6 +50,20 @@ export function encodeInferRequest(request: InferRequest, options: { binary: boo
   );
 }
 
+function oneBody({ parts, headerBytes }: WireParts): WireBody {
+  const [only = new Uint8Array()] = parts;
+  if (headerBytes === undefined) return { body: only };
+  let totalBytes = 0;
+  for (const { length } of parts) totalBytes += length;
+  const body = Buffer.allocUnsafeSlow(totalBytes);
+  let at = 0;
+  for (const data of parts) {
+    body.set(data, at);
+    at += data.length;
+  }
+  return { body: rawBytes(body), headerBytes };
+}
+
 /** Parameters for a server that may refuse what it does not know. */
 function withoutBinary(parameters: Parameters | undefined): Parameters | undefined {
   if (parameters === undefined) return undefined;
@@ -48,6 +75,14 @@ export function encodeInferResponse(
   response: InferResponse,
   wants: (outputName: string) => boolean,
 ): WireBody {
+  return oneBody(encodeResponseParts(response, wants));
+}
+
+/** The same in pieces: the head, and the data of tensors where it is in memory. */
+export function encodeResponseParts(
+  response: InferResponse,
+  wants: (outputName: string) => boolean,
+): WireParts {
   return joinBody(
     {
       model_name: JSON.stringify(response.modelName),
@@ -77,69 +112,65 @@ function joinBody(
   tensors: readonly Tensor[],
   isBinary: (name: string) => boolean,
   dialect: JsonDialect = {},
-): WireBody {
+): WireParts {
   const binary: Uint8Array[] = [];
-  const texts = tensors.map((tensor) => {
-    if (!isBinary(tensor.name))
-      return tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
-    checkTensor(tensor);
-    binary.push(tensor.data);
-    const parameters = { ...tensor.parameters, binary_data_size: tensor.data.length };
-    return tensorText(tensor, parametersText(parameters), undefined);
-  });
-  // Before joining, because V8 throws its own error for strings beyond its longest.
-  const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  if (characters > maxJsonBytes) {
-    throw new ProtocolError(
-      `${key} take ${characters} characters of JSON; allowed: at most ${maxJsonBytes}; use binary data`,
-    );
+  let texts = "";
+  for (const tensor of tensors) {
+    let text: string;
+    if (isBinary(tensor.name)) {
+      checkTensor(tensor);
+      const pieces = dataPieces(tensor);
+      binary.push(...pieces);
+      text = tensorText(tensor, parametersText(tensor.parameters, dataBytes(tensor)), undefined);
+    } else text = tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
+    texts += texts === "" ? text : `,${text}`;
+    // Before joining, because V8 throws its own error for strings beyond its longest.
+    if (texts.length > maxJsonBytes) {
+      throw new ProtocolError(
+        `${key} take ${texts.length} characters of JSON; allowed: at most ${maxJsonBytes}; use binary data`,
+      );
+    }
   }
   // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
-  const json = `{${members({ ...head, [key]: `[${texts.join(",")}]` })}}`;
-  return binary.length === 0 ? { body: rawBytes(Buffer.from(json)) } : withBinary(json, binary);
-}
-
-function withBinary(json: string, binary: readonly Uint8Array[]): WireBody {
+  const json = `{${members({ ...head, [key]: `[${texts}]` })}}`;
+  if (binary.length === 0) return { parts: [rawBytes(Buffer.from(json))] };
   const headerBytes = Math.ceil(Buffer.byteLength(json) / alignmentBytes) * alignmentBytes;
-  const totalBytes = binary.reduce((sum, data) => sum + data.length, headerBytes);
-  const body = Buffer.allocUnsafeSlow(totalBytes);
+  const bytes = Buffer.allocUnsafe(headerBytes);
   // White space may follow JSON.
-  body.fill(0x20, body.write(json), headerBytes);
-  let at = headerBytes;
-  for (const data of binary) {
-    body.set(data, at);
-    at += data.length;
-  }
-  return { body: rawBytes(body), headerBytes };
+  bytes.fill(0x20, bytes.write(json), headerBytes);
+  return { parts: [bytes, ...binary], headerBytes };
 }
 
 function tensorText(tensor: Tensor, parameters: string | undefined, data: string | undefined): string {
   const { name, datatype, shape } = tensor;
-  return `{${members({
-    name: JSON.stringify(name),
-    datatype: JSON.stringify(datatype),
-    shape: shapeText(shape),
-    parameters,
-    data,
-  })}}`;
+  const more =
+    (parameters === undefined ? "" : `,"parameters":${parameters}`) +
+    (data === undefined ? "" : `,"data":${data}`);
+  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
 }
 
 /** The members of a JSON object from texts that are JSON already, without those that are undefined. */
 function members(texts: Readonly<Record<string, string | undefined>>): string {
-  return Object.entries(texts)
-    .filter(([, text]) => text !== undefined)
-    .map(([name, text]) => `${JSON.stringify(name)}:${text}`)
-    .join(",");
+  let all = "";
+  for (const name of Object.keys(texts)) {
+    const text = texts[name];
+    if (text !== undefined) all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${text}`;
+  }
+  return all;
 }
 
-function parametersText(parameters: Parameters | undefined): string | undefined {
-  const entries = Object.entries(parameters ?? {});
-  for (const [name, value] of entries) {
+/** @param binaryBytes added as `binary_data_size` */
+function parametersText(parameters: Parameters | undefined, binaryBytes?: number): string | undefined {
+  let all = "";
+  for (const name of Object.keys(parameters ?? {})) {
+    if (name === "binary_data_size" && binaryBytes !== undefined) continue;
+    const value = (parameters as Parameters)[name] as ParameterValue;
     if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
+    all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${parameterText(value)}`;
   }
-  if (entries.length === 0) return undefined;
-  return `{${members(Object.fromEntries(entries.map(([name, value]) => [name, parameterText(value)])))}}`;
+  if (binaryBytes !== undefined) all += `${all === "" ? "" : ","}"binary_data_size":${binaryBytes}`;
+  return all === "" ? undefined : `{${all}}`;
 }
 
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
@@ -147,6 +178,7 @@ function parameterText(value: ParameterValue): string {
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
     return JSON.stringify(value);
+  if (Number.isSafeInteger(value)) return String(value);
   return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 

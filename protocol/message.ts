@@ -16,6 +16,17 @@ export interface InferRequest {
   inputs: Tensor[];
   /** Outputs to return; absent for all. */
   outputs?: RequestedOutput[];
+  /** The same for requests that differ in nothing but their id and the bytes of their data. */
+  template?: RequestTemplate;
+}
+
+/** What follows from the head of a request alone, kept for the next one with the same head. Absent: not found out yet. */
+export interface RequestTemplate {
+  /** See `stackKey`: of the whole request, and without its outputs. */
+  stackKey?: string;
+  inputsKey?: string;
+  /** The metadata of the model that its inputs were last found to fit, beside what they depend on. */
+  fits?: { readonly metadata: ModelMetadata; readonly hasSeparateRows: boolean };
 }
 
 export interface InferResponse {
@@ -31,6 +42,12 @@ export interface InferResponse {
 /** An HTTP body and the value of its Inference-Header-Content-Length; absent when the body is all JSON. */
 export interface WireBody {
   body: Uint8Array;
+  headerBytes?: number;
+}
+
+/** The same as it lies in memory: pieces that are one body when they are put together. */
+export interface WireParts {
+  parts: readonly Uint8Array[];
   headerBytes?: number;
 }
 

@@ -1,16 +1,16 @@
 /** Requests joined to a batch along their first dimension, and a batched response cut back into answers. */
-import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { bytesOffsets } from "./bytes-elements.ts";
-import { rawBytes } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "./message.ts";
 import { showValue } from "../base/error-text.ts";
 import {
   checkTensor,
+  dataPieces,
   elementCount,
   type ParameterValue,
   type Parameters,
+  pieceTensor,
   shapeText,
   type Tensor,
 } from "./tensor.ts";
@@ -49,6 +49,18 @@ export function commonRows(tensors: readonly Tensor[]): number | undefined {
  * a digest of 43 characters, because many are kept, and a caller's parameters may be long.
  */
 export function stackKey(request: InferRequest): string {
+  const { template } = request;
+  if (template === undefined) return digestOf(request);
+  return (template.stackKey ??= digestOf(request));
+}
+
+/** The key of a request whatever outputs it wants, for those who make all of them anyway. */
+export function inputsKey({ parameters, inputs, template }: InferRequest): string {
+  if (template === undefined) return digestOf({ parameters, inputs });
+  return (template.inputsKey ??= digestOf({ parameters, inputs }));
+}
+
+function digestOf(request: InferRequest): string {
   const key = JSON.stringify([
     request.inputs
       .map(({ name, datatype, shape, parameters }) => [
@@ -77,8 +89,12 @@ export function stackRequests(requests: readonly InferRequest[]): InferRequest {
   for (const [index, request] of requests.entries()) checkShared(first, request, index);
   const inputs = first.inputs.map((input): Tensor => {
     if (isSingle) return input;
-    const parts = requests.map((request, index) => matchingInput(input, first, request, index).data);
-    return { ...input, shape: [rows, ...input.shape.slice(1)], data: concatenate(parts) };
+    const pieces = requests.flatMap((request, index) =>
+      dataPieces(matchingInput(input, first, request, index)),
+    );
+    const { name, datatype, parameters } = input;
+    const about = { name, datatype, shape: [rows, ...input.shape.slice(1)] };
+    return pieceTensor(parameters === undefined ? about : { ...about, parameters }, pieces);
   });
   return {
     parameters: Object.fromEntries(sharedEntries(first.parameters)),
@@ -234,9 +250,4 @@ function matchingInput(input: Tensor, first: InferRequest, request: InferRequest
 
 function label(request: InferRequest, index: number): string {
   return request.id === undefined ? `request number ${index + 1}` : `request ${showValue(request.id)}`;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  return parts.length === 1 && only !== undefined ? only : rawBytes(Buffer.concat(parts));
 }

@@ -1,4 +1,5 @@
 /** The tensor that all other files pass around. Its data is always raw, so batches are joined without a look at it. */
+import { Buffer } from "node:buffer";
 import { showValue } from "../base/error-text.ts";
 import { bytesFromStrings, bytesOffsets, stringsFromBytes } from "./bytes-elements.ts";
 import { type Datatype, elementBytes, rawBytes, rawView } from "./datatype.ts";
@@ -19,6 +20,40 @@ export interface Tensor {
   /** Little-endian, row-major, no padding. BOOL is a byte of 0 or 1; each BYTES element has a 32-bit length before it. */
   data: Uint8Array;
   parameters?: Parameters;
+}
+
+/** The pieces of tensors whose data is not in one piece. */
+const piecesOf = new WeakMap<Tensor, readonly Uint8Array[]>();
+
+/**
+ * A tensor whose data is in pieces, such as those in which a body came from a socket: they are put together when somebody
+ * reads `data`, and not when it is only sent on (`dataPieces`).
+ *
+ * @param pieces whose bytes must stay as they are
+ */
+export function pieceTensor(about: Omit<Tensor, "data">, pieces: readonly Uint8Array[]): Tensor {
+  const [only = new Uint8Array()] = pieces;
+  if (pieces.length < 2) return { ...about, data: only };
+  let whole: Uint8Array | undefined;
+  const tensor: Tensor = {
+    ...about,
+    get data() {
+      return (whole ??= rawBytes(Buffer.concat(pieces)));
+    },
+  };
+  piecesOf.set(tensor, pieces);
+  return tensor;
+}
+
+/** The data of a tensor in the pieces in which it is in memory. */
+export function dataPieces(tensor: Tensor): readonly Uint8Array[] {
+  return piecesOf.get(tensor) ?? [tensor.data];
+}
+
+/** How many bytes of data a tensor has, without putting them together. */
+export function dataBytes(tensor: Tensor): number {
+  const pieces = piecesOf.get(tensor);
+  return pieces === undefined ? tensor.data.length : pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The most elements of a tensor: 2^31 - 1, which is 8 GiB of FP32. */
@@ -58,19 +93,20 @@ export function shapeText(shape: readonly number[]): string {
 
 /** Throws a ProtocolError, starting with `place`, unless the data is exactly what shape and datatype ask for. */
 export function checkTensor(tensor: Tensor, place = placeOf(tensor.name)): void {
-  const { datatype, shape, data } = tensor;
+  const { datatype, shape } = tensor;
   const count = elementCount(shape, maxElements, `${place}.shape`);
   if (datatype === "BYTES") {
-    bytesOffsets(data, count, place);
+    bytesOffsets(tensor.data, count, place);
     return;
   }
-  const expected = count * elementBytes(datatype);
-  if (data.length !== expected) {
+  const [bytes, expected] = [dataBytes(tensor), count * elementBytes(datatype)];
+  if (bytes !== expected) {
     throw new ProtocolError(
-      `${place} has ${data.length} bytes of data; ${datatype}${shapeText(shape)} takes ${expected} bytes`,
+      `${place} has ${bytes} bytes of data; ${datatype}${shapeText(shape)} takes ${expected} bytes`,
     );
   }
   if (datatype !== "BOOL") return;
+  const { data } = tensor;
   const index = firstAboveOne(data);
   if (index >= 0)
     throw new ProtocolError(`${place}: element ${index} is ${data[index]}; a BOOL byte is 0 or 1`);

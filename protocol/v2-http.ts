@@ -28,11 +28,13 @@ interface StatusError extends Error {
  *
  * @param onFault gets every error that is our own fault (status 500), and the request that it ended
  * @param gate decides on a request before its body is looked at
+ * @param room for the bodies that are being read, where others share it
  */
 export function createV2App(
   maxBodyBytes: number,
   onFault: (error: Error, context: Context) => void,
   gate?: MiddlewareHandler,
+  room = readRoomFor(maxBodyBytes),
 ): Hono {
   const app = new Hono({ strict: false });
   app.use((context, next) => {
@@ -41,26 +43,42 @@ export function createV2App(
     throw new ProtocolError(`the path has ${length} characters; allowed: at most ${longestPath}`, 414);
   });
   if (gate !== undefined) app.use(gate);
-  app.use(boundedBody(maxBodyBytes));
+  app.use(boundedBody(maxBodyBytes, room));
   app.notFound((context) =>
     context.json(errorBody(`no ${context.req.method} ${shortened(context.req.path)} here`), 404),
   );
   app.onError((error, context) => {
-    const { status = 500, retryAfterS, reason } = error as Partial<StatusError>;
+    const { status, headers, body } = errorAnswer(error);
     if (status === 500) onFault(error, context);
-    if (status === 413) context.header("Connection", "close");
-    if (retryAfterS !== undefined) context.header("Retry-After", String(Math.ceil(retryAfterS)));
-    return context.json(
-      errorBody(error.message.slice(0, longestMessage), reason),
-      status as ContentfulStatusCode,
-    );
+    for (const [name, value] of headers) context.header(name, value);
+    return context.json(body, status as ContentfulStatusCode);
   });
   return app;
 }
 
+/** How an error is answered. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** As JSON. */
+  readonly body: object;
+}
+
+export function errorAnswer(error: Error): ErrorAnswer {
+  const { status = 500, retryAfterS, reason } = error as Partial<StatusError>;
+  const headers: [string, string][] = [];
+  if (status === 413) headers.push(["Connection", "close"]);
+  if (retryAfterS !== undefined) headers.push(["Retry-After", String(Math.ceil(retryAfterS))]);
+  return { status, headers, body: errorBody(error.message.slice(0, longestMessage), reason) };
+}
+
+/** Room for the bodies that a server reads at a time. */
+export function readRoomFor(maxBodyBytes: number): ReadRoom {
+  return new ReadRoom(Math.max(mostReadBytes, 2 * maxBodyBytes));
+}
+
 /** What says that it is too large is refused at once; everything else is counted as it is read. */
-function boundedBody(maxBytes: number): MiddlewareHandler {
-  const room = new ReadRoom(Math.max(mostReadBytes, 2 * maxBytes));
+function boundedBody(maxBytes: number, room: ReadRoom): MiddlewareHandler {
   return async (context, next) => {
     if (Number(context.req.header("content-length")) > maxBytes) throw bodyTooLarge(maxBytes);
     context.set("readBody", () => readWithin(context, maxBytes, room));
@@ -74,10 +92,15 @@ export function toWireBody(
   body: ArrayBuffer | Uint8Array,
 ): WireBody {
   const bytes = body instanceof ArrayBuffer ? new Uint8Array(body) : body;
-  if (header === undefined || header === null) return { body: bytes };
-  if (typeof header !== "string" || !/^[0-9]{1,15}$/.test(header))
-    throw new ProtocolError(`${headerLength} is "${shortened(String(header))}"; allowed: a number of bytes`);
-  return { body: bytes, headerBytes: Number(header) };
+  const headerBytes = headerBytesIn(header);
+  return headerBytes === undefined ? { body: bytes } : { body: bytes, headerBytes };
+}
+
+/** The value of `inference-header-content-length`; undefined when there is none. Throws a ProtocolError unless it is a number. */
+export function headerBytesIn(header: string | string[] | null | undefined): number | undefined {
+  if (header === undefined || header === null) return undefined;
+  if (typeof header === "string" && /^[0-9]{1,15}$/.test(header)) return Number(header);
+  throw new ProtocolError(`${headerLength} is "${shortened(String(header))}"; allowed: a number of bytes`);
 }
 
 /** The headers that go with a body. */

@@ -111,6 +111,25 @@ export class AccessGate {
     };
   }
 
+  /**
+   * Lets in a request that no page of a browser sent, if it has the right; undefined: not decided, so that `protect` must
+   * answer it. For those who have no context.
+   */
+  admitPlain(head: RequestHead, scope: Scope): Caller | undefined {
+    if (head.count > mostHeaders || head.headers.has("origin") || head.headers.has("sec-fetch-site"))
+      return undefined;
+    const caller = this.#callerOf(head, bearerIn(head));
+    if (!caller.scopes.has(scope)) return undefined;
+    if (caller.kind === "key" && caller.key.admit(this.#nowMs()) > 0) return undefined;
+    this.#countsOf(caller).allowed++;
+    return caller;
+  }
+
+  /** Whether answers depend on the page that asks, so that caches must be told (`Vary: origin`). */
+  get variesByOrigin(): boolean {
+    return this.#cors.length > 0;
+  }
+
   /** Whether the caller has the admin token, which code that comes with a request always needs. */
   mayBringCode(context: Context): boolean {
     return this.#callers.get(context)?.kind === "token";
@@ -140,14 +159,12 @@ export class AccessGate {
 
   /** The name of the caller's API key; undefined when there is none. */
   keyOf(context: Context): string | undefined {
-    const caller = this.#callers.get(context);
-    return caller?.kind === "key" ? caller.key.name : undefined;
+    return keyNameOf(this.#callers.get(context));
   }
 
   /** Counts the rows of a request for the rate of its API key. */
   countRows(context: Context, rows: number): void {
-    const caller = this.#callers.get(context);
-    if (caller?.kind === "key") caller.key.countRows(rows);
+    countRowsOf(this.#callers.get(context), rows);
   }
 
   counts(): CallerCounts[] {
@@ -173,7 +190,7 @@ export class AccessGate {
     const secret = bearerIn(head);
     const caller = this.#callerOf(head, secret);
     this.#callers.set(context, caller);
-    const counts = caller.kind === "key" ? caller.key.counts : this.#counts[caller.kind];
+    const counts = this.#countsOf(caller);
     const refusal = this.#refusalOf(caller, scope, secret !== undefined, head, context.req.method);
     if (refusal === undefined) {
       counts.allowed++;
@@ -181,6 +198,10 @@ export class AccessGate {
     }
     const name = caller.kind === "key" ? { key: caller.key.name } : {};
     return this.#refuse(context, refusal, counts, { caller: caller.kind, ...name });
+  }
+
+  #countsOf(caller: Caller): AccessCounts {
+    return caller.kind === "key" ? caller.key.counts : this.#counts[caller.kind];
   }
 
   #callerOf(head: RequestHead, secret: string | undefined): Caller {
@@ -251,6 +272,16 @@ export class AccessGate {
     this.#warnedAtMs = nowMs;
     this.#unsaid = 0;
   }
+}
+
+/** The name of a caller's API key; undefined when there is none. */
+export function keyNameOf(caller: Caller | undefined): string | undefined {
+  return caller?.kind === "key" ? caller.key.name : undefined;
+}
+
+/** Counts the rows of a request for the rate of its caller's API key. */
+export function countRowsOf(caller: Caller | undefined, rows: number): void {
+  if (caller?.kind === "key") caller.key.countRows(rows);
 }
 
 /** The one bearer token of a request; two are none. */

@@ -23,6 +23,8 @@ export interface CallBindings {
   readonly peer: string;
 }
 
+/** Most verdicts that are kept, and the longest text of one, in characters. */
+const [mostKept, longestKept] = [256, 256];
 const loopbackAddress = /^(127\.|::1$|::ffff:127\.)/i;
 const loopbackName =
   /^(localhost|localhost\.localdomain|localhost6|ip6-localhost|ip6-loopback|[a-z0-9-]+\.localhost)\.?$/;
@@ -32,19 +34,31 @@ const proxyHeader =
 
 export function headOf(context: Context): RequestHead {
   const { incoming, peer } = (context.env as Partial<HttpBindings & CallBindings> | undefined) ?? {};
+  if (incoming !== undefined) return headOfMessage(incoming);
   const headers = new Map<string, string[]>();
   let count = 0;
-  const add = (name: string, value: string): void => {
+  for (const [name, value] of context.req.raw.headers) {
     count++;
-    const values = headers.get(name);
-    if (values === undefined) headers.set(name, [value]);
-    else values.push(value);
-  };
-  const raw = incoming?.rawHeaders;
-  if (raw === undefined) for (const [name, value] of context.req.raw.headers) add(name, value);
-  else for (let at = 0; at < raw.length; at += 2) add(raw[at]?.toLowerCase() ?? "", raw[at + 1] ?? "");
-  const remoteAddress = incoming === undefined ? peer : (incoming.socket.remoteAddress ?? "");
-  return { headers, count, target: incoming?.url, remoteAddress };
+    add(headers, name, value);
+  }
+  return { headers, count, target: undefined, remoteAddress: peer };
+}
+
+/** The same of a message from a socket. */
+export function headOfMessage({
+  rawHeaders: raw,
+  url,
+  socket,
+}: Pick<HttpBindings["incoming"], "rawHeaders" | "url" | "socket">): RequestHead {
+  const headers = new Map<string, string[]>();
+  for (let at = 0; at < raw.length; at += 2) add(headers, raw[at]?.toLowerCase() ?? "", raw[at + 1] ?? "");
+  return { headers, count: raw.length / 2, target: url, remoteAddress: socket.remoteAddress ?? "" };
+}
+
+function add(headers: Map<string, string[]>, name: string, value: string): void {
+  const values = headers.get(name);
+  if (values === undefined) headers.set(name, [value]);
+  else values.push(value);
 }
 
 /** Whether the caller is a program on this machine, as far as address and headers tell. */
@@ -52,7 +66,7 @@ export function isFromThisMachine(head: RequestHead): boolean {
   const { headers, target = "/" } = head;
   if (!hasLoopbackAddress(head)) return false;
   // Some servers take _ for -, so that a proxy's header may come in either form.
-  for (const name of headers.keys()) if (proxyHeader.test(name.replaceAll("_", "-"))) return false;
+  for (const name of headers.keys()) if (isOfProxy(name)) return false;
   const hosts = headers.get("host") ?? [];
   // By DNS rebinding, a web page can have a name that resolves to this machine. HTTP/1.0 needs no Host.
   if (hosts.length > 1 || hosts.some((host) => !isLoopbackHost(host))) return false;
@@ -107,13 +121,29 @@ export function hasPublicName(head: RequestHead): boolean {
   return name.includes(".") && isIP(bare(name)) === 0 && !isLoopbackHost(name);
 }
 
+/** A verdict for each text, kept for the few texts that come again and again. */
+function remembered(verdictOn: (text: string) => boolean): (text: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (text) => {
+    let verdict = known.get(text);
+    if (verdict !== undefined) return verdict;
+    verdict = verdictOn(text);
+    if (text.length > longestKept) return verdict;
+    if (known.size >= mostKept) known.clear();
+    known.set(text, verdict);
+    return verdict;
+  };
+}
+
+const isOfProxy = remembered((name) => proxyHeader.test(name.replaceAll("_", "-")));
+
 function hasLoopbackAddress({ remoteAddress }: RequestHead): boolean {
   // Without a socket, the app was called as a function.
   return remoteAddress === undefined || loopbackAddress.test(remoteAddress);
 }
 
-/** @param host a name or address, with or without a port, as in the header Host */
-function isLoopbackHost(host: string): boolean {
+/** Of a name or address, with or without a port, as in the header Host. */
+const isLoopbackHost = remembered((host) => {
   if (!/^[^\s/?#@\\]+$/.test(host)) return false;
   const url = parsed(`http://${host}`);
   if (url === undefined) return false;
@@ -122,7 +152,7 @@ function isLoopbackHost(host: string): boolean {
   return (
     name === "::1" || /^::ffff:7f[0-9a-f]{2}:/.test(name) || isLoopbackV4(name) || loopbackName.test(name)
   );
-}
+});
 
 function isLoopbackV4(name: string): boolean {
   return isIP(name) === 4 && name.startsWith("127.");

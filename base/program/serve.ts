@@ -1,11 +1,11 @@
 /** Runs a server program: listens, tells the parent process where, and on a signal finishes what it accepted. */
-import type { Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { UsageError } from "../usage-error.ts";
-import { boundUnsentAnswers } from "./unsent-answers.ts";
+import { boundUnsentAnswers, type WatchAnswer } from "./unsent-answers.ts";
 
 /** How long a slow, stuck or vanished client may hold a connection, in milliseconds. */
 export interface HttpTimeouts {
@@ -37,19 +37,35 @@ export const untimed: HttpTimeouts = {
   keepAliveTimeout: 0,
 };
 
-export function createHttpServer({ fetch }: Pick<Hono, "fetch">, timeouts = defaultTimeouts): ServerType {
+/**
+ * Takes requests before the app sees them, for what must cost little; true: it has taken this one, and answers it. It is
+ * asked when the head is there, and must leave the body of what it does not take.
+ *
+ * @param watch to be told of an answer that has ended and is not all sent
+ */
+export type HotRoute = (request: IncomingMessage, response: ServerResponse, watch: WatchAnswer) => boolean;
+
+/** @param hot gets every request first; what it does not take goes to the app */
+export function createHttpServer(
+  { fetch }: Pick<Hono, "fetch">,
+  timeouts = defaultTimeouts,
+  hot: HotRoute = () => false,
+): Server {
   // HTTP/1.0, which health checks of proxies speak, needs no Host header.
-  const server = createAdaptorServer({
-    fetch,
-    hostname: "localhost",
-    serverOptions: { ...timeouts, keepAlive: true },
+  const listener = getRequestListener(fetch, { hostname: "localhost" });
+  const server = createServer({ ...timeouts, keepAlive: true }, (request, response) => {
+    if (hot(request, response, watch)) return;
+    watch(response);
+    void listener(request, response);
   });
-  if (timeouts !== untimed) boundUnsentAnswers(server as Server);
+  const watch = timeouts === untimed ? () => {} : boundUnsentAnswers(server, {}, false);
   return server;
 }
 
 export interface Program {
   readonly app: Pick<Hono, "fetch">;
+  /** Takes some requests before the app sees them. */
+  readonly hot?: HotRoute | undefined;
   /** Default: timeouts that suit an open network. */
   readonly timeouts?: HttpTimeouts;
   /** Another way in, on a port of its own that is taken right after the first. */
@@ -98,7 +114,7 @@ const drainTimeoutMs = 30_000;
  * @throws UsageError when the program cannot listen on the address, and what `prepare` throws; the program is then closed
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
-  const server = createHttpServer(program.app, program.timeouts);
+  const server = createHttpServer(program.app, program.timeouts, program.hot);
   // Signals are handled before anything is announced, so that none comes too early.
   const stopped = stopRequested();
   let door: OpenDoor | undefined;
@@ -150,7 +166,7 @@ function stopRequested(): Promise<string> {
   });
 }
 
-function listen(server: ServerType, host: string, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(new UsageError(whyNotListening(error, host, port, "--port")));
@@ -184,7 +200,7 @@ function whyNotListening(
   }
 }
 
-function urlOf(server: ServerType, host: string): string {
+function urlOf(server: Server, host: string): string {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   return addressOf("http", host, port);
@@ -195,11 +211,9 @@ function addressOf(scheme: string, host: string, port: number): string {
 }
 
 /** Close every connection as soon as it is idle; one with a request answers it first. */
-function closeServer(server: ServerType): Promise<void> {
+function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const closeIdle = (): void => {
-      if ("closeIdleConnections" in server) server.closeIdleConnections();
-    };
+    const closeIdle = (): void => server.closeIdleConnections();
     const again = setInterval(closeIdle, 20);
     server.close(() => {
       clearInterval(again);

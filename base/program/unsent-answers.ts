@@ -31,8 +31,19 @@ interface OpenAnswer {
   untilMs: number;
 }
 
-/** Looks after the answers of a server from now on, until it is closed. */
-export function boundUnsentAnswers(server: Server, bounds: Partial<UnsentBounds> = {}): void {
+/** Looks after an answer from now on. */
+export type WatchAnswer = (response: ServerResponse) => void;
+
+/**
+ * Looks after the answers of a server from now on, until it is closed.
+ *
+ * @param watchesAll false: after those alone that it is told of, since whoever has nothing left to send need not tell
+ */
+export function boundUnsentAnswers(
+  server: Server,
+  bounds: Partial<UnsentBounds> = {},
+  watchesAll = true,
+): WatchAnswer {
   const { stallMs, answerMs, msPerMib, mostBytes, graceMs } = { ...defaultUnsentBounds, ...bounds };
   /** The oldest first. */
   const answers = new Set<OpenAnswer>();
@@ -62,13 +73,15 @@ export function boundUnsentAnswers(server: Server, bounds: Partial<UnsentBounds>
     }
   };
 
-  server.on("request", (_, response) => {
+  const timer = setInterval(look, Math.min(graceMs, 250)).unref();
+  server.once("close", () => clearInterval(timer));
+  const watch: WatchAnswer = (response) => {
     const answer = { response, untilMs: Infinity };
     answers.add(answer);
     response.once("close", () => answers.delete(answer));
-  });
-  const timer = setInterval(look, Math.min(graceMs, 250)).unref();
-  server.once("close", () => clearInterval(timer));
+  };
+  if (watchesAll) server.on("request", (_, response) => watch(response));
+  return watch;
 }
 
 /** With all that waits behind it on its connection. */

@@ -1,5 +1,5 @@
 /** Ends waiting at a request's deadline, and when its caller goes away. */
-import { once } from "node:events";
+import type { Abortable } from "../../base/program/hang-up.ts";
 import type { RunLimits } from "../models/model-runner.ts";
 import { callerGone, deadlinePassed } from "../replicas/pending-request.ts";
 
@@ -27,10 +27,10 @@ function atDeadline(deadlineAtMs: number, done: AbortSignal): Promise<never> {
   });
 }
 
-async function atHangUp(hungUp: AbortSignal, done: AbortSignal): Promise<void> {
-  const hasGone = await once(hungUp, "abort", { signal: done }).then(
-    () => true,
-    () => false,
-  );
-  if (hasGone) throw callerGone();
+function atHangUp(hungUp: Abortable, done: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onHungUp = (): void => reject(callerGone());
+    hungUp.addEventListener("abort", onHungUp);
+    done.addEventListener("abort", () => hungUp.removeEventListener("abort", onHungUp));
+  });
 }

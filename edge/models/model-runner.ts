@@ -1,5 +1,6 @@
 /** What the edge app asks of a model: to run requests and to tell its status. */
 import { showValue } from "../../base/error-text.ts";
+import type { Abortable } from "../../base/program/hang-up.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import { shapeText, type Tensor } from "../../protocol/tensor.ts";
@@ -43,7 +44,7 @@ export interface RunLimits {
   /** Moment, as `performance.now()` counts, by which it must be answered. Default: none. */
   readonly deadlineAtMs?: number;
   /** Aborted when the caller hangs up. */
-  readonly hungUp?: AbortSignal;
+  readonly hungUp?: Abortable;
 }
 
 /** A request's own outputs; `serviceMs` is the time of the batch in which it ran. */

@@ -1,8 +1,9 @@
 /** Requests in a model's queue: what the queue must know of each, the promise of its result, and their rows joined and cut. */
+import type { Abortable } from "../../base/program/hang-up.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
-import { joinRows, stackKey } from "../../protocol/stack.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { inputsKey, joinRows } from "../../protocol/stack.ts";
+import { dataBytes, type Tensor } from "../../protocol/tensor.ts";
 import { requestRows } from "../joining/row-structure.ts";
 import type { RequestFault, RequestResult } from "../models/model-runner.ts";
 import { pixelBytes } from "../vision/pictures/picture-header.ts";
@@ -21,7 +22,7 @@ export class PendingRequest implements QueueItem {
   readonly rank: number;
   readonly arrivedAtMs: number;
   readonly result: Promise<RequestResult>;
-  #hungUp: AbortSignal | undefined;
+  #hungUp: Abortable | undefined;
   #onHungUp: () => void = () => {};
   #resolve: (result: RequestResult) => void = () => {};
   #reject: (error: Error) => void = () => {};
@@ -37,11 +38,11 @@ export class PendingRequest implements QueueItem {
     const { parameters, inputs } = request;
     this.request = { parameters, inputs };
     const rows = requestRows(inputs);
-    this.key = rows === undefined ? undefined : stackKey(this.request);
+    this.key = rows === undefined ? undefined : inputsKey(request);
     this.rows = rows ?? 1;
     this.places = hasRows ? this.rows : 1;
     // A picture counts by its pixels where they are more than its file.
-    this.bytes = inputs.reduce((sum, input) => sum + Math.max(input.data.byteLength, pixelBytes(input)), 0);
+    this.bytes = inputs.reduce((sum, input) => sum + Math.max(dataBytes(input), pixelBytes(input)), 0);
     this.deadlineAtMs = deadlineAtMs;
     this.rank = priorityOf(request) || defaultPriority;
     this.arrivedAtMs = nowMs;
@@ -52,7 +53,7 @@ export class PendingRequest implements QueueItem {
   }
 
   /** End it when the caller hangs up, now if that has happened. `onHungUp` is called before its result rejects. */
-  endOn(hungUp: AbortSignal, onHungUp: () => void): void {
+  endOn(hungUp: Abortable, onHungUp: () => void): void {
     this.#onHungUp = () => {
       onHungUp();
       this.fail(callerGone());

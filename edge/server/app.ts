@@ -15,9 +15,9 @@ import { contentCoding } from "../../protocol/server/content-coding.ts";
 import { addExampleRoute } from "../routes/example-route.ts";
 import { addModelRoutes } from "../routes/model-routes.ts";
 import { addPredictRoute } from "../routes/predict-route.ts";
-import { readBody } from "../../protocol/server/read-body.ts";
+import { readBody, type ReadRoom } from "../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../protocol/server/route.ts";
-import { nameSubject, requestedModel, subjectOf } from "../routes/route.ts";
+import { nameSubject, requestedModel, type Subject, subjectOf } from "../routes/route.ts";
 import { addStatisticsRoutes } from "../routes/statistics-routes.ts";
 import { arrivalMs, infer, limitsOf, refuseEarly } from "./infer.ts";
 import { codecHere, isLongToRead, type MessageCodec } from "../../protocol/server/message-codec.ts";
@@ -33,6 +33,10 @@ export interface EdgeAppOptions {
   readonly gate?: AccessGate;
   /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
+  /** Default: a new one. */
+  readonly examples?: ExampleBook;
+  /** For the bodies that are being read. Default: room of its own. */
+  readonly room?: ReadRoom;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
 }
@@ -40,20 +44,23 @@ export interface EdgeAppOptions {
 /** Longest text of a failure in the log, in characters. */
 const longestLogged = 4_096;
 
+/** What the log says of a request that failed by no fault of its caller. */
+export function logFault(log: Logger, subject: Subject, error: Error): void {
+  const message = error.message.slice(0, longestLogged);
+  // What a model says ends with its message; anything else is a fault of this program.
+  const where = error instanceof ProtocolError ? {} : { stack: error.stack };
+  log.error({ ...subject, error: message, ...where }, "a request failed");
+}
+
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
   const { models, log, maxBodyBytes, statistics, gate, extensions = [], codec = codecHere } = options;
-  const onFault = (error: Error, context: Context): void => {
-    const message = error.message.slice(0, longestLogged);
-    // What a model says ends with its message; anything else is a fault of this program.
-    const where = error instanceof ProtocolError ? {} : { stack: error.stack };
-    log.error({ ...subjectOf(context), error: message, ...where }, "a request failed");
-  };
-  const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope, isDashboard));
+  const { examples = new ExampleBook(), room } = options;
+  const onFault = (error: Error, context: Context): void => logFault(log, subjectOf(context), error);
+  const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope, isDashboard), room);
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
-  const examples = new ExampleBook();
   addExampleRoute(app, models, examples);
   addModelRoutes(app, models, examples, [
     "binary_tensor_data",

@@ -3,6 +3,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
+import { ExampleBook } from "../example/example-book.ts";
+import { readRoomFor } from "../../protocol/v2-http.ts";
+import type { HotRoute } from "../../base/program/serve.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
 import { ModelMemory } from "../memory/model-memory.ts";
 import { OnDemandModel } from "../memory/on-demand-model.ts";
@@ -31,6 +34,7 @@ import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
 import { SupportPrograms } from "../support/support-programs.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
+import { createEdgeDoor } from "./infer-door.ts";
 import type { EdgeOptions } from "./options.ts";
 
 /** Longest time that loading a model may take, in milliseconds. */
@@ -45,6 +49,8 @@ const bytesPerMib = 2 ** 20;
 export interface EdgeServer {
   /** Answers from the start; 503 where a model is needed that is not loaded yet. */
   readonly app: Hono;
+  /** Takes inference before the app. */
+  readonly hot: HotRoute;
   /** Begins to load; resolves when every model can answer or has failed. Rejects when none is left to serve. */
   ready(): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
@@ -118,13 +124,12 @@ export function createEdgeServer(
   );
 
   const codec = new CodecThreads();
+  const examples = new ExampleBook();
+  const maxBodyBytes = options.maxBodyMib * bytesPerMib;
+  const common = { models, codec, log, maxBodyBytes, gate, examples, room: readRoomFor(maxBodyBytes) };
   const app = createEdgeApp({
-    models,
-    codec,
-    log,
-    maxBodyBytes: options.maxBodyMib * bytesPerMib,
+    ...common,
     statistics,
-    gate,
     extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
   const diskOf = folder ?? tmpdir();
@@ -145,7 +150,7 @@ export function createEdgeServer(
     models.retire();
     dashboard.retire();
   };
-  return { app, ready, retire, close };
+  return { app, hot: createEdgeDoor(common).route, ready, retire, close };
 }
 
 /** Whoever gave no folder, or another than he meant, should see which option says it. */

@@ -1,8 +1,6 @@
 /** What every endpoint that runs a model shares: early refusals, the limits of a request, and the answer. */
 import { showValue } from "../../base/error-text.ts";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "hono";
-import { Semaphore } from "../../base/semaphore.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import {
   type InferRequest,
@@ -11,20 +9,11 @@ import {
   withinHeader,
   withinMsOf,
 } from "../../protocol/message.ts";
+import { discardBody, smallBodyBytes } from "../../protocol/server/discard-body.ts";
 import { commonRows } from "../../protocol/stack.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import type { ModelFile, ModelRunner, RunLimits } from "../models/model-runner.ts";
 import { classesWanted, classify } from "./classification.ts";
-
-/** Only a few refused bodies are read at once, so that a flood of them leaves room for accepted ones. */
-const discarding = new Semaphore(4);
-/** How long a slow sender of a refused body may hold its place. */
-const longestDiscardMs = 1_000;
-/**
- * A body up to this is in the buffers of the two sides, so its sender sees the answer, and Node's HTTP server drops it
- * afterwards. Reading it first would cost more than everything else about a refusal.
- */
-const smallBodyBytes = 65_536;
 
 let turnBeganAtMs: number | undefined;
 
@@ -47,11 +36,8 @@ export async function refuseEarly(runner: ModelRunner, { req }: Context): Promis
     runner.checkRoom(Number.isNaN(length) ? 0 : length);
   } catch (error) {
     if (length <= smallBodyBytes) throw error;
-    await discarding.run(async () => {
-      // Rejects when the caller hangs up, who then needs no answer.
-      const discarded = req.raw.body?.pipeTo(new WritableStream()).catch(() => {});
-      await Promise.race([discarded, delay(longestDiscardMs, undefined, { ref: false })]);
-    });
+    // Rejects when the caller hangs up, who then needs no answer.
+    await discardBody(() => req.raw.body?.pipeTo(new WritableStream()).catch(() => {}));
     throw error;
   }
 }
@@ -83,15 +69,24 @@ export async function infer(
 
 /** A request's `timeout`, and how long its caller waits, count from when its head arrived. */
 export function limitsOf(request: InferRequest, arrivedAtMs: number, { req }: Context): RunLimits {
-  const timeoutMs = (timeoutUsOf(request) ?? Infinity) / 1_000;
-  const withinMs = Math.min(timeoutMs, withinMsOf(req.header(withinHeader)) ?? Infinity);
   return {
+    ...deadlineOf(request, arrivedAtMs, req.header(withinHeader)),
     // Making the signal costs as much as refusing a request, so only one that is accepted asks for it.
     get hungUp() {
       return req.raw.signal;
     },
-    ...(withinMs < Infinity && { deadlineAtMs: arrivedAtMs + withinMs }),
   };
+}
+
+/** @param within how long the caller waits, as it says in its head */
+export function deadlineOf(
+  request: InferRequest,
+  arrivedAtMs: number,
+  within: string | undefined,
+): Pick<RunLimits, "deadlineAtMs"> {
+  const timeoutMs = (timeoutUsOf(request) ?? Infinity) / 1_000;
+  const withinMs = Math.min(timeoutMs, withinMsOf(within) ?? Infinity);
+  return withinMs < Infinity ? { deadlineAtMs: arrivedAtMs + withinMs } : {};
 }
 
 /**

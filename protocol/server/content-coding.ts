@@ -9,13 +9,13 @@ import { readBody } from "./read-body.ts";
 
 const encode = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const decode = { gzip: promisify(gunzip), deflate: promisify(inflate) };
-type Coding = keyof typeof encode;
+export type Coding = keyof typeof encode;
 
 /** Bodies that are decompressed at a time. */
 const unpacking = new Semaphore(4);
 
 /** Shorter answers are not compressed, since they would hardly become shorter. */
-const shortestBytes = 1_024;
+export const shortestBytes = 1_024;
 
 /** @param maxBodyBytes largest body after decompression */
 export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
@@ -53,10 +53,14 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
     }
     headers.delete("content-length");
     headers.set("content-encoding", wanted);
-    // The fastest level, because tensors of floats hardly become smaller at higher ones.
-    const body = await encode[wanted](plain, { level: constants.Z_BEST_SPEED });
+    const body = await compress(plain, wanted);
     context.res = new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
   };
+}
+
+/** The fastest level, because tensors of floats hardly become smaller at higher ones. */
+export function compress(body: ArrayBuffer | Uint8Array, coding: Coding): Promise<Buffer> {
+  return encode[coding](body, { level: constants.Z_BEST_SPEED });
 }
 
 async function decompress(
@@ -89,7 +93,7 @@ function isCoding(coding: string): coding is Coding {
 }
 
 /** The first coding of ours that the client accepts; undefined when it accepts none. */
-function wantedCoding(accepted: string | undefined): Coding | undefined {
+export function wantedCoding(accepted: string | undefined): Coding | undefined {
   const taken = (accepted ?? "")
     .toLowerCase()
     .split(",")

@@ -6,7 +6,7 @@ import { OverloadedError, ProtocolError } from "../errors.ts";
 /** Most bytes of bodies that are being read at a time, unless two of the largest have more. */
 export const mostReadBytes = 2 ** 29;
 /** A body up to this, of which the caller says how long it is, is read as fast as can be. It counts for nothing. */
-const smallBytes = 2 ** 16;
+export const smallBytes = 2 ** 16;
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -120,7 +120,7 @@ function isBrokenOff(incoming: IncomingMessage): boolean {
   return incoming.destroyed && !incoming.complete;
 }
 
-function callerGone(): ProtocolError {
+export function callerGone(): ProtocolError {
   return new ProtocolError("the caller went away before the end of the body", 499);
 }
 

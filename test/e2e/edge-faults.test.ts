@@ -6,6 +6,10 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createHttpServer } from "../../base/program/serve.ts";
 import { createEdgeApp } from "../../edge/server/app.ts";
+import { createEdgeDoor } from "../../edge/server/infer-door.ts";
+import { ExampleBook } from "../../edge/example/example-book.ts";
+import { codecHere } from "../../protocol/server/message-codec.ts";
+import { readRoomFor } from "../../protocol/v2-http.ts";
 import type { ReplicaPool } from "../../edge/replicas/replica-pool.ts";
 import { eventually } from "../support/built.ts";
 import { slowRow, startPool } from "../support/scripted-pool.ts";
@@ -26,14 +30,22 @@ let dawdlersPort: number;
 
 beforeAll(async () => {
   pool = await startPool({ maxQueueRows: 2, hangFloorMs: 20_000, pingMs: 60_000 });
-  const app = createEdgeApp({ models: [pool], log: pino({ level: "silent" }), maxBodyBytes: 2 ** 24 });
+  const common = {
+    log: pino({ level: "silent" }),
+    maxBodyBytes: 2 ** 24,
+    examples: new ExampleBook(),
+    room: readRoomFor(2 ** 24),
+  };
+  const app = createEdgeApp({ ...common, models: [pool] });
+  const models = { find: (name: string) => (name === pool.model.name ? pool : undefined) };
+  const { route } = createEdgeDoor({ ...common, models, codec: codecHere, gate: undefined });
   const listen = async (server: Server): Promise<number> => {
     servers.push(server);
     await once(server.listen(0, "127.0.0.1"), "listening");
     return (server.address() as AddressInfo).port;
   };
-  url = `http://127.0.0.1:${await listen(createHttpServer(app) as Server)}`;
-  dawdlersPort = await listen(createHttpServer(app, shortTimeouts) as Server);
+  url = `http://127.0.0.1:${await listen(createHttpServer(app, undefined, route))}`;
+  dawdlersPort = await listen(createHttpServer(app, shortTimeouts, route));
 });
 
 afterAll(async () => {

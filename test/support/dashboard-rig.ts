@@ -1,6 +1,5 @@
 /** The page of a queue with the real policy, over targets that take their time but do nothing, on a port of its own. */
 import { once } from "node:events";
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Hono } from "hono";
@@ -110,7 +109,7 @@ export async function dashboardRig(options: RigOptions = {}): Promise<DashboardR
   const app = new Hono({ strict: false });
   app.use(gate.protect(neededScope, isDashboard));
   addQueueDashboard(app, dashboard, gate);
-  const server = createHttpServer(app).listen(options.port ?? 0, "127.0.0.1") as Server;
+  const server = createHttpServer(app).listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
   let next = 0;
   const laneNames = ["", ...Object.keys(lanes)];

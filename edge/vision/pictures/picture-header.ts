@@ -19,8 +19,9 @@ export function pictureHeader(file: Uint8Array): PictureHeader | undefined {
 }
 
 /** What the pictures of a tensor take as pixels, three bytes each; other elements and other tensors have none. */
-export function pixelBytes({ datatype, shape, data, name }: Tensor): number {
-  if (datatype !== "BYTES") return 0;
+export function pixelBytes(tensor: Tensor): number {
+  if (tensor.datatype !== "BYTES") return 0;
+  const { shape, data, name } = tensor;
   let pixels = 0;
   for (const element of elementsOfBytes(data, elementCount(shape), name)) {
     const { width, height } = pictureHeader(element) ?? { width: 0, height: 0 };
