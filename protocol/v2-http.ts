@@ -87,8 +87,11 @@ function boundedBody(maxBytes: number, room: ReadRoom): MiddlewareHandler {
 }
 
 /** An inference body with its `inference-header-content-length`. Throws a ProtocolError unless that is a number. */
-export function toWireBody(header: string | string[] | null | undefined, body: ArrayBuffer): WireBody {
-  const bytes = new Uint8Array(body);
+export function toWireBody(
+  header: string | string[] | null | undefined,
+  body: ArrayBuffer | Uint8Array,
+): WireBody {
+  const bytes = body instanceof ArrayBuffer ? new Uint8Array(body) : body;
   const headerBytes = headerBytesIn(header);
   return headerBytes === undefined ? { body: bytes } : { body: bytes, headerBytes };
 }

@@ -11,7 +11,7 @@ it.each(["json", "pretty"] as const)(
     const note = (error: unknown): void => void faults.push(error);
     process.on("uncaughtException", note);
     const full = openSync("/dev/full", "w");
-    const log = createLog("test", { logLevel: "info", logFormat }, full);
+    const log = createLog("test", { logLevel: "info", logFormat }, { fd: full });
     for (let line = 0; line < 100; line++) log.info({ line }, "lost");
     await new Promise((resolve) => setImmediate(resolve));
     closeSync(full);
@@ -22,7 +22,31 @@ it.each(["json", "pretty"] as const)(
 it.each(["json", "pretty"] as const)("writes each line at once, as %s", (logFormat) => {
   const path = join(mkdtempSync(join(tmpdir(), "spillway-log-")), "log");
   const file = openSync(path, "w");
-  createLog("test", { logLevel: "info", logFormat }, file).info({ kept: 1 }, "line");
+  createLog("test", { logLevel: "info", logFormat }, { fd: file }).info({ kept: 1 }, "line");
   closeSync(file);
   expect(readFileSync(path, "utf8")).toMatch(/kept.*1/);
+});
+
+it("gathers lines that come close together, in their order, and writes a warning with all before it at once", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "spillway-log-")), "log");
+  const file = openSync(path, "w");
+  const messages = (): string[] =>
+    readFileSync(path, "utf8")
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+  const log = createLog("test", { logLevel: "info", logFormat: "json" }, { fd: file, gathers: true });
+  log.info("first");
+  expect(messages()).toEqual(["first"]);
+  log.info("second");
+  log.info("third");
+  log.warn("fourth");
+  expect(messages()).toEqual(["first", "second", "third", "fourth"]);
+  log.info("fifth");
+  await expect.poll(messages).toEqual(["first", "second", "third", "fourth", "fifth"]);
+  log.info("sixth");
+  log.info("seventh");
+  log.flush();
+  expect(messages()).toHaveLength(7);
+  closeSync(file);
 });

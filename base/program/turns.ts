@@ -2,40 +2,50 @@
  * Shares the event loop among pieces of work that become ready together, such as the answers of one batch. All in one go
  * they would hold up everything else for as long as they take together.
  *
- *     const turns = new Turns(4);
- *     for (const answer of answers) void turns.take().then(() => write(answer));
+ *     const turns = new Turns(2, () => performance.now());
+ *     await turns.take(); // of each piece of work, before it
  */
 export class Turns {
-  readonly #perTurn: number;
-  #taken = 0;
+  readonly #mostMs: number;
+  readonly #nowMs: () => number;
+  /** When the turn is over for work that is not begun. */
+  #untilMs = Infinity;
   #isCounting = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param perTurn pieces of work that run before others have a turn, an integer from 1 */
-  constructor(perTurn: number) {
-    this.#perTurn = perTurn;
+  /**
+   * @param mostMs how long pieces of work are begun before others have a turn
+   * @param nowMs monotonic time
+   */
+  constructor(mostMs: number, nowMs: () => number) {
+    this.#mostMs = mostMs;
+    this.#nowMs = nowMs;
   }
 
-  /** Resolves when a piece of work may run: at once for the first few of a turn, later for others, in their order. */
-  take(): Promise<void> {
-    this.#count();
-    if (this.#waiting.length === 0 && this.#taken < this.#perTurn) {
-      this.#taken++;
-      return Promise.resolve();
-    }
+  /** Undefined: a piece of work may run at once, since its turn has just begun; else resolves when it may, in their order. */
+  take(): Promise<void> | undefined {
+    if (!this.#isCounting) this.#begin();
+    if (this.#waiting.length === 0 && this.#nowMs() < this.#untilMs) return undefined;
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Until the loop has been around. */
-  #count(): void {
-    if (this.#isCounting) return;
+  /** A turn, until the loop has been around. */
+  #begin(): void {
     this.#isCounting = true;
+    this.#untilMs = this.#nowMs() + this.#mostMs;
     setImmediate(() => {
       this.#isCounting = false;
-      const next = this.#waiting.splice(0, this.#perTurn);
-      this.#taken = next.length;
-      if (next.length > 0) this.#count();
-      for (const go of next) go();
+      if (this.#waiting.length === 0) return;
+      this.#begin();
+      void this.#goOn();
     });
+  }
+
+  /** At least one, and others while the turn lasts, each once the one before has done what it does in one go. */
+  async #goOn(): Promise<void> {
+    do {
+      this.#waiting.shift()?.();
+      await Promise.resolve();
+    } while (this.#waiting.length > 0 && this.#nowMs() < this.#untilMs);
   }
 }

@@ -76,7 +76,7 @@ class FormingTransport implements FormedTransport {
   ): Promise<TransportReply> {
     const untilMs = this.#nowMs() + timeoutMs;
     const leftMs = (): number => untilMs - this.#nowMs();
-    await this.#learnExtensions(timeoutMs);
+    if (this.#nowMs() >= this.#askAtMs) await this.#learnExtensions(timeoutMs);
     const isBinary = wire.headerBytes !== undefined;
     if (isBinary && (this.#takesJsonOnly() || this.#models.get(model) === "json"))
       return this.#send(model, inJson(wire), leftMs(), trace);
@@ -127,7 +127,6 @@ class FormingTransport implements FormedTransport {
 
   /** Never rejects: a server that does not answer is taken for one that has the extension. */
   async #learnExtensions(timeoutMs: number): Promise<void> {
-    if (this.#nowMs() < this.#askAtMs) return;
     const waitMs = Math.min(longestAskMs, askingPart * timeoutMs);
     this.#asking ??= this.#ask(waitMs).finally(() => (this.#asking = undefined));
     await this.#asking;

@@ -115,6 +115,18 @@ describe("a V2 server over HTTP", () => {
     });
   });
 
+  it("waits on where a server first says that it is at work", async () => {
+    const url = await listen(
+      createServer((request, response) => {
+        response.writeProcessing();
+        response.writeEarlyHints({ link: "</style.css>; rel=preload; as=style" }, () =>
+          echo(request, response),
+        );
+      }),
+    );
+    expect(await send(httpTarget(url), call("a", 1))).toMatchObject({ ok: true, answers: [{ id: "a" }] });
+  });
+
   it("says where a server redirects to, and does not go there", async () => {
     const url = await scripted((_, response) =>
       response.writeHead(308, { location: "https://elsewhere/v2" }).end(),

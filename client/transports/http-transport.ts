@@ -10,13 +10,7 @@ import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts
 import { SpillwayError } from "../../base/errors.ts";
 import { serverAddress } from "../../base/program/server-address.ts";
 import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import {
-  destroyQuietly,
-  mostErrorBytes,
-  mostMetadataBytes,
-  readReply,
-  usualAnswerBytes,
-} from "./reply-body.ts";
+import { mostErrorBytes, mostMetadataBytes, usualAnswerBytes } from "./reply-body.ts";
 import type { ReplyRoom } from "./reply-room.ts";
 import { redactor, withoutSecrets } from "./reply-text.ts";
 import {
@@ -28,7 +22,7 @@ import {
   retryAfterOf,
   SeenInstances,
 } from "./reply-facts.ts";
-import { type ToldPool, toldPool } from "./told-pool.ts";
+import { callPool, type PoolReply } from "./pool-call.ts";
 import { answerFault, chargeOf, replyFault } from "./reply-fault.ts";
 import { BilledFailure, noTimeLeft, NotSentFailure, type Transport, wasNeverConnected } from "./transport.ts";
 
@@ -87,11 +81,8 @@ export interface HttpTransport extends Transport {
 const questionsAtOnce = 8;
 /** A server that takes no connection is not there, long before a call would have to be given up. */
 const usualConnectTimeoutMs = 3_000;
-/** A reply as it came; secrets are taken out of one with a status other than 200. */
-interface RawReply extends HttpReply {
-  readonly body: Uint8Array<ArrayBuffer>;
-  readonly headers: ReplyHeaders;
-}
+/** Of an error, its beginning is enough. */
+const ofErrors = { mostBytes: mostErrorBytes, isCut: true };
 
 /**
  * A transport to one V2 server.
@@ -112,49 +103,47 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
   const seen = new SeenInstances();
   // Each call has its own timeout, for headers and body together.
   const noLimits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectTimeoutMs } };
-  const calls = toldPool(new Pool(origin, { connections, ...noLimits }));
-  calls.pool.on("disconnect", () => {
-    if (calls.pool.stats.connected === 0) onGone?.();
+  const calls = new Pool(origin, { connections, ...noLimits });
+  calls.on("disconnect", () => {
+    if (calls.stats.connected === 0) onGone?.();
   });
-  const questions = toldPool(new Pool(origin, { connections: questionsAtOnce, ...noLimits }));
+  const questions = new Pool(origin, { connections: questionsAtOnce, ...noLimits });
+
+  const late = (pool: Pool, timeoutMs: number, isSent: boolean): SpillwayError =>
+    isSent
+      ? new SpillwayError("target_timeout", `${origin} did not answer within ${Math.ceil(timeoutMs)} ms`)
+      : notSentInTime(pool, origin, timeoutMs);
 
   async function exchange(
-    { pool, request }: ToldPool,
+    pool: Pool,
     method: "GET" | "POST",
     v2Path: string,
     timeoutMs: number,
     mostBytes: number,
     wire?: WireBody,
     more: Readonly<Record<string, string>> = {},
-  ): Promise<RawReply> {
+  ): Promise<PoolReply> {
     const path = prefix + v2Path;
-    const proof = authHeaders(auth, method, path, Date.now());
-    let isSent = false;
     try {
       if (!(timeoutMs > 0)) throw noTimeLeft(`${origin}: no time was left to call it`);
-      const response = await request({
+      const headers: string[] = [];
+      if (wire !== undefined) addFields(headers, wireHeaders(wire));
+      if (auth.kind !== "none") addFields(headers, authHeaders(auth, method, path, Date.now()));
+      addFields(headers, more);
+      const reply = await callPool(pool, {
         method,
         path,
-        onSent: () => (isSent = true),
-        // Only a whole number is allowed.
-        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
-        ...(wire === undefined
-          ? { headers: proof }
-          : { body: wire.body, headers: { ...wireHeaders(wire), ...proof, ...more } }),
+        headers,
+        ...(wire !== undefined && { body: wire.body }),
+        timeoutMs,
+        late: (isSent) => late(pool, timeoutMs, isSent),
+        boundsOf: (status, { location }) =>
+          status === 200 ? { mostBytes, room } : (redirectIn(location, status) ?? ofErrors),
       });
-      const { statusCode: status, headers } = response;
-      if (status === 200)
-        return { status, headers, body: await readReply(response.body, headers, { mostBytes, room }) };
-      const redirect = redirectIn(headers, status);
-      if (redirect !== undefined) {
-        destroyQuietly(response.body);
-        return { status, headers, body: withoutSecrets(redirect, redacted) };
-      }
-      const bytes = await readReply(response.body, headers, { mostBytes: mostErrorBytes, isCut: true });
-      return { status, headers, body: withoutSecrets(bytes, redacted) };
+      // Secrets are taken out of what may be shown.
+      return reply.status === 200 ? reply : { ...reply, body: withoutSecrets(reply.body, redacted) };
     } catch (error) {
-      if ((error as Error).name === "TimeoutError" && !isSent) throw notSentInTime(pool, origin, timeoutMs);
-      throw faultOf(error as Error, origin, timeoutMs);
+      throw faultOf(error as Error, origin);
     }
   }
 
@@ -207,7 +196,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
       );
     },
     close: async () => {
-      await Promise.all([calls.pool.destroy(), questions.pool.destroy()]);
+      await Promise.all([calls.destroy(), questions.destroy()]);
     },
   };
 }
@@ -220,7 +209,7 @@ function notSentInTime({ stats }: Pool, origin: string, timeoutMs: number): NotS
 }
 
 /** What is said of a redirection, which is not followed: calls are not sent to another address than the given one. */
-function redirectIn({ location }: ReplyHeaders, status: number): Uint8Array | undefined {
+function redirectIn(location: ReplyHeaders[string], status: number): Uint8Array | undefined {
   if (status < 300 || status >= 400 || typeof location !== "string") return undefined;
   return new TextEncoder().encode(`redirected to ${location}; give that address where it is right`);
 }
@@ -235,27 +224,23 @@ function costOfTime(costOf: CostOf, headers: ReplyHeaders, tookMs: number, coldS
 }
 
 /** The V2 message in a reply. It is paid for even when it cannot be read. */
-function wireOf({ status, headers, body }: RawReply, cost: number): WireBody {
+function wireOf({ status, headers, body }: PoolReply, cost: number): WireBody {
   if (status !== 200) return { body };
   try {
-    return toWireBody(headers[headerLength], body.buffer);
+    return toWireBody(headers[headerLength], body);
   } catch (error) {
     const { code, message } = answerFault(error);
     throw new BilledFailure(code, message, cost);
   }
 }
 
-function faultOf(error: Error, origin: string, timeoutMs: number): SpillwayError {
-  const cause = { cause: error };
+function faultOf(error: Error, origin: string): SpillwayError {
   if (error instanceof SpillwayError) return error;
-  if (error.name === "TimeoutError") {
-    return new SpillwayError(
-      "target_timeout",
-      `${origin} did not answer within ${Math.ceil(timeoutMs)} ms`,
-      cause,
-    );
-  }
-  if (wasNeverConnected(error))
-    return new NotSentFailure("target_unreachable", `${origin}: ${error.message}`);
-  return new SpillwayError("target_unreachable", `${origin}: ${error.message}`, cause);
+  const message = `${origin}: ${error.message}`;
+  if (wasNeverConnected(error)) return new NotSentFailure("target_unreachable", message);
+  return new SpillwayError("target_unreachable", message, { cause: error });
+}
+
+function addFields(headers: string[], fields: Readonly<Record<string, string>>): void {
+  for (const name in fields) headers.push(name, fields[name] as string);
 }

@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { SpillwayError } from "../../base/errors.ts";
+import { rawBytes } from "../../protocol/datatype.ts";
 import type { ReplyHeaders } from "./reply-facts.ts";
 import type { ReplyPlace, ReplyRoom } from "./reply-room.ts";
 
@@ -28,6 +29,8 @@ export interface ReplyBounds {
 
 /** Room for the first bytes of a body; it doubles as they come. */
 const firstBytes = 16 * 2 ** 10;
+/** A body whose length is told, up to this, gets all its room with its first piece. */
+const readyBytes = 2 ** 20;
 
 const gunzipAsync = promisify(gunzip);
 const decoders: ReadonlyMap<string, typeof gunzipAsync> = new Map([
@@ -47,22 +50,23 @@ export async function readReply(
   body: Readable,
   headers: ReplyHeaders,
   bounds: ReplyBounds,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { mostBytes, isCut = false, room } = bounds;
-  const told = Number(headers["content-length"] ?? Number.NaN);
-  if (told > mostBytes && !isCut) {
-    destroyQuietly(body);
-    throw tooLong(mostBytes);
-  }
-  const place = room?.open((error) => body.destroy(error));
+): Promise<Uint8Array> {
+  let bytes: ReplyBytes;
   try {
-    const { bytes, isWhole } = await readUpTo(body, told, { mostBytes, isCut }, place);
-    const coding = headers["content-encoding"];
-    const decode = typeof coding === "string" ? decoders.get(coding.trim().toLowerCase()) : undefined;
-    if (decode === undefined || bytes.length === 0) return bytes;
-    return await decompressed(bytes, decode, { mostBytes, isCut, isWhole });
+    bytes = new ReplyBytes(headers, bounds, (error) => body.destroy(error));
+  } catch (error) {
+    destroyQuietly(body);
+    throw error;
+  }
+  try {
+    let isWhole = true;
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      isWhole = bytes.add(chunk);
+      if (!isWhole) break;
+    }
+    return await unpacked(bytes.whole(), headers, { ...bounds, isWhole });
   } finally {
-    place?.close();
+    bytes.close();
   }
 }
 
@@ -71,44 +75,103 @@ export function destroyQuietly(body: Readable): void {
   body.on("error", () => {}).destroy();
 }
 
-async function readUpTo(
-  body: Readable,
-  told: number,
-  { mostBytes, isCut }: { readonly mostBytes: number; readonly isCut: boolean },
-  place: ReplyPlace | undefined,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly isWhole: boolean }> {
-  // A server may promise more than it sends, so memory is taken as the bytes come.
-  const limit = told <= mostBytes ? told : mostBytes;
-  let bytes = new Uint8Array(Math.min(limit, firstBytes));
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    const wanted = length + chunk.length;
-    if (wanted > mostBytes) {
-      if (!isCut) throw tooLong(mostBytes);
-      bytes = grown(bytes, mostBytes);
-      bytes.set(chunk.subarray(0, mostBytes - length), length);
-      return { bytes, isWhole: false };
-    }
-    if (wanted > bytes.length)
-      bytes = grown(bytes, Math.max(wanted, Math.min(Math.max(limit, wanted), 2 * bytes.length)));
-    bytes.set(chunk, length);
-    length = wanted;
-    place?.grow(chunk.length);
+/**
+ * The bytes of a body, piece by piece. A body that comes in one piece is that piece, which mostly it does; all others are
+ * copied into one, since many small pieces would take much memory.
+ */
+export class ReplyBytes {
+  readonly #mostBytes: number;
+  readonly #isCut: boolean;
+  readonly #place: ReplyPlace | undefined;
+  /** The length that the headers tell, or the most. */
+  readonly #limit: number;
+  #bytes: Uint8Array = none;
+  #length = 0;
+
+  /**
+   * @param giveUp ends the reading where the room is full
+   * @throws SpillwayError `target_fault` when the headers tell a length that is not allowed
+   */
+  constructor(
+    headers: ReplyHeaders,
+    { mostBytes, isCut = false, room }: ReplyBounds,
+    giveUp: (error: SpillwayError) => void,
+  ) {
+    const told = Number(headers["content-length"] ?? Number.NaN);
+    if (told > mostBytes && !isCut) throw tooLong(mostBytes);
+    this.#mostBytes = mostBytes;
+    this.#isCut = isCut;
+    // A server may promise more than it sends, so memory is taken as the bytes come.
+    this.#limit = told <= mostBytes ? told : mostBytes;
+    this.#place = room?.open(giveUp);
   }
-  return { bytes: length === bytes.length ? bytes : bytes.slice(0, length), isWhole: true };
+
+  /**
+   * @param chunk is kept, and must not change
+   * @returns false once no more is taken, because the body is cut there
+   * @throws SpillwayError `target_fault` when there is too much
+   */
+  add(chunk: Uint8Array): boolean {
+    const wanted = this.#length + chunk.length;
+    if (wanted > this.#mostBytes) {
+      if (!this.#isCut) throw tooLong(this.#mostBytes);
+      this.#grow(this.#mostBytes);
+      this.#bytes.set(chunk.subarray(0, this.#mostBytes - this.#length), this.#length);
+      this.#length = this.#mostBytes;
+      return false;
+    }
+    if (this.#length === 0 && chunk.length === this.#limit) this.#bytes = rawBytes(chunk);
+    else {
+      if (wanted > this.#bytes.length) this.#grow(this.#roomFor(wanted));
+      this.#bytes.set(chunk, this.#length);
+    }
+    this.#length = wanted;
+    this.#place?.grow(chunk.length);
+    return true;
+  }
+
+  /** What came so far; it may be a view on more memory. */
+  whole(): Uint8Array {
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length);
+  }
+
+  /** The body was read, or given up. */
+  close(): void {
+    this.#place?.close();
+  }
+
+  #roomFor(wanted: number): number {
+    const least = this.#limit <= readyBytes ? this.#limit : Math.max(firstBytes, 2 * this.#bytes.length);
+    return Math.max(wanted, Math.min(Math.max(this.#limit, wanted), least));
+  }
+
+  #grow(length: number): void {
+    // Nothing is seen of it but what is written.
+    const larger = rawBytes(Buffer.allocUnsafeSlow(length));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
 }
 
-function grown(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(length);
-  larger.set(bytes.subarray(0, length));
-  return larger;
+const none = new Uint8Array();
+
+/** A body without the compression that its headers name. */
+export async function unpacked(
+  bytes: Uint8Array,
+  headers: ReplyHeaders,
+  { mostBytes, isCut = false, isWhole }: ReplyBounds & { readonly isWhole: boolean },
+): Promise<Uint8Array> {
+  const coding = headers["content-encoding"];
+  const decode = typeof coding === "string" ? decoders.get(coding.trim().toLowerCase()) : undefined;
+  if (decode === undefined || bytes.length === 0) return bytes;
+  return decompressed(bytes, decode, { mostBytes, isCut, isWhole });
 }
 
 async function decompressed(
   bytes: Uint8Array,
   decode: typeof gunzipAsync,
   { mostBytes, isCut, isWhole }: Pick<ReplyBounds, "mostBytes" | "isCut"> & { readonly isWhole: boolean },
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   // Of an error that is cut in the middle, the status is enough.
   if (!isWhole) return new Uint8Array();
   try {

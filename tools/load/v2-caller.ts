@@ -71,7 +71,7 @@ export function createV2Caller({
         timer = setTimeout(() => body.destroy(new errors.BodyTimeoutError()), longestAnswerMs);
         if (statusCode === 200) {
           const bytes = await readReply(body, headers, { mostBytes: usualAnswerBytes });
-          return { kind: "answered", wire: toWireBody(headers[headerLength], bytes.buffer) };
+          return { kind: "answered", wire: toWireBody(headers[headerLength], bytes) };
         }
         const refusal = await readReply(body, headers, { mostBytes: mostErrorBytes, isCut: true });
         const text = new TextDecoder().decode(refusal.subarray(0, 1_000));

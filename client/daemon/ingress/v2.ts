@@ -42,12 +42,12 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 
 /** Paths whose answers are counted by their status. */
 const isInference = /(?:\/infer|:predict)$/;
-/** Answers that are written before other work has a turn: those of a large batch come together. */
-const answersPerTurn = 4;
+/** How long answers are written before other work has a turn, in milliseconds: those of a large batch come together. */
+const answersPerTurnMs = 1;
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
-  const answers = new Turns(answersPerTurn);
+  const answers = new Turns(answersPerTurnMs, () => performance.now());
   const { gate = new AccessGate(), codec = codecHere } = options;
   const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
   metrics.watchCallers(() => gate.counts());
@@ -103,7 +103,8 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
       const withinMs = withinMsOf(context.req.header(withinHeader));
       const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs, onNumber: id.onNumber };
       const served = await daemon.submit(call, signal);
-      await answers.take();
+      const turn = answers.take();
+      if (turn !== undefined) await turn;
       return answerWire(context, await codec.write(withFacts(served), request, signal));
     } catch (error) {
       id.failed(error);
