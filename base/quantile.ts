@@ -21,7 +21,7 @@ export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): n
 
 /** The median of one or more values in any order, which are left as they are. */
 export function medianOf(values: ArrayLike<number>): number {
-  return quantileOfSorted(Float64Array.from(values).sort(), 0.5);
+  return quantileOfSorted(new Float64Array(values).sort(), 0.5);
 }
 
 /** An upper quantile of the last observations, which are sorted only when it is read. */

@@ -207,11 +207,11 @@ export class LinkModel {
     return this.#learn({ bytes, tookMs: networkEndMs - previousNetworkEndMs, hasRoundTrip: false });
   }
 
-  #learn(seen: TimedUpload): boolean {
-    const assumedMs = seen.bytes * this.#options.assumedMsPerByte;
-    if (!(seen.tookMs > 0) || assumedMs < leastTellingMs) return false;
-    const overMs = seen.tookMs - assumedMs - (seen.hasRoundTrip ? this.#options.assumedRttMs : 0);
-    const timed = { ...seen, tookMs: seen.tookMs - Math.max(0, Math.min(overMs, this.#lateMs)) };
+  #learn({ bytes, tookMs, hasRoundTrip }: TimedUpload): boolean {
+    const assumedMs = bytes * this.#options.assumedMsPerByte;
+    if (!(tookMs > 0) || assumedMs < leastTellingMs) return false;
+    const overMs = tookMs - assumedMs - (hasRoundTrip ? this.#options.assumedRttMs : 0);
+    const timed = { bytes, tookMs: tookMs - Math.max(0, Math.min(overMs, this.#lateMs)), hasRoundTrip };
     this.#timed.push(timed);
     if (this.#timed.length > window) this.#timed.shift();
     this.#timedInAll++;
