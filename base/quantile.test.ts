@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { SlidingQuantile } from "./quantile.ts";
+import { medianOf, quantileOfSorted, SlidingQuantile } from "./quantile.ts";
 
 it("is the nearest-rank quantile of the last observations, however seldom it is read", () => {
   fc.assert(
@@ -26,4 +26,15 @@ it("has no value before the first observation and refuses NaN", () => {
   const sliding = new SlidingQuantile(4, 0.5);
   expect(sliding.value()).toBeUndefined();
   expect(() => sliding.observe(Number.NaN)).toThrow(/NaN/);
+});
+
+it("has the median that sorting all values has, and leaves them as they are", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 1, maxLength: 70 }), (tenths) => {
+      const values = Object.freeze(tenths.map((each) => each / 10));
+      const sorted = Float64Array.from(values).sort();
+      expect(medianOf(values) - quantileOfSorted(sorted, 0.5)).toBe(0);
+    }),
+  );
+  expect(() => medianOf([])).toThrow(/no sample/);
 });

@@ -19,9 +19,44 @@ export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): n
   return low + (position - below) * (high - low);
 }
 
-/** The median of one or more values in any order, which are left as they are. */
+/**
+ * The median of one or more finite values in any order, which are left as they are.
+ *
+ * @throws RangeError when there is no value
+ */
 export function medianOf(values: ArrayLike<number>): number {
-  return quantileOfSorted(Float64Array.from(values).sort(), 0.5);
+  const parted = new Float64Array(values);
+  const below = Math.floor((parted.length - 1) / 2);
+  partAt(parted, below);
+  if (parted.length % 2 === 1) return parted[below] as number;
+  if (parted.length === 0) return quantileOfSorted(parted, 0.5);
+  const low = parted[below] as number;
+  let high = Infinity;
+  for (let at = below + 1; at < parted.length; at++) high = Math.min(high, parted[at] as number);
+  return low + 0.5 * (high - low);
+}
+
+/**
+ * Reorders values so that the one at `index` is where it would be if all were sorted, with none above it before it and none below
+ * it after it: Hoare's selection (1961), in linear time on average, where sorting all takes several times as long.
+ */
+function partAt(values: Float64Array, index: number): void {
+  let [from, to] = [0, values.length - 1];
+  while (from < to) {
+    const pivot = values[(from + to) >>> 1] as number;
+    let [left, right] = [from, to];
+    while (left <= right) {
+      while ((values[left] as number) < pivot) left++;
+      while ((values[right] as number) > pivot) right--;
+      if (left > right) break;
+      const moved = values[left] as number;
+      values[left++] = values[right] as number;
+      values[right--] = moved;
+    }
+    if (index <= right) to = right;
+    else if (index >= left) from = left;
+    else return;
+  }
 }
 
 /** An upper quantile of the last observations, which are sorted only when it is read. */

@@ -25,8 +25,8 @@ const mostRows = 1_000_000;
 
 /** Where a decision log goes. */
 export interface LogSink {
-  /** Takes one line with its line feed; it may keep the line until `flush`. */
-  write(line: string): void;
+  /** Takes whole lines with their line feeds; it may keep them until `flush`. */
+  write(lines: string): void;
   /** Called from time to time; resolves when there is room for more. */
   flush(): Promise<void>;
 }
@@ -84,7 +84,7 @@ export async function replayTrace(options: ReplayOptions): Promise<ReplaySummary
   });
   if (log !== undefined) {
     const header = { trace: basename(trace.name), scenario: scenario.name, policy: policy.name, seed, sloMs };
-    decisions = new DecisionLog(header, scenario.edges.length, (line) => log.write(line));
+    decisions = new DecisionLog(header, scenario.edges.length, (lines) => log.write(lines));
   }
   const queue = new VirtualQueue<TraceRequest, TraceRequest>({
     clock,

@@ -125,24 +125,22 @@ export class LatencyModel {
     const sizes = this.#sizes;
     if (sizes.length === 0) throw new RangeError("nothing was observed yet; at least one sample is needed");
     const affine = this.#affineAt(statistic, sizes);
-    const knots = isotonicFit(
-      sizes.map(({ window }) =>
-        statistic === "mean" ? window.mean : quantileOfSorted(window.sorted, statistic),
-      ),
-      sizes.map(({ window }) => window.count),
-    );
-    sizes.forEach(({ rows, window }, i) => {
-      const isThin = statistic !== "mean" && window.count < this.#enoughSamples;
-      const ownMs = isThin ? Math.max(knots[i] as number, affine().atMs(rows)) : (knots[i] as number);
-      knots[i] = Math.max(ownMs, knots[i - 1] ?? 0);
-    });
-    return spread(
-      sizes.map(({ rows }) => rows),
-      knots,
-      this.maxRows,
-      (rows, lastRows, lastMs) =>
-        Math.max(affine().atMs(rows), lastMs + affine().perRowMs * (rows - lastRows)),
-    );
+    const isMean = statistic === "mean";
+    const [values, counts] = [new Float64Array(sizes.length), new Float64Array(sizes.length)];
+    for (let at = 0; at < sizes.length; at++) {
+      const { window } = sizes[at] as Size;
+      values[at] = isMean ? window.mean : quantileOfSorted(window.sorted, statistic);
+      counts[at] = window.count;
+    }
+    const knots = isotonicFit(values, counts);
+    let lastMs = 0;
+    for (let at = 0; at < sizes.length; at++) {
+      const isThin = !isMean && (counts[at] as number) < this.#enoughSamples;
+      const fitMs = knots[at] as number;
+      const ownMs = isThin ? Math.max(fitMs, affine().atMs((sizes[at] as Size).rows)) : fitMs;
+      lastMs = knots[at] = Math.max(ownMs, lastMs);
+    }
+    return spread(sizes, knots, this.maxRows, affine);
   }
 
   /** The affine fit at that statistic, made on demand: it is not needed where every size is well known. */
@@ -166,27 +164,28 @@ export class LatencyModel {
   }
 }
 
-/** A value for every number of rows: the first knot up to its size, straight lines between, `beyond` above the last. */
+/** A value for every number of rows: the first knot up to its size, straight lines between, the affine fit above the last. */
 function spread(
-  sizes: readonly number[],
+  sizes: readonly Size[],
   knots: Float64Array,
   maxRows: number,
-  beyond: (rows: number, lastRows: number, lastMs: number) => number,
+  affine: () => ScaledFit,
 ): Float64Array {
   const table = new Float64Array(maxRows + 1);
-  let next = 0;
-  for (let rows = 1; rows <= maxRows; rows++) {
-    while (next < sizes.length && (sizes[next] as number) < rows) next++;
-    const highRows = sizes[next];
-    const lowRows = sizes[next - 1] ?? 0;
-    const lowMs = knots[next - 1] ?? 0;
-    if (highRows === undefined) table[rows] = beyond(rows, lowRows, lowMs);
-    else if (next === 0) table[rows] = knots[0] as number;
-    else {
-      const share = (rows - lowRows) / (highRows - lowRows);
-      table[rows] = lowMs + share * ((knots[next] as number) - lowMs);
-    }
+  let rows = 1;
+  let lowRows = 0;
+  let lowMs = knots[0] as number;
+  for (let at = 0; at < sizes.length; at++) {
+    const highRows = (sizes[at] as Size).rows;
+    const riseMs = (knots[at] as number) - lowMs;
+    for (; rows <= highRows; rows++) table[rows] = lowMs + ((rows - lowRows) / (highRows - lowRows)) * riseMs;
+    lowRows = highRows;
+    lowMs = knots[at] as number;
   }
+  if (rows > maxRows) return table;
+  const fit = affine();
+  for (; rows <= maxRows; rows++)
+    table[rows] = Math.max(fit.atMs(rows), lowMs + fit.perRowMs * (rows - lowRows));
   return table;
 }
 

@@ -1,12 +1,6 @@
 /** Fits of service times over batch sizes: the nearest curve that never falls, and a robust straight line. */
 import { medianOf, quantileOfSorted } from "../../base/quantile.ts";
 
-interface Block {
-  mean: number;
-  weight: number;
-  length: number;
-}
-
 /**
  * The non-decreasing sequence with the least weighted sum of squared differences from `values`: isotonic
  * regression by pooling adjacent violators (Ayer et al. 1955), in linear time. A larger batch cannot take less time.
@@ -29,31 +23,26 @@ export function isotonicFit(values: ArrayLike<number>, weights: ArrayLike<number
   }
   // Mostly nothing is to be pooled.
   if (isRising) return new Float64Array(values);
-  const blocks: Block[] = [];
+  // The blocks so far: the mean and the weight of each, and the index after its last value.
+  const means = new Float64Array(values.length);
+  const held = new Float64Array(values.length);
+  const ends = new Uint32Array(values.length);
+  let last = -1;
   for (let i = 0; i < values.length; i++) {
-    const weight = weights[i] as number;
-    let block: Block = { mean: values[i] as number, weight, length: 1 };
-    for (let last = blocks.at(-1); last !== undefined && last.mean >= block.mean; last = blocks.at(-1)) {
-      blocks.pop();
-      block = pooled(last, block);
+    last++;
+    means[last] = values[i] as number;
+    held[last] = weights[i] as number;
+    for (; last > 0 && (means[last - 1] as number) >= (means[last] as number); last--) {
+      const [mean, weight] = [means[last - 1] as number, (held[last - 1] as number) + (held[last] as number)];
+      means[last - 1] = mean + ((means[last] as number) - mean) * ((held[last] as number) / weight);
+      held[last - 1] = weight;
     }
-    blocks.push(block);
+    ends[last] = i + 1;
   }
   const fit = new Float64Array(values.length);
-  let at = 0;
-  for (const { mean, length } of blocks) {
-    for (const end = at + length; at < end; at++) fit[at] = mean;
-  }
+  for (let block = 0, at = 0; block <= last; block++)
+    for (; at < (ends[block] as number); at++) fit[at] = means[block] as number;
   return fit;
-}
-
-function pooled(left: Block, right: Block): Block {
-  const weight = left.weight + right.weight;
-  return {
-    mean: left.mean + (right.mean - left.mean) * (right.weight / weight),
-    weight,
-    length: left.length + right.length,
-  };
 }
 
 /** The samples of one batch size, ascending, at least one. */

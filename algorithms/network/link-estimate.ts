@@ -37,10 +37,14 @@ export function estimateLink(
   assumedRttMs: number,
   bandwidthQuantile: number,
 ): LinkEstimate {
-  const whole = uploads.filter(({ hasRoundTrip }) => hasRoundTrip);
-  const slopes = uploads
-    .filter(({ hasRoundTrip }) => !hasRoundTrip)
-    .map(({ tookMs, bytes }) => tookMs / bytes);
+  const whole: TimedUpload[] = [];
+  const slopes: number[] = [];
+  let mostBytes = 0;
+  for (const upload of uploads) {
+    mostBytes = Math.max(mostBytes, upload.bytes);
+    if (upload.hasRoundTrip) whole.push(upload);
+    else slopes.push(upload.tookMs / upload.bytes);
+  }
   for (let first = 0; first < whole.length; first++) {
     const left = whole[first] as TimedUpload;
     for (let second = first + 1; second < whole.length; second++) {
@@ -55,12 +59,11 @@ export function estimateLink(
     const slope = Math.max(0, medianOf(slopes));
     rttMs = Math.max(0, medianOf(whole.map(({ tookMs, bytes }) => tookMs - slope * bytes)));
   }
-  const large = Math.max(...uploads.map(({ bytes }) => bytes)) / 2;
-  const perByte = uploads
-    .filter(({ bytes }) => bytes >= large)
-    .map(({ tookMs, bytes, hasRoundTrip }) => Math.max(0, tookMs - (hasRoundTrip ? rttMs : 0)) / bytes);
+  const perByte: number[] = [];
+  for (const { bytes, tookMs, hasRoundTrip } of uploads)
+    if (bytes >= mostBytes / 2) perByte.push(Math.max(0, tookMs - (hasRoundTrip ? rttMs : 0)) / bytes);
   return {
     rttMs,
-    msPerByte: quantileOfSorted(Float64Array.from(perByte).sort(), 1 - bandwidthQuantile),
+    msPerByte: quantileOfSorted(new Float64Array(perByte).sort(), 1 - bandwidthQuantile),
   };
 }

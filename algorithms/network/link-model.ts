@@ -66,7 +66,7 @@ export class LinkModel {
   readonly #options: Required<LinkModelOptions>;
   /** In the order they were sent. */
   readonly #pending: PendingUpload[] = [];
-  /** The last ones that were timed, the oldest first. */
+  /** The last ones that were timed, the oldest first: those of the window, and fewer than as many before them. */
   readonly #timed: TimedUpload[] = [];
   #drift = new DriftDetector(targetDrift);
   /** Whether the uploads since a change are all that counts. */
@@ -207,13 +207,14 @@ export class LinkModel {
     return this.#learn({ bytes, tookMs: networkEndMs - previousNetworkEndMs, hasRoundTrip: false });
   }
 
-  #learn(seen: TimedUpload): boolean {
-    const assumedMs = seen.bytes * this.#options.assumedMsPerByte;
-    if (!(seen.tookMs > 0) || assumedMs < leastTellingMs) return false;
-    const overMs = seen.tookMs - assumedMs - (seen.hasRoundTrip ? this.#options.assumedRttMs : 0);
-    const timed = { ...seen, tookMs: seen.tookMs - Math.max(0, Math.min(overMs, this.#lateMs)) };
+  #learn({ bytes, tookMs, hasRoundTrip }: TimedUpload): boolean {
+    const assumedMs = bytes * this.#options.assumedMsPerByte;
+    if (!(tookMs > 0) || assumedMs < leastTellingMs) return false;
+    const overMs = tookMs - assumedMs - (hasRoundTrip ? this.#options.assumedRttMs : 0);
+    const timed = { bytes, tookMs: tookMs - Math.max(0, Math.min(overMs, this.#lateMs)), hasRoundTrip };
     this.#timed.push(timed);
-    if (this.#timed.length > window) this.#timed.shift();
+    // An array of this length is shifted as slowly as it is copied, so that is done once for many.
+    if (this.#timed.length === 2 * window) this.#timed.splice(0, window);
     this.#timedInAll++;
     this.#sinceFit++;
     const hasDrifted = this.#forgetBeforeDrift(timed, assumedMs);
@@ -240,7 +241,7 @@ export class LinkModel {
     this.#sinceFit = 0;
     this.#estimate =
       this.#timed.length >= enoughUploads || this.#hasDrifted
-        ? estimateLink(this.#timed, this.rttMs, bandwidthQuantile)
+        ? estimateLink(this.#timed.slice(-window), this.rttMs, bandwidthQuantile)
         : estimateLink([...this.#prior(), ...this.#timed], this.rttMs, 0.5);
   }
 

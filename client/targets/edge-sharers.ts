@@ -35,6 +35,8 @@ export class EdgeSharers {
   /** Mostly there is one; they are asked at every decision. */
   readonly #sharers: EdgeSharer[] = [];
   readonly #lines = new Map<SharedLine["line"], SharedLine>();
+  /** A line that is known to be the only one; asked for at every decision, and quicker than the map. */
+  #only: SharedLine["line"] | undefined;
 
   add(sharer: EdgeSharer): void {
     this.#sharers.push(sharer);
@@ -56,16 +58,17 @@ export class EdgeSharers {
   /** Requests wait in that line. It is looked at whenever another one is decided about, until it is empty. */
   waits(shared: SharedLine): void {
     this.#lines.set(shared.line, shared);
+    this.#only = this.#lines.size === 1 ? shared.line : undefined;
   }
 
   /** Whether requests are known to wait in that line. */
   has(line: SharedLine["line"]): boolean {
-    return this.#lines.has(line);
+    return line === this.#only || this.#lines.has(line);
   }
 
   /** Whether another line than that one may have claims. */
   hasOthers(own: SharedLine["line"]): boolean {
-    return this.#lines.size > (this.#lines.has(own) ? 1 : 0);
+    return own !== this.#only && this.#lines.size > (this.#lines.has(own) ? 1 : 0);
   }
 
   /**
@@ -83,7 +86,7 @@ export class EdgeSharers {
   ): ReadonlyMap<number, readonly Claim[]> {
     const batches: { readonly dueAtMs: number; readonly rows: number; readonly shared: SharedLine }[] = [];
     for (const [line, shared] of this.#lines) {
-      if (line.length === 0) this.#lines.delete(line);
+      if (line.length === 0) this.#forget(line);
       else if (line !== own) batchesOf(shared, untilMs, batches);
     }
     if (batches.length === 0) return noClaims;
@@ -107,6 +110,11 @@ export class EdgeSharers {
       best.freeAtMs = bestEndMs;
     }
     return new Map(edges.map(({ edge, claims }) => [edge, claims]));
+  }
+
+  #forget(line: SharedLine["line"]): void {
+    this.#lines.delete(line);
+    this.#only = undefined;
   }
 }
 

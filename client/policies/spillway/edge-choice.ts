@@ -54,6 +54,11 @@ export class EdgeChoice {
     return this.#rowsPerMs[this.#best[rows] as number] as number;
   }
 
+  /** Whether no batch of fewer rows has a higher throughput. */
+  isFastest(rows: number): boolean {
+    return this.#best[rows] === rows;
+  }
+
   /**
    * The batch that the replica should take of the requests from index `from` on. It has no requests when none
    * of them can be served in time.

@@ -27,6 +27,8 @@ export class EdgeSide {
   /** Index among the queue's targets. */
   readonly index: number;
   readonly schedule: EdgeSchedule;
+  /** Whether lanes keep replicas for themselves. */
+  readonly isReserved: boolean;
   choice: EdgeChoice;
   /** Rows per millisecond that the edge can take within the SLO; 0 when it is too slow for a single one. */
   capacityPerMs = 0;
@@ -46,6 +48,7 @@ export class EdgeSide {
     { sloMs, reserved = {} }: Pick<PolicyInputs, "sloMs" | "reserved">,
   ) {
     this.#reserved = Object.entries(reserved);
+    this.isReserved = this.#reserved.length > 0;
     this.index = index;
     this.schedule = schedule;
     this.choice = choiceOf(schedule);
@@ -125,7 +128,7 @@ export class EdgeSide {
 
   /** Index of the first request with which a batch may begin: the others would take replicas that are kept for a lane. */
   #firstAllowed(view: QueueView): number {
-    if (this.#reserved.length === 0) return 0;
+    if (!this.isReserved) return 0;
     const { underWay } = this.targetIn(view);
     const { replicas } = this.schedule.model.profile;
     const isUsedUp = ([lane, kept]: readonly [string, number]): boolean =>
@@ -288,7 +291,7 @@ export function waitUntil(untilMs: number, why?: Reason): WaitDecision {
   return { kind: "wait", untilMs, why };
 }
 
-const forEdge = waitsFor("edge");
+export const forEdge = waitsFor("edge");
 const forPause = waitsFor("pause");
 const forTrial = waitsFor("trial");
 

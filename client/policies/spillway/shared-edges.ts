@@ -13,13 +13,13 @@ export function giveWay(
   const { nowMs, slackMs = 0 } = view;
   const line = view.line.itself ?? view.line;
   if (!sharers.hasOthers(line)) {
-    for (const { schedule } of edges) schedule.claim(none, 0);
+    for (const { schedule } of edges) schedule.claim(noClaims, 0);
     return;
   }
   const replicas = new Map(healthy.map(({ index, schedule }) => [index, schedule.model.profile.replicas]));
   const { deadlineAtMs } = line.at(line.length - 1);
   const claims = sharers.claims(line, replicas, nowMs, deadlineAtMs);
-  for (const { index, schedule } of edges) schedule.claim(claims.get(index) ?? none, slackMs);
+  for (const { index, schedule } of edges) schedule.claim(claims.get(index) ?? noClaims, slackMs);
 }
 
 /**
@@ -46,4 +46,5 @@ function sharedLine(line: SharedLine["line"], edges: readonly EdgeSide[]): Share
   };
 }
 
-const none: readonly never[] = [];
+/** Of others on an edge. */
+export const noClaims: readonly never[] = [];

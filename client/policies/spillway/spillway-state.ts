@@ -15,7 +15,7 @@ import { EdgeSchedule } from "./edge-schedule.ts";
 import { EdgeSide } from "./edge-side.ts";
 import { capacityOf, pooled } from "./edges-together.ts";
 import { FunctionMenu } from "./functions/function-menu.ts";
-import { OverflowRate } from "./overflow-rate.ts";
+import { OverflowRate } from "./functions/overflow-rate.ts";
 import { Planner } from "./planner.ts";
 import { Predictions } from "./predictions.ts";
 import { SloLosses } from "./allowance/slo-losses.ts";

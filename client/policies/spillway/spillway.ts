@@ -28,6 +28,7 @@ import { haveNoFunctions, skipRule } from "./skip-rule.ts";
 import type { Elsewhere } from "./rescue.ts";
 import { SpillwayState } from "./spillway-state.ts";
 import { StandingDecision } from "./standing-decision.ts";
+import { wholeLine } from "./whole-line.ts";
 
 /**
  * @throws RangeError when the targets hold neither an edge nor a function
@@ -61,12 +62,7 @@ class Spillway implements PlanningPolicy {
   readonly #functionsAlone: Elsewhere;
   readonly #maxWaitMs: number;
   /** As of the last decision that was carried out. */
-  #known: Readonly<Considered> = {
-    decision: forever,
-    isScarce: false,
-    awaitsRoom: false,
-    isProbe: false,
-  };
+  #known: Readonly<Considered> = { decision: forever, isScarce: false, awaitsRoom: false, isProbe: false };
   readonly #standing = new StandingDecision();
   /** The last decision that was worked out. It changes nothing until it is carried out. */
   #considered: Readonly<Considered> | undefined;
@@ -96,9 +92,12 @@ class Spillway implements PlanningPolicy {
       const standing = this.#standing.in(view, this.#version);
       if (standing !== undefined) return standing;
     }
-    const { decision, isScarce } = this.#known;
-    const considered = { decision, isScarce, awaitsRoom: false, isProbe: false };
-    considered.decision = this.#consider(view, considered);
+    this.#menu.refreshHealth(view);
+    const { isScarce } = this.#known;
+    const considered = { decision: forever as Decision, isScarce, awaitsRoom: false, isProbe: false };
+    const mayBeShort = !isScarce && this.#maxWaitMs === Infinity;
+    const short = mayBeShort ? wholeLine(view, this.#state, this.#functionsAlone) : undefined;
+    considered.decision = short ?? this.#consider(view, considered);
     this.#considered = considered;
     return considered.decision;
   }
@@ -153,7 +152,6 @@ class Spillway implements PlanningPolicy {
 
   #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
-    this.#menu.refreshHealth(view);
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
     const kept = this.#choice.toKeep(context, !notes.isScarce && this.#maxWaitMs === Infinity);
     if (kept !== undefined) {

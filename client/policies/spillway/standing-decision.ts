@@ -31,7 +31,10 @@ export class StandingDecision {
     this.#version = version;
     for (let index = 0; index < targets.length; index++) {
       const target = targets[index] as TargetView;
-      this.#inFlight[index] = target.kind === "edge" || !hasRoom(target, nowMs) ? target.inFlight : 0;
+      const { inFlight } = target;
+      // Mostly functions have no call, and then it does not matter whether they have room.
+      this.#inFlight[index] =
+        inFlight > 0 && (target.kind === "edge" || !hasRoom(target, nowMs)) ? inFlight : 0;
     }
   }
 

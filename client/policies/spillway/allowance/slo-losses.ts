@@ -23,6 +23,7 @@ const tightFrom = 0.4;
 
 /** What one lane has lost. */
 interface LaneLosses {
+  readonly lane: string;
   readonly allowed: number;
   arrived: number;
   readonly lost: Record<LossCause, { all: number; recent: number }>;
@@ -40,6 +41,8 @@ export class SloLosses {
   readonly #byLane = new Map<string, LaneLosses>();
   /** The same, because a loop over an array is quicker. */
   readonly #lanes: LaneLosses[] = [];
+  /** The lane that was asked for last: mostly there is one. */
+  #latest: LaneLosses | undefined;
 
   /**
    * @param sloQuantile share of requests that must meet the SLO, from 0 to 1
@@ -105,14 +108,16 @@ export class SloLosses {
   }
 
   #of(lane: string): LaneLosses {
+    if (this.#latest?.lane === lane) return this.#latest;
     let losses = this.#byLane.get(lane);
     if (losses === undefined) {
       const quantile = this.#quantiles[lane] ?? this.#quantile;
       const lost = { waited: noLosses(), cold: noLosses(), edge: noLosses() };
-      losses = { allowed: Math.max(1e-4, 1 - quantile), arrived: 0, lost };
+      losses = { lane, allowed: Math.max(1e-4, 1 - quantile), arrived: 0, lost };
       this.#byLane.set(lane, losses);
       this.#lanes.push(losses);
     }
+    this.#latest = losses;
     return losses;
   }
 }

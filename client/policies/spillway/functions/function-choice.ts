@@ -185,8 +185,8 @@ export class FunctionChoice {
 
   /** What a call to another size costs more than in one to the planned size is remembered until that is started. */
   sent({ target, rows }: SentBatch, isProbe: boolean): void {
-    const planned = this.#menu.first(this.#state.planner.sizes);
     const size = this.#menu.sizes.find((each) => each.target === target);
+    const planned = size && this.#menu.first(this.#state.planner.sizes);
     if (planned === undefined || size === undefined) return;
     if (size === planned) this.#paidMore = isProbe ? 0 : this.#paidMore;
     else this.#paidMore += Math.max(0, size.costOf(rows) - rows * planned.bestRowCost);
