@@ -16,7 +16,7 @@ import type { HttpTransport } from "../../client/transports/http-transport.ts";
 import { modelTarget } from "../../client/transports/model-target.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
-import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
+import { bodyPieces, type InferRequest, type ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 
 export interface SmallDaemonOptions {
@@ -57,8 +57,8 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     callTimeoutMs: 10_000,
     transport: {
       close: () => Promise.resolve(),
-      call: async (model, { body, headerBytes }) => {
-        const request = decodeInferRequest(body, headerBytes);
+      call: async (model, body) => {
+        const request = decodeInferRequest(bodyPieces(body), body.headerBytes);
         calls.push(request.inputs[0]?.shape[0] ?? 1);
         await delay(serviceMs);
         const answer = serve(request);
