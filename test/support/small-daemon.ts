@@ -26,6 +26,8 @@ export interface SmallDaemonOptions {
   /** How long a call takes. Default: none. */
   readonly serviceMs?: number;
   readonly maxQueuedRows?: number;
+  /** Default: 300. */
+  readonly sloMs?: number;
   /** Whether rows are joined. Default: yes. */
   readonly joins?: boolean;
 }
@@ -45,7 +47,7 @@ const noLimits = new SpendCap({
 });
 
 export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDaemon> {
-  const { metadata, serve, serviceMs = 0, maxQueuedRows = 1_000, joins = true } = options;
+  const { metadata, serve, serviceMs = 0, maxQueuedRows = 1_000, sloMs = 300, joins = true } = options;
   const clock = monotonicClock();
   const calls: number[] = [];
   const recent = new RecentRequests();
@@ -76,7 +78,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     clock,
     policy: fixedPolicy({ batchRows: [4], timeoutMs: 1 }),
     targets: [target],
-    sloMs: 300,
+    sloMs,
     maxQueuedRows,
     explains: true,
     observe: (event) => recent.observe(event),
@@ -95,7 +97,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
   const models = new ModelDirectory([edge], new BilledMetadata([], () => 0), () => clock.nowMs());
   await models.list();
   const daemon = new Daemon({
-    sloMs: 300,
+    sloMs,
     models,
     lanes: new DaemonLanes([]),
     metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),
