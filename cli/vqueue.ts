@@ -6,8 +6,11 @@ import type { ConfigFile } from "../base/program/options.ts";
 import { serve } from "../base/program/serve.ts";
 import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
 import { loadJoined } from "../client/daemon/ingress/jetstream/joined-module.ts";
+import { InferAnswers } from "../client/daemon/ingress/answer-infer.ts";
+import { createQueueDoor } from "../client/daemon/ingress/queue-door.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
+import { readRoomFor } from "../protocol/v2-http.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
 import { grpcDoor } from "./grpc-door.ts";
 import type { DaemonOptions } from "../client/daemon/options.ts";
@@ -32,14 +35,15 @@ export async function runVqueue(
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
   const joined = joinedModule && new joinedModule.Joined({ options, env: process.env, log });
-  const app = createV2Ingress(daemon, {
-    codec,
+  const maxBodyBytes = options.maxBodyMib * 2 ** 20;
+  const shared = {
     gate,
-    jobs,
-    more: mqtt?.routes,
-    maxBodyBytes: options.maxBodyMib * 2 ** 20,
-    onFault: (error) => log.error({ err: error }, "fault"),
-  });
+    maxBodyBytes,
+    answers: new InferAnswers(daemon, codec),
+    room: readRoomFor(maxBodyBytes),
+    onFault: (error: Error) => log.error({ err: error }, "fault"),
+  };
+  const app = createV2Ingress(daemon, { ...shared, codec, jobs, more: mqtt?.routes });
   const { targets } = daemon;
   const watch =
     file?.decides("edge") === true && targets !== undefined
@@ -55,6 +59,7 @@ export async function runVqueue(
       : undefined;
   const program = {
     app,
+    hot: createQueueDoor(daemon, shared).route,
     door: grpcDoor(app, options),
     prepare: async (stop: AbortSignal, url: string) => {
       announce();

@@ -51,6 +51,11 @@ export interface WireParts {
   headerBytes?: number;
 }
 
+/** The pieces of a body in either form. */
+export function bodyPieces(wire: WireBody | WireParts): readonly Uint8Array[] {
+  return "parts" in wire ? wire.parts : [wire.body];
+}
+
 export interface TensorMetadata {
   name: string;
   datatype: Datatype;

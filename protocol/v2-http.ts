@@ -104,7 +104,7 @@ export function headerBytesIn(header: string | string[] | null | undefined): num
 }
 
 /** The headers that go with a body. */
-export function wireHeaders({ headerBytes }: WireBody): Record<string, string> {
+export function wireHeaders({ headerBytes }: Pick<WireBody, "headerBytes">): Record<string, string> {
   return headerBytes === undefined
     ? { "content-type": "application/json" }
     : { "content-type": "application/octet-stream", [headerLength]: String(headerBytes) };

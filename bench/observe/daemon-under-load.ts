@@ -16,6 +16,7 @@ import { VirtualQueue } from "../../client/queue/virtual-queue.ts";
 import { modelTarget } from "../../client/transports/model-target.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
+import { bodyPieces } from "../../protocol/message.ts";
 
 const inFlight = 64;
 const silent = { debug: () => {}, info: () => {}, warn: () => {} };
@@ -48,8 +49,8 @@ export async function daemonUnderLoad(hasMetrics: boolean): Promise<DaemonUnderL
     callTimeoutMs: 10_000,
     transport: {
       close: () => Promise.resolve(),
-      call: (model, { body: bytes, headerBytes }) => {
-        const { inputs } = decodeInferRequest(bytes, headerBytes);
+      call: (model, body) => {
+        const { inputs } = decodeInferRequest(bodyPieces(body), body.headerBytes);
         const answer = { modelName: model, parameters: {}, outputs: inputs };
         const wire = encodeInferResponse(answer, () => true);
         const facts = { durationMs: 1, coldStartMs: 0, mayHaveStarted: false, cost: 0 };

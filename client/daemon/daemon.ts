@@ -7,6 +7,7 @@
  *     await daemon.close();
  */
 import { SpillwayError } from "../../base/errors.ts";
+import type { Abortable } from "../../base/program/hang-up.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
@@ -207,12 +208,17 @@ export class Daemon {
     return this.names.resolve(model ?? (await this.names.defaultModel()), version);
   }
 
+  /** The same at once, where it is known without a question; undefined: it is not, or the daemon has not started. */
+  knownModel(model: string): string | undefined {
+    return this.#queue !== undefined && this.models.isKnown(model) ? model : undefined;
+  }
+
   /**
    * Resolves with the answer; rejects with a SpillwayError, which says when to come back where that is known.
    *
    * @param callerLeft cancels the request
    */
-  async submit(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
+  async submit(call: DaemonRequest, callerLeft: Abortable): Promise<Served<InferResponse>> {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");

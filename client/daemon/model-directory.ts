@@ -102,6 +102,11 @@ export class ModelDirectory {
     return states.find((state) => state === "READY") ?? states[0];
   }
 
+  /** Whether some target has listed the model, or described it. */
+  isKnown(model: string): boolean {
+    return this.edges.isListed(model) || this.#functions.known.includes(model);
+  }
+
   /**
    * True when every edge has listed its models, this one is not among them, no edge serves it all the same, and no
    * function has it. Requests for an unknown model wait for a question under way.
@@ -109,7 +114,7 @@ export class ModelDirectory {
    * @throws SpillwayError when no function has it, and an edge that might cannot be asked
    */
   async lacks(model: string): Promise<boolean> {
-    if (this.edges.isListed(model) || this.#functions.known.includes(model)) return false;
+    if (this.isKnown(model)) return false;
     // No request waits for an edge that has not listed anything yet, because functions may serve.
     const canWait = this.edges.haveAllListed;
     if (this.#listing !== undefined || this.#nowMs() - this.#askedAtMs > freshForMs) {

@@ -8,7 +8,7 @@ import { SpillwayError } from "../../base/errors.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { InferRequest, WireBody } from "../../protocol/message.ts";
+import { bodyPieces, type InferRequest, type WireBody, type WireParts } from "../../protocol/message.ts";
 import type { Parameters } from "../../protocol/tensor.ts";
 import type { HttpTransport } from "./http-transport.ts";
 import { jsonIn } from "./reply-text.ts";
@@ -69,7 +69,7 @@ class FormingTransport implements FormedTransport {
 
   async call(
     model: string,
-    wire: WireBody,
+    wire: WireBody | WireParts,
     timeoutMs: number,
     _permit?: Permit,
     trace?: TraceContext,
@@ -100,7 +100,7 @@ class FormingTransport implements FormedTransport {
 
   async #send(
     model: string,
-    wire: WireBody,
+    wire: WireBody | WireParts,
     timeoutMs: number,
     trace: TraceContext | undefined,
   ): Promise<TransportReply> {
@@ -157,8 +157,13 @@ function isExtension(name: unknown): name is string {
  *
  * @throws SpillwayError when JSON cannot state it
  */
-function inJson({ body, headerBytes }: WireBody): WireBody {
-  const { parameters, outputs, ...request } = decodeInferRequest(body, headerBytes);
+function inJson(wire: WireBody | WireParts): WireBody {
+  const {
+    parameters,
+    outputs,
+    template: _,
+    ...request
+  } = decodeInferRequest(bodyPieces(wire), wire.headerBytes);
   const plain: InferRequest = { ...request, parameters: withoutForm(parameters) };
   if (outputs !== undefined)
     plain.outputs = outputs.map(({ name, parameters: own = {} }) => {

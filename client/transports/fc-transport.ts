@@ -4,7 +4,9 @@
  */
 import type { CallCost } from "../../serverless/prices/price.ts";
 import { versionedModel } from "../../protocol/model-path.ts";
+import { inOnePiece } from "../../protocol/decode.ts";
 import { packCall, unpackReply } from "../../protocol/envelope.ts";
+import { bodyPieces, type WireBody, type WireParts } from "../../protocol/message.ts";
 import { maxPayloadBytes } from "../../serverless/prices/fc-limits.ts";
 import { checkInstalled } from "../../base/optional-package.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -100,7 +102,7 @@ export function fcTransport({ maxCalls, costOf, room, ...address }: FcTransportO
   return {
     admit: () => (open >= maxCalls ? tooMany(functionName, open) : noPermit),
     call: async (model, request, timeoutMs) =>
-      call(packCall({ ...versionedModel(model), wire: request }), timeoutMs),
+      call(packCall({ ...versionedModel(model), wire: inOneBody(request) }), timeoutMs),
     get: async (path, timeoutMs, mostBytes = mostMetadataBytes) => {
       // The name counts for a function that does not know of questions alone.
       const [, , , name = ""] = path.split("/");
@@ -163,4 +165,11 @@ async function within<T>(timeoutMs: number, functionName: string, call: Promise<
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The envelope's frame is put together anyway. */
+function inOneBody(wire: WireBody | WireParts): WireBody {
+  const { headerBytes } = wire;
+  const body = inOnePiece(bodyPieces(wire));
+  return headerBytes === undefined ? { body } : { body, headerBytes };
 }

@@ -28,6 +28,28 @@ describe("a V2 server over HTTP", () => {
     ]);
   });
 
+  it("gets a large batch whole, whose data is sent piece by piece", async () => {
+    const url = await listen(createServer(echo));
+    const result = await send(httpTarget(url), call("a", 1, 20_000), call("b", 2, 10_000));
+    if (!result.ok) throw result.error;
+    const values = result.answers.map(({ outputs }) => Array.from(tensorToNumbers(outputs[0] as never)));
+    expect(values.map(({ length }) => length)).toEqual([40_000, 20_000]);
+    expect(values.map((each) => new Set(each))).toEqual([new Set([1]), new Set([2])]);
+  });
+
+  it("may refuse a large batch before it has read it, and is sent the next one", async () => {
+    let calls = 0;
+    const url = await listen(
+      createServer((request, response) => {
+        if (calls++ > 0) echo(request, response);
+        else response.writeHead(503, { connection: "close" }).end('{"error":"not now"}');
+      }),
+    );
+    const edge = httpTarget(url);
+    expect(await send(edge, call("a", 1, 20_000), call("b", 2, 20_000))).toMatchObject({ ok: false });
+    expect(await send(edge, call("a", 1, 20_000), call("b", 2, 20_000))).toMatchObject({ ok: true });
+  });
+
   it.each([
     [400, "request_rejected"],
     [404, "model_not_found"],

@@ -3,7 +3,7 @@
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
 import { Pool } from "undici";
-import type { WireBody } from "../../protocol/message.ts";
+import { bodyPieces, type WireBody, type WireParts } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import { traceHeaders } from "../../protocol/trace-context.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
@@ -120,7 +120,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
     v2Path: string,
     timeoutMs: number,
     mostBytes: number,
-    wire?: WireBody,
+    wire?: WireBody | WireParts,
     more: Readonly<Record<string, string>> = {},
   ): Promise<PoolReply> {
     const path = prefix + v2Path;
@@ -134,7 +134,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         method,
         path,
         headers,
-        ...(wire !== undefined && { body: wire.body }),
+        ...(wire !== undefined && { body: bodyPieces(wire) }),
         timeoutMs,
         late: (isSent) => late(pool, timeoutMs, isSent),
         boundsOf: (status, { location }) =>

@@ -4,6 +4,7 @@ import { call, send } from "../../test/support/wired-targets.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
+import { bodyPieces } from "../../protocol/message.ts";
 import { type Tensor, tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
 import { modelTarget, type ModelTargetOptions } from "./model-target.ts";
 import type { ModelCall } from "./model-call.ts";
@@ -30,7 +31,7 @@ function targetOf(
     transport: {
       close: async () => {},
       call: async (model, wire, timeoutMs) => {
-        const { inputs } = decodeInferRequest(wire.body, wire.headerBytes);
+        const { inputs } = decodeInferRequest(bodyPieces(wire), wire.headerBytes);
         // Both numbers of a row are the same; see `call`.
         const numbers = Array.from(tensorToNumbers(inputs[0] as Tensor));
         const reply = server(

@@ -4,9 +4,9 @@
  * error reaches only the request that was sent alone when it came.
  */
 import { codecHere, type MessageCodec } from "../../protocol/server/message-codec.ts";
-import { encodeInferRequest } from "../../protocol/encode.ts";
+import { encodeRequestParts } from "../../protocol/encode.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { InferResponse, WireBody } from "../../protocol/message.ts";
+import type { InferResponse, WireParts } from "../../protocol/message.ts";
 import type { TraceContext } from "../../protocol/trace-context.ts";
 import { splitResponse, stackRequests } from "../../protocol/stack.ts";
 import { SpillwayError } from "../../base/errors.ts";
@@ -204,11 +204,11 @@ async function sendCall(
   permit: Permit | undefined,
 ): Promise<PartEnd<InferResponse>> {
   const { model } = payloads[0] as ModelCall;
-  let wire: WireBody;
+  let wire: WireParts;
   try {
     const stacked = stackRequests(payloads.map((call) => call.request));
     if (timeoutUs !== undefined) stacked.parameters = { ...stacked.parameters, timeout: timeoutUs };
-    wire = encodeInferRequest(stacked, { binary: true });
+    wire = encodeRequestParts(stacked, { binary: true });
   } catch (error) {
     permit?.release();
     // Nothing was sent: what cannot be written is the request.

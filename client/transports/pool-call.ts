@@ -3,11 +3,14 @@
  * was sent: what was never sent says nothing of its server and costs nothing. It takes what undici reads as it comes,
  * without a stream and a signal for each call, which take longer than everything else about a small one.
  */
+import type { Readable } from "node:stream";
 import type { Dispatcher, Pool } from "undici";
 import { type ReplyBounds, ReplyBytes, unpacked } from "./reply-body.ts";
 import type { ReplyHeaders } from "./reply-facts.ts";
 import type { SpillwayError } from "../../base/errors.ts";
 
+/** Bodies up to this are copied into one, which costs less than to write their pieces one after another. */
+const mostInOne = 2 ** 16;
 /** The longest delay of a timer, in milliseconds. */
 const longestDelayMs = 2 ** 31 - 1;
 
@@ -16,7 +19,8 @@ export interface PoolCall {
   readonly path: string;
   /** Names and values in turn. */
   readonly headers: string[];
-  readonly body?: Uint8Array;
+  /** In pieces, whose memory must stay as it is until the call ends. */
+  readonly body?: readonly Uint8Array[];
   /** Until the whole answer is there, in milliseconds above 0. */
   readonly timeoutMs: number;
   /** What it fails with then. */
@@ -35,12 +39,28 @@ export interface PoolReply {
 /** Rejects with the error of `late`, with what reading the answer throws, and with the errors of undici. */
 export async function callPool(pool: Pool, call: PoolCall): Promise<PoolReply> {
   const { status, headers, bytes, bounds } = await new Promise<RawReply>((resolve, reject) => {
-    const { method, path, headers: fields, body = null } = call;
+    const { method, path, headers: fields, body } = call;
     const handler = new CallHandler(call, resolve, reject);
-    pool.dispatch({ method, path, headers: fields, body }, handler);
+    pool.dispatch({ method, path, headers: fields, body: sentBody(body, fields) }, handler);
   });
   if (bounds === undefined) return { status, headers, body: bytes };
   return { status, headers, body: await unpacked(bytes, headers, bounds) };
+}
+
+/** A body as undici takes it: the pieces of a large one are written as they are, those of a small one together. */
+function sentBody(
+  pieces: readonly Uint8Array[] | undefined,
+  headers: string[],
+): Buffer | Uint8Array | Readable | null {
+  if (pieces === undefined) return null;
+  let bytes = 0;
+  for (const { length } of pieces) bytes += length;
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return only;
+  if (bytes <= mostInOne) return Buffer.concat(pieces, bytes);
+  headers.push("content-length", String(bytes));
+  // It takes anything that can be iterated, which its type does not say.
+  return pieces as unknown as Readable;
 }
 
 interface RawReply {

@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { expect, it } from "vitest";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
-import type { InferRequest } from "../../protocol/message.ts";
+import { bodyPieces, type InferRequest } from "../../protocol/message.ts";
 import { call, closers, echo, listen } from "../../test/support/wired-targets.ts";
 import type { BatchResult, OutgoingBatch, TargetKind } from "../targets/target.ts";
 import { httpTransport } from "./http-transport.ts";
@@ -34,8 +34,8 @@ function stoppedTarget({
     ...options,
     transport: {
       close: async () => {},
-      call: async (model, { body, headerBytes }) => {
-        const request = decodeInferRequest(body, headerBytes);
+      call: async (model, wire) => {
+        const request = decodeInferRequest(bodyPieces(wire), wire.headerBytes);
         got.push(request);
         now.ms += elapsedMs;
         const parameters = { spillway_service_ms: serviceMs };

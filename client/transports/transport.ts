@@ -2,7 +2,7 @@
  * How a V2 call reaches a server and its reply comes back. This alone differs between an edge server, a function and
  * any other V2 server; `model-target.ts` joins requests to a batch for all of them.
  */
-import type { WireBody } from "../../protocol/message.ts";
+import type { WireBody, WireParts } from "../../protocol/message.ts";
 import type { TraceContext } from "../../protocol/trace-context.ts";
 import { type ErrorCode, SpillwayError } from "../../base/errors.ts";
 
@@ -73,11 +73,12 @@ export interface Transport {
    * One inference call. Rejects with a SpillwayError when no V2 answer came, at the latest after `timeoutMs`: with a
    * BilledFailure when its cost is known, with `request_too_large` when a smaller call may succeed.
    *
+   * @param wire the memory of its pieces must stay as it is until the call ends
    * @param trace goes with the call where the server gets header fields. Default: none
    */
   call(
     model: string,
-    wire: WireBody,
+    wire: WireBody | WireParts,
     timeoutMs: number,
     permit?: Permit,
     trace?: TraceContext,

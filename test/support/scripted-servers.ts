@@ -11,7 +11,7 @@ import { modelTarget, type ModelTargetOptions } from "../../client/transports/mo
 import type { ModelCall } from "../../client/transports/model-call.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
-import type { InferRequest, InferResponse } from "../../protocol/message.ts";
+import { bodyPieces, type InferRequest, type InferResponse } from "../../protocol/message.ts";
 import { tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
 import type { VirtualClock } from "../../replay/world/virtual-clock.ts";
 
@@ -57,7 +57,7 @@ export function scriptedServer(
     transport: {
       close: async () => {},
       call: async (model, wire) => {
-        const request = decodeInferRequest(wire.body, wire.headerBytes);
+        const request = decodeInferRequest(bodyPieces(wire), wire.headerBytes);
         const [x] = request.inputs;
         const values = x === undefined ? [] : Array.from(tensorToNumbers(x));
         const call = { model, values, nowMs: clock.nowMs() };

@@ -16,7 +16,7 @@ import type { HttpTransport } from "../../client/transports/http-transport.ts";
 import { modelTarget } from "../../client/transports/model-target.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
-import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
+import { bodyPieces, type InferRequest, type ModelMetadata } from "../../protocol/message.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 
 export interface SmallDaemonOptions {
@@ -26,6 +26,8 @@ export interface SmallDaemonOptions {
   /** How long a call takes. Default: none. */
   readonly serviceMs?: number;
   readonly maxQueuedRows?: number;
+  /** Default: 300. */
+  readonly sloMs?: number;
   /** Whether rows are joined. Default: yes. */
   readonly joins?: boolean;
 }
@@ -45,7 +47,7 @@ const noLimits = new SpendCap({
 });
 
 export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDaemon> {
-  const { metadata, serve, serviceMs = 0, maxQueuedRows = 1_000, joins = true } = options;
+  const { metadata, serve, serviceMs = 0, maxQueuedRows = 1_000, sloMs = 300, joins = true } = options;
   const clock = monotonicClock();
   const calls: number[] = [];
   const recent = new RecentRequests();
@@ -57,8 +59,8 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     callTimeoutMs: 10_000,
     transport: {
       close: () => Promise.resolve(),
-      call: async (model, { body, headerBytes }) => {
-        const request = decodeInferRequest(body, headerBytes);
+      call: async (model, body) => {
+        const request = decodeInferRequest(bodyPieces(body), body.headerBytes);
         calls.push(request.inputs[0]?.shape[0] ?? 1);
         await delay(serviceMs);
         const answer = serve(request);
@@ -76,7 +78,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
     clock,
     policy: fixedPolicy({ batchRows: [4], timeoutMs: 1 }),
     targets: [target],
-    sloMs: 300,
+    sloMs,
     maxQueuedRows,
     explains: true,
     observe: (event) => recent.observe(event),
@@ -95,7 +97,7 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
   const models = new ModelDirectory([edge], new BilledMetadata([], () => 0), () => clock.nowMs());
   await models.list();
   const daemon = new Daemon({
-    sloMs: 300,
+    sloMs,
     models,
     lanes: new DaemonLanes([]),
     metrics: new QueueMetrics({ spend: () => noLimits.status(0) }),

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import type { InferResponse, ModelMetadata } from "../../../protocol/message.ts";
-import type { Tensor } from "../../../protocol/tensor.ts";
+import { dataBytes, type Tensor } from "../../../protocol/tensor.ts";
 import { traceContextOf } from "../../../protocol/trace-context.ts";
 import type { Served } from "../../queue/request.ts";
 import { type LaneHints, laneHeader, tenantHeader } from "../lanes.ts";
@@ -28,7 +28,7 @@ export async function neededMetadata(models: ModelDirectory, model: string): Pro
 
 /** What a request holds once it is read: JSON of one digit becomes up to eight bytes. */
 export function tensorBytes(tensors: readonly Tensor[]): number {
-  return tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
+  return tensors.reduce((sum, tensor) => sum + dataBytes(tensor), 0);
 }
 
 /** The answer, and where and how it was served. */

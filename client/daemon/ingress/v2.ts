@@ -4,17 +4,18 @@
  */
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
-import { checkNoSequence, withinHeader, withinMsOf } from "../../../protocol/message.ts";
-import { Turns } from "../../../base/program/turns.ts";
+import { inOnePiece } from "../../../protocol/decode.ts";
+import { withinHeader } from "../../../protocol/message.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { isDashboard, neededScope } from "../../../protocol/server/needed-scope.ts";
-import { readBody } from "../../../protocol/server/read-body.ts";
+import { readBody, type ReadRoom } from "../../../protocol/server/read-body.ts";
 import { modelPaths, route } from "../../../protocol/server/route.ts";
 import { answerWire, createV2App, headerLength, toWireBody } from "../../../protocol/v2-http.ts";
 import type { Daemon } from "../daemon.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
 import { addQueueDashboard } from "../observe/dashboard/dashboard-page.ts";
+import { InferAnswers } from "./answer-infer.ts";
 import { addJobs } from "./jobs/job-routes.ts";
 import type { Jobs } from "./jobs/jobs.ts";
 import { addQueueModels } from "./queue-models.ts";
@@ -22,7 +23,7 @@ import { addQueuePredict } from "./queue-predict.ts";
 import { addQueueRepository } from "./queue-repository.ts";
 import { addRequestStories, answerId } from "./request-stories.ts";
 import { addTargetRoutes } from "./target-routes.ts";
-import { hintsOf, metadataOf, tensorBytes, withFacts, withRetryAfter } from "./served-answer.ts";
+import { hintsOf, withRetryAfter } from "./served-answer.ts";
 
 export interface V2IngressOptions {
   /** Who may do what; default: anybody infers, and programs on this machine do everything. */
@@ -35,6 +36,10 @@ export interface V2IngressOptions {
   readonly onFault: (error: Error) => void;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
+  /** Default: with that codec. */
+  readonly answers?: InferAnswers;
+  /** For the bodies that are being read. Default: room of its own. */
+  readonly room?: ReadRoom;
 }
 
 /** Extensions of the protocol that the queue has whatever its edges have. */
@@ -42,14 +47,17 @@ const extensions = ["binary_tensor_data", "model_configuration", "statistics", "
 
 /** Paths whose answers are counted by their status. */
 const isInference = /(?:\/infer|:predict)$/;
-/** How long answers are written before other work has a turn, in milliseconds: those of a large batch come together. */
-const answersPerTurnMs = 1;
 
 export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono {
   const { models, metrics } = daemon;
-  const answers = new Turns(answersPerTurnMs, () => performance.now());
-  const { gate = new AccessGate(), codec = codecHere } = options;
-  const app = createV2App(options.maxBodyBytes, options.onFault, gate.protect(neededScope, isDashboard));
+  const { gate = new AccessGate(), codec = codecHere, room } = options;
+  const { answers = new InferAnswers(daemon, codec) } = options;
+  const app = createV2App(
+    options.maxBodyBytes,
+    options.onFault,
+    gate.protect(neededScope, isDashboard),
+    room,
+  );
   metrics.watchCallers(() => gate.counts());
   app.use(async (context, next) => {
     await next();
@@ -91,21 +99,19 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
     const id = answerId(context, daemon.recent);
     try {
       const model = await daemon.findModel(context.req.param("model"), context.req.param("version"));
-      const wire = toWireBody(context.req.header(headerLength), await readBody(context));
-      // Its memory may belong to another thread afterwards.
-      const bodyBytes = wire.body.byteLength;
-      const { signal } = context.req.raw;
-      const metadata = wire.headerBytes === 0 ? await metadataOf(models, model) : undefined;
-      const request = await codec.read(wire, metadata, signal);
-      checkNoSequence(request);
-      gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
-      const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
-      const withinMs = withinMsOf(context.req.header(withinHeader));
-      const call = { model, request, bytes, hints: hintsOf(context, gate), withinMs, onNumber: id.onNumber };
-      const served = await daemon.submit(call, signal);
-      const turn = answers.take();
-      if (turn !== undefined) await turn;
-      return answerWire(context, await codec.write(withFacts(served), request, signal));
+      const { body, ...rest } = toWireBody(context.req.header(headerLength), await readBody(context));
+      const { raw } = context.req;
+      const { parts, ...more } = await answers.answer({
+        model,
+        body: { parts: [body], ...rest },
+        hints: hintsOf(context, gate),
+        within: context.req.header(withinHeader),
+        gone: raw.signal,
+        signal: () => raw.signal,
+        onRows: (rows) => gate.countRows(context, rows),
+        onNumber: id.onNumber,
+      });
+      return answerWire(context, { body: inOnePiece(parts), ...more });
     } catch (error) {
       id.failed(error);
       throw withRetryAfter(error);

@@ -76,10 +76,12 @@ export const padRules = z
  */
 export function padded(request: InferRequest, rules: readonly PadRule[] | undefined): InferRequest {
   if (rules === undefined) return request;
+  // What was found out of its head does not hold for other shapes.
+  const { template: _, ...rest } = request;
   const inputs = request.inputs.map((tensor) =>
     rules.filter(({ input }) => input === tensor.name).reduce(padTensor, tensor),
   );
-  return { ...request, inputs };
+  return { ...rest, inputs };
 }
 
 function padTensor(tensor: Tensor, { dimension, sizes, value }: PadRule): Tensor {

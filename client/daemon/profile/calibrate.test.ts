@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { expect, it } from "vitest";
 import { createEdgeApp } from "../../../edge/server/app.ts";
 import type { ModelRunner } from "../../../edge/models/model-runner.ts";
+import { bodyPieces } from "../../../protocol/message.ts";
 import { rowsOf } from "../../../protocol/stack.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../../protocol/v2-http.ts";
 import { unmeasured } from "./daemon-profile.ts";
@@ -50,7 +51,7 @@ function transportTo(models: readonly ModelRunner[], coldStarts: (number | undef
   const app = createEdgeApp({ models, log: pino({ level: "silent" }), maxBodyBytes: 1_000_000 });
   return {
     call: async (model, wire) => {
-      const body = wire.body as Uint8Array<ArrayBuffer>;
+      const body = Buffer.concat(bodyPieces(wire));
       const headers = wireHeaders(wire);
       const reply = await app.request(`/v2/models/${model}/infer`, { method: "POST", headers, body });
       const answer = toWireBody(reply.headers.get(headerLength), await reply.arrayBuffer());

@@ -15,7 +15,7 @@ import {
 import { grpcCodes, httpStatusOf } from "../../../protocol/grpc/grpc-status.ts";
 import { questionOf, questions, type V2Request } from "../../../protocol/grpc/questions.ts";
 import { type GrpcMethod, type Message, openSchema } from "../../../protocol/grpc/schema.ts";
-import type { WireBody } from "../../../protocol/message.ts";
+import { bodyPieces, type WireBody } from "../../../protocol/message.ts";
 import { traceHeaders } from "../../../protocol/trace-context.ts";
 import { versionedModel } from "../../../protocol/model-path.ts";
 import { type HttpAuth, secretsOf } from "../http-auth.ts";
@@ -135,7 +135,10 @@ export function grpcTransport(options: GrpcTransportOptions): HttpTransport {
 
   return {
     call: async (model, wire, timeoutMs, _permit, trace) => {
-      const message = toGrpcRequest(versionedModel(model), decodeInferRequest(wire.body, wire.headerBytes));
+      const message = toGrpcRequest(
+        versionedModel(model),
+        decodeInferRequest(bodyPieces(wire), wire.headerBytes),
+      );
       const metadata = proofOf();
       for (const [name, value] of Object.entries(traceHeaders(trace))) metadata.set(name, value);
       const answer = await exchange("ModelInfer", message, timeoutMs, metadata);
