@@ -34,7 +34,7 @@ export async function runVqueue(
   const daemon = openDaemon(options, log, codec);
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
-  const joined = joinedModule && new joinedModule.Joined({ options, env: process.env, log });
+  const joined = joinedModule && new joinedModule.Joined({ options, daemon, codec, env: process.env, log });
   const maxBodyBytes = options.maxBodyMib * 2 ** 20;
   const shared = {
     gate,
@@ -66,6 +66,7 @@ export async function runVqueue(
       await joined?.connect(stop);
       if (stop.aborted) return;
       await daemon.start(stop, Number(new URL(url).port || 80));
+      joined?.start();
       watch?.start();
       if (!stop.aborted) await mqtt?.ingress.start();
     },
@@ -73,10 +74,11 @@ export async function runVqueue(
       watch?.stop();
       mqtt?.ingress.retire();
       jobs?.retire();
+      await joined?.retire();
       await daemon.close();
-      await joined?.close();
       await mqtt?.ingress.close();
       await jobs?.close();
+      await joined?.close();
       await codec.close();
     },
   };
