@@ -5,6 +5,7 @@ import type { LogOptions } from "../base/program/log-options.ts";
 import type { ConfigFile } from "../base/program/options.ts";
 import { serve } from "../base/program/serve.ts";
 import { Jobs, jobsOptions } from "../client/daemon/ingress/jobs/jobs.ts";
+import { loadJoined } from "../client/daemon/ingress/jetstream/joined-module.ts";
 import { createV2Ingress } from "../client/daemon/ingress/v2.ts";
 import { CodecThreads } from "../protocol/server/codec-threads.ts";
 import { openDaemon } from "../client/daemon/open-daemon.ts";
@@ -23,12 +24,14 @@ export async function runVqueue(
   const mqttModule =
     options.mqtt.length === 0 ? undefined : await import("../client/daemon/ingress/mqtt/open-mqtt.ts");
   mqttModule?.checkMqtt(options, process.env);
+  const joinedModule = options.join.length === 0 ? undefined : await loadJoined();
   const questionsCost = options.serverless && options.functions.length > 0;
   const { gate, token, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
+  const joined = joinedModule && new joinedModule.Joined({ options, env: process.env, log });
   const app = createV2Ingress(daemon, {
     codec,
     gate,
@@ -55,6 +58,8 @@ export async function runVqueue(
     door: grpcDoor(app, options),
     prepare: async (stop: AbortSignal, url: string) => {
       announce();
+      await joined?.connect(stop);
+      if (stop.aborted) return;
       await daemon.start(stop, Number(new URL(url).port || 80));
       watch?.start();
       if (!stop.aborted) await mqtt?.ingress.start();
@@ -64,6 +69,7 @@ export async function runVqueue(
       mqtt?.ingress.retire();
       jobs?.retire();
       await daemon.close();
+      await joined?.close();
       await mqtt?.ingress.close();
       await jobs?.close();
       await codec.close();

@@ -1,6 +1,7 @@
 /** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
+import { joinFields } from "../../base/nats/join-fields.ts";
 import {
   grpcPort,
   optionalText,
@@ -183,6 +184,7 @@ export const daemonOptions = z.strictObject({
     .describe("largest answer taken of a target, in MiB; the call of a longer one fails"),
   ...jobFields,
   ...mqttOptionFields,
+  ...joinFields,
   record: optionalText.describe(
     "new file to which every event and decision is written, as lines of JSON; where it is there already, NAME-2 and so on;" +
       " or a folder (that is there, or ends in /) for a record of files that are packed, follow one another and are bounded",
