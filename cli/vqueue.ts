@@ -31,7 +31,7 @@ export async function runVqueue(
   const daemon = openDaemon(options, log, codec);
   const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
   const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
-  const joined = joinedModule && new joinedModule.Joined({ options, env: process.env, log });
+  const joined = joinedModule && new joinedModule.Joined({ options, daemon, codec, env: process.env, log });
   const app = createV2Ingress(daemon, {
     codec,
     gate,
@@ -61,6 +61,7 @@ export async function runVqueue(
       await joined?.connect(stop);
       if (stop.aborted) return;
       await daemon.start(stop, Number(new URL(url).port || 80));
+      joined?.start();
       watch?.start();
       if (!stop.aborted) await mqtt?.ingress.start();
     },
@@ -68,10 +69,11 @@ export async function runVqueue(
       watch?.stop();
       mqtt?.ingress.retire();
       jobs?.retire();
+      await joined?.retire();
       await daemon.close();
-      await joined?.close();
       await mqtt?.ingress.close();
       await jobs?.close();
+      await joined?.close();
       await codec.close();
     },
   };

@@ -54,8 +54,6 @@ export const requests = {
 
 /**
  * Results, one for each request at most. `copies` are what the stream has taken, for those who wait.
- *
- * @public
  */
 export const results = {
   stream: "SPILL_RES",
@@ -67,8 +65,6 @@ export const results = {
 
 /**
  * Told to whoever has the request in work.
- *
- * @public
  */
 export const cancels = {
   all: "spill.cancel.>",

@@ -1,6 +1,6 @@
 /** The options with which a program joins others over NATS. `--join` switches them on. */
 import { z } from "zod";
-import { optionalText } from "../program/option-fields.ts";
+import { optionalText, positive } from "../program/option-fields.ts";
 import { type NatsAddress, natsAddress } from "./nats-address.ts";
 
 const address = z.string().transform((given, context): NatsAddress => {
@@ -35,6 +35,12 @@ export const joinFields = {
   joinDomain: name.describe(
     "JetStream domain that keeps the queues, such as that of a site's leaf node (default: that of the server)",
   ),
+  joinMib: positive()
+    .default(1_024)
+    .describe(
+      "most MiB of requests that wait on the server of --join, and as much of results; when they are full, requests are" +
+        " refused and the oldest results go. Whoever joins first decides",
+    ),
   joinName: name.describe("name of this program among those that joined (default: a new one at each start)"),
 };
 

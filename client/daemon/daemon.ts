@@ -7,7 +7,7 @@
  *     await daemon.close();
  */
 import { SpillwayError } from "../../base/errors.ts";
-import type { InferRequest, InferResponse } from "../../protocol/message.ts";
+import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
@@ -31,6 +31,8 @@ import { RecentRequests } from "./observe/why/recent-requests.ts";
 
 /** When a caller that came too early may come again: measuring takes about so long. */
 const startingMs = 5_000;
+/** Longest time of a request that goes by a route: best-effort lanes have no end. */
+const longestMs = 86_400_000;
 
 export type DaemonQueue = VirtualQueue<ModelCall, InferResponse>;
 
@@ -88,6 +90,14 @@ export interface DaemonHealth {
   readonly targets: readonly TargetNow[];
 }
 
+/** Where requests go instead of the daemon's own queue, to come back to it, or to another's, when their turn comes. */
+export interface RequestRoute {
+  /** As `Daemon.submit`; `withinMs` is the time to the deadline. */
+  submit(call: DaemonRequest, withinMs: number, callerLeft: AbortSignal): Promise<Served<InferResponse>>;
+  /** Whether somebody beside this daemon's targets serves a model. */
+  knows(model: string): Promise<boolean>;
+}
+
 export class Daemon {
   /** Which models there are and what they take. */
   readonly models: ModelDirectory;
@@ -99,6 +109,7 @@ export class Daemon {
   readonly recent: RecentRequests;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
+  #route: RequestRoute | undefined;
 
   constructor(parts: DaemonParts) {
     this.models = parts.models;
@@ -204,7 +215,18 @@ export class Daemon {
    */
   async findModel(model: string | undefined, version?: string): Promise<string> {
     this.#startedQueue();
-    return this.names.resolve(model ?? (await this.names.defaultModel()), version);
+    try {
+      return await this.names.resolve(model ?? (await this.names.defaultModel()), version);
+    } catch (error) {
+      if (model === undefined || version !== undefined) throw error;
+      if (await this.#route?.knows(model).catch(() => false)) return model;
+      throw error;
+    }
+  }
+
+  /** From now on requests are submitted to `route`. */
+  sendBy(route: RequestRoute): void {
+    this.#route = route;
   }
 
   /**
@@ -213,6 +235,17 @@ export class Daemon {
    * @param callerLeft cancels the request
    */
   async submit(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
+    if (this.#route === undefined) return this.submitHere(call, callerLeft);
+    const { lanes, sloMs } = this.#parts;
+    const { request, hints = {}, withinMs = Infinity } = call;
+    const usualMs = lanes.sloMsOf(lanes.laneOf(request, hints)) ?? sloMs;
+    const timeoutUs = timeoutUsOf(request);
+    const leftMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs, longestMs);
+    return this.#route.submit(call, leftMs, callerLeft);
+  }
+
+  /** The same, to the daemon's own queue whatever route others take. */
+  async submitHere(call: DaemonRequest, callerLeft: AbortSignal): Promise<Served<InferResponse>> {
     const queue = this.#startedQueue();
     // While its model was looked up or its body was read.
     if (callerLeft.aborted) throw new SpillwayError("cancelled");

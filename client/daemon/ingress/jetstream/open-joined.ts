@@ -1,18 +1,42 @@
-/** Makes a daemon one of several that share their requests over NATS, from its options. */
+/**
+ * A daemon that joined others over NATS: its requests go to the shared queues of their models, and it stands in line to own
+ * the queues of those models that its own targets serve.
+ */
 import type { Logger } from "pino";
 import { type Engine, joinNats } from "../../../../base/nats/engine.ts";
 import type { Environment } from "../../../../base/program/secrets.ts";
+import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
+import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
+import { Front } from "./front.ts";
+import { JetStreamBus } from "./jetstream-bus.ts";
+import { Owner, type OwnerCounts } from "./owner.ts";
+import type { RequestBus } from "./request-bus.ts";
 
 export interface OpenJoinedOptions {
   readonly options: DaemonOptions;
+  readonly daemon: Daemon;
+  readonly codec: MessageCodec;
   readonly env: Environment;
   readonly log: Logger;
 }
 
+/** A request that nobody tells to be in work goes to the next owner, and one that does not ask is none any more. */
+const ackWaitMs = 5_000;
+const pinMs = 2_000;
+/** Most requests of one model in work at once. */
+const window = 256;
+/** How often the models of the own targets are looked at. */
+const lookEveryMs = 2_000;
+
 export class Joined {
+  readonly counts: OwnerCounts = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
   readonly #options: OpenJoinedOptions;
+  readonly #owners = new Map<string, Owner>();
   #engine: Engine | undefined;
+  #bus: RequestBus | undefined;
+  #front: Front | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
@@ -28,10 +52,66 @@ export class Joined {
       this.#engine = await joinNats(options, { as: "vqueue", env, log, stop });
     } catch (error) {
       if (!stop.aborted) throw error;
+      return;
     }
+    const engine = this.#engine;
+    if (!engine.can.pins)
+      log.warn(
+        { version: engine.version, wanted: "2.12" },
+        "this nats-server has no pinned owners and no deadlines: all daemons share the requests of a model, in smaller batches",
+      );
+    const mostStoredBytes = options.joinMib * 2 ** 20;
+    this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, window, ackWaitMs, pinMs, log });
+  }
+
+  /** From now on requests go by the shared queues. Call it when the daemon takes requests. */
+  start(): void {
+    const { options, daemon, codec } = this.#options;
+    const [bus, engine] = [this.#bus, this.#engine];
+    if (bus === undefined || engine === undefined) return;
+    const front = new Front({
+      bus,
+      codec,
+      mostRequests: options.maxRows,
+      mostBytes: options.maxMib * 2 ** 20,
+      graceMs: options.callTimeout * 1_000,
+    });
+    this.#front = front;
+    engine.onReconnect(() => void front.lookForAll());
+    daemon.sendBy({
+      submit: (call, withinMs, callerLeft) => front.submit(call, withinMs, callerLeft),
+      knows: (model) => bus.knows(model),
+    });
+    const look = (): void => void this.#followModels(bus).catch(() => {});
+    look();
+    this.#timer = setInterval(look, lookEveryMs).unref();
+  }
+
+  /** Answers who waits, hands its models over, and takes nothing more. Call it before the daemon is closed. */
+  async retire(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#front?.drain();
+    await Promise.all([...this.#owners.values()].map((owner) => owner.leave()));
+    this.#owners.clear();
   }
 
   async close(): Promise<void> {
+    await this.#bus?.close();
     await this.#engine?.close();
+  }
+
+  async #followModels(bus: RequestBus): Promise<void> {
+    const { daemon, codec, log } = this.#options;
+    const served = new Set(await daemon.models.list());
+    for (const model of served) {
+      if (this.#owners.has(model)) continue;
+      const workingMs = ackWaitMs / 3;
+      this.#owners.set(model, new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts }));
+    }
+    for (const [model, owner] of this.#owners) {
+      if (served.has(model)) continue;
+      this.#owners.delete(model);
+      void owner.leave();
+    }
   }
 }

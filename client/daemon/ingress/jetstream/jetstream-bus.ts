@@ -1,0 +1,209 @@
+/** The engine of NATS as the bus of requests: a work queue with a durable consumer for each model, and a stream of results. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Msg } from "@nats-io/transport-node";
+import type { Logger } from "pino";
+import { SpillwayError } from "../../../../base/errors.ts";
+import type { Engine } from "../../../../base/nats/engine.ts";
+import { cancels, requests, results } from "../../../../base/nats/engine-names.ts";
+import { apiCodes, codeOf, makeStreams } from "./bus-streams.ts";
+import { ConsumerInfos } from "./consumer-infos.ts";
+import { ModelConsumer, type ConsumerLimits } from "./model-consumer.ts";
+import { asHeaders, plain } from "./plain-headers.ts";
+import type { BusRequest, BusResult, OwnerHandlers, Ownership, RequestBus } from "./request-bus.ts";
+
+export interface JetStreamBusOptions extends ConsumerLimits {
+  /** Most bytes of all requests that wait, and of all results that are kept. */
+  readonly mostStoredBytes: number;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+}
+
+/** What headers take of a message. */
+const headerRoom = 8_192;
+const publishMs = 2_000;
+const pausesMs = [50, 100, 250, 500, 1_000, 2_000] as const;
+/** Withdrawals at once; a caller that leaves while there are more is only told to the owner. */
+const mostWithdrawals = 64;
+const mostSequences = 100_000;
+const comeBackMs = 1_000;
+
+export class JetStreamBus implements RequestBus {
+  readonly mostBytes: number;
+  readonly #engine: Engine;
+  readonly #options: JetStreamBusOptions;
+  readonly #infos: ConsumerInfos;
+  readonly #owned = new Map<string, ModelConsumer>();
+  /** Of requests that may be withdrawn. */
+  readonly #sequences = new Map<string, number>();
+  readonly #stop = new AbortController();
+  #withdrawals = 0;
+  #onResult: (id: string, result: BusResult) => void = () => {};
+
+  private constructor(engine: Engine, options: JetStreamBusOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.mostBytes = engine.mostBytes - headerRoom;
+    this.#infos = new ConsumerInfos(engine);
+  }
+
+  static async open(engine: Engine, options: JetStreamBusOptions): Promise<JetStreamBus> {
+    await makeStreams(engine, options.mostStoredBytes);
+    const bus = new JetStreamBus(engine, options);
+    const { connection, name } = engine;
+    connection.subscribe(results.copies(name), { callback: (_, message) => bus.#result(message) });
+    connection.subscribe(cancels.all, { callback: (_, message) => bus.#cancelled(message) });
+    await connection.flush();
+    bus.#infos.watchClock(bus.#stop.signal);
+    return bus;
+  }
+
+  onResult(listener: (id: string, result: BusResult) => void): void {
+    this.#onResult = listener;
+  }
+
+  async submit(request: BusRequest): Promise<void> {
+    const { js, name, can } = this.#engine;
+    const { id, model, headers, body, withinMs } = request;
+    const subject = requests.subject(model, name, id);
+    const ttl = can.deadlines ? { ttl: `${Math.max(1, Math.ceil(withinMs / 1_000))}s` } : {};
+    const untilMs = performance.now() + withinMs;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const ack = await js.publish(subject, body, {
+          msgID: `${name}.${id}`,
+          headers: asHeaders(headers),
+          timeout: publishMs,
+          ...ttl,
+        });
+        this.#sequences.set(id, ack.seq);
+        if (this.#sequences.size > mostSequences) this.#sequences.delete(firstOf(this.#sequences) as string);
+        return;
+      } catch (error) {
+        const code = codeOf(error);
+        // The first attempt came through, and its answer did not.
+        if (code === apiCodes.storeFailed && attempt > 0 && /per subject/.test((error as Error).message))
+          return;
+        if (code === apiCodes.storeFailed || code === apiCodes.noStorage)
+          throw new SpillwayError(
+            "queue_full",
+            `the shared queue takes no more (${(error as Error).message})`,
+            {
+              retryAfterMs: comeBackMs,
+            },
+          );
+        if (code !== undefined || this.#stop.signal.aborted || performance.now() > untilMs)
+          throw awayError(error);
+        await delay(pauseOf(attempt));
+        if (performance.now() > untilMs) throw awayError(error);
+      }
+    }
+  }
+
+  withdraw({ id }: Pick<BusRequest, "id" | "model">): void {
+    const { connection, manager, name, isConnected } = this.#engine;
+    const sequence = this.#sequences.get(id);
+    if (!isConnected) return;
+    connection.publish(cancels.subject(name, id));
+    if (sequence === undefined || this.#withdrawals >= mostWithdrawals) return;
+    this.#withdrawals++;
+    void manager.streams
+      .deleteMessage(requests.stream, sequence, false)
+      .catch(() => false)
+      .finally(() => void this.#withdrawals--);
+  }
+
+  async resultOf(id: string): Promise<BusResult | undefined> {
+    const { manager, name } = this.#engine;
+    const query = { last_by_subj: results.subject(name, id) };
+    const found = await manager.direct.getMessage(results.stream, query);
+    return found === null ? undefined : { headers: plain(found.header), body: found.data };
+  }
+
+  settle(id: string, result: BusResult): Promise<boolean> {
+    return this.#store(`${this.#engine.name}.${id}`, result);
+  }
+
+  knows(model: string): Promise<boolean> {
+    return this.#infos.exists(model);
+  }
+
+  hasOwner(model: string): Promise<boolean> {
+    return this.#infos.hasOwner(model);
+  }
+
+  own(model: string, handlers: OwnerHandlers): Ownership {
+    const consumer = new ModelConsumer({
+      model,
+      handlers,
+      engine: this.#engine,
+      limits: this.#options,
+      log: this.#options.log,
+      serverNowMs: () => this.#infos.serverNowMs(),
+      store: (key, result) => this.#store(key, result),
+    });
+    this.#owned.set(model, consumer);
+    return {
+      leave: async () => {
+        if (this.#owned.get(model) === consumer) this.#owned.delete(model);
+        await consumer.leave();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#owned.values()].map((consumer) => consumer.leave()));
+  }
+
+  /** Tries until it is stored, or there is one. */
+  async #store(key: string, { headers, body }: BusResult): Promise<boolean> {
+    const [front = "", id = ""] = key.split(".");
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#engine.js.publish(results.subject(front, id), body, {
+          headers: asHeaders(headers),
+          timeout: publishMs,
+          expect: { lastSubjectSequence: 0 },
+        });
+        return true;
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === apiCodes.wrongLastSequence || code === apiCodes.wrongLastSequenceUnknown) return false;
+        if (this.#stop.signal.aborted) throw error;
+        if (attempt === pausesMs.length)
+          this.#options.log.error(
+            { why: (error as Error).message },
+            "a result cannot be stored; trying again",
+          );
+        await delay(pauseOf(attempt));
+      }
+    }
+  }
+
+  #result(message: Msg): void {
+    const id = message.subject.split(".").at(-1) as string;
+    this.#sequences.delete(id);
+    this.#onResult(id, { headers: plain(message.headers), body: message.data });
+  }
+
+  #cancelled({ subject }: Msg): void {
+    const [, , front, id] = subject.split(".");
+    for (const consumer of this.#owned.values()) consumer.cancelled(`${front}.${id}`);
+  }
+}
+
+function awayError(error: unknown): SpillwayError {
+  const { message } = error as Error;
+  return new SpillwayError("target_unavailable", `the NATS server does not take the request (${message})`, {
+    cause: error,
+    retryAfterMs: comeBackMs,
+    isOfTarget: false,
+  });
+}
+
+function pauseOf(attempt: number): number {
+  return pausesMs[Math.min(attempt, pausesMs.length - 1)] as number;
+}
+
+function firstOf(map: ReadonlyMap<string, unknown>): string | undefined {
+  return map.keys().next().value;
+}

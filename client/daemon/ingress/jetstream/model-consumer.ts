@@ -1,0 +1,188 @@
+/**
+ * One model's place in the line of its owners: the server gives its requests to one daemon at a time, and to the next when
+ * that one no longer asks. Before 2.11 servers give them to all who ask, in turn.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { AckPolicy, type ConsumerConfig, type ConsumerMessages, type JsMsg } from "@nats-io/jetstream";
+import type { Logger } from "pino";
+import type { Engine } from "../../../../base/nats/engine.ts";
+import { requests } from "../../../../base/nats/engine-names.ts";
+import { apiCodes, codeOf, nanosPerMs } from "./bus-streams.ts";
+import { plain } from "./plain-headers.ts";
+import type { BusResult, BusDelivery, OwnerHandlers } from "./request-bus.ts";
+
+export interface ConsumerLimits {
+  /** Most requests of a model in work at once, by whoever. */
+  readonly window: number;
+  /** A request that nobody tells to be in work for so long is given to the next, in milliseconds. */
+  readonly ackWaitMs: number;
+  /** An owner that does not ask for so long is none any more, in milliseconds from 1,500. */
+  readonly pinMs: number;
+}
+
+export interface ModelConsumerOptions {
+  readonly model: string;
+  readonly handlers: OwnerHandlers;
+  readonly engine: Engine;
+  readonly limits: ConsumerLimits;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+  readonly serverNowMs: () => number;
+  readonly store: (key: string, result: BusResult) => Promise<boolean>;
+}
+
+/** What the client's own type leaves out. */
+interface PinnedInfo {
+  readonly priority_groups?: readonly { readonly pinned_client_id?: string }[];
+}
+
+const group = "own";
+/** The least that the client takes; it must be below the time of a pin, which every question renews. */
+const askEveryMs = 1_000;
+const againMs = 500;
+const leaveMs = 2_000;
+
+export class ModelConsumer {
+  readonly #options: ModelConsumerOptions;
+  readonly #running: Promise<void>;
+  readonly #stop = new AbortController();
+  #messages: ConsumerMessages | undefined;
+  #isPinned = false;
+  /** The server's name for our ownership, as our last message told it. */
+  #pin: string | undefined;
+  #told: string | undefined;
+
+  constructor(options: ModelConsumerOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  cancelled(key: string): void {
+    this.#options.handlers.cancel(key);
+  }
+
+  /** Asks for nothing more, and lets the next owner begin. What was taken is still to be finished. */
+  async leave(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    await Promise.race([this.#left(), delay(leaveMs, undefined, { ref: false })]);
+  }
+
+  async #left(): Promise<void> {
+    await this.#messages?.close();
+    await this.#unpin().catch(() => {});
+    await this.#running;
+  }
+
+  /** The next owner need not wait until the pin is over. Nobody may end the pin of another. */
+  async #unpin(): Promise<void> {
+    const { engine, model } = this.#options;
+    const [stream, name] = [requests.stream, requests.consumer(model)];
+    if (!engine.can.pins || this.#pin === undefined || !engine.isConnected) return;
+    const { priority_groups: groups = [] } = (await engine.manager.consumers.info(
+      stream,
+      name,
+    )) as PinnedInfo;
+    if (groups.some(({ pinned_client_id: id }) => id === this.#pin))
+      await engine.manager.consumers.unpin(stream, name, group);
+  }
+
+  async #run(): Promise<void> {
+    const { log, model } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#consume();
+      } catch (error) {
+        const why = (error as Error).message;
+        if (this.#told !== why)
+          log.warn({ model, why }, "the shared queue of the model cannot be read; trying again");
+        this.#told = why;
+      }
+      await delay(againMs, undefined, { signal: this.#stop.signal, ref: false }).catch(() => {});
+    }
+  }
+
+  async #consume(): Promise<void> {
+    const { engine, limits, model } = this.#options;
+    await this.#make();
+    if (this.#stop.signal.aborted) return;
+    const consumer = await engine.js.consumers.get(requests.stream, requests.consumer(model));
+    const messages = await consumer.consume({
+      max_messages: limits.window,
+      expires: askEveryMs,
+      abort_on_missing_resource: true,
+      callback: (message) => this.#take(message),
+      ...(engine.can.pins && { group }),
+    });
+    this.#messages = messages;
+    this.#told = undefined;
+    void this.#watch(messages);
+    const ended = await messages.closed();
+    this.#isPinned = false;
+    if (ended instanceof Error) throw ended;
+  }
+
+  async #watch(messages: ConsumerMessages): Promise<void> {
+    const { log, model } = this.#options;
+    for await (const { type } of messages.status()) {
+      if (type === "consumer_pinned" && !this.#isPinned) {
+        this.#isPinned = true;
+        log.info({ model }, "this daemon owns the shared queue of the model");
+      } else if (type === "consumer_unpinned" && this.#isPinned) {
+        this.#isPinned = false;
+        log.info({ model }, "another daemon owns the shared queue of the model");
+      }
+    }
+  }
+
+  /** The same for all daemons, so that whoever comes first makes it. */
+  async #make(): Promise<void> {
+    const { engine, limits, model } = this.#options;
+    const { manager, can } = engine;
+    const config: Partial<ConsumerConfig> & { durable_name: string } = {
+      durable_name: requests.consumer(model),
+      filter_subject: requests.filter(model),
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: limits.ackWaitMs * nanosPerMs,
+      max_ack_pending: limits.window,
+      max_deliver: -1,
+      ...(can.pins && {
+        priority_groups: [group],
+        priority_policy: "pinned_client",
+        priority_timeout: limits.pinMs * nanosPerMs,
+      }),
+    };
+    try {
+      await manager.consumers.add(requests.stream, config);
+    } catch (error) {
+      if (codeOf(error) === undefined || codeOf(error) === apiCodes.streamMissing) throw error;
+      // It is there, with the settings of another version of us or of the server.
+      await manager.consumers.update(requests.stream, config.durable_name, config);
+    }
+  }
+
+  #take(message: JsMsg): void {
+    if (this.#stop.signal.aborted) return message.nak();
+    const { handlers, serverNowMs, store } = this.#options;
+    const headers = plain(message.headers);
+    this.#pin = headers["nats-pin-id"] ?? this.#pin;
+    const [, , , front = "", id = ""] = message.subject.split(".");
+    const key = `${front}.${id}`;
+    const delivery: BusDelivery = {
+      key,
+      headers,
+      body: message.data,
+      ageMs: Math.max(0, serverNowMs() - message.info.timestampNanos / nanosPerMs),
+      deliveries: message.info.deliveryCount,
+      isExpired: headers["nats-marker-reason"] !== undefined,
+      working: () => message.working(),
+      finish: async (result) => {
+        const isFirst = await store(key, result);
+        message.ack();
+        return isFirst;
+      },
+      drop: () => message.ack(),
+      giveBack: () => message.nak(),
+    };
+    handlers.take(delivery);
+  }
+}
