@@ -1,0 +1,179 @@
+/**
+ * The owner's side of a daemon in one of its lives: it pulls the models for which the server pins it, batches with the real
+ * queue and policy, stores results and acknowledges.
+ */
+import { makePolicy } from "../../../client/policies/make-policy.ts";
+import type { End, Ticket } from "../../../client/queue/request.ts";
+import { VirtualQueue } from "../../../client/queue/virtual-queue.ts";
+import type { Connection } from "./connection.ts";
+import { ackWaitMs, type Lease, type Message, pinMs, type Result } from "./message-server.ts";
+import type { EdgeProcess } from "./swarm-edge.ts";
+import { edgeProfile, edgeTarget, functionProfile, functionTarget, swarmSheet } from "./swarm-targets.ts";
+import type { SwarmRules, SwarmWorld } from "./swarm-world.ts";
+
+/** Most messages of a model that one pull asks for. */
+const pullRoom = 32;
+/** Time of a job in the queue. */
+const jobMs = 20_000;
+const giveBackMs = 500;
+const mostQueued = 1_000;
+
+export interface OwnerOptions {
+  readonly world: SwarmWorld;
+  readonly rules: SwarmRules;
+  readonly connection: Connection;
+  readonly edges: readonly EdgeProcess[];
+  /** Called when a request is begun, and when its result counted, as far as this owner knows. */
+  readonly onCounted: (id: string, owner: string) => void;
+}
+
+interface Work {
+  readonly message: Message;
+  ticket: Ticket | undefined;
+  hasBegun: boolean;
+}
+
+/** It runs until its process ends. */
+export function startOwner(options: OwnerOptions): void {
+  new SwarmOwner(options).start();
+}
+
+class SwarmOwner {
+  readonly #options: OwnerOptions;
+  readonly #queue: VirtualQueue<number, number>;
+  /** What it was given and has not acknowledged, by sequence. */
+  readonly #work = new Map<number, Work>();
+  readonly #byTicket = new Map<number, Work>();
+  #known = new Map<string, Lease>();
+
+  constructor(options: OwnerOptions) {
+    this.#options = options;
+    const { world, connection } = options;
+    const { process } = connection;
+    const targets = [functionProfile(world.models)];
+    this.#queue = new VirtualQueue<number, number>({
+      clock: process.clockOfLife(),
+      policy: makePolicy({ name: "spillway", sloQuantile: 0.99, targets, prices: swarmSheet }, world.sloMs),
+      targets: [functionTarget(process)],
+      sloMs: world.sloMs,
+      maxQueuedRows: mostQueued,
+      observe: (event) => {
+        if (event.kind !== "batch") return;
+        for (const id of event.requests) {
+          const work = this.#byTicket.get(id);
+          if (work !== undefined) work.hasBegun = true;
+        }
+      },
+    });
+  }
+
+  start(): void {
+    const { world, connection } = this.#options;
+    const { process } = connection;
+    for (const model of world.models) this.#pullFor(model);
+    process.every(ackWaitMs / 3, () => {
+      const sequences = [...this.#work.keys()];
+      connection.tell((messages) => {
+        for (const sequence of sequences) messages.working(sequence);
+      });
+    });
+    connection.whenConnected(() => {
+      connection.tell((messages) => messages.watch(() => this.#edgesChanged(messages.leases())));
+    });
+  }
+
+  #pullFor(model: string): void {
+    const { connection } = this.#options;
+    connection.process.every(pinMs / 4, () => {
+      const deliver = (message: Message): void => connection.hear(() => this.#take(message));
+      const room = Math.max(0, pullRoom - this.#queue.counts.waiting);
+      connection.ask(
+        (messages) =>
+          messages.pull(model, { client: connection.process, room, expiresMs: pinMs / 2, deliver }),
+        (isOther) => {
+          if (isOther) this.#lost(model);
+        },
+      );
+    });
+  }
+
+  #edgesChanged(leases: readonly Lease[]): void {
+    this.#options.connection.hear(() => {
+      const { connection, edges } = this.#options;
+      const now = new Map(leases.map((lease) => [lease.name, lease]));
+      for (const { name, epoch } of this.#known.values()) {
+        if (now.get(name)?.epoch !== epoch) this.#queue.changeTargets({ kind: "remove", name });
+      }
+      for (const { name, epoch, model } of leases) {
+        if (this.#known.get(name)?.epoch === epoch) continue;
+        const edge = edges.find(({ spec }) => spec.name === name) as EdgeProcess;
+        this.#queue.changeTargets({
+          kind: "add",
+          target: edgeTarget(edge, connection.process, connection.server),
+          known: { profile: edgeProfile(edge.spec) },
+          models: [model],
+        });
+      }
+      this.#known = now;
+    });
+  }
+
+  /** Another daemon owns the model: what this one has not begun goes back. */
+  #lost(model: string): void {
+    for (const work of this.#work.values()) {
+      if (work.message.model !== model || work.hasBegun || work.ticket === undefined) continue;
+      this.#queue.cancel(work.ticket);
+    }
+  }
+
+  #take(message: Message): void {
+    const { sequence, content, model, deadlineAtMs } = message;
+    // It took longer than the server waits, and is still in work.
+    if (this.#work.has(sequence)) return;
+    const { connection, rules } = this.#options;
+    const nowMs = connection.nowMs();
+    const sloMs = deadlineAtMs === undefined ? jobMs : deadlineAtMs - nowMs;
+    const work: Work = { message, ticket: undefined, hasBegun: false };
+    this.#work.set(sequence, work);
+    if (!rules.acksAfterResult) connection.tell((messages) => messages.ack(sequence));
+    if (sloMs <= 0) {
+      this.#conclude(message, "deadline_passed");
+      return;
+    }
+    // Requests may be sent before `submit` returns: they are counted from 0 in order.
+    this.#byTicket.set(this.#queue.counts.submitted, work);
+    const ticket = this.#queue.submit({ payload: content, key: model, sloMs }, (end) =>
+      this.#ended(message, end, ticket?.id),
+    );
+    if (this.#work.has(sequence)) work.ticket = ticket;
+  }
+
+  #ended(message: Message, end: End<number>, ticket: number | undefined): void {
+    const { connection, rules } = this.#options;
+    if (ticket !== undefined) this.#byTicket.delete(ticket);
+    const { sequence } = message;
+    if ("answer" in end) this.#conclude(message, end.answer);
+    else if (end.outcome === "cancelled" || (message.deadlineAtMs === undefined && end.error.retryable)) {
+      this.#work.delete(sequence);
+      const delayMs = end.outcome === "cancelled" ? 0 : giveBackMs;
+      connection.tell((messages) => {
+        if (rules.givesBack) messages.giveBack(sequence, delayMs);
+        else messages.ack(sequence);
+      });
+    } else this.#conclude(message, end.error.code);
+  }
+
+  /** Store the result until the server says that it is there; then acknowledge. */
+  #conclude({ id, sequence }: Message, answer: Result["answer"]): void {
+    const { connection, rules, onCounted } = this.#options;
+    const by = `${connection.process.name}~${connection.process.life}`;
+    connection.askUntilAnswered(
+      (messages) => messages.store({ id, by, answer }, rules.expectsNoResult),
+      (isStored) => {
+        if (isStored) onCounted(id, by);
+        this.#work.delete(sequence);
+        connection.tell((messages) => messages.ack(sequence));
+      },
+    );
+  }
+}
