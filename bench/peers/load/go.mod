@@ -1,0 +1,3 @@
+module spillway/bench/peers/load
+
+go 1.22
