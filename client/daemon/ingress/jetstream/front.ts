@@ -56,11 +56,7 @@ export class Front {
    *
    * @param withinMs time to its deadline
    */
-  async submit(
-    call: DaemonRequest,
-    withinMs: number,
-    callerLeft: Abortable,
-  ): Promise<Served<InferResponse>> {
+  async submit(call: DaemonRequest, withinMs: number, callerLeft: Abortable): Promise<Served<InferResponse>> {
     const { bus, codec } = this.#options;
     const sent = sentRequest(call, withinMs);
     const bytes = sent.body.byteLength;
