@@ -7,6 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { headerLength, wireHeaders } from "../../protocol/v2-http.ts";
 import { inTimeMs, type PeerModel } from "./cells.ts";
+import { sourceFolder } from "./source-folder.ts";
 
 /** What a server is started with. */
 export interface PeerStart {
@@ -48,7 +49,7 @@ export interface Contender {
   tensorOf(body: Buffer, headers: Readonly<Record<string, unknown>>): Uint8Array;
 }
 
-export const serversFolder = fileURLToPath(new URL("../../../bench/peers/servers/", import.meta.url));
+export const serversFolder = sourceFolder("servers");
 const cli = fileURLToPath(new URL("../../cli.js", import.meta.url));
 
 const onnx = "onnxruntime==1.30.0";
