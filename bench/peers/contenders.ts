@@ -173,8 +173,9 @@ export const contenders: readonly Contender[] = [
   },
   {
     name: "MLServer",
-    packages: ["mlserver==1.7.1", onnx],
-    settings: "base64 in JSON of V2, `parallel_workers` 1, `max_batch_time` 0.001",
+    packages: ["mlserver==1.7.1", "uvloop==0.21.0", onnx],
+    settings:
+      "base64 in JSON of V2, `parallel_workers` 1, `max_batch_time` 0.001; uvloop 0.21, as its workers do not start with later ones",
     ...base64(
       "/v2/models/peer/infer",
       (x) => {
