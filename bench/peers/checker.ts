@@ -20,7 +20,7 @@ export interface Checked {
 /** Runs in other versions of ONNX Runtime and in batches differ by rounding. */
 const tolerance = 1e-3;
 
-/** Asks one request after another, twenty a second at most, until the signal is aborted. */
+/** Asks one request after another, twenty a second at most, until the signal is aborted. @param result counts on meanwhile */
 export async function checkAnswers(
   contender: Contender,
   port: number,
@@ -28,8 +28,8 @@ export async function checkAnswers(
   samples: readonly Sample[],
   model: PeerModel,
   signal: AbortSignal,
+  result: Checked = { checked: 0, wrong: 0 },
 ): Promise<Checked> {
-  const result = { checked: 0, wrong: 0 };
   const client = new Pool(`http://127.0.0.1:${port}`, { connections: 1 });
   for (let at = 0; !signal.aborted; at = (at + 1) % samples.length) {
     const { path, headers, body } = requests[at] as PeerRequest;

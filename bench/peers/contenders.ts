@@ -7,6 +7,7 @@ import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { Tensor } from "../../protocol/tensor.ts";
 import { headerLength, wireHeaders } from "../../protocol/v2-http.ts";
 import { inTimeMs, type PeerModel } from "./cells.ts";
+import { sourceFolder } from "./source-folder.ts";
 
 /** What a server is started with. */
 export interface PeerStart {
@@ -48,7 +49,7 @@ export interface Contender {
   tensorOf(body: Buffer, headers: Readonly<Record<string, unknown>>): Uint8Array;
 }
 
-export const serversFolder = fileURLToPath(new URL("../../../bench/peers/servers/", import.meta.url));
+export const serversFolder = sourceFolder("servers");
 const cli = fileURLToPath(new URL("../../cli.js", import.meta.url));
 
 const onnx = "onnxruntime==1.30.0";
@@ -172,8 +173,9 @@ export const contenders: readonly Contender[] = [
   },
   {
     name: "MLServer",
-    packages: ["mlserver==1.7.1", onnx],
-    settings: "base64 in JSON of V2, `parallel_workers` 1, `max_batch_time` 0.001",
+    packages: ["mlserver==1.7.1", "uvloop==0.21.0", onnx],
+    settings:
+      "base64 in JSON of V2, `parallel_workers` 1, `max_batch_time` 0.001; uvloop 0.21, as its workers do not start with later ones",
     ...base64(
       "/v2/models/peer/infer",
       (x) => {

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { PeerRequest } from "./contenders.ts";
+import { sourceFolder } from "./source-folder.ts";
 
 /** What the generator says of a run; times in milliseconds. */
 export interface LoadSummary {
@@ -32,12 +32,10 @@ export interface Load {
   readonly withinMs: number;
 }
 
-const source = fileURLToPath(new URL("../../../bench/peers/load/", import.meta.url));
-
 /** Builds it into a folder. Throws an Error where there is no Go. @returns the path of the program */
 export async function buildGenerator(folder: string): Promise<string> {
   const program = join(folder, "load");
-  await promisify(execFile)("go", ["build", "-o", program, "."], { cwd: source });
+  await promisify(execFile)("go", ["build", "-o", program, "."], { cwd: sourceFolder("load") });
   return program;
 }
 
