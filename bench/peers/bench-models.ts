@@ -6,7 +6,7 @@ import { embeddedPath } from "../../edge/models/embedded-ocr.ts";
 import { openSession } from "../../edge/models/session.ts";
 import { type Tensor, tensorFromNumbers } from "../../protocol/tensor.ts";
 import type { PeerModel } from "./cells.ts";
-import type { Sample } from "./checker.ts";
+import type { CheckedRow } from "./checker.ts";
 
 const handler = (predict: string): string => `
   const tensor = { datatype: "UINT8", shape: [-1, 1024] };
@@ -37,12 +37,12 @@ export function writeModels(folder: string): void {
 }
 
 /** Eight rows, all different; 1 KiB each, or 108 KiB for `ocr-cls`. */
-export async function samplesOf(model: PeerModel): Promise<Sample[]> {
+export async function samplesOf(model: PeerModel): Promise<CheckedRow[]> {
   const random = seededRandom(1);
   const rows = Array.from({ length: 8 }, () => row(model, random));
   if (model !== "ocr-cls") return rows.map((each) => ({ row: each, expected: each.data }));
   const session = await openSession({ name: model, version: "1", path: onnxFile }, 1);
-  const samples: Sample[] = [];
+  const samples: CheckedRow[] = [];
   for (const each of rows) {
     const { outputs } = await session.run([each], [1]);
     samples.push({ row: each, expected: (outputs[0] as Tensor).data });

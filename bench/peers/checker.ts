@@ -5,7 +5,7 @@ import type { Tensor } from "../../protocol/tensor.ts";
 import type { PeerModel } from "./cells.ts";
 import type { Contender, PeerRequest } from "./contenders.ts";
 
-export interface Sample {
+export interface CheckedRow {
   readonly row: Tensor;
   /** The bytes of the model's answer. */
   readonly expected: Uint8Array;
@@ -25,7 +25,7 @@ export async function checkAnswers(
   contender: Contender,
   port: number,
   requests: readonly PeerRequest[],
-  samples: readonly Sample[],
+  samples: readonly CheckedRow[],
   model: PeerModel,
   signal: AbortSignal,
   result: Checked = { checked: 0, wrong: 0 },
@@ -38,7 +38,7 @@ export async function checkAnswers(
       const bytes = Buffer.from(await answer.body.arrayBuffer());
       if (answer.statusCode === 200) {
         result.checked++;
-        const { expected } = samples[at] as Sample;
+        const { expected } = samples[at] as CheckedRow;
         if (!isSameTensor(contender.tensorOf(bytes, answer.headers), expected, model)) result.wrong++;
       }
     } catch (error) {

@@ -40,7 +40,7 @@ export async function buildGenerator(folder: string): Promise<string> {
 }
 
 /** Runs it once; an abort ends it. Throws an Error when it fails. */
-export async function generate(
+export async function sendLoad(
   program: string,
   load: Load,
   folder: string,

@@ -20,9 +20,9 @@ import {
   type PeerMeasurement,
   peerModels,
 } from "./cells.ts";
-import { checkAnswers, type Sample } from "./checker.ts";
+import { checkAnswers, type CheckedRow } from "./checker.ts";
 import { type Contender, contenders } from "./contenders.ts";
-import { buildGenerator, generate } from "./generator.ts";
+import { buildGenerator, sendLoad } from "./generator.ts";
 import { measurementOf } from "./measurement.ts";
 import { type PeerOnPage, peersPage } from "./peers-page.ts";
 import { cpuBetweenMs, treeCpuMs, treePssMib } from "./process-tree.ts";
@@ -142,7 +142,7 @@ async function main({ chosen, cells, seconds, rounds, keep, isWhole }: Options):
           const where = `${model}, round ${round + 1} of ${rounds}, ${contender.name}`;
           const bin = installed.get(contender)?.bin ?? "";
           const at = join(folder, `${done++}`);
-          const probe = contender.request(model, (samples[0] as Sample).row);
+          const probe = contender.request(model, (samples[0] as CheckedRow).row);
           let server: RunningServer | undefined;
           try {
             server = await startServer(contender, model, probe, bin, models, at, signal);
@@ -202,7 +202,7 @@ interface CellRun {
   readonly contender: Contender;
   readonly server: RunningServer;
   readonly cell: PeerCell;
-  readonly samples: readonly Sample[];
+  readonly samples: readonly CheckedRow[];
   readonly seconds: number;
   readonly program: string;
   readonly folder: string;
@@ -220,7 +220,7 @@ async function measure(run: CellRun, capacityPerS: number): Promise<PeerMeasurem
   // The first cell of a server waits until its compilers have seen the code; on a busy machine that takes seconds.
   let answered = 0;
   for (let times = 0; times < (capacityPerS === 0 ? mostWarmUps : 1) && answered < warmAfter; times++)
-    answered += (await generate(program, warmUp, folder, signal)).statuses["200"] ?? 0;
+    answered += (await sendLoad(program, warmUp, folder, signal)).statuses["200"] ?? 0;
   const checking = new AbortController();
   const checked = checkAnswers(contender, server.port, requests, samples, cell.model, checking.signal);
   try {
@@ -228,7 +228,7 @@ async function measure(run: CellRun, capacityPerS: number): Promise<PeerMeasurem
     const before = treeCpuMs(pids);
     const pss = delay(seconds * 500, undefined, { signal }).then(() => treePssMib(server.pids()));
     const [summary, pssMib] = await Promise.all([
-      generate(program, { ...load, seconds }, folder, signal),
+      sendLoad(program, { ...load, seconds }, folder, signal),
       pss,
     ]);
     const cpuMs = cpuBetweenMs(before, treeCpuMs(server.pids()));

@@ -9,6 +9,7 @@
 import { SpillwayError } from "../../base/errors.ts";
 import type { Abortable } from "../../base/program/hang-up.ts";
 import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
+import type { RequestRoute } from "./request-route.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
@@ -89,14 +90,6 @@ export interface DaemonHealth {
   /** Why it cannot be served. */
   readonly reason?: string;
   readonly targets: readonly TargetNow[];
-}
-
-/** Where requests go instead of the daemon's own queue, to come back to it, or to another's, when their turn comes. */
-export interface RequestRoute {
-  /** As `Daemon.submit`; `withinMs` is the time to the deadline. */
-  submit(call: DaemonRequest, withinMs: number, callerLeft: Abortable): Promise<Served<InferResponse>>;
-  /** Whether somebody beside this daemon's targets serves a model. */
-  knows(model: string): Promise<boolean>;
 }
 
 export class Daemon {

@@ -1,14 +1,14 @@
 /** Ends waiting at a request's deadline, and when its caller goes away. */
 import type { Abortable } from "../../base/program/hang-up.ts";
 import type { RunLimits } from "../models/model-runner.ts";
-import { callerGone, deadlinePassed } from "../replicas/pending-request.ts";
+import { callerHungUp, deadlinePassed } from "../replicas/pending-request.ts";
 
 /** Settles like `waited`, or rejects with a ProtocolError: 504 at the deadline, 499 when the caller has gone. */
 export async function withinLimits(
   waited: Promise<unknown>,
   { deadlineAtMs = Infinity, hungUp }: RunLimits,
 ): Promise<void> {
-  if (hungUp?.aborted === true) throw callerGone();
+  if (hungUp?.aborted === true) throw callerHungUp();
   const done = new AbortController();
   const ends = [waited];
   if (deadlineAtMs < Infinity) ends.push(atDeadline(deadlineAtMs, done.signal));
@@ -29,7 +29,7 @@ function atDeadline(deadlineAtMs: number, done: AbortSignal): Promise<never> {
 
 function atHangUp(hungUp: Abortable, done: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const onHungUp = (): void => reject(callerGone());
+    const onHungUp = (): void => reject(callerHungUp());
     hungUp.addEventListener("abort", onHungUp);
     done.addEventListener("abort", () => hungUp.removeEventListener("abort", onHungUp));
   });

@@ -56,7 +56,7 @@ export class PendingRequest implements QueueItem {
   endOn(hungUp: Abortable, onHungUp: () => void): void {
     this.#onHungUp = () => {
       onHungUp();
-      this.fail(callerGone());
+      this.fail(callerHungUp());
     };
     if (hungUp.aborted) return this.#onHungUp();
     this.#hungUp = hungUp;
@@ -78,7 +78,7 @@ export function deadlinePassed(): ProtocolError {
   return new ProtocolError("the request's timeout passed before it was answered", 504);
 }
 
-export function callerGone(): ProtocolError {
+export function callerHungUp(): ProtocolError {
   return new ProtocolError("the caller went away", 499);
 }
 

@@ -9,7 +9,7 @@ import type { PeerMeasurement } from "../../bench/peers/cells.ts";
 import { samplesOf, writeModels } from "../../bench/peers/bench-models.ts";
 import { checkAnswers, isSameTensor } from "../../bench/peers/checker.ts";
 import { contenders } from "../../bench/peers/contenders.ts";
-import { buildGenerator, generate, httpRequest } from "../../bench/peers/generator.ts";
+import { buildGenerator, sendLoad, httpRequest } from "../../bench/peers/generator.ts";
 import { measurementOf } from "../../bench/peers/measurement.ts";
 import { medianIn, type PeerOnPage, peersPage } from "../../bench/peers/peers-page.ts";
 import { cpuBetweenMs, parseStat, pssMibOf } from "../../bench/peers/process-tree.ts";
@@ -135,11 +135,11 @@ describe.skipIf(!hasGo)("the generator of the load, where there is Go", { tags: 
     expect(httpRequest(request).toString()).toMatch(/^POST \/infer HTTP\/1\.1\r\n(.+\r\n)+\r\n/);
     const program = await buildGenerator(folder);
     const load = { port, request, withinMs: 60_000, seconds: 0.2 };
-    const open = await generate(program, { ...load, connections: 16, perS: 500 }, folder);
+    const open = await sendLoad(program, { ...load, connections: 16, perS: 500 }, folder);
     expect(open).toMatchObject({ sent: 100, statuses: { 200: 50, 503: 50 }, unanswered: 0, within: 50 });
-    const closed = await generate(program, { ...load, connections: 2 }, folder);
+    const closed = await sendLoad(program, { ...load, connections: 2 }, folder);
     expect(closed.sent).toBe(asked - 100);
-    await expect(generate(program, { ...load, connections: 0 }, folder)).rejects.toThrow("-connections");
+    await expect(sendLoad(program, { ...load, connections: 0 }, folder)).rejects.toThrow("-connections");
   });
 
   it("gets every answer of our edge, and the slow client beside it the tensor of each of its rows", async () => {
@@ -159,7 +159,7 @@ describe.skipIf(!hasGo)("the generator of the load, where there is Go", { tags: 
     const checking = checkAnswers(ours, port, requests, samples, "no-op", done.signal, counts);
     const program = await buildGenerator(folder);
     const load = { port, request, connections: 8, seconds: 0.5, withinMs: 60_000 };
-    const { sent, statuses } = await generate(program, load, folder);
+    const { sent, statuses } = await sendLoad(program, load, folder);
     await expect.poll(() => counts.checked).toBeGreaterThan(0);
     done.abort();
     await checking;
