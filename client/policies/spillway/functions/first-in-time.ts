@@ -31,16 +31,25 @@ export function firstInTime(
   callAtMs: number,
   latencyMs: (rows: number) => number,
 ): number {
-  let knownRows = 0;
-  let knownMs = 0;
+  const knownMs = remembered(latencyMs);
   const isInTime = (index: number): boolean => {
     const { rows, deadlineAtMs } = line.at(index);
-    if (rows !== knownRows) knownMs = latencyMs(rows);
-    knownRows = rows;
-    return knownMs <= deadlineAtMs - callAtMs;
+    return knownMs(rows) <= deadlineAtMs - callAtMs;
   };
   if (line.rows === line.length) return firstIndex(from, line.length, isInTime);
   let index = from;
   while (index < line.length && !isInTime(index)) index++;
   return index;
+}
+
+/** The same function, which remembers its answer to the latest number of rows: mostly all requests of a line have as many. */
+export function remembered(of: (rows: number) => number): (rows: number) => number {
+  let latestRows = Number.NaN;
+  let latest = Number.NaN;
+  return (rows) => {
+    if (rows === latestRows) return latest;
+    latestRows = rows;
+    latest = of(rows);
+    return latest;
+  };
 }

@@ -5,7 +5,7 @@ import { hasRoom, readyAtMs, type TargetView } from "../../../targets/target-vie
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";
 import type { TargetProfile } from "../../target-profile.ts";
 import { hasOwnFault } from "../decision-context.ts";
-import { firstInTime } from "./first-in-time.ts";
+import { firstInTime, remembered } from "./first-in-time.ts";
 import { FunctionModel } from "./function-model.ts";
 import { cheapestSize, likeliestSize } from "./likeliest-size.ts";
 import { trialResult } from "../trial.ts";
@@ -201,10 +201,10 @@ export class FunctionMenu {
    * in a call of its own, one upload after another.
    */
   servable(line: LineView, callAtMs: number): (first: number, count: number) => boolean {
-    const uploadMs = this.rowUploadMs;
+    const [uploadMs, soonestMs] = [this.rowUploadMs, remembered((rows) => this.soonestMs(rows, callAtMs))];
     return (first, count) => {
       const { rows, deadlineAtMs } = line.at(first);
-      return this.soonestMs(rows, callAtMs) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
+      return soonestMs(rows) + uploadMs * (count - 1) <= deadlineAtMs - callAtMs;
     };
   }
 
