@@ -2,6 +2,8 @@
 export class Lru<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #mostEntries: number;
+  /** The key that was used last: its entry is at the end. */
+  #newest: K | undefined;
 
   /** @param mostEntries an integer from 1 */
   constructor(mostEntries: number) {
@@ -11,7 +13,7 @@ export class Lru<K, V> {
   /** The value of a key, which counts as used now; undefined when it is not there. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
-    if (value !== undefined) this.#moveToEnd(key, value);
+    if (value !== undefined && key !== this.#newest) this.#moveToEnd(key, value);
     return value;
   }
 
@@ -29,5 +31,6 @@ export class Lru<K, V> {
   #moveToEnd(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
+    this.#newest = key;
   }
 }

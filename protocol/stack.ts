@@ -142,11 +142,14 @@ function splitTensor(output: Tensor, rows: readonly number[]): Tensor[] {
   const offsets = datatype === "BYTES" ? bytesOffsets(data, total * perRow, name) : undefined;
   const startOf = (row: number): number =>
     offsets === undefined ? (data.length / total) * row : (offsets[row * perRow] ?? 0);
+  const { parameters } = output;
+  const inner = shape.slice(1);
   let row = 0;
-  return rows.map((count) => {
+  return rows.map((count): Tensor => {
     const part = data.subarray(startOf(row), startOf(row + count));
     row += count;
-    return { ...output, shape: [count, ...shape.slice(1)], data: part };
+    const own = { name, datatype, shape: [count, ...inner], data: part };
+    return parameters === undefined ? own : { ...own, parameters };
   });
 }
 
@@ -183,7 +186,7 @@ export function cutRows(tensors: readonly Tensor[], rows: readonly number[]): Te
   const wrong = rows.find((count) => !Number.isSafeInteger(count) || count < 1);
   if (wrong !== undefined) throw new RangeError(`cutRows: rows has ${wrong}; allowed: positive integers`);
   const parts = tensors.map((tensor) => splitTensor(tensor, rows));
-  return rows.map((_, part) => parts.flatMap((each) => each[part] ?? []));
+  return rows.map((_, part) => parts.map((each) => each[part] as Tensor));
 }
 
 /**

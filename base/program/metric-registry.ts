@@ -99,6 +99,11 @@ abstract class Cells<Label extends string, C> {
     return cell;
   }
 
+  /** Forgets a cell, so that scrapes have it no more; a new one begins at 0. */
+  remove(...values: readonly string[]): void {
+    this.#cells.delete(values.join("\n"));
+  }
+
   /** Called by the registry at each scrape. */
   get(): Promise<Scrape> {
     const values = [...this.#cells.values()].flatMap(({ labels, cell }) => this.samples(cell, labels));

@@ -158,7 +158,7 @@ export class Joining {
    */
   ran(key: string | undefined, requests: readonly RanRequest[], ms: number): void {
     this.#budget.busy(ms);
-    if (key === undefined || !this.#isInQuestion || this.mostRows < 2) return;
+    if (key === undefined || !this.isInQuestion || this.mostRows < 2) return;
     const [only, second] = requests;
     if (only === undefined) return;
     if (second !== undefined) this.#samples.ranTogether(key, requests);
@@ -179,7 +179,7 @@ export class Joining {
    * @param isWanted whether requests of a key wait
    */
   nextCheck(isIdle: boolean, isWanted: (key: string) => boolean): JoinCheck | undefined {
-    if (this.#isChecking || !this.#isInQuestion || !this.#budget.hasSome) return undefined;
+    if (this.#isChecking || !this.isInQuestion || !this.#budget.hasSome) return undefined;
     const check =
       this.#samples.nextTogether(this.mostRows, (key) => isIdle || isWanted(key)) ??
       (isIdle && this.#budget.hasPlenty ? this.#samples.nextApart() : undefined);
@@ -190,7 +190,7 @@ export class Joining {
   checked(check: JoinCheck, end: CheckEnd, ms: number): void {
     this.#isChecking = false;
     this.#budget.spend(ms);
-    if (!this.#isInQuestion || end.kind === "void") return;
+    if (!this.isInQuestion || end.kind === "void") return;
     if (end.kind === "died") {
       if (++this.#deaths >= mostDeaths) this.mixed(`replicas died of comparisons: ${end.why}`);
       return;
@@ -232,7 +232,8 @@ export class Joining {
     };
   }
 
-  get #isInQuestion(): boolean {
+  /** Whether what runs give may change what is known. */
+  get isInQuestion(): boolean {
     return this.#state === "unproved" || this.#state === "proved";
   }
 

@@ -1,7 +1,6 @@
 /** What clients are told of a model's rows, as parameters of its metadata, and which requests it takes by them. */
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { ModelMetadata } from "../../protocol/message.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import type { ModelConfig } from "../models/model-config.ts";
 import { checkInputs } from "../models/model-runner.ts";
 import { requestRows, rowStructure } from "./row-structure.ts";
@@ -41,14 +40,17 @@ export function publishedJoining(
  */
 export function checkRequest(
   metadata: ModelMetadata,
-  inputs: readonly Tensor[],
+  { inputs, template }: Pick<InferRequest, "inputs" | "template">,
   { hasSeparateRows, isOff }: { readonly hasSeparateRows: boolean; readonly isOff: boolean },
 ): void {
+  const known = template?.fits;
+  if (known?.metadata === metadata && known.hasSeparateRows === hasSeparateRows) return;
   const { fixedRows } = rowStructure(metadata);
   const rows = requestRows(inputs);
   const hasOtherRows = fixedRows !== undefined && rows !== undefined && rows !== fixedRows;
   checkInputs(metadata, inputs, hasOtherRows);
   if (hasOtherRows && !hasSeparateRows) throw notByRows(metadata.name, rows, fixedRows, isOff);
+  if (template !== undefined) template.fits = { metadata, hasSeparateRows };
 }
 
 /** The refusal of a request whose rows are not those of a fixed batch, when its rows may depend on each other. */

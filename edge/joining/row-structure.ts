@@ -33,6 +33,16 @@ const numberedName = /^(\?|None|-1|unk__\d+|(p2o\.)?DynamicDimension\.\d+)?$/;
  * rowStructure({ inputs: [{ shape: [8, 4], ... }], outputs: [{ shape: [8, 2], ... }], ... }); // { fixedRows: 8 }
  */
 export function rowStructure(metadata: ModelMetadata, dimensions?: DimensionNames): RowStructure {
+  if (dimensions !== undefined) return structureOf(metadata, dimensions);
+  // Every request asks, and metadata does not change.
+  let known = structures.get(metadata);
+  if (known === undefined) structures.set(metadata, (known = structureOf(metadata)));
+  return known;
+}
+
+const structures = new WeakMap<ModelMetadata, RowStructure>();
+
+function structureOf(metadata: ModelMetadata, dimensions?: DimensionNames): RowStructure {
   const inputs = metadata.inputs.map((tensor, index) => placed("input", tensor, dimensions?.inputs[index]));
   const outputs = metadata.outputs.map((tensor, index) =>
     placed("output", tensor, dimensions?.outputs[index]),

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { replicaMemoryBytes } from "../observe/replica-memory.ts";
+import { replicaStdio } from "../replicas/wire/replica-channel.ts";
 import type { SpareMemory } from "./model-memory.ts";
 
 const killAfterMs = 2_000;
@@ -17,7 +18,7 @@ export class SpareProcess implements SpareMemory {
 
   prepare(): void {
     if (this.#child !== undefined) return;
-    const child = fork(this.#entry, { serialization: "advanced", stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const child = fork(this.#entry, { serialization: "advanced", stdio: [...replicaStdio] });
     this.#child = child;
     const gone = (): void => {
       if (this.#child === child) this.#child = undefined;

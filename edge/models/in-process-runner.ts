@@ -31,7 +31,8 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
     },
     ready: () => loading,
     checkRoom: () => {},
-    run: async ({ inputs }) => {
+    run: async (request) => {
+      const { inputs } = request;
       const calledAtMs = performance.now();
       await loading.catch((error: Error) => {
         throw new ProtocolError(`model ${model.name} cannot be loaded: ${error.message}`, 503);
@@ -41,7 +42,7 @@ export function inProcessRunner(model: ModelFile, threads: number): ModelRunner 
       const { joinRows } = model.config ?? {};
       const { fixedRows } = rowStructure(opened.metadata);
       const hasSeparateRows = joinRows ?? fixedRows === 1;
-      checkRequest(opened.metadata, inputs, { hasSeparateRows, isOff: joinRows === false });
+      checkRequest(opened.metadata, request, { hasSeparateRows, isOff: joinRows === false });
       const result = await opened.run(inputs, [inputs[0]?.shape[0] ?? 1]);
       const ownFault = result.faults?.[0];
       if (ownFault !== undefined) throw new ProtocolError(ownFault.message, ownFault.status);

@@ -1,7 +1,15 @@
 /** The metrics of a server for Prometheus. Counters and gauges are read from the models that serve at each scrape. */
 import { addLoopDelay } from "../../base/program/loop-delay.ts";
 import { readFileSync } from "node:fs";
-import { Counter, Gauge, Histogram, Registry } from "../../base/program/metric-registry.ts";
+import {
+  CellCounter,
+  CellHistogram,
+  type CountCell,
+  Counter,
+  Gauge,
+  type HistogramCell,
+  Registry,
+} from "../../base/program/metric-registry.ts";
 import type { CallerCounts } from "../../base/access/access-gate.ts";
 import { callerCounter } from "../../base/access/caller-counter.ts";
 import type { JoiningStatus } from "../joining/joining.ts";
@@ -97,6 +105,17 @@ const statusCounters: readonly Scraped<ModelStatus>[] = [
 
 const outcomes = { REJECTED: "shed", CANCELED: "cancelled", BACKEND: "error", OTHER: "invalid" };
 
+/** What is counted of a model at each request and batch, found once. */
+interface ModelCells {
+  readonly request: HistogramCell;
+  readonly queue: HistogramCell;
+  readonly execution: HistogramCell;
+  readonly rows: HistogramCell;
+  readonly fill: HistogramCell;
+  readonly idle: CountCell;
+  readonly full: CountCell;
+}
+
 export class Metrics implements Observer {
   readonly #registry = new Registry();
   readonly #request = this.#histogram("request_duration_seconds", "Time from arrival to answer");
@@ -104,12 +123,12 @@ export class Metrics implements Observer {
   readonly #execution = this.#histogram("execution_duration_seconds", "Time that a batch took");
   readonly #rows = this.#histogram("batch_rows", "Rows of a batch", rowBuckets);
   readonly #fill = this.#histogram("batch_fill_ratio", "Rows by the most that are joined", fillBuckets);
-  readonly #batches = new Counter({
+  readonly #batches = new CellCounter(this.#registry, {
     name: "spillway_batches_total",
     help: "Batches by what released them: full, or a replica that was idle",
-    labelNames: ["model", "release_reason"],
-    registers: [this.#registry],
+    labels: ["model", "release_reason"],
   });
+  readonly #cells = new Map<string, ModelCells>();
 
   /**
    * @param models the models that serve; may change
@@ -144,22 +163,41 @@ export class Metrics implements Observer {
 
   onRequest({ model, status, totalMs, queuedMs }: RequestEnd): void {
     if (status !== 200) return;
-    this.#request.observe({ model: model.name }, totalMs / 1_000);
-    this.#queue.observe({ model: model.name }, queuedMs / 1_000);
+    const cells = this.#cellsOf(model.name);
+    cells.request.observe(totalMs / 1_000);
+    cells.queue.observe(queuedMs / 1_000);
   }
 
-  onBatch({ model: { name: model }, rows, mostRows, serviceMs }: BatchEnd): void {
-    this.#execution.observe({ model }, serviceMs / 1_000);
-    this.#rows.observe({ model }, rows);
-    this.#fill.observe({ model }, Math.min(1, rows / mostRows));
-    this.#batches.inc({ model, release_reason: rows < mostRows ? "idle" : "full" });
+  onBatch({ model, rows, mostRows, serviceMs }: BatchEnd): void {
+    const cells = this.#cellsOf(model.name);
+    cells.execution.observe(serviceMs / 1_000);
+    cells.rows.observe(rows);
+    cells.fill.observe(Math.min(1, rows / mostRows));
+    (rows < mostRows ? cells.idle : cells.full).value++;
   }
 
   onUnloaded({ name }: ModelFile): void {
+    this.#cells.delete(name);
     for (const histogram of [this.#request, this.#queue, this.#execution, this.#rows, this.#fill]) {
-      histogram.remove({ model: name });
+      histogram.remove(name);
     }
-    for (const reason of ["idle", "full"]) this.#batches.remove({ model: name, release_reason: reason });
+    for (const reason of ["idle", "full"]) this.#batches.remove(name, reason);
+  }
+
+  #cellsOf(model: string): ModelCells {
+    let cells = this.#cells.get(model);
+    if (cells !== undefined) return cells;
+    cells = {
+      request: this.#request.of(model),
+      queue: this.#queue.of(model),
+      execution: this.#execution.of(model),
+      rows: this.#rows.of(model),
+      fill: this.#fill.of(model),
+      idle: this.#batches.of(model, "idle"),
+      full: this.#batches.of(model, "full"),
+    };
+    this.#cells.set(model, cells);
+    return cells;
   }
 
   /** The text of a scrape. */
@@ -171,9 +209,8 @@ export class Metrics implements Observer {
     return this.#registry.contentType;
   }
 
-  #histogram(what: string, help: string, buckets = durationBuckets): Histogram<"model"> {
-    const name = `spillway_${what}`;
-    return new Histogram({ name, help, labelNames: ["model"], buckets, registers: [this.#registry] });
+  #histogram(what: string, help: string, buckets = durationBuckets): CellHistogram<"model"> {
+    return new CellHistogram(this.#registry, { name: `spillway_${what}`, help, labels: ["model"], buckets });
   }
 
   /** A metric that is filled at each scrape; samples with the same labels add up. */

@@ -26,12 +26,17 @@ export interface Observer {
 
 export class StatisticsBook implements Observer {
   readonly #byModel = new Map<string, ModelStatistics>();
+  /** The same by the file, for those who count. */
+  #byFile = new WeakMap<ModelFile, ModelStatistics>();
 
   /** Statistics of a model's version; empty when it was asked nothing yet. */
   of(model: ModelFile): ModelStatistics {
+    let statistics = this.#byFile.get(model);
+    if (statistics !== undefined) return statistics;
     const key = `${model.version}/${model.name}`;
-    let statistics = this.#byModel.get(key);
+    statistics = this.#byModel.get(key);
     if (statistics === undefined) this.#byModel.set(key, (statistics = new ModelStatistics(model)));
+    this.#byFile.set(model, statistics);
     return statistics;
   }
 
@@ -45,5 +50,6 @@ export class StatisticsBook implements Observer {
 
   onUnloaded(model: ModelFile): void {
     this.#byModel.delete(`${model.version}/${model.name}`);
+    this.#byFile = new WeakMap();
   }
 }

@@ -8,9 +8,13 @@ export function nextFree<R extends { readonly isFree: boolean; readonly index: n
   balance: ReplicaPoolOptions["balance"],
   last: number,
 ): R | undefined {
-  const free = replicas.filter(({ isFree }) => isFree);
-  if (balance === "least-work") return free[0];
-  return free.find(({ index }) => index > last) ?? free[0];
+  let first: R | undefined;
+  for (const replica of replicas) {
+    if (!replica.isFree) continue;
+    if (balance === "least-work" || replica.index > last) return replica;
+    first ??= replica;
+  }
+  return first;
 }
 
 /** The log has seconds, to the millisecond. */

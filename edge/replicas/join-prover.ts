@@ -140,6 +140,10 @@ export function answersOf(
     joining.mixed((error as Error).message);
   }
   if (requests.length > 1 && !joining.joinsRows) return undefined;
+  if (!joining.isInQuestion) {
+    joining.ran(requests[0]?.key, [], ms);
+    return parts;
+  }
   const ran = served.map((each, index) => {
     return { inputs: each.request.inputs, rows: each.rows, outputs: parts[index] ?? [] };
   });

@@ -2,8 +2,8 @@
 import type { Abortable } from "../../base/program/hang-up.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type InferRequest, priorityOf } from "../../protocol/message.ts";
-import { inputsKey, joinRows } from "../../protocol/stack.ts";
-import { dataBytes, type Tensor } from "../../protocol/tensor.ts";
+import { inputsKey } from "../../protocol/stack.ts";
+import { dataBytes, dataPieces, pieceTensor, type Tensor } from "../../protocol/tensor.ts";
 import { requestRows } from "../joining/row-structure.ts";
 import type { RequestFault, RequestResult } from "../models/model-runner.ts";
 import { pixelBytes } from "../vision/pictures/picture-header.ts";
@@ -105,9 +105,19 @@ export function answerEach(
   }
 }
 
-/** The inputs of all requests, joined; those of a single request as they are. */
+/** The inputs of all requests, which have the same key, joined; those of a single request as they are. */
 export function joinInputs(requests: readonly PendingRequest[]): readonly Tensor[] {
   const [first, second] = requests;
-  if (first !== undefined && second === undefined) return first.request.inputs;
-  return joinRows(requests.map(({ request }) => request.inputs));
+  if (first === undefined || second === undefined) return first?.request.inputs ?? [];
+  const rows = requests.reduce((sum, each) => sum + each.rows, 0);
+  return first.request.inputs.map(({ name, datatype, shape, parameters }, index) => {
+    const pieces: Uint8Array[] = [];
+    for (const { request } of requests) {
+      const likely = request.inputs[index];
+      const own = likely?.name === name ? likely : request.inputs.find((each) => each.name === name);
+      for (const piece of dataPieces(own as Tensor)) pieces.push(piece);
+    }
+    const about = { name, datatype, shape: [rows, ...shape.slice(1)] };
+    return pieceTensor(parameters === undefined ? about : { ...about, parameters }, pieces);
+  });
 }

@@ -113,7 +113,7 @@ export class ReplicaPool implements ModelRunner {
   async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
     const metadata = this.#loadedMetadata();
     const joining = this.#joining as Joining;
-    checkRequest(metadata, request.inputs, joining);
+    checkRequest(metadata, request, joining);
     const { deadlineAtMs = Infinity } = limits;
     const pending = new PendingRequest(request, joining.hasSeparateRows, deadlineAtMs, performance.now());
     const refused = this.#queue.add(pending, answerableMs(), this.#liveReplicas);
@@ -153,7 +153,9 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get #upCount(): number {
-    return this.#supervisors.filter(({ state }) => state === "up").length;
+    let up = 0;
+    for (const { state } of this.#supervisors) if (state === "up") up++;
+    return up;
   }
 
   /** How many share the work; one that is down will be up again. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { delimiter, join } from "node:path";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Logger } from "pino";
 import { forEachLine } from "../../base/text-lines.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -13,20 +13,22 @@ import type { ModelConfig } from "../models/model-config.ts";
 import type { InferenceResult, ModelFile } from "../models/model-runner.ts";
 import type { Session } from "../models/session.ts";
 import { LoadFault } from "./load-fault.ts";
+import type { Framed } from "./wire/frames.ts";
+import { CallChannel, type ReplicaAnswer, replicaStdio } from "./wire/replica-channel.ts";
 
-/** Server to replica, as structured clones: `load` first and once, then one `run` or `ping` at a time. */
-export type ReplicaRequest =
-  | { readonly kind: "load"; readonly model: ModelFile; readonly threads: number }
-  /** `rows` of each request whose rows the inputs are. */
-  | { readonly kind: "run"; readonly inputs: readonly Tensor[]; readonly rows: readonly number[] }
-  | { readonly kind: "ping" };
+/** Server to replica over the channel of its process, first and once. */
+export interface LoadRequest {
+  readonly kind: "load";
+  readonly model: ModelFile;
+  readonly threads: number;
+}
 
-/** Replica to server: one reply to each request. */
-export type ReplicaReply =
+/** Replica to server: the reply to that. */
+export type LoadReply =
   | { readonly kind: "loaded"; readonly loaded: LoadedModel }
-  | { readonly kind: "pong" }
-  | { readonly kind: "result"; readonly result: InferenceResult }
   | { readonly kind: "error"; readonly message: string; readonly status: number };
+
+type Reply = LoadReply | Framed<ReplicaAnswer>;
 
 /** What is known of a model once it is loaded. */
 export type LoadedModel = Omit<Session, "run">;
@@ -59,7 +61,8 @@ const longestLine = 2_000;
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #child: ChildProcess;
-  #asked: { resolve(reply: ReplicaReply | undefined): void; readonly timeout: NodeJS.Timeout } | undefined;
+  readonly #channel: CallChannel;
+  #asked: { resolve(reply: Reply | undefined): void; readonly timeout: NodeJS.Timeout } | undefined;
   /** Why we killed it, if we did. */
   #killReason: string | undefined;
   /** Resolves when the process has ended, with the reason, such as `SIGKILL` or `exit code 1`. */
@@ -76,14 +79,19 @@ export class Replica {
       fork(entry, {
         ...launchOptions(model.config, index),
         serialization: "advanced",
-        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        stdio: [...replicaStdio],
       });
     for (const stream of ["stdout", "stderr"] as const) {
       forEachLine(this.#child[stream] as Readable, longestLine, (line) => {
         log.warn({ model: model.name, replica: index, stream }, line);
       });
     }
-    this.#child.on("message", (reply: ReplicaReply) => this.#answered(reply));
+    this.#child.on("message", (reply: LoadReply) => this.#answered(reply));
+    this.#channel = new CallChannel(
+      (this.#child.stdio[4] as Duplex | null | undefined) ?? undefined,
+      (answer) => this.#answered(answer),
+      (why) => this.#kill(`sent what is no answer: ${why}`),
+    );
     this.ended = this.#whenEnded();
   }
 
@@ -94,24 +102,33 @@ export class Replica {
   /** Load the model. Rejects when it cannot be loaded, with a LoadFault where the process lives and says why. */
   async load(): Promise<LoadedModel> {
     const { model, threads, loadTimeoutMs } = this.#options;
-    const reply = await this.#ask({ kind: "load", model, threads }, loadTimeoutMs);
-    if (reply?.kind === "loaded") return reply.loaded;
-    if (reply?.kind === "error") throw new LoadFault(reply.message, reply.status);
-    if (reply !== undefined) throw faultOf(reply);
-    throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
+    const load: LoadRequest = { kind: "load", model, threads };
+    // When the send fails, the process is ending, and #whenEnded resolves the promise.
+    const reply = await this.#ask(loadTimeoutMs, () => this.#child.send(load, () => {}));
+    if (reply === undefined)
+      throw new ProtocolError(`a replica of ${model.name} died (${await this.ended})`, 503);
+    const plain = "plain" in reply ? reply.plain : reply;
+    if (plain.kind === "loaded") return plain.loaded;
+    if (plain.kind === "error") throw new LoadFault(plain.message, plain.status);
+    throw faultOf(plain);
   }
 
   /** Run a batch. `rows` are those of each request; the process is killed when it has not answered after `limitMs`. */
   async run(inputs: readonly Tensor[], rows: readonly number[], limitMs: number): Promise<RunEnd> {
-    const reply = await this.#ask({ kind: "run", inputs, rows }, limitMs);
+    const call = { plain: { kind: "run", rows }, tensors: inputs } as const;
+    const reply = await this.#ask(limitMs, () => this.#channel.send(call));
     if (reply === undefined) return { kind: "died", reason: await this.ended };
-    if (reply.kind === "result") return { kind: "answered", result: reply.result };
-    return { kind: "failed", error: faultOf(reply) };
+    if (!("plain" in reply)) return { kind: "failed", error: faultOf(reply) };
+    const { plain, tensors } = reply;
+    if (plain.kind !== "result") return { kind: "failed", error: faultOf(plain) };
+    const { kind: _, ...result } = plain;
+    return { kind: "answered", result: { ...result, outputs: tensors } };
   }
 
   /** Whether the process answers; it is killed when it has not after `limitMs`. */
   async ping(limitMs: number): Promise<boolean> {
-    return (await this.#ask({ kind: "ping" }, limitMs)) !== undefined;
+    const call = { plain: { kind: "ping" }, tensors: [] } as const;
+    return (await this.#ask(limitMs, () => this.#channel.send(call))) !== undefined;
   }
 
   /** Stop the process: it ends when its channel closes, or is killed. */
@@ -123,21 +140,25 @@ export class Replica {
   }
 
   /** Resolves with undefined when the process ends before it answers. */
-  #ask(request: ReplicaRequest, limitMs: number): Promise<ReplicaReply | undefined> {
+  #ask(limitMs: number, send: () => void): Promise<Reply | undefined> {
     if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const timeout = setTimeout(() => {
-        this.#killReason = `hung: no answer within ${Math.round(limitMs)} ms`;
-        // A thread that is stopped or in native code answers nothing, so only SIGKILL ends it.
-        this.#child.kill("SIGKILL");
-      }, limitMs);
+      const timeout = setTimeout(
+        () => this.#kill(`hung: no answer within ${Math.round(limitMs)} ms`),
+        limitMs,
+      );
       this.#asked = { resolve, timeout };
-      // When the send fails, the process is ending, and #whenEnded resolves the promise.
-      this.#child.send(request, () => {});
+      send();
     });
   }
 
-  #answered(reply: ReplicaReply | undefined): void {
+  /** A thread that is stopped or in native code answers nothing, so only SIGKILL ends it. */
+  #kill(reason: string): void {
+    this.#killReason ??= reason;
+    this.#child.kill("SIGKILL");
+  }
+
+  #answered(reply: Reply | undefined): void {
     const asked = this.#asked;
     if (asked === undefined) return;
     this.#asked = undefined;
@@ -156,7 +177,7 @@ export class Replica {
   }
 }
 
-function faultOf(reply: ReplicaReply): ProtocolError {
+function faultOf(reply: LoadReply | ReplicaAnswer): ProtocolError {
   if (reply.kind === "error") return new ProtocolError(reply.message, reply.status);
   return new ProtocolError(`a replica sent an unexpected reply, "${reply.kind}"`, 500);
 }

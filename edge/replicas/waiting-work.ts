@@ -23,7 +23,8 @@ interface Group {
 export class WaitingWork {
   readonly #times: ServiceTimes;
   readonly #mostRowsOf: (key: string | undefined) => number;
-  readonly #groups = new Map<string, Group>();
+  /** By kind, and there by rank and by whether there is a deadline. */
+  readonly #groups = new Map<string, Map<number, Group>>();
 
   /** @param mostRowsOf most rows that run together for a key; 1 when its requests run alone */
   constructor(times: ServiceTimes, mostRowsOf: (key: string | undefined) => number) {
@@ -34,33 +35,38 @@ export class WaitingWork {
   add(request: QueuedWork): void {
     const { key, rank, rows, deadlineAtMs } = request;
     const [kind, isTimed] = [kindOf(request), deadlineAtMs !== Infinity];
-    const id = idOf(rank, isTimed, kind);
-    let group = this.#groups.get(id);
+    let ofKind = this.#groups.get(kind);
+    if (ofKind === undefined) this.#groups.set(kind, (ofKind = new Map()));
+    let group = ofKind.get(placeOf(request));
     if (group === undefined)
-      this.#groups.set(id, (group = { kind, key, rank, isTimed, requests: 0, rows: 0 }));
+      ofKind.set(placeOf(request), (group = { kind, key, rank, isTimed, requests: 0, rows: 0 }));
     group.requests++;
     group.rows += rows;
   }
 
   remove(request: QueuedWork): void {
-    const id = idOf(request.rank, request.deadlineAtMs !== Infinity, kindOf(request));
-    const group = this.#groups.get(id);
-    if (group === undefined) return;
+    const kind = kindOf(request);
+    const ofKind = this.#groups.get(kind);
+    const group = ofKind?.get(placeOf(request));
+    if (ofKind === undefined || group === undefined) return;
     group.rows -= request.rows;
-    if (--group.requests === 0) this.#groups.delete(id);
+    if (--group.requests > 0) return;
+    ofKind.delete(placeOf(request));
+    if (ofKind.size === 0) this.#groups.delete(kind);
   }
 
   /** Of one replica, for all up to that rank; 0 for kinds of which nothing is learned. */
   totalMs(rank = Infinity): number {
     let totalMs = 0;
-    for (const group of this.#groups.values()) if (group.rank <= rank) totalMs += this.#msOf(group);
+    for (const ofKind of this.#groups.values())
+      for (const group of ofKind.values()) if (group.rank <= rank) totalMs += this.#msOf(group);
     return totalMs;
   }
 
   /** Of the requests of one key or kind. */
   ofKindMs(kind: string): number {
     let totalMs = 0;
-    for (const group of this.#groups.values()) if (group.kind === kind) totalMs += this.#msOf(group);
+    for (const group of this.#groups.get(kind)?.values() ?? []) totalMs += this.#msOf(group);
     return totalMs;
   }
 
@@ -70,12 +76,14 @@ export class WaitingWork {
    */
   beforeMs(rank: number, isTimed: boolean): number {
     let [lowerMs, likeMs, otherMs] = [0, 0, 0];
-    for (const group of this.#groups.values()) {
-      if (group.rank > rank) continue;
-      const ms = this.#msOf(group);
-      if (group.rank < rank) lowerMs += ms;
-      else if (group.isTimed === isTimed) likeMs += ms;
-      else otherMs += ms;
+    for (const ofKind of this.#groups.values()) {
+      for (const group of ofKind.values()) {
+        if (group.rank > rank) continue;
+        const ms = this.#msOf(group);
+        if (group.rank < rank) lowerMs += ms;
+        else if (group.isTimed === isTimed) likeMs += ms;
+        else otherMs += ms;
+      }
     }
     return lowerMs + likeMs + Math.min(likeMs, otherMs);
   }
@@ -95,6 +103,7 @@ export function kindOf({ key, bytes }: Pick<QueuedWork, "key" | "bytes">): strin
   return key ?? `alone, 2^${Math.ceil(Math.log2(Math.max(1, bytes)))} bytes`;
 }
 
-function idOf(rank: number, isTimed: boolean, kind: string): string {
-  return `${rank} ${isTimed} ${kind}`;
+/** A number for each rank and for whether there is a deadline. */
+function placeOf({ rank, deadlineAtMs }: QueuedWork): number {
+  return 2 * rank + (deadlineAtMs === Infinity ? 0 : 1);
 }
