@@ -138,6 +138,16 @@ export class ByteRun {
     return taken;
   }
 
+  /** Passes over the next `bytes`, of which there must be as many. */
+  skip(bytes: number): void {
+    this.left -= bytes;
+    this.#at += bytes;
+    for (let piece = this.#pieces[this.#piece]; piece !== undefined && this.#at >= piece.length;) {
+      this.#at -= piece.length;
+      piece = this.#pieces[++this.#piece];
+    }
+  }
+
   /** All that is left, in one piece. */
   whole(): Uint8Array {
     return inOnePiece(this.take(this.left));

@@ -17,6 +17,12 @@ export function nextFree<R extends { readonly isFree: boolean; readonly index: n
   return first;
 }
 
+export function upCount(replicas: readonly { readonly state: string }[]): number {
+  let up = 0;
+  for (const { state } of replicas) if (state === "up") up++;
+  return up;
+}
+
 /** The log has seconds, to the millisecond. */
 export function logBatch(log: Logger, facts: object, serviceMs: number, queuedMs: number): void {
   log.info({ ...facts, inferenceS: seconds(serviceMs), queueingS: seconds(queuedMs) }, "batch");

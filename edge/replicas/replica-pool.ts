@@ -15,13 +15,13 @@ import type {
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
 import { answerableMs } from "../observe/loop-lag.ts";
-import { logBatch, nextFree } from "./batch-start.ts";
+import { logBatch, nextFree, upCount } from "./batch-start.ts";
 import { BatchTimes } from "./batch-times.ts";
 import { downError, downState, shuttingDown } from "./down-state.ts";
 import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
-import { answerEach, deadlinePassed, joinInputs, PendingRequest } from "./pending-request.ts";
+import { answerEach, deadlinePassed, joinInputs, PendingRequest, resultOf } from "./pending-request.ts";
 import type { LoadedModel } from "./replica.ts";
 import type { PoolKnowledge, ReplicaPoolOptions } from "./replica-pool-options.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
@@ -86,7 +86,7 @@ export class ReplicaPool implements ModelRunner {
   }
 
   get isReady(): boolean {
-    return !this.#isClosing && this.#upCount > 0 && this.metadata !== undefined;
+    return !this.#isClosing && upCount(this.#supervisors) > 0 && this.metadata !== undefined;
   }
 
   get joining(): PublishedJoining | undefined {
@@ -110,22 +110,23 @@ export class ReplicaPool implements ModelRunner {
       throw this.#dropped(refused);
   }
 
-  async run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
+  run(request: InferRequest, limits: RunLimits = {}): Promise<RequestResult> {
+    return resultOf(() => this.#accepted(request, limits));
+  }
+
+  #accepted(request: InferRequest, { deadlineAtMs = Infinity, hungUp }: RunLimits): PendingRequest {
     const metadata = this.#loadedMetadata();
     const joining = this.#joining as Joining;
     checkRequest(metadata, request, joining);
-    const { deadlineAtMs = Infinity } = limits;
     const pending = new PendingRequest(request, joining.hasSeparateRows, deadlineAtMs, performance.now());
     const refused = this.#queue.add(pending, answerableMs(), this.#liveReplicas);
     if (refused !== undefined) throw this.#dropped(refused);
-    if (limits.hungUp !== undefined) {
-      pending.endOn(limits.hungUp, () => {
-        this.#queue.remove(pending);
-        this.#changes.emit("change");
-      });
-    }
+    pending.endOn(hungUp, () => {
+      this.#queue.remove(pending);
+      this.#changes.emit("change");
+    });
     this.#pump();
-    return pending.result;
+    return pending;
   }
 
   status(): ModelStatus {
@@ -152,15 +153,9 @@ export class ReplicaPool implements ModelRunner {
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.close()));
   }
 
-  get #upCount(): number {
-    let up = 0;
-    for (const { state } of this.#supervisors) if (state === "up") up++;
-    return up;
-  }
-
   /** How many share the work; one that is down will be up again. */
   get #liveReplicas(): number {
-    return Math.max(1, this.#upCount);
+    return Math.max(1, upCount(this.#supervisors));
   }
 
   get #downState(): ReturnType<typeof downState> {
@@ -201,12 +196,12 @@ export class ReplicaPool implements ModelRunner {
       await learnAtLoad(this.#joining, first, loaded, this.#options, untilChange, () => this.#pump());
       this.metadata = loaded.metadata;
     }
-    if (this.#upCount > 0) this.#downReason = undefined;
+    if (upCount(this.#supervisors) > 0) this.#downReason = undefined;
     this.#changes.emit("change");
   }
 
   #down(reason: string): void {
-    if (this.#upCount === 0) this.#downReason = reason;
+    if (upCount(this.#supervisors) === 0) this.#downReason = reason;
     if (this.#isUnhealthy) {
       if (this.#downState === "unhealthy")
         this.#events.add(`model unhealthy: its replicas end again and again (${reason})`);

@@ -53,13 +53,13 @@ export function contentCoding(maxBodyBytes: number): MiddlewareHandler {
     }
     headers.delete("content-length");
     headers.set("content-encoding", wanted);
-    const body = await compress(plain, wanted);
+    const body = await packedAs(plain, wanted);
     context.res = new Response(body as Uint8Array<ArrayBuffer>, { status, headers });
   };
 }
 
 /** The fastest level, because tensors of floats hardly become smaller at higher ones. */
-export function compress(body: ArrayBuffer | Uint8Array, coding: Coding): Promise<Buffer> {
+export function packedAs(body: ArrayBuffer | Uint8Array, coding: Coding): Promise<Buffer> {
   return encode[coding](body, { level: constants.Z_BEST_SPEED });
 }
 

@@ -15,7 +15,7 @@ import type { HotRoute } from "../../base/program/serve.ts";
 import type { WatchAnswer } from "../../base/program/unsent-answers.ts";
 import type { WireParts } from "../message.ts";
 import { errorAnswer, headerBytesIn, headerLength } from "../v2-http.ts";
-import { compress, shortestBytes, wantedCoding } from "./content-coding.ts";
+import { packedAs, shortestBytes, wantedCoding } from "./content-coding.ts";
 import { type BodyBounds, readParts } from "./body-parts.ts";
 import { discardBody, dropped, dropRest, smallBodyBytes } from "./discard-body.ts";
 import { bodyTooLarge } from "./read-body.ts";
@@ -202,7 +202,7 @@ class Exchange<Found> implements InferCall {
     this.answerHeaders.push("vary", "accept-encoding");
     const plain = Buffer.concat(parts);
     if (plain.length < shortestBytes) return this.#end(status, parts);
-    compress(plain, coding).then(
+    packedAs(plain, coding).then(
       (packed) => {
         this.answerHeaders.push("content-encoding", coding);
         this.#end(status, [packed]);

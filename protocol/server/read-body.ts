@@ -120,7 +120,7 @@ function isBrokenOff(incoming: IncomingMessage): boolean {
   return incoming.destroyed && !incoming.complete;
 }
 
-export function callerGone(): ProtocolError {
+function callerGone(): ProtocolError {
   return new ProtocolError("the caller went away before the end of the body", 499);
 }
 

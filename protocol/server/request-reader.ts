@@ -66,7 +66,7 @@ function withData(
 ): InferRequest | undefined {
   if (bytesOf(parts) !== headerBytes + bytes) return undefined;
   const run = new ByteRun(parts);
-  run.take(headerBytes);
+  run.skip(headerBytes);
   const tensors: Tensor[] = [];
   for (const { about, bytes: size } of inputs) tensors.push(pieceTensor(about, run.take(size)));
   const request: InferRequest = { id, parameters, inputs: tensors, template };
