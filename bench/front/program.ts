@@ -8,6 +8,7 @@ export interface StartedProgram {
   readonly url: string;
   /** Where it speaks gRPC, when it was asked to. */
   readonly grpcUrl?: string | undefined;
+  readonly pid: number | undefined;
   /** Resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -19,7 +20,7 @@ export async function startProgram(args: readonly string[]): Promise<StartedProg
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = once(child, "exit");
-  const { url, grpcUrl } = await new Promise<Omit<StartedProgram, "stop">>((resolve, reject) => {
+  const { url, grpcUrl } = await new Promise<Pick<StartedProgram, "url" | "grpcUrl">>((resolve, reject) => {
     let last = "";
     createInterface({ input: child.stderr }).on("line", (line) => {
       last = line;
@@ -37,6 +38,7 @@ export async function startProgram(args: readonly string[]): Promise<StartedProg
   return {
     url,
     grpcUrl,
+    pid: child.pid,
     stop: async () => {
       child.kill("SIGTERM");
       await ended;

@@ -6,6 +6,7 @@ import { Gauge, Registry } from "../../../base/program/metric-registry.ts";
 import { errorKinds } from "../../../base/errors.ts";
 import { quantileOfSorted } from "../../../base/quantile.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
+import { OpenEntries } from "./metrics/open-entries.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** What a lane promises. */
@@ -67,7 +68,7 @@ class Recent {
 export class LaneGoals implements QueueObserver {
   readonly #goals: Readonly<Record<string, LaneGoal>>;
   readonly #recent = new Map<string, Recent>();
-  readonly #open = new Map<number, { readonly lane: string; readonly arrivedAtMs: number }>();
+  readonly #open = new OpenEntries(() => ({ id: -1, lane: "", arrivedAtMs: 0 }));
   readonly #registry = new Registry();
 
   /** @param goals by lane, with "" for requests without a lane */
@@ -92,9 +93,11 @@ export class LaneGoals implements QueueObserver {
   }
 
   observe(event: QueueEvent | PlanRecord): void {
-    if (event.kind === "arrival")
-      this.#open.set(event.id, { lane: event.lane ?? "", arrivedAtMs: event.atMs });
-    else if (event.kind === "end") this.#ended(event);
+    if (event.kind === "arrival") {
+      const request = this.#open.add(event.id);
+      request.lane = event.lane ?? "";
+      request.arrivedAtMs = event.atMs;
+    } else if (event.kind === "end") this.#ended(event);
   }
 
   /** By lane. */
@@ -114,13 +117,15 @@ export class LaneGoals implements QueueObserver {
 
   /** Neither those whose callers left count, nor those that were refused for what is in them. */
   #ended({ id, outcome, code, atMs }: QueueEvent & { kind: "end" }): void {
-    const request = this.#open.get(id);
-    this.#open.delete(id);
-    if (request === undefined || outcome === "cancelled") return;
+    const request = this.#open.of(id);
+    if (request === undefined) return;
+    const { lane, arrivedAtMs } = request;
+    this.#open.delete(request);
+    if (outcome === "cancelled") return;
     if (code !== undefined && errorKinds[code].status < 500) return;
     const isAnswered = outcome === "served" || outcome === "late";
-    const latencyMs = isAnswered ? atMs - request.arrivedAtMs : Infinity;
-    this.#recent.get(request.lane)?.add(latencyMs, outcome === "served");
+    const latencyMs = isAnswered ? atMs - arrivedAtMs : Infinity;
+    this.#recent.get(lane)?.add(latencyMs, outcome === "served");
   }
 
   #gauge(name: string, help: string, read: (report: LaneReport) => number | null): void {

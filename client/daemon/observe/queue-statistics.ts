@@ -4,6 +4,7 @@ import { errorKinds } from "../../../base/errors.ts";
 import { versionedModel } from "../../../protocol/model-path.ts";
 import { ModelStatistics } from "../../../protocol/server/model-statistics.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";
+import { OpenEntries } from "./metrics/open-entries.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
 /** Models that are counted; the one that was asked for least lately is dropped. */
@@ -11,22 +12,30 @@ const mostModels = 1_024;
 
 /** A request that has not ended. */
 interface CountedRequest {
-  readonly model: string;
-  readonly rows: number;
-  readonly arrivedAtMs: number;
+  id: number;
+  model: string;
+  rows: number;
+  arrivedAtMs: number;
   queuedMs: number;
   serviceMs: number;
 }
 
 export class QueueStatistics implements QueueObserver {
   readonly #models = new Lru<string, ModelStatistics>(mostModels);
-  readonly #requests = new Map<number, CountedRequest>();
+  /** The one that was asked for last: mostly it is asked for again. */
+  #latest: ModelStatistics | undefined;
+  readonly #requests = new OpenEntries<CountedRequest>(() => {
+    return { id: -1, model: "", rows: 0, arrivedAtMs: 0, queuedMs: 0, serviceMs: 0 };
+  });
   readonly #batches = new Map<number, { readonly atMs: number; readonly requests: readonly number[] }>();
-  #next: { readonly model: string; readonly rows: number } | undefined;
+  #nextModel = "";
+  /** Of the request that is submitted next; 0: nobody has said it. */
+  #nextRows = 0;
 
   /** Of the request that is submitted next: its model, and its rows, of which the queue counts one when it is sent alone. */
   announce(model: string, rows: number): void {
-    this.#next = { model, rows };
+    this.#nextModel = model;
+    this.#nextRows = rows;
   }
 
   /** What is counted of a model; undefined while it was asked nothing. */
@@ -43,9 +52,14 @@ export class QueueStatistics implements QueueObserver {
   observe(event: QueueEvent | PlanRecord): void {
     switch (event.kind) {
       case "arrival": {
-        const { model, rows } = this.#next ?? { model: "", rows: event.rows };
-        this.#next = undefined;
-        this.#requests.set(event.id, { model, rows, arrivedAtMs: event.atMs, queuedMs: 0, serviceMs: 0 });
+        const isSaid = this.#nextRows > 0;
+        const request = this.#requests.add(event.id);
+        request.model = isSaid ? this.#nextModel : "";
+        request.rows = isSaid ? this.#nextRows : event.rows;
+        request.arrivedAtMs = event.atMs;
+        request.queuedMs = 0;
+        request.serviceMs = 0;
+        this.#nextRows = 0;
         break;
       }
       case "batch":
@@ -75,25 +89,25 @@ export class QueueStatistics implements QueueObserver {
     const batch = this.#batches.get(event.batch);
     this.#batches.delete(event.batch);
     if (batch === undefined || !event.ok) return;
-    const failed = new Set(event.unanswered?.map(({ index }) => index));
-    const served = batch.requests.flatMap((id, index) => {
-      const request = failed.has(index) ? undefined : this.#requests.get(id);
-      return request ?? [];
-    });
-    const [first] = served;
-    if (first === undefined) return;
+    const failed = event.unanswered && new Set(event.unanswered.map(({ index }) => index));
     const serviceMs = event.serviceMs ?? event.atMs - batch.atMs;
-    for (const request of served) {
+    let model: string | undefined;
+    let rows = 0;
+    for (let index = 0; index < batch.requests.length; index++) {
+      const request = this.#requests.of(batch.requests[index] as number);
+      if (request === undefined || failed?.has(index) === true) continue;
       request.queuedMs = batch.atMs - request.arrivedAtMs;
       request.serviceMs = serviceMs;
+      rows += request.rows;
+      model ??= request.model;
     }
-    this.#of(first.model).addBatch({ rows: served.reduce((sum, { rows }) => sum + rows, 0), serviceMs });
+    if (model !== undefined) this.#of(model).addBatch({ rows, serviceMs });
   }
 
   #requestEnded({ id, outcome, code, atMs }: QueueEvent & { kind: "end" }): void {
-    const request = this.#requests.get(id);
+    const request = this.#requests.of(id);
     if (request === undefined) return;
-    this.#requests.delete(id);
+    this.#requests.delete(request);
     const { model, arrivedAtMs, queuedMs, serviceMs } = request;
     const isServed = outcome === "served" || outcome === "late";
     const status = isServed
@@ -107,9 +121,11 @@ export class QueueStatistics implements QueueObserver {
   }
 
   #of(model: string): ModelStatistics {
+    if (this.#latest?.model.name === model) return this.#latest;
     let statistics = this.#models.get(model);
     if (statistics === undefined)
       this.#models.set(model, (statistics = new ModelStatistics({ name: model, version: "" })));
+    this.#latest = statistics;
     return statistics;
   }
 }

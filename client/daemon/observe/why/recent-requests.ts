@@ -78,7 +78,9 @@ export class RecentRequests implements QueueObserver {
   /** What ids of this run begin with; no two runs have the same. */
   readonly run: string;
   readonly #mostBytes: number;
-  #events: { readonly event: KeptEvent; readonly bytes: number }[] = [];
+  #events: KeptEvent[] = [];
+  /** What each of them holds: beside them, because an object for each would have to be collected again. */
+  #eventBytes: number[] = [];
   /** Index of the oldest event that is kept. */
   #head = 0;
   #bytes = 0;
@@ -101,12 +103,14 @@ export class RecentRequests implements QueueObserver {
     if (event.kind === "timer") return;
     if (event.kind === "arrival") this.#wallMs = Date.now() - event.atMs;
     const bytes = bytesOf(event);
-    this.#events.push({ event, bytes });
+    this.#events.push(event);
+    this.#eventBytes.push(bytes);
     this.#bytes += bytes;
-    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#events[this.#head++]?.bytes ?? 0;
+    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#eventBytes[this.#head++] ?? 0;
     // Now and then, so that each event is moved about once.
     if (this.#head > 1_024 && 2 * this.#head > this.#events.length) {
       this.#events = this.#events.slice(this.#head);
+      this.#eventBytes = this.#eventBytes.slice(this.#head);
       this.#head = 0;
     }
   }
@@ -151,7 +155,7 @@ export class RecentRequests implements QueueObserver {
     const listed: ListedRequest[] = [];
     const ended = new Map<number, QueueEvent & { kind: "end" }>();
     for (let index = this.#events.length - 1; index >= this.#head && listed.length < mostListed; index--) {
-      const event = this.#events[index]?.event;
+      const event = this.#events[index];
       if (event?.kind === "end") {
         if (only === undefined || (event.outcome !== "served" && event.outcome !== "cancelled"))
           ended.set(event.id, event);
@@ -178,7 +182,7 @@ export class RecentRequests implements QueueObserver {
     const parts: StoryPart[] = [];
     const events: KeptEvent[] = [];
     for (let index = this.#head; index < this.#events.length && end === undefined; index++) {
-      const { event } = this.#events[index] as { readonly event: KeptEvent };
+      const event = this.#events[index] as KeptEvent;
       if (arrival === undefined) {
         if (event.kind === "plan" && event.isAdopted) plan = event;
         if (event.kind === "arrival" && event.id === id) arrival = event;
@@ -212,10 +216,10 @@ export class RecentRequests implements QueueObserver {
   }
 
   #whyNot(id: number): string {
-    const first = this.#events.slice(this.#head).find(({ event }) => event.kind === "arrival") as
-      | { readonly event: ArrivalEvent }
+    const first = this.#events.slice(this.#head).find(({ kind }) => kind === "arrival") as
+      | ArrivalEvent
       | undefined;
-    const from = first?.event.id;
+    const from = first?.id;
     const none = `no request ${this.idOf(id)} is kept`;
     return from === undefined ? `${none}: there was none yet` : `${none}; the oldest is ${this.idOf(from)}`;
   }

@@ -1,6 +1,7 @@
 /** Has the queue answer the request of a rule, in the time of its deadline, whatever becomes of it. */
 import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../../base/errors.ts";
+import { type Abortable, HangUp } from "../../../../../base/program/hang-up.ts";
 import type { Daemon } from "../../../daemon.ts";
 import type { InferRequest } from "../../../../../protocol/message.ts";
 import { tensorBytes } from "../../served-answer.ts";
@@ -47,10 +48,11 @@ export async function answerOf(
     const atMs = performance.now();
     const leftMs = mostMs - (atMs - (takenAtMs ?? atMs));
     if (leftMs <= 0) return failed("deadline_passed", "there was no answer in the time of the rule");
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), leftMs);
+    // In place of an AbortController, of which each takes a thousand bytes and more.
+    const late = new HangUp();
+    const timer = setTimeout(() => late.happen(), leftMs);
     try {
-      const model = await inTime(daemon.findModel(request.model, request.version), late.signal);
+      const model = await inTime(daemon.findModel(request.model, request.version), late);
       const call: InferRequest = {
         id,
         parameters: {
@@ -64,14 +66,13 @@ export async function answerOf(
       const bytes = tensorBytes(request.inputs);
       const { answer } = await daemon.submit(
         { model, request: call, bytes, hints, onNumber: onQueued },
-        late.signal,
+        late,
       );
       return { kind: "answer", answer };
     } catch (error) {
       const code = error instanceof SpillwayError ? error.code : "request_rejected";
       const text = (error as Error).message;
-      if (late.signal.aborted)
-        return failed("deadline_passed", "there was no answer in the time of the rule");
+      if (late.aborted) return failed("deadline_passed", "there was no answer in the time of the rule");
       if (!isFull.has(code)) {
         takenAtMs ??= atMs;
         const isMissing = code === "model_not_found" && performance.now() - takenAtMs < missingModelMs;
@@ -95,10 +96,16 @@ function failed(code: string, text: string): RuleAnswer {
   return { kind: "error", code, text };
 }
 
-/** Rejects when the signal is aborted first. */
-async function inTime<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new SpillwayError("deadline_passed")), { once: true });
+/** Rejects when it is late first. */
+async function inTime<T>(promise: Promise<T>, late: Abortable): Promise<T> {
+  let giveUp = (): void => {};
+  const gone = new Promise<never>((_, reject) => {
+    giveUp = () => reject(new SpillwayError("deadline_passed"));
   });
-  return Promise.race([promise, aborted]);
+  late.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([promise, gone]);
+  } finally {
+    late.removeEventListener("abort", giveUp);
+  }
 }
