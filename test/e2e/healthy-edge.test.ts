@@ -99,6 +99,30 @@ describe("an edge that is well again", () => {
   });
 });
 
+describe("an edge that was down or slow for a while", () => {
+  const servedByEdge = (world: OutageWorld, fromMs: number): number =>
+    runOutages(world).ends.filter(({ by }, id) => by === "edge" && (world.arrivals[id]?.atMs ?? 0) >= fromMs)
+      .length;
+
+  it("serves requests that come one by one, also when cold functions have lost many of a burst before", () => {
+    const edge = edgeOf({ maxBatch: 1, firstRowMs: 2, spells: [spell("gone", 700, 13_400)] });
+    const burst = evenly(40, 13.4, { sloMs: 150 });
+    const later = evenly(1, 60, { sloMs: 150 }).map((each) => ({ ...each, atMs: each.atMs + 73_400 }));
+    const world = worldOf([edge, functionOf()], [...burst, ...later]);
+    // A call now and then keeps an instance; those that nobody could keep by single calls are let go.
+    expect(servedByEdge(world, 74_000)).toBeGreaterThanOrEqual(57);
+  });
+
+  it("is tried with a request that has just come when the last trial was sent too late to tell anything", () => {
+    const slow = [spell("gone", 697, 2_312), spell("slow", 2_400, 6_851, 100)];
+    const assumed = { firstRowMs: 40, maxBatch: 1, profileFactor: 12, isMeasured: false };
+    const past = evenly(2, 6.851, { sloMs: 150 });
+    const later = evenly(1, 20, { sloMs: 150 }).map((each) => ({ ...each, atMs: each.atMs + 6_851 }));
+    const world = worldOf([edgeOf({ ...assumed, spells: slow })], [...past, ...later]);
+    expect(servedByEdge(world, 6_851)).toBeGreaterThanOrEqual(16);
+  });
+});
+
 describe("an edge that could not be measured", () => {
   /** A daemon assumes 50 ms for one row and 40 ms for each further one. */
   const unmeasured: Partial<OutageTarget> = {

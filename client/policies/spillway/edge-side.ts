@@ -16,7 +16,7 @@ import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
 import type { CanSkip } from "./overflow.ts";
 import { type Elsewhere, giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
-import { Trial } from "./trial.ts";
+import { Trial, trialResult } from "./trial.ts";
 
 /** For each replica, one batch in service and one on its way behind it. */
 const batchesPerReplica = 2;
@@ -190,7 +190,7 @@ export class EdgeSide {
 
   /** @returns true when the edge or its link was found to have changed for good */
   ended(batch: EndedBatch): boolean {
-    this.#trial.ended(batch.times !== undefined && batch.late === 0);
+    this.#trial.ended(trialResult(batch, this.#sloMs));
     this.#failures = batch.times === undefined ? this.#failures + 1 : 0;
     return this.schedule.model.ended(batch);
   }
@@ -216,7 +216,8 @@ export class EdgeSide {
     if (inFlight === 0 && !this.schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs)) return forever;
     if (this.schedule.model.isAsMeasured) return forever;
     const isUnknown = this.schedule.model.service.isGuess && this.#trial.isIdle;
-    if (!isUnknown && this.#trial.dueAtMs > nowMs) return waitUntil(this.#trial.dueAtMs, forTrial);
+    const dueAtMs = isUnknown ? nowMs : this.#trial.dueAtMs(nowMs);
+    if (dueAtMs > nowMs) return waitUntil(dueAtMs, forTrial);
     return this.#risk(view, first, elsewhere, "too-slow");
   }
 

@@ -1,28 +1,36 @@
+/** Trials of targets that seem to be too slow. */
+import type { EndedBatch } from "../policy.ts";
+
 /**
  * Says when a target gets a request although it seems to be too slow for it. Beliefs can be wrong: they may be assumed, or
  * learned while the target stalled. Without a trial now and then, a target that is well would never be used again.
  *
  * @example With a trial every 2 s:
- * trial.dueAtMs; // -Infinity: at once, since none was made
+ * trial.dueAtMs(0); // -Infinity: at once, since none was made
  * trial.sent(100);
- * trial.dueAtMs; // 2100
- * trial.ended(true);
- * trial.dueAtMs; // -Infinity: the belief was wrong
+ * trial.dueAtMs(100); // 2100
+ * trial.ended("in-time");
+ * trial.dueAtMs(200); // -Infinity: the belief was wrong
  */
 export class Trial {
   readonly #everyMs: number;
   #sentAtMs = -Infinity;
   #underWay = 0;
-  #wasInTime = true;
+  #last: TrialResult = "in-time";
 
   /** @param everyMs time between trials that confirm the belief, above 0 */
   constructor(everyMs: number) {
     this.#everyMs = everyMs;
   }
 
-  /** When the next trial may begin. Every batch counts as one. */
-  get dueAtMs(): number {
-    return this.#wasInTime && this.#underWay === 0 ? -Infinity : this.#sentAtMs + this.#everyMs;
+  /**
+   * When the next trial may begin. Every batch counts as one. Infinity when a request that waits for it would tell as little
+   * as the last one did: the trial is made with one that comes later.
+   */
+  dueAtMs(nowMs: number): number {
+    if (this.#last === "in-time" && this.#underWay === 0) return -Infinity;
+    const dueAtMs = this.#sentAtMs + this.#everyMs;
+    return this.#last === "sent-late" && dueAtMs > nowMs ? Infinity : dueAtMs;
   }
 
   /** True while no batch is under way; a target of which little is known is then tried again at once. */
@@ -35,9 +43,21 @@ export class Trial {
     this.#underWay++;
   }
 
-  /** @param isInTime whether it was answered, and in time */
-  ended(isInTime: boolean): void {
+  ended(result: TrialResult): void {
     this.#underWay--;
-    this.#wasInTime = isInTime;
+    this.#last = result;
   }
+}
+
+/**
+ * `sent-late`: the answer was late, but would have been in time for a request that is sent as it arrives. `failed`: there was
+ * none, or it took too long.
+ */
+export type TrialResult = "in-time" | "sent-late" | "failed";
+
+/** @param sloMs within which an answer would be in time */
+export function trialResult({ times, late, formedAtMs, endedAtMs }: EndedBatch, sloMs: number): TrialResult {
+  if (times === undefined) return "failed";
+  if (late === 0) return "in-time";
+  return endedAtMs - formedAtMs <= sloMs ? "sent-late" : "failed";
 }

@@ -109,7 +109,8 @@ export class FunctionChoice {
   /**
    * A call that keeps an instance warm, sent well before the platform would stop it: where a cold start takes too long, and has
    * lost many requests. The platform uses the latest instance first, so as many calls at once as the highest overflow has
-   * needed keep all of these; requests wait for each other until there are as many. Mostly there is none.
+   * needed keep all of these; requests wait for each other until there are as many. Where fewer come, no call is made for
+   * instances that these would not reach. Mostly there is none.
    *
    * @param mayWait whether edges have time to spare, and no request must leave early
    */
@@ -123,11 +124,16 @@ export class FunctionChoice {
     if (size === undefined || !this.#state.startsTooLate(size)) return undefined;
     const most = Math.min(size.alive(nowMs), (keptUploads * this.#state.sloMs) / this.#menu.rowUploadMs);
     const calls = Math.floor(Math.max(1, Math.min(most, size.mostUnderWay))) - size.underWay;
-    if (calls <= 0 || size.idleForMs(nowMs, calls) < keptPart * size.profile.idleMs) return undefined;
+    const isDue = (count: number): boolean => size.idleForMs(nowMs, count) >= keptPart * size.profile.idleMs;
+    if (calls <= 0 || !isDue(calls)) return undefined;
     const latencyMs = size.latencyMs(1) + this.#menu.rowUploadMs * (calls - 1);
     const lastMs = Math.min(line.at(0).deadlineAtMs, line.oldestArrivalMs() + this.#state.sloMs);
     const untilMs = lastMs - latencyMs - graceMs;
-    if (mayWait && line.length < calls && untilMs > callAtMs) return waitUntil(untilMs);
+    const company = mayWait ? this.#state.companyWithin(Math.max(0, untilMs - callAtMs), nowMs) : 0;
+    const together = line.length + Math.ceil(company);
+    if (!isDue(Math.min(calls, together))) return undefined;
+    if (line.length < Math.min(calls, together) && untilMs > callAtMs) return waitUntil(untilMs);
+    if (!isDue(Math.min(calls, line.length))) return undefined;
     const first = line.length - 1;
     const { rows, deadlineAtMs } = line.at(first);
     const leaveAtMs = deadlineAtMs - size.latencyMs(rows);

@@ -8,6 +8,7 @@ import { hasOwnFault } from "../decision-context.ts";
 import { firstInTime } from "./first-in-time.ts";
 import { FunctionModel } from "./function-model.ts";
 import { cheapestSize, likeliestSize } from "./likeliest-size.ts";
+import { trialResult } from "../trial.ts";
 import { usableSizes } from "./usable-sizes.ts";
 
 export interface FunctionMenuOptions {
@@ -30,11 +31,13 @@ export class FunctionMenu {
   /** Ids of the probes under way: they may have been sent too late on purpose. */
   readonly #probes = new Set<number>();
   readonly #functions: LearnedFunctions;
+  readonly #sloMs: number;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
 
   constructor({ targets, functions, ...own }: FunctionMenuOptions) {
     this.#functions = functions;
+    this.#sloMs = own.sloMs;
     this.sizes = targets.flatMap((profile, target) => {
       if (profile.kind !== "serverless") return [];
       const instances = functions.instancesOf(target, profile.idleMs);
@@ -145,7 +148,7 @@ export class FunctionMenu {
     let untilMs = Infinity;
     for (const size of this.#usable) {
       if ((targets[size.target] as TargetView).inFlight > 0) continue;
-      const atMs = size.tryAtMs(rows, deadlineAtMs - arrivedAtMs);
+      const atMs = size.tryAtMs(rows, deadlineAtMs - arrivedAtMs, nowMs);
       if (atMs <= nowMs) return size;
       untilMs = Math.min(untilMs, atMs);
     }
@@ -270,14 +273,12 @@ export class FunctionMenu {
   }
 
   /** @returns true when a size or the link was found to have changed for good */
-  ended({ id, target, rows, endedAtMs, times, late }: EndedBatch): boolean {
+  ended(batch: EndedBatch): boolean {
+    const { id, target, rows, endedAtMs, times, late } = batch;
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
     const isProbe = this.#probes.delete(id);
-    this.sizeOf(target).ended(
-      id,
-      times !== undefined && late === 0,
-      times === undefined ? undefined : endedAtMs,
-    );
+    const answeredAtMs = times === undefined ? undefined : endedAtMs;
+    this.sizeOf(target).ended(id, trialResult(batch, this.#sloMs), answeredAtMs);
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;

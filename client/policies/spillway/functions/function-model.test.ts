@@ -58,7 +58,7 @@ describe("a size of function", () => {
     const size = sizeOf({ coldStartMs: 300, idleMs: 10_000 });
     expect(size.startMs(0)).toBe(300);
     size.called(1, 1, 0, 0);
-    size.ended(1, true, 325);
+    size.ended(1, "in-time", 325);
     expect([400, 10_324, 10_325].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
   });
 
@@ -72,9 +72,9 @@ describe("a size of function", () => {
     size.called(2, 1, 1_000, 1_000);
     // One row takes 25 ms, so the SLO of 1 s allows for a cold start and two of them.
     expect([350, 351].map((nowMs) => size.hangs(nowMs))).toEqual([false, true]);
-    size.ended(1, true, 1_050);
+    size.ended(1, "in-time", 1_050);
     expect(size.hangs(1_100)).toBe(false);
-    size.ended(2, false, undefined);
+    size.ended(2, "failed", undefined);
     expect(size.hangs(5_000)).toBe(false);
   });
 

@@ -9,7 +9,7 @@ import type { WarmInstances } from "../../../targets/warm-instances.ts";
 import { InstancesInUse } from "./instances-in-use.ts";
 import { serviceModel } from "../learned-service.ts";
 import { patienceMs } from "../rescue.ts";
-import { Trial } from "../trial.ts";
+import { Trial, type TrialResult } from "../trial.ts";
 
 /** By how much one late call moves the margin, as a part of the SLO. */
 const marginStep = 0.02;
@@ -158,8 +158,8 @@ export class FunctionModel {
   }
 
   /** A call has come back. @param answeredAtMs undefined when it failed */
-  ended(id: number, isInTime: boolean, answeredAtMs: number | undefined): void {
-    this.#trial.ended(isInTime);
+  ended(id: number, result: TrialResult, answeredAtMs: number | undefined): void {
+    this.#trial.ended(result);
     this.#inUse.ended(id, answeredAtMs);
   }
 
@@ -178,9 +178,9 @@ export class FunctionModel {
    * When a request that cannot be in time here, as far as is known, is sent all the same, to find out whether that is
    * true; Infinity when one that had just arrived would be in time.
    */
-  tryAtMs(rows: number, sloMs: number): number {
+  tryAtMs(rows: number, sloMs: number, nowMs: number): number {
     if (this.latencyMs(rows) <= sloMs || this.#isAsMeasured) return Infinity;
-    return this.#service.isGuess && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs;
+    return this.#service.isGuess && this.#trial.isIdle ? -Infinity : this.#trial.dueAtMs(nowMs);
   }
 
   /** Whether its service times were measured, and no call has contradicted them since. */

@@ -12,7 +12,7 @@ beforeEach(() => {
 /** The first call starts an instance, which is idle from 325 on. */
 function started(): void {
   size.called(0, 1, 0, 0);
-  size.ended(0, true, 325);
+  size.ended(0, "in-time", 325);
 }
 
 describe("the instances that calls use", () => {
@@ -33,9 +33,9 @@ describe("the instances that calls use", () => {
     size.called(2, 1, 1_010, 1_020);
     // That one takes it, so a third call needs another one.
     expect(size.isWarm(1_021)).toBe(false);
-    size.ended(1, true, 1_025);
+    size.ended(1, "in-time", 1_025);
     expect(size.isWarm(1_026)).toBe(false);
-    size.ended(2, true, 1_045);
+    size.ended(2, "in-time", 1_045);
     expect(size.isWarm(1_046)).toBe(true);
   });
 
@@ -44,9 +44,9 @@ describe("the instances that calls use", () => {
     size.called(1, 1, 1_000, 1_000);
     size.called(2, 1, 1_010, 1_012);
     // The first was quicker than reserved: its instance was idle at 1,014, and the second call got there at 1,015.
-    size.ended(1, true, 1_016);
+    size.ended(1, "in-time", 1_016);
     expect(size.isWarm(1_017)).toBe(false);
-    size.ended(2, true, 1_037);
+    size.ended(2, "in-time", 1_037);
     expect(size.isWarm(1_038)).toBe(true);
     size.called(3, 1, 1_040, 1_040);
     expect(size.isWarm(1_041)).toBe(false);
@@ -54,7 +54,7 @@ describe("the instances that calls use", () => {
 
   it("are gone with calls that fail", () => {
     size.called(0, 1, 0, 0);
-    size.ended(0, false, undefined);
+    size.ended(0, "failed", undefined);
     expect(size.isWarm(400)).toBe(false);
   });
 });
