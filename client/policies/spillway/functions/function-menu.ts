@@ -178,9 +178,7 @@ export class FunctionMenu {
 
   /** The shortest time in which any size answers a call of that many rows. */
   shortestMs(rows: number): number {
-    let shortestMs = Infinity;
-    for (const size of this.#usable) shortestMs = Math.min(shortestMs, size.latencyMs(rows));
-    return shortestMs;
+    return this.#usable.reduce((least, size) => Math.min(least, size.latencyMs(rows)), Infinity);
   }
 
   /** Whether a call whose upload begins then finds a warm instance of some size. */

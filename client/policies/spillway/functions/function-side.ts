@@ -5,6 +5,7 @@ import type { DecisionContext } from "../decision-context.ts";
 import { type Reason, type TrialCause, waitsFor } from "../../reasons/reason.ts";
 import { forever, leastTried, waitUntil } from "../edge-side.ts";
 import { callReason } from "./call-reason.ts";
+import { firstIndex } from "./first-in-time.ts";
 import type { FunctionCall } from "./function-call.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
@@ -66,22 +67,37 @@ export class FunctionSide {
    * A request that is lost otherwise goes to a function that is usually in time, though not surely, or to one that seems to
    * be too slow, now and then, to find out whether that is true.
    */
-  try({ view, callAtMs, blockedUntilMs }: DecisionContext, first: number, notes: CallNotes): Decision {
-    const { nowMs, line, slackMs = 0 } = view;
-    const { rows, deadlineAtMs } = line.at(first);
-    if (blockedUntilMs > nowMs) return forever;
-    const batch = { first, count: 1, plannedRows: rows, reason: "deadline" } as const;
-    // A call that may be late anyway must not take the uplink or the last place from those behind it.
-    const isLast = first + 1 === line.length;
-    const leftMs = deadlineAtMs + slackMs - callAtMs;
-    const likely =
-      isLast || callAtMs <= nowMs ? this.#menu.lastChance(view, rows, leftMs, isLast ? 1 : 2) : undefined;
-    if (likely !== undefined)
-      return { kind: "dispatch", ...batch, target: likely.target, why: trialOf("unsure") };
+  try(context: DecisionContext, first: number, notes: CallNotes): Decision {
+    const { view, blockedUntilMs } = context;
+    const { line } = view;
+    if (blockedUntilMs > view.nowMs) return forever;
+    // Those at the front have waited for too long. Where no size is surely in time, who has just come may still be.
+    const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
+    const end = this.#menu.shortestMs(rows) > deadlineAtMs - arrivedAtMs ? line.length : first + 1;
+    const isLikely = (each: number): boolean => this.#likely(context, each, each > first) !== undefined;
+    const index = firstIndex(first, end, isLikely);
+    if (index < end) {
+      const { target } = this.#likely(context, index, index > first) as FunctionModel;
+      const batch = { first: index, count: 1, plannedRows: line.at(index).rows, reason: "deadline" } as const;
+      return { kind: "dispatch", ...batch, target, why: trialOf("unsure") };
+    }
     const size = this.#menu.toTry(view, line.at(first));
     if (typeof size === "number") return waitUntil(size, forTrial);
     notes.isProbe = true;
+    const batch = { first, count: 1, plannedRows: line.at(first).rows, reason: "deadline" } as const;
     return { kind: "dispatch", ...batch, target: size.target, why: trialOf("too-slow") };
+  }
+
+  /** @param isBehind whether it has others before it, for which no instance is to start either */
+  #likely({ view, callAtMs }: DecisionContext, index: number, isBehind: boolean): FunctionModel | undefined {
+    const { nowMs, line, slackMs = 0 } = view;
+    const { rows, deadlineAtMs } = line.at(index);
+    // A call that may be late anyway must not take the uplink or the last places from those behind it.
+    const isLast = index + 1 === line.length;
+    if (!isLast && callAtMs > nowMs) return undefined;
+    const places = isBehind ? line.length - index : isLast ? 1 : 2;
+    const size = this.#menu.lastChance(view, rows, deadlineAtMs + slackMs - callAtMs, places);
+    return isBehind && size?.isWarm(callAtMs) !== true ? undefined : size;
   }
 
   /** An unhealthy size is probed with a request that still has time to go to another size afterwards. */
