@@ -108,7 +108,7 @@ export const spendNames = {
 export const joinedEdges = {
   bucket: "SPILL_EDGES",
   key: (edge: string) => token(edge),
-  run: (edge: string) => `spill.edge.${token(edge)}.run`,
+  run: (edge: string, epoch: string) => `spill.edge.${token(edge)}.${epoch}.run`,
 } as const;
 
 /**

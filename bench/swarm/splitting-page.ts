@@ -42,7 +42,8 @@ owner wait, or go to functions, while an edge of another owner idles, and that b
 costs. Made by \`npm run splitting\`: the queue and the policy \`spillway\` run in virtual time in one world of ${edges} edges
 alike and a function; links, replicas, instances and service times are the same however many owners there are. An edge serves
 1 to 8 rows in 95 to 200 ms; all edges together serve ${figure(ratePerS)} requests a second at best. ${figure(requests)} requests of
-one row arrive in each case, as a Poisson process, with an SLO of ${figure(sloMs)} ms. A load of 0.9 is that part of the edges' best
+one row arrive in each case, as a Poisson process, beginning with
+no instance warm, with an SLO of ${figure(sloMs)} ms. A load of 0.9 is that part of the edges' best
 rate.
 
 ![Share of the requests that functions serve, by the number of owners](splitting.svg)

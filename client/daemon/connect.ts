@@ -12,7 +12,7 @@ import {
 } from "../transports/capped-transport.ts";
 import { type FormedTransport, withBodyForm } from "../transports/body-form.ts";
 import { type FcTransport, fcTransport } from "../transports/fc-transport.ts";
-import { httpTransport } from "../transports/http-transport.ts";
+import { httpTransport, type HttpTransport } from "../transports/http-transport.ts";
 import { ReplyRoom } from "../transports/reply-room.ts";
 import { modelTarget, type ModelTargetOptions } from "../transports/model-target.ts";
 import type { ModelCall } from "../transports/model-call.ts";
@@ -35,8 +35,8 @@ export interface EdgeConnection {
 }
 
 export interface Connections {
-  /** Connects one more edge. */
-  readonly connectEdge: (address: EdgeAddress, number: number) => EdgeConnection;
+  /** Connects one more edge, over a transport of its own where there is one. */
+  readonly connectEdge: (address: EdgeAddress, number: number, server?: HttpTransport) => EdgeConnection;
   /** Ends its connections. */
   readonly disconnect: (edge: FormedTransport) => Promise<void>;
   readonly edges: readonly FormedTransport[];
@@ -78,8 +78,8 @@ export function connectTargets(
     mostAnswerBytes,
     room: new ReplyRoom(Math.max(options.maxMib * 2 ** 20, mostAnswerBytes)),
   };
-  const connectEdge = ({ name, url }: EdgeAddress, edge: number): EdgeConnection => {
-    const server = serverTransport({
+  const connectByUrl = (url: string, edge: number): HttpTransport =>
+    serverTransport({
       url,
       auth: edgeProof,
       ...bounds,
@@ -87,6 +87,7 @@ export function connectTargets(
       connectTimeoutMs: edgeConnectMs(options.slo),
       onGone: () => onGone?.(edge),
     });
+  const connectEdge: Connections["connectEdge"] = ({ name, url }, edge, server = connectByUrl(url, edge)) => {
     const transport = withBodyForm(server, () => performance.now());
     open.add(transport);
     const target = modelTarget({
@@ -102,7 +103,7 @@ export function connectTargets(
     return { transport, target: wrap(target) };
   };
   const open = new Set<Transport>();
-  const edges = addresses.map(connectEdge);
+  const edges = addresses.map((address, edge) => connectEdge(address, edge));
   const servers: AskedServer[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);

@@ -30,6 +30,7 @@ import { ReplicaPool } from "../replicas/replica-pool.ts";
 import type { ReplicaPoolOptions } from "../replicas/replica-pool-options.ts";
 import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
+import type { EdgeFacts } from "../join/edge-facts.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
 import { SupportPrograms } from "../support/support-programs.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
@@ -53,6 +54,10 @@ export interface EdgeServer {
   readonly hot: HotRoute;
   /** Begins to load; resolves when every model can answer or has failed. Rejects when none is left to serve. */
   ready(): Promise<void>;
+  /** What it serves now, for those that joined it. */
+  facts(): EdgeFacts;
+  /** Install a new version of a model from a zip on this machine. Rejects when it is not what it should be. */
+  install(model: string, zip: string, sha256: Buffer): Promise<void>;
   /** Say from now on that nothing is ready, and still serve. */
   retire(): void;
   /** Finish what was accepted, then stop every replica. */
@@ -154,7 +159,19 @@ export function createEdgeServer(
     models.retire();
     dashboard.retire();
   };
-  return { app, hot: createEdgeDoor(common).route, ready, retire, close };
+  const facts = (): EdgeFacts => {
+    const ready = models.index().filter(({ state, on_demand }) => state === "READY" || on_demand === true);
+    const names = ready.map(({ name }) => name);
+    const replicas = names.map((name) => [name, models.find(name)?.status().replicas.length ?? 0] as const);
+    const medians = names.flatMap((name) => {
+      const median = latencies.summaryOf(name).p50Ms;
+      return typeof median === "number" ? [[name, median] as const] : [];
+    });
+    return { models: names, replicas: Object.fromEntries(replicas), profile: Object.fromEntries(medians) };
+  };
+  const install = (model: string, source: string, bytes: Buffer): Promise<void> =>
+    installer.load(model, { files: new Map(), zip: { source, digest: { algorithm: "sha256", bytes } } });
+  return { app, hot: createEdgeDoor(common).route, ready, facts, install, retire, close };
 }
 
 /** Whoever gave no folder, or another than he meant, should see which option says it. */

@@ -1,11 +1,13 @@
 /** The options of the edge server. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
+import { joinFields } from "../../base/nats/join-fields.ts";
 import { supportPrograms } from "../support/support-options.ts";
 import { memorySize } from "../memory/memory-size.ts";
 import { grpcPort, port, positive, whole } from "../../base/program/option-fields.ts";
 
 const text = z.string();
+const { joinMib: _ofDaemons, ...ownJoinFields } = joinFields;
 
 export const edgeOptions = z.strictObject({
   host: text.default("127.0.0.1").describe("address to listen on; 0.0.0.0 opens the server to the network"),
@@ -71,6 +73,12 @@ export const edgeOptions = z.strictObject({
       "programs of yours that run beside the models, in --config a list of { name, command, everyS, env, folder }, here as JSON; they end with the server",
     ),
   ...accessFields,
+  ...ownJoinFields,
+  joinModels: text
+    .default("")
+    .describe(
+      "models that are installed from the object store of the server of --join, with commas between; * for all",
+    ),
   modelHosts: text
     .default("")
     .describe("hosts, with commas between, from which models may be loaded although private or without TLS"),

@@ -2,8 +2,11 @@
 import type { EdgeAddress } from "../choices.ts";
 import type { EdgeConnection } from "../connect.ts";
 
-/** Who named an edge: the options, which include the configuration file, or a request to `/admin/targets`. */
-export type EdgeSource = "options" | "request";
+/**
+ * Who named an edge: the options, which include the configuration file, a request to `/admin/targets`, or the edge itself,
+ * which joined.
+ */
+export type EdgeSource = "options" | "request" | "joined";
 
 export interface DaemonEdge extends EdgeAddress, EdgeConnection {
   /** Given again when the edge is gone. */

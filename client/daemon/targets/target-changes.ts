@@ -15,6 +15,7 @@ import type { BatchRules } from "../joining/batch-rules.ts";
 import type { ModelDirectory } from "../model-directory.ts";
 import type { ModelTimes } from "../../policies/profile.ts";
 import type { TargetWatch } from "../target-watch.ts";
+import type { HttpTransport } from "../../transports/http-transport.ts";
 import type { DaemonEdge, EdgeList, EdgeSource } from "./edge-list.ts";
 import type { MeasuredEdge } from "./measure-edge.ts";
 import type { NewModels } from "./measure-models.ts";
@@ -60,6 +61,8 @@ export interface ListedTarget {
 export interface WantedEdge {
   readonly name?: string | undefined;
   readonly url: string;
+  /** Connects it, where its URL does not say how: that is a name for people alone then. */
+  readonly connect?: (() => HttpTransport) | undefined;
 }
 
 export class TargetChanges {
@@ -123,7 +126,7 @@ export class TargetChanges {
     if (list.all.length >= mostEdges)
       throw new ProtocolError(`there are ${list.all.length} edges; allowed: at most ${mostEdges}`, 409);
     const number = list.freeNumber();
-    const connection = connections.connectEdge(address, number);
+    const connection = connections.connectEdge(address, number, wanted.connect?.());
     const edge: DaemonEdge = { ...address, ...connection, number, source, state: "measuring" };
     list.add(edge);
     rules.gone(number);
@@ -156,14 +159,14 @@ export class TargetChanges {
    *
    * @throws ProtocolError as `add` does
    */
-  checked({ name, url: given }: WantedEdge, replaces?: DaemonEdge): EdgeAddress {
+  checked({ name, url: given, connect }: WantedEdge, replaces?: DaemonEdge): EdgeAddress {
     const { list, functions, listensOn } = this.#options;
     if (name !== undefined && !functionName.test(name))
       throw new ProtocolError(
         `name is ${showValue(name)}; allowed: up to 64 letters, digits, _ and -, no digit or - in front`,
       );
-    const url = addressIn(given);
-    if (isOwnAddress({ ...listensOn, port: this.#port }, url))
+    const url = connect === undefined ? addressIn(given) : given;
+    if (connect === undefined && isOwnAddress({ ...listensOn, port: this.#port }, url))
       throw new ProtocolError(`url is ${url}, the queue itself; allowed: the address of a model server`);
     const others = list.all.filter((edge) => edge.state !== "leaving" && edge !== replaces);
     const taken = new Set([...others, ...functions].map((each) => each.name));

@@ -8,6 +8,8 @@ import type { Environment } from "../../../../base/program/secrets.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
+import { edgeAuth } from "../../../transports/http-auth.ts";
+import { JoinedEdges } from "../../targets/joined-edges.ts";
 import { Front } from "./front.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
 import { jobsOptions } from "../jobs/jobs.ts";
@@ -53,6 +55,7 @@ export class Joined {
   #bus: RequestBus | undefined;
   #front: Front | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #edges: JoinedEdges | undefined;
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
@@ -86,6 +89,14 @@ export class Joined {
     const { options, daemon, codec } = this.#options;
     const [bus, engine] = [this.#bus, this.#engine];
     if (bus === undefined || engine === undefined) return;
+    if (daemon.targets !== undefined)
+      this.#edges = new JoinedEdges({
+        engine,
+        targets: daemon.targets,
+        auth: edgeAuth(options.edgeAuth, "--edge-auth", this.#options.env),
+        mostAnswerBytes: options.maxAnswerMib * 2 ** 20,
+        log: this.#options.log,
+      });
     const front = new Front({
       bus,
       codec,
@@ -113,6 +124,7 @@ export class Joined {
   }
 
   async close(): Promise<void> {
+    await this.#edges?.close();
     await this.#bus?.close();
     await this.#engine?.close();
   }

@@ -1,0 +1,120 @@
+/** Calls programs over NATS, many at once over one subscription. */
+import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
+import { type CallMessage, GatheredCall, headOf, publishCall, publishCancel } from "./call-message.ts";
+
+/** Why a call has no answer. */
+export type CallFaultKind =
+  /** Nobody listens to the subject. */
+  | "nobody"
+  /** There is no connection, or it was lost while the call was under way. */
+  | "connection"
+  | "timeout"
+  /** The answer has more bytes than are allowed. */
+  | "too-long";
+
+export class CallFault extends Error {
+  override readonly name = "CallFault";
+  readonly kind: CallFaultKind;
+  /** False: nobody has got the call. */
+  readonly mayHaveCome: boolean;
+
+  constructor(kind: CallFaultKind, message: string, mayHaveCome: boolean) {
+    super(message);
+    this.kind = kind;
+    this.mayHaveCome = mayHaveCome;
+  }
+}
+
+/** What is used of an `Engine`. */
+export interface CallEngine {
+  readonly connection: NatsConnection;
+  readonly mostBytes: number;
+  readonly isConnected: boolean;
+  onReconnect(listener: () => void): void;
+}
+
+interface OpenCall {
+  readonly mostBytes: number;
+  readonly end: (result: CallMessage | CallFault) => void;
+  gathered: GatheredCall | undefined;
+}
+
+export class CallClient {
+  readonly #engine: CallEngine;
+  readonly #inbox: string;
+  readonly #subscription: Subscription;
+  readonly #open = new Map<string, OpenCall>();
+  #calls = 0;
+
+  constructor(engine: CallEngine) {
+    this.#engine = engine;
+    this.#inbox = createInbox();
+    this.#subscription = engine.connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#came(message);
+      },
+    });
+    // Answers that came meanwhile are lost.
+    engine.onReconnect(() => this.#endAll("the connection to NATS was lost"));
+  }
+
+  /**
+   * @param mostBytes of the answer
+   * @throws CallFault when no answer came
+   */
+  async call(
+    subject: string,
+    message: CallMessage,
+    timeoutMs: number,
+    mostBytes: number,
+  ): Promise<CallMessage> {
+    const { connection, mostBytes: mostMessageBytes, isConnected } = this.#engine;
+    if (!isConnected) throw new CallFault("connection", "there is no connection to NATS", false);
+    const id = String(this.#calls++);
+    const reply = `${this.#inbox}.${id}`;
+    return new Promise((resolve, reject) => {
+      const end = (result: CallMessage | CallFault): void => {
+        if (!this.#open.delete(id)) return;
+        clearTimeout(timer);
+        if (result instanceof CallFault) reject(result);
+        else resolve(result);
+      };
+      const timer = setTimeout(() => {
+        if (!connection.isClosed()) publishCancel(connection, subject, reply);
+        end(new CallFault("timeout", `no answer came within ${Math.ceil(timeoutMs)} ms`, true));
+      }, timeoutMs);
+      this.#open.set(id, { mostBytes, end, gathered: undefined });
+      publishCall(connection, { subject, reply, mostMessageBytes }, message).catch((error: Error) =>
+        end(new CallFault("connection", error.message, true)),
+      );
+    });
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+    this.#endAll("the connection is closed");
+  }
+
+  #endAll(why: string): void {
+    for (const { end } of this.#open.values()) end(new CallFault("connection", why, true));
+  }
+
+  #came(message: Msg): void {
+    const open = this.#open.get(message.subject.slice(this.#inbox.length + 1));
+    if (open === undefined) return;
+    if (message.headers?.code === 503)
+      return open.end(new CallFault("nobody", "nobody takes calls there", false));
+    if (open.gathered === undefined) {
+      const head = headOf(message);
+      if (head === undefined) return;
+      if (head.bytes > open.mostBytes)
+        return open.end(
+          new CallFault("too-long", `the answer has ${head.bytes} bytes; allowed: ${open.mostBytes}`, true),
+        );
+      open.gathered = new GatheredCall(head, message.data);
+    } else open.gathered.add(message.data);
+    if (!open.gathered.isWhole) return;
+    const { head } = open.gathered;
+    open.end({ line: head.line, fields: head.fields, body: open.gathered.body() });
+  }
+}
