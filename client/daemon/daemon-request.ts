@@ -1,5 +1,6 @@
 /** A request as an ingress hands it to the daemon, and as the daemon hands it to the queue. */
-import { type InferRequest, timeoutUsOf } from "../../protocol/message.ts";
+import type { Abortable } from "../../base/program/hang-up.ts";
+import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
 import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { ModelCall } from "../transports/model-call.ts";
@@ -20,6 +21,16 @@ export interface DaemonRequest {
   readonly withinMs?: number | undefined;
 }
 
+/** Where requests go instead of the daemon's own queue, to come back to it, or to another's, when their turn comes. */
+export interface RequestRoute {
+  /** As `Daemon.submit`; `withinMs` is the time to the deadline. */
+  submit(call: DaemonRequest, withinMs: number, callerLeft: Abortable): Promise<Served<InferResponse>>;
+  /** Whether somebody beside this daemon's targets serves a model. */
+  knows(model: string): Promise<boolean>;
+  /** Why it takes nothing now; undefined: it does. */
+  whyNot(): string | undefined;
+}
+
 /** What the daemon knows of a request beside itself. */
 interface SubmissionFacts {
   readonly lane: string | undefined;
@@ -27,6 +38,15 @@ interface SubmissionFacts {
   /** Time to the deadline of a request of its lane that says nothing of it. */
   readonly usualMs: number;
   readonly isFinalAnywhere: boolean;
+}
+
+/** How long a request may take: its own `timeout`, or what is usual for its lane; and no longer than its caller waits. */
+export function leftMsOf(
+  { request, withinMs = Infinity }: Pick<DaemonRequest, "request" | "withinMs">,
+  usualMs: number,
+): number {
+  const timeoutUs = timeoutUsOf(request);
+  return Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs);
 }
 
 /**
@@ -38,8 +58,7 @@ export function submissionOf(
   { lane, rule, usualMs, isFinalAnywhere }: SubmissionFacts,
 ): Submission<ModelCall> {
   const { joins, mostRows, hasRows, rows = 1, unitRows } = rule;
-  const timeoutUs = timeoutUsOf(request);
-  const sloMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs);
+  const sloMs = leftMsOf({ request, withinMs }, usualMs);
   const tenant = tenantOf(request, hints);
   return {
     payload: { model, request, rows, hasRows, unitRows, ...(hints.trace && { trace: hints.trace }) },
@@ -50,7 +69,7 @@ export function submissionOf(
     isSplittable: unitRows !== undefined,
     ...(lane !== undefined && { lane }),
     ...(tenant !== undefined && { tenant }),
-    ...((timeoutUs !== undefined || sloMs < usualMs) && { sloMs }),
+    ...((timeoutUsOf(request) !== undefined || sloMs < usualMs) && { sloMs }),
   };
 }
 

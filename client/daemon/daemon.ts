@@ -8,14 +8,13 @@
  */
 import { SpillwayError } from "../../base/errors.ts";
 import type { Abortable } from "../../base/program/hang-up.ts";
-import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
-import type { RequestRoute } from "./request-route.ts";
+import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
-import { type DaemonRequest, inRows, submissionOf } from "./daemon-request.ts";
+import { type DaemonRequest, inRows, leftMsOf, type RequestRoute, submissionOf } from "./daemon-request.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
 import type { LaneLoad } from "../queue/lanes/lanes.ts";
 import { padded, type PadRule } from "./joining/padding.ts";
@@ -159,6 +158,12 @@ export class Daemon {
     const seen = queue?.targetHealth() ?? [];
     const targets = reports.map((report) => nowOf(report, seen));
     if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    const route = this.#route;
+    // By a route others may serve what the own targets cannot.
+    if (route !== undefined) {
+      const reason = route.whyNot();
+      return reason === undefined ? { isReady: true, targets } : { isReady: false, reason, targets };
+    }
     // A function may be called; that it did not answer once says little.
     const canReach =
       targets.length === 0 ||
@@ -218,14 +223,14 @@ export class Daemon {
     }
   }
 
-  /** From now on requests are submitted to `route`. */
-  sendBy(route: RequestRoute): void {
-    this.#route = route;
-  }
-
   /** The same at once, where it is known without a question; undefined: it is not, or the daemon has not started. */
   knownModel(model: string): string | undefined {
     return this.#queue !== undefined && this.models.isKnown(model) ? model : undefined;
+  }
+
+  /** From now on requests are submitted to `route`. */
+  sendBy(route: RequestRoute): void {
+    this.#route = route;
   }
 
   /**
@@ -236,11 +241,8 @@ export class Daemon {
   async submit(call: DaemonRequest, callerLeft: Abortable): Promise<Served<InferResponse>> {
     if (this.#route === undefined) return this.submitHere(call, callerLeft);
     const { lanes, sloMs } = this.#parts;
-    const { request, hints = {}, withinMs = Infinity } = call;
-    const usualMs = lanes.sloMsOf(lanes.laneOf(request, hints)) ?? sloMs;
-    const timeoutUs = timeoutUsOf(request);
-    const leftMs = Math.min(timeoutUs === undefined ? usualMs : timeoutUs / 1_000, withinMs, longestMs);
-    return this.#route.submit(call, leftMs, callerLeft);
+    const usualMs = lanes.sloMsOf(lanes.laneOf(call.request, call.hints ?? {})) ?? sloMs;
+    return this.#route.submit(call, Math.min(leftMsOf(call, usualMs), longestMs), callerLeft);
   }
 
   /** The same, to the daemon's own queue whatever route others take. */

@@ -1,8 +1,9 @@
 /** V2 over NATS, to an edge that joined: the same paths, header fields and bodies as over HTTP, and no port at the edge. */
+import { inOnePiece } from "../../protocol/decode.ts";
 import { CallClient, type CallEngine, CallFault } from "../../base/nats/call-client.ts";
 import type { CallMessage } from "../../base/nats/call-message.ts";
 import { SpillwayError } from "../../base/errors.ts";
-import type { WireBody } from "../../protocol/message.ts";
+import { bodyPieces, type WireBody } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import { traceHeaders } from "../../protocol/trace-context.ts";
 import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
@@ -61,7 +62,7 @@ export function natsTransport(options: NatsTransportOptions): HttpTransport {
     call: async (model, wire, timeoutMs, _permit, trace) => {
       const fields = { ...wireHeaders(wire), ...traceHeaders(trace) };
       const path = `${modelPath(model)}/infer`;
-      const body = new Uint8Array(wire.body);
+      const body = inOnePiece(bodyPieces(wire)) as Uint8Array<ArrayBuffer>;
       const reply = await exchange("POST", path, timeoutMs, mostAnswerBytes, body, fields);
       return {
         status: reply.status,
