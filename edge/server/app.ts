@@ -33,6 +33,8 @@ export interface EdgeAppOptions {
   readonly gate?: AccessGate;
   /** Names of the V2 extensions that the caller adds to the app. */
   readonly extensions?: readonly string[];
+  /** Of the program, as the server's metadata tells it. Default: that of a function, whose package does not say. */
+  readonly version?: string;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
 }
@@ -42,7 +44,16 @@ const longestLogged = 4_096;
 
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
-  const { models, log, maxBodyBytes, statistics, gate, extensions = [], codec = codecHere } = options;
+  const {
+    models,
+    log,
+    maxBodyBytes,
+    statistics,
+    gate,
+    extensions = [],
+    version = "1",
+    codec = codecHere,
+  } = options;
   const onFault = (error: Error, context: Context): void => {
     const message = error.message.slice(0, longestLogged);
     // What a model says ends with its message; anything else is a fault of this program.
@@ -55,14 +66,20 @@ export function createEdgeApp(options: EdgeAppOptions): Hono {
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
   const examples = new ExampleBook();
   addExampleRoute(app, models, examples);
-  addModelRoutes(app, models, examples, [
-    "binary_tensor_data",
-    "classification",
-    "model_configuration",
-    "example_requests",
-    ...(statistics === undefined ? [] : ["statistics"]),
-    ...extensions,
-  ]);
+  addModelRoutes(
+    app,
+    models,
+    examples,
+    [
+      "binary_tensor_data",
+      "classification",
+      "model_configuration",
+      "example_requests",
+      ...(statistics === undefined ? [] : ["statistics"]),
+      ...extensions,
+    ],
+    version,
+  );
 
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     const arrivedAtMs = arrivalMs();

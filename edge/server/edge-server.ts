@@ -29,6 +29,7 @@ import { addEdgeAdminRoutes } from "../routes/admin-routes.ts";
 import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
 import { SupportPrograms } from "../support/support-programs.ts";
+import { version } from "../../base/program/version.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
 import type { EdgeOptions } from "./options.ts";
@@ -125,6 +126,7 @@ export function createEdgeServer(
     maxBodyBytes: options.maxBodyMib * bytesPerMib,
     statistics,
     gate,
+    version,
     extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
   const diskOf = folder ?? tmpdir();

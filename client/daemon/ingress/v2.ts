@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
 import { checkNoSequence, withinHeader, withinMsOf } from "../../../protocol/message.ts";
+import { version } from "../../../base/program/version.ts";
 import { Turns } from "../../../base/program/turns.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
@@ -57,7 +58,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   });
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
-    context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
+    context.json({ name: "spillway", version, extensions: [...extensions, ...daemon.extensions] }),
   );
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
   route(app, "GET", ["/v2/health/ready"], async (context) => {
