@@ -25,7 +25,7 @@ export interface ListedCommand {
 
 /** Those that have a section in the configuration file. */
 export function sectionedCommands(): readonly ListedCommand[] {
-  return commands.filter(({ name }) => name !== "config");
+  return commands.filter(({ name }) => !["config", "doctor", "completion"].includes(name));
 }
 
 export const commands: readonly ListedCommand[] = [
@@ -132,6 +132,18 @@ export const commands: readonly ListedCommand[] = [
     async () => (await import("./config/config-options.ts")).configOptions,
     async (options, _, rest) =>
       (await import("./config/run-config.ts")).runConfig(options, sectionedCommands(), rest),
+  ),
+  command(
+    "doctor",
+    "tells what an issue report needs: versions, the runtime of models, the machine, and who can be reached",
+    async () => (await import("./doctor/doctor-options.ts")).doctorOptions,
+    async (options) => (await import("./doctor/run-doctor.ts")).runDoctor(options, sectionedCommands()),
+  ),
+  command(
+    "completion",
+    "prints the script that makes bash, zsh or fish complete commands and options",
+    async () => (await import("./shells/completion-options.ts")).completionOptions,
+    async (options) => (await import("./shells/run-completion.ts")).runCompletion(options, commands),
   ),
   command(
     "detect",

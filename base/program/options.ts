@@ -103,9 +103,12 @@ export function readOptions<S extends z.ZodObject>(
   return checkValues(schema, values, places);
 }
 
-/** A command with an option `config` of its own has no options in the file. */
+/** Key of a schema's metadata: its command has no options in the file, and none is read for it. */
+export const withoutFile = "withoutFile";
+
+/** Nor has a command with an option `config` of its own. */
 function readsFileItself(schema: z.ZodObject): boolean {
-  return "config" in schema.shape;
+  return "config" in schema.shape || schema.meta()?.[withoutFile] === true;
 }
 
 function fileOf(

@@ -1,5 +1,7 @@
 /** The version of the program. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
-const path = new URL("../../../package.json", import.meta.url);
-export const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
+/** From the sources and from the build, which is a folder deeper. */
+const places = ["../../package.json", "../../../package.json"].map((path) => new URL(path, import.meta.url));
+const place = places.find((each) => existsSync(each)) as URL;
+export const { version } = JSON.parse(readFileSync(place, "utf8")) as { version: string };

@@ -95,6 +95,23 @@ function urlsIn(key: string, value: unknown): string[] {
   });
 }
 
+/**
+ * The URLs that a file with sections names, each with its place in it.
+ *
+ * @throws UsageError when the file cannot be read, or holds no map
+ */
+export function urlsInFile(
+  path: string,
+  names: readonly string[],
+): (readonly [place: string, url: string])[] {
+  const { sections } = sectionsOrOptions(readConfigMap(path), names);
+  return Object.entries(sections).flatMap(([name, values]) =>
+    Object.entries(values).flatMap(([key, value]) =>
+      urlsIn(key, value).map((url) => [`${name}.${key}`, url] as const),
+    ),
+  );
+}
+
 async function unreachable(urls: readonly (readonly [place: string, url: string])[]): Promise<string[]> {
   const tried = new Map<string, Promise<string | undefined>>();
   const warnings = await Promise.all(

@@ -7,14 +7,18 @@ import { metadataOrRefusal, readinessOf, untilKnown, whyNotReady } from "../mode
 import { modelPaths, route } from "../../protocol/server/route.ts";
 import { requestedModel } from "./route.ts";
 
-/** @param extensions names of the V2 extensions that are served */
+/**
+ * @param extensions names of the V2 extensions that are served
+ * @param version of the program that serves them
+ */
 export function addModelRoutes(
   app: Hono,
   models: Iterable<ModelRunner>,
   examples: ExampleBook,
   extensions: readonly string[],
+  version: string,
 ): void {
-  route(app, "GET", ["/v2"], (context) => context.json({ name: "spillway-edge", version: "1", extensions }));
+  route(app, "GET", ["/v2"], (context) => context.json({ name: "spillway-edge", version, extensions }));
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
   route(app, "GET", ["/v2/health/ready"], (context) => {
     const readiness = readinessOf(models);

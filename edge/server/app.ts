@@ -37,6 +37,8 @@ export interface EdgeAppOptions {
   readonly examples?: ExampleBook;
   /** For the bodies that are being read. Default: room of its own. */
   readonly room?: ReadRoom;
+  /** Of the program, as the server's metadata tells it. Default: that of a function, whose package does not say. */
+  readonly version?: string;
   /** Reads and prints bodies. Default: on the event loop, whatever their size. */
   readonly codec?: MessageCodec;
 }
@@ -55,21 +57,27 @@ export function logFault(log: Logger, subject: Subject, error: Error): void {
 /** Answers carry `spillway_service_ms` and `spillway_queued_ms`, from which clients learn, and `spillway_replica`. */
 export function createEdgeApp(options: EdgeAppOptions): Hono {
   const { models, log, maxBodyBytes, statistics, gate, extensions = [], codec = codecHere } = options;
-  const { examples = new ExampleBook(), room } = options;
+  const { examples = new ExampleBook(), room, version = "1" } = options;
   const onFault = (error: Error, context: Context): void => logFault(log, subjectOf(context), error);
   const app = createV2App(maxBodyBytes, onFault, gate?.protect(neededScope, isDashboard), room);
   app.use(contentCoding(maxBodyBytes));
   // Before the routes of a model, one of which would take "stats" for a name.
   if (statistics !== undefined) addStatisticsRoutes(app, models, statistics);
   addExampleRoute(app, models, examples);
-  addModelRoutes(app, models, examples, [
-    "binary_tensor_data",
-    "classification",
-    "model_configuration",
-    "example_requests",
-    ...(statistics === undefined ? [] : ["statistics"]),
-    ...extensions,
-  ]);
+  addModelRoutes(
+    app,
+    models,
+    examples,
+    [
+      "binary_tensor_data",
+      "classification",
+      "model_configuration",
+      "example_requests",
+      ...(statistics === undefined ? [] : ["statistics"]),
+      ...extensions,
+    ],
+    version,
+  );
 
   route(app, "POST", ["/v2/infer", ...modelPaths("/infer")], async (context) => {
     const arrivedAtMs = arrivalMs();

@@ -33,6 +33,7 @@ import { addRepositoryRoutes } from "../routes/repository-routes.ts";
 import type { EdgeFacts } from "../join/edge-facts.ts";
 import { openPipeline } from "../vision/pipelines/pipeline-runner.ts";
 import { SupportPrograms } from "../support/support-programs.ts";
+import { version } from "../../base/program/version.ts";
 import { CodecThreads } from "../../protocol/server/codec-threads.ts";
 import { createEdgeApp } from "./app.ts";
 import { createEdgeDoor } from "./infer-door.ts";
@@ -139,6 +140,7 @@ export function createEdgeServer(
   const app = createEdgeApp({
     ...common,
     statistics,
+    version,
     extensions: ["schedule_policy", "model_repository", "model_repository(unload_dependents)"],
   });
   const diskOf = folder ?? tmpdir();

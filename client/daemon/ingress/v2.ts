@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import { AccessGate } from "../../../base/access/access-gate.ts";
 import { inOnePiece } from "../../../protocol/decode.ts";
 import { withinHeader } from "../../../protocol/message.ts";
+import { version } from "../../../base/program/version.ts";
 import { contentCoding } from "../../../protocol/server/content-coding.ts";
 import { codecHere, type MessageCodec } from "../../../protocol/server/message-codec.ts";
 import { isDashboard, neededScope } from "../../../protocol/server/needed-scope.ts";
@@ -65,7 +66,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   });
   app.use(contentCoding(options.maxBodyBytes));
   route(app, "GET", ["/v2"], (context) =>
-    context.json({ name: "spillway", version: "1", extensions: [...extensions, ...daemon.extensions] }),
+    context.json({ name: "spillway", version, extensions: [...extensions, ...daemon.extensions] }),
   );
   route(app, "GET", ["/v2/health/live"], (context) => context.json({ live: true }));
   route(app, "GET", ["/v2/health/ready"], async (context) => {
