@@ -15,7 +15,7 @@ const duplicatesMs = 120_000;
 const mostMessages = 10_000;
 
 /** A request in the work queue. */
-export interface Message {
+export interface QueuedMessage {
   readonly sequence: number;
   readonly id: string;
   readonly model: string;
@@ -45,7 +45,7 @@ interface Waiting {
   readonly life: number;
   readonly untilMs: number;
   room: number;
-  readonly deliver: (message: Message) => void;
+  readonly deliver: (message: QueuedMessage) => void;
 }
 
 interface Consumer {
@@ -56,7 +56,7 @@ interface Consumer {
 }
 
 interface Queued {
-  readonly message: Message;
+  readonly message: QueuedMessage;
   /** When it may be delivered, or delivered again. */
   dueAtMs: number;
   deliveries: number;
@@ -100,7 +100,7 @@ export class MessageServer {
   }
 
   /** @returns undefined when the queue is full */
-  publish(message: Omit<Message, "sequence">): { readonly isDuplicate: boolean } | undefined {
+  publish(message: Omit<QueuedMessage, "sequence">): { readonly isDuplicate: boolean } | undefined {
     const nowMs = this.#clock.nowMs();
     const known = this.#ids.get(message.id);
     if (known !== undefined && nowMs - known.atMs < duplicatesMs) return { isDuplicate: true };
@@ -209,7 +209,7 @@ export class MessageServer {
     this.#process.at(atMs, run);
   }
 
-  #forgetAtDeadline({ sequence, deadlineAtMs }: Message): void {
+  #forgetAtDeadline({ sequence, deadlineAtMs }: QueuedMessage): void {
     if (deadlineAtMs !== undefined) this.#at(deadlineAtMs, () => this.queued.delete(sequence));
   }
 

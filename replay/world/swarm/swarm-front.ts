@@ -2,12 +2,12 @@
  * The front door of a daemon in one of its lives: it publishes what callers bring, and answers those who wait. A caller that
  * brings a job gets an id, with which any daemon finds the result.
  */
-import type { Connection } from "./connection.ts";
+import type { SwarmConnection } from "./swarm-connection.ts";
 import type { Result } from "./message-server.ts";
 import type { SwarmCall, SwarmRules } from "./swarm-world.ts";
 
 /** How a caller was answered. */
-export type CallEnd =
+export type SwarmEnd =
   | { readonly kind: "answered"; readonly answer: number }
   /** With an error, after which the caller may try again, or not. */
   | { readonly kind: "refused"; readonly code: string };
@@ -21,7 +21,7 @@ export const graceMs = 1_000;
 export interface CallTold {
   /** The id of an accepted job. */
   readonly accepted: (id: string) => void;
-  readonly ended: (end: CallEnd) => void;
+  readonly ended: (end: SwarmEnd) => void;
 }
 
 interface OpenCall {
@@ -29,14 +29,14 @@ interface OpenCall {
 }
 
 export class SwarmFront {
-  readonly #connection: Connection;
+  readonly #connection: SwarmConnection;
   readonly #rules: SwarmRules;
   readonly #sloMs: number;
   readonly #prefix: string;
   readonly #open = new Map<string, OpenCall>();
   #calls = 0;
 
-  constructor(connection: Connection, rules: SwarmRules, sloMs: number) {
+  constructor(connection: SwarmConnection, rules: SwarmRules, sloMs: number) {
     this.#connection = connection;
     this.#rules = rules;
     this.#sloMs = sloMs;
@@ -80,7 +80,7 @@ export class SwarmFront {
   }
 
   /** Look for the result of a job once. */
-  lookUp(id: string, found: (end: CallEnd) => void): void {
+  lookUp(id: string, found: (end: SwarmEnd) => void): void {
     this.#connection.ask(
       (messages) => messages.results.get(id)?.[0],
       (result) => {
@@ -104,7 +104,7 @@ export class SwarmFront {
     this.#end(result.id, endOf(result));
   }
 
-  #end(id: string, end: CallEnd): void {
+  #end(id: string, end: SwarmEnd): void {
     const open = this.#open.get(id);
     if (open === undefined) return;
     this.#open.delete(id);
@@ -112,6 +112,6 @@ export class SwarmFront {
   }
 }
 
-function endOf({ answer }: Result): CallEnd {
+function endOf({ answer }: Result): SwarmEnd {
   return typeof answer === "number" ? { kind: "answered", answer } : { kind: "refused", code: answer };
 }

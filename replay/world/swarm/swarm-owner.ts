@@ -5,8 +5,8 @@
 import { makePolicy } from "../../../client/policies/make-policy.ts";
 import type { End, Ticket } from "../../../client/queue/request.ts";
 import { VirtualQueue } from "../../../client/queue/virtual-queue.ts";
-import type { Connection } from "./connection.ts";
-import { ackWaitMs, type Lease, type Message, pinMs, type Result } from "./message-server.ts";
+import type { SwarmConnection } from "./swarm-connection.ts";
+import { ackWaitMs, type Lease, type QueuedMessage, pinMs, type Result } from "./message-server.ts";
 import type { EdgeProcess } from "./swarm-edge.ts";
 import { edgeProfile, edgeTarget, functionProfile, functionTarget, swarmSheet } from "./swarm-targets.ts";
 import type { SwarmRules, SwarmWorld } from "./swarm-world.ts";
@@ -18,35 +18,35 @@ const jobMs = 20_000;
 const giveBackMs = 500;
 const mostQueued = 1_000;
 
-export interface OwnerOptions {
+export interface SwarmOwnerOptions {
   readonly world: SwarmWorld;
   readonly rules: SwarmRules;
-  readonly connection: Connection;
+  readonly connection: SwarmConnection;
   readonly edges: readonly EdgeProcess[];
   /** Called when a request is begun, and when its result counted, as far as this owner knows. */
   readonly onCounted: (id: string, owner: string) => void;
 }
 
 interface Work {
-  readonly message: Message;
+  readonly message: QueuedMessage;
   ticket: Ticket | undefined;
   hasBegun: boolean;
 }
 
 /** It runs until its process ends. */
-export function startOwner(options: OwnerOptions): void {
+export function startOwner(options: SwarmOwnerOptions): void {
   new SwarmOwner(options).start();
 }
 
 class SwarmOwner {
-  readonly #options: OwnerOptions;
+  readonly #options: SwarmOwnerOptions;
   readonly #queue: VirtualQueue<number, number>;
   /** What it was given and has not acknowledged, by sequence. */
   readonly #work = new Map<number, Work>();
   readonly #byTicket = new Map<number, Work>();
   #known = new Map<string, Lease>();
 
-  constructor(options: OwnerOptions) {
+  constructor(options: SwarmOwnerOptions) {
     this.#options = options;
     const { world, connection } = options;
     const { process } = connection;
@@ -85,7 +85,7 @@ class SwarmOwner {
   #pullFor(model: string): void {
     const { connection } = this.#options;
     connection.process.every(pinMs / 4, () => {
-      const deliver = (message: Message): void => connection.hear(() => this.#take(message));
+      const deliver = (message: QueuedMessage): void => connection.hear(() => this.#take(message));
       const room = Math.max(0, pullRoom - this.#queue.counts.waiting);
       connection.ask(
         (messages) =>
@@ -126,7 +126,7 @@ class SwarmOwner {
     }
   }
 
-  #take(message: Message): void {
+  #take(message: QueuedMessage): void {
     const { sequence, content, model, deadlineAtMs } = message;
     // It took longer than the server waits, and is still in work.
     if (this.#work.has(sequence)) return;
@@ -148,7 +148,7 @@ class SwarmOwner {
     if (this.#work.has(sequence)) work.ticket = ticket;
   }
 
-  #ended(message: Message, end: End<number>, ticket: number | undefined): void {
+  #ended(message: QueuedMessage, end: End<number>, ticket: number | undefined): void {
     const { connection, rules } = this.#options;
     if (ticket !== undefined) this.#byTicket.delete(ticket);
     const { sequence } = message;
@@ -164,7 +164,7 @@ class SwarmOwner {
   }
 
   /** Store the result until the server says that it is there; then acknowledge. */
-  #conclude({ id, sequence }: Message, answer: Result["answer"]): void {
+  #conclude({ id, sequence }: QueuedMessage, answer: Result["answer"]): void {
     const { connection, rules, onCounted } = this.#options;
     const by = `${connection.process.name}~${connection.process.life}`;
     connection.askUntilAnswered(

@@ -15,7 +15,7 @@ export interface ServerOfSwarm {
   readonly onStart: (started: () => void) => void;
 }
 
-export class Connection {
+export class SwarmConnection {
   readonly process: Process;
   readonly #life: number;
   readonly #clock: VirtualClock;

@@ -2,9 +2,9 @@
  * Runs swarms of daemons and edges under faults, `npm run swarm -- [FROM [TO]]`: a line for each seed in which a call did not
  * end as it must, and how many calls ended how. The same seeds give the same runs on every machine.
  */
-import { checkSwarm } from "../replay/world/swarm/check-swarm.ts";
-import { drawSwarm } from "../replay/world/swarm/draw-swarm.ts";
-import { runSwarm } from "../replay/world/swarm/run-swarm.ts";
+import { checkSwarm } from "../../replay/world/swarm/check-swarm.ts";
+import { drawSwarm } from "../../replay/world/swarm/draw-swarm.ts";
+import { runSwarm } from "../../replay/world/swarm/run-swarm.ts";
 
 const [from = 0, to = from + 200] = process.argv.slice(2).map(Number);
 const ends = new Map<string, number>();

@@ -1,6 +1,6 @@
 /** The page of the price of splitting, and its chart. Every figure is computed. */
-import { figure, percent } from "../base/figures.ts";
-import { renderCharts } from "../replay/report/chart.ts";
+import { figure, percent } from "../../base/figures.ts";
+import { renderCharts } from "../../replay/report/chart.ts";
 
 export interface SplittingRow {
   readonly shape: string;

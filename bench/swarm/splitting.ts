@@ -6,12 +6,12 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { policies } from "../client/policies/registry.ts";
-import { randomStream } from "../replay/traces/random-stream.ts";
-import { parseScenario } from "../replay/world/scenario.ts";
-import { replaySplit } from "../replay/world/split-owners.ts";
-import { arrivalTimesS, type RateShape } from "../replay/worlds/world-arrivals.ts";
-import { readPriceSheet } from "../serverless/prices/price-sheet-files.ts";
+import { policies } from "../../client/policies/registry.ts";
+import { randomStream } from "../../replay/traces/random-stream.ts";
+import { parseScenario } from "../../replay/world/scenario.ts";
+import { replaySplit } from "../../replay/world/split-owners.ts";
+import { arrivalTimesS, type RateShape } from "../../replay/worlds/world-arrivals.ts";
+import { readPriceSheet } from "../../serverless/prices/price-sheet-files.ts";
 import { drawSplitting, type SplittingRow, splittingPage } from "./splitting-page.ts";
 
 const edges = 64;
@@ -78,7 +78,7 @@ const rows = cases.map(({ shape, load }): SplittingRow => {
   return { shape, load, cells };
 });
 const file = (name: string): string =>
-  fileURLToPath(new URL(`../../docs/reference/${name}`, import.meta.url));
+  fileURLToPath(new URL(`../../../docs/reference/${name}`, import.meta.url));
 writeFileSync(
   file("splitting.md"),
   splittingPage({ rows, edges, requests, sloMs: scenario.sloMs, ratePerS: edges * edgeRowsPerS }),
