@@ -29,9 +29,11 @@ export async function runVqueue(
   const { gate, token, announce } = openAccess(options, log, { questionsCost });
   const codec = new CodecThreads();
   const daemon = openDaemon(options, log, codec);
-  const jobs = options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec));
+  const durable = options.jobs === 0 ? undefined : joinedModule?.durableJobs({ options, daemon, codec, log });
+  const jobs = durable ?? (options.jobs === 0 ? undefined : new Jobs(jobsOptions(options, daemon, codec)));
   const mqtt = mqttModule?.openMqttIngress({ options, daemon, token, env: process.env, log });
-  const joined = joinedModule && new joinedModule.Joined({ options, daemon, codec, env: process.env, log });
+  const joined =
+    joinedModule && new joinedModule.Joined({ options, daemon, codec, jobs: durable, env: process.env, log });
   const app = createV2Ingress(daemon, {
     codec,
     gate,

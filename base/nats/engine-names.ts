@@ -71,20 +71,22 @@ export const cancels = {
   subject: (front: string, id: string) => `spill.cancel.${front}.${id}`,
 } as const;
 
-/**
- * Jobs: a subject each with all that happened to it, the queue of those to run, and the bucket of their inputs.
- *
- * @public
- */
-export const jobNames = {
+/** Jobs: a subject each with all that happened to it, whose copies are told as they come, and the inputs by id. */
+export const jobLogs = {
   stream: "SPILL_JOBS",
   subjects: "spill.job.>",
   subject: (id: string) => `spill.job.${id}`,
-  queue: "SPILL_JOBQ",
-  queueSubjects: "spill.jobq.>",
-  queueSubject: (id: string) => `spill.jobq.${id}`,
-  consumer: "runners",
+  copy: "spill.jobout.>",
   inputs: "spill-job-inputs",
+} as const;
+
+/** Jobs that are to be run; the work queue of all models. */
+export const jobQueue = {
+  stream: "SPILL_JOBQ",
+  subjects: "spill.jobq.>",
+  subject: (model: string, id: string) => `spill.jobq.${token(model)}.job.${id}`,
+  filter: (model: string) => `spill.jobq.${token(model)}.>`,
+  consumer: (model: string) => `j-${token(model)}`,
 } as const;
 
 /**

@@ -16,7 +16,7 @@ import type { Daemon } from "../daemon.ts";
 import type { ModelRule } from "../joining/batch-rules.ts";
 import { addQueueDashboard } from "../observe/dashboard/dashboard-page.ts";
 import { addJobs } from "./jobs/job-routes.ts";
-import type { Jobs } from "./jobs/jobs.ts";
+import type { JobBook } from "./jobs/job-book.ts";
 import { addQueueModels } from "./queue-models.ts";
 import { addQueuePredict } from "./queue-predict.ts";
 import { addQueueRepository } from "./queue-repository.ts";
@@ -29,7 +29,7 @@ export interface V2IngressOptions {
   readonly gate?: AccessGate;
   readonly maxBodyBytes: number;
   /** Takes jobs as well; undefined: none are taken. */
-  readonly jobs?: Jobs | undefined;
+  readonly jobs?: JobBook | undefined;
   /** Adds the endpoints of another ingress. */
   readonly more?: ((app: Hono) => void) | undefined;
   readonly onFault: (error: Error) => void;

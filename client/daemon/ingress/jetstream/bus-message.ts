@@ -19,7 +19,7 @@ import type { BusResult } from "./request-bus.ts";
 type Headers = Readonly<Record<string, string>>;
 
 /** The model's name as it is; its token in the subject may be cut. */
-export const modelHeader = "spillway-model";
+const modelHeader = "spillway-model";
 const headerBytes = "inference-header-content-length";
 const keyHeader = "spillway-key";
 /** Set by fronts of ours, which get tensors as bytes and the facts of serving apart. */

@@ -45,7 +45,8 @@ export async function makeStreams({ manager, can }: Engine, mostBytes: number): 
   for (const config of [queue, answers]) await makeStream(manager, config, can.deadlines);
 }
 
-async function makeStream(
+/** Makes a stream, or takes it as it is. */
+export async function makeStream(
   manager: Engine["manager"],
   config: Partial<StreamConfig> & { name: string },
   hasDeadlines: boolean,

@@ -132,6 +132,7 @@ export class JetStreamBus implements RequestBus {
 
   own(model: string, handlers: OwnerHandlers): Ownership {
     const consumer = new ModelConsumer({
+      queue: requests,
       model,
       handlers,
       engine: this.#engine,

@@ -6,7 +6,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AckPolicy, type ConsumerConfig, type ConsumerMessages, type JsMsg } from "@nats-io/jetstream";
 import type { Logger } from "pino";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { requests } from "../../../../base/nats/engine-names.ts";
 import { apiCodes, codeOf, nanosPerMs } from "./bus-streams.ts";
 import { plain } from "./plain-headers.ts";
 import type { BusResult, BusDelivery, OwnerHandlers } from "./request-bus.ts";
@@ -20,7 +19,15 @@ export interface ConsumerLimits {
   readonly pinMs: number;
 }
 
+/** A work queue that has a consumer for each model; the fourth and fifth token of a subject are the key. */
+export interface ConsumedQueue {
+  readonly stream: string;
+  readonly filter: (model: string) => string;
+  readonly consumer: (model: string) => string;
+}
+
 export interface ModelConsumerOptions {
+  readonly queue: ConsumedQueue;
   readonly model: string;
   readonly handlers: OwnerHandlers;
   readonly engine: Engine;
@@ -75,8 +82,8 @@ export class ModelConsumer {
 
   /** The next owner need not wait until the pin is over. Nobody may end the pin of another. */
   async #unpin(): Promise<void> {
-    const { engine, model } = this.#options;
-    const [stream, name] = [requests.stream, requests.consumer(model)];
+    const { engine, model, queue } = this.#options;
+    const [stream, name] = [queue.stream, queue.consumer(model)];
     if (!engine.can.pins || this.#pin === undefined || !engine.isConnected) return;
     const { priority_groups: groups = [] } = (await engine.manager.consumers.info(
       stream,
@@ -102,10 +109,10 @@ export class ModelConsumer {
   }
 
   async #consume(): Promise<void> {
-    const { engine, limits, model } = this.#options;
+    const { engine, limits, model, queue } = this.#options;
     await this.#make();
     if (this.#stop.signal.aborted) return;
-    const consumer = await engine.js.consumers.get(requests.stream, requests.consumer(model));
+    const consumer = await engine.js.consumers.get(queue.stream, queue.consumer(model));
     const messages = await consumer.consume({
       max_messages: limits.window,
       expires: askEveryMs,
@@ -136,11 +143,11 @@ export class ModelConsumer {
 
   /** The same for all daemons, so that whoever comes first makes it. */
   async #make(): Promise<void> {
-    const { engine, limits, model } = this.#options;
+    const { engine, limits, model, queue } = this.#options;
     const { manager, can } = engine;
     const config: Partial<ConsumerConfig> & { durable_name: string } = {
-      durable_name: requests.consumer(model),
-      filter_subject: requests.filter(model),
+      durable_name: queue.consumer(model),
+      filter_subject: queue.filter(model),
       ack_policy: AckPolicy.Explicit,
       ack_wait: limits.ackWaitMs * nanosPerMs,
       max_ack_pending: limits.window,
@@ -152,11 +159,11 @@ export class ModelConsumer {
       }),
     };
     try {
-      await manager.consumers.add(requests.stream, config);
+      await manager.consumers.add(queue.stream, config);
     } catch (error) {
       if (codeOf(error) === undefined || codeOf(error) === apiCodes.streamMissing) throw error;
       // It is there, with the settings of another version of us or of the server.
-      await manager.consumers.update(requests.stream, config.durable_name, config);
+      await manager.consumers.update(queue.stream, config.durable_name, config);
     }
   }
 

@@ -11,14 +11,18 @@ import type { DaemonOptions } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
 import { Front } from "./front.ts";
+import { DurableJobs } from "./jobs/durable-jobs.ts";
+import { jobsOptions } from "../jobs/jobs.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
 import { Owner, type OwnerCounts } from "./owner.ts";
-import type { RequestBus } from "./request-bus.ts";
+import type { Ownership, RequestBus } from "./request-bus.ts";
 
 export interface OpenJoinedOptions {
   readonly options: DaemonOptions;
   readonly daemon: Daemon;
   readonly codec: MessageCodec;
+  /** Those of all daemons; undefined: none are taken. */
+  readonly jobs: DurableJobs | undefined;
   readonly env: Environment;
   readonly log: Logger;
 }
@@ -28,13 +32,25 @@ const ackWaitMs = 5_000;
 const pinMs = 2_000;
 /** Most requests of one model in work at once. */
 const window = 256;
+const limits = { window, ackWaitMs, pinMs };
 /** How often the models of the own targets are looked at. */
 const lookEveryMs = 2_000;
+
+/** The jobs of daemons that joined, which outlive each of them. */
+export function durableJobs({
+  options,
+  daemon,
+  codec,
+  log,
+}: Omit<OpenJoinedOptions, "jobs" | "env">): DurableJobs {
+  const maxFileBytes = options.maxBodyMib * 2 ** 20;
+  return new DurableJobs({ ...jobsOptions(options, daemon, codec), maxFileBytes, limits, log });
+}
 
 export class Joined {
   readonly counts: OwnerCounts = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
   readonly #options: OpenJoinedOptions;
-  readonly #owners = new Map<string, Owner>();
+  readonly #owners = new Map<string, readonly Ownership[]>();
   #engine: Engine | undefined;
   #bus: RequestBus | undefined;
   #front: Front | undefined;
@@ -64,7 +80,8 @@ export class Joined {
         "this nats-server has no pinned owners and no deadlines: all daemons share the requests of a model, in smaller batches",
       );
     const mostStoredBytes = options.joinMib * 2 ** 20;
-    this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, window, ackWaitMs, pinMs, log });
+    this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...limits, log });
+    await this.#options.jobs?.open(engine);
   }
 
   /** From now on requests go by the shared queues. Call it when the daemon takes requests. */
@@ -102,7 +119,7 @@ export class Joined {
   async retire(): Promise<void> {
     clearInterval(this.#timer);
     await this.#front?.drain();
-    await Promise.all([...this.#owners.values()].map((owner) => owner.leave()));
+    await Promise.all([...this.#owners.values()].flat().map((owner) => owner.leave()));
     this.#owners.clear();
   }
 
@@ -113,17 +130,18 @@ export class Joined {
   }
 
   async #followModels(bus: RequestBus): Promise<void> {
-    const { daemon, codec, log } = this.#options;
+    const { daemon, codec, jobs, log } = this.#options;
     const served = new Set(await daemon.models.list());
     for (const model of served) {
       if (this.#owners.has(model)) continue;
       const workingMs = ackWaitMs / 3;
-      this.#owners.set(model, new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts }));
+      const owner = new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts });
+      this.#owners.set(model, jobs === undefined ? [owner] : [owner, jobs.serve(model)]);
     }
-    for (const [model, owner] of this.#owners) {
+    for (const [model, owners] of this.#owners) {
       if (served.has(model)) continue;
       this.#owners.delete(model);
-      void owner.leave();
+      for (const owner of owners) void owner.leave();
     }
   }
 }

@@ -1,13 +1,12 @@
 /** The body of `POST …/jobs` as the input of a job: one V2 request, lines of JSON, or a zip of files. */
 import { Buffer } from "node:buffer";
-import type { Context } from "hono";
 import { shortened } from "../../../../base/error-text.ts";
 import { ProtocolError } from "../../../../protocol/errors.ts";
 import { isV2Request } from "../../../../protocol/line-request.ts";
 import { checkNoSequence, type ModelMetadata, type WireBody } from "../../../../protocol/message.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import { fileInput } from "../../../../protocol/server/predict.ts";
-import { headerLength, toWireBody } from "../../../../protocol/v2-http.ts";
+import { toWireBody } from "../../../../protocol/v2-http.ts";
 import { type JobInput, requestInput } from "./job-input.ts";
 import { jsonlInput } from "./jsonl-input.ts";
 import { zipInput } from "./zip-input.ts";
@@ -22,16 +21,30 @@ export interface JobBodyOptions {
   readonly mostBytes: number;
 }
 
-/** Rejects with a ProtocolError that names the place in the body. */
+/** The body of a job as its caller sent it. */
+export interface SentJob {
+  readonly body: ArrayBuffer;
+  /** Value of the header Content-Type. */
+  readonly type?: string | undefined;
+  /** Value of the header Inference-Header-Content-Length. */
+  readonly headerBytes?: string | undefined;
+}
+
+/**
+ * Rejects with a ProtocolError that names the place in the body.
+ *
+ * @param gone ends the reading
+ */
 export async function readJobBody(
-  context: Context,
-  body: ArrayBuffer,
+  sent: SentJob,
   { codec, metadata, mostFileBytes, mostBytes }: JobBodyOptions,
+  gone?: AbortSignal,
 ): Promise<JobInput> {
+  const { body, headerBytes } = sent;
   const bytes = new Uint8Array(body);
   if (bytes.length === 0)
     throw new ProtocolError("the body is empty; allowed: a V2 request, lines of JSON (JSONL), or a zip");
-  switch (formOf(context, bytes)) {
+  switch (formOf(sent, bytes)) {
     case "zip": {
       if (metadata === undefined)
         throw new ProtocolError("no server says whether the model takes files; allowed: V2 requests");
@@ -40,8 +53,8 @@ export async function readJobBody(
     case "lines":
       return jsonlInput(bytes, metadata, codec);
     case "request": {
-      const wire: WireBody = toWireBody(context.req.header(headerLength), body);
-      const request = await codec.read(wire, metadata, context.req.raw.signal);
+      const wire: WireBody = toWireBody(headerBytes, body);
+      const request = await codec.read(wire, metadata, gone);
       checkNoSequence(request);
       return requestInput(request);
     }
@@ -49,9 +62,9 @@ export async function readJobBody(
 }
 
 /** As its type says; where that says nothing, as curl's own for files, by how the body begins. */
-function formOf({ req }: Context, body: Uint8Array): BodyForm {
-  const [type = ""] = (req.header("content-type") ?? "").toLowerCase().split(";");
-  if (req.header(headerLength) !== undefined || type === "application/json") return "request";
+function formOf({ type: given = "", headerBytes }: SentJob, body: Uint8Array): BodyForm {
+  const [type = ""] = given.toLowerCase().split(";");
+  if (headerBytes !== undefined || type === "application/json") return "request";
   if (/^application\/(x-ndjson|ndjson|jsonl|x-jsonl|jsonlines|x-jsonlines|json-lines)$/.test(type))
     return "lines";
   if (/^application\/(zip|x-zip-compressed)$/.test(type) || isZip(body)) return "zip";

@@ -1,6 +1,6 @@
 /** What a job is given: its requests one after another, made when they are needed, so that few are in memory at a time. */
 import type { InferRequest } from "../../../../protocol/message.ts";
-import { commonRows } from "../../../../protocol/stack.ts";
+import { commonRows, cutRows } from "../../../../protocol/stack.ts";
 
 /** One request of a job, or why there is none. */
 export interface JobItem {
@@ -37,4 +37,20 @@ export function requestInput(request: InferRequest): JobInput {
       yield { request, rows };
     },
   };
+}
+
+/** The items without their first rows, which were done before. */
+export async function* itemsFrom(items: AsyncIterable<JobItem>, from: number): AsyncGenerator<JobItem> {
+  let row = 0;
+  for await (const item of items) {
+    const begins = row;
+    row += item.rows;
+    if (row <= from) continue;
+    const { request } = item;
+    if (begins >= from || request instanceof Error) yield item;
+    else {
+      const [, inputs = []] = cutRows(request.inputs, [from - begins, row - from]);
+      yield { ...item, request: { ...request, inputs }, rows: row - from };
+    }
+  }
 }

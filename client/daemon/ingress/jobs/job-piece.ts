@@ -36,13 +36,15 @@ export interface FaultyPart extends Omit<JobPart, "request"> {
  * The items as pieces of some rows each where the model is known to treat rows apart, else each as it is.
  *
  * @param ruleFor tells whether it does
+ * @param firstRow of the first item among all rows of the job
  */
 export async function* piecesOf(
   items: AsyncIterable<JobItem>,
   ruleFor: (request: InferRequest) => Promise<RequestRule>,
+  firstRow = 0,
 ): AsyncGenerator<JobPiece | FaultyPart> {
   let open: { parts: JobPart[]; rows: number; readonly key: string } | undefined;
-  let row = 0;
+  let row = firstRow;
   for await (const { request, rows, line, name } of items) {
     const place = { row, rows, line, name };
     row += rows;

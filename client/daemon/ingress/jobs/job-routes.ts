@@ -11,10 +11,12 @@ import { codecHere } from "../../../../protocol/server/message-codec.ts";
 import { readBody } from "../../../../protocol/server/read-body.ts";
 import { modelPaths, route, routes } from "../../../../protocol/server/route.ts";
 import { hintsOf, metadataOf, withRetryAfter } from "../served-answer.ts";
-import { readJobBody } from "./job-body.ts";
-import { type Job, rowAfter } from "./job.ts";
+import { headerLength } from "../../../../protocol/v2-http.ts";
+import { readJobBody, type SentJob } from "./job-body.ts";
+import type { JobBook, JobView } from "./job-book.ts";
+import { rowAfter } from "./job.ts";
 import { eventsAnswer, linesAnswer } from "./job-stream.ts";
-import type { JobCaller, Jobs } from "./jobs.ts";
+import type { JobCaller } from "./jobs.ts";
 
 /** Lines of results in one answer to GET: by default, at most, and most of their bytes. */
 const usualLines = 100;
@@ -24,11 +26,11 @@ const mostPageBytes = 2 ** 23;
 const usualJobs = 100;
 const mostListedJobs = 1_000;
 
-export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: number): void {
+export function addJobs(app: Hono, jobs: JobBook, gate: AccessGate, maxBodyBytes: number): void {
   const { daemon, codec = codecHere, mostBytes } = jobs.options;
   const modelOf = (context: Context): Promise<string> =>
     daemon.findModel(context.req.param("model"), context.req.param("version"));
-  const jobOf = (context: Context): Job =>
+  const jobOf = async (context: Context): Promise<JobView> =>
     jobs.find(context.req.param("model") as string, context.req.param("job") as string, callerOf(context));
   const callerOf = (context: Context): JobCaller => hintsOf(context, gate);
 
@@ -42,16 +44,18 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
         const body = await readBody(context);
         const metadata = await metadataOf(daemon.models, model).catch(() => undefined);
         const options = { codec, metadata, mostFileBytes: maxBodyBytes, mostBytes };
-        const input = await readJobBody(context, body, options);
+        const sent: SentJob = {
+          body,
+          type: context.req.header("content-type"),
+          headerBytes: context.req.header(headerLength),
+        };
+        const input = await readJobBody(sent, options, context.req.raw.signal);
         gate.countRows(context, input.rows);
         release();
-        const id = jobs.start(model, input, hints);
+        const id = await jobs.start(model, input, hints, sent);
+        const job = await jobs.find(context.req.param("model") as string, id);
         const url = `${context.req.path.replace(/\/+$/, "")}/${id}`;
-        return context.json(
-          { id, url, ...jobs.find(context.req.param("model") as string, id).status() },
-          202,
-          { location: url },
-        );
+        return context.json({ id, url, ...job.status() }, 202, { location: url });
       } finally {
         release();
       }
@@ -64,7 +68,7 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
     const model = context.req.param("model");
     const from = wholeOf(context, "from", 0);
     const most = wholeOf(context, "limit", usualJobs, mostListedJobs);
-    const own = jobs.listed(callerOf(context), model);
+    const own = await jobs.listed(callerOf(context), model);
     // There may be jobs of a model that nobody serves any more.
     if (own.length === 0 && model !== undefined) await modelOf(context);
     const shown = own
@@ -77,7 +81,7 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
   routes(app, modelPaths("/jobs"), { GET: list, POST: take });
   routes(app, modelPaths("/jobs/:job"), {
     GET: async (context) => {
-      const job = jobOf(context);
+      const job = await jobOf(context);
       const accepted = context.req.header("accept") ?? "";
       if (accepted.includes("text/event-stream")) {
         const seen = context.req.header("last-event-id");
@@ -96,7 +100,7 @@ export function addJobs(app: Hono, jobs: Jobs, gate: AccessGate, maxBodyBytes: n
 }
 
 /** The progress, and some of the results there are. */
-async function pageOf(context: Context, job: Job): Promise<Response> {
+async function pageOf(context: Context, job: JobView): Promise<Response> {
   const from = wholeOf(context, "from", 0);
   const most = wholeOf(context, "limit", usualLines, mostLinesOfPage);
   const status = job.status();

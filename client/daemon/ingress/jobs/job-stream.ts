@@ -1,7 +1,8 @@
 /** The results of a job as they come: lines of JSON, or server-sent events with its progress between them. */
 import { Buffer } from "node:buffer";
 import { cutLines } from "../../../../protocol/result-line.ts";
-import { type Job, rowAfter } from "./job.ts";
+import { rowAfter } from "./job.ts";
+import type { JobView } from "./job-book.ts";
 
 /** How often events tell the progress, which also keeps connections open. */
 const progressMs = 1_000;
@@ -16,7 +17,7 @@ export interface JobReader {
   readonly end: () => void;
 }
 
-export function linesAnswer(job: Job, from: number, reader: JobReader): Response {
+export function linesAnswer(job: JobView, from: number, reader: JobReader): Response {
   const headers = {
     ...asTheyCome,
     "content-type": "application/x-ndjson",
@@ -32,7 +33,7 @@ export function linesAnswer(job: Job, from: number, reader: JobReader): Response
  * `result` events have a line of results each, and as their id the first row that is still to come, from which a browser
  * goes on when it connects again; `progress` and `end` have the status.
  */
-export function eventsAnswer(job: Job, from: number, reader: JobReader): Response {
+export function eventsAnswer(job: JobView, from: number, reader: JobReader): Response {
   const headers = { ...asTheyCome, "content-type": "text/event-stream" };
   return new Response(
     streamOf((signal) => eventsOf(job, from, signal), reader),
@@ -40,7 +41,7 @@ export function eventsAnswer(job: Job, from: number, reader: JobReader): Respons
   );
 }
 
-async function* eventsOf(job: Job, from: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* eventsOf(job: JobView, from: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   yield eventOf("progress", JSON.stringify(job.status()));
   const pieces = job.lines(from, signal);
   let toldAtMs = performance.now();

@@ -8,7 +8,7 @@ import { cutLines, faultLine, rowsOfLine } from "../../../../protocol/result-lin
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { LaneHints } from "../../lanes.ts";
-import type { JobInput } from "./job-input.ts";
+import { itemsFrom, type JobInput } from "./job-input.ts";
 import { piecesOf } from "./job-piece.ts";
 import { JobResults } from "./job-results.ts";
 import { faultOf, PieceServer, type WrittenLine } from "./piece-server.ts";
@@ -28,6 +28,10 @@ export interface JobParts {
   readonly timeoutMs: number;
   /** Takes bytes for results; an error when there are no more. */
   takeBytes(bytes: number): SpillwayError | undefined;
+  /** Keeps the lines elsewhere than in a file of this process. */
+  readonly keep?: (line: Uint8Array, of: Pick<WrittenLine, "rows" | "target">) => Promise<void>;
+  /** What was done before, by another process; its rows have their lines. */
+  readonly before?: Pick<JobStatus, "done" | "failed" | "served_by">;
 }
 
 export interface JobStatus {
@@ -78,6 +82,11 @@ export class Job {
     // Each request that is under way listens.
     setMaxListeners(0, this.#abort.signal);
     this.#parts = parts;
+    if (parts.before !== undefined) {
+      this.#done = parts.before.done;
+      this.#failed = parts.before.failed;
+      for (const [target, rows] of Object.entries(parts.before.served_by)) this.#servedBy.set(target, rows);
+    }
     const { daemon, codec, hints, timeoutMs } = parts;
     const abort = this.#abort.signal;
     this.#server = new PieceServer({ daemon, codec, model, hints, timeoutMs, abort });
@@ -126,6 +135,11 @@ export class Job {
     if (this.#tail !== undefined && !signal.aborted && rowAfter(this.#tail) > from) yield this.#tail;
   }
 
+  /** The line of the rows that were never sent, once the job has ended without them. */
+  get tail(): Uint8Array | undefined {
+    return this.#tail;
+  }
+
   /** The lines that there are now, each by itself, from the one that has row `from`. */
   async *linesNow(from: number): AsyncGenerator<Uint8Array> {
     const isEnded = this.#state !== "running";
@@ -153,7 +167,9 @@ export class Job {
   async #sendAll(input: JobInput): Promise<void> {
     const { daemon, room } = this.#parts;
     const pending: Promise<void>[] = [];
-    const pieces = piecesOf(input.items(), (request) => daemon.ruleFor(this.model, request));
+    const from = this.#done;
+    const items = from === 0 ? input.items() : itemsFrom(input.items(), from);
+    const pieces = piecesOf(items, (request) => daemon.ruleFor(this.model, request), from);
     for await (const piece of pieces) {
       while (pending.length >= mostPending || (pending.length > 0 && this.#pendingBytes > mostPendingBytes))
         await pending.shift();
@@ -187,7 +203,7 @@ export class Job {
     for (const { line, rows, target } of lines) {
       this.#pendingBytes -= line.length;
       if (this.#isFull) continue;
-      const refusal = this.#parts.takeBytes(line.length) ?? (await this.#add(line));
+      const refusal = this.#parts.takeBytes(line.length) ?? (await this.#add(line, { rows, target }));
       if (refusal !== undefined) {
         this.#isFull = true;
         this.#stop(refusal);
@@ -199,9 +215,10 @@ export class Job {
     }
   }
 
-  async #add(line: Uint8Array): Promise<SpillwayError | undefined> {
+  async #add(line: Uint8Array, of: Pick<WrittenLine, "rows" | "target">): Promise<SpillwayError | undefined> {
+    const { keep } = this.#parts;
     try {
-      await this.results.add(line);
+      await (keep === undefined ? this.results.add(line) : keep(line, of));
       return undefined;
     } catch (error) {
       return new SpillwayError("queue_full", `results cannot be written: ${(error as Error).message}`);

@@ -1,0 +1,166 @@
+/**
+ * One job in the hands of one runner: reads its input, goes on behind the last line that is kept, and keeps each line in the
+ * job's log. When another runner has taken the job, this one stops and leaves it to that one.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { SpillwayError } from "../../../../../base/errors.ts";
+import { Job, type JobParts } from "../../jobs/job.ts";
+import type { JobInput } from "../../jobs/job-input.ts";
+import type { JobFacts, JobLog, JobRecord } from "./job-log.ts";
+
+export interface JobRunOptions {
+  readonly id: string;
+  readonly log: JobLog;
+  /** Name of this runner. */
+  readonly runner: string;
+  readonly parts: Omit<JobParts, "keep" | "before" | "takeBytes" | "hints">;
+  /** The input; rejects when it is no more there, or no input of the model. */
+  readonly read: (facts: JobFacts) => Promise<JobInput>;
+}
+
+/** Another runner has it. */
+class TakenError extends Error {}
+
+const nothing = new Uint8Array();
+const pausesMs = [50, 200, 500, 1_000, 2_000] as const;
+
+export class JobRun {
+  readonly #options: JobRunOptions;
+  #job: Job | undefined;
+  #at = 0;
+  #facts: JobFacts | undefined;
+  #isRetired = false;
+  #isTaken = false;
+
+  constructor(options: JobRunOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with whether the job has come to its end; if not, somebody goes on with it. Never rejects. */
+  async run(): Promise<boolean> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (error instanceof TakenError) this.#isTaken = true;
+      return false;
+    }
+  }
+
+  /** Another runner took it. */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
+  /** Its caller cancelled it. */
+  cancel(): void {
+    this.#job?.cancel();
+  }
+
+  /** Sends nothing more; another runner goes on. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#job?.close();
+  }
+
+  async #run(): Promise<boolean> {
+    const { parts, read } = this.#options;
+    const taken = await this.#take();
+    if (taken === undefined || this.#isRetired) return taken === undefined;
+    const { model, key, tenant, lane, isCancelled } = taken.facts;
+    let input: JobInput;
+    try {
+      input = await read(taken.facts);
+    } catch (error) {
+      await this.#end({ state: "stopped", error: `the job failed: ${(error as Error).message}` }, nothing);
+      return true;
+    }
+    const job = new Job(model, input, {
+      ...parts,
+      hints: { key, tenant, lane },
+      takeBytes: () => undefined,
+      before: taken.facts,
+      keep: (line, of) => this.#keep(line, of),
+    });
+    this.#job = job;
+    if (isCancelled === true) job.cancel();
+    if (this.#isRetired) job.close();
+    await job.ended;
+    if (this.#isTaken) throw new TakenError();
+    const { state, error } = job.status();
+    const isWhole = this.#facts?.done === job.rows;
+    if (this.#isRetired && state === "stopped" && !isWhole) return false;
+    await this.#end({ state, error }, job.tail ?? nothing);
+    return true;
+  }
+
+  /** Whoever had it before finds that its next line is refused. Undefined: there is nothing to be done. */
+  async #take(): Promise<JobRecord | undefined> {
+    const { id, log, runner } = this.#options;
+    for (;;) {
+      const last = await log.last(id);
+      if (last === undefined || last.facts.state !== "running") return undefined;
+      const facts = { ...last.facts, runner };
+      const sequence = await log.add(id, last.sequence, facts, nothing);
+      if (sequence === undefined) continue;
+      [this.#at, this.#facts] = [sequence, facts];
+      return { sequence, facts, lines: nothing };
+    }
+  }
+
+  #keep(line: Uint8Array, { rows, target }: { readonly rows: number; readonly target?: string | undefined }) {
+    const facts = this.#facts as JobFacts;
+    const served = target === undefined ? {} : { [target]: (facts.served_by[target] ?? 0) + rows };
+    return this.#add(line, {
+      done: facts.done + rows,
+      failed: facts.failed + (target === undefined ? rows : 0),
+      served_by: { ...facts.served_by, ...served },
+      resultBytes: facts.resultBytes + line.length,
+    });
+  }
+
+  #end(
+    { state, error }: { readonly state: JobFacts["state"]; readonly error?: string | undefined },
+    tail: Uint8Array,
+  ): Promise<void> {
+    const { rows, done, failed, resultBytes } = this.#facts as JobFacts;
+    const left = rows - done;
+    const facts = { done: rows, failed: failed + left, resultBytes: resultBytes + tail.length };
+    return this.#add(tail, { state, ...(error !== undefined && { error }), ...facts, endedAtMs: Date.now() });
+  }
+
+  /** Adds until it is there for sure. */
+  async #add(lines: Uint8Array, change: Partial<JobFacts>): Promise<void> {
+    const { id, log, runner } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      const facts = { ...(this.#facts as JobFacts), ...change };
+      try {
+        const sequence = await log.add(id, this.#at, facts, lines);
+        if (sequence !== undefined) {
+          [this.#at, this.#facts] = [sequence, facts];
+          return;
+        }
+        const last = await log.last(id);
+        if (last === undefined || last.facts.runner !== runner) {
+          this.#isTaken = true;
+          this.#job?.cancel();
+          throw new TakenError();
+        }
+        const isOurs = last.facts.done === facts.done && last.facts.state === facts.state;
+        [this.#at, this.#facts] = [last.sequence, last.facts];
+        // An attempt came through whose answer did not; else the caller has cancelled the job.
+        if (isOurs && last.lines.length === lines.length) return;
+        if (last.facts.isCancelled === true) this.#job?.cancel();
+      } catch (error) {
+        if (error instanceof TakenError) throw error;
+        if (this.#isRetired && attempt > pausesMs.length) throw error;
+        if (isFull(error)) throw new SpillwayError("queue_full", (error as Error).message, { cause: error });
+        await delay(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
+      }
+    }
+  }
+}
+
+/** The stream takes no more, and waiting does not help. */
+function isFull(error: unknown): boolean {
+  return /maximum bytes exceeded|insufficient/.test((error as Error).message);
+}
