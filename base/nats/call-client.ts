@@ -1,9 +1,9 @@
 /** Calls programs over NATS, many at once over one subscription. */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
-import { type CallMessage, GatheredCall, headOf, publishCall, publishCancel } from "./call-message.ts";
+import { type CallMessage, GatheredCall, callHeadOf, publishCall, publishCancel } from "./call-message.ts";
 
 /** Why a call has no answer. */
-export type CallFaultKind =
+export type NatsFaultKind =
   /** Nobody listens to the subject. */
   | "nobody"
   /** There is no connection, or it was lost while the call was under way. */
@@ -12,13 +12,13 @@ export type CallFaultKind =
   /** The answer has more bytes than are allowed. */
   | "too-long";
 
-export class CallFault extends Error {
-  override readonly name = "CallFault";
-  readonly kind: CallFaultKind;
+export class NatsCallFault extends Error {
+  override readonly name = "NatsCallFault";
+  readonly kind: NatsFaultKind;
   /** False: nobody has got the call. */
   readonly mayHaveCome: boolean;
 
-  constructor(kind: CallFaultKind, message: string, mayHaveCome: boolean) {
+  constructor(kind: NatsFaultKind, message: string, mayHaveCome: boolean) {
     super(message);
     this.kind = kind;
     this.mayHaveCome = mayHaveCome;
@@ -35,7 +35,7 @@ export interface CallEngine {
 
 interface OpenCall {
   readonly mostBytes: number;
-  readonly end: (result: CallMessage | CallFault) => void;
+  readonly end: (result: CallMessage | NatsCallFault) => void;
   gathered: GatheredCall | undefined;
 }
 
@@ -60,7 +60,7 @@ export class CallClient {
 
   /**
    * @param mostBytes of the answer
-   * @throws CallFault when no answer came
+   * @throws NatsCallFault when no answer came
    */
   async call(
     subject: string,
@@ -69,23 +69,23 @@ export class CallClient {
     mostBytes: number,
   ): Promise<CallMessage> {
     const { connection, mostBytes: mostMessageBytes, isConnected } = this.#engine;
-    if (!isConnected) throw new CallFault("connection", "there is no connection to NATS", false);
+    if (!isConnected) throw new NatsCallFault("connection", "there is no connection to NATS", false);
     const id = String(this.#calls++);
     const reply = `${this.#inbox}.${id}`;
     return new Promise((resolve, reject) => {
-      const end = (result: CallMessage | CallFault): void => {
+      const end = (result: CallMessage | NatsCallFault): void => {
         if (!this.#open.delete(id)) return;
         clearTimeout(timer);
-        if (result instanceof CallFault) reject(result);
+        if (result instanceof NatsCallFault) reject(result);
         else resolve(result);
       };
       const timer = setTimeout(() => {
         if (!connection.isClosed()) publishCancel(connection, subject, reply);
-        end(new CallFault("timeout", `no answer came within ${Math.ceil(timeoutMs)} ms`, true));
+        end(new NatsCallFault("timeout", `no answer came within ${Math.ceil(timeoutMs)} ms`, true));
       }, timeoutMs);
       this.#open.set(id, { mostBytes, end, gathered: undefined });
       publishCall(connection, { subject, reply, mostMessageBytes }, message).catch((error: Error) =>
-        end(new CallFault("connection", error.message, true)),
+        end(new NatsCallFault("connection", error.message, true)),
       );
     });
   }
@@ -96,20 +96,24 @@ export class CallClient {
   }
 
   #endAll(why: string): void {
-    for (const { end } of this.#open.values()) end(new CallFault("connection", why, true));
+    for (const { end } of this.#open.values()) end(new NatsCallFault("connection", why, true));
   }
 
   #came(message: Msg): void {
     const open = this.#open.get(message.subject.slice(this.#inbox.length + 1));
     if (open === undefined) return;
     if (message.headers?.code === 503)
-      return open.end(new CallFault("nobody", "nobody takes calls there", false));
+      return open.end(new NatsCallFault("nobody", "nobody takes calls there", false));
     if (open.gathered === undefined) {
-      const head = headOf(message);
+      const head = callHeadOf(message);
       if (head === undefined) return;
       if (head.bytes > open.mostBytes)
         return open.end(
-          new CallFault("too-long", `the answer has ${head.bytes} bytes; allowed: ${open.mostBytes}`, true),
+          new NatsCallFault(
+            "too-long",
+            `the answer has ${head.bytes} bytes; allowed: ${open.mostBytes}`,
+            true,
+          ),
         );
       open.gathered = new GatheredCall(head, message.data);
     } else open.gathered.add(message.data);

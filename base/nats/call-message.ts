@@ -62,7 +62,7 @@ export function isCancel({ headers: head }: Msg): boolean {
 }
 
 /** The head of a first message; undefined: it is a later one, or was not made here. */
-export function headOf(message: Msg): (CallHead & { readonly bytes: number }) | undefined {
+export function callHeadOf(message: Msg): (CallHead & { readonly bytes: number }) | undefined {
   const { headers: head } = message;
   if (head === undefined || !head.has(lineName)) return undefined;
   const bytes = Number(head.get(bytesName));

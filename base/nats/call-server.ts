@@ -1,6 +1,6 @@
 /** Answers calls over NATS. What comes in parts is bounded in bytes and time, and a call that is cancelled is told so. */
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { type CallMessage, GatheredCall, headOf, isCancel, publishCall } from "./call-message.ts";
+import { type CallMessage, GatheredCall, callHeadOf, isCancel, publishCall } from "./call-message.ts";
 
 export interface CallServerOptions {
   readonly connection: NatsConnection;
@@ -56,7 +56,7 @@ export class CallServer {
       this.#forget(reply);
       return;
     }
-    const head = headOf(message);
+    const head = callHeadOf(message);
     let held = this.#held.get(reply);
     if (head !== undefined) {
       const refusal = this.#refusalOf(head.bytes);

@@ -17,7 +17,7 @@ import { worldTargets } from "./world.ts";
 
 const mostRows = 1_000_000;
 
-export interface SplitStreamOptions {
+export interface OwnersOptions {
   readonly scenario: Scenario;
   readonly sheet: PriceSheet;
   readonly seed: number;
@@ -41,7 +41,7 @@ export function replaySplit({
   arrivalsMs,
   owners,
   policy,
-}: SplitStreamOptions): ReplaySummary {
+}: OwnersOptions): ReplaySummary {
   const edges = scenario.edges.length;
   if (!Number.isInteger(owners) || owners < 1 || owners > edges)
     throw new RangeError(`owners is ${owners}; allowed: an integer from 1 to ${edges}, the number of edges`);

@@ -10,7 +10,7 @@ import { edgeLeaseMs, edgeMarkerMs, type EdgeEntry, edgeEntryIn } from "../../..
 import type { Engine } from "../../../base/nats/engine.ts";
 import { joinedEdges } from "../../../base/nats/engine-names.ts";
 import type { HttpAuth } from "../../transports/http-auth.ts";
-import { natsTransport } from "../../transports/nats-transport.ts";
+import { natsTransport } from "../../transports/nats/nats-transport.ts";
 import type { TargetChanges } from "./target-changes.ts";
 
 export interface JoinedEdgesOptions {

@@ -4,7 +4,7 @@
  */
 import { graceMs } from "./swarm-front.ts";
 import type { CallStory, SwarmRun } from "./run-swarm.ts";
-import { answerTo, type SwarmSpan, type SwarmWorld } from "./swarm-world.ts";
+import { answerTo, type FaultSpan, type SwarmWorld } from "./swarm-world.ts";
 
 export interface SwarmViolation {
   readonly kind:
@@ -56,6 +56,6 @@ function ofStory(world: SwarmWorld, { call, id, ends }: CallStory): SwarmViolati
   return found;
 }
 
-function noticedAtMs(stalls: readonly SwarmSpan[], atMs: number): number {
+function noticedAtMs(stalls: readonly FaultSpan[], atMs: number): number {
   return stalls.find(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs)?.toMs ?? atMs;
 }

@@ -1,7 +1,7 @@
 /** Draws a swarm from a seed. Each seed switches whole kinds of fault off, so that the others are met undisturbed. */
 import type { Random } from "../../../base/random.ts";
 import { randomStream } from "../../traces/random-stream.ts";
-import type { SwarmSpan, SwarmProcess, SwarmWorld } from "./swarm-world.ts";
+import type { FaultSpan, SwarmProcess, SwarmWorld } from "./swarm-world.ts";
 
 /** How long calls come, and when the last fault is over. */
 const busyMs = 20_000;
@@ -53,7 +53,7 @@ export function drawSwarm(seed: number): SwarmWorld {
 }
 
 /** So many spans in the busy time, in order and apart. */
-function spans(random: Random, count: number, shortestMs: number, longestMs: number): SwarmSpan[] {
+function spans(random: Random, count: number, shortestMs: number, longestMs: number): FaultSpan[] {
   const partMs = busyMs / Math.max(1, count);
   return Array.from({ length: count }, (_, index) => {
     const lengthMs = Math.min(partMs * 0.8, shortestMs * (longestMs / shortestMs) ** random());

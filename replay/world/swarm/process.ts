@@ -5,14 +5,14 @@
 import type { Clock } from "../../../base/clock.ts";
 import { StalledClock } from "../../outages/stalled-clock.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
-import type { SwarmSpan, SwarmProcess } from "./swarm-world.ts";
+import type { FaultSpan, SwarmProcess } from "./swarm-world.ts";
 
 export class Process {
   readonly name: string;
   /** Counts the lives from 0. */
   life = 0;
   isUp = true;
-  readonly cuts: readonly SwarmSpan[];
+  readonly cuts: readonly FaultSpan[];
   readonly #spec: SwarmProcess;
   readonly #clock: VirtualClock;
   readonly #machine: StalledClock;
@@ -97,6 +97,6 @@ export class Process {
   }
 }
 
-function isIn(spans: readonly SwarmSpan[], atMs: number): boolean {
+function isIn(spans: readonly FaultSpan[], atMs: number): boolean {
   return spans.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs);
 }

@@ -1,10 +1,10 @@
 /** Runs a swarm under the virtual clock: every daemon is a front and an owner with the real queue and policy. */
 import { VirtualClock } from "../virtual-clock.ts";
-import { SwarmConnection, type ServerOfSwarm } from "./connection.ts";
+import { SwarmConnection, type ServerOfSwarm } from "./swarm-connection.ts";
 import { MessageServer } from "./message-server.ts";
 import { Process } from "./process.ts";
 import { EdgeProcess } from "./swarm-edge.ts";
-import { type FrontCallEnd, SwarmFront } from "./swarm-front.ts";
+import { type SwarmEnd, SwarmFront } from "./swarm-front.ts";
 import { startOwner } from "./swarm-owner.ts";
 import { safeRules, type SwarmCall, type SwarmRules, type SwarmWorld } from "./swarm-world.ts";
 
@@ -16,7 +16,7 @@ export interface CallStory {
   readonly call: SwarmCall;
   /** Of a job that was accepted. */
   id: string | undefined;
-  readonly ends: { readonly end: FrontCallEnd; readonly atMs: number }[];
+  readonly ends: { readonly end: SwarmEnd; readonly atMs: number }[];
 }
 
 export interface SwarmRun {
@@ -78,7 +78,7 @@ export function runSwarm(world: SwarmWorld, rules: SwarmRules = safeRules): Swar
   const stories = world.calls.map((call): CallStory => ({ call, id: undefined, ends: [] }));
   for (const story of stories) {
     const { call } = story;
-    const ended = (end: FrontCallEnd): void => {
+    const ended = (end: SwarmEnd): void => {
       story.ends.push({ end, atMs: clock.nowMs() });
     };
     const process = processes[call.daemon] as Process;

@@ -2,12 +2,12 @@
  * The front door of a daemon in one of its lives: it publishes what callers bring, and answers those who wait. A caller that
  * brings a job gets an id, with which any daemon finds the result.
  */
-import type { SwarmConnection } from "./connection.ts";
+import type { SwarmConnection } from "./swarm-connection.ts";
 import type { Result } from "./message-server.ts";
 import type { SwarmCall, SwarmRules } from "./swarm-world.ts";
 
 /** How a caller was answered. */
-export type FrontCallEnd =
+export type SwarmEnd =
   | { readonly kind: "answered"; readonly answer: number }
   /** With an error, after which the caller may try again, or not. */
   | { readonly kind: "refused"; readonly code: string };
@@ -21,7 +21,7 @@ export const graceMs = 1_000;
 export interface CallTold {
   /** The id of an accepted job. */
   readonly accepted: (id: string) => void;
-  readonly ended: (end: FrontCallEnd) => void;
+  readonly ended: (end: SwarmEnd) => void;
 }
 
 interface OpenCall {
@@ -80,7 +80,7 @@ export class SwarmFront {
   }
 
   /** Look for the result of a job once. */
-  lookUp(id: string, found: (end: FrontCallEnd) => void): void {
+  lookUp(id: string, found: (end: SwarmEnd) => void): void {
     this.#connection.ask(
       (messages) => messages.results.get(id)?.[0],
       (result) => {
@@ -104,7 +104,7 @@ export class SwarmFront {
     this.#end(result.id, endOf(result));
   }
 
-  #end(id: string, end: FrontCallEnd): void {
+  #end(id: string, end: SwarmEnd): void {
     const open = this.#open.get(id);
     if (open === undefined) return;
     this.#open.delete(id);
@@ -112,6 +112,6 @@ export class SwarmFront {
   }
 }
 
-function endOf({ answer }: Result): FrontCallEnd {
+function endOf({ answer }: Result): SwarmEnd {
   return typeof answer === "number" ? { kind: "answered", answer } : { kind: "refused", code: answer };
 }

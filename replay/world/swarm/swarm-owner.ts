@@ -5,7 +5,7 @@
 import { makePolicy } from "../../../client/policies/make-policy.ts";
 import type { End, Ticket } from "../../../client/queue/request.ts";
 import { VirtualQueue } from "../../../client/queue/virtual-queue.ts";
-import type { SwarmConnection } from "./connection.ts";
+import type { SwarmConnection } from "./swarm-connection.ts";
 import { ackWaitMs, type Lease, type QueuedMessage, pinMs, type Result } from "./message-server.ts";
 import type { EdgeProcess } from "./swarm-edge.ts";
 import { edgeProfile, edgeTarget, functionProfile, functionTarget, swarmSheet } from "./swarm-targets.ts";

@@ -4,7 +4,7 @@
  */
 
 /** In force in [fromMs, toMs). */
-export interface SwarmSpan {
+export interface FaultSpan {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -13,11 +13,11 @@ export interface SwarmSpan {
 export interface SwarmProcess {
   readonly name: string;
   /** Killed at the beginning, started again at the end, with nothing in its memory. */
-  readonly kills: readonly SwarmSpan[];
+  readonly kills: readonly FaultSpan[];
   /** Stopped: what is due meanwhile happens at the end. */
-  readonly stalls: readonly SwarmSpan[];
+  readonly stalls: readonly FaultSpan[];
   /** Cut off from the message server: messages are lost, and nobody is told. */
-  readonly cuts: readonly SwarmSpan[];
+  readonly cuts: readonly FaultSpan[];
   /** Time that a message to or from the message server takes, in milliseconds. */
   readonly oneWayMs: number;
 }

@@ -1,19 +1,19 @@
 /** V2 over NATS, to an edge that joined: the same paths, header fields and bodies as over HTTP, and no port at the edge. */
-import { inOnePiece } from "../../protocol/decode.ts";
-import { CallClient, type CallEngine, CallFault } from "../../base/nats/call-client.ts";
-import type { CallMessage } from "../../base/nats/call-message.ts";
-import { SpillwayError } from "../../base/errors.ts";
-import { bodyPieces, type WireBody } from "../../protocol/message.ts";
-import { modelPath } from "../../protocol/model-path.ts";
-import { traceHeaders } from "../../protocol/trace-context.ts";
-import { headerLength, toWireBody, wireHeaders } from "../../protocol/v2-http.ts";
-import { authHeaders, type HttpAuth, secretsOf } from "./http-auth.ts";
-import type { HttpReply, HttpTransport } from "./http-transport.ts";
-import { mostMetadataBytes, usualAnswerBytes } from "./reply-body.ts";
-import { durationOf, retryAfterOf } from "./reply-facts.ts";
-import { answerFault } from "./reply-fault.ts";
-import { redactor, withoutSecrets } from "./reply-text.ts";
-import { noTimeLeft, NotSentFailure } from "./transport.ts";
+import { CallClient, type CallEngine, NatsCallFault } from "../../../base/nats/call-client.ts";
+import type { CallMessage } from "../../../base/nats/call-message.ts";
+import { SpillwayError } from "../../../base/errors.ts";
+import { inOnePiece } from "../../../protocol/decode.ts";
+import { bodyPieces, type WireBody } from "../../../protocol/message.ts";
+import { modelPath } from "../../../protocol/model-path.ts";
+import { traceHeaders } from "../../../protocol/trace-context.ts";
+import { headerLength, toWireBody, wireHeaders } from "../../../protocol/v2-http.ts";
+import { authHeaders, type HttpAuth, secretsOf } from "../http-auth.ts";
+import type { HttpReply, HttpTransport } from "../http-transport.ts";
+import { mostMetadataBytes, usualAnswerBytes } from "../reply-body.ts";
+import { durationOf, retryAfterOf } from "../reply-facts.ts";
+import { answerFault } from "../reply-fault.ts";
+import { redactor, withoutSecrets } from "../reply-text.ts";
+import { noTimeLeft, NotSentFailure } from "../transport.ts";
 
 export interface NatsTransportOptions {
   readonly engine: CallEngine;
@@ -53,7 +53,7 @@ export function natsTransport(options: NatsTransportOptions): HttpTransport {
       if (status === 200) return { ...answer, status };
       return { ...answer, status, body: withoutSecrets(answer.body, redacted) };
     } catch (error) {
-      throw error instanceof CallFault ? faultOf(error, name) : error;
+      throw error instanceof NatsCallFault ? faultOf(error, name) : error;
     }
   }
 
@@ -107,7 +107,7 @@ function wireOf({ status, fields, body }: CallMessage & { readonly status: numbe
   }
 }
 
-function faultOf({ kind, message, mayHaveCome }: CallFault, name: string): SpillwayError {
+function faultOf({ kind, message, mayHaveCome }: NatsCallFault, name: string): SpillwayError {
   const text = `${name} over NATS: ${message}`;
   switch (kind) {
     case "nobody":
