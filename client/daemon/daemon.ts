@@ -224,9 +224,8 @@ export class Daemon {
   }
 
   /** The same at once, where it is known without a question; undefined: it is not, or the daemon has not started. */
-  knownModel(model: string): string | undefined {
-    return this.#queue !== undefined && this.models.isKnown(model) ? model : undefined;
-  }
+  knownModel = (model: string): string | undefined =>
+    this.#queue !== undefined && this.models.isKnown(model) ? model : undefined;
 
   /** From now on requests are submitted to `route`. */
   sendBy(route: RequestRoute): void {
