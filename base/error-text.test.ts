@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { didYouMean, editDistance, nearestName, showValue } from "./error-text.ts";
+import { didYouMean, editDistance, nearestName, showValue, withoutUserInfo } from "./error-text.ts";
 
 it.each([
   ["", "", 0],
@@ -34,4 +34,15 @@ it.each([
 
 it("cuts a long string", () => {
   expect(showValue("x".repeat(1e6))).toBe(`"${"x".repeat(60)}"... (1000000 characters)`);
+});
+
+it.each([
+  ["nats://ann:secret@10.0.0.5", "nats://***@10.0.0.5"],
+  ["http://ann:se@cr@et@", "http://***@"],
+  ['["near=http://ann:secret@h:1","far=http://h:2"]', '["near=http://***@h:1","far=http://h:2"]'],
+  ["http://h/path?to=ann@h", "http://***@h"],
+  ["mail ann@h", "mail ann@h"],
+])("shows nothing that may be a password in %s", (given, shown) => {
+  expect(withoutUserInfo(given)).toBe(shown);
+  expect(showValue(given)).not.toContain("secret");
 });

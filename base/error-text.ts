@@ -5,6 +5,16 @@ const mostShownChars = 60;
 /** Most characters of a text of somebody else's within an error. */
 const mostQuotedChars = 100;
 
+/**
+ * A text without what stands before the `@` of a URL, which may be a password, however broken the URL is.
+ *
+ * @example
+ * withoutUserInfo("nats://ann:secret@10.0.0.5"); // "nats://***@10.0.0.5"
+ */
+export function withoutUserInfo(text: string): string {
+  return text.replaceAll(/(:\/\/)[^\s"]*@/g, "$1***@");
+}
+
 /** A text of somebody else's, cut to 100 characters, for the middle of an error message. */
 export function shortened(text: string): string {
   return text.length <= mostQuotedChars ? text : `${text.slice(0, mostQuotedChars)}...`;
@@ -13,9 +23,8 @@ export function shortened(text: string): string {
 /** Describe a value that somebody sent in about 80 characters, without walking through nested values. */
 export function showValue(value: unknown): string {
   if (typeof value === "string") {
-    return value.length <= mostShownChars
-      ? JSON.stringify(value)
-      : `${JSON.stringify(value.slice(0, mostShownChars))}... (${value.length} characters)`;
+    const shown = JSON.stringify(withoutUserInfo(value).slice(0, mostShownChars));
+    return value.length <= mostShownChars ? shown : `${shown}... (${value.length} characters)`;
   }
   if (value === undefined) return "missing";
   if (Array.isArray(value)) return `an array of ${value.length}`;

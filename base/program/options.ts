@@ -10,6 +10,7 @@ import { type Command, Option } from "commander";
 import { z } from "zod";
 import { allowedIn, allowedText, defaultText, joined, rangeText } from "./option-texts.ts";
 import { hasOwnText } from "./schema-fault.ts";
+import { withoutUserInfo } from "../error-text.ts";
 import { UsageError } from "../usage-error.ts";
 import { alone, type ConfigValues, findConfigFile, type Programs, readConfig } from "./config-file.ts";
 import {
@@ -211,7 +212,7 @@ export function checkValues<S extends z.ZodObject>(
 }
 
 function problemOf(place: string, value: unknown, allowed: string): string {
-  return `${place} is ${JSON.stringify(value)}; allowed: ${allowed}`;
+  return `${place} is ${withoutUserInfo(JSON.stringify(value))}; allowed: ${allowed}`;
 }
 
 /** The value of a flag that was given; a default of commander does not count. */

@@ -80,7 +80,7 @@ export function resultOf(accept: () => PendingRequest): Promise<RequestResult> {
   try {
     return accept().result;
   } catch (error) {
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 }
 

@@ -97,15 +97,10 @@ function failed(code: string, text: string): RuleAnswer {
 }
 
 /** Rejects when it is late first. */
-async function inTime<T>(promise: Promise<T>, late: Abortable): Promise<T> {
-  let giveUp = (): void => {};
-  const gone = new Promise<never>((_, reject) => {
-    giveUp = () => reject(new SpillwayError("deadline_passed"));
+function inTime<T>(promise: Promise<T>, late: Abortable): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(new SpillwayError("deadline_passed"));
+    late.addEventListener("abort", giveUp);
+    void promise.then(resolve, reject).finally(() => late.removeEventListener("abort", giveUp));
   });
-  late.addEventListener("abort", giveUp);
-  try {
-    return await Promise.race([promise, gone]);
-  } finally {
-    late.removeEventListener("abort", giveUp);
-  }
 }
