@@ -125,12 +125,11 @@ function checkConfinement(program) {
 }
 
 async function stop(program) {
-  const { name, stage, child } = program;
+  const { name, stage } = program;
   const sentAtMs = performance.now();
   process.kill(processOf(program), stage.stopSignal);
   while (program.ended === undefined && performance.now() < sentAtMs + graceMs) await delay(20);
   const tookMs = performance.now() - sentAtMs;
-  if (program.ended === undefined) child.kill("SIGKILL");
   check(
     `${name} ends by ${stage.stopSignal} with 0, in ${(tookMs / 1_000).toFixed(2)} s of ${graceMs / 1_000}`,
     program.ended === 0,
@@ -190,7 +189,8 @@ try {
   console.error(error.stderr ? `${error.message}\n${error.stderr}` : error.message);
   process.exitCode = 1;
 } finally {
-  for (const { child, ended } of running) if (ended === undefined) child.kill("SIGKILL");
+  // By its own number: a process that has changed its user outlives the one that started it.
+  for (const program of running) if (program.ended === undefined) process.kill(processOf(program), "SIGKILL");
   network?.kill("SIGKILL");
   if (flags.keep) say(`kept: ${work}`);
   else rmSync(work, { recursive: true, force: true });

@@ -238,6 +238,7 @@ try {
   console.error(error.message);
   process.exitCode = 1;
 } finally {
-  if (ended === undefined) child.kill("SIGKILL");
+  // By its own number: a process that has changed its user outlives the one that started it.
+  if (ended === undefined) process.kill(Number(read("pgrep", "-P", String(child.pid)).trim()), "SIGKILL");
   rmSync(work, { recursive: true, force: true });
 }
