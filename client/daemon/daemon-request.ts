@@ -1,5 +1,5 @@
 /** A request as an ingress hands it to the daemon, and as the daemon hands it to the queue. */
-import { type InferRequest, timeoutUsOf } from "../../protocol/message.ts";
+import { type InferRequest, type InferResponse, timeoutUsOf } from "../../protocol/message.ts";
 import { queueKey } from "../policies/queue-key.ts";
 import type { Served, Submission } from "../queue/request.ts";
 import type { ModelCall } from "../transports/model-call.ts";
@@ -18,6 +18,16 @@ export interface DaemonRequest {
   readonly onNumber?: (request: number) => void;
   /** How long the caller waits, in milliseconds above 0. Default: for ever. */
   readonly withinMs?: number | undefined;
+}
+
+/** Where requests go instead of the daemon's own queue, to come back to it, or to another's, when their turn comes. */
+export interface RequestRoute {
+  /** As `Daemon.submit`; `withinMs` is the time to the deadline. */
+  submit(call: DaemonRequest, withinMs: number, callerLeft: AbortSignal): Promise<Served<InferResponse>>;
+  /** Whether somebody beside this daemon's targets serves a model. */
+  knows(model: string): Promise<boolean>;
+  /** Why it takes nothing now; undefined: it does. */
+  whyNot(): string | undefined;
 }
 
 /** What the daemon knows of a request beside itself. */

@@ -13,7 +13,7 @@ import type { VirtualQueue } from "../queue/virtual-queue.ts";
 import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
-import { type DaemonRequest, inRows, submissionOf } from "./daemon-request.ts";
+import { type DaemonRequest, inRows, type RequestRoute, submissionOf } from "./daemon-request.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
 import type { LaneLoad } from "../queue/lanes/lanes.ts";
 import { padded, type PadRule } from "./joining/padding.ts";
@@ -90,14 +90,6 @@ export interface DaemonHealth {
   readonly targets: readonly TargetNow[];
 }
 
-/** Where requests go instead of the daemon's own queue, to come back to it, or to another's, when their turn comes. */
-export interface RequestRoute {
-  /** As `Daemon.submit`; `withinMs` is the time to the deadline. */
-  submit(call: DaemonRequest, withinMs: number, callerLeft: AbortSignal): Promise<Served<InferResponse>>;
-  /** Whether somebody beside this daemon's targets serves a model. */
-  knows(model: string): Promise<boolean>;
-}
-
 export class Daemon {
   /** Which models there are and what they take. */
   readonly models: ModelDirectory;
@@ -165,6 +157,12 @@ export class Daemon {
     const seen = queue?.targetHealth() ?? [];
     const targets = reports.map((report) => nowOf(report, seen));
     if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    const route = this.#route;
+    // By a route others may serve what the own targets cannot.
+    if (route !== undefined) {
+      const reason = route.whyNot();
+      return reason === undefined ? { isReady: true, targets } : { isReady: false, reason, targets };
+    }
     // A function may be called; that it did not answer once says little.
     const canReach =
       targets.length === 0 ||

@@ -224,7 +224,7 @@ async function runJob(
       const bad = Array.from({ length: rows }, (_, row) => row).filter((row) => !isRight(row));
       if (bad.length > 0 || results.length !== rows)
         wrong.push(
-          `job ${nth}: ${results.length} lines, ${job["state"]}, row ${bad[0]}: ${JSON.stringify(results[bad[0] ?? 0])}`,
+          `job ${nth}: ${results.length} lines, ${String(job["state"])}, row ${bad[0]}: ${JSON.stringify(results[bad[0] ?? 0])}`,
         );
       return rows - bad.length;
     }

@@ -5,11 +5,13 @@
 import type { Logger } from "pino";
 import { type Engine, joinNats } from "../../../../base/nats/engine.ts";
 import type { Environment } from "../../../../base/program/secrets.ts";
+import { UsageError } from "../../../../base/usage-error.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
+import { codeOf } from "./bus-streams.ts";
 import { Front } from "./front.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
 import { jobsOptions } from "../jobs/jobs.ts";
@@ -80,8 +82,16 @@ export class Joined {
         "this nats-server has no pinned owners and no deadlines: all daemons share the requests of a model, in smaller batches",
       );
     const mostStoredBytes = options.joinMib * 2 ** 20;
-    this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...limits, log });
-    await this.#options.jobs?.open(engine);
+    try {
+      this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...limits, log });
+      await this.#options.jobs?.open(engine);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      throw new UsageError(
+        `--join: the server does not give us streams of ${options.joinMib} MiB (--join-mib) and ${options.jobsMib} MiB` +
+          ` (--jobs-mib): ${(error as Error).message}`,
+      );
+    }
   }
 
   /** From now on requests go by the shared queues. Call it when the daemon takes requests. */
@@ -109,6 +119,7 @@ export class Joined {
     daemon.sendBy({
       submit: (call, withinMs, callerLeft) => front.submit(call, withinMs, callerLeft),
       knows: (model) => bus.knows(model),
+      whyNot: () => (engine.isConnected ? undefined : "there is no connection to the NATS server"),
     });
     const look = (): void => void this.#followModels(bus).catch(() => {});
     look();

@@ -35,9 +35,8 @@ export interface DurableJobsOptions extends JobsOptions {
 
 const sweepEveryMs = 30_000;
 const comeBackMs = 10_000;
+const [cancelMs, longestReadMs] = [10_000, 5_000];
 const nothing = new Uint8Array();
-const cancelMs = 10_000;
-const longestReadMs = 5_000;
 
 export class DurableJobs implements JobBook {
   readonly options: DurableJobsOptions;
