@@ -9,10 +9,10 @@ const mostQuotedChars = 100;
  * A text without what stands before the `@` of a URL, which may be a password, however broken the URL is.
  *
  * @example
- * withoutUserInfo("nats://ann:secret@10.0.0.5"); // "nats://***@10.0.0.5"
+ * withoutUserInfo("nats://ann:secret@10.0.0.5"); // "nats://...@10.0.0.5"
  */
 export function withoutUserInfo(text: string): string {
-  return text.replaceAll(/(:\/\/)[^\s"]*@/g, "$1***@");
+  return text.replaceAll(/(:\/\/)[^\s"]*@/g, "$1...@");
 }
 
 /** A text of somebody else's, cut to 100 characters, for the middle of an error message. */

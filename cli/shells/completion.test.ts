@@ -72,7 +72,7 @@ describe.each(Object.entries(offeredBy))("%s", (_, offered) => {
 });
 
 it("zsh takes its script, and calls it for spillway", (context) => {
-  const script = "autoload -Uz compinit; compinit -u -d /dev/null; source ./zsh; print $_comps[spillway]";
+  const script = "autoload -Uz compinit; compinit -u -D; source ./zsh; print $_comps[spillway]";
   expect(printed(context, "zsh", "-f", "-c", script)).toBe("_spillway\n");
   printed(context, "zsh", "-n", "./zsh");
 });

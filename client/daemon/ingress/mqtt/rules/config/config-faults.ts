@@ -9,9 +9,6 @@ export type ConfigPath = readonly (string | number)[];
 /** Notes a fault of what is compiled: the steps from it to the place, and what follows the place's name. */
 export type NoteConfigFault = (steps: ConfigPath, text: string) => void;
 
-/** What must not be repeated: it may be a password. */
-const userOfUrl = /\/\/[^/@]*@/;
-
 /** More faults than this are counted, not shown. */
 const mostShown = 50;
 
@@ -43,8 +40,7 @@ export class ConfigFaults {
 
   /** Notes what is wrong with a value: `rules[0].from.qos is 3; allowed: 0, 1 or 2`. */
   addValue(path: ConfigPath, value: unknown, allowed: string): void {
-    const shown = typeof value === "string" ? value.replace(userOfUrl, "//...@") : value;
-    this.add(path, `${path.length === 0 ? "the file" : pathName(path)} is ${showValue(shown)}; ${allowed}`);
+    this.add(path, `${path.length === 0 ? "the file" : pathName(path)} is ${showValue(value)}; ${allowed}`);
   }
 
   /** Notes faults of a part of the file. */
