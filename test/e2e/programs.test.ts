@@ -177,7 +177,8 @@ describe("edge, functions and queue together", () => {
     const [record, profile] = [join(folder, "spillway.ndjson"), join(folder, "profile.json")];
     const files = ["--record", record, "--save-profile", profile, "--models", "ocr-rec"];
     const targets = ["--edge", edgeUrl, "--fc-endpoint", functionsUrl, "--functions", menu];
-    const settings = ["--slo", "20", "--timeout", "0.5", "--calibrate", "15"];
+    // Long enough for an edge on a busy machine: later ones would go to functions.
+    const settings = ["--slo", "20", "--timeout", "5", "--calibrate", "15"];
     const queue = start("vqueue", "--port", "0", ...targets, ...files, ...settings);
     const url = await listening(queue.child);
     const ask = async (): Promise<unknown> => {
