@@ -111,7 +111,7 @@ export function peersPage(facts: PeersPageFacts): string {
   return `# Beside other servers
 
 What a user would pick instead of our edge, on one machine in one run. Made by \`npm run bench:peers\`, ${made}, on
-${machine}. Each figure is the median of ${rounds} rounds of ${seconds} s; within a round the servers take turns, one runs
+${machine}. Each figure is ${rounds === 1 ? "of one round" : `the median of ${rounds} rounds`} of ${seconds} s; within a round the servers take turns, one runs
 at a time, and the generator of the load has the same cores. Wall times say as much about the machine as about
 the servers, so compare them within a table; the processor time of a request depends on the machine less.
 
