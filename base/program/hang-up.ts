@@ -3,15 +3,37 @@
  * needs one for every request.
  *
  *     const hungUp = new HangUp();
- *     response.once("close", () => hungUp.happen());
+ *     whenClosed(request.socket, () => hungUp.happen());
  *     hungUp.addEventListener("abort", () => stopWork());
  */
+import type { Socket } from "node:net";
 
 /** What is needed of an AbortSignal to hear that a caller has gone; an AbortSignal is one, too. */
 export interface Abortable {
   readonly aborted: boolean;
   addEventListener(type: "abort", listener: () => void): void;
   removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** By connection: what is to be told of its end. */
+const waiting = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls a listener when a connection ends. `close` of an answer does not tell that of one that waits behind another on its
+ * connection, and a listener of its own for each request would be too many. Returns what takes the listener off.
+ */
+export function whenClosed(socket: Socket, listener: () => void): () => void {
+  let listeners = waiting.get(socket);
+  if (listeners === undefined) {
+    const all = (listeners = new Set<() => void>());
+    waiting.set(socket, all);
+    socket.once("close", () => {
+      for (const each of all) each();
+      all.clear();
+    });
+  }
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export class HangUp implements Abortable {

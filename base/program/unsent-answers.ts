@@ -61,6 +61,11 @@ export function boundUnsentAnswers(
     let bytes = 0;
     for (const answer of answers) {
       const { response } = answer;
+      // It waited behind another on its connection, and is told nothing of the end.
+      if (response.req.socket.destroyed) {
+        answers.delete(answer);
+        continue;
+      }
       if (answer.endedAtMs === undefined && response.writableEnded) ended(answer, nowMs);
       if (nowMs > answer.untilMs) cutOff(response);
       else bytes += response.writableLength;

@@ -190,7 +190,13 @@ try {
   process.exitCode = 1;
 } finally {
   // By its own number: a process that has changed its user outlives the one that started it.
-  for (const program of running) if (program.ended === undefined) process.kill(processOf(program), "SIGKILL");
+  for (const program of running) {
+    try {
+      if (program.ended === undefined) process.kill(processOf(program), "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
   network?.kill("SIGKILL");
   if (flags.keep) say(`kept: ${work}`);
   else rmSync(work, { recursive: true, force: true });

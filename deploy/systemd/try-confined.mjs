@@ -239,6 +239,10 @@ try {
   process.exitCode = 1;
 } finally {
   // By its own number: a process that has changed its user outlives the one that started it.
-  if (ended === undefined) process.kill(Number(read("pgrep", "-P", String(child.pid)).trim()), "SIGKILL");
+  try {
+    if (ended === undefined) process.kill(Number(read("pgrep", "-P", String(child.pid)).trim()), "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
+  }
   rmSync(work, { recursive: true, force: true });
 }

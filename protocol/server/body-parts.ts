@@ -17,7 +17,7 @@ export interface BodyBounds {
 /**
  * Reads a body of `length` bytes; undefined: until it ends. `done` is called once, with the pieces or with a ProtocolError:
  * 413 when it is too large, 503 when too many others are being read. It is not called when the caller goes away before the
- * end: its answer's `close` tells that. Returns what stops reading.
+ * end: its connection's `close` tells that. Returns what stops reading, and does nothing once all is read.
  */
 export function readParts(
   incoming: IncomingMessage,
@@ -28,7 +28,10 @@ export function readParts(
   const most = length ?? maxBytes;
   const isCounted = length === undefined || length > smallBytes;
   const pieces = new Pieces(most);
+  let isStopped = false;
   const stop = (): void => {
+    if (isStopped) return;
+    isStopped = true;
     incoming.off("data", onData).off("end", onEnd);
     if (isCounted) room.give(pieces.bytes);
   };

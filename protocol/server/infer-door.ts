@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AccessGate, Caller } from "../../base/access/access-gate.ts";
 import { headOfMessage, type RequestHead } from "../../base/access/request-head.ts";
-import { HangUp } from "../../base/program/hang-up.ts";
+import { HangUp, whenClosed } from "../../base/program/hang-up.ts";
 import type { HotRoute } from "../../base/program/serve.ts";
 import type { WatchAnswer } from "../../base/program/unsent-answers.ts";
 import type { WireParts } from "../message.ts";
@@ -130,7 +130,7 @@ class Exchange<Found> implements InferCall {
   readonly #options: InferDoorOptions<Found>;
   readonly #watch: WatchAnswer;
   #stopReading: () => void = () => {};
-  #isAnswered = false;
+  readonly #forget: () => void;
 
   constructor(
     request: IncomingMessage,
@@ -149,7 +149,7 @@ class Exchange<Found> implements InferCall {
     this.#response = response;
     this.#options = options;
     this.#watch = watch;
-    response.on("close", () => this.#closed());
+    this.#forget = whenClosed(request.socket, () => this.#closed());
   }
 
   begin(found: Found): void {
@@ -158,8 +158,9 @@ class Exchange<Found> implements InferCall {
       if (this.bodyBytes !== undefined && this.bodyBytes > maxBytes) throw bodyTooLarge(maxBytes);
       this.#options.refuse?.(this, found);
     } catch (error) {
-      const { bodyBytes = Infinity } = this;
-      if (bodyBytes <= smallBodyBytes || bodyBytes > maxBytes) return this.#fail(error as Error);
+      const { bodyBytes } = this;
+      const isDropped = bodyBytes !== undefined && (bodyBytes <= smallBodyBytes || bodyBytes > maxBytes);
+      if (isDropped) return this.#fail(error as Error);
       void discardBody(() => dropped(this.#request)).then(() => this.#fail(error as Error));
       return;
     }
@@ -194,15 +195,17 @@ class Exchange<Found> implements InferCall {
   }
 
   #send(status: number, parts: readonly Uint8Array[]): void {
-    this.#isAnswered = true;
+    this.#forget();
     this.#options.onAnswer?.(status);
     if (this.#options.gate?.variesByOrigin === true) this.answerHeaders.push("vary", "origin");
     const coding = wantedCoding(headerOf(this.head, "accept-encoding"));
     if (coding === undefined) return this.#end(status, parts);
     this.answerHeaders.push("vary", "accept-encoding");
-    const plain = Buffer.concat(parts);
-    if (plain.length < shortestBytes) return this.#end(status, parts);
-    packedAs(plain, coding).then(
+    let bytes = 0;
+    for (const { length } of parts) bytes += length;
+    if (bytes < shortestBytes) return this.#end(status, parts);
+    const packing = async (): Promise<Buffer> => packedAs(Buffer.concat(parts), coding);
+    packing().then(
       (packed) => {
         this.answerHeaders.push("content-encoding", coding);
         this.#end(status, [packed]);
@@ -219,9 +222,8 @@ class Exchange<Found> implements InferCall {
     if (bodyBytes > smallBodyBytes && !this.#request.complete) dropRest(this.#request);
   }
 
-  /** Its connection has ended, or the answer has been sent. */
+  /** Its connection has ended before it was answered. */
   #closed(): void {
-    if (this.#isAnswered) return;
     this.#stopReading();
     this.hungUp.happen();
   }

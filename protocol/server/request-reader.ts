@@ -45,7 +45,10 @@ export class RequestReader {
       return checked(decodeInferRequest(parts, headerBytes));
     const text = Buffer.from(first.buffer, first.byteOffset, headerBytes).toString("latin1");
     const [start = "", id] = text.startsWith('{"id"') ? (leadingId.exec(text) ?? []) : [];
-    const key = start === "" ? text : text.slice(start.length);
+    const rest = text.slice(start.length);
+    // What is no member, or a second id, is for the decoder to judge.
+    const isMember = rest.startsWith('"') && !rest.startsWith('"id"');
+    const key = isMember ? rest : text;
     const known = this.#heads.get(key);
     const quick = known && withData(known, id, parts, headerBytes);
     if (quick !== undefined) return quick;

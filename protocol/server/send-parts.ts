@@ -18,7 +18,8 @@ export function sendParts(
   parts: readonly Uint8Array[],
   watch: WatchAnswer,
 ): void {
-  if (response.destroyed || response.writableEnded) return;
+  // Of one that waits behind another on its connection, the connection alone tells that it is gone.
+  if (response.destroyed || response.writableEnded || response.req.socket.destroyed) return;
   let bytes = 0;
   for (const { length } of parts) bytes += length;
   headers.push("content-length", String(bytes));
@@ -30,11 +31,16 @@ export function sendParts(
     response.end(text, "latin1");
   } else {
     response.cork();
-    for (const part of parts) if (part.length > 0) response.write(part);
+    for (const part of parts) if (part.length > 0) response.write(isOfMuchMore(part) ? part.slice() : part);
     response.end();
     response.uncork();
   }
   if (response.writableLength > 0 || (response.socket?.writableLength ?? 0) > 0) watch(response);
+}
+
+/** Whether a piece holds memory that is many times its own, such as that of a whole batch, until its caller has read it. */
+function isOfMuchMore({ length, buffer }: Uint8Array): boolean {
+  return buffer.byteLength > 4 * length;
 }
 
 function latin1Of(part: Uint8Array): string {

@@ -188,7 +188,7 @@ export class ModelConsumer {
         return isFirst;
       },
       drop: () => message.ack(),
-      giveBack: () => message.nak(),
+      giveBack: (afterMs) => message.nak(afterMs),
     };
     handlers.take(delivery);
   }

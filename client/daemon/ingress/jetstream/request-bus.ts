@@ -41,8 +41,8 @@ export interface BusDelivery {
   finish(result: BusResult): Promise<boolean>;
   /** Acknowledges a request that has a result, or whose owner makes it. */
   drop(): void;
-  /** Another owner may have it at once. */
-  giveBack(): void;
+  /** Another owner may have it, after `afterMs` milliseconds where that is said. */
+  giveBack(afterMs?: number): void;
 }
 
 export interface OwnerHandlers {

@@ -221,7 +221,7 @@ export class DurableJobs implements JobBook {
     const id = delivery.key.split(".").at(-1) as string;
     // It was delivered again, because nobody could be told that it is in work.
     if (this.#runs.has(id)) return;
-    if (this.#isClosed) return delivery.giveBack();
+    if (this.#isClosed) return delivery.giveBack(1_000);
     const { daemon, codec = codecHere, timeoutMs } = this.options;
     const timer = setInterval(() => delivery.working(), this.options.limits.ackWaitMs / 3);
     const run = new JobRun({
@@ -238,7 +238,7 @@ export class DurableJobs implements JobBook {
     if (isEnded) {
       delivery.drop();
       await this.#opened().forgetInput(id);
-    } else if (!run.isTaken) delivery.giveBack();
+    } else if (!run.isTaken) delivery.giveBack(1_000);
   }
 
   async #read(id: string, { model, type, headerBytes }: JobFacts): Promise<JobInput> {
