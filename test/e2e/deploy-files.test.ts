@@ -140,6 +140,20 @@ describe("the manifests of Kubernetes", () => {
     ]);
   });
 
+  it("scale by KEDA a workload that there is, by a metric that the queue has", () => {
+    const read = (path: string): string => readFileSync(join(checkout, path), "utf8");
+    const { spec } = parse(read("deploy/kubernetes/keda/scaled-object.yaml")) as {
+      readonly spec: {
+        readonly scaleTargetRef: { readonly name: string };
+        readonly triggers: readonly { readonly metadata: { readonly query: string } }[];
+      };
+    };
+    expect(read("deploy/kubernetes/base/edge.yaml")).toContain(`\n  name: ${spec.scaleTargetRef.name}\n`);
+    const names = spec.triggers.flatMap(({ metadata }) => metadata.query.match(/spillway_\w+/g) ?? []);
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expect(read("docs/reference/metrics.md")).toContain(`\`${name}\``);
+  });
+
   it("keep the edge on its node in the overlay: node, network, folder of models", (context) => {
     const path = built(context, "kubeedge");
     const documents = readFileSync(path, "utf8")
