@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../../base/errors.ts";
 import { Job, type JobParts } from "../../jobs/job.ts";
 import type { JobInput } from "../../jobs/job-input.ts";
+import { faultLine, rowsOfLine } from "../../../../../protocol/result-line.ts";
 import type { JobFacts, JobLog, JobRecord } from "./job-log.ts";
 
 export interface JobRunOptions {
@@ -107,7 +108,22 @@ export class JobRun {
     }
   }
 
-  #keep(line: Uint8Array, { rows, target }: { readonly rows: number; readonly target?: string | undefined }) {
+  async #keep(line: Uint8Array, { rows, target }: KeptOf): Promise<void> {
+    // What fails because this daemon stops is for the one that goes on.
+    if (this.#isRetired && target === undefined) throw new Error("another daemon goes on with it");
+    try {
+      await this.#addLine(line, { rows, target });
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      const { row } = rowsOfLine(line) ?? { row: (this.#facts as JobFacts).done };
+      const why = `its result has ${line.length} bytes; the NATS server takes no message of that size`;
+      await this.#addLine(faultLine({ row, rows }, { error: why, code: "answer_rejected", status: 502 }), {
+        rows,
+      });
+    }
+  }
+
+  #addLine(line: Uint8Array, { rows, target }: KeptOf): Promise<void> {
     const facts = this.#facts as JobFacts;
     const served = target === undefined ? {} : { [target]: (facts.served_by[target] ?? 0) + rows };
     return this.#add(line, {
@@ -151,13 +167,24 @@ export class JobRun {
         if (isOurs && last.lines.length === lines.length) return;
         if (last.facts.isCancelled === true) this.#job?.cancel();
       } catch (error) {
-        if (error instanceof TakenError) throw error;
+        if (error instanceof TakenError || isTooLarge(error)) throw error;
         if (this.#isRetired && attempt > pausesMs.length) throw error;
         if (isFull(error)) throw new SpillwayError("queue_full", (error as Error).message, { cause: error });
         await delay(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
       }
     }
   }
+}
+
+/** How many rows a line has, and who served them; nobody where they failed. */
+interface KeptOf {
+  readonly rows: number;
+  readonly target?: string | undefined;
+}
+
+/** What the client of NATS says of a message above `max_payload`, before it sends anything. */
+function isTooLarge(error: unknown): boolean {
+  return (error as Error).name === "InvalidArgumentError";
 }
 
 /** The stream takes no more, and waiting does not help. */

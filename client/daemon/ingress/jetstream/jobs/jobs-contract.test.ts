@@ -31,6 +31,15 @@ const serve: SmallDaemonOptions["serve"] = ({ inputs }) => {
   const [x] = inputs as [(typeof inputs)[number]];
   const values = [...tensorToNumbers(x)];
   if (values.includes(13)) return { status: 400, error: "13 is unlucky" };
+  if (values.includes(99))
+    return [
+      tensorFromNumbers(
+        "y",
+        "FP32",
+        [1, 300_000],
+        Array.from({ length: 300_000 }, () => 0.123456789),
+      ),
+    ];
   return [
     tensorFromNumbers(
       "y",
@@ -200,6 +209,16 @@ describe.each(natsPrograms)("jobs on nats-server $version outlive", { tags: ["sl
     await Promise.all(keepers.splice(0).map(({ kill }) => kill()));
   });
   afterAll(() => world.stop());
+
+  it("a result that is larger than a message of the server may be: its row says so, the others have theirs", async () => {
+    const { jobs } = await keeper(1);
+    const id = await submitted(jobs, [1, 99, 2]);
+    expect((await ended(jobs, id)).status()).toMatchObject({ state: "done", done: 3 });
+    const lines = await linesOf((await jobs.find("double", id)).lines(0, always));
+    expect(lines.map(({ row }) => row)).toEqual([0, 1, 2]);
+    expect(lines[1]?.error).toMatch(/its result has \d+ bytes/);
+    expect(valuesIn([lines[0], lines[2]] as Line[])).toEqual([2, 4]);
+  });
 
   it("the daemon that runs them: another one goes on, and no row has two lines", async () => {
     const [first, second] = [await keeper(20), await keeper(1)];
