@@ -243,7 +243,7 @@ export class DurableJobs implements JobBook {
 
   async #read(id: string, { model, type, headerBytes }: JobFacts): Promise<JobInput> {
     const body = await this.#opened().input(id);
-    if (body === null) throw new Error("its input is not there any more");
+    if (body === null) throw new ProtocolError("its input is not there any more", 410);
     const { daemon, codec = codecHere, mostBytes, maxFileBytes } = this.options;
     const metadata = await metadataOf(daemon.models, model).catch(() => undefined);
     const sent = { body: new Uint8Array(body).buffer, type, headerBytes };

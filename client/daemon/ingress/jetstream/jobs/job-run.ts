@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../../base/errors.ts";
 import { Job, type JobParts } from "../../jobs/job.ts";
 import type { JobInput } from "../../jobs/job-input.ts";
+import { ProtocolError } from "../../../../../protocol/errors.ts";
 import { faultLine, rowsOfLine } from "../../../../../protocol/result-line.ts";
 import type { JobFacts, JobLog, JobRecord } from "./job-log.ts";
 
@@ -72,6 +73,8 @@ export class JobRun {
     try {
       input = await read(taken.facts);
     } catch (error) {
+      // The server, or the edge that knows the model, may be back soon: then somebody goes on.
+      if (!(error instanceof ProtocolError)) throw error;
       await this.#end({ state: "stopped", error: `the job failed: ${(error as Error).message}` }, nothing);
       return true;
     }
