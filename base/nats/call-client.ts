@@ -30,7 +30,7 @@ export interface CallEngine {
   readonly connection: NatsConnection;
   readonly mostBytes: number;
   readonly isConnected: boolean;
-  onReconnect(listener: () => void): void;
+  onReconnect(listener: () => void): () => void;
 }
 
 interface OpenCall {
@@ -44,6 +44,7 @@ export class CallClient {
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #open = new Map<string, OpenCall>();
+  readonly #forgetReconnects: () => void;
   #calls = 0;
 
   constructor(engine: CallEngine) {
@@ -55,7 +56,7 @@ export class CallClient {
       },
     });
     // Answers that came meanwhile are lost.
-    engine.onReconnect(() => this.#endAll("the connection to NATS was lost"));
+    this.#forgetReconnects = engine.onReconnect(() => this.#endAll("the connection to NATS was lost"));
   }
 
   /**
@@ -91,6 +92,7 @@ export class CallClient {
   }
 
   close(): void {
+    this.#forgetReconnects();
     this.#subscription.unsubscribe();
     this.#endAll("the connection is closed");
   }

@@ -16,7 +16,12 @@ describe.each(natsPrograms.slice(0, 1))("calls over nats-server $version", { tag
     nats = await startNats({ program, jetstream: false });
     [near, far] = [await connect({ servers: nats.address }), await connect({ servers: nats.address })];
     const connection = near;
-    const engine = { connection, mostBytes: mostMessageBytes, isConnected: true, onReconnect: () => {} };
+    const engine = {
+      connection,
+      mostBytes: mostMessageBytes,
+      isConnected: true,
+      onReconnect: () => () => {},
+    };
     client = new CallClient(engine);
   });
   afterAll(async () => {
@@ -66,6 +71,23 @@ describe.each(natsPrograms.slice(0, 1))("calls over nats-server $version", { tag
     ]);
     const long = client.call(await serving(echo), ask(bytes(1_001)), 10_000, 1_000);
     await expect(long).rejects.toMatchObject({ kind: "too-long", message: /1001 bytes; allowed: 1000/ });
+  });
+
+  it("asks to be told of connections no longer than a client is open", () => {
+    const listeners = new Set<() => void>();
+    const engine = {
+      connection: near as NatsConnection,
+      mostBytes: mostMessageBytes,
+      isConnected: true,
+      onReconnect: (listener: () => void) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    };
+    const clients = Array.from({ length: 5 }, () => new CallClient(engine));
+    expect(listeners.size).toBe(5);
+    for (const each of clients) each.close();
+    expect(listeners.size).toBe(0);
   });
 
   it("says at once that nobody is there", async () => {

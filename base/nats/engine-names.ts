@@ -80,6 +80,13 @@ export const jobLogs = {
   inputs: "spill-job-inputs",
 } as const;
 
+/** How jobs ended for whose end their log had no room, one message each. */
+export const jobEnds = {
+  stream: "SPILL_JOBENDS",
+  subjects: "spill.jobend.>",
+  subject: (id: string) => `spill.jobend.${id}`,
+} as const;
+
 /** Jobs that are to be run; the work queue of all models. */
 export const jobQueue = {
   stream: "SPILL_JOBQ",

@@ -67,6 +67,7 @@ describe.each(natsPrograms)("joining nats-server $version", slow, ({ path, versi
     const engine = await joined(server.address);
     let times = 0;
     engine.onReconnect(() => times++);
+    engine.onReconnect(() => (times += 100))();
     await server.end("SIGKILL");
     await expect.poll(() => engine.isConnected).toBe(false);
     await server.start();

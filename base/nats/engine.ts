@@ -46,8 +46,8 @@ export interface Engine {
   /** Largest message, in bytes, headers included. */
   readonly mostBytes: number;
   readonly isConnected: boolean;
-  /** Calls back each time that the connection is there again. */
-  onReconnect(listener: () => void): void;
+  /** Calls back each time that the connection is there again, until the function that it returns is called. */
+  onReconnect(listener: () => void): () => void;
   /** Sends what is under way, and leaves. */
   close(): Promise<void>;
 }
@@ -154,7 +154,10 @@ async function engineOf(
     get isConnected() {
       return isConnected && !connection.isClosed();
     },
-    onReconnect: (listener) => void listeners.add(listener),
+    onReconnect: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     close: async () => {
       const closed = connection.isClosed() || !isConnected ? connection.close() : connection.drain();
       await Promise.race([closed.catch(() => {}), delay(closeMs, undefined, { ref: false })]);

@@ -17,7 +17,7 @@ import { modelTarget } from "../../client/transports/model-target.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferResponse } from "../../protocol/encode.ts";
 import { bodyPieces, type InferRequest, type ModelMetadata } from "../../protocol/message.ts";
-import type { Tensor } from "../../protocol/tensor.ts";
+import { type Tensor, tensorFromNumbers, tensorToNumbers } from "../../protocol/tensor.ts";
 
 export interface SmallDaemonOptions {
   readonly metadata: Omit<ModelMetadata, "platform">;
@@ -117,3 +117,24 @@ export async function smallDaemon(options: SmallDaemonOptions): Promise<SmallDae
   await daemon.start(new AbortController().signal);
   return { daemon, queue, calls };
 }
+
+/** A model that doubles its rows. */
+export const doubler = {
+  metadata: {
+    name: "double",
+    versions: ["1"],
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: [-1, 1] }],
+  },
+  serve: ({ inputs }) => {
+    const [x] = inputs as [Tensor];
+    return [
+      tensorFromNumbers(
+        "y",
+        "FP32",
+        x.shape,
+        Array.from(tensorToNumbers(x), (value) => 2 * value),
+      ),
+    ];
+  },
+} satisfies SmallDaemonOptions as SmallDaemonOptions;

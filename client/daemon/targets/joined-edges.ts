@@ -44,12 +44,13 @@ export class JoinedEdges {
   readonly #told = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   readonly #followed: Promise<void>;
+  readonly #forgetReconnects: () => void;
 
   constructor(options: JoinedEdgesOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#look(), lookEveryMs).unref();
     // What was not renewed while nobody could be heard may still be there.
-    options.engine.onReconnect(() => {
+    this.#forgetReconnects = options.engine.onReconnect(() => {
       for (const known of this.#known.values()) known.renewedAtMs = performance.now();
     });
     this.#followed = this.#follow();
@@ -58,6 +59,7 @@ export class JoinedEdges {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#stop.abort();
+    this.#forgetReconnects();
     await this.#followed;
   }
 

@@ -82,3 +82,10 @@ export const apiCodes = {
 export function codeOf(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
 }
+
+/** A stream takes no more, and waiting a moment does not help. */
+export function isFull(error: unknown): boolean {
+  const code = codeOf(error);
+  const isBound = code === apiCodes.storeFailed || code === apiCodes.noStorage;
+  return isBound && !/per subject/.test((error as Error).message);
+}

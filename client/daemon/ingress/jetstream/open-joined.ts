@@ -38,6 +38,12 @@ const limits = { window, ackWaitMs, pinMs };
 /** How often the models of the own targets are looked at. */
 const lookEveryMs = 2_000;
 
+/** A model's shared queues that this daemon takes of. */
+interface Owned {
+  readonly requests: Ownership;
+  readonly jobs: Ownership | undefined;
+}
+
 /** The jobs of daemons that joined, which outlive each of them. */
 export function durableJobs({
   options,
@@ -52,7 +58,7 @@ export function durableJobs({
 export class Joined {
   readonly counts: OwnerCounts = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
   readonly #options: OpenJoinedOptions;
-  readonly #owners = new Map<string, readonly Ownership[]>();
+  readonly #owners = new Map<string, Owned>();
   #engine: Engine | undefined;
   #bus: RequestBus | undefined;
   #front: Front | undefined;
@@ -129,8 +135,11 @@ export class Joined {
   /** Answers who waits, hands its models over, and takes nothing more. Call it before the daemon is closed. */
   async retire(): Promise<void> {
     clearInterval(this.#timer);
+    const owned = [...this.#owners.values()];
+    // Its jobs go on elsewhere at once, however long those who wait for answers take; these may need its own targets.
+    await Promise.all(owned.flatMap(({ jobs }) => jobs?.leave() ?? []));
     await this.#front?.drain();
-    await Promise.all([...this.#owners.values()].flat().map((owner) => owner.leave()));
+    await Promise.all(owned.map(({ requests }) => requests.leave()));
     this.#owners.clear();
   }
 
@@ -147,12 +156,13 @@ export class Joined {
       if (this.#owners.has(model)) continue;
       const workingMs = ackWaitMs / 3;
       const owner = new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts });
-      this.#owners.set(model, jobs === undefined ? [owner] : [owner, jobs.serve(model)]);
+      this.#owners.set(model, { requests: owner, jobs: jobs?.serve(model) });
     }
-    for (const [model, owners] of this.#owners) {
+    for (const [model, owned] of this.#owners) {
       if (served.has(model)) continue;
       this.#owners.delete(model);
-      for (const owner of owners) void owner.leave();
+      void owned.requests.leave();
+      void owned.jobs?.leave();
     }
   }
 }

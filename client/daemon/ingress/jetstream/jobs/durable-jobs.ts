@@ -9,47 +9,54 @@ import { SpillwayError } from "../../../../../base/errors.ts";
 import type { Engine } from "../../../../../base/nats/engine.ts";
 import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { showValue } from "../../../../../base/error-text.ts";
-import { ProtocolError, UnavailableError } from "../../../../../protocol/errors.ts";
+import { ProtocolError } from "../../../../../protocol/errors.ts";
 import { versionedModel } from "../../../../../protocol/model-path.ts";
 import { codecHere } from "../../../../../protocol/server/message-codec.ts";
 import type { LaneHints } from "../../../lanes.ts";
 import type { JobBook, JobView } from "../../jobs/job-book.ts";
-import { readJobBody, type SentJob } from "../../jobs/job-body.ts";
+import type { SentJob } from "../../jobs/job-body.ts";
 import type { JobInput } from "../../jobs/job-input.ts";
 import { JobMetrics, type JobsLoad } from "../../jobs/job-metrics.ts";
 import type { JobCaller, JobsOptions, ListedJob } from "../../jobs/jobs.ts";
 import { RowRoom } from "../../jobs/row-room.ts";
-import { metadataOf } from "../../served-answer.ts";
 import { type ConsumerLimits, ModelConsumer } from "../model-consumer.ts";
 import type { BusDelivery, Ownership } from "../request-bus.ts";
+import { cancelInLog } from "./cancel-job.ts";
+import { JobIntake, unavailable } from "./job-intake.ts";
 import type { JobFacts, JobRecord } from "./job-log.ts";
 import { JobRun } from "./job-run.ts";
 import { JobStore } from "./job-store.ts";
 import { LoggedJob, statusOf, takenBy } from "./logged-job.ts";
+import { readKeptInput, whyGivenBack } from "./read-kept-input.ts";
 
 export interface DurableJobsOptions extends JobsOptions {
   readonly maxFileBytes: number;
+  /** As in `JobStoreOptions`. */
+  readonly handOverMs?: number;
   readonly limits: ConsumerLimits;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
 }
 
 const sweepEveryMs = 30_000;
-const comeBackMs = 10_000;
 const [cancelMs, longestReadMs] = [10_000, 5_000];
-const nothing = new Uint8Array();
+/** When inputs are looked at that have no job. */
+const sweepInputsEveryMs = 300_000;
+/** Pauses before a job is taken again that could not be run: they double from the first one on. */
+const [firstPauseMs, longestPauseMs] = [1_000, 30_000];
 
 export class DurableJobs implements JobBook {
   readonly options: DurableJobsOptions;
   readonly #room: RowRoom;
+  readonly #intake: JobIntake;
   readonly #metrics = new JobMetrics(() => this.load());
   readonly #closing = new AbortController();
   readonly #readers = new Set<object>();
   readonly #runs = new Map<string, JobRun>();
   readonly #changed = new Map<string, Set<() => void>>();
+  #sweptInputsAtMs = performance.now();
   #engine: Engine | undefined;
   #store: JobStore | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #readingBytes = 0;
   #isClosed = false;
   /** Of all daemons, as last looked at. */
   #seen: readonly JobFacts[] = [];
@@ -57,11 +64,12 @@ export class DurableJobs implements JobBook {
   constructor(options: DurableJobsOptions) {
     this.options = options;
     this.#room = new RowRoom(options.mostRows);
+    this.#intake = new JobIntake(options, this.#metrics, this.#closing.signal);
   }
 
   /** Call it when the daemon has joined. */
   async open(engine: Engine): Promise<void> {
-    this.#store = await JobStore.open(engine, this.options.mostBytes);
+    this.#store = await JobStore.open(engine, this.options);
     this.#engine = engine;
     engine.connection.subscribe(jobLogs.copy, {
       callback: (_, { subject, headers }) => {
@@ -92,7 +100,7 @@ export class DurableJobs implements JobBook {
 
   load(): JobsLoad {
     const { mostJobs, mostBytes, mostRows } = this.options;
-    const taken = takenBy(this.#seen, this.#readingBytes);
+    const taken = takenBy(this.#seen, this.#intake.readingBytes);
     return { ...taken, mostJobs, mostBytes, queuedRows: this.#room.taken, mostQueuedRows: mostRows };
   }
 
@@ -101,61 +109,20 @@ export class DurableJobs implements JobBook {
   }
 
   reserve(bytes: number): () => void {
-    const { mostBytes, mostJobs } = this.options;
-    if (this.#isClosed) throw new UnavailableError("the daemon is shutting down and takes no new jobs");
-    if (bytes > mostBytes)
-      throw new ProtocolError(`the job takes ${bytes} bytes; allowed: ${mostBytes} (--jobs-mib)`, 413);
-    if (this.#seen.length >= mostJobs)
-      throw new UnavailableError(
-        `there are ${this.#seen.length} jobs; allowed: ${mostJobs} (--jobs); DELETE one that has ended, or come back`,
-        comeBackMs,
-      );
-    if (this.#readingBytes + bytes > mostBytes)
-      throw new UnavailableError("jobs that are being read take all of --jobs-mib", comeBackMs);
-    this.#readingBytes += bytes;
-    let held = bytes;
-    return () => {
-      this.#readingBytes -= held;
-      held = 0;
-    };
+    return this.#intake.reserve(bytes, this.#seen.length);
   }
 
   async start(model: string, input: JobInput, given: LaneHints, sent: SentJob): Promise<string> {
-    const id = randomBytes(12).toString("base64url");
-    const { key, tenant, lane = this.options.lane } = given;
-    const body = new Uint8Array(sent.body);
-    const facts: JobFacts = {
-      model,
-      state: "running",
-      rows: input.rows,
-      done: 0,
-      failed: 0,
-      served_by: {},
-      startedAtMs: Date.now(),
-      inputBytes: body.length,
-      resultBytes: 0,
-      key,
-      tenant,
-      lane,
-      type: sent.type,
-      headerBytes: sent.headerBytes,
-    };
-    try {
-      await this.#opened().add(id, facts, body);
-    } catch (error) {
-      throw new SpillwayError(
-        "target_unavailable",
-        `the NATS server does not take the job (${(error as Error).message})`,
-        { cause: error, retryAfterMs: 1_000, isOfTarget: false },
-      );
-    }
+    const { id, facts } = await this.#intake.take(this.#opened(), { model, input, given, sent });
     this.#seen = [...this.#seen, facts];
-    this.#metrics.started();
     return id;
   }
 
   async find(model: string, id: string, { key }: JobCaller = {}): Promise<JobView> {
-    const record = /^[\w-]{16}$/.test(id) ? await this.#opened().log.last(id).catch(unavailable) : undefined;
+    const isId = /^[\w-]{16}$/.test(id);
+    // Who was just told of a job is told of it again, though the server does not answer now.
+    const kept = (error: unknown): JobRecord => this.#intake.fresh(id) ?? unavailable(error);
+    const record = isId ? await this.#opened().log.last(id).catch(kept) : undefined;
     const isTheirs = key === undefined || key === record?.facts.key;
     if (record !== undefined && isTheirs && versionedModel(record.facts.model).model === model)
       return this.#viewOf(id, record);
@@ -178,18 +145,14 @@ export class DurableJobs implements JobBook {
   }
 
   async remove(model: string, id: string, caller: JobCaller = {}): Promise<JobView> {
-    const { log } = this.#opened();
+    const store = this.#opened();
     const found = await this.find(model, id, caller);
     if (found.status().state !== "running") {
-      await this.#opened().forget(id).catch(unavailable);
+      this.#intake.forget(id);
+      await store.forget(id).catch(unavailable);
       return found;
     }
-    for (;;) {
-      const last = await log.last(id).catch(unavailable);
-      if (last?.facts.state !== "running" || last.facts.isCancelled === true) break;
-      if ((await log.add(id, last.sequence, { ...last.facts, isCancelled: true }, nothing)) !== undefined)
-        break;
-    }
+    await cancelInLog(store.log, id).catch(unavailable);
     const untilMs = performance.now() + cancelMs;
     for (;;) {
       const view = await this.find(model, id, caller);
@@ -206,6 +169,7 @@ export class DurableJobs implements JobBook {
 
   retire(): void {
     this.#isClosed = true;
+    this.#intake.close();
     clearInterval(this.#timer);
     for (const run of this.#runs.values()) run.retire();
   }
@@ -221,15 +185,16 @@ export class DurableJobs implements JobBook {
     const id = delivery.key.split(".").at(-1) as string;
     // It was delivered again, because nobody could be told that it is in work.
     if (this.#runs.has(id)) return;
-    if (this.#isClosed) return delivery.giveBack(1_000);
-    const { daemon, codec = codecHere, timeoutMs } = this.options;
+    if (this.#isClosed) return delivery.giveBack(firstPauseMs);
+    const { daemon, codec = codecHere, timeoutMs, log } = this.options;
+    const store = this.#opened();
     const timer = setInterval(() => delivery.working(), this.options.limits.ackWaitMs / 3);
     const run = new JobRun({
       id,
-      log: this.#opened().log,
+      log: store.log,
       runner: `${this.#engine?.name} ${randomBytes(4).toString("hex")}`,
       parts: { daemon, codec, room: this.#room, timeoutMs },
-      read: (facts) => this.#read(id, facts),
+      read: async (facts) => readKeptInput(await store.input(id), facts, this.options),
     });
     this.#runs.set(id, run);
     const isEnded = await run.run();
@@ -237,17 +202,12 @@ export class DurableJobs implements JobBook {
     this.#runs.delete(id);
     if (isEnded) {
       delivery.drop();
-      await this.#opened().forgetInput(id);
-    } else if (!run.isTaken) delivery.giveBack(1_000);
-  }
-
-  async #read(id: string, { model, type, headerBytes }: JobFacts): Promise<JobInput> {
-    const body = await this.#opened().input(id);
-    if (body === null) throw new ProtocolError("its input is not there any more", 410);
-    const { daemon, codec = codecHere, mostBytes, maxFileBytes } = this.options;
-    const metadata = await metadataOf(daemon.models, model).catch(() => undefined);
-    const sent = { body: new Uint8Array(body).buffer, type, headerBytes };
-    return readJobBody(sent, { codec, metadata, mostBytes, mostFileBytes: maxFileBytes });
+      return store.forgetInput(id);
+    }
+    if (run.isTaken) return;
+    if (run.why === undefined) return delivery.giveBack(firstPauseMs);
+    log.warn({ job: id, why: whyGivenBack(run.why) }, "a job cannot be run now; trying again");
+    delivery.giveBack(Math.min(firstPauseMs * 2 ** Math.min(delivery.deliveries - 1, 10), longestPauseMs));
   }
 
   #viewOf(id: string, record: JobRecord): JobView {
@@ -265,6 +225,12 @@ export class DurableJobs implements JobBook {
   /** Forgets jobs whose time is over, and has run again what is running by nobody. */
   async #sweep(): Promise<void> {
     const all = await this.#all();
+    const nowMs = performance.now();
+    if (nowMs - this.#sweptInputsAtMs >= sweepInputsEveryMs) {
+      this.#sweptInputsAtMs = nowMs;
+      const inputs = await this.#opened().sweepInputs(Date.now());
+      if (inputs > 0) this.options.log.info({ inputs }, "removed inputs of no job");
+    }
     this.#seen = all.map(({ facts }) => facts);
     for (const { id, facts } of all) {
       if (facts.endedAtMs !== undefined && facts.endedAtMs + this.options.keepMs < Date.now())
@@ -289,12 +255,4 @@ export class DurableJobs implements JobBook {
 
 function ownerOf({ key, tenant }: JobCaller): string {
   return key === undefined ? `tenant ${tenant ?? ""}` : `key ${key}`;
-}
-
-function unavailable(error: unknown): never {
-  if (error instanceof SpillwayError) throw error;
-  throw new UnavailableError(
-    `the NATS server does not tell of jobs now (${(error as Error).message})`,
-    1_000,
-  );
 }

@@ -1,11 +1,12 @@
 /**
  * What happened to each job, as messages of one subject: who runs it, its lines of results, and its end. Each message is
  * added only behind the one that its writer saw last, so that of two who run a job at once one stops, and no row has two lines.
+ * An end for which the logs have no room any more is kept beside them, where there is room for nothing else.
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StoredMsg } from "@nats-io/jetstream";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
-import { apiCodes, codeOf, makeStream, nanosPerMs } from "../bus-streams.ts";
+import { jobEnds, jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
+import { apiCodes, codeOf, isFull, makeStream, nanosPerMs } from "../bus-streams.ts";
 import { asHeaders, plain } from "../plain-headers.ts";
 import type { JobStatus } from "../../jobs/job.ts";
 
@@ -29,6 +30,8 @@ export interface JobFacts extends Pick<
   /** Who runs it. */
   readonly runner?: string | undefined;
   readonly isCancelled?: boolean;
+  /** How often somebody has taken it since its last line. */
+  readonly takes?: number;
 }
 
 export interface JobRecord {
@@ -36,16 +39,33 @@ export interface JobRecord {
   readonly facts: JobFacts;
   /** Lines of results; empty in records that are about other things. */
   readonly lines: Uint8Array;
+  /** An end for which the log had no room; its sequence is that of the log's last record. */
+  readonly isBeside?: boolean;
 }
 
 const factsHeader = "spillway-job";
+/** Sequence of the record that an end stands behind. */
+const behindHeader = "spillway-behind";
 /** No job is kept for longer, whoever forgot it. */
-const longestMs = 14 * 86_400_000;
+export const longestJobMs = 14 * 86_400_000;
 const publishMs = 2_000;
+/** Room for ends: far more than most take, since some daemons may allow more jobs than the one that made the stream. */
+const endBytes = 16_384;
 
-/** @param mostBytes of all logs, and of all inputs */
-export async function makeJobStreams({ manager }: Engine, mostBytes: number): Promise<void> {
-  const shared = { storage: StorageType.File, discard: DiscardPolicy.New, max_age: longestMs * nanosPerMs };
+/**
+ * @param mostBytes of all logs, and of all inputs
+ * @param mostJobs for whose ends there is always room
+ */
+export async function makeJobStreams(
+  { manager }: Engine,
+  mostBytes: number,
+  mostJobs: number,
+): Promise<void> {
+  const shared = {
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_age: longestJobMs * nanosPerMs,
+  };
   await makeStream(
     manager,
     {
@@ -56,6 +76,20 @@ export async function makeJobStreams({ manager }: Engine, mostBytes: number): Pr
       max_bytes: mostBytes,
       allow_direct: true,
       republish: { src: jobLogs.subjects, dest: jobLogs.copy, headers_only: true },
+    },
+    false,
+  );
+  await makeStream(
+    manager,
+    {
+      ...shared,
+      name: jobEnds.stream,
+      subjects: [jobEnds.subjects],
+      retention: RetentionPolicy.Limits,
+      max_bytes: 2 * mostJobs * endBytes,
+      max_msgs_per_subject: 1,
+      allow_direct: true,
+      republish: { src: jobEnds.subjects, dest: jobLogs.copy, headers_only: true },
     },
     false,
   );
@@ -80,14 +114,18 @@ export class JobLog {
     this.#engine = engine;
   }
 
-  /** The latest record, which has the facts of now; undefined: there is no such job. */
+  /** The facts of now, and the sequence behind which is added; undefined: there is no such job. */
   async last(id: string): Promise<JobRecord | undefined> {
-    return this.#get({ last_by_subj: jobLogs.subject(id) });
+    const last = await this.#latest(id);
+    if (last?.facts.state !== "running") return last;
+    return (await this.#endBehind(id, last.sequence))?.record ?? last;
   }
 
   /** The first record from a sequence on. */
   async next(id: string, sequence: number): Promise<JobRecord | undefined> {
-    return this.#get({ next_by_subj: jobLogs.subject(id), seq: Math.max(1, sequence) });
+    return recordOf(
+      await this.#get(jobLogs.stream, { next_by_subj: jobLogs.subject(id), seq: Math.max(1, sequence) }),
+    );
   }
 
   /**
@@ -95,32 +133,52 @@ export class JobLog {
    *
    * @returns its sequence, or undefined when another is there already
    */
-  async add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
+  add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
+    return this.#publish(jobLogs.subject(id), after, { [factsHeader]: told(facts) }, lines);
+  }
+
+  /**
+   * The same for the last record of a job, for which there is room when there is none for others.
+   *
+   * @returns undefined when another record is there already, or another end behind the same one
+   */
+  async end(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
     try {
-      const { seq } = await this.#engine.js.publish(jobLogs.subject(id), lines, {
-        headers: asHeaders({ [factsHeader]: encodeURIComponent(JSON.stringify(facts)) }),
-        expect: { lastSubjectSequence: after },
-        timeout: publishMs,
-      });
-      return seq;
+      return await this.add(id, after, facts, lines);
     } catch (error) {
-      const code = codeOf(error);
-      if (code === apiCodes.wrongLastSequence || code === apiCodes.wrongLastSequenceUnknown) return undefined;
-      throw error;
+      if (!isFull(error)) throw error;
     }
+    const there = await this.#endOf(id);
+    if (there?.behind === after) return undefined;
+    const headers = { [factsHeader]: told(facts), [behindHeader]: String(after) };
+    const sequence = await this.#publish(jobEnds.subject(id), there?.sequence ?? 0, headers, lines);
+    return sequence === undefined ? undefined : after;
   }
 
   /** Records from the one that has row `from`, up to the latest of now. */
   async *records(id: string, from: number): AsyncGenerator<JobRecord> {
     let record = await this.#holding(id, from);
+    let sequence: number | undefined;
     while (record !== undefined) {
       if (record.lines.length > 0) yield record;
-      record = await this.next(id, record.sequence + 1);
+      ({ sequence } = record);
+      record = await this.next(id, sequence + 1);
     }
+    const last = await this.last(id);
+    const isNext = last?.isBeside === true && (sequence ?? last.sequence) === last.sequence;
+    if (isNext && last.lines.length > 0 && last.facts.done > from) yield last;
   }
 
   async remove(id: string): Promise<void> {
-    await this.#engine.manager.streams.purge(jobLogs.stream, { filter: jobLogs.subject(id) });
+    const { streams } = this.#engine.manager;
+    await streams.purge(jobLogs.stream, { filter: jobLogs.subject(id) });
+    await streams.purge(jobEnds.stream, { filter: jobEnds.subject(id) });
+  }
+
+  /** Bytes that all logs take, and the most that they may. */
+  async load(): Promise<{ readonly bytes: number; readonly mostBytes: number }> {
+    const { state, config } = await this.#engine.manager.streams.info(jobLogs.stream);
+    return { bytes: state.bytes, mostBytes: config.max_bytes };
   }
 
   /** Ids of all jobs. */
@@ -133,7 +191,7 @@ export class JobLog {
 
   /** The first record with which more than `from` rows were done. Sequences are those of all jobs, so it is searched. */
   async #holding(id: string, from: number): Promise<JobRecord | undefined> {
-    const [first, last] = await Promise.all([this.next(id, 1), this.last(id)]);
+    const [first, last] = await Promise.all([this.next(id, 1), this.#latest(id)]);
     if (first === undefined || last === undefined || from === 0) return first;
     if (last.facts.done <= from) return undefined;
     let holding = last;
@@ -150,21 +208,70 @@ export class JobLog {
     return holding;
   }
 
-  async #get(
-    query: { last_by_subj: string } | { next_by_subj: string; seq: number },
-  ): Promise<JobRecord | undefined> {
-    const found = await this.#engine.manager.direct
-      .getMessage(jobLogs.stream, query)
-      .catch((error: unknown) => {
-        if (codeOf(error) === apiCodes.noMessage) return null;
-        throw error;
+  async #latest(id: string): Promise<JobRecord | undefined> {
+    return recordOf(await this.#get(jobLogs.stream, { last_by_subj: jobLogs.subject(id) }));
+  }
+
+  /** The end beside the log; one behind an earlier record does not count, because somebody went on. */
+  async #endBehind(id: string, sequence: number): Promise<KeptEnd | undefined> {
+    const end = await this.#endOf(id);
+    return end?.behind === sequence ? end : undefined;
+  }
+
+  async #endOf(id: string): Promise<KeptEnd | undefined> {
+    const found = await this.#get(jobEnds.stream, { last_by_subj: jobEnds.subject(id) });
+    const record = recordOf(found);
+    if (found === null || record === undefined) return undefined;
+    const behind = Number(plain(found.header)[behindHeader]);
+    return { sequence: found.seq, behind, record: { ...record, sequence: behind, isBeside: true } };
+  }
+
+  async #publish(
+    subject: string,
+    after: number,
+    headers: Readonly<Record<string, string>>,
+    lines: Uint8Array,
+  ): Promise<number | undefined> {
+    try {
+      const { seq } = await this.#engine.js.publish(subject, lines, {
+        headers: asHeaders(headers),
+        expect: { lastSubjectSequence: after },
+        timeout: publishMs,
       });
-    return found === null ? undefined : recordOf(found);
+      return seq;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === apiCodes.wrongLastSequence || code === apiCodes.wrongLastSequenceUnknown) return undefined;
+      throw error;
+    }
+  }
+
+  async #get(
+    stream: string,
+    query: { last_by_subj: string } | { next_by_subj: string; seq: number },
+  ): Promise<StoredMsg | null> {
+    return this.#engine.manager.direct.getMessage(stream, query).catch((error: unknown) => {
+      if (codeOf(error) === apiCodes.noMessage) return null;
+      throw error;
+    });
   }
 }
 
-function recordOf({ seq, data, header }: StoredMsg): JobRecord | undefined {
-  const told = plain(header)[factsHeader];
-  if (told === undefined) return undefined;
-  return { sequence: seq, facts: JSON.parse(decodeURIComponent(told)) as JobFacts, lines: data };
+/** An end beside the log, as a record behind the log's last one. */
+interface KeptEnd {
+  readonly sequence: number;
+  readonly behind: number;
+  readonly record: JobRecord;
+}
+
+function told(facts: JobFacts): string {
+  return encodeURIComponent(JSON.stringify(facts));
+}
+
+function recordOf(found: StoredMsg | null): JobRecord | undefined {
+  if (found === null) return undefined;
+  const { seq, data, header } = found;
+  const facts = plain(header)[factsHeader];
+  if (facts === undefined) return undefined;
+  return { sequence: seq, facts: JSON.parse(decodeURIComponent(facts)) as JobFacts, lines: data };
 }

@@ -6,8 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../../../../base/errors.ts";
 import { Job, type JobParts } from "../../jobs/job.ts";
 import type { JobInput } from "../../jobs/job-input.ts";
-import { ProtocolError } from "../../../../../protocol/errors.ts";
+import { ProtocolError, UnavailableError } from "../../../../../protocol/errors.ts";
 import { faultLine, rowsOfLine } from "../../../../../protocol/result-line.ts";
+import { isFull } from "../bus-streams.ts";
 import type { JobFacts, JobLog, JobRecord } from "./job-log.ts";
 
 export interface JobRunOptions {
@@ -25,6 +26,10 @@ class TakenError extends Error {}
 
 const nothing = new Uint8Array();
 const pausesMs = [50, 200, 500, 1_000, 2_000] as const;
+/** So often a job is taken without a line of it being kept: it may be what ends those who run it. */
+const mostTakes = 10;
+/** Most characters of an error that is kept. */
+const longestError = 1_000;
 
 export class JobRun {
   readonly #options: JobRunOptions;
@@ -33,6 +38,7 @@ export class JobRun {
   #facts: JobFacts | undefined;
   #isRetired = false;
   #isTaken = false;
+  #why: Error | undefined;
 
   constructor(options: JobRunOptions) {
     this.#options = options;
@@ -44,8 +50,17 @@ export class JobRun {
       return await this.#run();
     } catch (error) {
       if (error instanceof TakenError) this.#isTaken = true;
+      else {
+        this.#why = error as Error;
+        if (!isBug(error)) await this.#release();
+      }
       return false;
     }
+  }
+
+  /** Why it could not be run now; undefined: it could, or another has it. */
+  get why(): Error | undefined {
+    return this.#why;
   }
 
   /** Another runner took it. */
@@ -74,8 +89,11 @@ export class JobRun {
       input = await read(taken.facts);
     } catch (error) {
       // The server, or the edge that knows the model, may be back soon: then somebody goes on.
-      if (!(error instanceof ProtocolError)) throw error;
-      await this.#end({ state: "stopped", error: `the job failed: ${(error as Error).message}` }, nothing);
+      if (!(error instanceof ProtocolError) || error instanceof UnavailableError) throw error;
+      await this.#stop(`the job failed: ${error.message}`, {
+        code: "request_rejected",
+        status: error.status,
+      });
       return true;
     }
     const job = new Job(model, input, {
@@ -92,7 +110,10 @@ export class JobRun {
     if (this.#isTaken) throw new TakenError();
     const { state, error } = job.status();
     const isWhole = this.#facts?.done === job.rows;
-    if (this.#isRetired && state === "stopped" && !isWhole) return false;
+    if (this.#isRetired && state === "stopped" && !isWhole) {
+      await this.#release();
+      return false;
+    }
     await this.#end({ state, error }, job.tail ?? nothing);
     return true;
   }
@@ -103,12 +124,29 @@ export class JobRun {
     for (;;) {
       const last = await log.last(id);
       if (last === undefined || last.facts.state !== "running") return undefined;
-      const facts = { ...last.facts, runner };
+      const { takes = 0, done } = last.facts;
+      if (takes >= mostTakes) {
+        [this.#at, this.#facts] = [last.sequence, { ...last.facts, runner }];
+        await this.#stop(
+          `it was given up: ${takes} daemons took it one after another, and ended before they kept the result of row ${done}`,
+          { code: "target_fault", status: 502 },
+        );
+        return undefined;
+      }
+      const facts = { ...last.facts, runner, takes: takes + 1 };
       const sequence = await log.add(id, last.sequence, facts, nothing);
       if (sequence === undefined) continue;
       [this.#at, this.#facts] = [sequence, facts];
       return { sequence, facts, lines: nothing };
     }
+  }
+
+  /** That this runner took it says nothing against it. As far as the log takes that now. */
+  async #release(): Promise<void> {
+    const { id, log } = this.#options;
+    const { takes = 0 } = this.#facts ?? {};
+    if (takes === 0) return;
+    await log.add(id, this.#at, { ...(this.#facts as JobFacts), takes: takes - 1 }, nothing).catch(() => {});
   }
 
   async #keep(line: Uint8Array, { rows, target }: KeptOf): Promise<void> {
@@ -117,6 +155,12 @@ export class JobRun {
     try {
       await this.#addLine(line, { rows, target });
     } catch (error) {
+      if (isFull(error))
+        throw new SpillwayError(
+          "queue_full",
+          "the job was stopped here: what is kept of all jobs takes as much as it may (--jobs-mib)",
+          { cause: error },
+        );
       if (!isTooLarge(error)) throw error;
       const { row } = rowsOfLine(line) ?? { row: (this.#facts as JobFacts).done };
       const why = `its result has ${line.length} bytes; the NATS server takes no message of that size`;
@@ -129,7 +173,9 @@ export class JobRun {
   #addLine(line: Uint8Array, { rows, target }: KeptOf): Promise<void> {
     const facts = this.#facts as JobFacts;
     const served = target === undefined ? {} : { [target]: (facts.served_by[target] ?? 0) + rows };
-    return this.#add(line, {
+    const { log } = this.#options;
+    return this.#add(log.add.bind(log), line, {
+      takes: 0,
       done: facts.done + rows,
       failed: facts.failed + (target === undefined ? rows : 0),
       served_by: { ...facts.served_by, ...served },
@@ -137,23 +183,30 @@ export class JobRun {
     });
   }
 
+  /** Ends it before its end; the rows that are left have one line. */
+  async #stop(error: string, fault: { readonly code: string; readonly status: number }): Promise<void> {
+    const { rows, done } = this.#facts as JobFacts;
+    const tail = rows > done ? faultLine({ row: done, rows: rows - done }, { error, ...fault }) : nothing;
+    await this.#end({ state: "stopped", error }, tail);
+  }
+
   #end(
     { state, error }: { readonly state: JobFacts["state"]; readonly error?: string | undefined },
     tail: Uint8Array,
   ): Promise<void> {
-    const { rows, done, failed, resultBytes } = this.#facts as JobFacts;
-    const left = rows - done;
-    const facts = { done: rows, failed: failed + left, resultBytes: resultBytes + tail.length };
-    return this.#add(tail, { state, ...(error !== undefined && { error }), ...facts, endedAtMs: Date.now() });
+    const { log } = this.#options;
+    const told = error === undefined ? {} : { error: error.slice(0, longestError) };
+    const ended = endedFacts(this.#facts as JobFacts, tail.length, Date.now());
+    return this.#add(log.end.bind(log), tail, { state, ...told, ...ended });
   }
 
   /** Adds until it is there for sure. */
-  async #add(lines: Uint8Array, change: Partial<JobFacts>): Promise<void> {
+  async #add(add: JobLog["add"], lines: Uint8Array, change: Partial<JobFacts>): Promise<void> {
     const { id, log, runner } = this.#options;
     for (let attempt = 0; ; attempt++) {
       const facts = { ...(this.#facts as JobFacts), ...change };
       try {
-        const sequence = await log.add(id, this.#at, facts, lines);
+        const sequence = await add(id, this.#at, facts, lines);
         if (sequence !== undefined) {
           [this.#at, this.#facts] = [sequence, facts];
           return;
@@ -169,14 +222,29 @@ export class JobRun {
         // An attempt came through whose answer did not; else the caller has cancelled the job.
         if (isOurs && last.lines.length === lines.length) return;
         if (last.facts.isCancelled === true) this.#job?.cancel();
+        // Where there was no room to tell of the cancel beside the end, it is the end.
+        if (last.facts.state !== "running") throw new TakenError();
       } catch (error) {
-        if (error instanceof TakenError || isTooLarge(error)) throw error;
+        if (error instanceof TakenError || isTooLarge(error) || isFull(error)) throw error;
         if (this.#isRetired && attempt > pausesMs.length) throw error;
-        if (isFull(error)) throw new SpillwayError("queue_full", (error as Error).message, { cause: error });
         await delay(pausesMs[Math.min(attempt, pausesMs.length - 1)]);
       }
     }
   }
+}
+
+/** All rows of a job that ends have a line, the last of which, of `tailBytes`, says why the rows that are left have no answer. */
+export function endedFacts(
+  { rows, done, failed, resultBytes }: JobFacts,
+  tailBytes: number,
+  endedAtMs: number,
+): Pick<JobFacts, "done" | "failed" | "resultBytes" | "endedAtMs"> {
+  return { done: rows, failed: failed + rows - done, resultBytes: resultBytes + tailBytes, endedAtMs };
+}
+
+/** It comes again however often it is tried. */
+function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError;
 }
 
 /** How many rows a line has, and who served them; nobody where they failed. */
@@ -188,9 +256,4 @@ interface KeptOf {
 /** What the client of NATS says of a message above `max_payload`, before it sends anything. */
 function isTooLarge(error: unknown): boolean {
   return (error as Error).name === "InvalidArgumentError";
-}
-
-/** The stream takes no more, and waiting does not help. */
-function isFull(error: unknown): boolean {
-  return /maximum bytes exceeded|insufficient/.test((error as Error).message);
 }

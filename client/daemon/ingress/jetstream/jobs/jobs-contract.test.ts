@@ -1,102 +1,22 @@
 /** One contract for jobs in the memory of a daemon and for those on real servers; and what the latter have beside it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Engine, joinNats } from "../../../../../base/nats/engine.ts";
-import { natsAddress } from "../../../../../base/nats/nats-address.ts";
-import { codecHere } from "../../../../../protocol/server/message-codec.ts";
-import { tensorFromNumbers, tensorToNumbers } from "../../../../../protocol/tensor.ts";
+import { natsPrograms } from "../../../../../test/support/nats-server.ts";
 import {
-  type NatsProgram,
-  natsPrograms,
-  type NatsServer,
-  startNats,
-} from "../../../../../test/support/nats-server.ts";
-import { type SmallDaemonOptions, smallDaemon } from "../../../../../test/support/small-daemon.ts";
-import type { Daemon } from "../../../daemon.ts";
-import { readJobBody } from "../../jobs/job-body.ts";
-import type { JobBook, JobView } from "../../jobs/job-book.ts";
-import { Jobs } from "../../jobs/jobs.ts";
-import { DurableJobs } from "./durable-jobs.ts";
-
-const silent = { info: () => {}, warn: () => {}, error: () => {} };
-const bounds = { mostJobs: 100, mostBytes: 2 ** 24, keepMs: 60_000, timeoutMs: 20_000, mostRows: 64 };
-const metadata = {
-  name: "double",
-  versions: ["1"],
-  inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
-  outputs: [{ name: "y", datatype: "FP32", shape: [-1, 1] }],
-} as unknown as SmallDaemonOptions["metadata"];
-
-/** Doubles its rows, and refuses those of 13. */
-const serve: SmallDaemonOptions["serve"] = ({ inputs }) => {
-  const [x] = inputs as [(typeof inputs)[number]];
-  const values = [...tensorToNumbers(x)];
-  if (values.includes(13)) return { status: 400, error: "13 is unlucky" };
-  if (values.includes(99))
-    return [
-      tensorFromNumbers(
-        "y",
-        "FP32",
-        [1, 300_000],
-        Array.from({ length: 300_000 }, () => 0.123456789),
-      ),
-    ];
-  return [
-    tensorFromNumbers(
-      "y",
-      "FP32",
-      x.shape,
-      values.map((value) => 2 * value),
-    ),
-  ];
-};
-
-interface Keeper {
-  readonly jobs: JobBook;
-  /** Without a word to anybody. */
-  kill(): Promise<void>;
-}
-
-interface World {
-  /** @param serviceMs of a call of the model */
-  keeper(serviceMs?: number): Promise<Keeper>;
-  readonly nats?: NatsServer;
-  stop(): Promise<void>;
-}
-
-async function submitted(jobs: JobBook, values: readonly number[], hints = {}): Promise<string> {
-  const text = values.map((value) => JSON.stringify({ x: [value] })).join("\n");
-  const sent = { body: new Uint8Array(Buffer.from(text)).buffer, type: "application/x-ndjson" };
-  const options = {
-    codec: codecHere,
-    metadata: metadata as never,
-    mostFileBytes: 2 ** 20,
-    mostBytes: 2 ** 20,
-  };
-  return jobs.start("double", await readJobBody(sent, options), hints, sent);
-}
-
-interface Line {
-  readonly row: number;
-  readonly error?: string;
-  readonly outputs?: readonly { readonly data: readonly number[] }[];
-}
-
-async function linesOf(pieces: AsyncIterable<Uint8Array>): Promise<Line[]> {
-  let text = "";
-  for await (const piece of pieces) text += Buffer.from(piece).toString();
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line) as Line);
-}
+  endedJob as ended,
+  jobBounds as bounds,
+  type JobKeeper as Keeper,
+  type JobLine as Line,
+  type JobWorld as World,
+  linesOf,
+  memoryJobs as memoryWorld,
+  natsJobs as natsWorld,
+  submittedJob as submitted,
+} from "../../../../../test/support/job-worlds.ts";
 
 const always = new AbortController().signal;
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => 100 + index);
 const doubles = (values: readonly number[]): number[] => values.map((value) => 2 * value);
 const valuesIn = (lines: readonly Line[]): unknown[] => lines.map(({ outputs }) => outputs?.[0]?.data[0]);
-
-async function ended(jobs: JobBook, id: string): Promise<JobView> {
-  await expect.poll(async () => (await jobs.find("double", id)).status().state).not.toBe("running");
-  return jobs.find("double", id);
-}
 
 const worlds: readonly (readonly [string, () => Promise<World>])[] = [
   ["in memory", memoryWorld],
@@ -256,46 +176,3 @@ describe.each(natsPrograms)("jobs on nats-server $version outlive", { tags: ["sl
     expect(valuesIn(lines)).toEqual(doubles(upTo(300)));
   });
 });
-
-async function memoryWorld(): Promise<World> {
-  return {
-    keeper: async (serviceMs = 0) => {
-      const { daemon } = await smallDaemon({ metadata, serve, serviceMs, maxQueuedRows: 10_000 });
-      const jobs = new Jobs({ daemon, ...bounds });
-      return { jobs, kill: () => jobs.close() };
-    },
-    stop: async () => {},
-  };
-}
-
-async function natsWorld(program: NatsProgram): Promise<World> {
-  const nats = await startNats({ program });
-  const limits = { window: 64, ackWaitMs: 1_000, pinMs: 1_500 };
-  return {
-    nats,
-    keeper: async (serviceMs = 0) => {
-      const engine: Engine = await joinNats(
-        { join: [natsAddress(nats.address)] },
-        { as: "test", env: {}, log: silent },
-      );
-      const { daemon }: { readonly daemon: Daemon } = await smallDaemon({
-        metadata,
-        serve,
-        serviceMs,
-        maxQueuedRows: 10_000,
-      });
-      const jobs = new DurableJobs({ daemon, ...bounds, maxFileBytes: 2 ** 20, limits, log: silent });
-      await jobs.open(engine);
-      const served = jobs.serve("double");
-      return {
-        jobs,
-        kill: async () => {
-          await engine.connection.close();
-          jobs.retire();
-          await served.leave();
-        },
-      };
-    },
-    stop: () => nats.stop(),
-  };
-}

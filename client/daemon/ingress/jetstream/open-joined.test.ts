@@ -1,0 +1,77 @@
+/** Daemons that joined one real server, each with its front, its queues and its jobs, in this process. */
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { natsAddress } from "../../../../base/nats/nats-address.ts";
+import { codecHere } from "../../../../protocol/server/message-codec.ts";
+import { tensorFromNumbers } from "../../../../protocol/tensor.ts";
+import { endedJob, submittedJob } from "../../../../test/support/job-worlds.ts";
+import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
+import { doubler, smallDaemon, type SmallDaemon } from "../../../../test/support/small-daemon.ts";
+import type { DaemonOptions } from "../../options.ts";
+import type { DurableJobs } from "./jobs/durable-jobs.ts";
+import { durableJobs, Joined } from "./open-joined.ts";
+
+const log = pino({ level: "silent" });
+
+interface JoinedDaemon extends SmallDaemon {
+  readonly joined: Joined;
+  readonly jobs: DurableJobs;
+}
+
+describe.each(natsPrograms)("daemons that joined nats-server $version", { tags: ["slow"] }, (program) => {
+  let nats: NatsServer;
+  const daemons: JoinedDaemon[] = [];
+  beforeEach(async () => {
+    nats = await startNats({ program });
+  });
+  afterEach(async () => {
+    for (const { joined } of daemons.splice(0)) await joined.close();
+    await nats.stop();
+  });
+
+  async function joinedDaemon(given: Partial<DaemonOptions> = {}): Promise<JoinedDaemon> {
+    const options = {
+      join: [natsAddress(nats.address)],
+      joinMib: 64,
+      lanes: [],
+      jobs: 100,
+      jobsMib: 64,
+      jobKeep: 60,
+      jobTimeout: 60,
+      jobRows: 64,
+      maxRows: 1_000,
+      maxMib: 64,
+      maxBodyMib: 16,
+      maxAnswerMib: 16,
+      callTimeout: 10,
+      ...given,
+    } as unknown as DaemonOptions;
+    const small = await smallDaemon({ ...doubler, sloMs: 20_000 });
+    const parts = { options, daemon: small.daemon, codec: codecHere, log };
+    const jobs = durableJobs(parts);
+    const joined = new Joined({ ...parts, jobs, env: {} });
+    await joined.connect(new AbortController().signal);
+    joined.start();
+    const made = { ...small, joined, jobs };
+    daemons.push(made);
+    return made;
+  }
+
+  it("leave their jobs to others at once when they stop, though somebody waits for an answer still", async () => {
+    const first = await joinedDaemon();
+    await endedJob(first.jobs, await submittedJob(first.jobs, [1]));
+    const second = await joinedDaemon();
+    const left = new AbortController();
+    const request = { parameters: {}, inputs: [tensorFromNumbers("x", "FP32", [1, 1], [1])] };
+    // Nobody serves the model.
+    const waiting = first.daemon.submit({ model: "other", request, bytes: 4 }, left.signal);
+    first.jobs.retire();
+    let isRetired = false;
+    const retired = first.joined.retire().then(() => (isRetired = true));
+    await endedJob(second.jobs, await submittedJob(second.jobs, [1, 2, 3]));
+    expect(isRetired).toBe(false);
+    left.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "cancelled" });
+    await retired;
+  });
+});
