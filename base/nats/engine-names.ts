@@ -63,6 +63,9 @@ export const results = {
   copy: "spill.out.>",
 } as const;
 
+/** Bodies of requests and results that are larger than a message may be, in an object store. */
+export const largeBodies = { bucket: "spill-bodies" } as const;
+
 /**
  * Told to whoever has the request in work.
  */

@@ -28,6 +28,8 @@ interface MemoryOwner {
 export interface MemoryEngineOptions {
   readonly mostRequests: number;
   readonly ackWaitMs: number;
+  /** Largest body. Default: 1 MiB. */
+  readonly mostBytes?: number;
 }
 
 export class MemoryEngine {
@@ -55,7 +57,7 @@ export class MemoryEngine {
       if (!isDead) this.deliver(model);
     };
     return {
-      mostBytes: 2 ** 20,
+      mostBytes: this.options.mostBytes ?? 2 ** 20,
       onResult: (listener) => void this.fronts.set(name, listener),
       submit: async (request) => {
         const key = `${name}.${request.id}`;

@@ -1,7 +1,8 @@
 /** One contract for the bus in memory and for real servers of each version that is installed. */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { joinNats, type Engine } from "../../../../base/nats/engine.ts";
+import { largeBodies } from "../../../../base/nats/engine-names.ts";
 import { natsAddress } from "../../../../base/nats/nats-address.ts";
 import { MemoryEngine } from "../../../../test/support/memory-bus.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
@@ -20,6 +21,8 @@ interface World {
   readonly hasPins: boolean;
   readonly hasDeadlines: boolean;
   readonly mostStored: number;
+  /** Bodies that are kept beside their messages. */
+  bodies(): Promise<number>;
 }
 
 /** A front that keeps what it was told. */
@@ -184,6 +187,50 @@ describe.each(worlds)("the bus %s", { tags: ["slow"] }, (_, open) => {
       .toBe(0);
   });
 
+  it("carries a request and a result that are larger than a message, and keeps neither", async () => {
+    const [front, owner] = [await bus(), await bus()];
+    const told = listening(front);
+    const { taken } = owning(owner, model);
+    const [question, answer] = [randomBytes(1_500_000), randomBytes(1_600_000)];
+    const request = { ...requestOf(model), body: new Uint8Array(question) };
+    await front.submit(request);
+    await expect.poll(() => taken.length).toBe(1);
+    expect(question.equals((taken[0] as BusDelivery).body)).toBe(true);
+    expect(taken[0]).toMatchObject({ headers: { "spillway-model": "m" }, deliveries: 1, isExpired: false });
+    expect(await taken[0]?.finish({ headers: { kind: "a" }, body: new Uint8Array(answer) })).toBe(true);
+    await expect.poll(() => told.get(request.id)?.headers).toMatchObject({ kind: "a" });
+    expect(answer.equals((told.get(request.id) as BusResult).body)).toBe(true);
+    await expect.poll(() => world.bodies()).toBe(0);
+  });
+
+  it("gives a large request to the next owner when the first dies, and keeps one result", async () => {
+    const [front, first, second] = [await bus(), await bus(), await bus()];
+    const dead = owning(first, model);
+    await expect.poll(() => front.hasOwner(model)).toBe(true);
+    const body = new Uint8Array(randomBytes(1_200_000));
+    const request = { ...requestOf(model), body };
+    await front.submit(request);
+    await expect.poll(() => dead.taken.length).toBe(1);
+    const { taken } = owning(second, model);
+    await world.kill(first);
+    await expect.poll(() => taken.length, { timeout: 20_000 }).toBe(1);
+    expect(Buffer.from(body).equals((taken[0] as BusDelivery).body)).toBe(true);
+    expect(await taken[0]?.finish({ headers: {}, body })).toBe(true);
+    expect(await front.settle(request.id, { headers: {}, body })).toBe(false);
+    await expect.poll(() => world.bodies()).toBe(0);
+  });
+
+  it("keeps no large request whose caller left", async () => {
+    const [front, owner] = [await bus(), await bus()];
+    const gone = { ...requestOf(model), body: new Uint8Array(randomBytes(1_200_000)) };
+    await front.submit(gone);
+    front.withdraw(gone);
+    await expect.poll(() => world.bodies()).toBe(0);
+    const { taken } = owning(owner, model);
+    await front.submit(requestOf(model, "next"));
+    await expect.poll(() => taken.map(textIn)).toEqual(["next"]);
+  });
+
   it("takes back a request whose caller left, or tells its owner", async () => {
     const [front, owner] = [await bus(), await bus()];
     const [gone, held] = [requestOf(model, "gone"), requestOf(model, "held")];
@@ -227,7 +274,7 @@ describe.each(worlds)("the bus %s", { tags: ["slow"] }, (_, open) => {
 });
 
 async function memoryWorld(): Promise<World & { stop(): Promise<void> }> {
-  const engine = new MemoryEngine({ mostRequests: 20, ackWaitMs: 1_000 });
+  const engine = new MemoryEngine({ mostRequests: 20, ackWaitMs: 1_000, mostBytes: 2 ** 22 });
   let count = 0;
   return {
     bus: async () => engine.bus(`f${count++}`),
@@ -235,6 +282,7 @@ async function memoryWorld(): Promise<World & { stop(): Promise<void> }> {
     hasPins: true,
     hasDeadlines: true,
     mostStored: 30,
+    bodies: async () => 0,
     stop: async () => {},
   };
 }
@@ -250,7 +298,12 @@ async function natsWorld(program: (typeof natsPrograms)[number]): Promise<World 
         { join: [natsAddress(server.address)] },
         { as: "test", env: {}, log: silent },
       );
-      const made = await JetStreamBus.open(engine, { ...limits, mostStoredBytes: 2 ** 21, log: silent });
+      const made = await JetStreamBus.open(engine, {
+        ...limits,
+        mostStoredBytes: 2 ** 22,
+        mostBodyBytes: 2 ** 22,
+        log: silent,
+      });
       engines.set(made, engine);
       return made;
     },
@@ -259,7 +312,12 @@ async function natsWorld(program: (typeof natsPrograms)[number]): Promise<World 
     },
     hasPins: isNew,
     hasDeadlines: isNew,
-    mostStored: 30,
+    mostStored: 60,
+    bodies: async () => {
+      const [engine] = engines.values();
+      const info = await engine?.manager.streams.info(`OBJ_${largeBodies.bucket}`);
+      return info?.state.messages ?? 0;
+    },
     stop: async () => {
       await Promise.all([...engines.values()].map((engine) => engine.close()));
       await server.stop();

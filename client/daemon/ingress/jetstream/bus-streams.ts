@@ -7,8 +7,8 @@ import { requests, results } from "../../../../base/nats/engine-names.ts";
 export const nanosPerMs = 1_000_000;
 
 /** Requests stay no longer than the longest deadline of a request, results as long as somebody may ask for them. */
-const requestsMs = 86_400_000 + 600_000;
-const resultsMs = 3_600_000;
+export const requestsMs = 86_400_000 + 600_000;
+export const resultsMs = 3_600_000;
 const markerMs = 1_000;
 
 /**

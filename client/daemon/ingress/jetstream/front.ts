@@ -100,7 +100,7 @@ export class Front {
     if (bytes > bus.mostBytes)
       throw new SpillwayError(
         "request_too_large",
-        `the request has ${bytes} bytes; allowed: ${bus.mostBytes}, as max_payload of the NATS server says`,
+        `the request has ${bytes} bytes; allowed: ${bus.mostBytes}, from --max-body-mib and max_payload of the NATS server`,
       );
     if (this.#waiting.size >= mostRequests || this.#bytes + bytes > mostBytes)
       throw new SpillwayError("queue_full", undefined, { retryAfterMs: 1_000 });

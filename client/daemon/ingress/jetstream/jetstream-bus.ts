@@ -5,8 +5,11 @@ import type { Logger } from "pino";
 import { SpillwayError } from "../../../../base/errors.ts";
 import type { Engine } from "../../../../base/nats/engine.ts";
 import { cancels, requests, results } from "../../../../base/nats/engine-names.ts";
-import { apiCodes, codeOf, makeStreams } from "./bus-streams.ts";
+import { sentError } from "./bus-message.ts";
+import { awayError, comeBackMs, fullError } from "./bus-errors.ts";
+import { apiCodes, codeOf, isFull, makeStreams, resultsMs } from "./bus-streams.ts";
 import { ConsumerInfos } from "./consumer-infos.ts";
+import { LargeBodies } from "./large-bodies.ts";
 import { ModelConsumer, type ConsumerLimits } from "./model-consumer.ts";
 import { asHeaders, plain } from "./plain-headers.ts";
 import type { BusRequest, BusResult, OwnerHandlers, Ownership, RequestBus } from "./request-bus.ts";
@@ -14,6 +17,10 @@ import type { BusRequest, BusResult, OwnerHandlers, Ownership, RequestBus } from
 export interface JetStreamBusOptions extends ConsumerLimits {
   /** Most bytes of all requests that wait, and of all results that are kept. */
   readonly mostStoredBytes: number;
+  /** Largest body; what is larger than a message goes through an object store. Default: what a message takes. */
+  readonly mostBodyBytes?: number;
+  /** Most bytes of such bodies in this process. Default: of one body. */
+  readonly mostHeldBytes?: number;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
 }
 
@@ -24,12 +31,16 @@ const pausesMs = [50, 100, 250, 500, 1_000, 2_000] as const;
 /** Withdrawals at once; a caller that leaves while there are more is only told to the owner. */
 const mostWithdrawals = 64;
 const mostSequences = 100_000;
-const comeBackMs = 1_000;
+const nothing = new Uint8Array();
 
 export class JetStreamBus implements RequestBus {
   readonly mostBytes: number;
   readonly #engine: Engine;
   readonly #options: JetStreamBusOptions;
+  readonly #mostMessageBytes: number;
+  readonly #bodies: LargeBodies;
+  /** Of requests whose body is stored, or is being stored, the name of the object. */
+  readonly #stored = new Map<string, string | undefined>();
   readonly #infos: ConsumerInfos;
   readonly #owned = new Map<string, ModelConsumer>();
   /** Of requests that may be withdrawn. */
@@ -41,7 +52,15 @@ export class JetStreamBus implements RequestBus {
   private constructor(engine: Engine, options: JetStreamBusOptions) {
     this.#engine = engine;
     this.#options = options;
-    this.mostBytes = engine.mostBytes - headerRoom;
+    this.#mostMessageBytes = engine.mostBytes - headerRoom;
+    const { mostBodyBytes = 0, mostStoredBytes, mostHeldBytes = 0 } = options;
+    this.mostBytes = Math.max(this.#mostMessageBytes, mostBodyBytes);
+    this.#bodies = new LargeBodies({
+      engine,
+      mostStoredBytes,
+      mostBytes: this.mostBytes,
+      mostHeldBytes: Math.max(this.mostBytes, mostHeldBytes),
+    });
     this.#infos = new ConsumerInfos(engine);
   }
 
@@ -53,6 +72,7 @@ export class JetStreamBus implements RequestBus {
     connection.subscribe(cancels.all, { callback: (_, message) => bus.#cancelled(message) });
     await connection.flush();
     bus.#infos.watchClock(bus.#stop.signal);
+    bus.#bodies.sweepUntil(bus.#stop.signal);
     return bus;
   }
 
@@ -61,6 +81,16 @@ export class JetStreamBus implements RequestBus {
   }
 
   async submit(request: BusRequest): Promise<void> {
+    if (request.body.byteLength <= this.#mostMessageBytes) return this.#publish(request);
+    try {
+      await this.#publish(await this.#storedRequest(request));
+    } catch (error) {
+      this.#forgetBody(request.id);
+      throw error;
+    }
+  }
+
+  async #publish(request: BusRequest): Promise<void> {
     const { js, name, can } = this.#engine;
     const { id, model, headers, body, withinMs } = request;
     const subject = requests.subject(model, name, id);
@@ -82,14 +112,7 @@ export class JetStreamBus implements RequestBus {
         // The first attempt came through, and its answer did not.
         if (code === apiCodes.storeFailed && attempt > 0 && /per subject/.test((error as Error).message))
           return;
-        if (code === apiCodes.storeFailed || code === apiCodes.noStorage)
-          throw new SpillwayError(
-            "queue_full",
-            `the shared queue takes no more (${(error as Error).message})`,
-            {
-              retryAfterMs: comeBackMs,
-            },
-          );
+        if (code === apiCodes.storeFailed || code === apiCodes.noStorage) throw fullError(error);
         if (code !== undefined || this.#stop.signal.aborted || performance.now() > untilMs)
           throw awayError(error);
         await delay(pauseOf(attempt));
@@ -101,6 +124,7 @@ export class JetStreamBus implements RequestBus {
   withdraw({ id }: Pick<BusRequest, "id" | "model">): void {
     const { connection, manager, name, isConnected } = this.#engine;
     const sequence = this.#sequences.get(id);
+    this.#forgetBody(id);
     if (!isConnected) return;
     connection.publish(cancels.subject(name, id));
     if (sequence === undefined || this.#withdrawals >= mostWithdrawals) return;
@@ -115,7 +139,9 @@ export class JetStreamBus implements RequestBus {
     const { manager, name } = this.#engine;
     const query = { last_by_subj: results.subject(name, id) };
     const found = await manager.direct.getMessage(results.stream, query);
-    return found === null ? undefined : { headers: plain(found.header), body: found.data };
+    if (found === null) return undefined;
+    const told = { headers: plain(found.header), body: found.data };
+    return this.#bodies.nameIn(told.headers) === undefined ? told : this.#fetched(told);
   }
 
   settle(id: string, result: BusResult): Promise<boolean> {
@@ -140,6 +166,7 @@ export class JetStreamBus implements RequestBus {
       log: this.#options.log,
       serverNowMs: () => this.#infos.serverNowMs(),
       store: (key, result) => this.#store(key, result),
+      bodies: this.#bodies,
     });
     this.#owned.set(model, consumer);
     return {
@@ -156,10 +183,13 @@ export class JetStreamBus implements RequestBus {
   }
 
   /** Tries until it is stored, or there is one. */
-  async #store(key: string, { headers, body }: BusResult): Promise<boolean> {
+  async #store(key: string, result: BusResult): Promise<boolean> {
     const [front = "", id = ""] = key.split(".");
+    let sent: BusResult | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
+        sent ??= await this.#sendable(key, result);
+        const { headers, body } = sent;
         await this.#engine.js.publish(results.subject(front, id), body, {
           headers: asHeaders(headers),
           timeout: publishMs,
@@ -168,7 +198,10 @@ export class JetStreamBus implements RequestBus {
         return true;
       } catch (error) {
         const code = codeOf(error);
-        if (code === apiCodes.wrongLastSequence || code === apiCodes.wrongLastSequenceUnknown) return false;
+        if (code === apiCodes.wrongLastSequence || code === apiCodes.wrongLastSequenceUnknown) {
+          this.#removeBody(sent?.headers ?? {});
+          return false;
+        }
         if (this.#stop.signal.aborted) throw error;
         if (attempt === pausesMs.length)
           this.#options.log.error(
@@ -183,22 +216,77 @@ export class JetStreamBus implements RequestBus {
   #result(message: Msg): void {
     const id = message.subject.split(".").at(-1) as string;
     this.#sequences.delete(id);
-    this.#onResult(id, { headers: plain(message.headers), body: message.data });
+    this.#forgetBody(id);
+    const told = { headers: plain(message.headers), body: message.data };
+    if (this.#bodies.nameIn(told.headers) === undefined) return this.#onResult(id, told);
+    // One that cannot be fetched now is looked for once its request is overdue.
+    void this.#fetched(told).then(
+      (result) => result !== undefined && this.#onResult(id, result),
+      () => {},
+    );
+  }
+
+  /** A request whose body is in the store instead. */
+  async #storedRequest(request: BusRequest): Promise<BusRequest> {
+    const { id, headers, body, withinMs } = request;
+    const startedAtMs = performance.now();
+    this.#stored.set(id, undefined);
+    try {
+      const stored = await this.#bodies.put(`q.${this.#engine.name}.${id}`, body, withinMs);
+      if (!this.#stored.has(id)) {
+        this.#removeBody(stored.headers);
+        throw new SpillwayError("cancelled");
+      }
+      this.#stored.set(id, stored.name);
+      const leftMs = withinMs - (performance.now() - startedAtMs);
+      if (leftMs <= 0) throw new SpillwayError("deadline_passed", "its body was stored too late");
+      return { ...request, headers: { ...headers, ...stored.headers }, body: nothing, withinMs: leftMs };
+    } catch (error) {
+      if (error instanceof SpillwayError) throw error;
+      throw isFull(error) ? fullError(error) : awayError(error);
+    }
+  }
+
+  /** A result as it is, or one whose body is in the store instead. */
+  async #sendable(key: string, result: BusResult): Promise<BusResult> {
+    const { headers, body } = result;
+    if (body.byteLength <= this.#mostMessageBytes) return result;
+    try {
+      const stored = await this.#bodies.put(`a.${key}`, body, resultsMs);
+      return { headers: { ...headers, ...stored.headers }, body: nothing };
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      const why = `the NATS server has no room for the answer of ${body.byteLength} bytes (--join-mib)`;
+      return sentError(new SpillwayError("target_unavailable", why, { retryAfterMs: comeBackMs }));
+    }
+  }
+
+  /** The result with its body, which is removed; undefined: it is not there any more. */
+  async #fetched(told: BusResult): Promise<BusResult | undefined> {
+    const name = this.#bodies.nameIn(told.headers) as string;
+    const fetched = await this.#bodies.fetch(name, this.#stop.signal);
+    if (fetched === undefined) return undefined;
+    this.#removeBody(told.headers);
+    fetched.done();
+    return { headers: told.headers, body: fetched.body };
+  }
+
+  /** The request has its answer, or nobody waits for one. */
+  #forgetBody(id: string): void {
+    const name = this.#stored.get(id);
+    this.#stored.delete(id);
+    if (name !== undefined) void this.#bodies.remove(name).catch(() => {});
+  }
+
+  #removeBody(headers: BusResult["headers"]): void {
+    const name = this.#bodies.nameIn(headers);
+    if (name !== undefined) void this.#bodies.remove(name).catch(() => {});
   }
 
   #cancelled({ subject }: Msg): void {
     const [, , front, id] = subject.split(".");
     for (const consumer of this.#owned.values()) consumer.cancelled(`${front}.${id}`);
   }
-}
-
-function awayError(error: unknown): SpillwayError {
-  const { message } = error as Error;
-  return new SpillwayError("target_unavailable", `the NATS server does not take the request (${message})`, {
-    cause: error,
-    retryAfterMs: comeBackMs,
-    isOfTarget: false,
-  });
 }
 
 function pauseOf(attempt: number): number {

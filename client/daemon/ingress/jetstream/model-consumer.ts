@@ -5,8 +5,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AckPolicy, type ConsumerConfig, type ConsumerMessages, type JsMsg } from "@nats-io/jetstream";
 import type { Logger } from "pino";
+import { SpillwayError } from "../../../../base/errors.ts";
 import type { Engine } from "../../../../base/nats/engine.ts";
 import { apiCodes, codeOf, nanosPerMs } from "./bus-streams.ts";
+import { sentError } from "./bus-message.ts";
+import type { LargeBodies } from "./large-bodies.ts";
 import { plain } from "./plain-headers.ts";
 import type { BusResult, BusDelivery, OwnerHandlers } from "./request-bus.ts";
 
@@ -35,6 +38,8 @@ export interface ModelConsumerOptions {
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly serverNowMs: () => number;
   readonly store: (key: string, result: BusResult) => Promise<boolean>;
+  /** Where bodies are that are larger than a message. Default: there are none. */
+  readonly bodies?: Pick<LargeBodies, "nameIn" | "ageIn" | "fetch">;
 }
 
 /** What the client's own type leaves out. */
@@ -47,11 +52,17 @@ const group = "own";
 const askEveryMs = 1_000;
 const againMs = 500;
 const leaveMs = 2_000;
+/** So often a body is fetched that does not come. */
+const mostFetches = 5;
+
+type Headers = Readonly<Record<string, string>>;
 
 export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
   readonly #running: Promise<void>;
   readonly #stop = new AbortController();
+  /** Names of bodies that are fetched, or in work. */
+  readonly #held = new Set<string>();
   #messages: ConsumerMessages | undefined;
   #isPinned = false;
   /** The server's name for our ownership, as our last message told it. */
@@ -169,27 +180,86 @@ export class ModelConsumer {
 
   #take(message: JsMsg): void {
     if (this.#stop.signal.aborted) return message.nak();
-    const { handlers, serverNowMs, store } = this.#options;
+    const { handlers, bodies } = this.#options;
     const headers = plain(message.headers);
     this.#pin = headers["nats-pin-id"] ?? this.#pin;
-    const [, , , front = "", id = ""] = message.subject.split(".");
-    const key = `${front}.${id}`;
-    const delivery: BusDelivery = {
+    const stored = bodies?.nameIn(headers);
+    if (stored === undefined) handlers.take(this.#delivery(message, headers, message.data));
+    else void this.#takeStored(message, headers, stored);
+  }
+
+  /** Its body is elsewhere: it is fetched when there is room for it, and it is in work until then. */
+  async #takeStored(message: JsMsg, headers: Headers, name: string): Promise<void> {
+    const { bodies, handlers, limits, log, model, store } = this.#options;
+    // It was delivered again: in work it has its time.
+    if (this.#held.has(name)) return;
+    this.#held.add(name);
+    const timer = setInterval(() => message.working(), limits.ackWaitMs / 3);
+    const { deliveryCount } = message.info;
+    try {
+      const fetched = await bodies?.fetch(name, this.#stop.signal);
+      clearInterval(timer);
+      if (fetched !== undefined) {
+        const done = (): void => {
+          this.#held.delete(name);
+          fetched.done();
+        };
+        return handlers.take(this.#delivery(message, headers, fetched.body, done));
+      }
+      this.#held.delete(name);
+      if (this.#stop.signal.aborted) return message.nak();
+      // Whoever asked has removed it.
+      const gone = new SpillwayError("cancelled", "the body of the request is not there any more");
+      await store(keyOf(message), sentError(gone));
+      message.ack();
+    } catch (error) {
+      this.#held.delete(name);
+      const why = (error as Error).message;
+      log.warn({ model, why }, "the body of a request cannot be fetched");
+      if (deliveryCount < mostFetches) return message.nak(againMs);
+      const fault = new SpillwayError("target_fault", `the body of the request cannot be fetched: ${why}`);
+      await store(keyOf(message), sentError(fault)).catch(() => {});
+      message.ack();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #delivery(message: JsMsg, headers: Headers, body: Uint8Array, done = (): void => {}): BusDelivery {
+    const { bodies, serverNowMs, store } = this.#options;
+    const key = keyOf(message);
+    const sentMs = message.info.timestampNanos / nanosPerMs;
+    return {
       key,
       headers,
-      body: message.data,
-      ageMs: Math.max(0, serverNowMs() - message.info.timestampNanos / nanosPerMs),
+      body,
+      ageMs: Math.max(0, serverNowMs() - sentMs) + (bodies?.ageIn(headers) ?? 0),
       deliveries: message.info.deliveryCount,
       isExpired: headers["nats-marker-reason"] !== undefined,
       working: () => message.working(),
       finish: async (result) => {
-        const isFirst = await store(key, result);
-        message.ack();
-        return isFirst;
+        try {
+          const isFirst = await store(key, result);
+          message.ack();
+          return isFirst;
+        } finally {
+          done();
+        }
       },
-      drop: () => message.ack(),
-      giveBack: (afterMs) => message.nak(afterMs),
+      drop: () => {
+        done();
+        message.ack();
+      },
+      giveBack: (afterMs) => {
+        done();
+        message.nak(afterMs);
+      },
     };
-    handlers.take(delivery);
   }
+}
+
+/** Of the front and the request, or of the job. */
+function keyOf({ subject }: JsMsg): string {
+  const [, , , front = "", id = ""] = subject.split(".");
+  return `${front}.${id}`;
 }

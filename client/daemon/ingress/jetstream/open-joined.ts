@@ -38,6 +38,15 @@ const limits = { window, ackWaitMs, pinMs };
 /** How often the models of the own targets are looked at. */
 const lookEveryMs = 2_000;
 
+/** Numbers as digits may take a quarter of what they take as bytes. */
+function largest({ maxBodyMib, maxAnswerMib, maxMib }: DaemonOptions): {
+  readonly mostBodyBytes: number;
+  readonly mostHeldBytes: number;
+} {
+  const mib = Math.min(4 * Math.max(maxBodyMib, maxAnswerMib), maxMib);
+  return { mostBodyBytes: mib * 2 ** 20, mostHeldBytes: maxMib * 2 ** 20 };
+}
+
 /** A model's shared queues that this daemon takes of. */
 interface Owned {
   readonly requests: Ownership;
@@ -89,7 +98,7 @@ export class Joined {
       );
     const mostStoredBytes = options.joinMib * 2 ** 20;
     try {
-      this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...limits, log });
+      this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...largest(options), ...limits, log });
       await this.#options.jobs?.open(engine);
     } catch (error) {
       if (codeOf(error) === undefined) throw error;

@@ -104,7 +104,7 @@ export class Owner {
       if (result.body.byteLength > bus.mostBytes)
         throw new SpillwayError(
           "answer_rejected",
-          `the answer has ${result.body.byteLength} bytes; allowed: ${bus.mostBytes}, as max_payload of the NATS server says`,
+          `the answer has ${result.body.byteLength} bytes; allowed: ${bus.mostBytes}, from --max-answer-mib and max_payload of the NATS server`,
         );
       counts.answered++;
       return result;

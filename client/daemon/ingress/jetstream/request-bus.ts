@@ -59,7 +59,7 @@ export interface Ownership {
 }
 
 export interface RequestBus {
-  /** Largest body, in bytes. */
+  /** Largest body of a request or a result, in bytes, however it travels. */
   readonly mostBytes: number;
   /** Told each result that is stored for this front, perhaps more than once. */
   onResult(listener: (id: string, result: BusResult) => void): void;
