@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { Registry } from "../base/program/metric-registry.ts";
 import { errorKinds } from "../base/errors.ts";
 import { addOptions } from "../base/program/options.ts";
+import { JoinedMetrics } from "../client/daemon/ingress/jetstream/joined-metrics.ts";
 import { JobMetrics, type JobsLoad } from "../client/daemon/ingress/jobs/job-metrics.ts";
 import { LaneGoals } from "../client/daemon/observe/lane-goals.ts";
 import { commands, sectionedCommands } from "../cli/commands.ts";
@@ -139,12 +140,20 @@ const noJobs: JobsLoad = {
   rows: { answered: 0, failed: 0 },
 };
 const jobs = await new JobMetrics(() => noJobs).text();
+const noRequests = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
+const noneJoined = { isConnected: true, waiting: 0, models: 0, counts: noRequests };
+const joined = await new JoinedMetrics(() => noneJoined).text();
 const mqtt = new MqttMetrics({
   registry: new Registry(),
   counts: new RuleCounts(() => false),
   brokers: () => [],
 });
-fillTables("metrics.md", metricRows(queue + goals + jobs), metricRows(await mqtt.text()), metricRows(edge));
+fillTables(
+  "metrics.md",
+  metricRows(queue + goals + jobs + joined),
+  metricRows(await mqtt.text()),
+  metricRows(edge),
+);
 
 fillTables("prices.md", readShippedSheets().map(sheetRow), fieldRows("cu"), fieldRows("gb-second"));
 

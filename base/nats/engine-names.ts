@@ -66,6 +66,9 @@ export const results = {
 /** Bodies of requests and results that are larger than a message may be, in an object store. */
 export const largeBodies = { bucket: "spill-bodies" } as const;
 
+/** Where a daemon tells the stories of the requests that it served in this run. */
+export const stories = { subject: (run: string) => `spill.story.${run}` } as const;
+
 /**
  * Told to whoever has the request in work.
  */

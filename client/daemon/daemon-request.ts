@@ -17,6 +17,8 @@ export interface DaemonRequest {
   readonly hints?: LaneHints;
   /** Told the number of the request in the queue. */
   readonly onNumber?: (request: number) => void;
+  /** Told the id under which its story is kept, where that is at another daemon. */
+  readonly onId?: (id: string) => void;
   /** How long the caller waits, in milliseconds above 0. Default: for ever. */
   readonly withinMs?: number | undefined;
 }
@@ -29,6 +31,10 @@ export interface RequestRoute {
   knows(model: string): Promise<boolean>;
   /** Why it takes nothing now; undefined: it does. */
   whyNot(): string | undefined;
+  /** The story of a request that another daemon served, by its id; undefined: nobody has it. */
+  story?(id: string): Promise<object | undefined>;
+  /** Its metrics, as the text of a scrape. */
+  scrape?(): Promise<string>;
 }
 
 /** What the daemon knows of a request beside itself. */

@@ -11,7 +11,6 @@ import type { Abortable } from "../../base/program/hang-up.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
-import type { TargetCondition } from "../targets/target-state.ts";
 import type { SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
 import { type DaemonRequest, inRows, leftMsOf, type RequestRoute, submissionOf } from "./daemon-request.ts";
@@ -22,7 +21,8 @@ import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
-import type { TargetReport, TargetWatch } from "./target-watch.ts";
+import { nowOf, type TargetNow } from "./target-now.ts";
+import type { TargetWatch } from "./target-watch.ts";
 import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { LaneGoals, LaneReport } from "./observe/lane-goals.ts";
 import type { QueueMetrics } from "./observe/metrics.ts";
@@ -79,10 +79,6 @@ export interface DaemonStatus {
   readonly spend: SpendStatus;
 }
 
-/** A target now, with its health as the queue sees it by the batches that it sent once there is a queue. */
-export interface TargetNow
-  extends TargetReport, Partial<Pick<TargetCondition, "health" | "pausedForMs" | "inFlight">> {}
-
 export interface DaemonHealth {
   /** True when a request that is submitted now can be served, as far as that is known. */
   readonly isReady: boolean;
@@ -135,7 +131,14 @@ export class Daemon {
 
   /** The metrics, as the text of a scrape. */
   async scrape(): Promise<string> {
-    return (await this.metrics.text()) + ((await this.#parts.goals?.text()) ?? "");
+    const more = (await this.#route?.scrape?.()) ?? "";
+    return (await this.metrics.text()) + ((await this.#parts.goals?.text()) ?? "") + more;
+  }
+
+  /** What happened to a request, wherever its story is kept; an object with `why` where nobody knows. */
+  async story(id: string): Promise<object> {
+    const own = this.recent.story(id);
+    return "why" in own ? ((await this.#route?.story?.(id).catch(() => undefined)) ?? own) : own;
   }
 
   status(): DaemonStatus {
@@ -290,11 +293,4 @@ export class Daemon {
     if (!isForNow || error.retryAfterMs !== undefined) return error;
     return new SpillwayError(error.code, error.message, { retryAfterMs: this.#parts.sloMs });
   }
-}
-
-function nowOf(report: TargetReport, seen: readonly TargetCondition[]): TargetNow {
-  const state = seen.find(({ name }) => name === report.name);
-  if (state === undefined) return report;
-  const { name: _, why = report.why, ...facts } = state;
-  return { ...report, ...(why !== undefined && { why }), ...facts };
 }

@@ -25,6 +25,7 @@ export async function joiningEdge(
     options: {
       join: [natsAddress(nats)],
       joinName: name,
+      maxModelMib: 100,
       maxBodyMib: 64,
       joinModels: more.joinModels ?? "",
     },

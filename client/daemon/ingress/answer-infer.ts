@@ -29,6 +29,8 @@ export interface AskedInference {
   readonly onRows: (rows: number) => void;
   /** Told the number of the request in the queue. */
   readonly onNumber: (request: number) => void;
+  /** Told the id under which another daemon keeps its story. */
+  readonly onId: (id: string) => void;
 }
 
 export class InferAnswers {
@@ -44,14 +46,14 @@ export class InferAnswers {
 
   /** Rejects with a ProtocolError or a SpillwayError. */
   async answer(asked: AskedInference): Promise<WireParts> {
-    const { model, hints, within, gone, onNumber } = asked;
+    const { model, hints, within, gone, onNumber, onId } = asked;
     const bodyBytes = bytesOf(asked.body);
     const read = this.#read(asked);
     const request = read instanceof Promise ? await read : read;
     checkNoSequence(request);
     asked.onRows(request.inputs[0]?.shape[0] ?? 1);
     const bytes = Math.max(bodyBytes, tensorBytes(request.inputs));
-    const call = { model, request, bytes, hints, withinMs: withinMsOf(within), onNumber };
+    const call = { model, request, bytes, hints, withinMs: withinMsOf(within), onNumber, onId };
     const served = await this.#daemon.submit(call, gone);
     const turn = this.#turns.take();
     if (turn !== undefined) await turn;

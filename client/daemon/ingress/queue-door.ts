@@ -45,6 +45,7 @@ export function createQueueDoor(daemon: Daemon, options: QueueDoorOptions): Infe
           signal: () => hungUp.signal,
           onRows: (rows) => countRowsOf(call.caller, rows),
           onNumber: (request) => tell(recent.idOf(request)),
+          onId: tell,
         });
       } catch (error) {
         if (!isTold) tell(recent.turnedAway(error));

@@ -16,9 +16,9 @@ export function addQueuePredict(app: Hono, daemon: Daemon, gate: AccessGate): vo
       const metadata = await neededMetadata(daemon.models, model);
       const request = await readFiles(context, metadata);
       gate.countRows(context, request.inputs[0]?.shape[0] ?? 1);
-      const { onNumber } = id;
+      const { onNumber, onId } = id;
       const bytes = tensorBytes(request.inputs);
-      const call = { model, request, bytes, hints: hintsOf(context, gate), onNumber };
+      const call = { model, request, bytes, hints: hintsOf(context, gate), onNumber, onId };
       const served = await daemon.submit(call, context.req.raw.signal);
       return answerFiles(context, withFacts(served), request, metadata);
     } catch (error) {

@@ -84,7 +84,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
   );
   route(app, "GET", ["/admin/models"], (context) => context.json({ models: daemon.rules.all().map(told) }));
   if (daemon.dashboard !== undefined) addQueueDashboard(app, daemon.dashboard, gate);
-  addRequestStories(app, daemon.recent);
+  addRequestStories(app, daemon);
   if (daemon.targets !== undefined) addTargetRoutes(app, daemon.targets);
   route(app, "GET", ["/metrics"], async (context) =>
     context.body((await daemon.scrape()) + ((await options.jobs?.scrape()) ?? ""), 200, {
@@ -111,6 +111,7 @@ export function createV2Ingress(daemon: Daemon, options: V2IngressOptions): Hono
         signal: () => raw.signal,
         onRows: (rows) => gate.countRows(context, rows),
         onNumber: id.onNumber,
+        onId: id.onId,
       });
       return answerWire(context, { body: inOnePiece(parts), ...more });
     } catch (error) {

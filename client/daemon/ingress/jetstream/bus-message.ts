@@ -6,7 +6,7 @@ import { type ErrorCode, errorKinds, SpillwayError } from "../../../../base/erro
 import { encodeInferRequest, encodeInferResponse } from "../../../../protocol/encode.ts";
 import { ProtocolError } from "../../../../protocol/errors.ts";
 import type { InferRequest, InferResponse, WireBody } from "../../../../protocol/message.ts";
-import { withinHeader, withinMsOf } from "../../../../protocol/message.ts";
+import { requestIdHeader, withinHeader, withinMsOf } from "../../../../protocol/message.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import { toWireBody, wireHeaders } from "../../../../protocol/v2-http.ts";
 import { traceContextOf } from "../../../../protocol/trace-context.ts";
@@ -26,6 +26,7 @@ const keyHeader = "spillway-key";
 const factsHeader = "spillway-facts";
 const errorHeader = "spillway-error";
 const statusHeader = "spillway-status";
+const idHeader = requestIdHeader.toLowerCase();
 
 export interface SentRequest {
   readonly headers: Headers;
@@ -91,6 +92,17 @@ export function sentError(error: unknown): BusResult {
   const body = JSON.stringify({ error: message, code, retryAfterMs });
   const headers = { [statusHeader]: String(status), ...(code !== undefined && { [errorHeader]: code }) };
   return { headers, body: Buffer.from(body) };
+}
+
+/** The result with the id under which its owner keeps the story of the request. */
+export function withId(result: BusResult, id: string | undefined): BusResult {
+  return id === undefined ? result : { ...result, headers: { ...result.headers, [idHeader]: id } };
+}
+
+/** That id; undefined: there is none, or none of ours. */
+export function idIn({ headers }: BusResult): string | undefined {
+  const id = headers[idHeader];
+  return id !== undefined && /^[0-9a-f]{6}-e?\d{1,15}$/.test(id) ? id : undefined;
 }
 
 /** The answer of a result. Rejects with the error that it holds. */

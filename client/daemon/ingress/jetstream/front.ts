@@ -9,7 +9,7 @@ import type { InferResponse } from "../../../../protocol/message.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Served } from "../../../queue/request.ts";
 import type { DaemonRequest } from "../../daemon-request.ts";
-import { answerIn, sentError, sentRequest } from "./bus-message.ts";
+import { answerIn, idIn, sentError, sentRequest } from "./bus-message.ts";
 import type { BusResult, RequestBus } from "./request-bus.ts";
 
 export interface FrontOptions {
@@ -69,6 +69,8 @@ export class Front {
     });
     const ended = await result;
     if (ended instanceof SpillwayError) throw ended;
+    const storyId = idIn(ended);
+    if (storyId !== undefined) call.onId?.(storyId);
     return answerIn(ended, model, codec);
   }
 

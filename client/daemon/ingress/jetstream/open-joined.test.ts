@@ -8,6 +8,7 @@ import { endedJob, submittedJob } from "../../../../test/support/job-worlds.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
 import { doubler, smallDaemon, type SmallDaemon } from "../../../../test/support/small-daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
+import { createV2Ingress } from "../v2.ts";
 import type { DurableJobs } from "./jobs/durable-jobs.ts";
 import { durableJobs, Joined } from "./open-joined.ts";
 
@@ -56,6 +57,36 @@ describe.each(natsPrograms)("daemons that joined nats-server $version", { tags: 
     daemons.push(made);
     return made;
   }
+
+  it("give a request that another one served its id, tell its story, and count it where it was served", async () => {
+    const owner = await joinedDaemon();
+    await endedJob(owner.jobs, await submittedJob(owner.jobs, [1]));
+    const front = await joinedDaemon();
+    const fault = (error: Error): never => {
+      throw error;
+    };
+    const app = createV2Ingress(front.daemon, { maxBodyBytes: 2 ** 20, onFault: fault });
+    let served: { readonly id: string; readonly status: number } | undefined;
+    // Where owners are not pinned, this daemon may be given some of the requests itself.
+    while (served === undefined || served.id.startsWith(front.daemon.recent.run)) {
+      const inputs = [{ name: "x", datatype: "FP32", shape: [1, 1], data: [21] }];
+      const reply = await app.request("/v2/models/double/infer", {
+        method: "POST",
+        body: JSON.stringify({ inputs }),
+      });
+      served = { id: reply.headers.get("spillway-request-id") ?? "", status: reply.status };
+    }
+    expect(served.status).toBe(200);
+    expect(served.id.startsWith(`${owner.daemon.recent.run}-`)).toBe(true);
+    const story = await app.request(`/admin/requests/${served.id}`);
+    expect(await story.json()).toMatchObject({ id: served.id, model: "double", outcome: "served" });
+    for (const unknown of ["c0ffee-1", `${owner.daemon.recent.run}-999`, "none"])
+      expect((await app.request(`/admin/requests/${unknown}`)).status).toBe(404);
+    expect(await owner.daemon.scrape()).toMatch(/joined_requests_total\{event="answered"\} [1-9]/);
+    const metrics = await (await app.request("/metrics")).text();
+    expect(metrics).toContain("spillway_queue_joined_waiting 0");
+    expect(metrics).toContain("spillway_queue_joined_connected 1");
+  });
 
   it("leave their jobs to others at once when they stop, though somebody waits for an answer still", async () => {
     const first = await joinedDaemon();

@@ -16,6 +16,8 @@ import { Front } from "./front.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
 import { jobsOptions } from "../jobs/jobs.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
+import { JoinedMetrics } from "./joined-metrics.ts";
+import { askStory, tellStories } from "./shared-stories.ts";
 import { Owner, type OwnerCounts } from "./owner.ts";
 import type { Ownership, RequestBus } from "./request-bus.ts";
 
@@ -131,10 +133,21 @@ export class Joined {
     });
     this.#front = front;
     engine.onReconnect(() => void front.lookForAll());
+    tellStories(engine, daemon.recent);
+    const metrics = new JoinedMetrics(() => {
+      return {
+        isConnected: engine.isConnected,
+        waiting: front.size,
+        models: this.#owners.size,
+        counts: this.counts,
+      };
+    });
     daemon.sendBy({
       submit: (call, withinMs, callerLeft) => front.submit(call, withinMs, callerLeft),
       knows: (model) => bus.knows(model),
       whyNot: () => (engine.isConnected ? undefined : "there is no connection to the NATS server"),
+      story: (id) => askStory(engine, id),
+      scrape: () => metrics.text(),
     });
     const look = (): void => void this.#followModels(bus).catch(() => {});
     look();

@@ -10,13 +10,13 @@ import { checkNoSequence } from "../../../../protocol/message.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
 import { metadataOf, tensorBytes } from "../served-answer.ts";
-import { requestFacts, sentAnswer, sentError, wireOf } from "./bus-message.ts";
+import { requestFacts, sentAnswer, sentError, wireOf, withId } from "./bus-message.ts";
 import type { BusResult, BusDelivery, Ownership, RequestBus } from "./request-bus.ts";
 
 export interface OwnerOptions {
   readonly model: string;
   readonly bus: RequestBus;
-  readonly daemon: Pick<Daemon, "submitHere" | "models">;
+  readonly daemon: Pick<Daemon, "submitHere" | "models" | "recent">;
   readonly codec: MessageCodec;
   /** Half or a third of the time after which the engine gives a request to another. */
   readonly workingMs: number;
@@ -89,7 +89,9 @@ export class Owner {
 
   /** Never rejects. */
   async #result(delivery: BusDelivery, cancelled: AbortSignal): Promise<BusResult> {
-    const { bus, counts } = this.#options;
+    const { bus, counts, daemon } = this.#options;
+    let id: string | undefined;
+    const onNumber = (request: number): void => void (id = daemon.recent.idOf(request));
     try {
       if (delivery.isExpired) {
         counts.expired++;
@@ -100,21 +102,25 @@ export class Owner {
           "target_fault",
           `it was given up after ${mostDeliveries} deliveries, whose owners ended before they answered`,
         );
-      const result = await this.#answer(delivery, cancelled);
+      const result = await this.#answer(delivery, cancelled, onNumber);
       if (result.body.byteLength > bus.mostBytes)
         throw new SpillwayError(
           "answer_rejected",
           `the answer has ${result.body.byteLength} bytes; allowed: ${bus.mostBytes}, from --max-answer-mib and max_payload of the NATS server`,
         );
       counts.answered++;
-      return result;
+      return withId(result, id);
     } catch (error) {
       counts.failed++;
-      return sentError(error);
+      return withId(sentError(error), id ?? daemon.recent.turnedAway(error));
     }
   }
 
-  async #answer({ headers, body, ageMs }: BusDelivery, cancelled: AbortSignal): Promise<BusResult> {
+  async #answer(
+    { headers, body, ageMs }: BusDelivery,
+    cancelled: AbortSignal,
+    onNumber: (request: number) => void,
+  ): Promise<BusResult> {
     const { codec, daemon, model } = this.#options;
     const { withinMs, hints } = requestFacts(headers);
     const wire = wireOf({ headers, body });
@@ -132,6 +138,7 @@ export class Owner {
           request: withoutTimeout(request, leftMs),
           bytes: tensorBytes(request.inputs),
           hints,
+          onNumber,
         };
         const served = await daemon.submitHere({ ...call, withinMs: leftMs }, cancelled);
         return await sentAnswer(served, request, headers, codec);
