@@ -23,7 +23,11 @@ import { EdgeLease } from "./edge-lease.ts";
 import { type InstallModel, TravelledModels } from "./travelled-models.ts";
 
 export interface EdgeJoinOptions {
-  readonly options: JoinOptions & { readonly maxBodyMib: number; readonly joinModels: string };
+  readonly options: JoinOptions & {
+    readonly maxBodyMib: number;
+    readonly maxModelMib: number;
+    readonly joinModels: string;
+  };
   readonly app: Pick<Hono, "fetch">;
   readonly facts: () => EdgeFacts;
   readonly install: InstallModel;
@@ -104,7 +108,8 @@ export class EdgeJoin {
       .split(",")
       .map((each) => each.trim())
       .filter((each) => each !== "");
-    if (wanted.length > 0) this.#travelled = new TravelledModels({ engine, wanted, install, log });
+    const mostBytes = options.maxModelMib * 2 ** 20;
+    if (wanted.length > 0) this.#travelled = new TravelledModels({ engine, wanted, install, mostBytes, log });
   }
 
   /** The bucket of edges, made where it is not there; undefined: this edge was stopped before. */
