@@ -8,7 +8,6 @@ import { Kvm } from "@nats-io/kv";
 import type { Logger } from "pino";
 import { edgeLeaseMs, edgeMarkerMs, type EdgeEntry, edgeEntryIn } from "../../../base/nats/edge-entry.ts";
 import type { Engine } from "../../../base/nats/engine.ts";
-import { joinedEdges } from "../../../base/nats/engine-names.ts";
 import type { HttpAuth } from "../../transports/http-auth.ts";
 import { natsTransport } from "../../transports/nats/nats-transport.ts";
 import type { TargetChanges } from "./target-changes.ts";
@@ -67,7 +66,7 @@ export class JoinedEdges {
     while (!signal.aborted) {
       try {
         const markers = engine.can.deadlines ? { markerTTL: edgeMarkerMs } : {};
-        const kv = await new Kvm(engine.js).create(joinedEdges.bucket, {
+        const kv = await new Kvm(engine.js).create(engine.names.joinedEdges.bucket, {
           ttl: edgeLeaseMs,
           history: 1,
           ...markers,
@@ -125,7 +124,7 @@ export class JoinedEdges {
   #add(known: Known): void {
     const { engine, targets, auth, mostAnswerBytes, log } = this.#options;
     const { name, epoch } = known.entry;
-    const subject = joinedEdges.run(name, epoch);
+    const subject = engine.names.joinedEdges.run(name, epoch);
     // The one before it may still be there, because it is the last target.
     const target = this.#leaving.has(name) || this.#isTaken(name) ? `${name}-${epoch.slice(0, 4)}` : name;
     const connect = () => natsTransport({ engine, subject, name, auth, mostAnswerBytes });

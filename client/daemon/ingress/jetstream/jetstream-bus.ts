@@ -4,7 +4,6 @@ import type { Msg } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { SpillwayError } from "../../../../base/errors.ts";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { cancels, requests, results } from "../../../../base/nats/engine-names.ts";
 import { apiCodes, codeOf, makeStreams } from "./bus-streams.ts";
 import { ConsumerInfos } from "./consumer-infos.ts";
 import { ModelConsumer, type ConsumerLimits } from "./model-consumer.ts";
@@ -49,6 +48,7 @@ export class JetStreamBus implements RequestBus {
     await makeStreams(engine, options.mostStoredBytes);
     const bus = new JetStreamBus(engine, options);
     const { connection, name } = engine;
+    const { results, cancels } = engine.names;
     connection.subscribe(results.copies(name), { callback: (_, message) => bus.#result(message) });
     connection.subscribe(cancels.all, { callback: (_, message) => bus.#cancelled(message) });
     await connection.flush();
@@ -61,9 +61,9 @@ export class JetStreamBus implements RequestBus {
   }
 
   async submit(request: BusRequest): Promise<void> {
-    const { js, name, can } = this.#engine;
+    const { js, name, names, can } = this.#engine;
     const { id, model, headers, body, withinMs } = request;
-    const subject = requests.subject(model, name, id);
+    const subject = names.requests.subject(model, name, id);
     const ttl = can.deadlines ? { ttl: `${Math.max(1, Math.ceil(withinMs / 1_000))}s` } : {};
     const untilMs = performance.now() + withinMs;
     for (let attempt = 0; ; attempt++) {
@@ -99,22 +99,22 @@ export class JetStreamBus implements RequestBus {
   }
 
   withdraw({ id }: Pick<BusRequest, "id" | "model">): void {
-    const { connection, manager, name, isConnected } = this.#engine;
+    const { connection, manager, name, names, isConnected } = this.#engine;
     const sequence = this.#sequences.get(id);
     if (!isConnected) return;
-    connection.publish(cancels.subject(name, id));
+    connection.publish(names.cancels.subject(name, id));
     if (sequence === undefined || this.#withdrawals >= mostWithdrawals) return;
     this.#withdrawals++;
     void manager.streams
-      .deleteMessage(requests.stream, sequence, false)
+      .deleteMessage(names.requests.stream, sequence, false)
       .catch(() => false)
       .finally(() => void this.#withdrawals--);
   }
 
   async resultOf(id: string): Promise<BusResult | undefined> {
-    const { manager, name } = this.#engine;
-    const query = { last_by_subj: results.subject(name, id) };
-    const found = await manager.direct.getMessage(results.stream, query);
+    const { manager, name, names } = this.#engine;
+    const query = { last_by_subj: names.results.subject(name, id) };
+    const found = await manager.direct.getMessage(names.results.stream, query);
     return found === null ? undefined : { headers: plain(found.header), body: found.data };
   }
 
@@ -132,7 +132,7 @@ export class JetStreamBus implements RequestBus {
 
   own(model: string, handlers: OwnerHandlers): Ownership {
     const consumer = new ModelConsumer({
-      queue: requests,
+      queue: this.#engine.names.requests,
       model,
       handlers,
       engine: this.#engine,
@@ -158,6 +158,7 @@ export class JetStreamBus implements RequestBus {
   /** Tries until it is stored, or there is one. */
   async #store(key: string, { headers, body }: BusResult): Promise<boolean> {
     const [front = "", id = ""] = key.split(".");
+    const { results } = this.#engine.names;
     for (let attempt = 0; ; attempt++) {
       try {
         await this.#engine.js.publish(results.subject(front, id), body, {
@@ -187,7 +188,7 @@ export class JetStreamBus implements RequestBus {
   }
 
   #cancelled({ subject }: Msg): void {
-    const [, , front, id] = subject.split(".");
+    const [front, id] = subject.split(".").slice(-2);
     for (const consumer of this.#owned.values()) consumer.cancelled(`${front}.${id}`);
   }
 }

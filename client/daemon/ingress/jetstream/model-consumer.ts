@@ -19,7 +19,7 @@ export interface ConsumerLimits {
   readonly pinMs: number;
 }
 
-/** A work queue that has a consumer for each model; the fourth and fifth token of a subject are the key. */
+/** A work queue that has a consumer for each model; the last two tokens of a subject are the key. */
 export interface ConsumedQueue {
   readonly stream: string;
   readonly filter: (model: string) => string;
@@ -172,7 +172,7 @@ export class ModelConsumer {
     const { handlers, serverNowMs, store } = this.#options;
     const headers = plain(message.headers);
     this.#pin = headers["nats-pin-id"] ?? this.#pin;
-    const [, , , front = "", id = ""] = message.subject.split(".");
+    const [front = "", id = ""] = message.subject.split(".").slice(-2);
     const key = `${front}.${id}`;
     const delivery: BusDelivery = {
       key,

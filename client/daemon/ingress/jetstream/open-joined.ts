@@ -11,6 +11,7 @@ import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
+import { AskedModels } from "./asked-models.ts";
 import { codeOf } from "./bus-streams.ts";
 import { Front } from "./front.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
@@ -53,6 +54,7 @@ export class Joined {
   readonly counts: OwnerCounts = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
   readonly #options: OpenJoinedOptions;
   readonly #owners = new Map<string, readonly Ownership[]>();
+  readonly #asked: AskedModels;
   #engine: Engine | undefined;
   #bus: RequestBus | undefined;
   #front: Front | undefined;
@@ -61,6 +63,7 @@ export class Joined {
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
+    this.#asked = new AskedModels(options.daemon);
   }
 
   /**
@@ -116,12 +119,16 @@ export class Joined {
     });
     this.#front = front;
     engine.onReconnect(() => void front.lookForAll());
+    const look = (): void => void this.#followModels(bus).catch(() => {});
     daemon.sendBy({
-      submit: (call, withinMs, callerLeft) => front.submit(call, withinMs, callerLeft),
+      submit: (call, withinMs, callerLeft) => {
+        if (!this.#owners.has(call.model))
+          void this.#asked.asked(call.model).then((isNew) => isNew && look());
+        return front.submit(call, withinMs, callerLeft);
+      },
       knows: (model) => bus.knows(model),
       whyNot: () => (engine.isConnected ? undefined : "there is no connection to the NATS server"),
     });
-    const look = (): void => void this.#followModels(bus).catch(() => {});
     look();
     this.#timer = setInterval(look, lookEveryMs).unref();
   }
@@ -142,7 +149,7 @@ export class Joined {
 
   async #followModels(bus: RequestBus): Promise<void> {
     const { daemon, codec, jobs, log } = this.#options;
-    const served = new Set(await daemon.models.list());
+    const served = new Set([...((await daemon.models.list()) ?? []), ...this.#asked.names]);
     for (const model of served) {
       if (this.#owners.has(model)) continue;
       const workingMs = ackWaitMs / 3;

@@ -4,7 +4,6 @@
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StoredMsg } from "@nats-io/jetstream";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { apiCodes, codeOf, makeStream, nanosPerMs } from "../bus-streams.ts";
 import { asHeaders, plain } from "../plain-headers.ts";
 import type { JobStatus } from "../../jobs/job.ts";
@@ -44,7 +43,8 @@ const longestMs = 14 * 86_400_000;
 const publishMs = 2_000;
 
 /** @param mostBytes of all logs, and of all inputs */
-export async function makeJobStreams({ manager }: Engine, mostBytes: number): Promise<void> {
+export async function makeJobStreams({ manager, names }: Engine, mostBytes: number): Promise<void> {
+  const { jobLogs, jobQueue } = names;
   const shared = { storage: StorageType.File, discard: DiscardPolicy.New, max_age: longestMs * nanosPerMs };
   await makeStream(
     manager,
@@ -75,19 +75,21 @@ export async function makeJobStreams({ manager }: Engine, mostBytes: number): Pr
 
 export class JobLog {
   readonly #engine: Engine;
+  readonly #names: Engine["names"]["jobLogs"];
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#names = engine.names.jobLogs;
   }
 
   /** The latest record, which has the facts of now; undefined: there is no such job. */
   async last(id: string): Promise<JobRecord | undefined> {
-    return this.#get({ last_by_subj: jobLogs.subject(id) });
+    return this.#get({ last_by_subj: this.#names.subject(id) });
   }
 
   /** The first record from a sequence on. */
   async next(id: string, sequence: number): Promise<JobRecord | undefined> {
-    return this.#get({ next_by_subj: jobLogs.subject(id), seq: Math.max(1, sequence) });
+    return this.#get({ next_by_subj: this.#names.subject(id), seq: Math.max(1, sequence) });
   }
 
   /**
@@ -97,7 +99,7 @@ export class JobLog {
    */
   async add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
     try {
-      const { seq } = await this.#engine.js.publish(jobLogs.subject(id), lines, {
+      const { seq } = await this.#engine.js.publish(this.#names.subject(id), lines, {
         headers: asHeaders({ [factsHeader]: encodeURIComponent(JSON.stringify(facts)) }),
         expect: { lastSubjectSequence: after },
         timeout: publishMs,
@@ -120,13 +122,13 @@ export class JobLog {
   }
 
   async remove(id: string): Promise<void> {
-    await this.#engine.manager.streams.purge(jobLogs.stream, { filter: jobLogs.subject(id) });
+    await this.#engine.manager.streams.purge(this.#names.stream, { filter: this.#names.subject(id) });
   }
 
   /** Ids of all jobs. */
   async ids(): Promise<string[]> {
-    const info = await this.#engine.manager.streams.info(jobLogs.stream, {
-      subjects_filter: jobLogs.subjects,
+    const info = await this.#engine.manager.streams.info(this.#names.stream, {
+      subjects_filter: this.#names.subjects,
     });
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.split(".").at(-1) as string);
   }
@@ -154,7 +156,7 @@ export class JobLog {
     query: { last_by_subj: string } | { next_by_subj: string; seq: number },
   ): Promise<JobRecord | undefined> {
     const found = await this.#engine.manager.direct
-      .getMessage(jobLogs.stream, query)
+      .getMessage(this.#names.stream, query)
       .catch((error: unknown) => {
         if (codeOf(error) === apiCodes.noMessage) return null;
         throw error;

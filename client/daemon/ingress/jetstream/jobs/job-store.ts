@@ -1,7 +1,6 @@
 /** What is kept of jobs on the server: their logs, their inputs, and the queue of those that are to be run. */
 import { Objm, type ObjectStore } from "@nats-io/obj";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { type JobFacts, JobLog, makeJobStreams } from "./job-log.ts";
 
 const nothing = new Uint8Array();
@@ -20,7 +19,10 @@ export class JobStore {
   /** @param mostBytes of all logs, and of all inputs */
   static async open(engine: Engine, mostBytes: number): Promise<JobStore> {
     await makeJobStreams(engine, mostBytes);
-    return new JobStore(engine, await new Objm(engine.js).create(jobLogs.inputs, { max_bytes: mostBytes }));
+    return new JobStore(
+      engine,
+      await new Objm(engine.js).create(engine.names.jobLogs.inputs, { max_bytes: mostBytes }),
+    );
   }
 
   /** Its input is there before anybody is told of it, and it is told of before it is to be run. */
@@ -32,7 +34,7 @@ export class JobStore {
 
   /** Has it run; rejects where it is in the queue already, in work or not. */
   async enqueue(model: string, id: string): Promise<void> {
-    await this.#engine.js.publish(jobQueue.subject(model, id), nothing);
+    await this.#engine.js.publish(this.#engine.names.jobQueue.subject(model, id), nothing);
   }
 
   /** Null: it is not there any more. */
