@@ -116,13 +116,9 @@ export function engineNames(site?: string) {
 
 export type EngineNames = ReturnType<typeof engineNames>;
 
-/**
- * Money that all sites spend together: a counter for each window of time. It has one name everywhere.
- *
- * @public
- */
+/** Money that all sites spend together: a counter for each currency and minute. It has one name everywhere. */
 export const spendNames = {
   stream: "SPILL_SPEND",
   subjects: "spill.spend.>",
-  subject: (window: string) => `spill.spend.${window}`,
+  subject: (currency: string, minute: number | "") => `spill.spend.${currency}.${minute}`,
 } as const;

@@ -246,6 +246,10 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     extensions,
     startQueue,
     spend,
+    shareSpend: (allowance) => {
+      cap.share(allowance);
+      return cap.mostOfCall;
+    },
     targets: changes,
     watch,
     release,

@@ -18,6 +18,10 @@ import { DurableJobs } from "./jobs/durable-jobs.ts";
 import { jobsOptions } from "../jobs/jobs.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
 import { Owner, type OwnerCounts } from "./owner.ts";
+import { SharedSpend } from "./spend/shared-spend.ts";
+import { SpendCounter } from "./spend/spend-counter.ts";
+import { spendClockMs } from "../../spend.ts";
+import { longestStartMs } from "../../../transports/capped-transport.ts";
 import type { Ownership, RequestBus } from "./request-bus.ts";
 
 export interface OpenJoinedOptions {
@@ -38,6 +42,7 @@ const window = 256;
 const limits = { window, ackWaitMs, pinMs };
 /** How often the models of the own targets are looked at. */
 const lookEveryMs = 2_000;
+const turnEveryMs = 5_000;
 
 /** The jobs of daemons that joined, which outlive each of them. */
 export function durableJobs({
@@ -55,6 +60,7 @@ export class Joined {
   readonly #options: OpenJoinedOptions;
   readonly #owners = new Map<string, readonly Ownership[]>();
   readonly #asked: AskedModels;
+  #spend: { readonly close: () => Promise<void> } | undefined;
   #engine: Engine | undefined;
   #bus: RequestBus | undefined;
   #front: Front | undefined;
@@ -88,6 +94,7 @@ export class Joined {
     try {
       this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...limits, log });
       await this.#options.jobs?.open(engine);
+      if (options.joinSpend) await this.#shareSpend(engine);
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
       throw new UsageError(
@@ -143,8 +150,28 @@ export class Joined {
 
   async close(): Promise<void> {
     await this.#edges?.close();
+    await this.#spend?.close();
     await this.#bus?.close();
     await this.#engine?.close();
+  }
+
+  async #shareSpend(engine: Engine): Promise<void> {
+    const { options, daemon, log } = this.#options;
+    const { maxSpendPerHour: perHour = Infinity, maxSpendPerDay: perDay = Infinity } = options;
+    const { currency } = daemon.status().spend;
+    const counter = await SpendCounter.open(engine, { domain: options.joinSpendDomain, currency, log });
+    const longestCallMs = options.functionTimeout * 1_000 + longestStartMs;
+    const shared = new SharedSpend({ counter, limits: { perHour, perDay }, currency, longestCallMs });
+    const timer = setInterval(() => shared.turn(spendClockMs()), turnEveryMs).unref();
+    this.#spend = {
+      close: async () => {
+        clearInterval(timer);
+        await shared.close();
+        await counter.close();
+      },
+    };
+    await shared.prepare(daemon.shareSpend(shared), spendClockMs());
+    log.info({ currency, perHour, perDay, serverAdds: counter.adds }, "the limits of money are shared");
   }
 
   async #followModels(bus: RequestBus): Promise<void> {
