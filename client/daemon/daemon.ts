@@ -82,6 +82,8 @@ export class Daemon {
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
   readonly recent: RecentRequests;
+  /** What it waits for before it measures its targets. */
+  startsAfter: string | undefined;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
   #route: RequestRoute | undefined;
@@ -139,7 +141,10 @@ export class Daemon {
     const reports = (await this.#parts.watch?.look()) ?? [];
     const seen = queue?.targetHealth() ?? [];
     const targets = reports.map((report) => nowOf(report, seen));
-    if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    if (queue === undefined) {
+      const reason = this.startsAfter ?? "the targets are being measured";
+      return { isReady: false, reason, targets };
+    }
     const route = this.#route;
     // By a route others may serve what the own targets cannot.
     if (route !== undefined) {

@@ -10,6 +10,7 @@ import { edgeLeaseMs, edgeMarkerMs, type EdgeEntry, edgeEntryIn } from "../../..
 import type { Engine } from "../../../base/nats/engine.ts";
 import type { HttpAuth } from "../../transports/http-auth.ts";
 import { natsTransport } from "../../transports/nats/nats-transport.ts";
+import { awaitedEdges } from "./awaited-edges.ts";
 import type { TargetChanges } from "./target-changes.ts";
 
 export interface JoinedEdgesOptions {
@@ -39,7 +40,7 @@ export class JoinedEdges {
   /** By key of the bucket. */
   readonly #known = new Map<string, Known>();
   /** Edges that are gone and could not be removed: the last target stays until there is another one. */
-  readonly #leaving = new Set<string>();
+  readonly #leaving = new Set<string>([awaitedEdges.name]);
   readonly #told = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   readonly #followed: Promise<void>;
@@ -52,6 +53,12 @@ export class JoinedEdges {
       for (const known of this.#known.values()) known.renewedAtMs = performance.now();
     });
     this.#followed = this.#follow();
+  }
+
+  /** Whether some edge that joined serves, or is away for a moment only. */
+  get hasAny(): boolean {
+    const serving = this.#options.targets.listed().filter(({ state }) => state === "serving");
+    return serving.some(({ name, source }) => source === "joined" && !this.#leaving.has(name));
   }
 
   async close(): Promise<void> {

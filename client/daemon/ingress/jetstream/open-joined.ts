@@ -10,6 +10,7 @@ import type { MessageCodec } from "../../../../protocol/server/message-codec.ts"
 import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
+import { noneJoined } from "../../targets/awaited-edges.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
 import { AskedModels } from "./asked-models.ts";
 import { codeOf } from "./bus-streams.ts";
@@ -77,7 +78,8 @@ export class Joined {
    * cannot be used.
    */
   async connect(stop: AbortSignal): Promise<void> {
-    const { options, env, log } = this.#options;
+    const { options, env, log, daemon } = this.#options;
+    daemon.startsAfter = `the NATS server ${options.join.map(({ server }) => server).join(", ")} is waited for`;
     try {
       this.#engine = await joinNats(options, { as: "vqueue", env, log, stop });
     } catch (error) {
@@ -85,6 +87,7 @@ export class Joined {
       return;
     }
     const engine = this.#engine;
+    daemon.startsAfter = undefined;
     if (!engine.can.pins)
       log.warn(
         { version: engine.version, wanted: "2.12" },
@@ -134,7 +137,7 @@ export class Joined {
         return front.submit(call, withinMs, callerLeft);
       },
       knows: (model) => bus.knows(model),
-      whyNot: () => (engine.isConnected ? undefined : "there is no connection to the NATS server"),
+      whyNot: () => this.#whyNot(engine),
     });
     look();
     this.#timer = setInterval(look, lookEveryMs).unref();
@@ -153,6 +156,16 @@ export class Joined {
     await this.#spend?.close();
     await this.#bus?.close();
     await this.#engine?.close();
+  }
+
+  #whyNot({ isConnected }: Engine): string | undefined {
+    if (!isConnected) return "there is no connection to the NATS server";
+    const { options, daemon } = this.#options;
+    const own = daemon.targets?.listed().some(({ source }) => source !== "joined");
+    if (own === true || this.#edges === undefined || this.#edges.hasAny) return undefined;
+    const { site } = this.#engine?.names ?? {};
+    const where = `--join ${options.join.map(({ server }) => server).join(", ")}`;
+    return `${noneJoined} (${where}${site === undefined ? "" : `, site ${site}`}), and there is no other target`;
   }
 
   async #shareSpend(engine: Engine): Promise<void> {
