@@ -52,7 +52,8 @@ export { modelTarget, type ModelTargetOptions } from "./client/transports/model-
 export type { ModelCall } from "./client/transports/model-call.ts";
 export type { Transport, TransportReply } from "./client/transports/transport.ts";
 
-export { Daemon, type DaemonStatus } from "./client/daemon/daemon.ts";
+export { Daemon } from "./client/daemon/daemon.ts";
+export type { DaemonStatus } from "./client/daemon/daemon-health.ts";
 export type { DaemonRequest } from "./client/daemon/daemon-request.ts";
 export { openDaemon } from "./client/daemon/open-daemon.ts";
 export { daemonOptions, type DaemonOptions } from "./client/daemon/options.ts";

@@ -1,6 +1,7 @@
 /**
  * What streams, subjects, consumers and buckets on a NATS server are called, in one place. A name of a model becomes one
- * token of a subject, whatever is in it.
+ * token of a subject, whatever is in it. Each site has names of its own, so that the queues of a hub and of sites behind leaf
+ * nodes do not take each other's messages, which go to wherever somebody listens to their subject.
  */
 import { createHash } from "node:crypto";
 
@@ -41,92 +42,93 @@ export function tokenText(made: string): string | undefined {
   return token(text) === made ? text : undefined;
 }
 
-/** Requests that wait, a subject each; the work queue of all models. */
-export const requests = {
-  stream: "SPILL_REQ",
-  subjects: "spill.req.>",
-  subject: (model: string, front: string, id: string) => `spill.req.${token(model)}.${front}.${id}`,
-  /** Of all requests of a model. */
-  filter: (model: string) => `spill.req.${token(model)}.>`,
-  /** Durable consumer of a model. */
-  consumer: (model: string) => `m-${token(model)}`,
-} as const;
+/** Names of sites, of 1 to 32 letters, digits, `_` and `-`; other texts become a digest. */
+const siteName = /^[\w-]{1,32}$/;
 
 /**
- * Results, one for each request at most. `copies` are what the stream has taken, for those who wait.
- */
-export const results = {
-  stream: "SPILL_RES",
-  subjects: "spill.res.>",
-  subject: (front: string, id: string) => `spill.res.${front}.${id}`,
-  copies: (front: string) => `spill.out.${front}.>`,
-  copy: "spill.out.>",
-} as const;
-
-/** Bodies of requests and results that are larger than a message may be, in an object store. */
-export const largeBodies = { bucket: "spill-bodies" } as const;
-
-/** Where a daemon tells the stories of the requests that it served in this run. */
-export const stories = { subject: (run: string) => `spill.story.${run}` } as const;
-
-/**
- * Told to whoever has the request in work.
- */
-export const cancels = {
-  all: "spill.cancel.>",
-  subject: (front: string, id: string) => `spill.cancel.${front}.${id}`,
-} as const;
-
-/** Jobs: a subject each with all that happened to it, whose copies are told as they come, and the inputs by id. */
-export const jobLogs = {
-  stream: "SPILL_JOBS",
-  subjects: "spill.job.>",
-  subject: (id: string) => `spill.job.${id}`,
-  copy: "spill.jobout.>",
-  inputs: "spill-job-inputs",
-} as const;
-
-/** How jobs ended for whose end their log had no room, one message each. */
-export const jobEnds = {
-  stream: "SPILL_JOBENDS",
-  subjects: "spill.jobend.>",
-  subject: (id: string) => `spill.jobend.${id}`,
-} as const;
-
-/** Jobs that are to be run; the work queue of all models. */
-export const jobQueue = {
-  stream: "SPILL_JOBQ",
-  subjects: "spill.jobq.>",
-  subject: (model: string, id: string) => `spill.jobq.${token(model)}.job.${id}`,
-  filter: (model: string) => `spill.jobq.${token(model)}.>`,
-  consumer: (model: string) => `j-${token(model)}`,
-} as const;
-
-/**
- * Money that all sites spend together: a counter for each window of time.
+ * The names that programs of one site share.
  *
- * @public
+ * @param site undefined: the server's only one
+ * @example
+ * engineNames().requests.subject("ocr", "front", "1"); // "spill.req.ocr.front.1"
+ * engineNames("plant").requests.subject("ocr", "front", "1"); // "spill.site.plant.req.ocr.front.1"
+ * engineNames("plant").requests.stream; // "SPILL_REQ-plant"
  */
+export function engineNames(site?: string) {
+  const name =
+    site === undefined || siteName.test(site)
+      ? site
+      : createHash("sha256").update(site).digest("base64url").slice(0, 16);
+  const root = name === undefined ? "spill" : `spill.site.${name}`;
+  const own = (text: string): string => (name === undefined ? text : `${text}-${name}`);
+  return {
+    /** Undefined: the server's only one. */
+    site: name,
+    /** Requests that wait, a subject each; the work queue of all models. */
+    requests: {
+      stream: own("SPILL_REQ"),
+      subjects: `${root}.req.>`,
+      subject: (model: string, front: string, id: string) => `${root}.req.${token(model)}.${front}.${id}`,
+      /** Of all requests of a model. */
+      filter: (model: string) => `${root}.req.${token(model)}.>`,
+      /** Durable consumer of a model. */
+      consumer: (model: string) => `m-${token(model)}`,
+    },
+    /** Results, one for each request at most. `copies` are what the stream has taken, for those who wait. */
+    results: {
+      stream: own("SPILL_RES"),
+      subjects: `${root}.res.>`,
+      subject: (front: string, id: string) => `${root}.res.${front}.${id}`,
+      copies: (front: string) => `${root}.out.${front}.>`,
+      copy: `${root}.out.>`,
+    },
+    /** Bodies of requests and results that are larger than a message may be, in an object store. */
+    largeBodies: { bucket: own("spill-bodies") },
+    /** Where a daemon tells the stories of the requests that it served in this run. */
+    stories: { subject: (run: string) => `${root}.story.${run}` },
+    /** Told to whoever has the request in work. */
+    cancels: {
+      all: `${root}.cancel.>`,
+      subject: (front: string, id: string) => `${root}.cancel.${front}.${id}`,
+    },
+    /** Jobs: a subject each with all that happened to it, whose copies are told as they come, and the inputs by id. */
+    jobLogs: {
+      stream: own("SPILL_JOBS"),
+      subjects: `${root}.job.>`,
+      subject: (id: string) => `${root}.job.${id}`,
+      copy: `${root}.jobout.>`,
+      inputs: own("spill-job-inputs"),
+    },
+    /** How jobs ended for whose end their log had no room, one message each. */
+    jobEnds: {
+      stream: own("SPILL_JOBENDS"),
+      subjects: `${root}.jobend.>`,
+      subject: (id: string) => `${root}.jobend.${id}`,
+    },
+    /** Jobs that are to be run; the work queue of all models. */
+    jobQueue: {
+      stream: own("SPILL_JOBQ"),
+      subjects: `${root}.jobq.>`,
+      subject: (model: string, id: string) => `${root}.jobq.${token(model)}.job.${id}`,
+      filter: (model: string) => `${root}.jobq.${token(model)}.>`,
+      consumer: (model: string) => `j-${token(model)}`,
+    },
+    /** Edges that joined: what they serve, by a key each, and where they are called. */
+    joinedEdges: {
+      bucket: own("SPILL_EDGES"),
+      key: (edge: string) => token(edge),
+      run: (edge: string, epoch: string) => `${root}.edge.${token(edge)}.${epoch}.run`,
+    },
+    /** Models that travel to the edges, in the object store. */
+    modelBucket: own("spill-models"),
+  } as const;
+}
+
+export type EngineNames = ReturnType<typeof engineNames>;
+
+/** Money that all sites spend together: a counter for each currency and minute. It has one name everywhere. */
 export const spendNames = {
   stream: "SPILL_SPEND",
   subjects: "spill.spend.>",
-  subject: (window: string) => `spill.spend.${window}`,
+  subject: (currency: string, minute: number | "") => `spill.spend.${currency}.${minute}`,
 } as const;
-
-/**
- * Edges that joined: what they serve, by a key each, and where they are called.
- *
- * @public
- */
-export const joinedEdges = {
-  bucket: "SPILL_EDGES",
-  key: (edge: string) => token(edge),
-  run: (edge: string, epoch: string) => `spill.edge.${token(edge)}.${epoch}.run`,
-} as const;
-
-/**
- * Models that travel to the edges, in the object store.
- *
- * @public
- */
-export const modelBucket = "spill-models";

@@ -22,6 +22,7 @@ import { whyUnreadable } from "../error-text.ts";
 import { UsageError } from "../usage-error.ts";
 import { type Environment, secretIn } from "../program/secrets.ts";
 import type { JoinOptions } from "./join-fields.ts";
+import { type EngineNames, engineNames } from "./engine-names.ts";
 import { whyNotJoined } from "./why-not-joined.ts";
 
 /** What the server can do that older ones cannot. */
@@ -43,6 +44,8 @@ export interface Engine {
   readonly can: EngineAbilities;
   /** Name of this program among those that joined; one token of a subject. */
   readonly name: string;
+  /** Of streams and subjects at this program's site. */
+  readonly names: EngineNames;
   /** Largest message, in bytes, headers included. */
   readonly mostBytes: number;
   readonly isConnected: boolean;
@@ -85,7 +88,8 @@ export async function joinNats(options: JoinOptions, surroundings: JoinSurroundi
     try {
       connection = await connect(wanted);
       const engine = await engineOf(connection, options, name, log);
-      log.info({ server: connection.getServer(), version: engine.version, name }, "joined over NATS");
+      const { site } = engine.names;
+      log.info({ server: connection.getServer(), version: engine.version, name, site }, "joined over NATS");
       return engine;
     } catch (error) {
       await connection?.close();
@@ -101,7 +105,7 @@ export async function joinNats(options: JoinOptions, surroundings: JoinSurroundi
 
 async function engineOf(
   connection: NatsConnection,
-  { joinDomain }: JoinOptions,
+  { joinDomain, joinSite }: JoinOptions,
   name: string,
   log: JoinSurroundings["log"],
 ): Promise<Engine> {
@@ -118,8 +122,11 @@ async function engineOf(
     checkAPI: false,
     timeout: connectTimeoutMs,
   });
+  let names: EngineNames;
   try {
-    await manager.getAccountInfo();
+    // The server may have a domain that nobody named.
+    const account = await manager.getAccountInfo();
+    names = engineNames(joinSite ?? account.domain);
   } catch (error) {
     const { name: kind, message } = error as Error;
     if (kind === "TimeoutError") throw error;
@@ -150,6 +157,7 @@ async function engineOf(
     version,
     can: { pins: isFrom(11), deadlines: isFrom(11), counters: isFrom(12) },
     name,
+    names,
     mostBytes: connection.info?.max_payload ?? 2 ** 20,
     get isConnected() {
       return isConnected && !connection.isClosed();

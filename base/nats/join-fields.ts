@@ -35,6 +35,9 @@ export const joinFields = {
   joinDomain: name.describe(
     "JetStream domain that keeps the queues, such as that of a site's leaf node (default: that of the server)",
   ),
+  joinSite: name.describe(
+    "name of the site: programs share queues, edges and models with those of the same site (default: the JetStream domain)",
+  ),
   joinMib: positive()
     .default(1_024)
     .describe(

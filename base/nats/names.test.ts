@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { requests, tokenText, token } from "./engine-names.ts";
+import { engineNames, tokenText, token } from "./engine-names.ts";
 import { natsAddress } from "./nats-address.ts";
 
 describe("names as tokens", () => {
@@ -10,7 +10,7 @@ describe("names as tokens", () => {
     expect(token(">")).toBe("=3E");
     expect(token("ä/=")).toBe("=C3=A4=2F=3D");
     expect(token("")).toBe("=");
-    expect(requests.filter("a.b")).toBe("spill.req.a=2Eb.>");
+    expect(engineNames().requests.filter("a.b")).toBe("spill.req.a=2Eb.>");
   });
 
   it("no text makes a token that a subject or a consumer cannot have, and none is another's", () => {
@@ -37,6 +37,30 @@ describe("names as tokens", () => {
 
   it("what nobody here made has no text", () => {
     for (const made of ["a.b", "=2", "=41", "=zz", "a b"]) expect(tokenText(made)).toBeUndefined();
+  });
+});
+
+describe("names of sites", () => {
+  const all = (names: object): string[] =>
+    Object.values(names).flatMap((each: unknown) =>
+      typeof each === "string" ? [each] : typeof each === "object" && each !== null ? all(each) : [],
+    );
+
+  it("no site's subjects, streams and buckets are another's, whatever the sites are called", () => {
+    const sites = [undefined, "site", "req", "plant", "plant-2", "a.b", "a/b", "", "x".repeat(100)];
+    const names = sites.map((site) => all(engineNames(site)).filter((each) => !/^(m|j)-/.test(each)));
+    const unique = new Set(names.flat());
+    expect(unique.size).toBe(names.flat().length);
+  });
+
+  it("a server without a domain keeps the names that are documented", () => {
+    const { requests, results, modelBucket } = engineNames();
+    expect(requests.subject("m", "me", "1")).toBe("spill.req.m.me.1");
+    expect([requests.stream, results.copies("me"), modelBucket]).toEqual([
+      "SPILL_REQ",
+      "spill.out.me.>",
+      "spill-models",
+    ]);
   });
 });
 

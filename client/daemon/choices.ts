@@ -1,4 +1,5 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
+import { awaitedEdges } from "./targets/awaited-edges.ts";
 import { hostname, networkInterfaces } from "node:os";
 import type { Logger } from "pino";
 import type { ReservedReplicas } from "../policies/policy-inputs.ts";
@@ -100,10 +101,10 @@ export function usedFunctions(
   policy: ChosenPolicy,
   log: Logger,
 ): readonly FunctionVariant[] {
-  const { functions: chosen, serverless, edge } = options;
-  if (edge.length === 0 && (!serverless || chosen.length === 0))
+  const { functions: chosen, serverless, edge, join } = options;
+  if (edge.length === 0 && join.length === 0 && (!serverless || chosen.length === 0))
     throw new UsageError(
-      "--no-edge and --no-serverless leave no target; allowed: at least one edge or function",
+      "--no-edge and --no-serverless leave no target; allowed: at least one edge or function, or --join, where edges join",
     );
   if (!serverless) return [];
   if (policy.name === "spillway" || chosen.length === 1) return chosen;
@@ -120,7 +121,8 @@ export function chosenEdges(
   { edge: given }: DaemonOptions,
   functions: readonly FunctionVariant[],
 ): readonly EdgeAddress[] {
-  const edges = namedEdges(given);
+  // Edges come by themselves later.
+  const edges = given.length + functions.length === 0 ? [awaitedEdges] : namedEdges(given);
   const names = [...edges, ...functions].map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice === undefined) return edges;

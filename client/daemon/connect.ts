@@ -1,4 +1,5 @@
 /** How the daemon reaches its edges and functions: a transport for each, and the queue's targets over them. */
+import { awaitedEdges, awaitedTransport } from "./targets/awaited-edges.ts";
 import { callCost, type FunctionSize, type PriceSheet } from "../../serverless/prices/price.ts";
 import type { EdgeAddress } from "./choices.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -103,7 +104,9 @@ export function connectTargets(
     return { transport, target: wrap(target) };
   };
   const open = new Set<Transport>();
-  const edges = addresses.map((address, edge) => connectEdge(address, edge));
+  const edges = addresses.map((address, edge) =>
+    connectEdge(address, edge, address.url === awaitedEdges.url ? awaitedTransport() : undefined),
+  );
   const servers: AskedServer[] = [];
   const hasUrls = functions.some(({ url }) => url !== undefined);
   const auth = functionAuth(hasUrls ? options.functionAuth : "none", process.env);

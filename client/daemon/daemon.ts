@@ -11,9 +11,10 @@ import type { Abortable } from "../../base/program/hang-up.ts";
 import type { InferRequest, InferResponse } from "../../protocol/message.ts";
 import type { Served } from "../queue/request.ts";
 import type { VirtualQueue } from "../queue/virtual-queue.ts";
-import type { SpendStatus } from "../targets/spend-cap.ts";
+import type { SharedAllowance, SpendStatus } from "../targets/spend-cap.ts";
 import type { ModelCall } from "../transports/model-call.ts";
 import { type DaemonRequest, inRows, leftMsOf, type RequestRoute, submissionOf } from "./daemon-request.ts";
+import { type DaemonHealth, type DaemonStatus, nowOf } from "./daemon-health.ts";
 import { type DaemonLanes, type LaneHints, tenantOf } from "./lanes.ts";
 import type { LaneLoad } from "../queue/lanes/lanes.ts";
 import { padded, type PadRule } from "./joining/padding.ts";
@@ -21,7 +22,6 @@ import type { BatchRules, RequestRule } from "./joining/batch-rules.ts";
 import type { ModelDirectory } from "./model-directory.ts";
 import { ModelNames } from "./model-names.ts";
 import type { TargetChanges } from "./targets/target-changes.ts";
-import { nowOf, type TargetNow } from "./target-now.ts";
 import type { TargetWatch } from "./target-watch.ts";
 import type { QueueDashboard } from "./observe/dashboard/queue-dashboard.ts";
 import type { LaneGoals, LaneReport } from "./observe/lane-goals.ts";
@@ -63,28 +63,14 @@ export interface DaemonParts {
   startQueue(stop: AbortSignal): Promise<DaemonQueue>;
   /** What functions cost of late. */
   spend(): SpendStatus;
+  /** Has the limits of money hold for several daemons together; tells what the longest call costs. */
+  shareSpend?(allowance: SharedAllowance): number;
   /** Adds and removes edges; undefined: nobody may. */
   readonly targets?: TargetChanges;
   /** Which targets can be reached; undefined: nobody looks. */
   readonly watch?: Pick<TargetWatch, "look">;
   /** Lets go of connections and files once the queue is drained; `queue` is undefined when it never started. */
   release(queue: DaemonQueue | undefined): Promise<void>;
-}
-
-export interface DaemonStatus {
-  /** True when a request that is submitted now can be served. */
-  readonly isReady: boolean;
-  /** What each lane holds, promises and keeps, by name, with "" for requests without a lane. */
-  readonly lanes: Readonly<Record<string, LaneLoad & Partial<LaneReport>>>;
-  readonly spend: SpendStatus;
-}
-
-export interface DaemonHealth {
-  /** True when a request that is submitted now can be served, as far as that is known. */
-  readonly isReady: boolean;
-  /** Why it cannot be served. */
-  readonly reason?: string;
-  readonly targets: readonly TargetNow[];
 }
 
 export class Daemon {
@@ -96,6 +82,8 @@ export class Daemon {
   readonly metrics: QueueMetrics;
   readonly statistics: QueueStatistics;
   readonly recent: RecentRequests;
+  /** What it waits for before it measures its targets. */
+  startsAfter: string | undefined;
   readonly #parts: DaemonParts;
   #queue: DaemonQueue | undefined;
   #route: RequestRoute | undefined;
@@ -160,7 +148,10 @@ export class Daemon {
     const reports = (await this.#parts.watch?.look()) ?? [];
     const seen = queue?.targetHealth() ?? [];
     const targets = reports.map((report) => nowOf(report, seen));
-    if (queue === undefined) return { isReady: false, reason: "the targets are being measured", targets };
+    if (queue === undefined) {
+      const reason = this.startsAfter ?? "the targets are being measured";
+      return { isReady: false, reason, targets };
+    }
     const route = this.#route;
     // By a route others may serve what the own targets cannot.
     if (route !== undefined) {
@@ -229,6 +220,11 @@ export class Daemon {
   /** The same at once, where it is known without a question; undefined: it is not, or the daemon has not started. */
   knownModel = (model: string): string | undefined =>
     this.#queue !== undefined && this.models.isKnown(model) ? model : undefined;
+
+  /** From now on functions are paid out of what several daemons may spend together. Tells what the longest call costs. */
+  shareSpend(allowance: SharedAllowance): number {
+    return this.#parts.shareSpend?.(allowance) ?? 0;
+  }
 
   /** From now on requests are submitted to `route`. */
   sendBy(route: RequestRoute): void {

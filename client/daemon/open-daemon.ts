@@ -39,6 +39,7 @@ import { measuredProfile, readProfile, withAssumptions } from "./profile/daemon-
 import { learnModels } from "./profile/learn-models.ts";
 import { readNamedModels } from "./profile/named-models.ts";
 import { openSpendCap, spendClockMs } from "./spend.ts";
+import { awaitedEdges } from "./targets/awaited-edges.ts";
 import { EdgeList } from "./targets/edge-list.ts";
 import { measureEdge, measureModel } from "./targets/measure-edge.ts";
 import { NewModels } from "./targets/measure-models.ts";
@@ -84,7 +85,8 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
   for (const [number, address] of edges.entries()) {
     const transport = connections.edges[number] as FormedTransport;
     const target = targets[number] as (typeof targets)[number];
-    list.add({ ...address, transport, target, number, source: "options", state: "serving" });
+    const source = address.url === awaitedEdges.url ? "joined" : "options";
+    list.add({ ...address, transport, target, number, source, state: "serving" });
   }
   const clock = monotonicClock();
   const nowMs = (): number => clock.nowMs();
@@ -246,6 +248,10 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     extensions,
     startQueue,
     spend,
+    shareSpend: (allowance) => {
+      cap.share(allowance);
+      return cap.mostOfCall;
+    },
     targets: changes,
     watch,
     release,

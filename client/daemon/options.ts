@@ -167,6 +167,16 @@ export const daemonOptions = z.strictObject({
   maxSpendPerDay: positive()
     .optional()
     .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
+  joinSpend: z
+    .boolean()
+    .default(false)
+    .describe(
+      "the limits of --max-spend-per-hour and --max-spend-per-day are those of all daemons together that joined with" +
+        " this option, at whatever site; give all of them the same limits",
+    ),
+  joinSpendDomain: optionalText.describe(
+    "with --join-spend: JetStream domain that keeps the count for all sites, such as that of the hub (default: --join-domain)",
+  ),
   spendFile: optionalText.describe("file that keeps the money spent, so that the limits hold over restarts"),
   ...accessFields,
   callTimeout: positive(3_600)

@@ -30,10 +30,20 @@ export function openSpendCap(
   log: Logger,
 ): SpendCap {
   const { functionTimeout, maxSpendPerHour = Infinity, maxSpendPerDay = Infinity, spendFile } = options;
+  if (options.joinSpend && options.join.length === 0)
+    throw new UsageError(
+      "--join-spend is given without --join; the limits are shared with those that joined",
+    );
+  if (options.joinSpend && maxSpendPerHour === Infinity && maxSpendPerDay === Infinity)
+    throw new UsageError(
+      "--join-spend shares --max-spend-per-hour and --max-spend-per-day; give one of them",
+    );
   const functionTimeoutMs = functionTimeout * 1_000;
+  let mostOfCall = 0;
   for (const { name, ...size } of functions) {
     const costOf = (durationMs: number): number => callCost(sheet, size, durationMs).cost;
     const most = mostCost({ functionTimeoutMs, costOf });
+    mostOfCall = Math.max(mostOfCall, most);
     for (const [flag, limit] of [
       ["max-spend-per-hour", maxSpendPerHour],
       ["max-spend-per-day", maxSpendPerDay],
@@ -59,6 +69,8 @@ export function openSpendCap(
     longestCallMs: functionTimeoutMs + longestStartMs,
     nowMs: spendClockMs(),
     saved: file?.saved,
+    isShared: options.joinSpend,
+    mostOfCall,
     save: file?.save,
     onReached: (why) => log.warn({ why }, "spend cap reached: functions are not called, the edge serves on"),
     onOver: () => log.info("below the spend cap again: functions are called"),

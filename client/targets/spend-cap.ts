@@ -42,6 +42,24 @@ export interface SavedSpend {
   readonly day: Bins;
 }
 
+/**
+ * Money that several daemons spend together, of which this one holds a part that is granted. It answers at once; more is
+ * asked for beside that.
+ */
+export interface SharedAllowance {
+  /** Takes what a call costs at most; the share that it came from, or why there is none now. */
+  take(amount: number, nowMs: number): { readonly share: number } | SharedRefusal;
+  /** What a call did not cost of what it took. */
+  giveBack(share: number, amount: number, nowMs: number): void;
+  /** What all have spent or hold. */
+  spent(nowMs: number): { readonly hour: number; readonly day: number };
+}
+
+export interface SharedRefusal extends SpendRefusal {
+  /** False: it is only being asked for. */
+  readonly isReached: boolean;
+}
+
 export interface SpendCapOptions {
   readonly limits: SpendLimits;
   readonly currency: string;
@@ -53,6 +71,10 @@ export interface SpendCapOptions {
    */
   readonly nowMs: number;
   readonly saved?: SavedSpend | undefined;
+  /** The limits hold for several daemons together: no call is admitted before `share` has told of them. Default: false. */
+  readonly isShared?: boolean | undefined;
+  /** Of all functions, what the longest call costs. Default: 0. */
+  readonly mostOfCall?: number;
   /** Stores the state where it outlives the process; throws when it cannot, and then no call is admitted. */
   readonly save?: ((saved: SavedSpend) => void) | undefined;
   /** Called once when calls begin to be refused; `onOver` is called once when they are admitted again. */
@@ -64,6 +86,8 @@ export interface SpendCapOptions {
 export interface Reservation {
   readonly amount: number;
   readonly endsAtMs: number;
+  /** Of the money of all, where that is shared. */
+  readonly share?: number;
 }
 
 export interface SpendRefusal {
@@ -78,6 +102,8 @@ export interface SpendStatus {
   readonly reserved: number;
   readonly hour: { readonly spent: number; readonly limit: number | null };
   readonly day: { readonly spent: number; readonly limit: number | null };
+  /** What all daemons that share the limits have spent or hold; undefined: they are this daemon's own. */
+  readonly shared?: { readonly hour: number; readonly day: number };
 }
 
 export class SpendCap {
@@ -94,6 +120,7 @@ export class SpendCap {
   readonly #behindMs: number;
   #latestMs = -Infinity;
   #isReached = false;
+  #shared: SharedAllowance | undefined;
 
   constructor(options: SpendCapOptions) {
     const { saved, nowMs, longestCallMs } = options;
@@ -107,23 +134,42 @@ export class SpendCap {
     this.#store(0, this.#now(nowMs));
   }
 
+  /** Of all functions, what the longest call costs. */
+  get mostOfCall(): number {
+    return this.#options.mostOfCall ?? 0;
+  }
+
+  /** From now on calls are paid out of what several daemons may spend together as well. */
+  share(allowance: SharedAllowance): void {
+    this.#shared = allowance;
+  }
+
   /** Admit a call that costs at most `amount`, or say why not and when to ask again. */
   reserve(amount: number, givenMs: number): Reservation | SpendRefusal {
     const nowMs = this.#now(givenMs);
-    const refusal = this.#refusalOf(amount, nowMs) ?? this.#claim(amount, nowMs);
+    const refusal = this.#refusalOf(amount, nowMs);
     if (refusal !== undefined) return refusal;
+    const taken = this.#takeShare(amount, givenMs);
+    if (taken !== undefined && "why" in taken) return taken;
+    const unclaimed = this.#claim(amount, nowMs);
+    if (unclaimed !== undefined) {
+      if (taken !== undefined) this.#shared?.giveBack(taken.share, amount, givenMs);
+      return unclaimed;
+    }
     this.#reserved += amount;
     this.#calls++;
     if (this.#isReached) {
       this.#isReached = false;
       this.#options.onOver?.();
     }
-    return { amount, endsAtMs: nowMs + this.#options.longestCallMs };
+    return { amount, endsAtMs: nowMs + this.#options.longestCallMs, ...taken };
   }
 
   /** The call has ended and cost this much. */
   settle(reservation: Reservation, cost: number, givenMs: number): void {
     const nowMs = this.#now(givenMs);
+    const { share, amount } = reservation;
+    if (share !== undefined) this.#shared?.giveBack(share, amount - cost, givenMs);
     this.#end(reservation, cost, nowMs, nowMs);
   }
 
@@ -150,7 +196,8 @@ export class SpendCap {
     };
     const isReached = this.#isReached;
     const [hour, day] = [of(this.#hour, limits.perHour), of(this.#day, limits.perDay)];
-    return { currency, isReached, reserved: this.#reserved, hour, day };
+    const shared = this.#shared?.spent(givenMs);
+    return { currency, isReached, reserved: this.#reserved, hour, day, ...(shared && { shared }) };
   }
 
   #refusalOf(amount: number, nowMs: number): SpendRefusal | undefined {
@@ -165,14 +212,29 @@ export class SpendCap {
       const sums = `${rounded(spent)} of ${limit} ${currency} for ${span} are spent and ${rounded(this.#reserved)} reserved`;
       const why = `the spend cap of functions is reached: ${sums}; a call may cost ${rounded(amount)}`;
       if (spent + amount <= limit) return { why, retryAfterMs: settlingMs };
-      if (!this.#isReached) {
-        this.#isReached = true;
-        this.#options.onReached?.(why);
-      }
+      this.#reached(why);
       const atMs = Math.min(window.fallsToAtMs(limit - amount, nowMs), nowMs + window.windowMs);
       return { why, retryAfterMs: Math.max(settlingMs, atMs - nowMs) };
     }
     return undefined;
+  }
+
+  #takeShare(amount: number, nowMs: number): { readonly share: number } | SpendRefusal | undefined {
+    if (this.#options.isShared !== true) return undefined;
+    const taken = this.#shared?.take(amount, nowMs);
+    if (taken === undefined)
+      return {
+        why: "functions are not called before it is known what all that joined have spent",
+        retryAfterMs: 10 * settlingMs,
+      };
+    if ("why" in taken && taken.isReached) this.#reached(taken.why);
+    return taken;
+  }
+
+  #reached(why: string): void {
+    if (this.#isReached) return;
+    this.#isReached = true;
+    this.#options.onReached?.(why);
   }
 
   /** Make the store count the call before it is made, and some more with it, so that writes are rare. */

@@ -14,7 +14,6 @@ import type { CallMessage } from "../../base/nats/call-message.ts";
 import { CallServer } from "../../base/nats/call-server.ts";
 import { edgeLeaseMs, edgeMarkerMs } from "../../base/nats/edge-entry.ts";
 import { type Engine, joinNats } from "../../base/nats/engine.ts";
-import { joinedEdges } from "../../base/nats/engine-names.ts";
 import type { JoinOptions } from "../../base/nats/join-fields.ts";
 import type { Environment } from "../../base/program/secrets.ts";
 import { UsageError } from "../../base/usage-error.ts";
@@ -83,7 +82,7 @@ export class EdgeJoin {
     this.#engine = engine;
     // Names of targets do not begin with a digit.
     const name = /^[A-Za-z_]/.test(engine.name) ? engine.name : `edge-${engine.name}`;
-    const subject = joinedEdges.run(name, this.#epoch);
+    const subject = engine.names.joinedEdges.run(name, this.#epoch);
     this.#calls = new CallServer({
       connection: engine.connection,
       subject,
@@ -95,7 +94,7 @@ export class EdgeJoin {
     if (kv === undefined) return;
     this.#lease = new EdgeLease({
       kv,
-      key: joinedEdges.key(name),
+      key: engine.names.joinedEdges.key(name),
       entry: () => ({
         name,
         epoch: this.#epoch,
@@ -113,13 +112,13 @@ export class EdgeJoin {
   }
 
   /** The bucket of edges, made where it is not there; undefined: this edge was stopped before. */
-  async #bucket({ can, js, connection }: Engine): Promise<KV | undefined> {
+  async #bucket({ can, js, connection, names }: Engine): Promise<KV | undefined> {
     const { signal } = this.#stop;
     const { joinDomain } = this.#options.options;
     const client = joinDomain === undefined ? js : jetstream(connection, { domain: joinDomain });
     for (;;) {
       try {
-        return await openBucket(new Kvm(client), can.deadlines);
+        return await openBucket(new Kvm(client), names.joinedEdges.bucket, can.deadlines);
       } catch (error) {
         this.#options.log.warn(
           { why: (error as Error).message },
@@ -155,9 +154,9 @@ export class EdgeJoin {
   }
 }
 
-function openBucket(kvm: Kvm, hasMarkers: boolean): Promise<KV> {
+function openBucket(kvm: Kvm, bucket: string, hasMarkers: boolean): Promise<KV> {
   const markers = hasMarkers ? { markerTTL: edgeMarkerMs } : {};
-  return kvm.create(joinedEdges.bucket, { ttl: edgeLeaseMs, history: 1, ...markers });
+  return kvm.create(bucket, { ttl: edgeLeaseMs, history: 1, ...markers });
 }
 
 function textAnswer(status: number, error: string): CallMessage {

@@ -6,9 +6,11 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type ObjectStore, Objm } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { modelBucket } from "../../base/nats/engine-names.ts";
+import { engineNames } from "../../base/nats/engine-names.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../test/support/nats-server.ts";
 import { TravelledModels } from "./travelled-models.ts";
+
+const { modelBucket } = engineNames();
 
 const stream = `OBJ_${modelBucket}`;
 const patient = { timeout: 20_000 };
@@ -41,7 +43,7 @@ describe.each(natsPrograms)("models over nats-server $version", { tags: ["slow"]
     const tell = (facts: object, text: string): void =>
       void told.push({ facts: facts as Record<string, unknown>, text });
     models = new TravelledModels({
-      engine: { js: jetstream(connection), connection },
+      engine: { js: jetstream(connection), names: engineNames() },
       wanted: ["*"],
       install: async (model, zip) => {
         installed.push({ model, zip: readFileSync(zip), folder: dirname(zip) });

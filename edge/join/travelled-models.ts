@@ -13,14 +13,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type ObjectInfo, type ObjectStore, Objm } from "@nats-io/obj";
 import type { Logger } from "pino";
 import type { Engine } from "../../base/nats/engine.ts";
-import { modelBucket } from "../../base/nats/engine-names.ts";
 import { openStored } from "../../base/nats/stored-objects.ts";
 
 /** Puts a new version of a model beside the others: from a zip on this machine that has this SHA-256. */
 export type InstallModel = (model: string, zip: string, sha256: Buffer) => Promise<void>;
 
 export interface TravelledModelsOptions {
-  readonly engine: Pick<Engine, "js" | "connection">;
+  readonly engine: Pick<Engine, "js" | "names">;
   /** Names of models; `*` is all. */
   readonly wanted: readonly string[];
   readonly install: InstallModel;
@@ -68,7 +67,7 @@ export class TravelledModels {
     let told = "";
     while (!signal.aborted) {
       try {
-        const store = await new Objm(engine.js).create(modelBucket, {});
+        const store = await new Objm(engine.js).create(engine.names.modelBucket, {});
         for (const info of await store.list()) if (!signal.aborted) await this.#look(store, info);
         told = "";
       } catch (error) {

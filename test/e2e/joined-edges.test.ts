@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { modelBucket } from "../../base/nats/engine-names.ts";
+import { engineNames } from "../../base/nats/engine-names.ts";
 import type { RunningProgram } from "../contract/running-program.ts";
 import { startCutProxy } from "../support/cut-proxy.ts";
 import { type DoublingServer, doublingServer } from "../support/doubling-server.ts";
@@ -102,7 +102,7 @@ describe.each(natsPrograms)("edges that join nats-server $version", { tags: ["sl
       return model === "bad" ? Promise.reject(new Error("it is no model")) : Promise.resolve();
     };
     const connection = await connect({ servers: nats.address });
-    const store = await new Objm(connection).create(modelBucket);
+    const store = await new Objm(connection).create(engineNames().modelBucket);
     const { log } = await edge("plant", nats.address, { joinModels: "bad, good", install });
     for (const model of ["bad", "other", "good"]) await store.putBlob({ name: model }, randomBytes(300_000));
     await expect.poll(() => installed.toSorted(), patient).toEqual(["bad true", "good true"]);

@@ -23,13 +23,23 @@ export interface Doubled {
 }
 
 /** Asks the model `double` for twice a number. Never rejects: without a connection the status is 0. */
-export async function askDouble(url: string, value: number, timeoutUs = 30_000_000): Promise<Doubled> {
+export function askDouble(url: string, value: number, timeoutUs = 30_000_000): Promise<Doubled> {
+  return askModel(url, "double", value, timeoutUs);
+}
+
+/** The same of another model that doubles. */
+export async function askModel(
+  url: string,
+  model: string,
+  value: number,
+  timeoutUs: number,
+): Promise<Doubled> {
   const body = JSON.stringify({
     parameters: { timeout: timeoutUs },
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 1], data: [value] }],
   });
   try {
-    const response = await fetch(`${url}/v2/models/double/infer`, { method: "POST", body });
+    const response = await fetch(`${url}/v2/models/${model}/infer`, { method: "POST", body });
     const told = (await response.json()) as {
       readonly error?: string;
       readonly outputs?: readonly { readonly data: readonly number[] }[];

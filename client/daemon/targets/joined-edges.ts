@@ -8,9 +8,9 @@ import { Kvm } from "@nats-io/kv";
 import type { Logger } from "pino";
 import { edgeLeaseMs, edgeMarkerMs, type EdgeEntry, edgeEntryIn } from "../../../base/nats/edge-entry.ts";
 import type { Engine } from "../../../base/nats/engine.ts";
-import { joinedEdges } from "../../../base/nats/engine-names.ts";
 import type { HttpAuth } from "../../transports/http-auth.ts";
 import { natsTransport } from "../../transports/nats/nats-transport.ts";
+import { awaitedEdges } from "./awaited-edges.ts";
 import type { TargetChanges } from "./target-changes.ts";
 
 export interface JoinedEdgesOptions {
@@ -40,7 +40,7 @@ export class JoinedEdges {
   /** By key of the bucket. */
   readonly #known = new Map<string, Known>();
   /** Edges that are gone and could not be removed: the last target stays until there is another one. */
-  readonly #leaving = new Set<string>();
+  readonly #leaving = new Set<string>([awaitedEdges.name]);
   readonly #told = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   readonly #followed: Promise<void>;
@@ -56,6 +56,12 @@ export class JoinedEdges {
     this.#followed = this.#follow();
   }
 
+  /** Whether some edge that joined serves, or is away for a moment only. */
+  get hasAny(): boolean {
+    const serving = this.#options.targets.listed().filter(({ state }) => state === "serving");
+    return serving.some(({ name, source }) => source === "joined" && !this.#leaving.has(name));
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#stop.abort();
@@ -69,7 +75,7 @@ export class JoinedEdges {
     while (!signal.aborted) {
       try {
         const markers = engine.can.deadlines ? { markerTTL: edgeMarkerMs } : {};
-        const kv = await new Kvm(engine.js).create(joinedEdges.bucket, {
+        const kv = await new Kvm(engine.js).create(engine.names.joinedEdges.bucket, {
           ttl: edgeLeaseMs,
           history: 1,
           ...markers,
@@ -127,7 +133,7 @@ export class JoinedEdges {
   #add(known: Known): void {
     const { engine, targets, auth, mostAnswerBytes, log } = this.#options;
     const { name, epoch } = known.entry;
-    const subject = joinedEdges.run(name, epoch);
+    const subject = engine.names.joinedEdges.run(name, epoch);
     // The one before it may still be there, because it is the last target.
     const target = this.#leaving.has(name) || this.#isTaken(name) ? `${name}-${epoch.slice(0, 4)}` : name;
     const connect = () => natsTransport({ engine, subject, name, auth, mostAnswerBytes });

@@ -2,12 +2,14 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { joinNats, type Engine } from "../../../../base/nats/engine.ts";
-import { largeBodies } from "../../../../base/nats/engine-names.ts";
+import { engineNames } from "../../../../base/nats/engine-names.ts";
 import { natsAddress } from "../../../../base/nats/nats-address.ts";
 import { MemoryEngine } from "../../../../test/support/memory-bus.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
 import type { BusRequest, BusResult, BusDelivery, RequestBus } from "./request-bus.ts";
+
+const { largeBodies } = engineNames();
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 const bodyOf = (text: string) => new Uint8Array(Buffer.from(text));

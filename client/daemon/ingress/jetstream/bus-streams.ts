@@ -2,7 +2,6 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "@nats-io/jetstream";
 import { JetStreamApiError } from "@nats-io/jetstream/internal";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { requests, results } from "../../../../base/nats/engine-names.ts";
 
 export const nanosPerMs = 1_000_000;
 
@@ -16,7 +15,8 @@ const markerMs = 1_000;
  *
  * @param mostBytes of each of both
  */
-export async function makeStreams({ manager, can }: Engine, mostBytes: number): Promise<void> {
+export async function makeStreams({ manager, can, names }: Engine, mostBytes: number): Promise<void> {
+  const { requests, results } = names;
   const shared = { storage: StorageType.File, max_bytes: mostBytes, allow_direct: true };
   const queue: Partial<StreamConfig> & { name: string } = {
     ...shared,

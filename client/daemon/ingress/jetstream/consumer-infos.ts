@@ -1,7 +1,6 @@
 /** What the server says of the queues of models, kept for a moment, and what its clock says. */
 import type { ConsumerInfo } from "@nats-io/jetstream";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { requests } from "../../../../base/nats/engine-names.ts";
 import { apiCodes, codeOf } from "./bus-streams.ts";
 
 const keptMs = 1_000;
@@ -51,7 +50,9 @@ export class ConsumerInfos {
 
   async #look(): Promise<void> {
     const sentMs = Date.now();
-    const { ts } = (await this.#engine.manager.streams.info(requests.stream)) as { readonly ts?: string };
+    const { ts } = (await this.#engine.manager.streams.info(this.#engine.names.requests.stream)) as {
+      readonly ts?: string;
+    };
     const gotMs = Date.now();
     if (ts !== undefined) this.#offsetMs = Date.parse(ts) - (sentMs + gotMs) / 2;
   }
@@ -60,6 +61,7 @@ export class ConsumerInfos {
     const nowMs = performance.now();
     const kept = this.#kept.get(model);
     if (kept !== undefined && kept.untilMs > nowMs) return kept.info;
+    const { requests } = this.#engine.names;
     const info = this.#engine.manager.consumers
       .info(requests.stream, requests.consumer(model))
       .catch((error: unknown) => {

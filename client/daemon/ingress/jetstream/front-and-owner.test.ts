@@ -144,6 +144,28 @@ describe("a front and an owner", { tags: ["slow"] }, () => {
     expect(counts).toMatchObject({ taken: 1, again: 1, answered: 1 });
   });
 
+  it("have a request wait whose target cannot be reached, and refuse it when its deadline comes first", async () => {
+    let isCut = true;
+    const { own, front, calls } = await rig({
+      serve: (request) => {
+        if (isCut) throw new SpillwayError("target_unreachable", "the uplink is cut");
+        return doubled(request);
+      },
+    });
+    own();
+    const asked = (value: number, withinMs: number) => {
+      const request = { ...requestOf(value), parameters: { timeout: 1_000 * withinMs } };
+      return front.submit({ model: "double", request, bytes: 4 }, withinMs, nobodyLeft);
+    };
+    const waiting = asked(4, 30_000);
+    await expect(asked(5, 700)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(?:deadline_passed|target_unreachable)$/),
+    });
+    await expect.poll(() => calls.length, { timeout: 15_000 }).toBeGreaterThan(6);
+    isCut = false;
+    expect(valueOf(await waiting)).toBe(8);
+  });
+
   it("give up a request that was delivered again and again", async () => {
     const { own, ask, engine } = await rig();
     const killer = engine.bus("killer");

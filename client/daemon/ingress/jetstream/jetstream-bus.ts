@@ -4,7 +4,6 @@ import type { Msg } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { SpillwayError } from "../../../../base/errors.ts";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { cancels, requests, results } from "../../../../base/nats/engine-names.ts";
 import { sentError } from "./bus-message.ts";
 import { awayError, comeBackMs, fullError } from "./bus-errors.ts";
 import { apiCodes, codeOf, isFull, makeStreams, resultsMs } from "./bus-streams.ts";
@@ -68,6 +67,7 @@ export class JetStreamBus implements RequestBus {
     await makeStreams(engine, options.mostStoredBytes);
     const bus = new JetStreamBus(engine, options);
     const { connection, name } = engine;
+    const { results, cancels } = engine.names;
     connection.subscribe(results.copies(name), { callback: (_, message) => bus.#result(message) });
     connection.subscribe(cancels.all, { callback: (_, message) => bus.#cancelled(message) });
     await connection.flush();
@@ -91,9 +91,9 @@ export class JetStreamBus implements RequestBus {
   }
 
   async #publish(request: BusRequest): Promise<void> {
-    const { js, name, can } = this.#engine;
+    const { js, name, names, can } = this.#engine;
     const { id, model, headers, body, withinMs } = request;
-    const subject = requests.subject(model, name, id);
+    const subject = names.requests.subject(model, name, id);
     const ttl = can.deadlines ? { ttl: `${Math.max(1, Math.ceil(withinMs / 1_000))}s` } : {};
     const untilMs = performance.now() + withinMs;
     for (let attempt = 0; ; attempt++) {
@@ -122,23 +122,23 @@ export class JetStreamBus implements RequestBus {
   }
 
   withdraw({ id }: Pick<BusRequest, "id" | "model">): void {
-    const { connection, manager, name, isConnected } = this.#engine;
+    const { connection, manager, name, names, isConnected } = this.#engine;
     const sequence = this.#sequences.get(id);
     this.#forgetBody(id);
     if (!isConnected) return;
-    connection.publish(cancels.subject(name, id));
+    connection.publish(names.cancels.subject(name, id));
     if (sequence === undefined || this.#withdrawals >= mostWithdrawals) return;
     this.#withdrawals++;
     void manager.streams
-      .deleteMessage(requests.stream, sequence, false)
+      .deleteMessage(names.requests.stream, sequence, false)
       .catch(() => false)
       .finally(() => void this.#withdrawals--);
   }
 
   async resultOf(id: string): Promise<BusResult | undefined> {
-    const { manager, name } = this.#engine;
-    const query = { last_by_subj: results.subject(name, id) };
-    const found = await manager.direct.getMessage(results.stream, query);
+    const { manager, name, names } = this.#engine;
+    const query = { last_by_subj: names.results.subject(name, id) };
+    const found = await manager.direct.getMessage(names.results.stream, query);
     if (found === null) return undefined;
     const told = { headers: plain(found.header), body: found.data };
     return this.#bodies.nameIn(told.headers) === undefined ? told : this.#fetched(told);
@@ -158,7 +158,7 @@ export class JetStreamBus implements RequestBus {
 
   own(model: string, handlers: OwnerHandlers): Ownership {
     const consumer = new ModelConsumer({
-      queue: requests,
+      queue: this.#engine.names.requests,
       model,
       handlers,
       engine: this.#engine,
@@ -185,12 +185,13 @@ export class JetStreamBus implements RequestBus {
   /** Tries until it is stored, or there is one. */
   async #store(key: string, result: BusResult): Promise<boolean> {
     const [front = "", id = ""] = key.split(".");
+    const { names } = this.#engine;
     let sent: BusResult | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         sent ??= await this.#sendable(key, result);
         const { headers, body } = sent;
-        await this.#engine.js.publish(results.subject(front, id), body, {
+        await this.#engine.js.publish(names.results.subject(front, id), body, {
           headers: asHeaders(headers),
           timeout: publishMs,
           expect: { lastSubjectSequence: 0 },
@@ -284,7 +285,7 @@ export class JetStreamBus implements RequestBus {
   }
 
   #cancelled({ subject }: Msg): void {
-    const [, , front, id] = subject.split(".");
+    const [front, id] = subject.split(".").slice(-2);
     for (const consumer of this.#owned.values()) consumer.cancelled(`${front}.${id}`);
   }
 }

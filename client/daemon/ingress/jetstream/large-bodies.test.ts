@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Engine, joinNats } from "../../../../base/nats/engine.ts";
-import { largeBodies } from "../../../../base/nats/engine-names.ts";
+import { engineNames } from "../../../../base/nats/engine-names.ts";
 import { natsAddress } from "../../../../base/nats/nats-address.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import type { BusResult } from "./request-bus.ts";
+
+const { largeBodies } = engineNames();
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 const bytes = (count: number) => new Uint8Array(count).fill(7);

@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { Objm, type ObjectStore } from "@nats-io/obj";
 import type { Engine } from "../../../../base/nats/engine.ts";
-import { largeBodies } from "../../../../base/nats/engine-names.ts";
 import { readStored, removeStored, sweepStored } from "../../../../base/nats/stored-objects.ts";
 import { RowRoom } from "../jobs/row-room.ts";
 import { apiCodes, codeOf, nanosPerMs, requestsMs } from "./bus-streams.ts";
@@ -102,7 +101,7 @@ export class LargeBodies {
 
   async remove(name: string): Promise<void> {
     const { manager } = this.#options.engine;
-    await removeStored(manager, await this.#opened(), largeBodies.bucket, name);
+    await removeStored(manager, await this.#opened(), this.#options.engine.names.largeBodies.bucket, name);
   }
 
   /** Removes now and then what nobody asks for any more, until the signal. */
@@ -115,7 +114,7 @@ export class LargeBodies {
   async sweep(nowMs: number): Promise<number> {
     const { manager } = this.#options.engine;
     try {
-      await manager.streams.info(`OBJ_${largeBodies.bucket}`);
+      await manager.streams.info(`OBJ_${this.#options.engine.names.largeBodies.bucket}`);
     } catch (error) {
       if (codeOf(error) === apiCodes.streamMissing) return 0;
       throw error;
@@ -123,7 +122,7 @@ export class LargeBodies {
     return sweepStored(
       manager,
       await this.#opened(),
-      largeBodies.bucket,
+      this.#options.engine.names.largeBodies.bucket,
       ({ metadata }) => Number(metadata?.["until"] ?? 0) + graceMs > nowMs,
       { strays: this.#strays, strayMs, nowMs },
     );
@@ -133,7 +132,10 @@ export class LargeBodies {
   #opened(): Promise<ObjectStore> {
     const { engine, mostStoredBytes } = this.#options;
     const ttl = requestsMs * nanosPerMs;
-    this.#store ??= new Objm(engine.js).create(largeBodies.bucket, { max_bytes: mostStoredBytes, ttl });
+    this.#store ??= new Objm(engine.js).create(engine.names.largeBodies.bucket, {
+      max_bytes: mostStoredBytes,
+      ttl,
+    });
     return this.#store.catch((error: unknown) => {
       this.#store = undefined;
       throw error;

@@ -22,7 +22,7 @@ export interface ConsumerLimits {
   readonly pinMs: number;
 }
 
-/** A work queue that has a consumer for each model; the fourth and fifth token of a subject are the key. */
+/** A work queue that has a consumer for each model; the last two tokens of a subject are the key. */
 export interface ConsumedQueue {
   readonly stream: string;
   readonly filter: (model: string) => string;
@@ -260,6 +260,6 @@ export class ModelConsumer {
 
 /** Of the front and the request, or of the job. */
 function keyOf({ subject }: JsMsg): string {
-  const [, , , front = "", id = ""] = subject.split(".");
+  const [front = "", id = ""] = subject.split(".").slice(-2);
   return `${front}.${id}`;
 }

@@ -10,7 +10,9 @@ import type { MessageCodec } from "../../../../protocol/server/message-codec.ts"
 import type { Daemon } from "../../daemon.ts";
 import type { DaemonOptions } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
+import { noneJoined } from "../../targets/awaited-edges.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
+import { AskedModels } from "./asked-models.ts";
 import { codeOf } from "./bus-streams.ts";
 import { Front } from "./front.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
@@ -19,6 +21,10 @@ import { JetStreamBus } from "./jetstream-bus.ts";
 import { JoinedMetrics } from "./joined-metrics.ts";
 import { askStory, tellStories } from "./shared-stories.ts";
 import { Owner, type OwnerCounts } from "./owner.ts";
+import { SharedSpend } from "./spend/shared-spend.ts";
+import { SpendCounter } from "./spend/spend-counter.ts";
+import { spendClockMs } from "../../spend.ts";
+import { longestStartMs } from "../../../transports/capped-transport.ts";
 import type { Ownership, RequestBus } from "./request-bus.ts";
 
 export interface OpenJoinedOptions {
@@ -39,6 +45,7 @@ const window = 256;
 const limits = { window, ackWaitMs, pinMs };
 /** How often the models of the own targets are looked at. */
 const lookEveryMs = 2_000;
+const turnEveryMs = 5_000;
 
 /** Numbers as digits may take a quarter of what they take as bytes. */
 function largest({ maxBodyMib, maxAnswerMib, maxMib }: DaemonOptions): {
@@ -70,6 +77,8 @@ export class Joined {
   readonly counts: OwnerCounts = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
   readonly #options: OpenJoinedOptions;
   readonly #owners = new Map<string, Owned>();
+  readonly #asked: AskedModels;
+  #spend: { readonly close: () => Promise<void> } | undefined;
   #engine: Engine | undefined;
   #bus: RequestBus | undefined;
   #front: Front | undefined;
@@ -78,6 +87,7 @@ export class Joined {
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
+    this.#asked = new AskedModels(options.daemon);
   }
 
   /**
@@ -85,7 +95,8 @@ export class Joined {
    * cannot be used.
    */
   async connect(stop: AbortSignal): Promise<void> {
-    const { options, env, log } = this.#options;
+    const { options, env, log, daemon } = this.#options;
+    daemon.startsAfter = `the NATS server ${options.join.map(({ server }) => server).join(", ")} is waited for`;
     try {
       this.#engine = await joinNats(options, { as: "vqueue", env, log, stop });
     } catch (error) {
@@ -93,6 +104,7 @@ export class Joined {
       return;
     }
     const engine = this.#engine;
+    daemon.startsAfter = undefined;
     if (!engine.can.pins)
       log.warn(
         { version: engine.version, wanted: "2.12" },
@@ -102,6 +114,7 @@ export class Joined {
     try {
       this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...largest(options), ...limits, log });
       await this.#options.jobs?.open(engine);
+      if (options.joinSpend) await this.#shareSpend(engine);
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
       throw new UsageError(
@@ -142,14 +155,18 @@ export class Joined {
         counts: this.counts,
       };
     });
+    const look = (): void => void this.#followModels(bus).catch(() => {});
     daemon.sendBy({
-      submit: (call, withinMs, callerLeft) => front.submit(call, withinMs, callerLeft),
+      submit: (call, withinMs, callerLeft) => {
+        if (!this.#owners.has(call.model))
+          void this.#asked.asked(call.model).then((isNew) => isNew && look());
+        return front.submit(call, withinMs, callerLeft);
+      },
       knows: (model) => bus.knows(model),
-      whyNot: () => (engine.isConnected ? undefined : "there is no connection to the NATS server"),
+      whyNot: () => this.#whyNot(engine),
       story: (id) => askStory(engine, id),
       scrape: () => metrics.text(),
     });
-    const look = (): void => void this.#followModels(bus).catch(() => {});
     look();
     this.#timer = setInterval(look, lookEveryMs).unref();
   }
@@ -167,13 +184,43 @@ export class Joined {
 
   async close(): Promise<void> {
     await this.#edges?.close();
+    await this.#spend?.close();
     await this.#bus?.close();
     await this.#engine?.close();
   }
 
+  #whyNot({ isConnected }: Engine): string | undefined {
+    if (!isConnected) return "there is no connection to the NATS server";
+    const { options, daemon } = this.#options;
+    const own = daemon.targets?.listed().some(({ source }) => source !== "joined");
+    if (own === true || this.#edges === undefined || this.#edges.hasAny) return undefined;
+    const { site } = this.#engine?.names ?? {};
+    const where = `--join ${options.join.map(({ server }) => server).join(", ")}`;
+    return `${noneJoined} (${where}${site === undefined ? "" : `, site ${site}`}), and there is no other target`;
+  }
+
+  async #shareSpend(engine: Engine): Promise<void> {
+    const { options, daemon, log } = this.#options;
+    const { maxSpendPerHour: perHour = Infinity, maxSpendPerDay: perDay = Infinity } = options;
+    const { currency } = daemon.status().spend;
+    const counter = await SpendCounter.open(engine, { domain: options.joinSpendDomain, currency, log });
+    const longestCallMs = options.functionTimeout * 1_000 + longestStartMs;
+    const shared = new SharedSpend({ counter, limits: { perHour, perDay }, currency, longestCallMs });
+    const timer = setInterval(() => shared.turn(spendClockMs()), turnEveryMs).unref();
+    this.#spend = {
+      close: async () => {
+        clearInterval(timer);
+        await shared.close();
+        await counter.close();
+      },
+    };
+    await shared.prepare(daemon.shareSpend(shared), spendClockMs());
+    log.info({ currency, perHour, perDay, serverAdds: counter.adds }, "the limits of money are shared");
+  }
+
   async #followModels(bus: RequestBus): Promise<void> {
     const { daemon, codec, jobs, log } = this.#options;
-    const served = new Set(await daemon.models.list());
+    const served = new Set([...((await daemon.models.list()) ?? []), ...this.#asked.names]);
     for (const model of served) {
       if (this.#owners.has(model)) continue;
       const workingMs = ackWaitMs / 3;

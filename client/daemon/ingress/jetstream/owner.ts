@@ -38,6 +38,8 @@ export interface OwnerCounts {
 /** After so many deliveries a request is given up: it may be what ends its owners. */
 const mostDeliveries = 10;
 const noRoomMs = 100;
+/** When a request is tried again that no target could be reached for, such as functions while the uplink is cut. */
+const unreachableMs = 1_000;
 
 export class Owner {
   readonly #options: OwnerOptions;
@@ -143,9 +145,11 @@ export class Owner {
         const served = await daemon.submitHere({ ...call, withinMs: leftMs }, cancelled);
         return await sentAnswer(served, request, headers, codec);
       } catch (error) {
-        // The shared queue is where a request waits that finds no room here.
-        if (!hasNoRoom(error) || leftMs === undefined) throw error;
-        await delay(Math.min(noRoomMs, leftMs), undefined, { signal: cancelled });
+        // The shared queue is where a request waits that finds no room here, or whose targets cannot be reached for now.
+        const pauseMs = hasNoRoom(error) ? noRoomMs : isUnreachable(error) ? unreachableMs : undefined;
+        if (pauseMs === undefined || leftMs === undefined) throw error;
+        if (pauseMs >= leftMs && isUnreachable(error)) throw error;
+        await delay(Math.min(pauseMs, leftMs), undefined, { signal: cancelled });
       }
     }
   }
@@ -156,6 +160,10 @@ function withoutTimeout(request: InferRequest, leftMs: number | undefined): Infe
   if (leftMs === undefined || request.parameters["timeout"] === undefined) return request;
   const timeout = Math.max(1, Math.round(leftMs * 1_000));
   return { ...request, parameters: { ...request.parameters, timeout } };
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof SpillwayError && error.code === "target_unreachable";
 }
 
 function hasNoRoom(error: unknown): boolean {

@@ -118,13 +118,14 @@ function addSpend(gauge: AddGauge, { spend }: QueueState): void {
   );
   gauge(
     "spend_left",
-    "What is left of that, without what is reserved for calls under way",
+    "What is left of that, without what is reserved for calls under way, or what others that share it hold",
     ["window", "currency"],
     (metric) => {
-      const { currency, reserved, ...status } = spend();
+      const { currency, reserved, shared, ...status } = spend();
       for (const window of windows) {
         const { spent, limit } = status[window];
-        if (limit !== null) metric.set({ window, currency }, Math.max(0, limit - spent - reserved));
+        const used = Math.max(spent + reserved, shared?.[window] ?? 0);
+        if (limit !== null) metric.set({ window, currency }, Math.max(0, limit - used));
       }
     },
   );

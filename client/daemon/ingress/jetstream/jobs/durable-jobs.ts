@@ -7,7 +7,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { SpillwayError } from "../../../../../base/errors.ts";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { showValue } from "../../../../../base/error-text.ts";
 import { ProtocolError } from "../../../../../protocol/errors.ts";
 import { versionedModel } from "../../../../../protocol/model-path.ts";
@@ -71,7 +70,7 @@ export class DurableJobs implements JobBook {
   async open(engine: Engine): Promise<void> {
     this.#store = await JobStore.open(engine, this.options);
     this.#engine = engine;
-    engine.connection.subscribe(jobLogs.copy, {
+    engine.connection.subscribe(engine.names.jobLogs.copy, {
       callback: (_, { subject, headers }) => {
         const id = subject.split(".").at(-1) as string;
         for (const tell of this.#changed.get(id) ?? []) tell();
@@ -86,7 +85,7 @@ export class DurableJobs implements JobBook {
   serve(model: string): Ownership {
     const engine = this.#engine as Engine;
     const consumer = new ModelConsumer({
-      queue: jobQueue,
+      queue: engine.names.jobQueue,
       model,
       engine,
       limits: this.options.limits,

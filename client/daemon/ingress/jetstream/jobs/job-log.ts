@@ -5,7 +5,6 @@
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StoredMsg } from "@nats-io/jetstream";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobEnds, jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { apiCodes, codeOf, isFull, makeStream, nanosPerMs } from "../bus-streams.ts";
 import { asHeaders, plain } from "../plain-headers.ts";
 import type { JobStatus } from "../../jobs/job.ts";
@@ -57,10 +56,11 @@ const endBytes = 16_384;
  * @param mostJobs for whose ends there is always room
  */
 export async function makeJobStreams(
-  { manager }: Engine,
+  { manager, names }: Engine,
   mostBytes: number,
   mostJobs: number,
 ): Promise<void> {
+  const { jobEnds, jobLogs, jobQueue } = names;
   const shared = {
     storage: StorageType.File,
     discard: DiscardPolicy.New,
@@ -109,9 +109,11 @@ export async function makeJobStreams(
 
 export class JobLog {
   readonly #engine: Engine;
+  readonly #names: Engine["names"];
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#names = engine.names;
   }
 
   /** The facts of now, and the sequence behind which is added; undefined: there is no such job. */
@@ -124,7 +126,10 @@ export class JobLog {
   /** The first record from a sequence on. */
   async next(id: string, sequence: number): Promise<JobRecord | undefined> {
     return recordOf(
-      await this.#get(jobLogs.stream, { next_by_subj: jobLogs.subject(id), seq: Math.max(1, sequence) }),
+      await this.#get(this.#names.jobLogs.stream, {
+        next_by_subj: this.#names.jobLogs.subject(id),
+        seq: Math.max(1, sequence),
+      }),
     );
   }
 
@@ -134,7 +139,7 @@ export class JobLog {
    * @returns its sequence, or undefined when another is there already
    */
   add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
-    return this.#publish(jobLogs.subject(id), after, { [factsHeader]: told(facts) }, lines);
+    return this.#publish(this.#names.jobLogs.subject(id), after, { [factsHeader]: told(facts) }, lines);
   }
 
   /**
@@ -151,7 +156,12 @@ export class JobLog {
     const there = await this.#endOf(id);
     if (there?.behind === after) return undefined;
     const headers = { [factsHeader]: told(facts), [behindHeader]: String(after) };
-    const sequence = await this.#publish(jobEnds.subject(id), there?.sequence ?? 0, headers, lines);
+    const sequence = await this.#publish(
+      this.#names.jobEnds.subject(id),
+      there?.sequence ?? 0,
+      headers,
+      lines,
+    );
     return sequence === undefined ? undefined : after;
   }
 
@@ -171,20 +181,20 @@ export class JobLog {
 
   async remove(id: string): Promise<void> {
     const { streams } = this.#engine.manager;
-    await streams.purge(jobLogs.stream, { filter: jobLogs.subject(id) });
-    await streams.purge(jobEnds.stream, { filter: jobEnds.subject(id) });
+    await streams.purge(this.#names.jobLogs.stream, { filter: this.#names.jobLogs.subject(id) });
+    await streams.purge(this.#names.jobEnds.stream, { filter: this.#names.jobEnds.subject(id) });
   }
 
   /** Bytes that all logs take, and the most that they may. */
   async load(): Promise<{ readonly bytes: number; readonly mostBytes: number }> {
-    const { state, config } = await this.#engine.manager.streams.info(jobLogs.stream);
+    const { state, config } = await this.#engine.manager.streams.info(this.#names.jobLogs.stream);
     return { bytes: state.bytes, mostBytes: config.max_bytes };
   }
 
   /** Ids of all jobs. */
   async ids(): Promise<string[]> {
-    const info = await this.#engine.manager.streams.info(jobLogs.stream, {
-      subjects_filter: jobLogs.subjects,
+    const info = await this.#engine.manager.streams.info(this.#names.jobLogs.stream, {
+      subjects_filter: this.#names.jobLogs.subjects,
     });
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.split(".").at(-1) as string);
   }
@@ -209,7 +219,9 @@ export class JobLog {
   }
 
   async #latest(id: string): Promise<JobRecord | undefined> {
-    return recordOf(await this.#get(jobLogs.stream, { last_by_subj: jobLogs.subject(id) }));
+    return recordOf(
+      await this.#get(this.#names.jobLogs.stream, { last_by_subj: this.#names.jobLogs.subject(id) }),
+    );
   }
 
   /** The end beside the log; one behind an earlier record does not count, because somebody went on. */
@@ -219,7 +231,9 @@ export class JobLog {
   }
 
   async #endOf(id: string): Promise<KeptEnd | undefined> {
-    const found = await this.#get(jobEnds.stream, { last_by_subj: jobEnds.subject(id) });
+    const found = await this.#get(this.#names.jobEnds.stream, {
+      last_by_subj: this.#names.jobEnds.subject(id),
+    });
     const record = recordOf(found);
     if (found === null || record === undefined) return undefined;
     const behind = Number(plain(found.header)[behindHeader]);

@@ -2,7 +2,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Objm, type ObjectStore } from "@nats-io/obj";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
 import { limitAge, readStored, removeStored, sweepStored } from "../../../../../base/nats/stored-objects.ts";
 import { codeOf, nanosPerMs } from "../bus-streams.ts";
 import { type JobFacts, JobLog, longestJobMs, makeJobStreams } from "./job-log.ts";
@@ -50,8 +49,11 @@ export class JobStore {
     const { mostBytes, mostJobs } = options;
     await makeJobStreams(engine, mostBytes, mostJobs);
     const ttl = longestJobMs * nanosPerMs;
-    const inputs = await new Objm(engine.js).create(jobLogs.inputs, { max_bytes: mostBytes, ttl });
-    await limitAge(engine.manager, jobLogs.inputs, ttl);
+    const inputs = await new Objm(engine.js).create(engine.names.jobLogs.inputs, {
+      max_bytes: mostBytes,
+      ttl,
+    });
+    await limitAge(engine.manager, engine.names.jobLogs.inputs, ttl);
     return new JobStore(engine, inputs, options);
   }
 
@@ -83,7 +85,7 @@ export class JobStore {
 
   /** Has it run; rejects where it is in the queue already, in work or not. */
   async enqueue(model: string, id: string): Promise<void> {
-    await this.#engine.js.publish(jobQueue.subject(model, id), nothing);
+    await this.#engine.js.publish(this.#engine.names.jobQueue.subject(model, id), nothing);
   }
 
   /**
@@ -96,7 +98,9 @@ export class JobStore {
   }
 
   async forgetInput(id: string): Promise<void> {
-    await removeStored(this.#engine.manager, this.#inputs, jobLogs.inputs, id).catch(() => {});
+    await removeStored(this.#engine.manager, this.#inputs, this.#engine.names.jobLogs.inputs, id).catch(
+      () => {},
+    );
   }
 
   async forget(id: string): Promise<void> {
@@ -123,7 +127,7 @@ export class JobStore {
     return sweepStored(
       this.#engine.manager,
       this.#inputs,
-      jobLogs.inputs,
+      this.#engine.names.jobLogs.inputs,
       ({ name, mtime }) => ids.has(name) || nowMs - Date.parse(mtime) < strayMs,
       { strays: this.#strays, strayMs, nowMs },
     );

@@ -2,7 +2,7 @@
 import { Objm } from "@nats-io/obj";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { jobLogs, jobQueue } from "../../../../../base/nats/engine-names.ts";
+import { engineNames } from "../../../../../base/nats/engine-names.ts";
 import { tensorFromNumbers } from "../../../../../protocol/tensor.ts";
 import { natsPrograms } from "../../../../../test/support/nats-server.ts";
 import {
@@ -17,6 +17,8 @@ import {
 import { JobLog } from "./job-log.ts";
 import { JobRun } from "./job-run.ts";
 import { JobStore } from "./job-store.ts";
+
+const { jobLogs, jobQueue } = engineNames();
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => 100 + index);
 const always = new AbortController().signal;
