@@ -1,11 +1,14 @@
 /** Runs a server program: listens, tells the parent process where, and on a signal finishes what it accepted. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { UsageError } from "../usage-error.ts";
-import { boundUnsentAnswers, type WatchAnswer } from "./unsent-answers.ts";
+import type { HotRoute } from "./http/exchange.ts";
+import { NodeExchange } from "./http/node-exchange.ts";
+import { readPlainConnections } from "./http/plain-connections.ts";
+import { boundUnsentAnswers } from "./unsent-answers.ts";
 
 /** How long a slow, stuck or vanished client may hold a connection, in milliseconds. */
 export interface HttpTimeouts {
@@ -37,28 +40,21 @@ export const untimed: HttpTimeouts = {
   keepAliveTimeout: 0,
 };
 
-/**
- * Takes requests before the app sees them, for what must cost little; true: it has taken this one, and answers it. It is
- * asked when the head is there, and must leave the body of what it does not take.
- *
- * @param watch to be told of an answer that has ended and is not all sent
- */
-export type HotRoute = (request: IncomingMessage, response: ServerResponse, watch: WatchAnswer) => boolean;
-
 /** @param hot gets every request first; what it does not take goes to the app */
 export function createHttpServer(
   { fetch }: Pick<Hono, "fetch">,
   timeouts = defaultTimeouts,
-  hot: HotRoute = () => false,
+  hot?: HotRoute,
 ): Server {
   // HTTP/1.0, which health checks of proxies speak, needs no Host header.
   const listener = getRequestListener(fetch, { hostname: "localhost" });
   const server = createServer({ ...timeouts, keepAlive: true }, (request, response) => {
-    if (hot(request, response, watch)) return;
+    if (hot?.(new NodeExchange(request, response, watch)) === true) return;
     watch(response);
     void listener(request, response);
   });
   const watch = timeouts === untimed ? () => {} : boundUnsentAnswers(server, {}, false);
+  if (hot !== undefined && timeouts !== untimed) readPlainConnections(server, timeouts, hot, watch);
   return server;
 }
 

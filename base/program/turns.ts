@@ -49,3 +49,16 @@ export class Turns {
     } while (this.#waiting.length > 0 && this.#nowMs() < this.#untilMs);
   }
 }
+
+/** Returns what does a piece of work at the end of this turn of the event loop, once however often it is asked. */
+export function onceATurn(work: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      work();
+    });
+  };
+}

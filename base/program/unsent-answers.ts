@@ -2,7 +2,8 @@
  * Ends connections whose callers do not read their answers: those that take nothing for a while, those that take an answer
  * drop by drop, and, when all answers together are too much memory, those that have had theirs the longest.
  */
-import type { Server, ServerResponse } from "node:http";
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
 
 export interface UnsentBounds {
   /** Longest time in which nothing of an answer is taken. */
@@ -24,15 +25,27 @@ const defaultUnsentBounds: UnsentBounds = {
   graceMs: 1_000,
 };
 
+/** What is needed of an answer; a `ServerResponse` is one. */
+export interface WatchedAnswer {
+  readonly req: { readonly socket: Socket };
+  readonly writableEnded: boolean;
+  /** Bytes that are not sent yet. */
+  readonly writableLength: number;
+  setTimeout(ms: number, onTimeout: () => void): unknown;
+  destroy(): unknown;
+  /** `close`: it needs nobody any more. */
+  once(event: "close", listener: () => void): unknown;
+}
+
 interface OpenAnswer {
-  readonly response: ServerResponse;
+  readonly response: WatchedAnswer;
   /** When the whole of it was first seen to be there; undefined while it is made. */
   endedAtMs?: number;
   untilMs: number;
 }
 
 /** Looks after an answer from now on. */
-export type WatchAnswer = (response: ServerResponse) => void;
+export type WatchAnswer = (response: WatchedAnswer) => void;
 
 /**
  * Looks after the answers of a server from now on, until it is closed.
@@ -90,7 +103,7 @@ export function boundUnsentAnswers(
 }
 
 /** With all that waits behind it on its connection. */
-function cutOff(response: ServerResponse): void {
+function cutOff(response: WatchedAnswer): void {
   response.req.socket.destroy();
   response.destroy();
 }

@@ -41,3 +41,8 @@ export function downError(
 export function shuttingDown(): UnavailableError {
   return new UnavailableError("the server is shutting down");
 }
+
+/** What the requests of a batch are told that cost every replica that ran it. */
+export function allDied(model: string, reason: string): ProtocolError {
+  return new ProtocolError(`every replica of ${model} that ran this request died: ${reason}`, 500);
+}

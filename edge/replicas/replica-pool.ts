@@ -1,6 +1,7 @@
 /** The replicas of one model and the queue before them. Free replicas get the batches that the queue decides on. */
 import { EventEmitter, once } from "node:events";
 import { monotonicClock } from "../../base/clock.ts";
+import { onceATurn } from "../../base/program/turns.ts";
 import { type OverloadedError, ProtocolError } from "../../protocol/errors.ts";
 import type { InferRequest, ModelMetadata } from "../../protocol/message.ts";
 import type { Joining } from "../joining/joining.ts";
@@ -15,9 +16,9 @@ import type {
 } from "../models/model-runner.ts";
 import { EventList } from "../observe/events.ts";
 import { answerableMs } from "../observe/loop-lag.ts";
-import { logBatch, nextFree, upCount } from "./batch-start.ts";
+import { freeCount, learnTime, logBatch, nextFree, upCount } from "./batch-start.ts";
 import { BatchTimes } from "./batch-times.ts";
-import { downError, downState, shuttingDown } from "./down-state.ts";
+import { allDied, downError, downState, shuttingDown } from "./down-state.ts";
 import { DropLog } from "./drop-log.ts";
 import { answersOf, joiningOf, learnAtLoad, runNextCheck } from "./join-prover.ts";
 import { type DropReason, type FailureKind, type ModelBatch, ModelQueue } from "./model-queue.ts";
@@ -26,7 +27,6 @@ import type { LoadedModel } from "./replica.ts";
 import type { PoolKnowledge, ReplicaPoolOptions } from "./replica-pool-options.ts";
 import { ReplicaSupervisor } from "./replica-supervisor.ts";
 import { ServiceTimes } from "./service-times.ts";
-import { kindOf } from "./waiting-work.ts";
 
 /** Most events of a model that are kept. */
 const mostEvents = 100;
@@ -44,6 +44,7 @@ export class ReplicaPool implements ModelRunner {
   readonly #events = new EventList(mostEvents);
   readonly #supervisors: readonly ReplicaSupervisor[];
   readonly #deadline = monotonicClock().createTimer(() => this.#pump());
+  readonly #pumpAtTurnsEnd = onceATurn(() => this.#pump());
   /** Emits `change` when `ready` and `close` should look again. */
   readonly #changes = new EventEmitter().setMaxListeners(0);
   /** Undefined until the model was loaded once. */
@@ -54,6 +55,8 @@ export class ReplicaPool implements ModelRunner {
   /** Why a replica last ended or could not be started; undefined once one is up. */
   #downReason: string | undefined;
   #isClosing = false;
+  /** Whether the last batch had several requests. */
+  #comeTogether = false;
 
   /** Begins to start the replicas. */
   constructor(options: ReplicaPoolOptions) {
@@ -125,7 +128,7 @@ export class ReplicaPool implements ModelRunner {
       this.#queue.remove(pending);
       this.#changes.emit("change");
     });
-    this.#pump();
+    this.#pumpSoon();
     return pending;
   }
 
@@ -210,17 +213,25 @@ export class ReplicaPool implements ModelRunner {
     this.#changes.emit("change");
   }
 
+  /** At once if `rows` wait or one comes at a time; else once all is read that has come in this turn, for one batch. */
+  #pumpSoon(rows = this.#options.maxBatchRows): void {
+    const isTogether = this.#comeTogether && freeCount(this.#supervisors) < 2;
+    if (isTogether && this.#queue.rows < rows) this.#pumpAtTurnsEnd();
+    else this.#pump();
+  }
+
   /** Answer what has expired, then hand a batch to every free replica, and answer what can no longer be in time. */
   #pump(): void {
     for (const expired of this.#queue.expire(performance.now())) expired.fail(deadlinePassed());
     for (;;) {
-      const supervisor = this.#freeSupervisor();
+      const supervisor = nextFree(this.#supervisors, this.#options.balance, this.#lastReplica);
       if (supervisor === undefined) break;
       if (this.#beginsCheck(supervisor)) continue;
       const { batch, givenUp } = this.#queue.next(answerableMs(), this.#liveReplicas);
       for (const pending of givenUp) pending.fail(this.#dropped("given-up"));
       if (batch === undefined) break;
       this.#lastReplica = supervisor.index;
+      this.#comeTogether = batch.requests.length > 1;
       this.#runBatch(supervisor, batch).catch((error: Error) => {
         this.#options.log.error({ error }, "fault");
         this.#queue.batchSucceeded(batch);
@@ -239,10 +250,6 @@ export class ReplicaPool implements ModelRunner {
     return checked !== undefined;
   }
 
-  #freeSupervisor(): ReplicaSupervisor | undefined {
-    return nextFree(this.#supervisors, this.#options.balance, this.#lastReplica);
-  }
-
   async #runBatch(supervisor: ReplicaSupervisor, batch: ModelBatch<PendingRequest>): Promise<void> {
     const { requests, places: rows, bytes } = batch;
     const startedAtMs = performance.now();
@@ -251,18 +258,16 @@ export class ReplicaPool implements ModelRunner {
     if (end.kind === "answered") {
       const { serviceMs } = end.result;
       this.#times.observe(bytes, serviceMs);
-      const [kind, nowMs] = [kindOf(requests[0] as PendingRequest), performance.now()];
-      this.#serviceTimes.observe(kind, batch.rows, nowMs - startedAtMs, nowMs);
+      learnTime(this.#serviceTimes, batch, startedAtMs);
       const { joinsRows, mostRows } = this.#joining as Joining;
       this.#options.onBatch?.({ model: this.model, rows, mostRows: joinsRows ? mostRows : 1, serviceMs });
       this.#answer(batch, end.result, supervisor.index, startedAtMs);
     } else if (end.kind === "failed") {
       this.#batchFailed(batch, "failed", end.error);
     } else {
-      const text = `every replica of ${this.model.name} that ran this request died: ${end.reason}`;
-      this.#batchFailed(batch, "died", new ProtocolError(text, 500));
+      this.#batchFailed(batch, "died", allDied(this.model.name, end.reason));
     }
-    this.#pump();
+    this.#pumpSoon(batch.places);
   }
 
   #answer(
@@ -271,10 +276,8 @@ export class ReplicaPool implements ModelRunner {
     replica: number,
     startedAtMs: number,
   ): void {
-    const { requests, rows } = batch;
-    const queuedMs = startedAtMs - (requests[0] as PendingRequest).arrivedAtMs;
-    const facts = { model: this.model.name, replica, requests: requests.length, rows };
-    logBatch(this.#options.log, facts, serviceMs, queuedMs);
+    const { requests } = batch;
+    logBatch(this.#options.log, { model: this.model.name, replica }, batch, serviceMs, startedAtMs);
     const served = requests.filter((_, index) => faults[index] === undefined);
     const joining = this.#joining as Joining;
     const parts = answersOf(joining, batch, served, outputs, performance.now() - startedAtMs);

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { AccessGate } from "../../base/access/access-gate.ts";
 import { ExampleBook } from "../example/example-book.ts";
 import { readRoomFor } from "../../protocol/v2-http.ts";
-import type { HotRoute } from "../../base/program/serve.ts";
+import type { HotRoute } from "../../base/program/http/exchange.ts";
 import { ModelInstaller, removeStaleStaging } from "../install/model-installer.ts";
 import { ModelMemory } from "../memory/model-memory.ts";
 import { OnDemandModel } from "../memory/on-demand-model.ts";

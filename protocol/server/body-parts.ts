@@ -2,7 +2,7 @@
  * The body of a request from a socket, in the pieces in which it came: nothing is copied that is large, and small pieces
  * are put together, because each is an object of some hundred bytes.
  */
-import type { IncomingMessage } from "node:http";
+import type { HotExchange } from "../../base/program/http/exchange.ts";
 import { bodyTooLarge, type ReadRoom, smallBytes } from "./read-body.ts";
 
 /** Pieces below this are put together, in bytes. */
@@ -20,7 +20,7 @@ export interface BodyBounds {
  * end: its connection's `close` tells that. Returns what stops reading, and does nothing once all is read.
  */
 export function readParts(
-  incoming: IncomingMessage,
+  exchange: Pick<HotExchange, "readBody" | "dropBody">,
   length: number | undefined,
   { maxBytes, room }: BodyBounds,
   done: (parts: readonly Uint8Array[] | undefined, error?: Error) => void,
@@ -29,10 +29,11 @@ export function readParts(
   const isCounted = length === undefined || length > smallBytes;
   const pieces = new Pieces(most);
   let isStopped = false;
+  let stopReading: (() => void) | undefined;
   const stop = (): void => {
     if (isStopped) return;
     isStopped = true;
-    incoming.off("data", onData).off("end", onEnd);
+    stopReading?.();
     if (isCounted) room.give(pieces.bytes);
   };
   const onData = (piece: Uint8Array): void => {
@@ -43,7 +44,7 @@ export function readParts(
       } catch (error) {
         // What still comes is dropped by the server, which ends the connection when that is much.
         stop();
-        incoming.resume();
+        void exchange.dropBody();
         return done(undefined, error as Error);
       }
     }
@@ -58,7 +59,9 @@ export function readParts(
     done([]);
     return () => {};
   }
-  incoming.on("data", onData).on("end", onEnd);
+  stopReading = exchange.readBody(onData, onEnd);
+  // It may all have been there.
+  if (isStopped) stopReading();
   return stop;
 }
 

@@ -7,19 +7,16 @@
  *     await serve({ app, hot: door.route, … }, host, port, log);
  */
 import { Buffer } from "node:buffer";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AccessGate, Caller } from "../../base/access/access-gate.ts";
-import { headOfMessage, type RequestHead } from "../../base/access/request-head.ts";
-import { HangUp, whenClosed } from "../../base/program/hang-up.ts";
-import type { HotRoute } from "../../base/program/serve.ts";
-import type { WatchAnswer } from "../../base/program/unsent-answers.ts";
+import type { RequestHead } from "../../base/access/request-head.ts";
+import { HangUp } from "../../base/program/hang-up.ts";
+import type { HotExchange, HotRoute } from "../../base/program/http/exchange.ts";
 import type { WireParts } from "../message.ts";
 import { errorAnswer, headerBytesIn, headerLength } from "../v2-http.ts";
 import { packedAs, shortestBytes, wantedCoding } from "./content-coding.ts";
 import { type BodyBounds, readParts } from "./body-parts.ts";
-import { discardBody, dropped, dropRest, smallBodyBytes } from "./discard-body.ts";
+import { discardBody, smallBodyBytes } from "./discard-body.ts";
 import { bodyTooLarge } from "./read-body.ts";
-import { sendParts } from "./send-parts.ts";
 
 /** One request, from its head to its answer. */
 export interface InferCall {
@@ -82,17 +79,17 @@ export class InferDoor<Found> {
   }
 
   /** For `createHttpServer` and `serve`. */
-  readonly route: HotRoute = (request, response, watch) => {
-    const named = request.method === "POST" ? this.#named(request.url ?? "") : undefined;
+  readonly route: HotRoute = (exchange) => {
+    const named = exchange.method === "POST" ? this.#named(exchange.url) : undefined;
     if (named === undefined) return false;
     const { gate } = this.#options;
-    const head = headOfMessage(request);
+    const { head } = exchange;
     for (const name of unusual) if (head.headers.has(name)) return false;
     const found = this.#options.find(named.model, named.version);
     if (found === undefined) return false;
     const caller = gate?.admitPlain(head, "infer");
     if (gate !== undefined && caller === undefined) return false;
-    new Exchange(request, response, { named, head, caller }, this.#options, watch).begin(found);
+    new Exchange(exchange, { named, head, caller }, this.#options).begin(found);
     return true;
   };
 
@@ -125,31 +122,21 @@ class Exchange<Found> implements InferCall {
   readonly hungUp = new HangUp();
   readonly answerHeaders: string[] = [];
   id: string | undefined;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #exchange: HotExchange;
   readonly #options: InferDoorOptions<Found>;
-  readonly #watch: WatchAnswer;
   #stopReading: () => void = () => {};
   readonly #forget: () => void;
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { named, head, caller }: Known,
-    options: InferDoorOptions<Found>,
-    watch: WatchAnswer,
-  ) {
+  constructor(exchange: HotExchange, { named, head, caller }: Known, options: InferDoorOptions<Found>) {
     this.model = named.model;
     this.version = named.version;
     this.head = head;
     this.caller = caller;
     this.arrivedAtMs = options.nowMs();
     this.bodyBytes = bodyBytesIn(head);
-    this.#request = request;
-    this.#response = response;
+    this.#exchange = exchange;
     this.#options = options;
-    this.#watch = watch;
-    this.#forget = whenClosed(request.socket, () => this.#closed());
+    this.#forget = exchange.whenGone(() => this.#closed());
   }
 
   begin(found: Found): void {
@@ -161,10 +148,10 @@ class Exchange<Found> implements InferCall {
       const { bodyBytes } = this;
       const isDropped = bodyBytes !== undefined && (bodyBytes <= smallBodyBytes || bodyBytes > maxBytes);
       if (isDropped) return this.#fail(error as Error);
-      void discardBody(() => dropped(this.#request)).then(() => this.#fail(error as Error));
+      void discardBody(() => this.#exchange.dropBody()).then(() => this.#fail(error as Error));
       return;
     }
-    this.#stopReading = readParts(this.#request, this.bodyBytes, this.#options, (parts, error) => {
+    this.#stopReading = readParts(this.#exchange, this.bodyBytes, this.#options, (parts, error) => {
       if (parts === undefined) this.#fail(error as Error);
       else void this.#infer(parts, found);
     });
@@ -216,10 +203,11 @@ class Exchange<Found> implements InferCall {
   }
 
   #end(status: number, parts: readonly Uint8Array[]): void {
-    sendParts(this.#response, status, this.answerHeaders, parts, this.#watch);
+    const exchange = this.#exchange;
+    exchange.answer(status, this.answerHeaders, parts);
     // Of a small one the server gets rid itself.
     const { bodyBytes = Infinity } = this;
-    if (bodyBytes > smallBodyBytes && !this.#request.complete) dropRest(this.#request);
+    if (bodyBytes > smallBodyBytes && !exchange.isComplete) exchange.dropRest();
   }
 
   /** Its connection has ended before it was answered. */
