@@ -21,8 +21,8 @@ const rowBytes = 8 * columns + 8;
 /** What a key takes beside its characters. */
 const keyOverheadBytes = 60;
 
-/** What a row is: any event, an arrival, or an end with the outcome of that place in the list. */
-const [anyEvent, anArrival, firstOutcome] = [0, 1, 2];
+/** What a row is: any event, an arrival, one that may be split, or an end with the outcome of that place in the list. */
+const [anyEvent, anArrival, aSplittable, firstOutcome] = [0, 1, 2, 3];
 const outcomes: readonly Outcome[] = ["served", "late", "refused", "cancelled", "failed"];
 
 interface Chunk {
@@ -74,10 +74,10 @@ export class KeptEvents {
     const what = rows[row] as number;
     const [id, atMs] = [rows[row + 1] as number, rows[row + 2] as number];
     if (what === anyEvent) return (others.get(at) as { readonly event: KeptEvent }).event;
-    if (what !== anArrival)
+    if (what >= firstOutcome)
       return { kind: "end", id, atMs, outcome: outcomes[what - firstOutcome] as Outcome };
     const key = keys[rows[row + 3] as number] as string;
-    return {
+    const arrival: ArrivalEvent = {
       kind: "arrival",
       id,
       atMs,
@@ -86,6 +86,7 @@ export class KeptEvents {
       bytes: rows[row + 5] as number,
       sloMs: rows[row + 6] as number,
     };
+    return what === aSplittable ? { ...arrival, isSplittable: true } : arrival;
   }
 
   /** Whether the event at a place may concern a request: false for arrivals and ends of others. */
@@ -135,7 +136,7 @@ function written(chunk: Chunk, at: number, event: KeptEvent): number {
     return rowBytes;
   }
   if (event.kind === "arrival" && isPlain(event)) {
-    rows[row] = anArrival;
+    rows[row] = event.isSplittable === true ? aSplittable : anArrival;
     rows[row + 1] = event.id;
     rows[row + 2] = event.atMs;
     const { keyBytes } = chunk;
@@ -151,10 +152,8 @@ function written(chunk: Chunk, at: number, event: KeptEvent): number {
 }
 
 /** Whether an arrival has nothing but what a row holds. */
-function isPlain({ lane, tenant, isSplittable, isFinalAnywhere }: ArrivalEvent): boolean {
-  return (
-    lane === undefined && tenant === undefined && isSplittable === undefined && isFinalAnywhere === undefined
-  );
+function isPlain({ lane, tenant, isFinalAnywhere }: ArrivalEvent): boolean {
+  return lane === undefined && tenant === undefined && isFinalAnywhere === undefined;
 }
 
 function keyIn(chunk: Chunk, key: string): number {
