@@ -198,19 +198,28 @@ function readTensor(
   const shape = readShape(json["shape"], `${place}.shape`);
   const all = fields.readParameters(json["parameters"], `${place}.parameters`, isLenient);
   checkNoSharedMemory(all, `${place}.parameters`);
-  const { binary_data_size: binarySize, ...parameters } = all;
-  const tensor = { name, datatype, shape, ...(Object.keys(parameters).length > 0 && { parameters }) };
-  const named = `${place} (${showValue(name)})`;
+  const binarySize = all["binary_data_size"];
+  const parameters = withoutSize(all);
+  const tensor = parameters === undefined ? { name, datatype, shape } : { name, datatype, shape, parameters };
+  const named = (): string => `${place} (${showValue(name)})`;
   if (binarySize === undefined)
-    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named, { isLenient }) };
+    return { ...tensor, data: rawFromJson(datatype, shape, json["data"], named(), { isLenient }) };
   if (json["data"] !== undefined && json["data"] !== null) {
-    throw new ProtocolError(`${named} has both data and parameters.binary_data_size; allowed: one`);
+    throw new ProtocolError(`${named()} has both data and parameters.binary_data_size; allowed: one`);
   }
   const sizePlace = `${place}.parameters.binary_data_size`;
   const bytes = fields.readInteger(binarySize, sizePlace, 0, Number.MAX_SAFE_INTEGER);
   const binaryTensor = pieceTensor(tensor, takeBinary(bytes, place));
   checkTensor(binaryTensor, named);
   return binaryTensor;
+}
+
+/** What a tensor keeps of its parameters; undefined where that is nothing. */
+function withoutSize(parameters: Parameters): Parameters | undefined {
+  const names = Object.keys(parameters);
+  if (names.length === 0 || (names.length === 1 && names[0] === "binary_data_size")) return undefined;
+  const { binary_data_size: _, ...kept } = parameters;
+  return kept;
 }
 
 function readShape(value: unknown, place: string): number[] {
@@ -253,6 +262,7 @@ function readItems(value: unknown, place: string): readonly unknown[] {
 }
 
 function checkNames(items: readonly { readonly name: string }[], place: string): void {
+  if (items.length < 2) return;
   const seen = new Map<string, number>();
   for (const [index, { name }] of items.entries()) {
     const earlier = seen.get(name);

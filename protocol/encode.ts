@@ -35,14 +35,12 @@ export function encodeRequestParts(request: InferRequest, options: { binary: boo
     : withoutBinary(request.parameters);
   const outputs = request.outputs?.map(({ name, parameters: own }) => {
     const kept = options.binary ? own : withoutBinary(own);
-    return `{${members({ name: JSON.stringify(name), parameters: parametersText(kept) })}}`;
+    return `{"name":${quoted(name)}${memberBehind("parameters", parametersText(kept))}}`;
   });
   return joinBody(
-    {
-      id: optionalText(request.id),
-      parameters: parametersText(parameters),
-      outputs: outputs && `[${outputs.join(",")}]`,
-    },
+    member("id", optionalText(request.id)) +
+      member("parameters", parametersText(parameters)) +
+      member("outputs", outputs && `[${outputs.join(",")}]`),
     "inputs",
     request.inputs,
     () => options.binary,
@@ -84,12 +82,10 @@ export function encodeResponseParts(
   wants: (outputName: string) => boolean,
 ): WireParts {
   return joinBody(
-    {
-      model_name: JSON.stringify(response.modelName),
-      model_version: optionalText(response.modelVersion),
-      id: optionalText(response.id),
-      parameters: parametersText(response.parameters),
-    },
+    member("model_name", quoted(response.modelName)) +
+      member("model_version", optionalText(response.modelVersion)) +
+      member("id", optionalText(response.id)) +
+      member("parameters", parametersText(response.parameters)),
     "outputs",
     response.outputs,
     wants,
@@ -106,8 +102,9 @@ export function binaryWanted(request: InferRequest): (outputName: string) => boo
   };
 }
 
+/** @param head the members before the tensors, each with a comma behind it */
 function joinBody(
-  head: Readonly<Record<string, string | undefined>>,
+  head: string,
   key: "inputs" | "outputs",
   tensors: readonly Tensor[],
   isBinary: (name: string) => boolean,
@@ -119,8 +116,7 @@ function joinBody(
     let text: string;
     if (isBinary(tensor.name)) {
       checkTensor(tensor);
-      const pieces = dataPieces(tensor);
-      binary.push(...pieces);
+      for (const piece of dataPieces(tensor)) binary.push(piece);
       text = tensorText(tensor, parametersText(tensor.parameters, dataBytes(tensor)), undefined);
     } else text = tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
     texts += texts === "" ? text : `,${text}`;
@@ -132,7 +128,7 @@ function joinBody(
     }
   }
   // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
-  const json = `{${members({ ...head, [key]: `[${texts}]` })}}`;
+  const json = `{${head}"${key}":[${texts}]}`;
   if (binary.length === 0) return { parts: [rawBytes(Buffer.from(json))] };
   const headerBytes = Math.ceil(Buffer.byteLength(json) / alignmentBytes) * alignmentBytes;
   const bytes = Buffer.allocUnsafe(headerBytes);
@@ -143,31 +139,38 @@ function joinBody(
 
 function tensorText(tensor: Tensor, parameters: string | undefined, data: string | undefined): string {
   const { name, datatype, shape } = tensor;
-  const more =
-    (parameters === undefined ? "" : `,"parameters":${parameters}`) +
-    (data === undefined ? "" : `,"data":${data}`);
-  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
+  const more = memberBehind("parameters", parameters) + memberBehind("data", data);
+  return `{"name":${quoted(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
 }
 
-/** The members of a JSON object from texts that are JSON already, without those that are undefined. */
-function members(texts: Readonly<Record<string, string | undefined>>): string {
-  let all = "";
-  for (const name of Object.keys(texts)) {
-    const text = texts[name];
-    if (text !== undefined) all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${text}`;
-  }
-  return all;
+/** A member of a JSON object, of text that is JSON already, and the comma behind it; nothing where there is no text. */
+function member(name: string, text: string | undefined): string {
+  return text === undefined ? "" : `"${name}":${text},`;
+}
+
+/** The same, with the comma before it. */
+function memberBehind(name: string, text: string | undefined): string {
+  return text === undefined ? "" : `,"${name}":${text}`;
+}
+
+/** Text that JSON states as it is, which names mostly are. */
+const plainText = /^[\w .:/@-]*$/;
+
+function quoted(text: string): string {
+  return text.length < 100 && plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** @param binaryBytes added as `binary_data_size` */
 function parametersText(parameters: Parameters | undefined, binaryBytes?: number): string | undefined {
+  if (parameters === undefined)
+    return binaryBytes === undefined ? undefined : `{"binary_data_size":${binaryBytes}}`;
   let all = "";
-  for (const name of Object.keys(parameters ?? {})) {
+  for (const name of Object.keys(parameters)) {
     if (name === "binary_data_size" && binaryBytes !== undefined) continue;
-    const value = (parameters as Parameters)[name] as ParameterValue;
+    const value = parameters[name] as ParameterValue;
     if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
-    all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${parameterText(value)}`;
+    all += `${all === "" ? "" : ","}${quoted(name)}:${parameterText(value)}`;
   }
   if (binaryBytes !== undefined) all += `${all === "" ? "" : ","}"binary_data_size":${binaryBytes}`;
   return all === "" ? undefined : `{${all}}`;
@@ -175,13 +178,13 @@ function parametersText(parameters: Parameters | undefined, binaryBytes?: number
 
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
 function parameterText(value: ParameterValue): string {
+  if (typeof value === "string") return quoted(value);
   if (typeof value === "bigint") return String(value);
-  if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
-    return JSON.stringify(value);
-  if (Number.isSafeInteger(value)) return String(value);
+  if (typeof value === "boolean") return value ? "true" : "false";
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return String(value);
   return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 
 function optionalText(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : JSON.stringify(text);
+  return text === undefined ? undefined : quoted(text);
 }

@@ -97,13 +97,22 @@ export function readInteger(value: unknown, place: string, min: number, max: num
 export function readParameters(value: unknown, place: string, isLenient = false): Parameters {
   if (value === undefined || value === null) return {};
   if (isLenient && (typeof value !== "object" || Array.isArray(value))) return {};
-  const entries = Object.entries(readObject(value, place)).flatMap(([name, parameter]) => {
-    if (isParameter(parameter)) return [[name, plain(parameter)] as const];
-    if (parameter === null || isLenient) return [];
-    throw refusal(`${place}[${showValue(name)}]`, parameter, "a string, a finite number or a boolean");
-  });
-  // fromEntries defines own properties, so a parameter called __proto__ stays a parameter.
-  return Object.fromEntries(entries);
+  const object = readObject(value, place);
+  const parameters: Parameters = {};
+  for (const name of Object.keys(object)) {
+    const parameter = object[name];
+    if (isParameter(parameter)) setParameter(parameters, name, plain(parameter));
+    else if (parameter !== null && !isLenient)
+      throw refusal(`${place}[${showValue(name)}]`, parameter, "a string, a finite number or a boolean");
+  }
+  return parameters;
+}
+
+/** Also one called `__proto__`, which would be no parameter if it were just assigned. */
+function setParameter(parameters: Parameters, name: string, value: ParameterValue): void {
+  if (name !== "__proto__") parameters[name] = value;
+  else
+    Object.defineProperty(parameters, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function isParameter(value: unknown): value is ParameterValue {

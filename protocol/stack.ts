@@ -86,12 +86,19 @@ export function stackRequests(requests: readonly InferRequest[]): InferRequest {
   if (first === undefined) throw new RangeError("stackRequests: requests has 0 entries; allowed: 1 or more");
   const isSingle = requests.length === 1;
   const rows = isSingle ? 0 : requests.reduce((sum, request) => sum + rowsOf(request), 0);
-  for (const [index, request] of requests.entries()) checkShared(first, request, index);
-  const inputs = first.inputs.map((input): Tensor => {
+  for (let index = 1; index < requests.length; index++) {
+    const request = requests[index] as InferRequest;
+    if (!hasSameHead(first, request)) checkShared(first, request, index);
+  }
+  const inputs = first.inputs.map((input, nth): Tensor => {
     if (isSingle) return input;
-    const pieces = requests.flatMap((request, index) =>
-      dataPieces(matchingInput(input, first, request, index)),
-    );
+    const pieces: Uint8Array[] = [];
+    for (let index = 0; index < requests.length; index++) {
+      const request = requests[index] as InferRequest;
+      const isKnown = index === 0 || hasSameHead(first, request);
+      const found = isKnown ? (request.inputs[nth] as Tensor) : matchingInput(input, first, request, index);
+      for (const piece of dataPieces(found)) pieces.push(piece);
+    }
     const { name, datatype, parameters } = input;
     const about = { name, datatype, shape: [rows, ...input.shape.slice(1)] };
     return pieceTensor(parameters === undefined ? about : { ...about, parameters }, pieces);
@@ -223,6 +230,11 @@ function sharedOutput({ name, parameters }: RequestedOutput): RequestedOutput {
 
 function outputsKey({ outputs }: InferRequest): unknown {
   return outputs?.map(({ name, parameters }) => [name, keyEntries(parameters)]).toSorted(byName) ?? null;
+}
+
+/** Such requests differ in nothing but their id, their rows and their data. */
+function hasSameHead({ template }: InferRequest, other: InferRequest): boolean {
+  return template !== undefined && template === other.template;
 }
 
 function checkShared(first: InferRequest, request: InferRequest, index: number): void {

@@ -112,6 +112,11 @@ export class BilledMetadata {
     await Promise.all(Array.from(this.#servers.keys(), (index) => this.#answer(index, path)));
   }
 
+  /** Whether there are no functions. */
+  get isEmpty(): boolean {
+    return this.#servers.length === 0;
+  }
+
   /** What each function said at a path last, without a question; undefined: nothing, or something else than 200. */
   keptOf(path: string): (HttpReply | undefined)[] {
     return Array.from(this.#servers.keys(), (index) => {

@@ -194,7 +194,8 @@ export class ModelDirectory {
    * hold for another. Makes no question.
    */
   isAlikeEverywhere(model: string): boolean {
-    return this.#signatures.areAlike(model, () => this.#functions.keptOf(modelPath(model)));
+    const { isEmpty } = this.#functions;
+    return this.#signatures.areAlike(model, () => (isEmpty ? [] : this.#functions.keptOf(modelPath(model))));
   }
 
   /** Asks each function what a model takes, which is billed, so that `isAlikeEverywhere` knows. */

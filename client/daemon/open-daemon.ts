@@ -27,6 +27,7 @@ import { ModelDirectory } from "./model-directory.ts";
 import { openDashboard } from "./observe/dashboard/open-dashboard.ts";
 import { LaneGoals } from "./observe/lane-goals.ts";
 import { QueueMetrics } from "./observe/metrics.ts";
+import { LaterObserver } from "./observe/later-observer.ts";
 import { observeAll } from "./observe/observer.ts";
 import { QueueLog } from "./observe/queue-log.ts";
 import { QueueStatistics } from "./observe/queue-statistics.ts";
@@ -133,7 +134,10 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     sloMs: limits.sloMs,
     lanes: lanes.slosMs,
   });
-  const dashboard = openDashboard({ options, chosen, lanes, spend, edges: list, functions, watch, nowMs });
+  const catchUp = (): void => later.catchUp();
+  const shown = { options, chosen, lanes, spend, edges: list, functions, watch, catchUp, nowMs };
+  const dashboard = openDashboard(shown);
+  const later = new LaterObserver(observeAll([new QueueLog(log), dashboard]));
   const measuring = { options, chosen, named, declared, nowMs, log };
   const newModels = new NewModels({
     list,
@@ -172,13 +176,12 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     record = await openRecord(options, recent.run, log);
     const recorder = record && new Recorder(header, (line) => record?.write(line));
     const observers = observeAll([
-      new QueueLog(log),
       ...(recorder === undefined ? [] : [recorder]),
       metrics,
       statistics,
-      dashboard,
       recent,
       goals,
+      later,
     ]);
     const listener: PolicyListener = {
       onPlan: (key, change) => observers.observe({ kind: "plan", key, ...change }),
@@ -225,6 +228,7 @@ export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCo
     return { ...chosen, targets: profiled, prices };
   };
   const release = async (queue: DaemonQueue | undefined): Promise<void> => {
+    catchUp();
     await connections.close();
     cap.close(spendClockMs());
     await record?.close();

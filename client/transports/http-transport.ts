@@ -134,7 +134,7 @@ export function httpTransport(options: HttpTransportOptions): HttpTransport {
         method,
         path,
         headers,
-        ...(wire !== undefined && { body: bodyPieces(wire) }),
+        body: wire && bodyPieces(wire),
         timeoutMs,
         late: (isSent) => late(pool, timeoutMs, isSent),
         boundsOf: (status, { location }) =>

@@ -240,8 +240,9 @@ async function sendCall(
   }
   try {
     const coldStartMs = plausibleMs(reply.coldStartMs, tookMs);
-    const times = { ...toldTimes(response, reply, tookMs), coldStartMs };
-    return { result: { ok: true, answers: answersIn(response, payloads), ...times, cost } };
+    const { serviceMs, serverQueuedMs } = toldTimes(response, reply, tookMs);
+    const answers = answersIn(response, payloads);
+    return { result: { ok: true, answers, serviceMs, serverQueuedMs, coldStartMs, cost } };
   } catch (error) {
     const fault = answerFault(error);
     return { result: { ok: false, error: fault, cost }, mixed: fault.message };
@@ -256,7 +257,10 @@ function traceOf(payloads: readonly ModelCall[]): TraceContext | undefined {
 /** The answer of each request. One that was sent alone has all of the answer, whatever its rows. */
 function answersIn(response: InferResponse, payloads: readonly ModelCall[]): InferResponse[] {
   const [first, ...others] = payloads as [ModelCall, ...ModelCall[]];
-  if (others.length === 0) return [{ ...response, id: first.request.id }];
+  if (others.length === 0) {
+    const { modelName, modelVersion, parameters, outputs } = response;
+    return [{ modelName, modelVersion, id: first.request.id, parameters, outputs }];
+  }
   return splitResponse(
     response,
     payloads.map((call) => call.rows),

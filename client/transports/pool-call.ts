@@ -20,7 +20,7 @@ export interface PoolCall {
   /** Names and values in turn. */
   readonly headers: string[];
   /** In pieces, whose memory must stay as it is until the call ends. */
-  readonly body?: readonly Uint8Array[];
+  readonly body?: readonly Uint8Array[] | undefined;
   /** Until the whole answer is there, in milliseconds above 0. */
   readonly timeoutMs: number;
   /** What it fails with then. */
@@ -144,7 +144,7 @@ class CallHandler implements Dispatcher.DispatchHandler {
     const [status, headers] = [this.#status, this.#headers];
     const bytes = this.#bytes?.whole() ?? new Uint8Array();
     const bounds = headers["content-encoding"] === undefined ? undefined : this.#bounds;
-    this.#end({ status, headers, bytes, bounds: bounds && { ...bounds, isWhole } });
+    this.#end({ status, headers, bytes, bounds: bounds && { isWhole, ...bounds } });
   }
 
   #end(reply: RawReply): void {

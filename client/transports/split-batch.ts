@@ -32,28 +32,33 @@ export async function sendSplit<In, Out>(
   payloads: readonly In[],
   { send, atOnce }: SplitOptions<In, Out>,
 ): Promise<BatchResult<Out>> {
+  // Mostly all is answered at once.
+  const whole = await send(payloads);
+  if (whole.result.ok) return whole.result;
   const places = new Semaphore(atOnce);
-  let ofTarget: SpillwayError | undefined;
+  let ofTarget = isOfTarget(whole.result.error) ? whole.result.error : undefined;
 
-  async function partsOf(some: readonly In[]): Promise<Part<Out>[]> {
-    const { result, mixed } = await places.run(async (): Promise<PartEnd<Out>> => {
-      // The target takes nothing now, whatever it is sent.
-      if (ofTarget !== undefined) return { result: { ok: false, error: ofTarget } };
-      const end = await send(some);
-      if (!end.result.ok && isOfTarget(end.result.error)) ofTarget = end.result.error;
-      return end;
-    });
-    const whole = { count: some.length, result };
-    if (result.ok) return [whole];
+  const sentPart = async (some: readonly In[]): Promise<PartEnd<Out>> => {
+    // The target takes nothing now, whatever it is sent.
+    if (ofTarget !== undefined) return { result: { ok: false, error: ofTarget } };
+    const end = await send(some);
+    if (!end.result.ok && isOfTarget(end.result.error)) ofTarget = end.result.error;
+    return end;
+  };
+
+  async function partsOf(some: readonly In[], end?: PartEnd<Out>): Promise<Part<Out>[]> {
+    const { result, mixed } = end ?? (await places.run(() => sentPart(some)));
+    const part = { count: some.length, result };
+    if (result.ok) return [part];
     const { error } = result;
-    if (some.length === 1 || (mixed === undefined && !isOfRequests(error))) return [whole];
+    if (some.length === 1 || (mixed === undefined && !isOfRequests(error))) return [part];
     const size = mixed === undefined ? Math.ceil(some.length / 2) : 1;
     const parts: Promise<Part<Out>[]>[] = [];
     for (let from = 0; from < some.length; from += size) parts.push(partsOf(some.slice(from, from + size)));
     return [{ count: 0, result }, ...(await Promise.all(parts)).flat()];
   }
 
-  const parts = await partsOf(payloads);
+  const parts = await partsOf(payloads, whole);
   const [first] = parts;
   return first !== undefined && parts.length === 1 ? first.result : joined(parts);
 }

@@ -94,7 +94,8 @@ function isCoding(coding: string): coding is Coding {
 
 /** The first coding of ours that the client accepts; undefined when it accepts none. */
 export function wantedCoding(accepted: string | undefined): Coding | undefined {
-  const taken = (accepted ?? "")
+  if (accepted === undefined) return undefined;
+  const taken = accepted
     .toLowerCase()
     .split(",")
     .map((part) => part.trim().split(/\s*;\s*/))

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { AccessGate } from "../../../base/access/access-gate.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import type { InferResponse, ModelMetadata } from "../../../protocol/message.ts";
-import { dataBytes, type Tensor } from "../../../protocol/tensor.ts";
+import { dataBytes, type Parameters, type Tensor } from "../../../protocol/tensor.ts";
 import { traceContextOf } from "../../../protocol/trace-context.ts";
 import type { Served } from "../../queue/request.ts";
 import { type LaneHints, laneHeader, tenantHeader } from "../lanes.ts";
@@ -39,13 +39,14 @@ export function withFacts({
   queuedMs,
   parts,
 }: Served<InferResponse>): InferResponse {
-  const facts = {
-    spillway_target: target,
-    spillway_batch_rows: batchRows,
-    spillway_waited_ms: queuedMs,
-    ...(parts !== undefined && { spillway_rows_by_target: rowsByTarget(parts) }),
-  };
-  return { ...answer, parameters: { ...answer.parameters, ...facts } };
+  const { modelName, modelVersion, id, outputs } = answer;
+  // In this order, because fields that follow a spread take microseconds each.
+  const parameters: Parameters = { spillway_target: "", ...answer.parameters };
+  parameters["spillway_target"] = target;
+  parameters["spillway_batch_rows"] = batchRows;
+  parameters["spillway_waited_ms"] = queuedMs;
+  if (parts !== undefined) parameters["spillway_rows_by_target"] = rowsByTarget(parts);
+  return { modelName, modelVersion, id, parameters, outputs };
 }
 
 /** Such as `edge=40,small=24`: who answered how many rows of a request that was split. */

@@ -14,6 +14,20 @@ export type LineLogger = Readonly<
 type BatchSent = QueueOutput & { readonly kind: "batch" };
 type BatchEnded = QueueEvent & { readonly kind: "result" };
 
+/** What the line of a batch says; what is undefined is left out. */
+interface BatchFacts {
+  readonly batch: number;
+  readonly target: string;
+  readonly preparedRows: number;
+  readonly actualRows: number;
+  readonly reason: string;
+  readonly waitedS: number;
+  readonly answeredS: number;
+  inferenceS: number | undefined;
+  coldStartS: number | "unknown" | undefined;
+  cost: number | undefined;
+}
+
 /** Failures of one code at one target are logged this often at most. */
 const failuresEveryMs = 1_000;
 
@@ -49,7 +63,7 @@ export class QueueLog implements QueueObserver {
     const batch = this.#underWay.get(event.batch);
     if (batch === undefined) return;
     this.#underWay.delete(event.batch);
-    const facts = {
+    const facts: BatchFacts = {
       batch: batch.id,
       target: batch.target,
       preparedRows: batch.plannedRows,
@@ -57,11 +71,15 @@ export class QueueLog implements QueueObserver {
       reason: batch.reason,
       waitedS: seconds(batch.waitedMs),
       answeredS: seconds(event.atMs - batch.atMs),
+      inferenceS: undefined,
+      coldStartS: undefined,
+      cost: undefined,
     };
     if (event.ok) {
-      const inference = event.serviceMs === undefined ? {} : { inferenceS: seconds(event.serviceMs) };
-      const cold = event.coldStartMs === 0 ? {} : { coldStartS: coldStart(event.coldStartMs) };
-      this.#log.info({ ...facts, ...inference, ...cold, cost: event.cost }, "batch");
+      facts.inferenceS = event.serviceMs === undefined ? undefined : seconds(event.serviceMs);
+      facts.coldStartS = event.coldStartMs === 0 ? undefined : coldStart(event.coldStartMs);
+      facts.cost = event.cost;
+      this.#log.info(facts, "batch");
       return;
     }
     const { code, message: error, cost = 0 } = event;

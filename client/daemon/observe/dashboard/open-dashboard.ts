@@ -16,11 +16,12 @@ export interface DashboardParts {
   readonly edges: Pick<EdgeList, "live">;
   readonly functions: readonly FunctionVariant[];
   readonly watch: Pick<TargetWatch, "look">;
+  readonly catchUp: () => void;
   readonly nowMs: () => number;
 }
 
 export function openDashboard(parts: DashboardParts): QueueDashboard {
-  const { options, chosen, lanes, spend, edges, functions, watch, nowMs } = parts;
+  const { options, chosen, lanes, spend, edges, functions, watch, catchUp, nowMs } = parts;
   return new QueueDashboard({
     sloMs: options.slo * 1_000,
     sloQuantile: chosen.name === "fixed" ? null : chosen.sloQuantile,
@@ -36,6 +37,7 @@ export function openDashboard(parts: DashboardParts): QueueDashboard {
       })),
     ],
     look: () => watch.look(),
+    catchUp,
     nowMs,
   });
 }

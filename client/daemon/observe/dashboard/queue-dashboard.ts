@@ -44,6 +44,8 @@ export interface QueueDashboardOptions {
   readonly look: () => Promise<
     readonly { readonly name: string; readonly isReachable: boolean | undefined; readonly why?: string }[]
   >;
+  /** Tells it what has happened until now, before somebody looks. Default: it is told everything at once. */
+  readonly catchUp?: () => void;
   /** Monotonic time as in the queue's events, and the time since 1970. */
   readonly nowMs: () => number;
   readonly unixMs?: () => number;
@@ -152,6 +154,7 @@ export class QueueDashboard implements QueueObserver, EventSource {
   readonly unixOf = (atMs: number): number => Math.round(this.#unixMs() - this.options.nowMs() + atMs);
 
   detail(id: number): WireDecisionDetail | undefined {
+    this.options.catchUp?.();
     return this.decisions.detail(id, this.unixOf);
   }
 
@@ -178,6 +181,7 @@ export class QueueDashboard implements QueueObserver, EventSource {
 
   #sample(): void {
     const { history, options } = this;
+    options.catchUp?.();
     const nowMs = options.nowMs();
     history.advance(nowMs);
     this.book.look(this.conditions, nowMs);
@@ -187,6 +191,7 @@ export class QueueDashboard implements QueueObserver, EventSource {
 
   /** Asks now and then whether targets can be reached: one that is not used says nothing by itself. */
   #look(): void {
+    this.options.catchUp?.();
     const nowMs = this.options.nowMs();
     this.history.advance(nowMs);
     if (nowMs - this.#lookedAtMs < lookEveryMs || this.#queue === undefined) return;

@@ -28,7 +28,7 @@ export function concerns(event: KeptEvent, { id, key }: ArrivalEvent, batches: R
   }
 }
 
-/** About what an event holds in memory. */
+/** About what an event holds in memory as an object. */
 export function bytesOf(event: KeptEvent): number {
   switch (event.kind) {
     case "batch": {

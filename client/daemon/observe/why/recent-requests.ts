@@ -14,7 +14,8 @@ import type { Seen } from "../../../policies/reasons/seen.ts";
 import type { QueueEvent } from "../../../queue/queue-event.ts";
 import type { PlanRecord, QueueObserver } from "../observer.ts";
 import { type ArrivalEvent, eventText } from "./event-text.ts";
-import { bytesOf, concerns, type KeptEvent } from "./kept-event.ts";
+import { concerns, type KeptEvent } from "./kept-event.ts";
+import { KeptEvents } from "./kept-events.ts";
 
 /** Bytes of events that are kept, as estimated. */
 const usualBytes = 16 * 2 ** 20;
@@ -77,13 +78,7 @@ export interface NoStory {
 export class RecentRequests implements QueueObserver {
   /** What ids of this run begin with; no two runs have the same. */
   readonly run: string;
-  readonly #mostBytes: number;
-  #events: KeptEvent[] = [];
-  /** What each of them holds: beside them, because an object for each would have to be collected again. */
-  #eventBytes: number[] = [];
-  /** Index of the oldest event that is kept. */
-  #head = 0;
-  #bytes = 0;
+  readonly #events: KeptEvents;
   readonly #turnedAway: TurnedAway[] = [];
   #turnedAwayCount = 0;
   /** What is added to a time of the queue's clock to have that of the wall. */
@@ -91,7 +86,7 @@ export class RecentRequests implements QueueObserver {
 
   constructor(run: string = randomBytes(3).toString("hex"), mostBytes = usualBytes) {
     this.run = run;
-    this.#mostBytes = mostBytes;
+    this.#events = new KeptEvents(mostBytes);
   }
 
   /** @param request its number in the run */
@@ -102,17 +97,7 @@ export class RecentRequests implements QueueObserver {
   observe(event: KeptEvent): void {
     if (event.kind === "timer") return;
     if (event.kind === "arrival") this.#wallMs = Date.now() - event.atMs;
-    const bytes = bytesOf(event);
     this.#events.push(event);
-    this.#eventBytes.push(bytes);
-    this.#bytes += bytes;
-    while (this.#bytes > this.#mostBytes) this.#bytes -= this.#eventBytes[this.#head++] ?? 0;
-    // Now and then, so that each event is moved about once.
-    if (this.#head > 1_024 && 2 * this.#head > this.#events.length) {
-      this.#events = this.#events.slice(this.#head);
-      this.#eventBytes = this.#eventBytes.slice(this.#head);
-      this.#head = 0;
-    }
   }
 
   /**
@@ -154,12 +139,13 @@ export class RecentRequests implements QueueObserver {
   list(only?: "lost"): ListedRequest[] {
     const listed: ListedRequest[] = [];
     const ended = new Map<number, QueueEvent & { kind: "end" }>();
-    for (let index = this.#events.length - 1; index >= this.#head && listed.length < mostListed; index--) {
-      const event = this.#events[index];
-      if (event?.kind === "end") {
+    const events = this.#events;
+    for (let at = events.next - 1; at >= events.first && listed.length < mostListed; at--) {
+      const event = events.at(at);
+      if (event.kind === "end") {
         if (only === undefined || (event.outcome !== "served" && event.outcome !== "cancelled"))
           ended.set(event.id, event);
-      } else if (event?.kind === "arrival") {
+      } else if (event.kind === "arrival") {
         const end = ended.get(event.id);
         if (end === undefined) continue;
         const tookMs = round(end.atMs - event.atMs);
@@ -181,8 +167,9 @@ export class RecentRequests implements QueueObserver {
     const batches = new Set<number>();
     const parts: StoryPart[] = [];
     const events: KeptEvent[] = [];
-    for (let index = this.#head; index < this.#events.length && end === undefined; index++) {
-      const event = this.#events[index] as KeptEvent;
+    for (let at = this.#events.first; at < this.#events.next && end === undefined; at++) {
+      if (!this.#events.mayConcern(at, id)) continue;
+      const event = this.#events.at(at);
       if (arrival === undefined) {
         if (event.kind === "plan" && event.isAdopted) plan = event;
         if (event.kind === "arrival" && event.id === id) arrival = event;
@@ -216,12 +203,12 @@ export class RecentRequests implements QueueObserver {
   }
 
   #whyNot(id: number): string {
-    const first = this.#events.slice(this.#head).find(({ kind }) => kind === "arrival") as
-      | ArrivalEvent
-      | undefined;
-    const from = first?.id;
     const none = `no request ${this.idOf(id)} is kept`;
-    return from === undefined ? `${none}: there was none yet` : `${none}; the oldest is ${this.idOf(from)}`;
+    for (let at = this.#events.first; at < this.#events.next; at++) {
+      const event = this.#events.at(at);
+      if (event.kind === "arrival") return `${none}; the oldest is ${this.idOf(event.id)}`;
+    }
+    return `${none}: there was none yet`;
   }
 
   #wallTime(atMs: number): string {
