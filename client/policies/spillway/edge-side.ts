@@ -120,7 +120,7 @@ export class EdgeSide {
     const batch = this.choice.choose(line, schedule, replica, from, canSkip);
     this.#takesAll = canSkip === undefined && batch.count === line.length;
     if (batch.count === 0) return this.#try(view, elsewhere);
-    const dueAtMs = schedule.dueAtMs(replica, batch.rows);
+    const dueAtMs = schedule.sendAtMs(line, replica, batch);
     const isBusy = this.targetIn(view).inFlight >= schedule.model.profile.replicas;
     if (isBusy && dueAtMs > nowMs) return waitUntil(dueAtMs, forEdge);
     return this.take(line, batch, replica, { nowMs, cause: "deadline", elsewhere });

@@ -48,6 +48,12 @@ it("spares a request while no more than the given part of the allowance is spent
   expect([1, 3, 4].map((more) => after(0, 2).canSpare(0.5, more))).toEqual([true, true, false]);
 });
 
+it("lets no more be at risk than those who have arrived allow", () => {
+  expect([0, 5, 6].map((more) => after(1_000, 0).hasEarned(0.5, more))).toEqual([true, true, false]);
+  expect([0, 1].map((more) => after(1_000, 5).hasEarned(0.5, more))).toEqual([true, false]);
+  expect(after(0, 0).hasEarned(0.5, 0)).toBe(true);
+});
+
 it("tells when waiting has spent all that may be lost", () => {
   expect([9, 10].map((lost) => after(0, lost).isWaitingTooLong)).toEqual([false, true]);
   expect(after(0, 100, 0.99, "cold").isWaitingTooLong).toBe(false);

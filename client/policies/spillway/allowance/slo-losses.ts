@@ -107,6 +107,13 @@ export class SloLosses {
     return this.#lanes.every((lane) => recentOf(lane) + more <= part * mostOf(lane) + rounding);
   }
 
+  /** The same of all that may be lost of those who have arrived. */
+  hasEarned(part: number, more: number): boolean {
+    return this.#lanes.every(({ arrived, allowed, lost: { waited, cold, edge } }) => {
+      return waited.all + cold.all + edge.all + more <= part * allowed * arrived + rounding;
+    });
+  }
+
   #of(lane: string): LaneLosses {
     if (this.#latest?.lane === lane) return this.#latest;
     let losses = this.#byLane.get(lane);

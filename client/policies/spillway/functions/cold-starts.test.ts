@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type BatchSent, targetOf } from "../../../../replay/world/batch-sent.ts";
-import { poisson, runPolicy, smallWorld } from "../../../../test/support/policy-run.ts";
+import { poisson, runPolicy, smallSheet, smallWorld } from "../../../../test/support/policy-run.ts";
 
 /** The SLO of 200 ms is shorter than a cold start; the edge takes 333 requests a second. */
 function world(sizes?: readonly object[]) {
@@ -88,4 +88,19 @@ it("an edge that was measured as too slow for the SLO gets no request, also whil
   const { sent } = runPolicy(poisson({ perS: 20, untilMs: 20_000 }), { scenario });
   expect(sent.length).toBeGreaterThan(100);
   expect(sent.filter(({ place }) => place.target === "edge")).toEqual([]);
+});
+
+it("reserves less for a start and a call together than for each, so that calls which start instances hold more", () => {
+  const startsMs = [500, 550, 600, 650, 700];
+  const times = { "1": [80, 90, 100, 110, 140], "8": [300, 330, 360, 390, 520] };
+  const sizes = [{ name: "f", memoryMib: 1_024, maxBatch: 8, serviceMs: times }];
+  const scenario = smallWorld({ sloMs: 1_050, serverless: { coldStartMs: startsMs, sizes } });
+  const sheet = { ...smallSheet, granularityMs: { cpu: 1_000 } };
+  const arrivals = poisson({ perS: 900, untilMs: 1_000 });
+  const { calls, lost } = runPolicy(arrivals, { scenario, sheet });
+  // A start takes 680 ms at its quantile of 0.9, and a call of six rows 425 at 0.98 with its way: more than the SLO together.
+  expect(calls.slice(0, 4).map(rowsOf)).toContain(6);
+  // Nothing is known of the losses until the first calls are back, so the others hold less before too much is at risk.
+  expect(calls.slice(20, 40).map(rowsOf)).not.toContain(6);
+  expect(lost / arrivals.length).toBeLessThan(0.01);
 });

@@ -35,6 +35,8 @@ export interface Prospect {
   readonly rowCost: number;
   /** Time to reserve for the start of an instance; Infinity: none may start. */
   readonly startMs: (size: FunctionModel) => number;
+  /** How much less start and call together are given than each alone. Default: nothing. */
+  readonly sharedMs?: ((size: FunctionModel, rows: number, startMs: number) => number) | undefined;
 }
 
 /**
@@ -94,7 +96,8 @@ function cheapestCall(
       const first = Math.min(start, line.length - count);
       const rows = rowsIn(line, first, count);
       if (rows > maxRows && count > 1) break;
-      const leaveAtMs = line.at(first).deadlineAtMs - startMs - size.latencyMs(rows) + roundingMs;
+      const latencyMs = size.latencyMs(rows) + startMs - (prospect.sharedMs?.(size, rows, startMs) ?? 0);
+      const leaveAtMs = line.at(first).deadlineAtMs - latencyMs + roundingMs;
       if (leaveAtMs < prospect.callAtMs) break;
       const left = needed - rows;
       const net = size.costOf(rows) - worth.of(rows) + (left > 0 ? lateCost(size, left, prospect) : 0);

@@ -29,6 +29,9 @@ const keptUploads = 0.1;
 /** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
 const sparePart = 0.5;
 
+/** Such a part of the calls is late for which start and service are reserved together. */
+const lateWhenShared = 0.05;
+
 const forInstance = waitsFor("idle-instance");
 /** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
 const aboveMean = 1.3;
@@ -73,7 +76,9 @@ export class FunctionChoice {
     const startMs = this.#menu.startMs(size, callAtMs);
     // To find a warm instance, fewer calls at once are better.
     if (startMs === 0) return false;
-    if (callAtMs + startMs + size.latencyMs(rows + 1) <= line.at(first).deadlineAtMs) return false;
+    const sharedMs = this.#mayShare() ? size.sharedMs(rows + 1, startMs) : 0;
+    const oneMoreMs = startMs + size.latencyMs(rows + 1) - sharedMs;
+    if (callAtMs + oneMoreMs <= line.at(first).deadlineAtMs) return false;
     const rowCost = size.costOf(rows) / rows;
     return size.costOf(rows) - size.costOf(rows - 1) < nextToNothing * rowCost;
   }
@@ -256,6 +261,21 @@ export class FunctionChoice {
 
   #prospect({ view, callAtMs, healthy }: DecisionContext, { bestRowCost: rowCost }: FunctionModel): Prospect {
     const startMs = (size: FunctionModel): number => this.#menu.startMs(size, callAtMs);
-    return { callAtMs, startMs, coming: this.#state.coming(view.nowMs, healthy), rowCost };
+    const coming = this.#state.coming(view.nowMs, healthy);
+    return { callAtMs, startMs, coming, rowCost, sharedMs: this.#mayShare() ? sharedMs : undefined };
   }
+
+  /**
+   * Whether start and service are reserved together, with less than for each alone. Calls under way are late more often then, and
+   * that must leave half of what may be lost.
+   */
+  #mayShare(): boolean {
+    const { losses } = this.#state;
+    const atRisk = this.#menu.sizes.reduce((sum, each) => sum + each.underWay * each.bestRows, 0);
+    return !losses.isTight("cold") && losses.hasEarned(sparePart, lateWhenShared * atRisk);
+  }
+}
+
+function sharedMs(size: FunctionModel, rows: number, startMs: number): number {
+  return size.sharedMs(rows, startMs);
 }

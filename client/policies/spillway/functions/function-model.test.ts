@@ -106,4 +106,18 @@ describe("a size of function", () => {
     expect(size.latencyMs(1)).toBeCloseTo(25, 1);
     expect(size.maxRows).toBe(4);
   });
+
+  it("needs less for a start and a call together than for both, as far as each usually takes less than is reserved", () => {
+    const spread = { ...tinySize({ coldStartMs: 100, spread: 1 }), usualColdStartMs: 60 };
+    const own = { quantile: 1, sloMs: 1_000, lateShare: 0.01, target: 1 };
+    const link = new LinkModel({ assumedRttMs: 4, assumedMsPerByte: 1 });
+    const size = new FunctionModel({ ...own, link, profile: spread, instances: new WarmInstances(60_000) });
+    // A row takes 20 to 40 ms, 30 as a rule: 40 and 10 ms of reserve come to 41.2.
+    expect(size.latencyMs(1) - size.usualMs(1)).toBeCloseTo(10, 0);
+    const ownMs = size.latencyMs(1) - size.usualMs(1);
+    expect(size.sharedMs(1, 100)).toBeCloseTo(40 + ownMs - Math.sqrt(40 ** 2 + ownMs ** 2), 9);
+    // Nothing starts, or how long it usually takes is not known.
+    expect(size.sharedMs(1, 0)).toBe(0);
+    expect(sizeOf({ coldStartMs: 100 }).sharedMs(1, 100)).toBe(0);
+  });
 });
