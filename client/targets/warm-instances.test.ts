@@ -66,3 +66,18 @@ it("tells how long the instance that is used next has been idle", () => {
   expect([1, 2, 3].map((calls) => instances.idleForMs(700, calls))).toEqual([100, 600, 600]);
   expect(instances.idleForMs(1_200, 2)).toBe(600);
 });
+
+it("corrects itself when an instance that seemed used was idle, or one that seemed new was not", () => {
+  const instances = new WarmInstances(1_000);
+  instances.hold(0);
+  instances.release(600);
+  instances.found(300);
+  expect(instances.alive(700)).toBe(2);
+  // The one that was used last is used first, and the other one is gone sooner.
+  expect(instances.hold(700)).toBe(600);
+  expect([instances.isIdle(1_299), instances.isIdle(1_300)]).toEqual([true, false]);
+  instances.taken(200);
+  expect(instances.alive(700)).toBe(2);
+  instances.taken(300);
+  expect([instances.alive(700), instances.isIdle(700)]).toEqual([1, false]);
+});

@@ -39,12 +39,17 @@ export class WarmInstances {
     return this.#held + (firstIdle === -1 ? 0 : this.#endedAtMs.length - firstIdle);
   }
 
-  /** A call is sent that takes an idle instance, or starts one. */
-  hold(nowMs: number): void {
+  /**
+   * A call is sent that takes an idle instance, or starts one.
+   *
+   * @returns since when the one that it takes has been idle
+   */
+  hold(nowMs: number): number | undefined {
     this.#held++;
-    if (this.isIdle(nowMs)) this.#endedAtMs.pop();
+    if (this.isIdle(nowMs)) return this.#endedAtMs.pop();
     // When even the latest one has expired, all have.
-    else this.#endedAtMs.length = 0;
+    this.#endedAtMs.length = 0;
+    return undefined;
   }
 
   /** The call that held an instance was answered, and the instance is idle from then on. */
@@ -54,6 +59,19 @@ export class WarmInstances {
       this.#endedAtMs.shift();
     }
     this.#endedAtMs.push(atMs);
+  }
+
+  /** An instance that seemed to be used was not: it has been idle since then. */
+  found(endedAtMs: number): void {
+    let place = this.#endedAtMs.length;
+    while (place > 0 && (this.#endedAtMs[place - 1] as number) > endedAtMs) place--;
+    this.#endedAtMs.splice(place, 0, endedAtMs);
+  }
+
+  /** A call that seemed to start an instance took one that was idle at that time: the one that was used last. */
+  taken(atMs: number): void {
+    const place = this.#endedAtMs.findLastIndex((endedAtMs) => endedAtMs <= atMs);
+    if (place !== -1) this.#endedAtMs.splice(place, 1);
   }
 
   /** A call does not hold an instance of its own any more. */

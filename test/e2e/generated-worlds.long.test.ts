@@ -7,10 +7,11 @@ import { judgeWorld, missedPart, verdictText, type WorldVerdict } from "../../re
 
 const worlds = 1_000;
 /**
- * Of the worlds whose quantile can be met. The aim is 0.01. Of the first 350 worlds 6 % are missed: mostly those where
- * hindsight starts instances before a rise of the rate that nobody can foresee, or where instances and uplink are both full.
+ * Of the worlds whose quantile can be met. The aim is 0.01. Of the first 400 worlds these are missed: 15, 342, 350, 371 (edge
+ * and functions are full, and a schedule that knows when requests come, but not how long each batch takes, misses them as
+ * well), 34, 86, 101 and 364 (it need not).
  */
-const mostMissed = 0.1;
+const mostMissed = 0.06;
 
 it("misses the quantile in few of the worlds in which it can be met", async () => {
   const verdicts: WorldVerdict[] = [];

@@ -37,11 +37,16 @@ const mended = [
   { seed: 178, by: "starting as many instances as the line needs when the rate has just grown" },
   { seed: 84, by: "keeping as many instances as bursts need once cold starts have lost too many" },
   { seed: 133, by: "gathering requests for the calls that keep them, while the edge idles" },
-  { seed: 101, by: "keeping less in reserve at the edge while the uplink to functions is behind" },
   { seed: 224, by: "not refusing what the edge may still answer" },
   { seed: 285, by: "passing over a request that has time for itself alone where places for calls are few" },
   { seed: 539, by: "keeping an instance of another size while the planned one has none" },
   { seed: 192, by: "planning a size of which the allowed instances are enough for a peak" },
+  { seed: 190, by: "leaving places for a size that serves more in each" },
+  { seed: 203, by: "leaving places for a faster size before the rate is known" },
+  { seed: 1053, by: "leaving places for a faster size, though it is dear" },
+  { seed: 267, by: "letting calls leave earlier when edges have spent a part of the allowance" },
+  { seed: 1037, by: "knowing which instances there are after a call had to start one against expectation" },
+  { seed: 143, by: "keeping a part of the allowance in hand" },
 ];
 
 it.each(mended)("keeps the quantile of world $seed by $by", async ({ seed }) => {

@@ -73,6 +73,15 @@ export class RateWatch {
     return hasChanged;
   }
 
+  /**
+   * The mean rate since the first arrival, in rows per millisecond, which counts as that long ago at least. It tells of a
+   * burst at the beginning before the exponential average does.
+   */
+  sinceStartPerMs(nowMs: number, leastMs: number): number {
+    const sinceMs = nowMs - (this.#startedAtMs ?? nowMs);
+    return (this.#total + this.#count) / Math.max(leastMs, sinceMs);
+  }
+
   /** The rate for plans, in rows per millisecond, since the last change or else since the first arrival. */
   perMs(nowMs: number): number {
     const level = this.#detector.level;

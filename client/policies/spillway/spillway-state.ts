@@ -60,7 +60,8 @@ export class SpillwayState implements EdgeSharer {
     // Twice the SLO's allowance: a call longer than reserved is late only if sent at its last moment.
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const [{ functions }, lateShare] = [this.#learned, lateShareOf(sloQuantile)];
-    this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs });
+    const demandPerMs = (view: QueueView): number => this.#demandPerMs(view);
+    this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs, demandPerMs });
     for (const [index, profile] of targets.entries())
       if (this.#learned.edges.has(index)) this.#place(index, profile);
     this.#peakPerMs = capacityOf(this.edges);
@@ -150,10 +151,20 @@ export class SpillwayState implements EdgeSharer {
     const { mean, deviation } = this.coming(nowMs, healthy);
     const most = Math.max(1, this.#instancesFor(size, mean + sureDeviations * deviation));
     if (!this.losses.isTight()) return most;
-    // The average is behind when the rate has just grown, and then the line tells more.
-    const withinMs = Math.max(nowMs - line.at(0).arrivedAtMs, leastLine * this.#inputs.sloMs);
-    const waiting = (line.rows / withinMs - capacityOf(healthy)) * recentSlos * this.#inputs.sloMs;
+    const waiting = this.#waitingPerMs({ nowMs, line }, healthy) * recentSlos * this.#inputs.sloMs;
     return Math.max(most, this.#instancesFor(size, waiting));
+  }
+
+  /** Rows per millisecond that overflow as the line tells: the average is behind when the rate has just grown. */
+  #waitingPerMs({ nowMs, line }: Pick<QueueView, "nowMs" | "line">, healthy: readonly EdgeSide[]): number {
+    const withinMs = Math.max(nowMs - line.at(0).arrivedAtMs, leastLine * this.#inputs.sloMs);
+    return line.rows / withinMs - capacityOf(healthy);
+  }
+
+  #demandPerMs(view: QueueView): number {
+    const atFirstPerMs =
+      this.#rate.sinceStartPerMs(view.nowMs, leastLine * this.sloMs) - capacityOf(this.edges);
+    return Math.max(this.#peakPerMs, this.#waitingPerMs(view, this.edges), atFirstPerMs);
   }
 
   /** Whether the overflow keeps all instances of that size busy, and more of them would start too late for it. */

@@ -3,7 +3,7 @@
  * without a warm instance counts with its cold start. When that is too long, a call of one request, late in any case,
  * starts an instance for the requests that follow.
  */
-import type { TargetView } from "../../../targets/target-view.ts";
+import { hasRoom, type TargetView } from "../../../targets/target-view.ts";
 import type { QueueView, SentBatch, WaitDecision } from "../../policy.ts";
 import type { DecisionContext } from "../decision-context.ts";
 import { waitsFor } from "../../reasons/reason.ts";
@@ -13,7 +13,7 @@ import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { CallNotes } from "./function-side.ts";
 import { keepingUp, type Places } from "./keeping-up.ts";
-import { cheapestSize } from "./likeliest-size.ts";
+import { cheapestSize, sizeToStart } from "./likeliest-size.ts";
 import { haste, latestStart } from "./latest-start.ts";
 import type { LineOverflow } from "../overflow.ts";
 import type { SpillwayState } from "../spillway-state.ts";
@@ -22,6 +22,8 @@ import type { SpillwayState } from "../spillway-state.ts";
 const graceMs = 1;
 /** Places for calls are scarce when this part of them is taken. */
 const scarcePart = 0.5;
+/** Of all instances of a size, the part that will be idle soon enough for who waits. */
+const soonPart = 0.5;
 /** An instance is kept by a call after this part of the time for which it may be idle. */
 const keptPart = 0.5;
 /** The uploads of calls that keep instances take this part of the SLO at most. */
@@ -36,6 +38,8 @@ const forInstance = waitsFor("idle-instance");
 /** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
 const aboveMean = 1.3;
 
+/** A size is likely to be in time that is in this part of the calls. */
+const likelyPart = 0.9;
 /** The last row of a call costs next to nothing when it adds less than this part of what a row costs on average. */
 const nextToNothing = 0.25;
 
@@ -92,7 +96,7 @@ export class FunctionChoice {
     const { line } = view;
     const size = this.#sizeNow(callAtMs);
     if (size === undefined) return forever;
-    const call = this.#inTime(context, overflow, size);
+    const call = this.#withRoom(context, overflow, this.#inTime(context, overflow, size));
     if (call !== undefined)
       return (
         this.#startPlanned(context) ?? keepingUp(context, overflow, call, this.#placesFor(context, call))
@@ -100,9 +104,8 @@ export class FunctionChoice {
     const isAlone = healthy.length === 0 || size.profile.isAssumed === true;
     const { rows, deadlineAtMs } = line.at(overflow.first);
     const idleAtMs = this.#menu.idleInTimeAtMs(rows, deadlineAtMs, callAtMs);
-    const start = isAlone
-      ? undefined
-      : this.start(context, idleAtMs === Infinity ? overflow.first : line.length - 1);
+    const sacrificed = idleAtMs === Infinity ? overflow.first : this.#toLose(view, overflow, size);
+    const start = isAlone || sacrificed === undefined ? undefined : this.start(context, sacrificed);
     if (start !== undefined) return start;
     if (idleAtMs !== Infinity) {
       notes.awaitsRoom = true;
@@ -159,8 +162,14 @@ export class FunctionChoice {
   start(context: DecisionContext, index: number): FunctionCall | undefined {
     const { rows, arrivedAtMs, deadlineAtMs } = context.view.line.at(index);
     const now = this.#sizeNow(context.callAtMs);
-    const size = now && this.#menu.toStart(now, rows, deadlineAtMs - arrivedAtMs);
-    if (size === undefined) return undefined;
+    const call = { rows, sloMs: deadlineAtMs - arrivedAtMs };
+    const startMs = (each: FunctionModel): number => this.#menu.startMs(each, context.callAtMs);
+    const size = now && sizeToStart(this.#menu.usable, now, call, startMs);
+    if (now === undefined || size === undefined) return undefined;
+    // An idle one that is in time in most calls is worth more than the start of one that surely is, which loses the request.
+    const isLikely =
+      now.isWarm(context.callAtMs) && now.usualMs(rows, likelyPart) <= deadlineAtMs - context.callAtMs;
+    if (size !== now && isLikely) return undefined;
     const start = this.#startOf(size, context, index);
     const isInTime = size.latencyMs(rows) <= deadlineAtMs - context.view.nowMs;
     if (start !== undefined || !isInTime || !this.#state.losses.isWaitingTooLong) return start;
@@ -197,6 +206,17 @@ export class FunctionChoice {
     else this.#paidMore += Math.max(0, size.costOf(rows) - rows * planned.bestRowCost);
   }
 
+  /**
+   * The request that may be lost for the start of an instance, though busy ones will be idle in time: the last one; undefined
+   * where these will take all that overflows.
+   */
+  #toLose({ line, nowMs }: QueueView, { count }: LineOverflow, size: FunctionModel): number | undefined {
+    const isEnough = count <= soonPart * size.bestRows * size.alive(nowMs);
+    const { coldStartMs, usualColdStartMs = coldStartMs } = size.profile;
+    const isLost = usualColdStartMs + size.usualMs(1) > this.#state.sloMs;
+    return isLost && isEnough ? undefined : line.length - 1;
+  }
+
   /** The planned size gets one more instance when calls to others have cost as much more as that costs. */
   #startPlanned(context: DecisionContext): FunctionCall | undefined {
     const planned = this.#menu.first(this.#state.planner.sizes);
@@ -231,10 +251,17 @@ export class FunctionChoice {
     };
   }
 
-  /** Where places for calls are scarce, small calls would lose more than they save. */
-  #hasteWith({ targets }: QueueView, { size }: FunctionCall): number {
+  /**
+   * Where places for calls are scarce, small calls would lose more than they save. What edges answer late counts
+   * up to as much: both spend the same allowance, and only calls can leave earlier.
+   */
+  #hasteWith({ targets, nowMs }: QueueView, { size }: FunctionCall): number {
     const { inFlight, maxInFlight } = targets[size.target] as TargetView;
-    return inFlight < scarcePart * maxInFlight ? haste(this.#state.losses.spent("waited")) : 0;
+    // Where a start takes too long there are only the instances that there are.
+    const places = this.#state.startsTooLate(size) ? Math.min(maxInFlight, size.alive(nowMs)) : maxInFlight;
+    if (inFlight >= scarcePart * places) return 0;
+    const waited = this.#state.losses.spent("waited");
+    return haste(waited + Math.min(waited, this.#state.losses.spent("edge")));
   }
 
   #inTime(
@@ -247,6 +274,19 @@ export class FunctionChoice {
     return (
       chooseCall(line, overflow, [size], prospect) ?? chooseCall(line, overflow, this.#menu.usable, prospect)
     );
+  }
+
+  /** The same call, or where its size takes no more calls at once, one to a size that does and has a warm instance. */
+  #withRoom(
+    context: DecisionContext,
+    overflow: LineOverflow,
+    call: FunctionCall | undefined,
+  ): FunctionCall | undefined {
+    const { targets, line, nowMs } = context.view;
+    const takesMore = ({ target }: FunctionModel): boolean => hasRoom(targets[target] as TargetView, nowMs);
+    if (call === undefined || takesMore(call.size)) return call;
+    const others = this.#menu.usable.filter((size) => size.isWarm(context.callAtMs) && takesMore(size));
+    return chooseCall(line, overflow, others, this.#prospect(context, call.size)) ?? call;
   }
 
   #ifWarm(context: DecisionContext, overflow: LineOverflow, size: FunctionModel): FunctionCall | undefined {

@@ -3,6 +3,7 @@ import { ended, menuOf, send, tinyEdge, tinySize } from "../../../../test/suppor
 import { learnedTargets } from "../../learned-targets.ts";
 import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
+import { sizeToStart } from "./likeliest-size.ts";
 
 /** Sends calls of a row one after another to a size of the menu, each served in `serviceMs` after `uploadMs`. */
 function call(
@@ -159,18 +160,25 @@ describe("the size to start", () => {
   it("is the planned one where that is in time", () => {
     const menu = menuOf([fickle, steady], { quantile: 0.98 });
     const [planned] = menu.sizes as [FunctionModel];
-    expect(menu.toStart(planned, 1, 200)?.profile.name).toBe("fickle");
+    expect(sizeToStart(menu.sizes, planned, { rows: 1, sloMs: 200 }, () => 0)?.profile.name).toBe("fickle");
+  });
+
+  it("is another one where the planned one may not start", () => {
+    const menu = menuOf([fickle, steady], { quantile: 0.98 });
+    const [planned] = menu.sizes as [FunctionModel];
+    const startMs = (size: FunctionModel): number => (size === planned ? Infinity : 500);
+    expect(sizeToStart(menu.sizes, planned, { rows: 1, sloMs: 200 }, startMs)?.profile.name).toBe("steady");
   });
 
   it("is another one that surely is, or else the one that most likely is", () => {
     const menu = menuOf([fickle, steady], { quantile: 0.98 });
     const [planned] = menu.sizes as [FunctionModel];
     // The fickle size takes 45 to 125 ms, the steady one 65.
-    expect(menu.toStart(planned, 1, 90)?.profile.name).toBe("steady");
-    expect(menu.toStart(planned, 1, 64)).toBeUndefined();
+    expect(sizeToStart(menu.sizes, planned, { rows: 1, sloMs: 90 }, () => 0)?.profile.name).toBe("steady");
+    expect(sizeToStart(menu.sizes, planned, { rows: 1, sloMs: 64 }, () => 0)).toBeUndefined();
     const less = tinySize({ name: "less", firstMs: 40, spread: 1, costOf: (ms) => 5 * ms });
     const both = menuOf([fickle, less], { quantile: 0.98 });
     const [first] = both.sizes as [FunctionModel];
-    expect(both.toStart(first, 1, 82)?.profile.name).toBe("less");
+    expect(sizeToStart(both.sizes, first, { rows: 1, sloMs: 82 }, () => 0)?.profile.name).toBe("less");
   });
 });

@@ -7,7 +7,8 @@ import type { TargetProfile } from "../../target-profile.ts";
 import { hasOwnFault } from "../decision-context.ts";
 import { firstInTime, remembered } from "./first-in-time.ts";
 import { FunctionModel } from "./function-model.ts";
-import { cheapestSize, likeliestSize } from "./likeliest-size.ts";
+import { likeliestSize } from "./likeliest-size.ts";
+import { hasRoomToStart } from "./room-to-start.ts";
 import { trialResult } from "../trial.ts";
 import { usableSizes } from "./usable-sizes.ts";
 
@@ -21,6 +22,8 @@ export interface FunctionMenuOptions {
   /** Allowed share of calls with late answers. */
   readonly lateShare: number;
   readonly sloMs: number;
+  /** Rows per millisecond that overflow at most, as far as is known: instances must be enough for them. Default: 0. */
+  readonly demandPerMs?: (view: QueueView) => number;
 }
 
 export class FunctionMenu {
@@ -32,10 +35,13 @@ export class FunctionMenu {
   readonly #probes = new Set<number>();
   readonly #functions: LearnedFunctions;
   readonly #sloMs: number;
+  readonly #demandPerMs: (view: QueueView) => number;
+  #view: QueueView | undefined;
   /** The link's time for one unit of work when the tables were made. */
   #msPerWork = 1;
 
-  constructor({ targets, functions, ...own }: FunctionMenuOptions) {
+  constructor({ targets, functions, demandPerMs = () => 0, ...own }: FunctionMenuOptions) {
+    this.#demandPerMs = demandPerMs;
     this.#functions = functions;
     this.#sloMs = own.sloMs;
     this.sizes = targets.flatMap((profile, target) => {
@@ -52,7 +58,9 @@ export class FunctionMenu {
   }
 
   /** Update which sizes are healthy. When none is, the size whose pause ends first is used. */
-  refreshHealth({ nowMs, targets }: QueueView): void {
+  refreshHealth(view: QueueView): void {
+    const { nowMs, targets } = view;
+    this.#view = view;
     this.#functions.link.fade(nowMs);
     if (this.#functions.link.msPerByte !== this.#msPerWork) this.#refresh();
     this.#isSomeWell = false;
@@ -92,9 +100,8 @@ export class FunctionMenu {
   /** Time to reserve for the start of an instance for a call sent now: 0 when one is warm, Infinity when none may start. */
   startMs(size: FunctionModel, nowMs: number): number {
     if (size.isWarm(nowMs)) return 0;
-    let alive = 0;
-    for (const each of this.#usable) alive += each.alive(nowMs);
-    return alive < size.profile.replicas ? size.profile.coldStartMs : Infinity;
+    const demandPerMs = (): number => (this.#view === undefined ? 0 : this.#demandPerMs(this.#view));
+    return hasRoomToStart(size, this.#usable, nowMs, demandPerMs) ? size.profile.coldStartMs : Infinity;
   }
 
   /** The same as it usually is, as often longer as shorter. */
@@ -111,13 +118,6 @@ export class FunctionMenu {
       if (latencyMs < soonestMs) soonestMs = Math.min(soonestMs, latencyMs + this.startMs(size, nowMs));
     }
     return soonestMs;
-  }
-
-  /** The planned size, if it is in time once it is warm, or else the size that most likely is. */
-  toStart(planned: FunctionModel, rows: number, sloMs: number): FunctionModel | undefined {
-    if (planned.latencyMs(rows) <= sloMs) return planned;
-    const isInTime = (size: FunctionModel): boolean => size.latencyMs(rows) <= sloMs;
-    return cheapestSize(this.#usable, rows, isInTime) ?? likeliestSize(this.#usable, rows, () => sloMs);
   }
 
   /** When the first instance that is busy now will be idle and can then answer that many rows in time; Infinity: none. */
@@ -276,7 +276,7 @@ export class FunctionMenu {
     const { serviceMs, serverQueuedMs = 0, coldStartMs } = times ?? {};
     const isProbe = this.#probes.delete(id);
     const answeredAtMs = times === undefined ? undefined : endedAtMs;
-    this.sizeOf(target).ended(id, trialResult(batch, this.#sloMs), answeredAtMs);
+    this.sizeOf(target).ended(id, trialResult(batch, this.#sloMs), answeredAtMs, coldStartMs);
     // A cold start of unknown length hides the upload time, and a first run does not predict the next one.
     if (serviceMs === undefined || coldStartMs === undefined) return this.#functions.ended(id, undefined);
     const reachedMs = endedAtMs - serviceMs - serverQueuedMs - coldStartMs;

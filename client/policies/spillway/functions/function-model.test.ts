@@ -59,7 +59,7 @@ describe("a size of function", () => {
     expect(size.startMs(0)).toBe(300);
     size.called(1, 1, 0, 0);
     size.ended(1, "in-time", 325);
-    expect([400, 10_324, 10_325].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
+    expect([400, 10_319, 10_320].map((nowMs) => size.startMs(nowMs))).toEqual([0, 0, 300]);
   });
 
   it("reserves a cold start however short the SLO is: cold is not warm", () => {

@@ -53,6 +53,7 @@ export class FunctionModel {
   #maxRows = 1;
   #answeredAtMs = -Infinity;
   #bestRows = 1;
+  #mostPerMs = 0;
 
   constructor(options: FunctionModelOptions) {
     const { target, profile, sloMs, lateShare } = options;
@@ -79,6 +80,11 @@ export class FunctionModel {
   /** Of the calls that are answered within the SLO, the rows of the one that has the lowest cost a row. */
   get bestRows(): number {
     return this.#bestRows;
+  }
+
+  /** Rows per millisecond that one instance serves at most, in calls that are in time. */
+  get mostPerMs(): number {
+    return this.#mostPerMs;
   }
 
   /** What a row costs in that call. */
@@ -174,10 +180,10 @@ export class FunctionModel {
     this.#trial.sent(nowMs);
   }
 
-  /** A call has come back. @param answeredAtMs undefined when it failed */
-  ended(id: number, result: TrialResult, answeredAtMs: number | undefined): void {
+  /** A call has come back. @param answeredAtMs undefined when it failed; coldStartMs undefined when nobody knows */
+  ended(id: number, result: TrialResult, answeredAtMs: number | undefined, coldStartMs?: number): void {
     this.#trial.ended(result);
-    this.#inUse.ended(id, answeredAtMs);
+    this.#inUse.ended(id, answeredAtMs, coldStartMs);
   }
 
   /** How long a call may take before it counts as hanging: an instance that seemed warm may have to start. */
@@ -274,6 +280,9 @@ export class FunctionModel {
     this.#usualMs.clear();
     this.#maxRows = rowsWithin(option, sloMs);
     this.#bestRows = cheapestRows(option, this.#maxRows);
+    this.#mostPerMs = 0;
+    for (let rows = 1; rows <= this.#maxRows; rows++)
+      this.#mostPerMs = Math.max(this.#mostPerMs, rows / (option.serviceMs[rows] as number));
     this.#option = option;
     return option;
   }

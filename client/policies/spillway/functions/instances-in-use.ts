@@ -14,6 +14,10 @@ interface CallUnderWay {
   readonly reachAtMs: number;
   /** Whether it seems to start an instance. */
   isCold: boolean;
+  /** Whether it seems to take the instance of a call that was under way when it was sent. */
+  isShared: boolean;
+  /** Since when the idle instance has been idle that it seems to take. */
+  idleSinceMs: number | undefined;
   /** Whether another call that is under way will take its instance. */
   isFollowed: boolean;
 }
@@ -57,7 +61,10 @@ export class InstancesInUse {
 
   /** Whether a call with that upload finds a warm instance: one that is idle, or will be when the call gets there. */
   isWarm(uploadAtMs: number, uploadMs: number): boolean {
-    return this.#instances.isIdle(uploadAtMs) || this.#toFollow(uploadAtMs + uploadMs) !== undefined;
+    const uploadEndMs = uploadAtMs + uploadMs;
+    return (
+      this.#instances.isIdle(this.#idleUntilMs(uploadEndMs)) || this.#toFollow(uploadEndMs) !== undefined
+    );
   }
 
   /** When the first instance that has a call is expected to be idle, at `nowMs` or later; Infinity: none has. */
@@ -78,10 +85,11 @@ export class InstancesInUse {
   }
 
   sent({ id, uploadAtMs, uploadMs, latencyMs, coldStartMs, hangsAtMs }: CallSent): void {
-    const isIdle = this.#instances.isIdle(uploadAtMs);
+    const idleUntilMs = this.#idleUntilMs(uploadAtMs + uploadMs);
+    const isIdle = this.#instances.isIdle(idleUntilMs);
     const followed = isIdle ? undefined : this.#toFollow(uploadAtMs + uploadMs);
-    if (followed === undefined) this.#instances.hold(uploadAtMs);
-    else followed.isFollowed = true;
+    const idleSinceMs = followed === undefined ? this.#instances.hold(idleUntilMs) : undefined;
+    if (followed !== undefined) followed.isFollowed = true;
     const isCold = followed === undefined && !isIdle;
     this.#most = Math.max(this.#most * mostMemory, this.#underWay.size + 1);
     this.#underWay.set(id, {
@@ -89,17 +97,38 @@ export class InstancesInUse {
       hangsAtMs,
       reachAtMs: uploadAtMs + uploadMs + this.#oneWayMs,
       isCold,
+      isShared: followed !== undefined,
+      idleSinceMs,
       isFollowed: false,
     });
   }
 
-  /** @param answeredAtMs undefined when the call has failed, and its instance may be gone */
-  ended(id: number, answeredAtMs: number | undefined): void {
+  /**
+   * @param answeredAtMs undefined when the call has failed, and its instance may be gone
+   * @param coldStartMs 0 when it found a warm instance; undefined when nobody knows
+   */
+  ended(id: number, answeredAtMs: number | undefined, coldStartMs?: number): void {
     const call = this.#underWay.get(id);
+    if (call === undefined) return;
     this.#underWay.delete(id);
-    if (call === undefined || call.isFollowed) return;
-    if (answeredAtMs === undefined || this.#isTaken(answeredAtMs)) this.#instances.drop();
-    else this.#instances.release(answeredAtMs);
+    // The instance of the call before it is still there when it had to start one, and one more is in use when it had not.
+    if (call.isShared && (coldStartMs ?? 0) > 0) this.#instances.found(call.reachAtMs);
+    if (call.isCold && coldStartMs === 0) this.#instances.taken(call.reachAtMs);
+    if (call.isFollowed) return;
+    if (answeredAtMs === undefined) return this.#instances.drop();
+    const taker = this.#takerOf(answeredAtMs);
+    if (taker === undefined) return this.#instances.release(answeredAtMs);
+    this.#instances.drop();
+    // The instance that it seemed to take stays idle.
+    if (taker.idleSinceMs !== undefined) this.#instances.found(taker.idleSinceMs);
+    taker.idleSinceMs = answeredAtMs;
+    taker.isCold = false;
+    taker.isShared = true;
+  }
+
+  /** Until when an instance must be idle for that call, by the time at which answers came: it was idle before they did. */
+  #idleUntilMs(uploadEndMs: number): number {
+    return uploadEndMs + this.#link.rttMs;
   }
 
   get #oneWayMs(): number {
@@ -116,16 +145,13 @@ export class InstancesInUse {
   }
 
   /**
-   * Whether a call that was to start an instance takes the one that has just ended a call: it was sent while the answer was
-   * on its way, and reached the platform after the instance was idle.
+   * The call that takes the instance which has just ended another one: it was sent while the answer was on its way, and reached
+   * the platform after the instance was idle. The platform uses the instance that was used last.
    */
-  #isTaken(answeredAtMs: number): boolean {
+  #takerOf(answeredAtMs: number): CallUnderWay | undefined {
     const idleAtMs = answeredAtMs - this.#oneWayMs;
-    for (const call of this.#underWay.values()) {
-      if (!call.isCold || call.reachAtMs < idleAtMs) continue;
-      call.isCold = false;
-      return true;
-    }
-    return false;
+    for (const call of this.#underWay.values())
+      if ((call.isCold || call.idleSinceMs !== undefined) && call.reachAtMs >= idleAtMs) return call;
+    return undefined;
   }
 }

@@ -29,6 +29,7 @@ describe("the latest start of a call", () => {
   });
 });
 
-it("calls make no haste while at most half of the allowed losses is spent, and all once all of it is", () => {
-  expect([0, 0.5, 0.75, 1, 4].map(haste)).toEqual([0, 0, 0.5, 1, 1]);
+it("calls make no haste while little of the allowed losses is spent, and all before all of it is", () => {
+  expect([0, 0.4, 0.8, 1, 4].map(haste)).toEqual([0, 0, 1, 1, 1]);
+  expect(haste(0.6)).toBeCloseTo(0.5);
 });

@@ -38,10 +38,11 @@ export function latestStart(
   return leaveAtMs - haste * Math.max(0, leaveAtMs - callAtMs);
 }
 
-/** From this part of the allowed losses on calls leave earlier, and at all of it they do not wait at all. */
-const hasteFrom = 0.5;
+/** From this part of the allowed losses on calls leave earlier, and at the other they do not wait at all: some is kept in hand. */
+const hasteFrom = 0.4;
+const wholeFrom = 0.8;
 
-/** @param spent the part of the allowed losses that waiting has cost */
+/** @param spent the part of the allowed losses that is spent */
 export function haste(spent: number): number {
-  return Math.min(1, Math.max(0, (spent - hasteFrom) / (1 - hasteFrom)));
+  return Math.min(1, Math.max(0, (spent - hasteFrom) / (wholeFrom - hasteFrom)));
 }

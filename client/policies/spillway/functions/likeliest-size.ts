@@ -35,3 +35,21 @@ export function likeliestSize(
   }
   return undefined;
 }
+
+/**
+ * The size of which an instance is started: the planned one, if it is in time once it is warm and may start, or else another
+ * one, or the size that most likely is.
+ *
+ * @param startMs time that the start takes; Infinity where none may start
+ */
+export function sizeToStart(
+  sizes: readonly FunctionModel[],
+  planned: FunctionModel,
+  { rows, sloMs }: { readonly rows: number; readonly sloMs: number },
+  startMs: (size: FunctionModel) => number,
+): FunctionModel | undefined {
+  const isInTime = (size: FunctionModel): boolean =>
+    size.latencyMs(rows) <= sloMs && startMs(size) < Infinity;
+  if (isInTime(planned)) return planned;
+  return cheapestSize(sizes, rows, isInTime) ?? likeliestSize(sizes, rows, () => sloMs);
+}
