@@ -11,7 +11,10 @@ import { foundLines } from "../edge/add/config-text.ts";
 export async function runAdd(options: AddModelOptions & LogOptions): Promise<number> {
   checkInstalled("adding a model", ["onnxruntime-node"]);
   // What a trial logs is of use only when somebody asks for it.
-  const log = createLog("add", options.logLevel === "info" ? { ...options, logLevel: "silent" } : options);
+  const log = await createLog(
+    "add",
+    options.logLevel === "info" ? { ...options, logLevel: "silent" } : options,
+  );
   const added = await addModel(options, log, (text) => process.stderr.write(`${text}\n`));
   const { name, version, folder, config, tried, handlers, on } = added;
   const lines = [

@@ -1,11 +1,8 @@
 /** Runs what a command line asks for: finds the command, reads its options and calls it. */
 import { Command, CommanderError } from "commander";
-import { environmentNames } from "../base/program/option-schema.ts";
-import { addOptions, configFileOf, readOptions } from "../base/program/options.ts";
 import { version } from "../base/program/version.ts";
 import { UsageError } from "../base/usage-error.ts";
 import { commands, sectionedCommands } from "./commands.ts";
-import { refuseUnknownVariables } from "./unknown-variables.ts";
 
 /** What commands of two words, such as `mqtt check`, have in common. */
 const groupDescriptions: Readonly<Record<string, string>> = {
@@ -39,9 +36,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       const parent = inGroup === undefined ? program : groupOf(word, program, groups);
       const command = parent.command(inGroup ?? word, { hidden: each !== name }).description(description);
       if (asked[0] !== word || (inGroup !== undefined && asked[1] !== inGroup)) continue;
+      // Not before, because what only tells the commands or the version needs no schemas.
+      const { addOptions, configFileOf, readOptions } = await import("../base/program/options.ts");
       const options = await schema();
       addOptions(command, options).action(async () => {
-        await refuseUnknownVariables(process.env, environmentNames(options));
+        const { refuseUnknownVariables } = await import("./unknown-variables.ts");
+        await refuseUnknownVariables(process.env, options);
         const programs = { name, all: sectionedCommands().map((each) => each.name) };
         const read = readOptions(command, options, process.env, programs);
         exitStatus = await run(read, configFileOf(command, options, process.env, programs), rest);

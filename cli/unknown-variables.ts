@@ -1,4 +1,5 @@
 /** Refuses environment variables that are spelt like ours and are none, which else would have no effect. */
+import type { z } from "zod";
 import { didYouMean } from "../base/error-text.ts";
 import { environmentNames } from "../base/program/option-schema.ts";
 import { UsageError } from "../base/usage-error.ts";
@@ -10,13 +11,14 @@ const others = /^SPILLWAY_(?:CONFIG|FC_[A-Z_]+|SOAK_S|SEEDS)$/;
 const serviceLinks = /^SPILLWAY_(?:.+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_.+)?$/;
 
 /**
- * @param known the variables of the command that runs; those of the others are allowed as well, since one shell starts several
+ * @param own options of the command that runs; the variables of the others are allowed as well, since one shell starts several
  * @throws UsageError that names the variable and the nearest known one
  */
 export async function refuseUnknownVariables(
   env: Readonly<Record<string, string | undefined>>,
-  known: readonly string[],
+  own: z.ZodObject,
 ): Promise<void> {
+  const known = environmentNames(own);
   const given = Object.keys(env).filter((name) => name.startsWith("SPILLWAY_") && !known.includes(name));
   const unknown = given.filter((name) => !others.test(name) && !serviceLinks.test(name));
   if (unknown.length === 0) return;

@@ -22,7 +22,7 @@ export async function runVqueue(
   options: DaemonOptions & LogOptions,
   file?: ConfigFile<DaemonOptions & LogOptions>,
 ): Promise<number> {
-  const log = createLog("vqueue", options, { gathers: true });
+  const log = await createLog("vqueue", options, { gathers: true });
   // Without --mqtt nothing of it is loaded.
   const mqttModule =
     options.mqtt.length === 0 ? undefined : await import("../client/daemon/ingress/mqtt/open-mqtt.ts");

@@ -11,7 +11,7 @@ it.each(["json", "pretty"] as const)(
     const note = (error: unknown): void => void faults.push(error);
     process.on("uncaughtException", note);
     const full = openSync("/dev/full", "w");
-    const log = createLog("test", { logLevel: "info", logFormat }, { fd: full });
+    const log = await createLog("test", { logLevel: "info", logFormat }, { fd: full });
     for (let line = 0; line < 100; line++) log.info({ line }, "lost");
     await new Promise((resolve) => setImmediate(resolve));
     closeSync(full);
@@ -19,10 +19,10 @@ it.each(["json", "pretty"] as const)(
   },
 );
 
-it.each(["json", "pretty"] as const)("writes each line at once, as %s", (logFormat) => {
+it.each(["json", "pretty"] as const)("writes each line at once, as %s", async (logFormat) => {
   const path = join(mkdtempSync(join(tmpdir(), "spillway-log-")), "log");
   const file = openSync(path, "w");
-  createLog("test", { logLevel: "info", logFormat }, { fd: file }).info({ kept: 1 }, "line");
+  (await createLog("test", { logLevel: "info", logFormat }, { fd: file })).info({ kept: 1 }, "line");
   closeSync(file);
   expect(readFileSync(path, "utf8")).toMatch(/kept.*1/);
 });
@@ -35,7 +35,7 @@ it("gathers lines that come close together, in their order, and writes a warning
       .split("\n")
       .slice(0, -1)
       .map((line) => (JSON.parse(line) as { msg: string }).msg);
-  const log = createLog("test", { logLevel: "info", logFormat: "json" }, { fd: file, gathers: true });
+  const log = await createLog("test", { logLevel: "info", logFormat: "json" }, { fd: file, gathers: true });
   log.info("first");
   expect(messages()).toEqual(["first"]);
   log.info("second");

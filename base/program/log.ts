@@ -2,7 +2,6 @@
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
 import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
 import type { LogOptions } from "./log-options.ts";
 
 /** Lines that follow another within this time are written together, in milliseconds; a warning is written at once. */
@@ -27,14 +26,14 @@ export interface LogTarget {
  * A logger whose lines carry the program's name. It writes synchronously, so nothing is lost at exit. A line that cannot
  * be written, because the disk is full or nobody reads, is left out: no program ends for that.
  */
-export function createLog(
+export async function createLog(
   name: string,
   options: LogOptions,
   { fd = 2, gathers = false }: LogTarget = {},
-): Logger {
+): Promise<Logger> {
   const isPretty = options.logFormat === "pretty" || (options.logFormat === "auto" && process.stderr.isTTY);
   const destination = isPretty
-    ? pretty({
+    ? (await import("pino-pretty")).default({
         destination: new Writable({
           write: (line: Buffer, _, done) => {
             writeWhatGoes(fd, line);

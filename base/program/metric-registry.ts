@@ -6,7 +6,11 @@
  *     const atEdge = batches.of("edge");
  *     atEdge.value++;
  */
-import { Counter, Gauge, Histogram, type Metric, Registry } from "prom-client";
+import type { Metric } from "prom-client";
+import Counter from "prom-client/lib/counter.js";
+import Gauge from "prom-client/lib/gauge.js";
+import Histogram from "prom-client/lib/histogram.js";
+import Registry from "prom-client/lib/registry.js";
 
 export { Counter, Gauge, Histogram, Registry };
 

@@ -2,7 +2,7 @@
  * V2 over plain HTTP: our edge server, Triton, KServe, or a function that has a URL of its own (Function Compute's HTTP
  * trigger, Knative, Cloud Run, OpenFaaS).
  */
-import { Pool } from "undici";
+import Pool from "undici/lib/dispatcher/pool.js";
 import { bodyPieces, type WireBody, type WireParts } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";
 import { traceHeaders } from "../../protocol/trace-context.ts";

@@ -37,7 +37,7 @@ export interface PoolReply {
 }
 
 /** Rejects with the error of `late`, with what reading the answer throws, and with the errors of undici. */
-export async function callPool(pool: Pool, call: PoolCall): Promise<PoolReply> {
+export async function callPool(pool: Pick<Pool, "dispatch">, call: PoolCall): Promise<PoolReply> {
   const { status, headers, bytes, bounds } = await new Promise<RawReply>((resolve, reject) => {
     const { method, path, headers: fields, body } = call;
     const handler = new CallHandler(call, resolve, reject);

@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { ModelMetadata } from "../../protocol/message.ts";
 import { fileProperties } from "../models/file-properties.ts";
-import { labelsInFile } from "../models/labels.ts";
+import { labelsInFile } from "../vision/handlers/labels-in-file.ts";
 import { type ModelConfig, readModelConfig } from "../models/model-config.ts";
 import type { ModelFile } from "../models/model-runner.ts";
 import { pictureFormat, unitPixels } from "../vision/pictures/picture-format.ts";
@@ -77,7 +77,7 @@ function likeliestFirst({ outputs }: ModelMetadata): PictureHandler[] {
 /** With the first labels that fit, else without. */
 async function triedWithLabels(handler: PictureHandler, options: HandlerTrialOptions): Promise<TriedHandler> {
   const { model, labelFiles, areLabelsStated, threads, log } = options;
-  const own = areLabelsStated ? undefined : labelsInFile(fileProperties(model.path));
+  const own = areLabelsStated ? undefined : await labelsInFile(fileProperties(model.path));
   let fault: string | undefined;
   const files = own === undefined ? labelFiles : [];
   const none = { file: undefined, labels: undefined };

@@ -5,7 +5,6 @@ import { createReadStream, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import type { Readable } from "node:stream";
-import { Agent, request } from "undici";
 import { isPrivateAddress, publicLookup } from "./guarded-address.ts";
 import { writeBounded } from "./unpack-zip.ts";
 
@@ -77,6 +76,8 @@ async function download(source: string, { allowedHosts, maxBytes }: FetchLimits)
     throw new Error(`${source}: ${host} is not public; --model-hosts allows hosts by name`);
   const timeouts = { headersTimeout: idleTimeoutMs, bodyTimeout: idleTimeoutMs };
   const connect = { timeout: idleTimeoutMs, ...(!isAllowed && { lookup: publicLookup }) };
+  // Most servers never fetch anything, and undici takes as long to load as a tenth of their start.
+  const { Agent, request } = await import("undici");
   const { statusCode, headers, body } = await request(url, {
     dispatcher: new Agent({ connect, ...timeouts }),
   }).catch((error: Error) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fp32, writeModel } from "../../test/support/row-models.ts";
 import { bytes, text, tinyOnnx } from "../../test/support/tiny-onnx.ts";
 import { fileProperties } from "./file-properties.ts";
-import { labelsInFile } from "./labels.ts";
+import { labelsInFile } from "../vision/handlers/labels-in-file.ts";
 
 const graph = tinyOnnx(
   [fp32("x", "n", 4)],
@@ -31,12 +31,12 @@ describe("what an ONNX file says of itself", () => {
     expect(fileProperties(writeModel(Buffer.alloc(100, 255))).size).toBe(0);
   });
 
-  it("names classes as Ultralytics and Paddle write them", () => {
+  it("names classes as Ultralytics and Paddle write them", async () => {
     const labelsOf = (properties: Record<string, string>) =>
       labelsInFile(new Map(Object.entries(properties)));
-    expect(labelsOf({ names: `{0: 'cat', 1: "dog's"}` })).toEqual(["cat", "dog's"]);
-    expect(labelsOf({ character: "0\n90\n \n" })).toEqual(["0", "90", " "]);
-    expect(labelsOf({ names: "no map" })).toBeUndefined();
-    expect(labelsOf({})).toBeUndefined();
+    expect(await labelsOf({ names: `{0: 'cat', 1: "dog's"}` })).toEqual(["cat", "dog's"]);
+    expect(await labelsOf({ character: "0\n90\n \n" })).toEqual(["0", "90", " "]);
+    expect(await labelsOf({ names: "no map" })).toBeUndefined();
+    expect(await labelsOf({})).toBeUndefined();
   });
 });

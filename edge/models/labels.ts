@@ -20,18 +20,6 @@ export function parseLabels(text: string, file: string): string[] {
   return document === undefined ? namesOfLines(content.split(/\r?\n/), file) : namesOf(document, file);
 }
 
-/** The names that a model's file has itself (`names` of Ultralytics, `character` of Paddle); undefined when it has none. */
-export function labelsInFile(properties: ReadonlyMap<string, string>): string[] | undefined {
-  const names = properties.get("names");
-  try {
-    // Python's way to write a map of numbers is one of YAML's.
-    if (names !== undefined) return parseLabels(names, "names.yaml");
-  } catch {
-    return undefined;
-  }
-  return properties.get("character")?.replace(/\n$/, "").split("\n");
-}
-
 function jsonIn(content: string): unknown {
   if (!/^\s*[[{]/.test(content)) return undefined;
   try {

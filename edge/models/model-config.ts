@@ -1,7 +1,7 @@
 /** The settings in the `config.yaml` of a model. */
 import { z } from "zod";
 import { pipelineConfig } from "../vision/pipelines/pipeline-config.ts";
-import { tensorrtConfig } from "../runtime/tensorrt-options.ts";
+import { tensorrtConfig } from "../runtime/tensorrt-config.ts";
 import { parseSettings } from "./parse-settings.ts";
 
 /** The names of ONNX Runtime for Node. Which of them work depends on the platform and on what is installed. */

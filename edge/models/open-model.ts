@@ -9,7 +9,7 @@ import type { Predict } from "../vision/handlers/handler.ts";
 import { handlerTools } from "../vision/handlers/handler-tools.ts";
 import { openHandler } from "../vision/handlers/open-handler.ts";
 import { fileProperties } from "./file-properties.ts";
-import { labelsInFile } from "./labels.ts";
+import { labelsInFile } from "../vision/handlers/labels-in-file.ts";
 import type { ModelFile } from "./model-runner.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -30,7 +30,7 @@ export async function openModel(model: ModelFile, threads: number): Promise<Sess
       version,
       folder: dirname(model.path),
       settings,
-      labels: Array.isArray(labels) ? labels : properties && labelsInFile(properties),
+      labels: Array.isArray(labels) ? labels : properties && (await labelsInFile(properties)),
       ...(properties && { properties }),
       inputs: onnx?.metadata.inputs ?? [],
       outputs: onnx?.metadata.outputs ?? [],

@@ -10,7 +10,7 @@ import { createFunctionApp } from "./function-app.ts";
 import { functionPort, type FunctionOptions } from "./options.ts";
 
 export async function runFunction(options: FunctionOptions & LogOptions): Promise<number> {
-  const log = createLog("function", options);
+  const log = await createLog("function", options);
   const port = orUsageError(() => functionPort(process.env));
   const files = orUsageError(() => modelFiles(options.models));
   const models = files.map((model) => inProcessRunner(model, options.threads));
