@@ -50,6 +50,7 @@ export const requests = {
   filter: (model: string) => `spill.req.${token(model)}.>`,
   /** Durable consumer of a model. */
   consumer: (model: string) => `m-${token(model)}`,
+  unusedMs: 2 * 86_400_000,
 } as const;
 
 /**
@@ -100,6 +101,7 @@ export const jobQueue = {
   subject: (model: string, id: string) => `spill.jobq.${token(model)}.job.${id}`,
   filter: (model: string) => `spill.jobq.${token(model)}.>`,
   consumer: (model: string) => `j-${token(model)}`,
+  unusedMs: 15 * 86_400_000,
 } as const;
 
 /**
