@@ -73,6 +73,7 @@ export function engineNames(site?: string) {
       filter: (model: string) => `${root}.req.${token(model)}.>`,
       /** Durable consumer of a model. */
       consumer: (model: string) => `m-${token(model)}`,
+      unusedMs: 2 * 86_400_000,
     },
     /** Results, one for each request at most. `copies` are what the stream has taken, for those who wait. */
     results: {
@@ -112,6 +113,7 @@ export function engineNames(site?: string) {
       subject: (model: string, id: string) => `${root}.jobq.${token(model)}.job.${id}`,
       filter: (model: string) => `${root}.jobq.${token(model)}.>`,
       consumer: (model: string) => `j-${token(model)}`,
+      unusedMs: 15 * 86_400_000,
     },
     /** Edges that joined: what they serve, by a key each, and where they are called. */
     joinedEdges: {

@@ -6,6 +6,7 @@ import { checkConfig, urlsInFile, withoutUser } from "../config/check-config.ts"
 import type { SectionedProgram } from "../config/config-schema.ts";
 import type { DoctorOptions } from "./doctor-options.ts";
 import { fact, fault, type Finding } from "./finding.ts";
+import { joinedFindings, joinedServers } from "./joined.ts";
 import { machineFindings, programFindings } from "./machine.ts";
 import { modelFindings, packageFindings, runtimeFindings } from "./runtime.ts";
 import { serverFinding } from "./servers.ts";
@@ -63,11 +64,26 @@ async function fileFindings(
       ...checked.faults.map((text) => fault("file", withoutSecrets(text))),
       ...modelsOf(path),
       ...(await Promise.all(asked.map(([url, place]) => serverFinding(place, url)))),
+      ...(reach ? await joinedIn(path, programs) : []),
     ];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return [fault("file", withoutSecrets(error.message))];
   }
+}
+
+/** Of the NATS servers that programs join, each once. */
+async function joinedIn(path: string, programs: readonly SectionedProgram[]): Promise<Finding[]> {
+  const sections = readConfigMap(path);
+  const asked = new Map<string, Promise<Finding[]>>();
+  for (const { name } of programs) {
+    const section = sections[name];
+    const servers = joinedServers(section);
+    const key = servers.join(",");
+    if (servers.length > 0 && !asked.has(key))
+      asked.set(key, joinedFindings(`${name}.join`, servers, section as object, process.env));
+  }
+  return (await Promise.all(asked.values())).flat();
 }
 
 function modelsOf(path: string): Finding[] {

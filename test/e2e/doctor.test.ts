@@ -8,7 +8,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { version } from "../../base/program/version.ts";
 import { freePorts } from "../support/free-ports.ts";
+import { joinNats } from "../../base/nats/engine.ts";
+import { natsAddress } from "../../base/nats/nats-address.ts";
+import { JetStreamBus } from "../../client/daemon/ingress/jetstream/jetstream-bus.ts";
 import { runInProcess } from "../support/command-line.ts";
+import { startNats, whyNoNatsAtAll } from "../support/nats-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spillway-doctor-"));
 const file = join(folder, "spillway.yaml");
@@ -97,3 +101,36 @@ it("prints one JSON document on demand", async () => {
     expect.arrayContaining(["spillway", "node", "cores", "file"]),
   );
 });
+
+it.skipIf(whyNoNatsAtAll !== undefined)(
+  "tells of the NATS server that the file names what waits there, and what is left of those who are gone",
+  async () => {
+    const nats = await startNats({ lines: ["authorization { user: ann, password: s3cret }"] });
+    const yaml = `vqueue: { slo: 1, edge: [], serverless: false, join: ["nats://ann:s3cret@${nats.address}"] }\n`;
+    const silent = { info: () => {}, warn: () => {}, error: () => {} };
+    const join = [natsAddress(`nats://ann:s3cret@${nats.address}`)];
+    const fresh = await doctor(yaml);
+    expect(fresh.stdout).toMatch(
+      /vqueue.join +127.0.0.1:\d+ is nats-server \S+: 0 requests wait, 0 results are kept/,
+    );
+    const engine = await joinNats({ join, joinName: "front-1" }, { as: "test", env: {}, log: silent });
+    const limits = { window: 16, ackWaitMs: 1_000, pinMs: 1_500, mostStoredBytes: 2 ** 22, log: silent };
+    const bus = await JetStreamBus.open(engine, limits);
+    await bus.submit({ id: "1", model: "ocr.v2", headers: {}, body: new Uint8Array(1), withinMs: 60_000 });
+    await bus.settle("2", { headers: {}, body: new Uint8Array(1) });
+    const here = await doctor(yaml);
+    expect(here.stdout).toContain("1 requests wait, 1 results are kept");
+    expect(here.stdout).toMatch(
+      /^! vqueue.join +1 requests wait for model ocr.v2, which no daemon serves now$/m,
+    );
+    expect(here.stdout).not.toContain("gone");
+    await bus.close();
+    await engine.close();
+    const gone = await doctor(yaml);
+    expect(gone.stdout).toContain("of 1 that are gone 1 requests and 1 results, which end by themselves");
+    expect(gone.stdout).not.toContain("s3cret");
+    await nats.stop();
+    const away = await doctor(yaml);
+    expect(away.stdout).toMatch(/^! vqueue.join +127.0.0.1:\d+ cannot be joined: nothing listens there/m);
+  },
+);

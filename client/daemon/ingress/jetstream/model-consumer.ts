@@ -11,6 +11,7 @@ import { apiCodes, codeOf, nanosPerMs } from "./bus-streams.ts";
 import { sentError } from "./bus-message.ts";
 import type { LargeBodies } from "./large-bodies.ts";
 import { plain } from "./plain-headers.ts";
+import { StuckMessages } from "./stuck-messages.ts";
 import type { BusResult, BusDelivery, OwnerHandlers } from "./request-bus.ts";
 
 export interface ConsumerLimits {
@@ -20,6 +21,8 @@ export interface ConsumerLimits {
   readonly ackWaitMs: number;
   /** An owner that does not ask for so long is none any more, in milliseconds from 1,500. */
   readonly pinMs: number;
+  /** How often messages are looked for that are stuck, in milliseconds. Default: 30,000. */
+  readonly lookEveryMs?: number;
 }
 
 /** A work queue that has a consumer for each model; the last two tokens of a subject are the key. */
@@ -27,6 +30,8 @@ export interface ConsumedQueue {
   readonly stream: string;
   readonly filter: (model: string) => string;
   readonly consumer: (model: string) => string;
+  /** A consumer that nobody asks for so long is removed, in milliseconds: no message is left then. */
+  readonly unusedMs: number;
 }
 
 export interface ModelConsumerOptions {
@@ -52,6 +57,7 @@ const group = "own";
 const askEveryMs = 1_000;
 const againMs = 500;
 const leaveMs = 2_000;
+const usualLookMs = 30_000;
 /** So often a body is fetched that does not come. */
 const mostFetches = 5;
 
@@ -63,6 +69,7 @@ export class ModelConsumer {
   readonly #stop = new AbortController();
   /** Names of bodies that are fetched, or in work. */
   readonly #held = new Set<string>();
+  readonly #stuck: StuckMessages;
   #messages: ConsumerMessages | undefined;
   #isPinned = false;
   /** The server's name for our ownership, as our last message told it. */
@@ -70,8 +77,17 @@ export class ModelConsumer {
   #told: string | undefined;
 
   constructor(options: ModelConsumerOptions) {
+    const { engine, limits, model, queue } = options;
     this.#options = options;
+    this.#stuck = new StuckMessages(engine.manager, {
+      stream: queue.stream,
+      filter: queue.filter(model),
+      consumer: queue.consumer(model),
+    });
     this.#running = this.#run();
+    const { lookEveryMs = usualLookMs } = limits;
+    const timer = setInterval(() => void this.#freeStuck().catch(() => {}), lookEveryMs).unref();
+    this.#stop.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
 
   cancelled(key: string): void {
@@ -152,6 +168,17 @@ export class ModelConsumer {
     }
   }
 
+  /** A consumer without a memory is given everything that there is. */
+  async #freeStuck(): Promise<void> {
+    const { engine, log, model, queue } = this.#options;
+    if (!engine.isConnected || !(await this.#stuck.areThere())) return;
+    log.warn(
+      { model, stream: queue.stream },
+      "the server holds messages that it gives to nobody; asking for them anew",
+    );
+    await engine.manager.consumers.delete(queue.stream, queue.consumer(model));
+  }
+
   /** The same for all daemons, so that whoever comes first makes it. */
   async #make(): Promise<void> {
     const { engine, limits, model, queue } = this.#options;
@@ -163,6 +190,7 @@ export class ModelConsumer {
       ack_wait: limits.ackWaitMs * nanosPerMs,
       max_ack_pending: limits.window,
       max_deliver: -1,
+      inactive_threshold: queue.unusedMs * nanosPerMs,
       ...(can.pins && {
         priority_groups: [group],
         priority_policy: "pinned_client",
