@@ -4,7 +4,8 @@ import { poisson, runPolicy, smallWorld } from "../../../test/support/policy-run
 
 /** The part of the time from its first batch to its last in which the edge has nothing to do. */
 function idlePart(rows1: readonly number[], rows8: readonly number[]): number {
-  const scenario = smallWorld({ edge: { serviceMs: { "1": rows1, "8": rows8 } } });
+  const link = { rttMs: 1, uplinkMbps: 1_000 };
+  const scenario = smallWorld({ edge: { link, serviceMs: { "1": rows1, "8": rows8 } } });
   const arrivals = poisson({ perS: 500, untilMs: 1_000 });
   const times = runPolicy(arrivals, { scenario }).sent.flatMap(({ place, end }) =>
     place.target === "edge" && end.ok ? [end] : [],
@@ -24,7 +25,7 @@ it("does not let an overloaded edge idle because its last batch took less than e
 it("sends a batch the sooner the less is known of the one before, while others wait behind it", () => {
   const crowd = lineOf(Array.from({ length: 12 }, () => 1_000));
   const batch = { first: 0, count: 4, rows: 4 };
-  const schedule = scheduleOf(tinyEdge({ deviationMs: 3 }), 2);
+  const schedule = scheduleOf(tinyEdge({ deviationMs: 3, rowUploadMs: 0.5 }), 2);
   send(schedule.model, 2, 0);
   schedule.start(0);
   const dueAtMs = schedule.dueAtMs(0, 4);
@@ -33,8 +34,21 @@ it("sends a batch the sooner the less is known of the one before, while others w
   expect(schedule.sendAtMs(lineOf(Array.from({ length: 11 }, () => 1_000)), 0, batch)).toBe(dueAtMs);
 });
 
+it("sends no batch early where uploads take long, nor to an edge with several replicas", () => {
+  for (const facts of [{ rowUploadMs: 2 }, { rowUploadMs: 0.5, replicas: 2 }]) {
+    const schedule = scheduleOf(tinyEdge({ deviationMs: 3, ...facts }), 2);
+    for (let sent = 0; sent < 2; sent++) send(schedule.model, 2, 0);
+    schedule.start(0);
+    const crowd = lineOf(Array.from({ length: 12 }, () => 1_000));
+    const replica = schedule.soonest();
+    expect(schedule.sendAtMs(crowd, replica, { first: 0, count: 4, rows: 4 })).toBe(
+      schedule.dueAtMs(replica, 4),
+    );
+  }
+});
+
 it("sends no batch early to an edge that others need before it", () => {
-  const schedule = scheduleOf(tinyEdge({ deviationMs: 3 }), 2);
+  const schedule = scheduleOf(tinyEdge({ deviationMs: 3, rowUploadMs: 0.5 }), 2);
   send(schedule.model, 2, 0);
   schedule.start(0);
   schedule.claim([{ dueAtMs: 500, workMs: 10 }], 0);

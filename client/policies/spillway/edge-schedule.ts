@@ -16,6 +16,8 @@ import type { EdgeModel } from "./edge-model.ts";
 const forecastError = 0.05;
 /** A batch need not wait for the last moment while so many times as many requests wait behind it. */
 const batchesBehind = 2;
+/** An upload is short when it takes at most this part of the service time. */
+const shortUpload = 0.2;
 /** Shortest time after which an overdue batch is looked at again, in milliseconds. */
 const leastDoubtMs = 0.1;
 
@@ -184,7 +186,8 @@ export class EdgeSchedule {
 
   /**
    * When to send that batch. While as many requests as in two more wait behind it, it leaves so much earlier as the replica may
-   * be free sooner: waiting could only let the replica idle, and the batch would be the same.
+   * be free sooner: waiting could only let the replica idle, and the batch would be the same. Not where uploads take long, nor
+   * with several replicas: there a batch that is sent early takes the link, or a place, from another.
    *
    * @example The replica is expected to be free at 19 ms with a deviation of 1 ms, the reserve is 2 deviations, and of ten
    * requests two go now, which take 4 ms to reach it:
@@ -193,6 +196,8 @@ export class EdgeSchedule {
   sendAtMs(line: LineView, replica: number, { first, count, rows }: EdgeBatch): number {
     const dueAtMs = this.dueAtMs(replica, rows);
     if (this.isClaimed || line.length - first - count < batchesBehind * count) return dueAtMs;
+    if (this.#freeAtMs.length > 1) return dueAtMs;
+    if (this.#uploadMs(rows) > shortUpload * (this.model.service.meanMs[rows] as number)) return dueAtMs;
     return dueAtMs - this.model.reserve * Math.sqrt(this.#variance[replica] as number);
   }
 
