@@ -21,8 +21,7 @@ import type { SpillwayState } from "../spillway-state.ts";
 /** A busy instance is looked for this long after it should be idle, in milliseconds. */
 const graceMs = 1;
 /** Places for calls are scarce when this part of them is taken. */
-const scarcePart = 0.5;
-/** Of all instances of a size, the part that will be idle soon enough for who waits. */
+const scarcePart = 0.5; /** Of all instances of a size, the part that will be idle soon enough for who waits. */
 const soonPart = 0.5;
 /** An instance is kept by a call after this part of the time for which it may be idle. */
 const keptPart = 0.5;
@@ -31,19 +30,17 @@ const keptUploads = 0.1;
 /** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
 const sparePart = 0.5;
 
-const forInstance = waitsFor("idle-instance");
 /** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
 const aboveMean = 1.3;
 
 /** A size is likely to be in time that is in this part of the calls. */
 const likelyPart = 0.9;
-/** The last row of a call costs next to nothing when it adds less than this part of what a row costs on average. */
+/** The last row costs next to nothing when it adds less than this part of what a row costs on average. */
 const nextToNothing = 0.25;
 
 export class FunctionChoice {
   readonly #state: SpillwayState;
   readonly #menu: FunctionMenu;
-
   /** What calls to other sizes have cost more than calls to the planned one would have, since it was last started. */
   #paidMore = 0;
 
@@ -272,11 +269,7 @@ export class FunctionChoice {
   }
 
   /** The same call, or where its size takes no more calls at once, one to a size that does and has a warm instance. */
-  #withRoom(
-    context: DecisionContext,
-    overflow: LineOverflow,
-    call: FunctionCall | undefined,
-  ): FunctionCall | undefined {
+  #withRoom(context: DecisionContext, overflow: LineOverflow, call?: FunctionCall): FunctionCall | undefined {
     const { targets, line, nowMs } = context.view;
     const takesMore = ({ target }: FunctionModel): boolean => hasRoom(targets[target] as TargetView, nowMs);
     if (call === undefined || takesMore(call.size)) return call;
@@ -299,3 +292,5 @@ export class FunctionChoice {
     return { callAtMs, startMs, coming: this.#state.coming(view.nowMs, healthy), rowCost };
   }
 }
+
+const forInstance = waitsFor("idle-instance");
