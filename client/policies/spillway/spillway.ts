@@ -20,6 +20,7 @@ import { type EdgeSide, forever, waitUntil } from "./edge-side.ts";
 import { roundingMs } from "./functions/function-call.ts";
 import { FunctionChoice } from "./functions/function-choice.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
+import { callToKeep } from "./functions/kept-warm.ts";
 import { type CallNotes, FunctionSide } from "./functions/function-side.ts";
 import { countHopeless, refuseFirst, refuseHopeless } from "./hopeless.ts";
 import { type CanSkip, findOverflow, type LineOverflow, soonestFirst } from "./overflow.ts";
@@ -153,7 +154,7 @@ class Spillway implements PlanningPolicy {
   #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
-    const kept = this.#choice.toKeep(context, !notes.isScarce && this.#maxWaitMs === Infinity);
+    const kept = callToKeep(this.#state, context, !notes.isScarce && this.#maxWaitMs === Infinity);
     if (kept !== undefined) {
       if ("kind" in kept) return kept;
       const call = this.#functions.call(view, kept, "deadline", 0, notes);

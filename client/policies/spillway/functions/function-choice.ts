@@ -24,29 +24,22 @@ const graceMs = 1;
 const scarcePart = 0.5;
 /** Of all instances of a size, the part that will be idle soon enough for who waits. */
 const soonPart = 0.5;
-/** An instance is kept by a call after this part of the time for which it may be idle. */
-const keptPart = 0.5;
-/** The uploads of calls that keep instances take this part of the SLO at most. */
-const keptUploads = 0.1;
 /** Instances are started for the sake of cost alone while at most this part of the allowed losses is spent. */
 const sparePart = 0.5;
-
 /** Such a part of the calls is late for which start and service are reserved together. */
 const lateWhenShared = 0.05;
 
-const forInstance = waitsFor("idle-instance");
 /** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
 const aboveMean = 1.3;
 
 /** A size is likely to be in time that is in this part of the calls. */
 const likelyPart = 0.9;
-/** The last row of a call costs next to nothing when it adds less than this part of what a row costs on average. */
+/** The last row costs next to nothing when it adds less than this part of what a row costs on average. */
 const nextToNothing = 0.25;
 
 export class FunctionChoice {
   readonly #state: SpillwayState;
   readonly #menu: FunctionMenu;
-
   /** What calls to other sizes have cost more than calls to the planned one would have, since it was last started. */
   #paidMore = 0;
 
@@ -112,47 +105,6 @@ export class FunctionChoice {
       return waitUntil(idleAtMs + graceMs, forInstance);
     }
     return (isAlone ? this.#ifWarm(context, overflow, size) : undefined) ?? forever;
-  }
-
-  /**
-   * A call that keeps an instance warm, sent well before the platform would stop it: where a cold start takes too long, and has
-   * lost many requests. The platform uses the latest instance first, so as many calls at once as the highest overflow has
-   * needed keep all of these; requests wait for each other until there are as many. Where fewer come, no call is made for
-   * instances that these would not reach. Mostly there is none.
-   *
-   * @param mayWait whether edges have time to spare, and no request must leave early
-   */
-  toKeep(
-    { view, callAtMs, blockedUntilMs }: DecisionContext,
-    mayWait: boolean,
-  ): FunctionCall | WaitDecision | undefined {
-    const { nowMs, line } = view;
-    if (blockedUntilMs > nowMs || !this.#state.losses.isTight("cold")) return undefined;
-    const size = this.#sizeToKeep(nowMs);
-    if (size === undefined || !this.#state.startsTooLate(size)) return undefined;
-    const most = Math.min(size.alive(nowMs), (keptUploads * this.#state.sloMs) / this.#menu.rowUploadMs);
-    const calls = Math.floor(Math.max(1, Math.min(most, size.mostUnderWay))) - size.underWay;
-    const isDue = (count: number): boolean => size.idleForMs(nowMs, count) >= keptPart * size.profile.idleMs;
-    if (calls <= 0 || !isDue(calls)) return undefined;
-    const latencyMs = size.latencyMs(1) + this.#menu.rowUploadMs * (calls - 1);
-    const lastMs = Math.min(line.at(0).deadlineAtMs, line.oldestArrivalMs() + this.#state.sloMs);
-    const untilMs = lastMs - latencyMs - graceMs;
-    const company = mayWait ? this.#state.companyWithin(Math.max(0, untilMs - callAtMs), nowMs) : 0;
-    const together = line.length + Math.ceil(company);
-    if (!isDue(Math.min(calls, together))) return undefined;
-    if (line.length < Math.min(calls, together) && untilMs > callAtMs) return waitUntil(untilMs);
-    if (!isDue(Math.min(calls, line.length))) return undefined;
-    const first = line.length - 1;
-    const { rows, deadlineAtMs } = line.at(first);
-    const leaveAtMs = deadlineAtMs - size.latencyMs(rows);
-    return leaveAtMs < callAtMs ? undefined : { size, first, count: 1, rows, leaveAtMs };
-  }
-
-  /** The planned size, or where none of its instances is there the cheapest of those that have one. */
-  #sizeToKeep(nowMs: number): FunctionModel | undefined {
-    const planned = this.#menu.first(this.#state.planner.sizes);
-    if (planned === undefined || planned.alive(nowMs) > 0) return planned;
-    return cheapestSize(this.#menu.usable, 1, (size) => size.idleForMs(nowMs) > 0);
   }
 
   /**
@@ -277,11 +229,7 @@ export class FunctionChoice {
   }
 
   /** The same call, or where its size takes no more calls at once, one to a size that does and has a warm instance. */
-  #withRoom(
-    context: DecisionContext,
-    overflow: LineOverflow,
-    call: FunctionCall | undefined,
-  ): FunctionCall | undefined {
+  #withRoom(context: DecisionContext, overflow: LineOverflow, call?: FunctionCall): FunctionCall | undefined {
     const { targets, line, nowMs } = context.view;
     const takesMore = ({ target }: FunctionModel): boolean => hasRoom(targets[target] as TargetView, nowMs);
     if (call === undefined || takesMore(call.size)) return call;
@@ -315,6 +263,8 @@ export class FunctionChoice {
     return !losses.isTight("cold") && losses.hasEarned(sparePart, lateWhenShared * atRisk);
   }
 }
+
+const forInstance = waitsFor("idle-instance");
 
 function sharedMs(size: FunctionModel, rows: number, startMs: number): number {
   return size.sharedMs(rows, startMs);

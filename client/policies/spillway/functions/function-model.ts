@@ -6,6 +6,7 @@ import { type FunctionOption, functionOption } from "../../../../algorithms/plan
 import type { TargetBelief } from "../../policy.ts";
 import type { TargetProfile } from "../../target-profile.ts";
 import type { WarmInstances } from "../../../targets/warm-instances.ts";
+import { cheapestRows, rowsWithin } from "./best-rows.ts";
 import { InstancesInUse } from "./instances-in-use.ts";
 import { serviceModel } from "../learned-service.ts";
 import { patienceMs } from "../rescue.ts";
@@ -286,23 +287,4 @@ export class FunctionModel {
     this.#option = option;
     return option;
   }
-}
-
-/** The rows, up to `maxRows`, of the call that has the lowest cost a row. */
-function cheapestRows({ cost }: FunctionOption, maxRows: number): number {
-  let least = Infinity;
-  for (let rows = 1; rows <= maxRows; rows++) least = Math.min(least, (cost[rows] as number) / rows);
-  let best = maxRows;
-  while ((cost[best] as number) > asCheap * least * best) best--;
-  return best;
-}
-
-/** Costs a row within this factor of the least count as equal. */
-const asCheap = 1.02;
-
-/** Most rows that are answered within `withinMs`; at least 1. */
-function rowsWithin({ latencyMs }: FunctionOption, withinMs: number): number {
-  let rows = 1;
-  while (rows + 1 < latencyMs.length && (latencyMs[rows + 1] as number) <= withinMs) rows++;
-  return rows;
 }
