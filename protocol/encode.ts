@@ -35,14 +35,13 @@ export function encodeRequestParts(request: InferRequest, options: { binary: boo
     : withoutBinary(request.parameters);
   const outputs = request.outputs?.map(({ name, parameters: own }) => {
     const kept = options.binary ? own : withoutBinary(own);
-    return `{${members({ name: JSON.stringify(name), parameters: parametersText(kept) })}}`;
+    const parametersOf = parametersText(kept);
+    return `{"name":${quoted(name)}${parametersOf === undefined ? "" : `,"parameters":${parametersOf}`}}`;
   });
   return joinBody(
-    {
-      id: optionalText(request.id),
-      parameters: parametersText(parameters),
-      outputs: outputs && `[${outputs.join(",")}]`,
-    },
+    member("id", optionalText(request.id)) +
+      member("parameters", parametersText(parameters)) +
+      member("outputs", outputs && `[${outputs.join(",")}]`),
     "inputs",
     request.inputs,
     () => options.binary,
@@ -84,12 +83,10 @@ export function encodeResponseParts(
   wants: (outputName: string) => boolean,
 ): WireParts {
   return joinBody(
-    {
-      model_name: JSON.stringify(response.modelName),
-      model_version: optionalText(response.modelVersion),
-      id: optionalText(response.id),
-      parameters: parametersText(response.parameters),
-    },
+    member("model_name", quoted(response.modelName)) +
+      member("model_version", optionalText(response.modelVersion)) +
+      member("id", optionalText(response.id)) +
+      member("parameters", parametersText(response.parameters)),
     "outputs",
     response.outputs,
     wants,
@@ -99,15 +96,20 @@ export function encodeResponseParts(
 /** Whether a request wants an output as binary data: by the output's own binary_data, else by binary_data_output. */
 export function binaryWanted(request: InferRequest): (outputName: string) => boolean {
   const byDefault = request.parameters["binary_data_output"] === true;
-  const own = new Map(request.outputs?.map(({ name, parameters }) => [name, parameters?.["binary_data"]]));
+  if (request.outputs === undefined) return byDefault ? always : notEver;
+  const own = new Map(request.outputs.map(({ name, parameters }) => [name, parameters?.["binary_data"]]));
   return (outputName) => {
     const wanted = own.get(outputName);
     return typeof wanted === "boolean" ? wanted : byDefault;
   };
 }
 
+const always = (): boolean => true;
+const notEver = (): boolean => false;
+
+/** @param head the members before the tensors, each with a comma behind it */
 function joinBody(
-  head: Readonly<Record<string, string | undefined>>,
+  head: string,
   key: "inputs" | "outputs",
   tensors: readonly Tensor[],
   isBinary: (name: string) => boolean,
@@ -119,8 +121,7 @@ function joinBody(
     let text: string;
     if (isBinary(tensor.name)) {
       checkTensor(tensor);
-      const pieces = dataPieces(tensor);
-      binary.push(...pieces);
+      for (const piece of dataPieces(tensor)) binary.push(piece);
       text = tensorText(tensor, parametersText(tensor.parameters, dataBytes(tensor)), undefined);
     } else text = tensorText(tensor, parametersText(tensor.parameters), jsonFromRaw(tensor, dialect));
     texts += texts === "" ? text : `,${text}`;
@@ -132,7 +133,7 @@ function joinBody(
     }
   }
   // Put together as text, because JavaScript numbers do not hold all 64-bit integers.
-  const json = `{${members({ ...head, [key]: `[${texts}]` })}}`;
+  const json = `{${head}"${key}":[${texts}]}`;
   if (binary.length === 0) return { parts: [rawBytes(Buffer.from(json))] };
   const headerBytes = Math.ceil(Buffer.byteLength(json) / alignmentBytes) * alignmentBytes;
   const bytes = Buffer.allocUnsafe(headerBytes);
@@ -146,17 +147,12 @@ function tensorText(tensor: Tensor, parameters: string | undefined, data: string
   const more =
     (parameters === undefined ? "" : `,"parameters":${parameters}`) +
     (data === undefined ? "" : `,"data":${data}`);
-  return `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
+  return `{"name":${quoted(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
 }
 
-/** The members of a JSON object from texts that are JSON already, without those that are undefined. */
-function members(texts: Readonly<Record<string, string | undefined>>): string {
-  let all = "";
-  for (const name of Object.keys(texts)) {
-    const text = texts[name];
-    if (text !== undefined) all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${text}`;
-  }
-  return all;
+/** A member of a JSON object from a text that is JSON already; nothing where that is undefined. */
+function member(name: string, text: string | undefined): string {
+  return text === undefined ? "" : `"${name}":${text},`;
 }
 
 /** @param binaryBytes added as `binary_data_size` */
@@ -167,7 +163,7 @@ function parametersText(parameters: Parameters | undefined, binaryBytes?: number
     const value = (parameters as Parameters)[name] as ParameterValue;
     if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
-    all += `${all === "" ? "" : ","}${JSON.stringify(name)}:${parameterText(value)}`;
+    all += `${all === "" ? "" : ","}${quoted(name)}:${parameterText(value)}`;
   }
   if (binaryBytes !== undefined) all += `${all === "" ? "" : ","}"binary_data_size":${binaryBytes}`;
   return all === "" ? undefined : `{${all}}`;
@@ -176,12 +172,20 @@ function parametersText(parameters: Parameters | undefined, binaryBytes?: number
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
 function parameterText(value: ParameterValue): string {
   if (typeof value === "bigint") return String(value);
-  if (typeof value !== "number" || !Number.isInteger(value) || Object.is(value, -0))
-    return JSON.stringify(value);
+  if (typeof value === "string") return quoted(value);
+  if (typeof value !== "number" || Object.is(value, -0)) return JSON.stringify(value);
+  if (!Number.isInteger(value)) return String(value);
   if (Number.isSafeInteger(value)) return String(value);
   return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 
 function optionalText(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : JSON.stringify(text);
+  return text === undefined ? undefined : quoted(text);
+}
+
+const plainText = /^[ !#-[\]-~]{0,100}$/;
+
+/** As `JSON.stringify`, which takes longer than the rest of an answer for its many short names. */
+function quoted(text: string): string {
+  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }
