@@ -35,7 +35,8 @@ export function encodeRequestParts(request: InferRequest, options: { binary: boo
     : withoutBinary(request.parameters);
   const outputs = request.outputs?.map(({ name, parameters: own }) => {
     const kept = options.binary ? own : withoutBinary(own);
-    return `{"name":${quoted(name)}${memberBehind("parameters", parametersText(kept))}}`;
+    const parametersOf = parametersText(kept);
+    return `{"name":${quoted(name)}${parametersOf === undefined ? "" : `,"parameters":${parametersOf}`}}`;
   });
   return joinBody(
     member("id", optionalText(request.id)) +
@@ -95,12 +96,16 @@ export function encodeResponseParts(
 /** Whether a request wants an output as binary data: by the output's own binary_data, else by binary_data_output. */
 export function binaryWanted(request: InferRequest): (outputName: string) => boolean {
   const byDefault = request.parameters["binary_data_output"] === true;
-  const own = new Map(request.outputs?.map(({ name, parameters }) => [name, parameters?.["binary_data"]]));
+  if (request.outputs === undefined) return byDefault ? always : notEver;
+  const own = new Map(request.outputs.map(({ name, parameters }) => [name, parameters?.["binary_data"]]));
   return (outputName) => {
     const wanted = own.get(outputName);
     return typeof wanted === "boolean" ? wanted : byDefault;
   };
 }
+
+const always = (): boolean => true;
+const notEver = (): boolean => false;
 
 /** @param head the members before the tensors, each with a comma behind it */
 function joinBody(
@@ -139,35 +144,23 @@ function joinBody(
 
 function tensorText(tensor: Tensor, parameters: string | undefined, data: string | undefined): string {
   const { name, datatype, shape } = tensor;
-  const more = memberBehind("parameters", parameters) + memberBehind("data", data);
+  const more =
+    (parameters === undefined ? "" : `,"parameters":${parameters}`) +
+    (data === undefined ? "" : `,"data":${data}`);
   return `{"name":${quoted(name)},"datatype":"${datatype}","shape":${shapeText(shape)}${more}}`;
 }
 
-/** A member of a JSON object, of text that is JSON already, and the comma behind it; nothing where there is no text. */
+/** A member of a JSON object from a text that is JSON already; nothing where that is undefined. */
 function member(name: string, text: string | undefined): string {
   return text === undefined ? "" : `"${name}":${text},`;
 }
 
-/** The same, with the comma before it. */
-function memberBehind(name: string, text: string | undefined): string {
-  return text === undefined ? "" : `,"${name}":${text}`;
-}
-
-/** Text that JSON states as it is, which names mostly are. */
-const plainText = /^[\w .:/@-]*$/;
-
-function quoted(text: string): string {
-  return text.length < 100 && plainText.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
 /** @param binaryBytes added as `binary_data_size` */
 function parametersText(parameters: Parameters | undefined, binaryBytes?: number): string | undefined {
-  if (parameters === undefined)
-    return binaryBytes === undefined ? undefined : `{"binary_data_size":${binaryBytes}}`;
   let all = "";
-  for (const name of Object.keys(parameters)) {
+  for (const name of Object.keys(parameters ?? {})) {
     if (name === "binary_data_size" && binaryBytes !== undefined) continue;
-    const value = parameters[name] as ParameterValue;
+    const value = (parameters as Parameters)[name] as ParameterValue;
     if (typeof value === "number" && !Number.isFinite(value))
       throw new ProtocolError(`parameter ${showValue(name)} is ${value}; allowed: finite numbers`);
     all += `${all === "" ? "" : ","}${quoted(name)}:${parameterText(value)}`;
@@ -178,13 +171,21 @@ function parametersText(parameters: Parameters | undefined, binaryBytes?: number
 
 /** All digits of an integer: JSON.stringify has no form for big ones, and rounds those of 2^53 and more. */
 function parameterText(value: ParameterValue): string {
-  if (typeof value === "string") return quoted(value);
   if (typeof value === "bigint") return String(value);
-  if (typeof value === "boolean") return value ? "true" : "false";
-  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return String(value);
+  if (typeof value === "string") return quoted(value);
+  if (typeof value !== "number" || Object.is(value, -0)) return JSON.stringify(value);
+  if (!Number.isInteger(value)) return String(value);
+  if (Number.isSafeInteger(value)) return String(value);
   return Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }
 
 function optionalText(text: string | undefined): string | undefined {
   return text === undefined ? undefined : quoted(text);
+}
+
+const plainText = /^[ !#-[\]-~]{0,100}$/;
+
+/** As `JSON.stringify`, which takes longer than the rest of an answer for its many short names. */
+function quoted(text: string): string {
+  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -55,21 +55,23 @@ export class ServedModel implements ModelRunner {
     this.#current.checkRoom(bytes);
   }
 
-  async run(...args: Parameters<Run>): ReturnType<Run> {
+  run(...args: Parameters<Run>): ReturnType<Run> {
     const calledAtMs = performance.now();
     const { model } = this.#current;
     const ended = (status: number, queuedMs: number, serviceMs: number): void => {
       const end = { model, totalMs: performance.now() - calledAtMs, status, queuedMs, serviceMs };
       for (const observer of this.#observers) observer.onRequest?.(end);
     };
-    try {
-      const result = await this.#current.run(...args);
-      ended(200, result.queuedMs, result.serviceMs);
-      return result;
-    } catch (error) {
-      ended((error as { status?: number }).status ?? 500, 0, 0);
-      throw error;
-    }
+    return this.#current.run(...args).then(
+      (result) => {
+        ended(200, result.queuedMs, result.serviceMs);
+        return result;
+      },
+      (error: { status?: number }) => {
+        ended(error.status ?? 500, 0, 0);
+        throw error;
+      },
+    );
   }
 
   status(): ModelStatus {

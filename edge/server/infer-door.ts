@@ -57,7 +57,9 @@ export function createEdgeDoor(options: EdgeDoorOptions): InferDoor<ModelRunner>
     },
     refuse: ({ bodyBytes = 0 }, runner) => runner.checkRoom(bodyBytes),
     infer: async (call, body, runner) => {
-      const request = await read(body, call, runner);
+      const reading = read(body, call, runner);
+      // What is there already is not waited for, which would be another turn of promises.
+      const request = reading instanceof Promise ? await reading : reading;
       call.id = request.id;
       checkNoSequence(request);
       countRowsOf(call.caller, request.inputs[0]?.shape[0] ?? 1);

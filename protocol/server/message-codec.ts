@@ -2,7 +2,7 @@
 import { decodeInferResponse } from "../decode.ts";
 import { binaryWanted, encodeInferResponse } from "../encode.ts";
 import type { InferRequest, InferResponse, ModelMetadata, WireBody } from "../message.ts";
-import { elementCount } from "../tensor.ts";
+import { dataBytes, elementCount } from "../tensor.ts";
 import { readRequest } from "./read-request.ts";
 
 export interface MessageCodec {
@@ -32,11 +32,13 @@ export function isLongToRead({ body, headerBytes = body.length }: WireBody): boo
 /** Whether there is much to print as JSON. */
 export function isLongToWrite({ outputs }: InferResponse, request: InferRequest): boolean {
   const isBinary = binaryWanted(request);
-  const printed = outputs.filter(({ name }) => !isBinary(name));
-  return (
-    printed.reduce((sum, { shape }) => sum + elementCount(shape), 0) > mostQuickElements ||
-    printed.reduce((sum, { data }) => sum + data.length, 0) > mostQuickStringBytes
-  );
+  let [elements, bytes] = [0, 0];
+  for (const output of outputs) {
+    if (isBinary(output.name)) continue;
+    elements += elementCount(output.shape);
+    bytes += dataBytes(output);
+  }
+  return elements > mostQuickElements || bytes > mostQuickStringBytes;
 }
 
 /** Everything in this thread: for a function, which has one call at a time and little memory for others. */
