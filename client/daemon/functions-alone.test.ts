@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { checkValues } from "../../base/program/options.ts";
 import { timedServer } from "../../test/support/timed-server.ts";
 import { closers, listen } from "../../test/support/wired-targets.ts";
@@ -85,7 +85,8 @@ it("measures, describes and serves with functions alone, and says so", async () 
     200,
     { isReady: true, targets: [{ name: "small", isReachable: true, measured: ["timed"], assumed: [] }] },
   ]);
-  expect(linesOf("small").map(({ msg }) => msg)).toEqual(["measured", "target can be reached", "batch"]);
+  const said = ["measured", "target can be reached", "batch"];
+  await vi.waitFor(() => expect(linesOf("small").map(({ msg }) => msg)).toEqual(said));
 });
 
 it("serves from functions at once where the edge was never there, and says of each target what is known", async () => {

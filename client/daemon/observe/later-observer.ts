@@ -17,8 +17,8 @@ const mostWaiting = 1_024;
 export class LaterObserver implements QueueObserver {
   readonly #observer: QueueObserver;
   #waiting: (QueueEvent | PlanRecord)[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #isSoon = false;
+  #isLater = false;
 
   constructor(observer: QueueObserver) {
     this.#observer = observer;
@@ -28,11 +28,13 @@ export class LaterObserver implements QueueObserver {
     this.#waiting.push(event);
     if (this.#waiting.length >= mostWaiting) return this.catchUp();
     if (event.kind === "batch") this.#soon();
-    else
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
+    else if (!this.#isLater) {
+      this.#isLater = true;
+      setTimeout(() => {
+        this.#isLater = false;
         this.catchUp();
       }, latestMs).unref();
+    }
   }
 
   /** Passes on all that waits. */
