@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { afterEach, expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { fcTransport } from "../../client/transports/fc-transport.ts";
 import { httpTransport, type HttpTransportOptions } from "../../client/transports/http-transport.ts";
 import { modelTarget } from "../../client/transports/model-target.ts";
@@ -15,11 +15,15 @@ import type { InferRequest, InferResponse, WireBody } from "../../protocol/messa
 import { tensorFromNumbers } from "../../protocol/tensor.ts";
 import { headerLength } from "../../protocol/v2-http.ts";
 
-export const closers: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
+/**
+ * What is to be closed at the end of the test that runs, the last first. A hook of this module would be one of the first
+ * file alone that imports it, because files share the modules of their worker.
+ */
+export const closers = {
+  push(close: () => Promise<unknown>): void {
+    onTestFinished(async () => void (await close()));
+  },
+};
 
 export async function listen(server: Server): Promise<string> {
   server.listen(0, "127.0.0.1");
