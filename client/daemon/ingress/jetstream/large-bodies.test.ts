@@ -1,3 +1,4 @@
+import { Objm } from "@nats-io/obj";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Engine, joinNats } from "../../../../base/nats/engine.ts";
 import { engineNames } from "../../../../base/nats/engine-names.ts";
@@ -48,6 +49,8 @@ describe.each(natsPrograms)(
       const { name } = await bodies.put("q.gone.1", bytes(1_000), 5_000);
       const kept = await bodies.put("q.here.1", bytes(1_000), 600_000);
       await engine.js.publish(`$O.${largeBodies.bucket}.C.broken`, bytes(1_000));
+      const others = await new Objm(engine.js).open(largeBodies.bucket);
+      await others.putBlob({ name: "another's" }, bytes(10));
       const nowMs = Date.now();
       expect(await bodies.sweep(nowMs)).toBe(0);
       expect(await bodies.sweep(nowMs + 66_000)).toBe(1);
@@ -55,6 +58,7 @@ describe.each(natsPrograms)(
       expect(await bodies.fetch(name, never)).toBeUndefined();
       expect((await bodies.fetch(kept.name, never))?.body).toEqual(bytes(1_000));
       await bodies.remove(kept.name);
+      expect(await bodies.sweep(nowMs + 3_670_000)).toBe(1);
       expect(await messages()).toBe(0);
     });
 

@@ -7,7 +7,7 @@ import { Objm, type ObjectStore } from "@nats-io/obj";
 import type { Engine } from "../../../../base/nats/engine.ts";
 import { readStored, removeStored, sweepStored } from "../../../../base/nats/stored-objects.ts";
 import { RowRoom } from "../jobs/row-room.ts";
-import { apiCodes, codeOf, nanosPerMs, requestsMs } from "./bus-streams.ts";
+import { apiCodes, codeOf, nanosPerMs, requestsMs, resultsMs } from "./bus-streams.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -123,7 +123,8 @@ export class LargeBodies {
       manager,
       await this.#opened(),
       this.#options.engine.names.largeBodies.bucket,
-      ({ metadata }) => Number(metadata?.["until"] ?? 0) + graceMs > nowMs,
+      // What others put there has no end of its own.
+      ({ metadata, mtime }) => Number(metadata?.["until"] ?? Date.parse(mtime) + resultsMs) + graceMs > nowMs,
       { strays: this.#strays, strayMs, nowMs },
     );
   }
