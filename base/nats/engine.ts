@@ -8,12 +8,16 @@
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { checkServerIdentity } from "node:tls";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
+  type Authenticator,
   type ConnectionOptions,
   connect,
   credsAuthenticator,
+  nkeyAuthenticator,
   type NatsConnection,
   type Status,
 } from "@nats-io/transport-node";
@@ -94,7 +98,7 @@ export async function joinNats(options: JoinOptions, surroundings: JoinSurroundi
     } catch (error) {
       await connection?.close();
       if (error instanceof UsageError) throw error;
-      const { why, isPassing } = whyNotJoined(error);
+      const { why, isPassing } = whyNotJoined(error, wanted.tls !== undefined);
       if (!isPassing) throw new UsageError(`--join ${where}: ${why}`);
       if (told !== why) log.error({ server: where, why }, "no connection to NATS; trying again");
       told = why;
@@ -194,6 +198,7 @@ function connectionOptions(
     ...(joinCa !== undefined && { ca: textOf("--join-ca", joinCa) }),
     ...(joinCert !== undefined && { cert: textOf("--join-cert", joinCert) }),
     ...(joinKey !== undefined && { key: textOf("--join-key", joinKey) }),
+    checkServerIdentity: identityCheck(join.map(({ server }) => hostIn(server))),
   };
   // A user alone may be a token, as in URLs of NATS.
   const isToken = user !== undefined && password === undefined && token === undefined;
@@ -211,10 +216,41 @@ function connectionOptions(
       : { ...(user !== undefined && { user }), ...(password !== undefined && { pass: password }) }),
     ...(token !== undefined && { token }),
     ...(joinCreds !== undefined && {
-      authenticator: credsAuthenticator(Buffer.from(textOf("--join-creds", joinCreds))),
+      authenticator: authenticatorOf(joinCreds),
     }),
     ...(isTls && { tls }),
   };
+}
+
+/**
+ * The client leaves out the name of a server that is named by its address, and then Node looks for "localhost" in its
+ * certificate. It has to name the address of one of those that are given.
+ */
+function identityCheck(hosts: readonly string[]): typeof checkServerIdentity {
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  return (name, certificate) => {
+    const fault = checkServerIdentity(name, certificate);
+    if (fault === undefined || name !== "localhost") return fault;
+    return addresses.some((address) => checkServerIdentity(address, certificate) === undefined)
+      ? undefined
+      : fault;
+  };
+}
+
+function hostIn(server: string): string {
+  return server.slice(0, server.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
+}
+
+/** By a file of credentials (JWT and key), or by a key alone. */
+function authenticatorOf(path: string): Authenticator {
+  const text = textOf("--join-creds", path);
+  const seed = /^\s*(SU[A-Z2-7]{56})\s*$/m.exec(text.replaceAll(/^[-#].*$/gm, ""))?.[1];
+  if (seed === undefined)
+    throw new UsageError(
+      `--join-creds is ${JSON.stringify(path)}, which has no key of a user; allowed: a file of credentials, or of one key that begins with SU`,
+    );
+  const made = Buffer.from(text);
+  return /BEGIN NATS USER JWT/.test(text) ? credsAuthenticator(made) : nkeyAuthenticator(Buffer.from(seed));
 }
 
 function textOf(option: string, path: string): string {

@@ -26,7 +26,9 @@ export const joinFields = {
         " User and password stand in the URL, or in NATS_USER and NATS_PASSWORD, a token in NATS_TOKEN",
     )
     .meta({ none: "join nothing" }),
-  joinCreds: optionalText.describe("file with the credentials (JWT and key) of --join (default: NATS_CREDS)"),
+  joinCreds: optionalText.describe(
+    "file with the credentials (JWT and key) of --join, or with a key (nkey) alone (default: NATS_CREDS)",
+  ),
   joinCa: optionalText.describe(
     "PEM file of the authority that signed the certificate of the server of --join",
   ),

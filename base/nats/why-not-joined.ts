@@ -35,7 +35,7 @@ const certificates: readonly (readonly [RegExp, string])[] = [
  * @example
  * whyNotJoined(new Error("connect ECONNREFUSED 127.0.0.1:4222")); // { why: "nothing listens there (…)", isPassing: true }
  */
-export function whyNotJoined(error: unknown): JoinFault {
+export function whyNotJoined(error: unknown, isTls = false): JoinFault {
   const messages = chainOf(error);
   const all = messages.join("; ");
   const last = messages.at(-1) ?? "";
@@ -57,6 +57,12 @@ export function whyNotJoined(error: unknown): JoinFault {
   if (all === "" || /unexpected response/i.test(all))
     return { why: "what answers is no NATS server", isPassing: true };
   for (const [pattern, why] of network) if (pattern.test(all)) return { why, isPassing: true };
+  // From TLS 1.3 on a server ends the connection without a word that we hear.
+  if (/timeout/i.test(all) && isTls)
+    return {
+      why: "it does not answer as a NATS server does; it may want a certificate that it knows, which --join-cert and --join-key name",
+      isPassing: true,
+    };
   if (/timeout/i.test(all)) return { why: "it does not answer as a NATS server does", isPassing: true };
   return { why: last, isPassing: true };
 }

@@ -60,10 +60,16 @@ describe.skipIf(whyNoNats !== undefined)("daemons that share a limit on money", 
           return { own: told.hour.spent, shared: told.shared.hour };
         }),
       );
-    const values = Array.from({ length: 10 }, (_, index) => index + 1);
-    const asked = daemons.flatMap(({ url }) => values.map((value) => askDouble(url, value, 5_000_000)));
-    const answers = await Promise.all(asked);
-    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(15);
+    const values = Array.from({ length: 4 }, (_, index) => index + 1);
+    // One after another at each: what a daemon holds for its next call is enough.
+    const inTurn = async (url: string): Promise<number> => {
+      let answered = 0;
+      for (const value of values)
+        if ((await askDouble(url, value, 5_000_000)).value === 2 * value) answered++;
+      return answered;
+    };
+    const answered = await Promise.all(daemons.map(({ url }) => inTurn(url)));
+    for (const each of answered) expect(each).toBeGreaterThan(0);
     const seen = await spent();
     const sum = seen.reduce((total, { own }) => total + own, 0);
     for (const { own, shared } of seen) {
