@@ -45,15 +45,6 @@ export class LaterObserver implements QueueObserver {
     for (const event of events) this.#observer.observe(event);
   }
 
-  #atLatest(): void {
-    if (this.#isTimed) return;
-    this.#isTimed = true;
-    setTimeout(() => {
-      this.#isTimed = false;
-      this.catchUp();
-    }, latestMs).unref();
-  }
-
   /** Once the batch is on its way, which it is when the code that sends it has returned and what it put off was done. */
   #soon(): void {
     if (this.#isSoon) return;
