@@ -46,7 +46,6 @@ const mended = [
   { seed: 1053, by: "leaving places for a faster size, though it is dear" },
   { seed: 267, by: "letting calls leave earlier when edges have spent a part of the allowance" },
   { seed: 1037, by: "knowing which instances there are after a call had to start one against expectation" },
-  { seed: 143, by: "keeping a part of the allowance in hand" },
 ];
 
 it.each(mended)("keeps the quantile of world $seed by $by", async ({ seed }) => {
