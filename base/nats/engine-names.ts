@@ -55,10 +55,7 @@ const siteName = /^[\w-]{1,32}$/;
  * engineNames("plant").requests.stream; // "SPILL_REQ-plant"
  */
 export function engineNames(site?: string) {
-  const name =
-    site === undefined || siteName.test(site)
-      ? site
-      : createHash("sha256").update(site).digest("base64url").slice(0, 16);
+  const name = shortName(site);
   const root = name === undefined ? "spill" : `spill.site.${name}`;
   const own = (text: string): string => (name === undefined ? text : `${text}-${name}`);
   return {
@@ -73,6 +70,8 @@ export function engineNames(site?: string) {
       filter: (model: string) => `${root}.req.${token(model)}.>`,
       /** Durable consumer of a model. */
       consumer: (model: string) => `m-${token(model)}`,
+      /** The same, of a model's token. */
+      consumerOf: (made: string) => `m-${made}`,
       unusedMs: 2 * 86_400_000,
     },
     /** Results, one for each request at most. `copies` are what the stream has taken, for those who wait. */
@@ -113,6 +112,7 @@ export function engineNames(site?: string) {
       subject: (model: string, id: string) => `${root}.jobq.${token(model)}.job.${id}`,
       filter: (model: string) => `${root}.jobq.${token(model)}.>`,
       consumer: (model: string) => `j-${token(model)}`,
+      consumerOf: (made: string) => `j-${made}`,
       unusedMs: 15 * 86_400_000,
     },
     /** Edges that joined: what they serve, by a key each, and where they are called. */
@@ -128,9 +128,23 @@ export function engineNames(site?: string) {
 
 export type EngineNames = ReturnType<typeof engineNames>;
 
-/** Money that all sites spend together: a counter for each currency and minute. It has one name everywhere. */
-export const spendNames = {
-  stream: "SPILL_SPEND",
-  subjects: "spill.spend.>",
-  subject: (currency: string, minute: number | "") => `spill.spend.${currency}.${minute}`,
-} as const;
+/**
+ * Money that several spend together: a counter for each currency and minute. It is named after the domain that keeps it, so
+ * that all who count there agree, and no count elsewhere takes what is published for it.
+ *
+ * @param domain undefined: the server has none
+ */
+export function spendNames(domain?: string) {
+  const name = shortName(domain);
+  const root = name === undefined ? "spill.spend" : `spill.site.${name}.spend`;
+  return {
+    stream: name === undefined ? "SPILL_SPEND" : `SPILL_SPEND-${name}`,
+    subjects: `${root}.>`,
+    subject: (currency: string, minute: number | "") => `${root}.${currency}.${minute}`,
+  } as const;
+}
+
+function shortName(site: string | undefined): string | undefined {
+  if (site === undefined || siteName.test(site)) return site;
+  return createHash("sha256").update(site).digest("base64url").slice(0, 16);
+}

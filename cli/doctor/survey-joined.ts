@@ -81,7 +81,7 @@ async function survey(engine: Engine): Promise<JoinedSurvey> {
 /** Models of which something waits that nobody asks for. */
 async function unserved(
   manager: JetStreamManager,
-  { stream, consumer }: EngineNames["requests" | "jobQueue"],
+  { stream, consumerOf }: EngineNames["requests" | "jobQueue"],
   waiting: readonly string[],
   what: string,
 ): Promise<string[]> {
@@ -91,7 +91,7 @@ async function unserved(
   const told: string[] = [];
   for (const [token, count] of byModel) {
     const model = tokenText(token) ?? token;
-    const info = await manager.consumers.info(stream, consumer(model)).catch(() => undefined);
+    const info = await manager.consumers.info(stream, consumerOf(token)).catch(() => undefined);
     const isServed = info !== undefined && (info.num_waiting > 0 || info.num_ack_pending > 0);
     if (!isServed) told.push(`${count} ${what} wait for model ${model}, which no daemon serves now`);
   }

@@ -82,7 +82,7 @@ describe.skipIf(whyNoNats !== undefined)("daemons that share a limit on money", 
     const head = headers();
     head.set("Nats-Incr", "+6000000");
     await jetstream(connection, { domain: "hub" }).publish(
-      spendNames.subject("CNY", Math.floor(Date.now() / 60_000)),
+      spendNames("hub").subject("CNY", Math.floor(Date.now() / 60_000)),
       "",
       { headers: head },
     );

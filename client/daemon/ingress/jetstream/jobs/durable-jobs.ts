@@ -23,6 +23,7 @@ import type { BusDelivery, Ownership } from "../request-bus.ts";
 import { cancelInLog } from "./cancel-job.ts";
 import { JobIntake, unavailable } from "./job-intake.ts";
 import type { JobFacts, JobRecord } from "./job-log.ts";
+import { tellsCancelled } from "./job-log.ts";
 import { JobRun } from "./job-run.ts";
 import { JobStore } from "./job-store.ts";
 import { LoggedJob, statusOf, takenBy } from "./logged-job.ts";
@@ -74,7 +75,7 @@ export class DurableJobs implements JobBook {
       callback: (_, { subject, headers }) => {
         const id = subject.split(".").at(-1) as string;
         for (const tell of this.#changed.get(id) ?? []) tell();
-        if (headers?.get("spillway-job").includes("isCancelled") === true) this.#runs.get(id)?.cancel();
+        if (tellsCancelled(headers)) this.#runs.get(id)?.cancel();
       },
     });
     this.#timer = setInterval(() => void this.#sweep().catch(() => {}), sweepEveryMs).unref();

@@ -4,6 +4,7 @@
  * An end for which the logs have no room any more is kept beside them, where there is room for nothing else.
  */
 import { DiscardPolicy, RetentionPolicy, StorageType, type StoredMsg } from "@nats-io/jetstream";
+import type { MsgHdrs } from "@nats-io/transport-node";
 import type { Engine } from "../../../../../base/nats/engine.ts";
 import { apiCodes, codeOf, isFull, makeStream, nanosPerMs } from "../bus-streams.ts";
 import { asHeaders, plain } from "../plain-headers.ts";
@@ -280,6 +281,12 @@ interface KeptEnd {
 
 function told(facts: JobFacts): string {
   return encodeURIComponent(JSON.stringify(facts));
+}
+
+/** Whether a record of that head says that its job was cancelled. */
+export function tellsCancelled(head: MsgHdrs | undefined): boolean {
+  // Within a name its quotation marks would be escaped.
+  return head?.get(factsHeader).includes(encodeURIComponent('"isCancelled":true')) === true;
 }
 
 function recordOf(found: StoredMsg | null): JobRecord | undefined {

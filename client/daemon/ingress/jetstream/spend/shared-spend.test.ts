@@ -2,7 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { natsAddress } from "../../../../../base/nats/nats-address.ts";
 import { type Engine, joinNats } from "../../../../../base/nats/engine.ts";
-import { natsPrograms, type NatsServer, startNats } from "../../../../../test/support/nats-server.ts";
+import { freePorts } from "../../../../../test/support/free-ports.ts";
+import {
+  natsPrograms,
+  whyNoNats,
+  type NatsServer,
+  startNats,
+} from "../../../../../test/support/nats-server.ts";
 import { SpendCap } from "../../../../targets/spend-cap.ts";
 import { SharedSpend } from "./shared-spend.ts";
 import { type CountedSpend, SpendCounter } from "./spend-counter.ts";
@@ -184,5 +190,45 @@ describe.each(natsPrograms)("counted by nats-server $version", { tags: ["slow"] 
     expect(paid).toBeLessThanOrEqual(1 + 1e-9);
     // What was asked for when the server was killed may be counted and not paid.
     expect(paid).toBeGreaterThan(0.8);
+  });
+});
+
+describe.skipIf(whyNoNats !== undefined)("counted at sites behind leaf nodes", { tags: ["slow"] }, () => {
+  const servers: NatsServer[] = [];
+  const opened: { close(): Promise<void> }[] = [];
+  const counterAt = async (server: NatsServer | undefined, domain?: string): Promise<SpendCounter> => {
+    const join = [natsAddress(server?.address ?? "")];
+    const engine = await joinNats({ join }, { as: "test", env: {}, log });
+    const counter = await SpendCounter.open(engine, { domain, currency, log });
+    opened.unshift(counter, engine);
+    return counter;
+  };
+  beforeAll(async () => {
+    const [leafPort = 0] = await freePorts(1);
+    const remotes = `leafnodes { remotes: [{ url: "nats://127.0.0.1:${leafPort}" }], reconnect: 1 }`;
+    servers.push(
+      await startNats({ domain: "hub", lines: [`leafnodes { listen: "127.0.0.1:${leafPort}" }`] }),
+      await startNats({ domain: "north", lines: [remotes] }),
+      await startNats({ domain: "south", lines: [remotes] }),
+    );
+  });
+  afterAll(async () => {
+    for (const each of opened) await each.close();
+    for (const server of servers) await server.stop();
+  });
+
+  it("no site counts what another does, unless both count at the hub", async () => {
+    const [hub, ...sites] = servers;
+    const [north, south] = await Promise.all(sites.map((site) => counterAt(site)));
+    await north?.add(7, 5);
+    await south?.add(7, 300);
+    expect([north?.counted.get(7), south?.counted.get(7)]).toEqual([5, 300]);
+    const [one, other] = await Promise.all(sites.map((site) => counterAt(site, "hub")));
+    await one?.add(7, 1);
+    await other?.add(7, 2);
+    const late = await counterAt(hub);
+    await late.add(8, 1);
+    expect(Object.fromEntries(late.counted)).toEqual({ 7: 3, 8: 1 });
+    expect(north?.counted.get(7)).toBe(5);
   });
 });

@@ -65,6 +65,7 @@ export class SpendCounter implements CountedSpend {
   readonly #engine: Engine;
   readonly #js: JetStreamClient;
   readonly #manager: JetStreamManager;
+  readonly #stream: string;
   readonly #prefix: string;
   readonly #stop = new AbortController();
   readonly #log: SpendCounterOptions["log"];
@@ -80,12 +81,14 @@ export class SpendCounter implements CountedSpend {
     js: JetStreamClient,
     manager: JetStreamManager,
     adds: boolean,
+    names: ReturnType<typeof spendNames>,
     { currency, log }: SpendCounterOptions,
   ) {
     this.#engine = engine;
     this.#js = js;
     this.#manager = manager;
-    this.#prefix = spendNames.subject(token(currency), "");
+    this.#stream = names.stream;
+    this.#prefix = names.subject(token(currency), "");
     this.#log = log;
     this.adds = adds;
     engine.onReconnect(() => void this.#messages?.close());
@@ -103,9 +106,10 @@ export class SpendCounter implements CountedSpend {
             jetstream(engine.connection, { domain, timeout }),
             await jetstreamManager(engine.connection, { domain, timeout, checkAPI: false }),
           ];
+    const names = spendNames((await manager.getAccountInfo()).domain);
     const config = {
-      name: spendNames.stream,
-      subjects: [spendNames.subjects],
+      name: names.stream,
+      subjects: [names.subjects],
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
       max_age: keptMs * nanosPerMs,
@@ -119,12 +123,13 @@ export class SpendCounter implements CountedSpend {
       if (engine.can.counters) throw error;
       await makeStream(manager, config, false);
     });
-    const { config: made } = await manager.streams.info(spendNames.stream);
+    const { config: made } = await manager.streams.info(names.stream);
     return new SpendCounter(
       engine,
       js,
       manager,
       "allow_msg_counter" in made && made.allow_msg_counter,
+      names,
       options,
     );
   }
@@ -168,7 +173,7 @@ export class SpendCounter implements CountedSpend {
 
   async #swap(subject: string, amount: number, msgID: string): Promise<number> {
     const last = await this.#manager.streams
-      .getMessage(spendNames.stream, { last_by_subj: subject })
+      .getMessage(this.#stream, { last_by_subj: subject })
       .catch((error: unknown) => {
         if (codeOf(error) === apiCodes.noMessage) return null;
         throw error;
@@ -202,7 +207,7 @@ export class SpendCounter implements CountedSpend {
     let told = "";
     while (!signal.aborted) {
       try {
-        const consumer = await this.#js.consumers.get(spendNames.stream, {
+        const consumer = await this.#js.consumers.get(this.#stream, {
           filter_subjects: `${this.#prefix}*`,
           deliver_policy: DeliverPolicy.LastPerSubject,
         });
