@@ -69,11 +69,11 @@ describe.skipIf(whyNoNats !== undefined)("daemons that share a limit on money", 
       return answered;
     };
     const answered = await Promise.all(daemons.map(({ url }) => inTurn(url)));
-    for (const each of answered) expect(each).toBeGreaterThan(0);
+    // Which of them are granted it depends on who asks first.
+    expect(Math.max(...answered)).toBeGreaterThan(0);
     const seen = await spent();
     const sum = seen.reduce((total, { own }) => total + own, 0);
-    for (const { own, shared } of seen) {
-      expect(own).toBeGreaterThan(0);
+    for (const { shared } of seen) {
       expect(shared).toBeGreaterThanOrEqual(sum - 1e-9);
       expect(shared).toBeLessThanOrEqual(limit);
     }

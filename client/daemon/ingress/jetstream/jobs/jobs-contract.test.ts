@@ -70,7 +70,7 @@ describe.each(worlds)("jobs %s", { tags: ["slow"] }, (_, open) => {
   });
 
   it("keep what they have when they are cancelled, and say so of the rest", async () => {
-    const { jobs } = await keeper(40);
+    const { jobs } = await keeper(200);
     const id = await submitted(jobs, upTo(400));
     await expect.poll(async () => (await jobs.find("double", id)).status().done).toBeGreaterThan(0);
     const view = await jobs.remove("double", id);
