@@ -1,5 +1,3 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Where tests stand beside the code that they test. */
@@ -19,11 +17,10 @@ export default defineConfig(({ mode }) => {
     exclude: mode === "long" ? [] : ["**/*.long.test.ts"],
     testTimeout: mode === "long" ? 300_000 : 120_000,
     hookTimeout: 120_000,
+    globalSetup: ["test/support/run-folder.ts"],
     setupFiles: ["test/support/property-seed.ts"],
     // A busy machine may take seconds for what takes milliseconds elsewhere.
     expect: { poll: { timeout: 40_000 } },
-    // Programs that tests start keep their admin token here, not where those of the user have theirs.
-    env: { XDG_STATE_HOME: join(tmpdir(), `spillway-tests-${process.getuid?.() ?? 0}`) },
   };
   // Most of the time the tests wait for processes, so two files at once are faster on two cores as well.
   const maxWorkers = 3;
@@ -31,7 +28,7 @@ export default defineConfig(({ mode }) => {
   const isolate = false;
   if (mode === "fast") {
     const include = [`${pureFolders}/**/*.test.ts`];
-    const env = { ...shared.env, PROPERTY_LIMIT_MS: "100" };
+    const env = { PROPERTY_LIMIT_MS: "100" };
     const fast = { pool: "threads", isolate, include, env, tagsFilter: ["!slow"] } as const;
     return { test: { ...shared, ...fast, maxWorkers } };
   }
