@@ -1,6 +1,8 @@
 /** A map of bounded size: when it is full, the entry that was used least recently is dropped. */
+import { TurnoverMap } from "./turnover-map.ts";
+
 export class Lru<K, V> {
-  readonly #entries = new Map<K, V>();
+  readonly #entries = new TurnoverMap<K, V>();
   readonly #mostEntries: number;
   /** The key that was used last: its entry is at the end. */
   #newest: K | undefined;

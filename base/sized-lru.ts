@@ -1,6 +1,8 @@
 /** A map of bounded size in entries and in bytes: what was used least recently is dropped. */
+import { TurnoverMap } from "./turnover-map.ts";
+
 export class SizedLru<K, V> {
-  readonly #entries = new Map<K, { readonly value: V; readonly bytes: number }>();
+  readonly #entries = new TurnoverMap<K, { readonly value: V; readonly bytes: number }>();
   readonly #bounds: SizedLruBounds<K, V>;
   #bytes = 0;
 

@@ -1,4 +1,5 @@
 /** The tensor that all other files pass around. Its data is always raw, so batches are joined without a look at it. */
+import { SideField } from "../base/side-field.ts";
 import { Buffer } from "node:buffer";
 import { showValue } from "../base/error-text.ts";
 import { bytesFromStrings, bytesOffsets, stringsFromBytes } from "./bytes-elements.ts";
@@ -23,7 +24,7 @@ export interface Tensor {
 }
 
 /** The pieces of tensors whose data is not in one piece. */
-const piecesOf = new WeakMap<Tensor, readonly Uint8Array[]>();
+const piecesOf = new SideField<Tensor, readonly Uint8Array[]>();
 
 /**
  * A tensor whose data is in pieces, such as those in which a body came from a socket: they are put together when somebody

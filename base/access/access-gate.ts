@@ -6,6 +6,7 @@
  *
  * Programs on this machine need no proof until the operator names an admin token or API keys.
  */
+import { SideField } from "../side-field.ts";
 import { timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
@@ -61,7 +62,7 @@ export class AccessGate {
   readonly #cors: readonly string[];
   readonly #open: ReadonlySet<Scope>;
   readonly #nowMs: () => number;
-  readonly #callers = new WeakMap<Context, Caller>();
+  readonly #callers = new SideField<Context, Caller>();
   readonly #counts: Record<Exclude<CallerCounts["caller"], "key">, AccessCounts> = {
     local: noCounts(),
     token: noCounts(),

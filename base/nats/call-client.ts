@@ -1,4 +1,5 @@
 /** Calls programs over NATS, many at once over one subscription. */
+import { TurnoverMap } from "../turnover-map.ts";
 import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
 import { type CallMessage, GatheredCall, callHeadOf, publishCall, publishCancel } from "./call-message.ts";
 
@@ -43,7 +44,7 @@ export class CallClient {
   readonly #engine: CallEngine;
   readonly #inbox: string;
   readonly #subscription: Subscription;
-  readonly #open = new Map<string, OpenCall>();
+  readonly #open = new TurnoverMap<string, OpenCall>();
   readonly #forgetReconnects: () => void;
   #calls = 0;
 

@@ -1,4 +1,5 @@
 /** Answers calls over NATS. What comes in parts is bounded in bytes and time, and a call that is cancelled is told so. */
+import { TurnoverMap, TurnoverSet } from "../turnover-map.ts";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { type CallMessage, GatheredCall, callHeadOf, isCancel, publishCall } from "./call-message.ts";
 
@@ -25,9 +26,9 @@ interface Held {
 export class CallServer {
   readonly #options: CallServerOptions;
   readonly #subscription: Subscription;
-  readonly #held = new Map<string, Held>();
-  readonly #running = new Map<string, AbortController>();
-  readonly #answers = new Set<Promise<void>>();
+  readonly #held = new TurnoverMap<string, Held>();
+  readonly #running = new TurnoverMap<string, AbortController>();
+  readonly #answers = new TurnoverSet<Promise<void>>();
   #heldBytes = 0;
   readonly #timer: NodeJS.Timeout;
 

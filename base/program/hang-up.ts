@@ -6,6 +6,8 @@
  *     whenClosed(request.socket, () => hungUp.happen());
  *     hungUp.addEventListener("abort", () => stopWork());
  */
+import { TurnoverSet } from "../turnover-map.ts";
+import { SideField } from "../side-field.ts";
 import type { Socket } from "node:net";
 
 /** What is needed of an AbortSignal to hear that a caller has gone; an AbortSignal is one, too. */
@@ -16,7 +18,7 @@ export interface Abortable {
 }
 
 /** By connection: what is to be told of its end. */
-const waiting = new WeakMap<Socket, Set<() => void>>();
+const waiting = new SideField<Socket, TurnoverSet<() => void>>();
 
 /**
  * Calls a listener when a connection ends. `close` of an answer does not tell that of one that waits behind another on its
@@ -25,7 +27,7 @@ const waiting = new WeakMap<Socket, Set<() => void>>();
 export function whenClosed(socket: Socket, listener: () => void): () => void {
   let listeners = waiting.get(socket);
   if (listeners === undefined) {
-    const all = (listeners = new Set<() => void>());
+    const all = (listeners = new TurnoverSet<() => void>());
     waiting.set(socket, all);
     socket.once("close", () => {
       for (const each of all) each();

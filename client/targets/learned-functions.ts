@@ -2,13 +2,14 @@
  * What has been learned about the functions of a queue: the uplink that they share, and which instances are
  * warm. This belongs to the functions and not to a policy, because all models share both.
  */
+import { TurnoverMap } from "../../base/turnover-map.ts";
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
 import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {
   readonly link: LinkModel;
   /** By batch id. */
-  readonly #uploads = new Map<number, LinkUpload>();
+  readonly #uploads = new TurnoverMap<number, LinkUpload>();
   /** By target index. */
   readonly #instances = new Map<number, WarmInstances>();
   /** Grows with each call that is sent or fails. */

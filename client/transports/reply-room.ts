@@ -2,6 +2,7 @@
  * The memory that replies may take together while they are read. Where it is full, the longest one is given up: it is
  * the one without an end, if there is one, and the others go on.
  */
+import { TurnoverSet } from "../../base/turnover-map.ts";
 import { SpillwayError } from "../../base/errors.ts";
 
 /** The place of one reply. */
@@ -26,7 +27,7 @@ interface OpenReply {
  */
 export class ReplyRoom {
   readonly #mostBytes: number;
-  readonly #open = new Set<OpenReply>();
+  readonly #open = new TurnoverSet<OpenReply>();
   #bytes = 0;
 
   /** @param mostBytes of all replies that are read at the same time */

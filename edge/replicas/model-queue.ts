@@ -2,6 +2,7 @@
  * The requests of one model, as a deterministic machine that is given the time: what runs next and together, what has no
  * room, and what is given up because it cannot be answered in time.
  */
+import { TurnoverMap } from "../../base/turnover-map.ts";
 import { QueueForecast } from "./queue-forecast.ts";
 import { ServiceTimes } from "./service-times.ts";
 
@@ -67,7 +68,7 @@ export type FailureKind = "failed" | "died" | "mixed";
 export class ModelQueue<T extends QueueItem> {
   readonly #bounds: ModelQueueBounds;
   /** All requests that have not ended, in order of arrival; true while they wait for their first run. */
-  readonly #open = new Map<T, boolean>();
+  readonly #open = new TurnoverMap<T, boolean>();
   readonly #forecast: QueueForecast<T>;
   /** Batches to run again, which go first. */
   #again: ModelBatch<T>[] = [];

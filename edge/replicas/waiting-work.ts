@@ -1,4 +1,5 @@
 /** How long the requests that wait will keep the replicas busy, by their rank and kind, at the learned times. */
+import { TurnoverMap } from "../../base/turnover-map.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
 /** A request that waits, as far as its work goes. */
@@ -24,7 +25,7 @@ export class WaitingWork {
   readonly #times: ServiceTimes;
   readonly #mostRowsOf: (key: string | undefined) => number;
   /** By kind, and there by rank and by whether there is a deadline. */
-  readonly #groups = new Map<string, Map<number, Group>>();
+  readonly #groups = new TurnoverMap<string, TurnoverMap<number, Group>>();
 
   /** @param mostRowsOf most rows that run together for a key; 1 when its requests run alone */
   constructor(times: ServiceTimes, mostRowsOf: (key: string | undefined) => number) {
@@ -36,7 +37,7 @@ export class WaitingWork {
     const { key, rank, rows, deadlineAtMs } = request;
     const [kind, isTimed] = [kindOf(request), deadlineAtMs !== Infinity];
     let ofKind = this.#groups.get(kind);
-    if (ofKind === undefined) this.#groups.set(kind, (ofKind = new Map()));
+    if (ofKind === undefined) this.#groups.set(kind, (ofKind = new TurnoverMap()));
     let group = ofKind.get(placeOf(request));
     if (group === undefined)
       ofKind.set(placeOf(request), (group = { kind, key, rank, isTimed, requests: 0, rows: 0 }));

@@ -2,6 +2,7 @@
  * Calls of gRPC as requests over HTTP: each goes through the routes of a V2 app, with what its caller sent beside it, its
  * address, its deadline and its end.
  */
+import { SideField } from "../../base/side-field.ts";
 import type { Metadata, ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-js";
 import type { Hono } from "hono";
 import type { CallBindings } from "../../base/access/request-head.ts";
@@ -60,7 +61,7 @@ export class GrpcCaller {
   readonly #nowUnixMs: () => number;
   readonly #Metadata: new () => Metadata;
   /** Aborted when the caller went away or its deadline came. */
-  readonly #gone = new WeakMap<AnyCall, AbortSignal>();
+  readonly #gone = new SideField<AnyCall, AbortSignal>();
 
   constructor(app: App, nowUnixMs: () => number, MetadataClass: new () => Metadata) {
     this.#app = app;

@@ -3,6 +3,7 @@
  * words of fixed lists. Names beyond a bound share the label "other", so that the number of series is bounded whatever
  * callers send. What happens for every request costs a few additions to cells that were found before.
  */
+import { TurnoverMap } from "../../../base/turnover-map.ts";
 import { errorKinds } from "../../../base/errors.ts";
 import type { CallerCounts } from "../../../base/access/access-gate.ts";
 import { callerCounter } from "../../../base/access/caller-counter.ts";
@@ -43,7 +44,7 @@ export class QueueMetrics implements QueueObserver {
   readonly #families: QueueFamilies;
   readonly #cells: QueueCells;
   readonly #requests: OpenEntries<CountedOpenRequest>;
-  readonly #batches = new Map<number, { readonly sent: BatchSent; readonly target: TargetCells }>();
+  readonly #batches = new TurnoverMap<number, { readonly sent: BatchSent; readonly target: TargetCells }>();
   readonly #provider: string;
   readonly #currency: () => string;
   #waitingRows = 0;

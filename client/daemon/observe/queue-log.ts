@@ -3,6 +3,7 @@
  * it went), one for each plan, and one for a batch that its target did not admit. Failures and refusals of one kind are
  * logged once a second at most.
  */
+import { TurnoverMap } from "../../../base/turnover-map.ts";
 import type { QueueEvent, QueueOutput } from "../../queue/queue-event.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 
@@ -34,7 +35,7 @@ const failuresEveryMs = 1_000;
 /** Holds no more than the batches under way. */
 export class QueueLog implements QueueObserver {
   readonly #log: LineLogger;
-  readonly #underWay = new Map<number, BatchSent>();
+  readonly #underWay = new TurnoverMap<number, BatchSent>();
   readonly #failures = new LogThrottle(failuresEveryMs);
 
   constructor(log: LineLogger) {

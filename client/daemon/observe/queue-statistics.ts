@@ -1,4 +1,5 @@
 /** What the queue has done for each model: requests, failures, queueing delays, and batches by their rows. */
+import { TurnoverMap } from "../../../base/turnover-map.ts";
 import { Lru } from "../../../base/lru.ts";
 import { errorKinds } from "../../../base/errors.ts";
 import { versionedModel } from "../../../protocol/model-path.ts";
@@ -27,7 +28,10 @@ export class QueueStatistics implements QueueObserver {
   readonly #requests = new OpenEntries<CountedRequest>(() => {
     return { id: -1, model: "", rows: 0, arrivedAtMs: 0, queuedMs: 0, serviceMs: 0 };
   });
-  readonly #batches = new Map<number, { readonly atMs: number; readonly requests: readonly number[] }>();
+  readonly #batches = new TurnoverMap<
+    number,
+    { readonly atMs: number; readonly requests: readonly number[] }
+  >();
   #nextModel = "";
   /** Of the request that is submitted next; 0: nobody has said it. */
   #nextRows = 0;

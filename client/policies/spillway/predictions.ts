@@ -2,6 +2,7 @@
  * How right the policy's expectations of single batches were: what it took a batch's service time and its way to be as it
  * was sent, beside what came. Only told to others; no decision rests on it.
  */
+import { TurnoverMap } from "../../../base/turnover-map.ts";
 import type { LinkModel } from "../../../algorithms/network/link-model.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PredictionError } from "../policy-inputs.ts";
@@ -18,7 +19,7 @@ interface Expected {
 export class Predictions {
   readonly #tell: ((error: PredictionError) => void) | undefined;
   /** By batch id; no more than are under way. */
-  readonly #expected = new Map<number, Expected>();
+  readonly #expected = new TurnoverMap<number, Expected>();
 
   /** @param tell undefined: nobody asks, and nothing is kept */
   constructor(tell: ((error: PredictionError) => void) | undefined) {

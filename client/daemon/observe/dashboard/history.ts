@@ -2,6 +2,7 @@
  * What has happened in the queue, for the dashboard: counts by second for ten minutes and by half minute for six hours, in
  * bounded memory. It reads events alone and no clock; an event costs a few additions.
  */
+import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import { shortened } from "../../../../base/error-text.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../../queue/queue-event.ts";
@@ -65,8 +66,8 @@ export class QueueHistory {
   readonly losses = new NamedCounts(1, 40, others);
   readonly #lanes = new Map<string, LaneNow>();
   readonly #keys = new Map<string, KeyFacts>();
-  readonly #requests = new Map<number, OpenRequest>();
-  readonly #batches = new Map<number, OpenBatch>();
+  readonly #requests = new TurnoverMap<number, OpenRequest>();
+  readonly #batches = new TurnoverMap<number, OpenBatch>();
   readonly #recentLatency = new RecentLatency();
   readonly #bin = new HistoryBin();
   readonly #coarseBin = new HistoryBin();

@@ -1,4 +1,5 @@
 /** The last decisions of the queue, each with its reason, what the policy saw, and how it ended; a bounded number. */
+import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import { shortened } from "../../../../base/error-text.ts";
 import { figure } from "../../../../base/figures.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
@@ -31,8 +32,8 @@ interface OpenRequests {
 
 export class LastDecisions {
   readonly #requests: OpenRequests;
-  readonly #kept = new Map<number, Kept>();
-  readonly #batches = new Map<number, Kept>();
+  readonly #kept = new TurnoverMap<number, Kept>();
+  readonly #batches = new TurnoverMap<number, Kept>();
   #next = 1;
   #version = 0;
 

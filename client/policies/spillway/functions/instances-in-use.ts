@@ -2,6 +2,7 @@
  * The calls of one function size that are under way, and the instances that they use: so whether the next call finds a warm
  * instance, and when one that is busy will be idle.
  */
+import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import type { LinkModel } from "../../../../algorithms/network/link-model.ts";
 import type { WarmInstances } from "../../../targets/warm-instances.ts";
 
@@ -41,7 +42,7 @@ export class InstancesInUse {
   readonly #instances: WarmInstances;
   readonly #link: LinkModel;
   /** By batch id, in the order they were sent. */
-  readonly #underWay = new Map<number, CallUnderWay>();
+  readonly #underWay = new TurnoverMap<number, CallUnderWay>();
   #most = 0;
 
   constructor(instances: WarmInstances, link: LinkModel) {

@@ -9,6 +9,7 @@
  *     if (held !== undefined) void work(message).then(() => acks.done(held));
  */
 
+import { TurnoverMap } from "../../../../../base/turnover-map.ts";
 /** Most messages of earlier connections that are remembered; of those beyond it the oldest are started again. */
 const mostEarlier = 4_096;
 
@@ -23,9 +24,9 @@ export class OrderedAcks<M> {
   readonly #acknowledge: (messageId: number) => void;
   readonly #isSame: (a: M, b: M) => boolean;
   /** Of this connection, by id in the order of arrival. */
-  readonly #held = new Map<number, HeldMessage<M>>();
+  readonly #held = new TurnoverMap<number, HeldMessage<M>>();
   /** Of earlier connections, and not delivered again yet. */
-  readonly #earlier = new Map<number, HeldMessage<M>>();
+  readonly #earlier = new TurnoverMap<number, HeldMessage<M>>();
 
   /**
    * @param acknowledge sends the acknowledgement on the connection of now

@@ -2,6 +2,7 @@
  * Results on their way to a broker: as many at once as the broker takes, the others wait in order. While the connection
  * is away all wait. A result at QoS 1 or 2 that was sent is resent by the client on the next connection.
  */
+import { TurnoverSet } from "../../../../../base/turnover-map.ts";
 import type { Publication } from "../rules/message.ts";
 import { PublishRefused } from "./broker-link.ts";
 
@@ -37,7 +38,7 @@ const passing = new Set([128, 131, 150, 151]);
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #waiting: Outgoing[] = [];
-  readonly #sent = new Set<Outgoing>();
+  readonly #sent = new TurnoverSet<Outgoing>();
   #window = 0;
 
   constructor(options: OutboxOptions) {

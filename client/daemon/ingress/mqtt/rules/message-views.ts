@@ -1,10 +1,11 @@
 /** What rules see of a message, decoded once for all rules that decode it alike. */
+import { SideField } from "../../../../../base/side-field.ts";
 import { type DecodedMessage, decodeMessage, type PayloadRule } from "./coding/decode-message.ts";
 import type { BadMessage, MqttMessage } from "./message.ts";
 import { orFault } from "./view/message-error.ts";
 
 export class MessageViews {
-  readonly #views = new WeakMap<MqttMessage, Map<string, DecodedMessage | BadMessage>>();
+  readonly #views = new SideField<MqttMessage, Map<string, DecodedMessage | BadMessage>>();
 
   /** @param how equal for rules that decode alike */
   of(message: MqttMessage, rule: PayloadRule, how: string): DecodedMessage | BadMessage {

@@ -2,6 +2,7 @@
  * The last values of each device of a rule. Bounded in devices and bytes: the device that was silent longest is forgotten.
  * In memory only: after a restart every window fills again.
  */
+import { SideField } from "../../../../../../base/side-field.ts";
 import type { MqttMessage } from "../message.ts";
 import type { RuleState } from "../compiled-rule.ts";
 import type { InputValue } from "./value-source.ts";
@@ -51,7 +52,7 @@ export class DeviceWindows implements RuleState {
   /** The one that was silent longest is first. */
   readonly #devices = new Map<string, Device>();
   /** Messages that are in work, so that one is never counted twice. */
-  readonly #marks = new WeakMap<MqttMessage, string>();
+  readonly #marks = new SideField<MqttMessage, string>();
   #bytes = 0;
   #forgotten = 0;
 

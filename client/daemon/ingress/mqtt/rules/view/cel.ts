@@ -2,6 +2,7 @@
  * Conditions in CEL (Common Expression Language), which can neither loop nor reach anything but the message. What CEL has
  * and a message of a device could misuse is refused: `matches`, whose patterns may take forever, and macros within macros.
  */
+import { SideField } from "../../../../../../base/side-field.ts";
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from "@marcbachmann/cel-js";
 import { MessageError } from "./message-error.ts";
 import type { MessageView } from "./message-view.ts";
@@ -86,7 +87,7 @@ function evaluated(program: ParseResult, view: MessageView, text: string): unkno
   }
 }
 
-const contexts = new WeakMap<MessageView, Record<string, unknown>>();
+const contexts = new SideField<MessageView, Record<string, unknown>>();
 
 /** What the expression sees, made once for all conditions that look at a message. */
 function contextOf(view: MessageView): Record<string, unknown> {
