@@ -248,10 +248,13 @@ it.each<[what: string, change: (head: string) => string]>([
 });
 
 it("reads names in lower case, and values without white space around them", () => {
-  const head = readPlainHead(hot("").replace("Host: localhost", "HOST: \t a\r\nX-Y:  b c \t\r\nx-y:"));
+  const head = readPlainHead(
+    hot("").replace("Host: localhost", "HOST: \t a\r\nX-Y:  b \tc \t\r\nx-y: \t\r\nZ:\u00a0"),
+  );
   expect(Object.fromEntries(head?.headers ?? [])).toEqual({
     host: ["a"],
-    "x-y": ["b c", ""],
+    "x-y": ["b \tc", ""],
+    z: ["\u00a0"],
     "content-length": ["0"],
   });
 });
