@@ -57,7 +57,7 @@ function splitQuoted(line: string, place: LinePlace): Cell[] {
   return cells;
 }
 
-const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
+const decimal = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 
 /** The finite decimal number in a cell; NaN for anything else. */
 export function numberIn({ text }: Cell): number {

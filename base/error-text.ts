@@ -12,7 +12,10 @@ const mostQuotedChars = 100;
  * withoutUserInfo("nats://ann:secret@10.0.0.5"); // "nats://...@10.0.0.5"
  */
 export function withoutUserInfo(text: string): string {
-  return text.replaceAll(/(:\/\/)[^\s"]*@/g, "$1...@");
+  return text.replaceAll(/[^\s"]+/g, (word) => {
+    const [from, to] = [word.indexOf("://") + 3, word.lastIndexOf("@")];
+    return from < 3 || to < from ? word : `${word.slice(0, from)}...${word.slice(to)}`;
+  });
 }
 
 /** A text of somebody else's, cut to 100 characters, for the middle of an error message. */

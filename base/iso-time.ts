@@ -7,7 +7,7 @@ export interface IsoTime {
   readonly fractionS: number;
 }
 
-const pattern = /^\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)([.,]\d+)?\s*(?:Z|([+-])(\d\d):?(\d\d))?\s*$/i;
+const pattern = /^\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)([.,]\d+)?(?:\s*(?:Z|([+-])(\d\d):?(\d\d)))?\s*$/i;
 
 /** A date-time without a zone counts as UTC. Undefined when the text is not a date-time. */
 export function parseIsoTime(text: string): IsoTime | undefined {

@@ -8,7 +8,7 @@ import { commands } from "./commands.ts";
 /** Variables that no option has: the file of all options, those of the deployment, and of tests. */
 const others = /^SPILLWAY_(?:CONFIG|FC_[A-Z_]+|SOAK_S|SEEDS)$/;
 /** What Kubernetes sets for a service that is called "spillway". */
-const serviceLinks = /^SPILLWAY_(?:.+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_.+)?$/;
+const serviceLinks = /_(?:SERVICE_(?:HOST|PORT)|PORT_\d{1,5}_(?:TCP|UDP|SCTP))(?:_.|$)/;
 
 /**
  * @param own options of the command that runs; the variables of the others are allowed as well, since one shell starts several

@@ -288,7 +288,7 @@ export function countRowsOf(caller: Caller | undefined, rows: number): void {
 /** The one bearer token of a request; two are none. */
 function bearerIn({ headers }: RequestHead): string | undefined {
   const [given = "", ...others] = headers.get("authorization") ?? [];
-  return others.length > 0 ? undefined : /^Bearer +(.+)$/i.exec(given)?.[1];
+  return others.length > 0 ? undefined : /^Bearer +([^ ].*)$/i.exec(given)?.[1];
 }
 
 function noCounts(): AccessCounts {

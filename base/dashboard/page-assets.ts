@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { icon } from "./page-shell.ts";
 import { pageStyle } from "./page-style.ts";
@@ -31,9 +32,9 @@ export function pageAssets(folder: string): ReadonlyMap<string, Asset> {
       if (name.endsWith(".js")) assets.set(`${each}/${name}`, script(readFileSync(`${path}/${name}`)));
     }
   }
-  const uplot = createRequire(import.meta.url).resolve("uplot");
-  assets.set(`${shared}/uplot.js`, script(readFileSync(uplot.replace(/[^/\\]+$/, "uPlot.esm.js"))));
-  const uplotStyle = readFileSync(uplot.replace(/[^/\\]+$/, "uPlot.min.css"), "utf8");
+  const uplot = dirname(createRequire(import.meta.url).resolve("uplot"));
+  assets.set(`${shared}/uplot.js`, script(readFileSync(join(uplot, "uPlot.esm.js"))));
+  const uplotStyle = readFileSync(join(uplot, "uPlot.min.css"), "utf8");
   assets.set("style.css", asset(Buffer.from(`${uplotStyle}\n${pageStyle}`), "text/css; charset=utf-8"));
   assets.set("icon.svg", asset(Buffer.from(icon), "image/svg+xml"));
   return assets;

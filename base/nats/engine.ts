@@ -244,7 +244,7 @@ function hostIn(server: string): string {
 /** By a file of credentials (JWT and key), or by a key alone. */
 function authenticatorOf(path: string): Authenticator {
   const text = textOf("--join-creds", path);
-  const seed = /^\s*(SU[A-Z2-7]{56})\s*$/m.exec(text.replaceAll(/^[-#].*$/gm, ""))?.[1];
+  const seed = /^[\t ]*(SU[A-Z2-7]{56})[\t\r ]*$/m.exec(text.replaceAll(/^[-#].*$/gm, ""))?.[1];
   if (seed === undefined)
     throw new UsageError(
       `--join-creds is ${JSON.stringify(path)}, which has no key of a user; allowed: a file of credentials, or of one key that begins with SU`,

@@ -47,7 +47,7 @@ export function whyNotJoined(error: unknown, isTls = false): JoinFault {
       why: "it does not let us in; check user and password in the URL (or NATS_USER, NATS_PASSWORD), NATS_TOKEN or --join-creds",
       isPassing: false,
     };
-  if (/not support 'tls'|tls.*not available/i.test(all))
+  if (/not support 'tls'/i.test(all) || (/tls/i.test(all) && /not available/i.test(all)))
     return {
       why: "it does not speak TLS; use nats:// without --join-ca, --join-cert and --join-key",
       isPassing: false,

@@ -37,7 +37,10 @@ export function serverAddress(given: string, mayBeGrpc = false): string {
     throw new AddressError(`a URL without user and password, ${example}`);
   if (url.search !== "" || url.hash !== "" || /[?#]/.test(text))
     throw new AddressError(`a URL without ? and #, ${example}`);
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/v2$/, "").replace(/\/+$/, "");
+  const path = url.pathname
+    .replace(/(?<!\/)\/+$/, "")
+    .replace(/\/v2$/, "")
+    .replace(/(?<!\/)\/+$/, "");
   if (/\/v2(?=\/)/.test(`${path}/`)) throw new AddressError(`a URL that ends before or with /v2, ${example}`);
   return `${url.origin}${path}`;
 }
@@ -54,7 +57,7 @@ function grpcAddress(text: string): string {
 /** Without a scheme a name needs a dot or a port, because a bare word is more likely a slip. */
 function urlWithoutScheme(text: string): URL | undefined {
   const isAddress =
-    /^(?:\[[0-9a-f:.]+\]|localhost|[^\s/:@]+\.[^\s/:@]+|[^\s/:@]+(?=:[0-9]+))(?::[0-9]+)?(?:[/?#]|$)/i;
+    /^(?:\[[0-9a-f:.]+\]|localhost|[^\s/:@][^\s/:@.]*\.[^\s/:@]+|[^\s/:@]+(?=:[0-9]+))(?::[0-9]+)?(?:[/?#]|$)/i;
   return isAddress.test(text) ? urlIn(`http://${text}`) : undefined;
 }
 

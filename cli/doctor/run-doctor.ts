@@ -93,5 +93,5 @@ function modelsOf(path: string): Finding[] {
 
 /** Faults quote what the file says: of a URL the user, the password and the query stay out. */
 function withoutSecrets(text: string): string {
-  return withoutUser(text).replaceAll(/(https?:\/\/[^\s"'?#]+)[?#][^\s"']*/g, "$1?(hidden)");
+  return withoutUser(text).replaceAll(/https?:\/\/[^\s"']+/g, (url) => url.replace(/[?#].*/, "?(hidden)"));
 }

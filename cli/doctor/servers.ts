@@ -43,7 +43,7 @@ export async function serverFinding(place: string, url: string): Promise<Finding
 
 /** Without user, password and query, which may be secrets. */
 function withoutAll(url: string): string {
-  return withoutUser(url).replace(/[?#].*$/s, "");
+  return withoutUser(url).replace(/[?#].*/s, "");
 }
 
 async function readSome(response: Response): Promise<string> {

@@ -41,7 +41,7 @@ async function describe({ name, description, schema: load }: ListedCommand): Pro
 }
 
 function optionOf({ long, short, flags, description, argChoices }: Option): DescribedOption {
-  const value = /[<[]([^>\]]+)[>\]]$/.exec(flags)?.[1];
+  const value = /[<[]([^<[>\]]+)[>\]]$/.exec(flags)?.[1];
   const choices = argChoices ?? [];
   return {
     names: [long, short].filter((name) => name !== undefined && name !== null),

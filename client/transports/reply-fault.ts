@@ -91,7 +91,7 @@ function overloadIn(body: unknown, excerpt: Uint8Array): string | undefined {
 
 /** How runtimes say that a request needed more memory than there was. */
 const ofMemory =
-  /out of memory|\bOOM\b|bad_alloc|bad allocation|insufficient memory|(fail\w*|unable) to allocate|(could not|cannot) allocate|RESOURCE_?EXHAUSTED/i;
+  /out of memory|\bOOM\b|bad_alloc|bad allocation|insufficient memory|(fail(?:s|ed|ure|ing)?|unable) to allocate|(could not|cannot) allocate|RESOURCE_?EXHAUSTED/i;
 
 /** What Triton says, with 400 in its older versions. */
 const ofUnknownModel = /request for unknown model/i;

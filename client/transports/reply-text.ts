@@ -31,5 +31,6 @@ export function withoutSecrets(
 
 /** The message of a failed parse without its quotation of the text, which may hold a part of a secret. */
 export function withoutExcerpt(message: string): string {
-  return message.replace(/, (\.{3})?".*"(\.{3})? is not valid JSON$/s, "");
+  const at = message.search(/, (?:\.{3})?"/);
+  return at >= 0 && /"(?:\.{3})? is not valid JSON$/.test(message) ? message.slice(0, at) : message;
 }

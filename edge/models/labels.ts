@@ -48,17 +48,23 @@ type Numbered = readonly (readonly [index: number, name: string])[];
 /** Only when every line has a number: "7 wood" alone may be a name. */
 function numberedLines(lines: readonly string[]): Numbered | undefined {
   const filled = lines.filter((line) => line.trim() !== "");
-  for (const pattern of [
-    /^\s*(?<index>\d+)\s*[\s,;:=]\s*(?<name>\S.*)$/,
-    /^(?<name>.*\S)\s*[,;\t]\s*(?<index>\d+)\s*$/,
-  ]) {
-    const found = filled.map((line) => pattern.exec(line)?.groups);
-    const all = found.flatMap((groups) =>
-      groups === undefined ? [] : [[Number(groups["index"]), unquoted(groups["name"] ?? "")] as const],
-    );
-    if (all.length > 0 && all.length === found.length && countsClasses(all)) return all;
+  for (const read of [numberFirst, numberLast]) {
+    const all = filled.map(read).filter((each) => each !== undefined);
+    if (all.length > 0 && all.length === filled.length && countsClasses(all)) return all;
   }
   return undefined;
+}
+
+function numberFirst(line: string): Numbered[number] | undefined {
+  const [, index, name] = /^\s*(\d+)(?:\s*[,;:=]\s*|\s+)(\S.*)$/.exec(line) ?? [];
+  return name === undefined ? undefined : [Number(index), unquoted(name)];
+}
+
+function numberLast(line: string): Numbered[number] | undefined {
+  const text = line.trimEnd();
+  const at = Math.max(...[",", ";", "\t"].map((mark) => text.lastIndexOf(mark)));
+  const [name, index] = [text.slice(0, Math.max(at, 0)).trimEnd(), text.slice(at + 1).trim()];
+  return name !== "" && /^\d+$/.test(index) ? [Number(index), unquoted(name)] : undefined;
 }
 
 /** From 0 or 1, perhaps with gaps: "2 doors" and "4 doors" are names. */
@@ -72,8 +78,8 @@ function isQuoted(line: string): boolean {
 }
 
 function unquoted(name: string): string {
-  const content = /^\s*(?<mark>["'])(?<content>.+)\k<mark>,?\s*$/.exec(name)?.groups?.["content"];
-  return content?.replaceAll('""', '"') ?? name.trim();
+  const [, double, single] = /^\s*(?:"(.+)"|'(.+)'),?\s*$/.exec(name) ?? [];
+  return (double ?? single)?.replaceAll('""', '"') ?? name.trim();
 }
 
 function namesOf(document: unknown, file: string): string[] {

@@ -3,7 +3,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 
 /** Faults of the machine and of the network, which pass: memory, handles, disks, devices, hosts. */
 const passing =
-  /alloc|out of memory|\b(?:ENOMEM|EMFILE|ENFILE|EAGAIN|EBUSY|EIO|ENOSPC|ESTALE|ETIMEDOUT|ECONN[A-Z]+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b|timed? ?out|fetch failed|execution provider|\bCUDA\b/i;
+  /alloc|out of memory|\b(?:ENOMEM|EMFILE|ENFILE|EAGAIN|EBUSY|EIO|ENOSPC|ESTALE|ETIMEDOUT|ECONN[A-Z]{1,12}|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b|timed? ?out|fetch failed|execution provider|\bCUDA\b/i;
 
 /** What the process of a replica says when it cannot load its model. */
 export class LoadFault extends ProtocolError {

@@ -123,6 +123,6 @@ function neededRelease({ needs }: ElfFile): string {
 
 function releaseIn(versions: readonly string[]): string | undefined {
   return versions
-    .map((version) => /^VERS_(\d+\.\d+\.\d+.*)$/.exec(version)?.[1])
+    .map((version) => /^VERS_(\d+\.\d+\.\d.*)$/.exec(version)?.[1])
     .find((release) => release !== undefined);
 }

@@ -98,7 +98,7 @@ export function wantedCoding(accepted: string | undefined): Coding | undefined {
   const taken = accepted
     .toLowerCase()
     .split(",")
-    .map((part) => part.trim().split(/\s*;\s*/))
+    .map((part) => part.split(";").map((each) => each.trim()))
     .filter((part) => !part.some((parameter) => /^q=0(\.0*)?$/.test(parameter)))
     .map(([coding]) => coding ?? "");
   return taken.find(isCoding);

@@ -82,7 +82,7 @@ const properties = z.strictObject({
     .optional(),
   environmentVariables: environmentVariables.optional(),
   layers: z
-    .array(z.string().regex(/^acs:fc:.+:layers\/.+$/))
+    .array(z.string().regex(/^acs:fc:[^/]+:layers\/.+$/))
     .max(5)
     .optional(),
   triggers: z.array(httpTrigger).max(50).optional(),

@@ -137,7 +137,7 @@ export class BulkSender {
 
   /** A lane that is not there is no item's fault, unless the item itself names one. Throws UsageError. */
   #checkLane(batch: ItemBatch, { message }: SpillwayError): void {
-    const about = /spillway_lane( is .*)$/.exec(message)?.[1];
+    const about = /spillway_lane( is .*)/.exec(message)?.[1];
     if (this.#options.lane === undefined || about === undefined) return;
     if (batch.some(({ request }) => "spillway_lane" in request.parameters)) return;
     throw new UsageError(`--lane${about}`);

@@ -12,7 +12,7 @@ const form = "NAME=1xSIZExSIZE, such as x=1x3x48x192";
 
 /** Throws an Error that says what is wrong with the text. */
 function shapeIn(text: string): [string, number[]] {
-  const [, name, list = ""] = /^\s*([^=]+)=(.*)$/.exec(text) ?? [];
+  const [, name, list = ""] = /^([^=]+)=(.*)$/.exec(text.trimStart()) ?? [];
   if (name === undefined) throw new Error(`${showValue(text)} is not a shape`);
   const sizes = list.trim().split("x").map(numberOrText);
   const wrong = sizes.find((size) => !isSize(size));

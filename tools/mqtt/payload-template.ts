@@ -46,9 +46,11 @@ const words = [
 export function payloadTemplate(text: string, columns: readonly string[] = []): Template {
   const parts: (string | Template)[] = [];
   let at = 0;
-  for (const match of text.matchAll(/\$\{([^}]*)\}/g)) {
-    parts.push(text.slice(at, match.index), placeholder(match[1]?.trim() ?? "", columns));
-    at = match.index + match[0].length;
+  for (let from = text.indexOf("${"); from !== -1; from = text.indexOf("${", at)) {
+    const to = text.indexOf("}", from);
+    if (to === -1) break;
+    parts.push(text.slice(at, from), placeholder(text.slice(from + 2, to).trim(), columns));
+    at = to + 1;
   }
   parts.push(text.slice(at));
   return (facts) => parts.map((part) => (typeof part === "string" ? part : part(facts))).join("");

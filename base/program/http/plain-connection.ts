@@ -110,20 +110,21 @@ export class PlainConnection implements ExchangeOwner {
     const { socket } = this;
     this.#isUnsent = true;
     let onSent: (() => void) | undefined;
+    let onStall: (() => void) | undefined;
     this.#server.watch({
       req: { socket },
       writableEnded: true,
       get writableLength() {
         return socket.writableLength;
       },
-      setTimeout: (ms, onTimeout) => socket.setTimeout(ms, onTimeout),
+      setTimeout: (ms, onTimeout) => socket.setTimeout(ms, (onStall = onTimeout)),
       destroy: () => socket.destroy(),
       once: (_, listener) => (onSent = listener),
     });
     socket.write(nothing, () => {
       this.#isUnsent = false;
       onSent?.();
-      socket.setTimeout(0);
+      socket.setTimeout(0, onStall);
       this.#goOn();
     });
   }
@@ -183,8 +184,13 @@ export class PlainConnection implements ExchangeOwner {
     if (this.#aheadBytes > mostAheadBytes) this.flow(false);
   }
 
-  /** As Node's server does it: who closes one half has gone. */
-  readonly #onEnd = (): void => void this.socket.end();
+  /** As Node's server does it: who closes one half has gone, and a body without its end is refused. */
+  readonly #onEnd = (): void => {
+    const { socket } = this;
+    if (this.wait === "reading" && this.#exchange?.isAnswered === false && socket.writable)
+      socket.write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    socket.end();
+  };
 
   /** `close` follows. */
   readonly #onError = (): void => {};

@@ -203,6 +203,34 @@ it("has an answer watched that its caller does not take, until it is sent", asyn
   expect(watched[0]?.writableLength).toBe(0);
 });
 
+it("leaves nothing behind on a connection whose caller took its answers slowly", async () => {
+  const large = Buffer.alloc(2 ** 23, "z");
+  const { server, open, watched } = await rig((exchange) => exchange.answer(200, [], [large]));
+  const connected = once(server, "connection");
+  const socket = await open();
+  const [accepted] = (await connected) as [Socket];
+  const before = accepted.listenerCount("timeout");
+  for (let answers = 1; answers <= 3; answers++) {
+    socket.pause();
+    socket.write(hot("x"));
+    await eventually(() => expect(watched).toHaveLength(answers));
+    const sent = new Promise<void>((resolve) => watched.at(-1)?.once("close", resolve));
+    watched.at(-1)?.setTimeout(60_000, () => accepted.destroy());
+    expect(accepted.listenerCount("timeout")).toBe(before + 1);
+    socket.resume();
+    await sent;
+    await eventually(() => expect(accepted.listenerCount("timeout")).toBe(before));
+  }
+});
+
+it("refuses a body whose caller closes its half before the end", async () => {
+  const { open, taken } = await rig(echo);
+  const socket = await open();
+  socket.end(hot("abc").slice(0, -1));
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/);
+  expect(taken).toHaveLength(1);
+});
+
 it("tells a request of the end of its connection, before its answer alone", async () => {
   let gone = 0;
   const { open, taken } = await rig((exchange) => {
@@ -248,10 +276,13 @@ it.each<[what: string, change: (head: string) => string]>([
 });
 
 it("reads names in lower case, and values without white space around them", () => {
-  const head = readPlainHead(hot("").replace("Host: localhost", "HOST: \t a\r\nX-Y:  b c \t\r\nx-y:"));
+  const head = readPlainHead(
+    hot("").replace("Host: localhost", "HOST: \t a\r\nX-Y:  b \tc \t\r\nx-y: \t\r\nZ:\u00a0"),
+  );
   expect(Object.fromEntries(head?.headers ?? [])).toEqual({
     host: ["a"],
-    "x-y": ["b c", ""],
+    "x-y": ["b \tc", ""],
+    z: ["\u00a0"],
     "content-length": ["0"],
   });
 });

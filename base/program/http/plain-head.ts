@@ -24,8 +24,9 @@ export const longestPlainHead = 8_192;
 const mostPlainHeaders = 64;
 
 const requestLine = /^POST (\/[!-~]*) HTTP\/1\.1$/;
-/** A name of RFC 9110, and a value without control characters. */
-const headerLine = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t\u0020-\u007e\u0080-\u00ff]*)$/;
+/** A name of RFC 9110, and a value without control characters and without the blanks around it. Read in one pass. */
+const headerLine =
+  /^([\w!#$%&'*+.^`|~-]+):(?:[\t ]*([!-~\u0080-\u00ff]+(?:[\t ]+[!-~\u0080-\u00ff]+)*))?[\t ]*$/;
 /** What changes how a message is read. */
 const unusual = ["transfer-encoding", "expect", "upgrade", "trailer", "te", "keep-alive", "proxy-connection"];
 
@@ -40,9 +41,8 @@ export function readPlainHead(text: string): PlainHead | undefined {
     if (name === undefined) return undefined;
     const key = name.toLowerCase();
     const values = headers.get(key);
-    const trimmed = value.replace(/[\t ]+$/, "");
-    if (values === undefined) headers.set(key, [trimmed]);
-    else values.push(trimmed);
+    if (values === undefined) headers.set(key, [value]);
+    else values.push(value);
   }
   for (const name of unusual) if (headers.has(name)) return undefined;
   const [bodyLength, ...otherLengths] = headers.get("content-length") ?? [];

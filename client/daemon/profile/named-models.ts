@@ -86,10 +86,10 @@ export function exampleOfRequest(name: string, replicas: number, request: InferR
   );
 }
 
-const inputForm = /^\s*([^:[\]]+):([^:[\]]*)\[([^[\]]*)\]\s*$/;
+const inputForm = /^([^:[\]]+):([^:[\]]*)\[([^[\]]*)\]$/;
 
 function inputIn(text: string): DescribedInput {
-  const [, name, datatype, list = ""] = inputForm.exec(text) ?? [];
+  const [, name, datatype, list = ""] = inputForm.exec(text.trim()) ?? [];
   if (name === undefined) throw new Error(`"${text}" is no input`);
   if (!isDatatype(datatype))
     throw new Error(`the datatype of "${text}" is ${showValue(datatype)}; allowed: ${datatypes.join(", ")}`);

@@ -54,7 +54,7 @@ export function addJobs(app: Hono, jobs: JobBook, gate: AccessGate, maxBodyBytes
         release();
         const id = await jobs.start(model, input, hints, sent);
         const job = await jobs.find(context.req.param("model") as string, id);
-        const url = `${context.req.path.replace(/\/+$/, "")}/${id}`;
+        const url = `${context.req.path.replace(/(?<!\/)\/+$/, "")}/${id}`;
         return context.json({ id, url, ...job.status() }, 202, { location: url });
       } finally {
         release();

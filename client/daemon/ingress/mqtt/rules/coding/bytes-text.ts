@@ -6,7 +6,8 @@ const dataUrl = /^data:[^,]{0,200};base64,/;
 export function bytesFromBase64(text: string): Uint8Array | undefined {
   const digits = text.replace(dataUrl, "").replaceAll(/[\r\n]/g, "");
   if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(digits)) return undefined;
-  const bare = digits.replace(/=+$/, "");
+  const padding = digits.indexOf("=");
+  const bare = padding === -1 ? digits : digits.slice(0, padding);
   // One digit more than whole bytes need tells of nothing.
   return bare.length % 4 === 1 ? undefined : Buffer.from(bare, "base64");
 }

@@ -60,7 +60,8 @@ function readOld(value: unknown, file: string): OldRules {
           typeof step === "number" ? `${name}[${step}]` : `${name}${name === "" ? "" : "."}${String(step)}`,
         "",
       );
-      const allowed = message.replace(/^Invalid input: expected (.*?)(?:, received .*)?$/, "allowed: $1");
+      const [said = ""] = message.split(", received ", 1);
+      const allowed = said.replace(/^Invalid input: expected /, "allowed: ");
       return `${file}: ${place === "" ? "the file" : place} is ${showValue(input)}; ${allowed}`;
     });
     throw new UsageError(faults.join("\n"));
@@ -143,7 +144,7 @@ const unitSeconds: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, 
 /** Such as `10s`, or a number. */
 function secondsOf(given: number | string | undefined, place: string, note: NoteLoss): number | undefined {
   if (given === undefined) return undefined;
-  const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\s*$/.exec(String(given)) ?? [];
+  const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)(?:\s*(ms|s|m|h))?\s*$/.exec(String(given)) ?? [];
   const seconds = Number(number) * (unitSeconds[unit ?? "s"] ?? 1);
   if (number === undefined || seconds < 0.001 || seconds > 3_600) {
     note(place, `is ${showValue(given)}; left at 10 s; allowed: 1ms to 1h`);

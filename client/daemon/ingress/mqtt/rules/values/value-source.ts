@@ -15,7 +15,7 @@ export type AddValues = (values: InputValue[], view: MessageView) => void;
 
 type SourceObject = Exclude<ValueSource, string>;
 
-const decimal = /^\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$/;
+const decimal = /^\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$/;
 const integer = /^\s*[+-]?[0-9]{1,40}\s*$/;
 /** Longest text of a number. */
 const mostNumberChars = 100;

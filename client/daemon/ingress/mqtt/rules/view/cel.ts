@@ -171,8 +171,9 @@ function nodesIn(args: unknown): ASTNode[] {
   return typeof args === "object" && args !== null && "op" in args ? [args as ASTNode] : [];
 }
 
+/** A string without an end takes the rest, so that nothing is read twice. */
 const stringOrName =
-  /(?:[rRbB]{0,2})(?:"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|\.([\p{L}_][\p{L}\p{N}_]*)/gu;
+  /(?:[rRbB]{0,2})(?:"""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)|\.([\p{L}_][\p{L}\p{N}_]*)/gu;
 
 /** CEL's names are ASCII, those of members need not be: `data.温度` is parsed with a stand-in for its name. */
 class StandIns {
