@@ -90,8 +90,9 @@ export class ModelConsumer {
     this.#stop.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
 
-  cancelled(key: string): void {
-    this.#options.handlers.cancel(key);
+  /** Whether the server gives requests to this daemon, as far as it has heard. */
+  get isOwner(): boolean {
+    return this.#isPinned;
   }
 
   /** Asks for nothing more, and lets the next owner begin. What was taken is still to be finished. */
@@ -148,6 +149,8 @@ export class ModelConsumer {
       ...(engine.can.pins && { group }),
     });
     this.#messages = messages;
+    // Nobody else closes it, and what it is given would go round and round.
+    if (this.#stop.signal.aborted) await messages.close();
     this.#told = undefined;
     void this.#watch(messages);
     const ended = await messages.closed();
