@@ -68,30 +68,6 @@ export function shareOut(
 }
 
 /**
- * Who takes each part over when its owner is gone, by part; undefined where nobody is left.
- *
- * @param shares of the same offers
- */
-export function heirsOf(
-  model: string,
-  split: Split,
-  offers: readonly OwnerOffer[],
-  shares: ReadonlyMap<string, OwnerShare>,
-): readonly (string | undefined)[] {
-  const heirs = Array.from<string | undefined>({ length: split.parts });
-  for (const { name, parts } of shares.values()) {
-    const others = shareOut(
-      model,
-      split,
-      offers.filter((offer) => offer.name !== name),
-    );
-    for (const next of others.values())
-      for (const part of next.parts) if (parts.includes(part)) heirs[part] = next.name;
-  }
-  return heirs;
-}
-
-/**
  * The part of a request.
  *
  * @param id of the request

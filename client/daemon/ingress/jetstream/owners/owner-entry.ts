@@ -7,7 +7,7 @@ export const mostOwners = 16;
 const partsEach = 4;
 
 /** How long an offer counts that is not renewed, and how often it is renewed, in milliseconds. */
-export const offerLeaseMs = 2_000;
+export const offerLeaseMs = 1_500;
 export const offerRenewMs = offerLeaseMs / 4;
 /** How long the server tells those who come later that an offer has ended. */
 export const offerMarkerMs = 10_000;

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Kvm, type KV } from "@nats-io/kv";
 import type { Logger } from "pino";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { heirsOf, type OwnerShare, partOf, shareOut, type Split } from "../../../../targets/share-out.ts";
+import { type OwnerShare, partOf, shareOut, type Split } from "../../../../targets/share-out.ts";
 import type { ModelOwners } from "../request-bus.ts";
 import { followBucket } from "./follow-bucket.ts";
 import {
@@ -24,7 +24,7 @@ import {
 } from "./owner-entry.ts";
 
 /** How late a renewal may be by this machine's clock. */
-const slackMs = 1_000;
+const slackMs = 500;
 const mostTries = 5;
 const leaveMs = 1_000;
 
@@ -37,14 +37,7 @@ interface Known {
 interface Shares {
   readonly byOwner: ReadonlyMap<string, OwnerShare>;
   readonly ownerOf: readonly (string | undefined)[];
-  readonly heirOf: readonly (string | undefined)[];
 }
-
-/**
- * A daemon's place for a part: `own`: it is the owner; `next`: it takes the part over when the owner is gone; `away`: others
- * are nearer.
- */
-export type Place = "own" | "next" | "away";
 
 export class SharedOwners implements ModelOwners {
   readonly #engine: Engine;
@@ -129,13 +122,11 @@ export class SharedOwners implements ModelOwners {
     return this.splitOf(model)?.parts ?? 1;
   }
 
-  /** Where this daemon stands for a part of a model that it offers. */
-  placeFor(model: string, part: number): Place {
+  /** Whether this daemon is to take a part of a model that it offers. */
+  isOwn(model: string, part: number): boolean {
     const shares = this.#sharesOf(model);
     // Without a word of anybody all stand in line, as for a model with one owner.
-    if (shares === undefined || shares.byOwner.size === 0) return "own";
-    if (shares.ownerOf[part] === this.name) return "own";
-    return shares.heirOf[part] === this.name ? "next" : "away";
+    return shares === undefined || shares.byOwner.size === 0 || shares.ownerOf[part] === this.name;
   }
 
   /** This daemon serves a model, and reaches these edges for it. It is asked now and then. */
@@ -224,7 +215,7 @@ export class SharedOwners implements ModelOwners {
       const byOwner = shareOut(model, split, offers);
       const ownerOf = Array.from<string | undefined>({ length: split.parts });
       for (const { name, parts } of byOwner.values()) for (const part of parts) ownerOf[part] = name;
-      shares = { byOwner, ownerOf, heirOf: heirsOf(model, split, offers, byOwner) };
+      shares = { byOwner, ownerOf };
       this.#shares.set(model, shares);
     }
     return shares;
