@@ -1,6 +1,6 @@
 /**
  * SPILLWAY_REQUESTS: how many requests (default 20,000), SPILLWAY_SEED: the first seed (default 1), SPILLWAY_SEEDS: how many
- * of them (1), SPILLWAY_OWNERS: how many owners each model has (1).
+ * of them (1). With SPILLWAY_JOIN_OWNERS=2, which daemons read themselves, models have two owners.
  */
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { JoinedWorld, runKills } from "../support/joined-kills.ts";
@@ -14,7 +14,6 @@ const seeds = Array.from(
   (_, index) => firstSeed + index,
 );
 
-const owners = Number(process.env["SPILLWAY_OWNERS"] ?? 1);
 const jobs = { jobs: 10, jobRows: 200 };
 
 const rig = new OutageRig();
@@ -31,7 +30,7 @@ describe.each(natsPrograms)("with nats-server $version", (program) => {
     { timeout: 3_600_000 },
     async (seed) => {
       nats = await startNats({ program });
-      const world = new JoinedWorld(rig, nats, owners);
+      const world = new JoinedWorld(rig, nats);
       await world.start();
       const report = await runKills(world, {
         seed,

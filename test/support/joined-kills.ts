@@ -56,13 +56,9 @@ export class JoinedWorld {
   readonly #programs = new Map<string, Program>();
   readonly #starts = new Map<string, () => Promise<Program>>();
 
-  readonly #owners: number;
-
-  /** @param owners of each model */
-  constructor(rig: OutageRig, nats: NatsServer, owners = 1) {
+  constructor(rig: OutageRig, nats: NatsServer) {
     this.#rig = rig;
     this.#nats = nats;
-    this.#owners = owners;
   }
 
   get daemons(): readonly string[] {
@@ -78,9 +74,7 @@ export class JoinedWorld {
     this.#starts.set("function host", () => this.#rig.functions("--port", `${functions}`));
     for (const [index, port] of daemons.entries()) {
       const edges = ["--edge", url(edgeA), "--edge", url(edgeB), "--fc-endpoint", url(functions)];
-      const owners = this.#owners === 1 ? [] : ["--join-owners", `${this.#owners}`];
-      const join = ["--join", this.#nats.address, ...owners];
-      const flags = ["--port", `${port}`, ...edges, ...daemonFlags, ...join];
+      const flags = ["--port", `${port}`, ...edges, ...daemonFlags, "--join", this.#nats.address];
       this.#starts.set(`daemon ${index}`, () => this.#rig.start("vqueue", ...flags));
       this.#daemons.push(url(port));
     }
