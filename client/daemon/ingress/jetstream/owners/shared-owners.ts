@@ -54,6 +54,8 @@ export class SharedOwners implements ModelOwners {
   #kv: KV | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isWritten = false;
+  /** Why the last offer was not written. */
+  #told = "";
 
   /** @param engine one that has pins: others have as many owners as there are daemons */
   constructor(engine: Engine, log: Pick<Logger, "info" | "warn">) {
@@ -105,10 +107,6 @@ export class SharedOwners implements ModelOwners {
 
   sharesOf(model: string): ReadonlyMap<string, OwnerShare> | undefined {
     return this.#sharesOf(model)?.byOwner;
-  }
-
-  get splits(): readonly SplitEntry[] {
-    return [...this.#splits.values()];
   }
 
   /** The part that a request goes to; 0 while its model has one owner. */
@@ -233,7 +231,20 @@ export class SharedOwners implements ModelOwners {
 
   /** One at a time, the latest state in each. */
   #write(): Promise<void> {
-    this.#writing = this.#writing.then(() => this.#put()).catch(() => {});
+    this.#writing = this.#writing
+      .then(() => this.#put())
+      .then(
+        () => void (this.#told = ""),
+        (error: unknown) => {
+          const why = (error as Error).message;
+          if (this.#told !== why && !this.#stop.signal.aborted)
+            this.#log.warn(
+              { why },
+              "others do not hear which models and edges this daemon offers; trying again",
+            );
+          this.#told = why;
+        },
+      );
     return this.#writing;
   }
 
