@@ -141,7 +141,8 @@ const noJobs: JobsLoad = {
 };
 const jobs = await new JobMetrics(() => noJobs).text();
 const noRequests = { taken: 0, again: 0, answered: 0, failed: 0, doubled: 0, expired: 0 };
-const noneJoined = { isConnected: true, waiting: 0, models: 0, counts: noRequests };
+const noShares = [{ model: "MODEL", owners: 1, parts: 1, edges: 0 }];
+const noneJoined = { isConnected: true, waiting: 0, models: 0, counts: noRequests, shares: noShares };
 const joined = await new JoinedMetrics(() => noneJoined).text();
 const mqtt = new MqttMetrics({
   registry: new Registry(),

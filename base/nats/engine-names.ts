@@ -65,13 +65,15 @@ export function engineNames(site?: string) {
     requests: {
       stream: own("SPILL_REQ"),
       subjects: `${root}.req.>`,
-      subject: (model: string, front: string, id: string) => `${root}.req.${token(model)}.${front}.${id}`,
-      /** Of all requests of a model. */
-      filter: (model: string) => `${root}.req.${token(model)}.>`,
-      /** Durable consumer of a model. */
-      consumer: (model: string) => `m-${token(model)}`,
+      /** Of a model with several owners each request is in a part; part 0 is where those of one owner are. */
+      subject: (model: string, front: string, id: string, part = 0) =>
+        `${root}.req.${token(model)}.${partToken(part)}${front}.${id}`,
+      /** Of all requests of a model's part. */
+      filter: (model: string, part = 0) => `${root}.req.${token(model)}.${partToken(part)}*.*`,
+      /** Durable consumer of a model's part. */
+      consumer: (model: string, part = 0) => partConsumer(token(model), part),
       /** The same, of a model's token. */
-      consumerOf: (made: string) => `m-${made}`,
+      consumerOf: partConsumer,
       unusedMs: 2 * 86_400_000,
     },
     /** Results, one for each request at most. `copies` are what the stream has taken, for those who wait. */
@@ -112,7 +114,7 @@ export function engineNames(site?: string) {
       subject: (model: string, id: string) => `${root}.jobq.${token(model)}.job.${id}`,
       filter: (model: string) => `${root}.jobq.${token(model)}.>`,
       consumer: (model: string) => `j-${token(model)}`,
-      consumerOf: (made: string) => `j-${made}`,
+      consumerOf: (made: string, _part = 0) => `j-${made}`,
       unusedMs: 15 * 86_400_000,
     },
     /** Edges that joined: what they serve, by a key each, and where they are called. */
@@ -121,6 +123,9 @@ export function engineNames(site?: string) {
       key: (edge: string) => token(edge),
       run: (edge: string, epoch: string) => `${root}.edge.${token(edge)}.${epoch}.run`,
     },
+    /** How models are split that have several owners, and what the daemons offer that may own them. */
+    splits: { bucket: own("SPILL_SPLITS"), key: (model: string) => token(model) },
+    owners: { bucket: own("SPILL_OWNERS"), key: (daemon: string) => token(daemon) },
     /** Models that travel to the edges, in the object store. */
     modelBucket: own("spill-models"),
   } as const;
@@ -142,6 +147,15 @@ export function spendNames(domain?: string) {
     subjects: `${root}.>`,
     subject: (currency: string, minute: number | "") => `${root}.${currency}.${minute}`,
   } as const;
+}
+
+function partToken(part: number): string {
+  return part === 0 ? "" : `${part}.`;
+}
+
+/** No token of a model ends so: `=` is followed by capitals there. */
+function partConsumer(made: string, part = 0): string {
+  return part === 0 ? `m-${made}` : `m-${made}=p${part}`;
 }
 
 function shortName(site: string | undefined): string | undefined {

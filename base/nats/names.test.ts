@@ -10,7 +10,19 @@ describe("names as tokens", () => {
     expect(token(">")).toBe("=3E");
     expect(token("ä/=")).toBe("=C3=A4=2F=3D");
     expect(token("")).toBe("=");
-    expect(engineNames().requests.filter("a.b")).toBe("spill.req.a=2Eb.>");
+    expect(engineNames().requests.filter("a.b")).toBe("spill.req.a=2Eb.*.*");
+  });
+
+  it("no part of a model takes the requests of another part, and no model has its consumer's name", () => {
+    const { requests } = engineNames();
+    const subjects = [0, 3, 12].map((part) => requests.subject("m", "front", "1", part));
+    expect(subjects).toEqual(["spill.req.m.front.1", "spill.req.m.3.front.1", "spill.req.m.12.front.1"]);
+    expect([0, 3].map((part) => requests.filter("m", part))).toEqual([
+      "spill.req.m.*.*",
+      "spill.req.m.3.*.*",
+    ]);
+    expect(requests.consumer("m", 3)).toBe("m-m=p3");
+    expect(token("m=p3")).toBe("m=3Dp3");
   });
 
   it("no text makes a token that a subject or a consumer cannot have, and none is another's", () => {

@@ -37,7 +37,8 @@ export function splittingPage({ rows, edges, requests, sloMs, ratePerS }: Splitt
   return `# The price of splitting
 
 One owner of a model sees all of its requests and all of its edges. Where one owner is not enough, the stream is split: each
-owner gets a part of the requests, by a digest of their ids, and a share of the edges. It then happens that requests of one
+owner gets a part of the requests, by a digest of their ids, and a share of the edges, as \`--join-owners\` does
+([NATS](../guide/nats.md#how-many-owners-and-how-far-a-hub-goes)). It then happens that requests of one
 owner wait, or go to functions, while an edge of another owner idles, and that batches are smaller. This page says what that
 costs. Made by \`npm run splitting\`: the queue and the policy \`spillway\` run in virtual time in one world of ${edges} edges
 alike and a function; links, replicas, instances and service times are the same however many owners there are. An edge serves

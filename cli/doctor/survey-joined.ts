@@ -2,15 +2,16 @@
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import type { Logger } from "pino";
 import { type Engine, joinNats } from "../../base/nats/engine.ts";
-import { type EngineNames, tokenText } from "../../base/nats/engine-names.ts";
+import { tokenText } from "../../base/nats/engine-names.ts";
 import type { JoinOptions } from "../../base/nats/join-fields.ts";
+import { toldOwners } from "./survey-owners.ts";
 
 /** Most fronts that are asked whether they are there, and how long one may take, in milliseconds. */
 const mostFronts = 200;
 const askMs = 500;
 const nothing = (): void => {};
-/** Where the tokens of a subject's front and model stand, from its end. */
-const [frontPlace, modelPlace] = [2, 3];
+/** Where the token of a subject's front stands, from its end. */
+const frontPlace = 2;
 
 export interface JoinedSurvey {
   readonly version: string;
@@ -69,6 +70,7 @@ async function survey(engine: Engine): Promise<JoinedSurvey> {
       `${await messagesOf(manager, `OBJ_${largeBodies.bucket}`)} parts of large bodies`,
       `${await messagesOf(manager, `OBJ_${modelBucket}`)} parts of models`,
       `${await messagesOf(manager, `KV_${joinedEdges.bucket}`)} edges`,
+      ...(await toldOwners(engine)),
       ...orphans,
     ],
     faults: [
@@ -78,20 +80,34 @@ async function survey(engine: Engine): Promise<JoinedSurvey> {
   };
 }
 
+/** The work queue of requests, or that of jobs. */
+interface LookedAtQueues {
+  readonly stream: string;
+  readonly subjects: string;
+  readonly consumerOf: (token: string, part: number) => string;
+}
+
 /** Models of which something waits that nobody asks for. */
 async function unserved(
   manager: JetStreamManager,
-  { stream, consumerOf }: EngineNames["requests" | "jobQueue"],
+  { stream, subjects, consumerOf }: LookedAtQueues,
   waiting: readonly string[],
   what: string,
 ): Promise<string[]> {
-  const byModel = new Map<string, number>();
-  for (const subject of waiting)
-    byModel.set(tokenOf(subject, modelPlace), (byModel.get(tokenOf(subject, modelPlace)) ?? 0) + 1);
+  const byPart = new Map<string, { readonly token: string; readonly part: number; count: number }>();
+  for (const subject of waiting) {
+    // What stands before the model is the same in all subjects of a queue.
+    const [token = "", ...rest] = subject.slice(subjects.length - 1).split(".");
+    const part = rest.length > 2 ? Number(rest[0]) : 0;
+    const key = consumerOf(token, part);
+    const there = byPart.get(key) ?? { token, part, count: 0 };
+    there.count++;
+    byPart.set(key, there);
+  }
   const told: string[] = [];
-  for (const [token, count] of byModel) {
-    const model = tokenText(token) ?? token;
-    const info = await manager.consumers.info(stream, consumerOf(token)).catch(() => undefined);
+  for (const [consumer, { token, part, count }] of byPart) {
+    const model = `${tokenText(token) ?? token}${part === 0 ? "" : `, part ${part}`}`;
+    const info = await manager.consumers.info(stream, consumer).catch(() => undefined);
     const isServed = info !== undefined && (info.num_waiting > 0 || info.num_ack_pending > 0);
     if (!isServed) told.push(`${count} ${what} wait for model ${model}, which no daemon serves now`);
   }

@@ -41,6 +41,7 @@ export class DirectoryEdges {
   readonly #edges: (DirectoryEdge | undefined)[] = [];
   readonly #nowMs: () => number;
   #onChange: () => void = () => {};
+  #isLeft: (number: number, model: string) => boolean = () => false;
 
   /** @param nowMs monotonic time */
   constructor(transports: readonly DirectoryEdge["transport"][], nowMs: () => number) {
@@ -104,6 +105,17 @@ export class DirectoryEdges {
       if (isUp) served.push(name);
     }
     return [...served, ...(unlisted?.keys() ?? [])];
+  }
+
+  /** The same without the models for which other daemons use the edge. */
+  usedAt(number: number): readonly string[] | undefined {
+    return this.servedAt(number)?.filter((model) => !this.#isLeft(number, model));
+  }
+
+  /** From now on an edge is not used for the models that `isLeft` tells to be left to others. */
+  leave(isLeft: (number: number, model: string) => boolean): void {
+    this.#isLeft = isLeft;
+    this.#onChange();
   }
 
   /** It was found out whether an edge serves a model that it may not list. */

@@ -32,6 +32,23 @@ const modelNames = z.string().transform((given, context): string => {
   }
 });
 
+/** How many owners models are to have that joined; without a name, all of them. */
+const ownersOfModels = z.array(
+  z
+    .string()
+    .regex(/^(?:[^=]+=)?(?:[1-9]|1[0-6])$/, "NUMBER or MODEL=NUMBER, the number an integer from 1 to 16"),
+);
+
+/** By model; under "*" for those that are not named. */
+export function wantedOwners(given: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(
+    given.map((text) => {
+      const at = text.lastIndexOf("=");
+      return [at === -1 ? "*" : text.slice(0, at), Number(text.slice(at + 1))];
+    }),
+  );
+}
+
 const joinedModels = z.array(
   z.string().regex(/^[^=]+(?:=(?:true|false))?$/, "MODEL, MODEL=true or MODEL=false"),
 );
@@ -167,6 +184,13 @@ export const daemonOptions = z.strictObject({
   maxSpendPerDay: positive()
     .optional()
     .describe("most money that functions may cost in any 24 hours, in the same currency (default: no limit)"),
+  joinOwners: ownersOfModels
+    .default([])
+    .describe(
+      "with --join: how many daemons own a model at a time, each with a share of its requests and of its edges:" +
+        " MODEL=NUMBER, or NUMBER for every model, from 1 to 16 (default: 1, or what another daemon said)." +
+        " The NATS server keeps it for all daemons; of two that say otherwise the one that started last decides",
+    ),
   joinSpend: z
     .boolean()
     .default(false)

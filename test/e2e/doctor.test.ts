@@ -127,6 +127,15 @@ it.skipIf(whyNoNatsAtAll !== undefined)(
       /^! vqueue.join +1 requests wait for model ocr.v2, which no daemon serves now$/m,
     );
     expect(here.stdout).not.toContain("gone");
+    if (bus.owners !== undefined) {
+      await bus.owners.split("ocr.v2", 2);
+      const split = "model ocr.v2 may have 2 owners (8 parts)";
+      expect((await doctor(yaml)).stdout).toContain(`${split}: no daemon serves it now`);
+      const owned = bus.own("ocr.v2", { take: () => {}, cancel: () => {} }, () => new Map([["box", 1]]));
+      const told = `${split}: front-1 has parts 0 1 2 3 4 5 6 7 and box`;
+      await expect.poll(async () => (await doctor(yaml)).stdout).toContain(told);
+      await owned.leave();
+    }
     await bus.close();
     await engine.close();
     const gone = await doctor(yaml);

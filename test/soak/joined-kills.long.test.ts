@@ -1,6 +1,6 @@
 /**
  * SPILLWAY_REQUESTS: how many requests (default 20,000), SPILLWAY_SEED: the first seed (default 1), SPILLWAY_SEEDS: how many
- * of them (1).
+ * of them (1). With SPILLWAY_JOIN_OWNERS=2, which daemons read themselves, models have two owners.
  */
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { JoinedWorld, runKills } from "../support/joined-kills.ts";

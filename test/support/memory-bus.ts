@@ -1,9 +1,18 @@
 /** The bus of requests in the memory of one process, for tests: several fronts and owners share one `MemoryEngine`. */
 import { SpillwayError } from "../../base/errors.ts";
+import {
+  type OwnerOffer,
+  type OwnerShare,
+  partOf,
+  shareOut,
+  type Split,
+} from "../../client/targets/share-out.ts";
 import type {
   BusRequest,
   BusResult,
   BusDelivery,
+  ModelOwners,
+  OfferedEdges,
   OwnerHandlers,
   Ownership,
   RequestBus,
@@ -13,6 +22,7 @@ interface Queued {
   readonly request: BusRequest;
   readonly key: string;
   readonly acceptedAtMs: number;
+  readonly part: number;
   deliveries: number;
   /** Who has it, and until when it is theirs. */
   owner: MemoryOwner | undefined;
@@ -21,6 +31,8 @@ interface Queued {
 }
 
 interface MemoryOwner {
+  readonly name: string;
+  readonly edges: OfferedEdges;
   readonly handlers: OwnerHandlers;
   isGone: boolean;
 }
@@ -39,6 +51,8 @@ export class MemoryEngine {
   readonly owners = new Map<string, MemoryOwner[]>();
   readonly fronts = new Map<string, (id: string, result: BusResult) => void>();
   readonly known = new Set<string>();
+  readonly splits = new Map<string, Split>();
+  readonly listeners = new Set<() => void>();
 
   constructor(options: MemoryEngineOptions) {
     this.options = options;
@@ -55,8 +69,24 @@ export class MemoryEngine {
         line.filter((other) => other !== owner),
       );
       if (!isDead) this.deliver(model);
+      this.changed();
+    };
+    const owners: ModelOwners = {
+      name,
+      split: async (model, count) => {
+        const { parts = 1 } = this.splits.get(model) ?? {};
+        this.splits.set(model, { owners: count, parts: Math.max(parts, count > 1 ? 4 * count : 1) });
+        this.changed();
+      },
+      splitOf: (model) => this.splits.get(model),
+      sharesOf: (model) => this.sharesOf(model),
+      onChange: (listener) => {
+        this.listeners.add(listener);
+        return () => void this.listeners.delete(listener);
+      },
     };
     return {
+      owners,
       mostBytes: this.options.mostBytes ?? 2 ** 20,
       onResult: (listener) => void this.fronts.set(name, listener),
       submit: async (request) => {
@@ -67,6 +97,7 @@ export class MemoryEngine {
           request,
           key,
           acceptedAtMs: performance.now(),
+          part: this.partFor(request),
           deliveries: 0,
           owner: undefined,
           lease: undefined,
@@ -87,12 +118,13 @@ export class MemoryEngine {
       settle: async (id, result) => this.store(`${name}.${id}`, result),
       knows: async (model) => this.known.has(model),
       hasOwner: async (model) => (this.owners.get(model) ?? []).length > 0,
-      own: (model, handlers): Ownership => {
+      own: (model, handlers, edges = () => new Map()): Ownership => {
         this.known.add(model);
-        const owner: MemoryOwner = { handlers, isGone: false };
+        const owner: MemoryOwner = { name, edges, handlers, isGone: false };
         mine.push({ owner, model });
         this.owners.set(model, [...(this.owners.get(model) ?? []), owner]);
         this.deliver(model);
+        this.changed();
         return { leave: async () => leave(owner, model, false) };
       },
       close: async () => {
@@ -106,10 +138,35 @@ export class MemoryEngine {
   }
 
   deliver(model: string): void {
-    const [owner] = this.owners.get(model) ?? [];
-    if (owner === undefined) return;
-    for (const queued of this.queued.values())
-      if (queued.request.model === model && queued.owner === undefined) this.hand(queued, owner, false);
+    for (const queued of this.queued.values()) {
+      if (queued.request.model !== model || queued.owner !== undefined) continue;
+      const owner = this.ownerOf(queued);
+      if (owner !== undefined) this.hand(queued, owner, false);
+    }
+  }
+
+  sharesOf(model: string): ReadonlyMap<string, OwnerShare> | undefined {
+    const split = this.splits.get(model);
+    const offers = (this.owners.get(model) ?? []).map(({ name, edges }): OwnerOffer => {
+      return { name, edges: edges() };
+    });
+    return split && shareOut(model, split, offers);
+  }
+
+  partFor({ id, model }: BusRequest): number {
+    const { owners = 1, parts = 1 } = this.splits.get(model) ?? {};
+    return owners === 1 ? 0 : partOf(id, parts);
+  }
+
+  ownerOf({ request: { model }, part }: Queued): MemoryOwner | undefined {
+    const line = this.owners.get(model) ?? [];
+    const shares = [...(this.sharesOf(model)?.values() ?? [])];
+    const share = shares.find(({ parts }) => parts.includes(part));
+    return share === undefined ? line[0] : line.find(({ name }) => name === share.name);
+  }
+
+  changed(): void {
+    for (const tell of this.listeners) tell();
   }
 
   hand(queued: Queued, owner: MemoryOwner, isExpired: boolean): void {
@@ -151,7 +208,7 @@ export class MemoryEngine {
   }
 
   expired(queued: Queued): void {
-    const [owner] = this.owners.get(queued.request.model) ?? [];
+    const owner = this.ownerOf(queued);
     if (owner === undefined) this.remove(queued);
     else this.hand(queued, owner, true);
   }

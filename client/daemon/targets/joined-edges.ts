@@ -28,7 +28,7 @@ const slackMs = 1_500;
 const openAgainMs = 1_000;
 
 interface Known {
-  readonly entry: EdgeEntry;
+  entry: EdgeEntry;
   renewedAtMs: number;
   /** The name of its target; undefined while it is none, because the name is taken. */
   target: string | undefined;
@@ -60,6 +60,12 @@ export class JoinedEdges {
   get hasAny(): boolean {
     const serving = this.#options.targets.listed().filter(({ state }) => state === "serving");
     return serving.some(({ name, source }) => source === "joined" && !this.#leaving.has(name));
+  }
+
+  /** How many replicas of a model an edge has told of, by the URL of its target; undefined: it did not. */
+  replicas(url: string, model: string): number | undefined {
+    for (const { entry } of this.#known.values()) if (urlOf(entry) === url) return entry.replicas[model];
+    return undefined;
   }
 
   async close(): Promise<void> {
@@ -102,6 +108,7 @@ export class JoinedEdges {
     const known = this.#known.get(key);
     if (known?.entry.epoch === entry.epoch) {
       known.renewedAtMs = performance.now();
+      known.entry = entry;
       return;
     }
     if (known !== undefined) this.#left(key);
@@ -138,7 +145,7 @@ export class JoinedEdges {
     const target = this.#leaving.has(name) || this.#isTaken(name) ? `${name}-${epoch.slice(0, 4)}` : name;
     const connect = () => natsTransport({ engine, subject, name, auth, mostAnswerBytes });
     try {
-      targets.add({ name: target, url: `nats:${name}/${epoch}`, connect }, "joined");
+      targets.add({ name: target, url: urlOf(known.entry), connect }, "joined");
       known.target = target;
     } catch (error) {
       this.#tellOnce(name, (error as Error).message, log);
@@ -167,4 +174,9 @@ export class JoinedEdges {
     this.#told.add(text);
     log.warn({ edge: name, why }, "an edge that joined is not used");
   }
+}
+
+/** For people, and the same at all daemons. */
+function urlOf({ name, epoch }: EdgeEntry): string {
+  return `nats:${name}/${epoch}`;
 }

@@ -185,6 +185,20 @@ it("sends requests for a model only to edges that list it, and notices within se
   await expect.poll(straysOf).toBe(0);
 });
 
+it("sends nothing for a model to an edge that is left to other daemons, and tells so, until it is not", async () => {
+  const [near, far] = [await server({ serviceMs: () => 2 }), await server({ serviceMs: () => 2 })];
+  const edges = [`near=${near.url}`, `far=${far.url}`];
+  const { daemon, targets } = await started(edges, { policy: "fixed", edgeBatch: 1 });
+  const askedAll = (): Promise<string[]> =>
+    Promise.all(Array.from({ length: 20 }, (_, value) => doubled(daemon, value)));
+  targets.leave(({ name }, model) => name === "near" && model === "double");
+  expect(new Set(await askedAll())).toEqual(new Set(["far"]));
+  expect(targets.listed().map(({ leftToOthers }) => leftToOthers)).toEqual([["double"], undefined]);
+  targets.leave(() => false);
+  await expect.poll(async () => new Set(await askedAll())).toEqual(new Set(["far", "near"]));
+  expect(targets.listed().map(({ leftToOthers }) => leftToOthers)).toEqual([undefined, undefined]);
+});
+
 it("measures a model that an edge lists later, at that edge alone, and the record replays with it", async () => {
   const record = join(mkdtempSync(join(tmpdir(), "spillway-models-")), "r.ndjson");
   const near = await server({ serviceMs: () => 2 });

@@ -55,6 +55,8 @@ export interface ListedTarget {
   readonly inFlight?: number;
   readonly why?: string;
   readonly models?: readonly string[];
+  /** Of these models those for which other daemons use the edge. */
+  readonly leftToOthers?: readonly string[];
 }
 
 /** An edge that is to be added; without a name it gets one. */
@@ -90,7 +92,7 @@ export class TargetChanges {
     if (state !== "serving") return;
     const { models, watch } = this.#options;
     const measured = { [model]: times };
-    this.#queue?.changeTargets({ kind: "models", name, models: models.edges.servedAt(number), measured });
+    this.#queue?.changeTargets({ kind: "models", name, models: models.edges.usedAt(number), measured });
     watch.learned(name, measured);
   }
 
@@ -99,6 +101,15 @@ export class TargetChanges {
     this.#stop.abort();
     this.#options.newModels?.stop();
     this.#options.modelWatch.stop();
+  }
+
+  /** From now on edges are not used for the models that `isLeft` tells to be left to other daemons. */
+  leave(isLeft: (edge: Pick<DaemonEdge, "name" | "url">, model: string) => boolean): void {
+    const { list, models } = this.#options;
+    models.edges.leave((number, model) => {
+      const edge = list.at(number);
+      return edge !== undefined && isLeft(edge, model);
+    });
   }
 
   /** All targets: edges by their numbers, then functions. */
@@ -197,7 +208,7 @@ export class TargetChanges {
     if (replaces !== undefined && replaces.state !== "leaving") this.#remove(replaces, queue);
     edge.state = "serving";
     models.edges.add(number, transport, listed);
-    const served = models.edges.servedAt(number);
+    const served = models.edges.usedAt(number);
     modelWatch.added(name, served);
     queue.changeTargets({ kind: "add", target, known, models: served, fault });
     watch.changed(known.profile ?? { name, models: {} });
@@ -233,7 +244,11 @@ export class TargetChanges {
     const { name, url, state, source, number } = edge;
     const facts = { name, kind: "edge", url, state, source } as const;
     if (state !== "serving") return facts;
-    return { ...facts, ...this.#condition(name), models: this.#options.models.edges.servedAt(number) ?? [] };
+    const { edges } = this.#options.models;
+    const models = edges.servedAt(number) ?? [];
+    const used = new Set(edges.usedAt(number));
+    const leftToOthers = models.filter((model) => !used.has(model));
+    return { ...facts, ...this.#condition(name), models, ...(leftToOthers.length > 0 && { leftToOthers }) };
   }
 
   #toldFunction({ name, url }: Pick<FunctionVariant, "name" | "url">): ListedTarget {

@@ -16,7 +16,7 @@ const mostShown = 20;
 
 export interface ModelWatchOptions {
   readonly list: Pick<EdgeList, "live">;
-  readonly edges: Pick<DirectoryEdges, "all" | "ask" | "servedAt" | "watch">;
+  readonly edges: Pick<DirectoryEdges, "all" | "ask" | "servedAt" | "usedAt" | "watch">;
   readonly log: Pick<Logger, "info">;
   /** Models are in the list of an edge that were not in the one before. Default: nobody is told. */
   readonly onMore?: (edge: string, models: readonly string[]) => void;
@@ -64,7 +64,7 @@ export class ModelWatch {
     const { list, edges, log, onMore } = this.#options;
     for (const { name, number } of list.live) {
       const before = this.#told.get(name);
-      const models = edges.servedAt(number);
+      const models = edges.usedAt(number);
       if (isSame(before, models)) continue;
       const isFirst = !this.#told.has(name);
       this.#told.set(name, models);
@@ -72,6 +72,9 @@ export class ModelWatch {
       if (isFirst) continue;
       const more = without(models, before);
       const fewer = without(before, models);
+      // What other daemons use the edge for, it still has.
+      const isShared = fewer.length > 0 && without(fewer, edges.servedAt(number)).length === 0;
+      if (isShared && more.length === 0) continue;
       log.info(
         {
           edge: name,

@@ -52,6 +52,22 @@ export function drawSwarm(seed: number): SwarmWorld {
   return { seed, sloMs: between(300, 3_000), models, server, daemons, edges, calls, quietMs };
 }
 
+/**
+ * The same swarm, whose models get several owners, and other numbers of them while calls come.
+ *
+ * @example drawSplitSwarm(7).splits?.length; // 1 to 3
+ */
+export function drawSplitSwarm(seed: number): SwarmWorld {
+  const random = randomStream(seed, "splits");
+  const count = 1 + Math.floor(random() * 3);
+  const splits = Array.from({ length: count }, (_, index) => ({
+    // Mostly before the first call.
+    atMs: index === 0 && random() < 0.7 ? 0 : random() * busyMs,
+    owners: index === 0 ? 2 + Math.floor(random() * 3) : 1 + Math.floor(random() * 4),
+  })).sort((a, b) => a.atMs - b.atMs);
+  return { ...drawSwarm(seed), splits };
+}
+
 /** So many spans in the busy time, in order and apart. */
 function spans(random: Random, count: number, shortestMs: number, longestMs: number): FaultSpan[] {
   const partMs = busyMs / Math.max(1, count);

@@ -4,6 +4,7 @@
  * kill; who waits for messages, the pins and the subscriptions do not. Times are those of the real server with the settings
  * that daemons give it.
  */
+import type { Split } from "../../../client/targets/share-out.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { Process } from "./process.ts";
 
@@ -19,6 +20,8 @@ export interface QueuedMessage {
   readonly sequence: number;
   readonly id: string;
   readonly model: string;
+  /** That of its model, or of the model's part that it is in: `queueOf`. */
+  readonly queue: string;
   readonly content: number;
   /** Undefined: it has no deadline. */
   readonly deadlineAtMs: number | undefined;
@@ -35,9 +38,17 @@ export interface Result {
 
 export interface Lease {
   readonly name: string;
-  readonly model: string;
-  /** The life of the edge that wrote it. */
+  /** Of an edge. */
+  readonly model?: string;
+  /** Of a daemon: the edges that it reaches. */
+  readonly edges?: readonly string[];
+  /** The life of the process that wrote it. */
   readonly epoch: number;
+}
+
+/** The queue of a model, or of a part of one that has several owners. */
+export function queueOf(model: string, part: number): string {
+  return part === 0 ? model : `${model}, part ${part}`;
 }
 
 interface Waiting {
@@ -67,6 +78,7 @@ export class MessageServer {
   readonly queued = new Map<number, Queued>();
   /** By id; more than one where results were stored without the expectation that there is none. */
   readonly results = new Map<string, Result[]>();
+  split: Split = { owners: 1, parts: 1 };
   /** Results of other owners than the one whose result is there. */
   refusedResults = 0;
   readonly #clock: VirtualClock;
@@ -93,7 +105,7 @@ export class MessageServer {
   /** It runs again with what was stored; what was delivered comes again when its time to acknowledge is over. */
   started(): void {
     for (const { message, dueAtMs } of this.queued.values()) {
-      this.#at(dueAtMs, () => this.#pump(message.model));
+      this.#at(dueAtMs, () => this.#pump(message.queue));
       this.#forgetAtDeadline(message);
     }
     for (const { name, renewedAtMs } of this.#leases.values()) this.#expire(name, renewedAtMs);
@@ -110,17 +122,17 @@ export class MessageServer {
     const stored = { ...message, sequence };
     this.queued.set(sequence, { message: stored, dueAtMs: nowMs, deliveries: 0 });
     this.#forgetAtDeadline(stored);
-    this.#pump(message.model);
+    this.#pump(message.queue);
     return { isDuplicate: false };
   }
 
   /**
-   * Ask for messages of a model. Only the pinned client gets any; it stays so by asking again within `pinMs`.
+   * Ask for messages of a queue. Only the pinned client gets any; it stays so by asking again within `pinMs`.
    *
    * @returns whether another client is pinned
    */
   pull(
-    model: string,
+    queue: string,
     {
       client,
       room,
@@ -128,7 +140,7 @@ export class MessageServer {
       deliver,
     }: Pick<Waiting, "client" | "room" | "deliver"> & { expiresMs: number },
   ): boolean {
-    const consumer = this.#consumer(model);
+    const consumer = this.#consumer(queue);
     const nowMs = this.#clock.nowMs();
     const isOther = (other: { client: string | Process; life: number }): boolean => {
       const name = typeof other.client === "string" ? other.client : other.client.name;
@@ -137,8 +149,23 @@ export class MessageServer {
     consumer.waiting = consumer.waiting.filter((each) => isOther(each) && each.untilMs > nowMs);
     consumer.waiting.push({ client, life: client.life, untilMs: nowMs + expiresMs, room, deliver });
     if (consumer.pinned !== undefined && !isOther(consumer.pinned)) consumer.pinned.pulledAtMs = nowMs;
-    this.#pump(model);
+    this.#pump(queue);
     return consumer.pinned !== undefined && isOther(consumer.pinned);
+  }
+
+  /** A client that asks for nothing more lets the next one begin. */
+  unpin(queue: string, client: Pick<Process, "name" | "life">): void {
+    const consumer = this.#consumer(queue);
+    consumer.waiting = consumer.waiting.filter((each) => each.client.name !== client.name);
+    if (consumer.pinned?.client === client.name && consumer.pinned.life === client.life)
+      consumer.pinned = undefined;
+    this.#pump(queue);
+  }
+
+  /** Split every model over so many owners from now on; parts never become fewer. */
+  splitOver(owners: number): void {
+    this.split = { owners, parts: Math.max(this.split.parts, owners > 1 ? 4 * owners : 1) };
+    this.#changed();
   }
 
   /** Acknowledgements are not fenced: anybody's counts, also after another delivery. */
@@ -180,7 +207,7 @@ export class MessageServer {
     const renewedAtMs = this.#clock.nowMs();
     this.#leases.set(lease.name, { ...lease, renewedAtMs });
     this.#expire(lease.name, renewedAtMs);
-    if (known?.epoch !== lease.epoch) this.#changed();
+    if (known?.epoch !== lease.epoch || known.edges?.join() !== lease.edges?.join()) this.#changed();
   }
 
   /** @param changed called after each change, from now on while the connection lasts */
@@ -193,16 +220,16 @@ export class MessageServer {
     return [...this.#leases.values()];
   }
 
-  #consumer(model: string): Consumer {
-    let consumer = this.#consumers.get(model);
+  #consumer(queue: string): Consumer {
+    let consumer = this.#consumers.get(queue);
     if (consumer === undefined)
-      this.#consumers.set(model, (consumer = { waiting: [], pinned: undefined, isWatched: false }));
+      this.#consumers.set(queue, (consumer = { waiting: [], pinned: undefined, isWatched: false }));
     return consumer;
   }
 
   #dueIn(queued: Queued, delayMs: number): void {
     queued.dueAtMs = this.#clock.nowMs() + delayMs;
-    this.#at(queued.dueAtMs, () => this.#pump(queued.message.model));
+    this.#at(queued.dueAtMs, () => this.#pump(queued.message.queue));
   }
 
   #at(atMs: number, run: () => void): void {
@@ -225,8 +252,8 @@ export class MessageServer {
     for (const changed of this.#watchers) changed();
   }
 
-  #pump(model: string): void {
-    const consumer = this.#consumer(model);
+  #pump(queue: string): void {
+    const consumer = this.#consumer(queue);
     const nowMs = this.#clock.nowMs();
     consumer.waiting = consumer.waiting.filter(({ untilMs, room }) => untilMs > nowMs && room > 0);
     if (consumer.pinned !== undefined && nowMs >= consumer.pinned.pulledAtMs + pinMs)
@@ -241,7 +268,7 @@ export class MessageServer {
       consumer.isWatched = true;
       this.#at(pinned.pulledAtMs + pinMs, () => {
         consumer.isWatched = false;
-        this.#pump(model);
+        this.#pump(queue);
       });
     }
     const waiting = consumer.waiting.find(
@@ -250,7 +277,7 @@ export class MessageServer {
     if (waiting === undefined) return;
     for (const queued of this.queued.values()) {
       if (waiting.room === 0) return;
-      if (queued.message.model !== model || queued.dueAtMs > nowMs) continue;
+      if (queued.message.queue !== queue || queued.dueAtMs > nowMs) continue;
       waiting.room--;
       queued.deliveries++;
       this.#dueIn(queued, ackWaitMs);

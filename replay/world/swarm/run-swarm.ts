@@ -110,6 +110,7 @@ export function runSwarm(world: SwarmWorld, rules: SwarmRules = safeRules): Swar
       });
     });
   }
+  for (const { atMs, owners } of world.splits ?? []) clock.schedule(atMs, () => messages.splitOver(owners));
   const endsAtMs = lastTroubleAtMs(world) + world.quietMs;
   clock.advanceTo(endsAtMs);
   return { stories, counted, repeated: messages.refusedResults, left: messages.queued.size };

@@ -3,7 +3,8 @@
  * brings a job gets an id, with which any daemon finds the result.
  */
 import type { SwarmConnection } from "./swarm-connection.ts";
-import type { Result } from "./message-server.ts";
+import { partOf, type Split } from "../../../client/targets/share-out.ts";
+import { queueOf, type Result } from "./message-server.ts";
 import type { SwarmCall, SwarmRules } from "./swarm-world.ts";
 
 /** How a caller was answered. */
@@ -34,6 +35,8 @@ export class SwarmFront {
   readonly #sloMs: number;
   readonly #prefix: string;
   readonly #open = new Map<string, OpenCall>();
+  /** As it has heard. */
+  #split: Split = { owners: 1, parts: 1 };
   #calls = 0;
 
   constructor(connection: SwarmConnection, rules: SwarmRules, sloMs: number) {
@@ -46,6 +49,12 @@ export class SwarmFront {
       connection.tell((messages) =>
         messages.listen(this.#prefix, (result) => connection.hear(() => this.#heard(result))),
       );
+      connection.tell((messages) =>
+        messages.watch(() => {
+          const { split } = messages;
+          connection.hear(() => (this.#split = split));
+        }),
+      );
     });
   }
 
@@ -55,9 +64,11 @@ export class SwarmFront {
     const deadlineAtMs = kind === "job" ? undefined : nowMs + this.#sloMs;
     this.#open.set(id, { told });
     const publishUntilMs = Math.min(nowMs + publishMs, deadlineAtMs ?? Infinity);
+    const { owners, parts } = this.#split;
+    const queue = queueOf(model, owners === 1 ? 0 : partOf(id, parts));
     let isTaken = false;
     this.#connection.askUntilAnswered(
-      (messages) => messages.publish({ id, model, content, deadlineAtMs, front: this.#prefix }),
+      (messages) => messages.publish({ id, model, queue, content, deadlineAtMs, front: this.#prefix }),
       (published) => {
         if (!this.#open.has(id)) return;
         isTaken = published !== undefined;

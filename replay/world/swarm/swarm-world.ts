@@ -60,6 +60,8 @@ export interface SwarmWorld {
   readonly calls: readonly SwarmCall[];
   /** How long everything is well after the last fault and the last call. */
   readonly quietMs: number;
+  /** When models get how many owners, in order of time. Default: each has one. */
+  readonly splits?: readonly { readonly atMs: number; readonly owners: number }[];
 }
 
 /** What daemons do to be safe. Tests switch one off to see that the checker notices. */
@@ -74,6 +76,8 @@ export interface SwarmRules {
   readonly hasUniqueIds: boolean;
   /** Who is no longer the owner gives back what it has not begun, instead of acknowledging it. */
   readonly givesBack: boolean;
+  /** Owners take requests of all parts that there ever were. */
+  readonly takesEveryPart: boolean;
 }
 
 export const safeRules: SwarmRules = {
@@ -82,6 +86,7 @@ export const safeRules: SwarmRules = {
   watchesDeadlines: true,
   hasUniqueIds: true,
   givesBack: true,
+  takesEveryPart: true,
 };
 
 /** The right answer to a content. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkSwarm, type SwarmViolation } from "./check-swarm.ts";
-import { drawSwarm } from "./draw-swarm.ts";
+import { drawSplitSwarm, drawSwarm } from "./draw-swarm.ts";
 import { runSwarm } from "./run-swarm.ts";
 import { safeRules, type SwarmRules, type SwarmWorld } from "./swarm-world.ts";
 
@@ -39,6 +39,14 @@ describe("a swarm under kills, stops, cuts and restarts of its server", { tags: 
     expect(checkSwarm(world, runSwarm(world))).toEqual([]);
   });
 
+  it.each([1, 2, 3, 4, 5, 6])(
+    "does so while models have several owners, and other numbers of them, seed %i",
+    (seed) => {
+      const world = drawSplitSwarm(seed);
+      expect(checkSwarm(world, runSwarm(world))).toEqual([]);
+    },
+  );
+
   it("runs the same from the same seed", () => {
     expect(runSwarm(drawSwarm(3))).toEqual(runSwarm(drawSwarm(3)));
   });
@@ -66,6 +74,10 @@ describe("the checker", { tags: ["slow"] }, () => {
 
   it("sees the answer to another request under an id that was used before a restart", () => {
     expect(seenWithout("hasUniqueIds", 1)).toContain("wrong answer");
+  });
+
+  it("sees requests that wait in a part which no owner takes", () => {
+    expect(seenWithout("takesEveryPart", drawSplitSwarm(1))).toContain("lost");
   });
 
   it("sees a request that a former owner acknowledges instead of giving it back", () => {

@@ -9,9 +9,12 @@ import { awayError, comeBackMs, fullError } from "./bus-errors.ts";
 import { apiCodes, codeOf, isFull, makeStreams, resultsMs } from "./bus-streams.ts";
 import { ConsumerInfos } from "./consumer-infos.ts";
 import { LargeBodies } from "./large-bodies.ts";
-import { ModelConsumer, type ConsumerLimits } from "./model-consumer.ts";
+import type { ConsumerLimits } from "./model-consumer.ts";
+import { OwnedModels } from "./owners/owned-models.ts";
+import { SharedOwners } from "./owners/shared-owners.ts";
 import { asHeaders, plain } from "./plain-headers.ts";
 import type { BusRequest, BusResult, OwnerHandlers, Ownership, RequestBus } from "./request-bus.ts";
+import { noEdges } from "./request-bus.ts";
 
 export interface JetStreamBusOptions extends ConsumerLimits {
   /** Most bytes of all requests that wait, and of all results that are kept. */
@@ -41,7 +44,9 @@ export class JetStreamBus implements RequestBus {
   /** Of requests whose body is stored, or is being stored, the name of the object. */
   readonly #stored = new Map<string, string | undefined>();
   readonly #infos: ConsumerInfos;
-  readonly #owned = new Map<string, ModelConsumer>();
+  /** Undefined: the server has no pins, and all daemons own all models. */
+  readonly owners: SharedOwners | undefined;
+  readonly #owned: OwnedModels;
   /** Of requests that may be withdrawn. */
   readonly #sequences = new Map<string, number>();
   readonly #stop = new AbortController();
@@ -61,6 +66,11 @@ export class JetStreamBus implements RequestBus {
       mostHeldBytes: Math.max(this.mostBytes, mostHeldBytes),
     });
     this.#infos = new ConsumerInfos(engine);
+    const { log } = options;
+    this.owners = engine.can.pins ? new SharedOwners(engine, log) : undefined;
+    const [owners, infos, bodies] = [this.owners, this.#infos, this.#bodies];
+    const store = (key: string, result: BusResult): Promise<boolean> => this.#store(key, result);
+    this.#owned = new OwnedModels({ engine, infos, owners, limits: options, log, store, bodies });
   }
 
   static async open(engine: Engine, options: JetStreamBusOptions): Promise<JetStreamBus> {
@@ -93,7 +103,7 @@ export class JetStreamBus implements RequestBus {
   async #publish(request: BusRequest): Promise<void> {
     const { js, name, names, can } = this.#engine;
     const { id, model, headers, body, withinMs } = request;
-    const subject = names.requests.subject(model, name, id);
+    const subject = names.requests.subject(model, name, id, this.owners?.partFor(model, id));
     const ttl = can.deadlines ? { ttl: `${Math.max(1, Math.ceil(withinMs / 1_000))}s` } : {};
     const untilMs = performance.now() + withinMs;
     for (let attempt = 0; ; attempt++) {
@@ -156,30 +166,13 @@ export class JetStreamBus implements RequestBus {
     return this.#infos.hasOwner(model);
   }
 
-  own(model: string, handlers: OwnerHandlers): Ownership {
-    const consumer = new ModelConsumer({
-      queue: this.#engine.names.requests,
-      model,
-      handlers,
-      engine: this.#engine,
-      limits: this.#options,
-      log: this.#options.log,
-      serverNowMs: () => this.#infos.serverNowMs(),
-      store: (key, result) => this.#store(key, result),
-      bodies: this.#bodies,
-    });
-    this.#owned.set(model, consumer);
-    return {
-      leave: async () => {
-        if (this.#owned.get(model) === consumer) this.#owned.delete(model);
-        await consumer.leave();
-      },
-    };
+  own(model: string, handlers: OwnerHandlers, edges = noEdges): Ownership {
+    return this.#owned.own(model, handlers, edges);
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#owned.values()].map((consumer) => consumer.leave()));
+    await this.#owned.close();
   }
 
   /** Tries until it is stored, or there is one. */
@@ -286,7 +279,7 @@ export class JetStreamBus implements RequestBus {
 
   #cancelled({ subject }: Msg): void {
     const [front, id] = subject.split(".").slice(-2);
-    for (const consumer of this.#owned.values()) consumer.cancelled(`${front}.${id}`);
+    this.#owned.cancelled(`${front}.${id}`);
   }
 }
 

@@ -57,12 +57,13 @@ const group = "own";
 const askEveryMs = 1_000;
 const againMs = 500;
 const leaveMs = 2_000;
+/** The longest that the server gives nothing to anybody while a daemon hands over. */
+const pauseMs = 1_000;
 const usualLookMs = 30_000;
 /** So often a body is fetched that does not come. */
 const mostFetches = 5;
 
-type Headers = Readonly<Record<string, string>>;
-
+type Headers = BusDelivery["headers"];
 export class ModelConsumer {
   readonly #options: ModelConsumerOptions;
   readonly #running: Promise<void>;
@@ -85,13 +86,20 @@ export class ModelConsumer {
       consumer: queue.consumer(model),
     });
     this.#running = this.#run();
-    const { lookEveryMs = usualLookMs } = limits;
-    const timer = setInterval(() => void this.#freeStuck().catch(() => {}), lookEveryMs).unref();
+    const everyMs = limits.lookEveryMs ?? usualLookMs;
+    const timer = setInterval(() => void this.#freeStuck().catch(() => {}), everyMs).unref();
     this.#stop.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
 
-  cancelled(key: string): void {
-    this.#options.handlers.cancel(key);
+  /** The same, and nothing that is on its way here comes late to the next owner. */
+  async handOver(): Promise<void> {
+    const { engine, model, queue } = this.#options;
+    const { consumers } = engine.manager;
+    const of = [queue.stream, queue.consumer(model)] as const;
+    const isHeld = this.#pin !== undefined && engine.isConnected;
+    if (isHeld) await consumers.pause(...of, new Date(Date.now() + pauseMs)).catch(() => {});
+    await this.leave();
+    if (isHeld) await consumers.resume(...of).catch(() => {});
   }
 
   /** Asks for nothing more, and lets the next owner begin. What was taken is still to be finished. */
@@ -112,10 +120,8 @@ export class ModelConsumer {
     const { engine, model, queue } = this.#options;
     const [stream, name] = [queue.stream, queue.consumer(model)];
     if (!engine.can.pins || this.#pin === undefined || !engine.isConnected) return;
-    const { priority_groups: groups = [] } = (await engine.manager.consumers.info(
-      stream,
-      name,
-    )) as PinnedInfo;
+    const info = await engine.manager.consumers.info(stream, name);
+    const { priority_groups: groups = [] } = info as PinnedInfo;
     if (groups.some(({ pinned_client_id: id }) => id === this.#pin))
       await engine.manager.consumers.unpin(stream, name, group);
   }
@@ -148,6 +154,7 @@ export class ModelConsumer {
       ...(engine.can.pins && { group }),
     });
     this.#messages = messages;
+    if (this.#stop.signal.aborted) await messages.close();
     this.#told = undefined;
     void this.#watch(messages);
     const ended = await messages.closed();

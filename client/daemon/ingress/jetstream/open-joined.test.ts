@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { natsAddress } from "../../../../base/nats/nats-address.ts";
 import { codecHere } from "../../../../protocol/server/message-codec.ts";
-import { tensorFromNumbers } from "../../../../protocol/tensor.ts";
+import { tensorFromNumbers, tensorToNumbers } from "../../../../protocol/tensor.ts";
 import { endedJob, submittedJob } from "../../../../test/support/job-worlds.ts";
 import { natsPrograms, type NatsServer, startNats } from "../../../../test/support/nats-server.ts";
 import { doubler, smallDaemon, type SmallDaemon } from "../../../../test/support/small-daemon.ts";
@@ -34,6 +34,7 @@ describe.each(natsPrograms)("daemons that joined nats-server $version", { tags: 
     const options = {
       join: [natsAddress(nats.address)],
       joinMib: 64,
+      joinOwners: [],
       lanes: [],
       jobs: 100,
       jobsMib: 64,
@@ -86,6 +87,34 @@ describe.each(natsPrograms)("daemons that joined nats-server $version", { tags: 
     const metrics = await (await app.request("/metrics")).text();
     expect(metrics).toContain("spillway_queue_joined_waiting 0");
     expect(metrics).toContain("spillway_queue_joined_connected 1");
+  });
+
+  it("answer each request once when a model has several owners, whose shares their metrics tell", async () => {
+    const [first, second] = [await joinedDaemon({ joinOwners: ["2"] }), await joinedDaemon()];
+    const ask = async (value: number): Promise<number> => {
+      const request = { parameters: {}, inputs: [tensorFromNumbers("x", "FP32", [1, 1], [value])] };
+      const { answer } = await second.daemon.submit(
+        { model: "double", request, bytes: 4 },
+        new AbortController().signal,
+      );
+      return Number(tensorToNumbers(answer.outputs[0] as never)[0]);
+    };
+    const values = Array.from({ length: 20 }, (_, index) => index);
+    const told = async ({ daemon }: JoinedDaemon): Promise<boolean> =>
+      /joined_owners\{model="double"\} 2\n/.test(await daemon.scrape());
+    await expect
+      .poll(
+        async () => {
+          expect(await Promise.all(values.map(ask))).toEqual(values.map((value) => 2 * value));
+          // Where the server has no pins, all share all models.
+          const areTwo =
+            Number(program.version.split(".")[1]) < 11 || ((await told(first)) && (await told(second)));
+          return areTwo && first.calls.length > 0 && second.calls.length > 0;
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(true);
+    await endedJob(first.jobs, await submittedJob(first.jobs, [1, 2, 3]));
   });
 
   it("leave their jobs to others at once when they stop, though somebody waits for an answer still", async () => {

@@ -8,7 +8,7 @@ import type { Environment } from "../../../../base/program/secrets.ts";
 import { UsageError } from "../../../../base/usage-error.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import type { Daemon } from "../../daemon.ts";
-import type { DaemonOptions } from "../../options.ts";
+import { type DaemonOptions, wantedOwners } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
 import { noneJoined } from "../../targets/awaited-edges.ts";
 import { JoinedEdges } from "../../targets/joined-edges.ts";
@@ -21,6 +21,7 @@ import { JetStreamBus } from "./jetstream-bus.ts";
 import { JoinedMetrics } from "./joined-metrics.ts";
 import { askStory, tellStories } from "./shared-stories.ts";
 import { Owner, type OwnerCounts } from "./owner.ts";
+import { SplitModels } from "./owners/split-models.ts";
 import { SharedSpend } from "./spend/shared-spend.ts";
 import { SpendCounter } from "./spend/spend-counter.ts";
 import { spendClockMs } from "../../spend.ts";
@@ -84,6 +85,7 @@ export class Joined {
   #front: Front | undefined;
   #timer: NodeJS.Timeout | undefined;
   #edges: JoinedEdges | undefined;
+  #split: SplitModels | undefined;
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
@@ -112,8 +114,9 @@ export class Joined {
       );
     const mostStoredBytes = options.joinMib * 2 ** 20;
     try {
-      this.#bus = await JetStreamBus.open(engine, { mostStoredBytes, ...largest(options), ...limits, log });
-      await this.#options.jobs?.open(engine);
+      const bus = await JetStreamBus.open(engine, { mostStoredBytes, ...largest(options), ...limits, log });
+      this.#bus = bus;
+      await this.#options.jobs?.open(engine, bus.owners);
       if (options.joinSpend) await this.#shareSpend(engine);
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
@@ -137,6 +140,14 @@ export class Joined {
         mostAnswerBytes: options.maxAnswerMib * 2 ** 20,
         log: this.#options.log,
       });
+    const split = new SplitModels({
+      owners: bus.owners,
+      targets: daemon.targets,
+      wanted: wantedOwners(options.joinOwners),
+      replicas: (url, model) => this.#edges?.replicas(url, model),
+      log: this.#options.log,
+    });
+    this.#split = split;
     const front = new Front({
       bus,
       codec,
@@ -153,6 +164,7 @@ export class Joined {
         waiting: front.size,
         models: this.#owners.size,
         counts: this.counts,
+        shares: split.held(this.#owners.keys()),
       };
     });
     const look = (): void => void this.#followModels(bus).catch(() => {});
@@ -183,6 +195,7 @@ export class Joined {
   }
 
   async close(): Promise<void> {
+    this.#split?.close();
     await this.#edges?.close();
     await this.#spend?.close();
     await this.#bus?.close();
@@ -224,9 +237,12 @@ export class Joined {
     for (const model of served) {
       if (this.#owners.has(model)) continue;
       const workingMs = ackWaitMs / 3;
-      const owner = new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts });
+      const edges = this.#split?.edgesFor(model);
+      const owner = new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts, edges });
       this.#owners.set(model, { requests: owner, jobs: jobs?.serve(model) });
     }
+    for (const model of served) this.#split?.serves(model);
+    this.#split?.tell(served);
     for (const [model, owned] of this.#owners) {
       if (served.has(model)) continue;
       this.#owners.delete(model);

@@ -11,7 +11,7 @@ import type { MessageCodec } from "../../../../protocol/server/message-codec.ts"
 import type { Daemon } from "../../daemon.ts";
 import { metadataOf, tensorBytes } from "../served-answer.ts";
 import { requestFacts, sentAnswer, sentError, wireOf, withId } from "./bus-message.ts";
-import type { BusResult, BusDelivery, Ownership, RequestBus } from "./request-bus.ts";
+import type { BusResult, BusDelivery, OfferedEdges, Ownership, RequestBus } from "./request-bus.ts";
 
 export interface OwnerOptions {
   readonly model: string;
@@ -22,6 +22,8 @@ export interface OwnerOptions {
   readonly workingMs: number;
   readonly log: Pick<Logger, "warn" | "error">;
   readonly counts: OwnerCounts;
+  /** That the daemon reaches for the model. Default: none. */
+  readonly edges?: OfferedEdges | undefined;
 }
 
 export interface OwnerCounts {
@@ -49,10 +51,14 @@ export class Owner {
 
   constructor(options: OwnerOptions) {
     this.#options = options;
-    this.#ownership = options.bus.own(options.model, {
-      take: (delivery) => void this.#take(delivery),
-      cancel: (key) => this.#inWork.get(key)?.abort(),
-    });
+    this.#ownership = options.bus.own(
+      options.model,
+      {
+        take: (delivery) => void this.#take(delivery),
+        cancel: (key) => this.#inWork.get(key)?.abort(),
+      },
+      options.edges,
+    );
   }
 
   /** Takes nothing more; resolves when what was taken has its results. */

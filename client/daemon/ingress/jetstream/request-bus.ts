@@ -2,6 +2,7 @@
  * What daemons need of an engine to share requests: a queue for each model, of which one daemon at a time takes, and a place
  * for one result of each request. `JetStreamBus` is the engine; the tests have one in memory, and hold both to one contract.
  */
+import type { OwnerShare, Split } from "../../../targets/share-out.ts";
 
 /** A request as a front hands it over. */
 export interface BusRequest {
@@ -58,6 +59,25 @@ export interface Ownership {
   leave(): Promise<void>;
 }
 
+/** Edges by a name that all daemons give them, with their capacity, above 0. */
+export type OfferedEdges = () => ReadonlyMap<string, number>;
+
+export const noEdges: OfferedEdges = () => new Map();
+
+/** Models with several owners, and what each of them has. */
+export interface ModelOwners {
+  /** Of this daemon among the owners. */
+  readonly name: string;
+  /** From now on the model has so many owners at most, for all daemons; resolves when the engine knows. */
+  split(model: string, owners: number): Promise<void>;
+  /** Undefined: it has one owner, and never had more. */
+  splitOf(model: string): Split | undefined;
+  /** By owner; undefined as for `splitOf`. */
+  sharesOf(model: string): ReadonlyMap<string, OwnerShare> | undefined;
+  /** Called after each change, until the function that it returns is called. */
+  onChange(listener: () => void): () => void;
+}
+
 export interface RequestBus {
   /** Largest body of a request or a result, in bytes, however it travels. */
   readonly mostBytes: number;
@@ -79,7 +99,13 @@ export interface RequestBus {
   knows(model: string): Promise<boolean>;
   /** Whether somebody takes requests of the model now. */
   hasOwner(model: string): Promise<boolean>;
-  /** Stands in line to own a model. */
-  own(model: string, handlers: OwnerHandlers): Ownership;
+  /**
+   * Stands in line to own a model, or parts of one that has several owners.
+   *
+   * @param edges that this daemon reaches for the model now. Default: none
+   */
+  own(model: string, handlers: OwnerHandlers, edges?: OfferedEdges): Ownership;
+  /** Undefined: the engine shares the requests of each model among all its owners. */
+  readonly owners: ModelOwners | undefined;
   close(): Promise<void>;
 }

@@ -19,6 +19,8 @@ import { JobMetrics, type JobsLoad } from "../../jobs/job-metrics.ts";
 import type { JobCaller, JobsOptions, ListedJob } from "../../jobs/jobs.ts";
 import { RowRoom } from "../../jobs/row-room.ts";
 import { type ConsumerLimits, ModelConsumer } from "../model-consumer.ts";
+import { ModelParts } from "../owners/model-parts.ts";
+import type { SharedOwners } from "../owners/shared-owners.ts";
 import type { BusDelivery, Ownership } from "../request-bus.ts";
 import { cancelInLog } from "./cancel-job.ts";
 import { JobIntake, unavailable } from "./job-intake.ts";
@@ -55,6 +57,7 @@ export class DurableJobs implements JobBook {
   readonly #changed = new Map<string, Set<() => void>>();
   #sweptInputsAtMs = performance.now();
   #engine: Engine | undefined;
+  #owners: SharedOwners | undefined;
   #store: JobStore | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -67,8 +70,9 @@ export class DurableJobs implements JobBook {
     this.#intake = new JobIntake(options, this.#metrics, this.#closing.signal);
   }
 
-  /** Call it when the daemon has joined. */
-  async open(engine: Engine): Promise<void> {
+  /** Call it when the daemon has joined. Jobs of a model with several owners go to the one that has its first part. */
+  async open(engine: Engine, owners?: SharedOwners): Promise<void> {
+    this.#owners = owners;
     this.#store = await JobStore.open(engine, this.options);
     this.#engine = engine;
     engine.connection.subscribe(engine.names.jobLogs.copy, {
@@ -85,17 +89,23 @@ export class DurableJobs implements JobBook {
   /** Runs jobs of a model, until the daemon leaves it. */
   serve(model: string): Ownership {
     const engine = this.#engine as Engine;
-    const consumer = new ModelConsumer({
-      queue: engine.names.jobQueue,
+    return new ModelParts({
       model,
-      engine,
-      limits: this.options.limits,
-      log: this.options.log,
-      handlers: { take: (delivery) => void this.#run(delivery), cancel: () => {} },
-      serverNowMs: () => Date.now(),
-      store: () => Promise.resolve(false),
+      queue: engine.names.jobQueue,
+      owners: this.#owners,
+      parts: () => 1,
+      consume: (queue) =>
+        new ModelConsumer({
+          queue,
+          model,
+          engine,
+          limits: this.options.limits,
+          log: this.options.log,
+          handlers: { take: (delivery) => void this.#run(delivery), cancel: () => {} },
+          serverNowMs: () => Date.now(),
+          store: () => Promise.resolve(false),
+        }),
     });
-    return { leave: () => consumer.leave() };
   }
 
   load(): JobsLoad {

@@ -69,6 +69,15 @@ describe("money that daemons spend together", () => {
     expect(spend.spent(0).hour).toBeCloseTo(0.9);
   });
 
+  it("leaves nothing counted that was asked for and not spent when its daemon stops", async () => {
+    const counter = new MemoryCounter();
+    const spend = shared(counter);
+    expect(spend.take(0.3, 0)).toMatchObject({ isReached: false });
+    await spend.close();
+    expect(counter.most).toBeGreaterThan(0);
+    expect(counter.sum).toBe(0);
+  });
+
   it("holds for any number of daemons: none is paid above the limit, however they meet", async () => {
     const counter = new MemoryCounter();
     const daemons = Array.from({ length: 8 }, () => shared(counter));
@@ -171,6 +180,21 @@ describe.each(natsPrograms)("counted by nats-server $version", { tags: ["slow"] 
     const late = await counter();
     await late.add(9, 1);
     expect(Object.fromEntries(late.counted)).toEqual({ 7: 4, 8: 10, 9: 1 });
+  });
+
+  it("an amount counts as seen once it was, also in a stream that was made anew", async () => {
+    const one = await counter();
+    for (let nth = 0; nth < 5; nth++) await one.add(7, 1);
+    const { manager } = engines.at(-1) as Engine;
+    await manager.streams.delete("SPILL_SPEND");
+    const [other] = [await counter()];
+    await other.add(20, 3);
+    await expect.poll(() => one.counted.get(20)).toBe(3);
+    for (let nth = 0; nth < 3; nth++) {
+      await other.add(20, 1);
+      await one.add(20, 1);
+      expect(one.counted.get(20)).toBe(5 + 2 * nth);
+    }
   });
 
   it("four daemons together are paid up to the limit, and never more, while the server is killed", async () => {

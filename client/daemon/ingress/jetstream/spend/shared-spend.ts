@@ -94,8 +94,9 @@ export class SharedSpend implements SharedAllowance {
     this.#free = 0;
   }
 
-  /** Gives everything back that is free. */
+  /** Gives everything back that is free, or that was asked for and comes now. */
   async close(): Promise<void> {
+    await this.#asking;
     const free = this.#free;
     this.#free = 0;
     if (free > 0 && this.#options.counter.isConnected)

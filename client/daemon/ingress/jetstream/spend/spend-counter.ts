@@ -213,6 +213,7 @@ export class SpendCounter implements CountedSpend {
         });
         this.#messages = await consumer.consume({
           expires: askEveryMs,
+          abort_on_missing_resource: true,
           callback: (message) => this.#came(message),
         });
         told = "";
@@ -235,7 +236,8 @@ export class SpendCounter implements CountedSpend {
     this.counted.set(minute, sum);
     const oldest = minute - keptMs / 60_000;
     for (const each of this.counted.keys()) if (each < oldest) this.counted.delete(each);
-    this.#seenSequence = Math.max(this.#seenSequence, seq);
+    // They come in order, and begin anew where the stream was made anew.
+    this.#seenSequence = seq;
     const [done, rest] = [this.#waiting.filter((each) => each.sequence <= seq), this.#waiting];
     this.#waiting = rest.filter((each) => each.sequence > seq);
     for (const { resolve } of done) resolve();
