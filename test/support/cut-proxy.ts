@@ -11,7 +11,8 @@ export interface CutProxy {
   stop(): Promise<void>;
 }
 
-export async function startCutProxy(to: number): Promise<CutProxy> {
+/** @param delayMs how long each byte is on its way */
+export async function startCutProxy(to: number, delayMs = 0): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     if (proxy.isClosed) return near.destroy();
@@ -21,7 +22,8 @@ export async function startCutProxy(to: number): Promise<CutProxy> {
       [far, near],
     ] as const) {
       sockets.add(socket);
-      socket.pipe(other);
+      if (delayMs === 0) socket.pipe(other);
+      else socket.on("data", (bytes) => setTimeout(() => other.write(bytes), delayMs));
       socket.on("error", () => other.destroy());
       socket.on("close", () => {
         sockets.delete(socket);

@@ -16,6 +16,7 @@ export async function joiningEdge(
   server: Awaited<ReturnType<typeof doublingServer>>,
   more: {
     readonly joinModels?: string;
+    readonly joinDomain?: string;
     readonly install?: ConstructorParameters<typeof EdgeJoin>[0]["install"];
   } = {},
 ): Promise<JoiningEdge> {
@@ -28,6 +29,7 @@ export async function joiningEdge(
       maxModelMib: 100,
       maxBodyMib: 64,
       joinModels: more.joinModels ?? "",
+      joinDomain: more.joinDomain,
     },
     app: {
       fetch: async (request) => {
