@@ -77,6 +77,13 @@ it("follows an hour's ramp to twice the rate with a few alarms, not a cascade", 
   }
 });
 
+it("tells a level from one that is 2.3 % higher where the rate is large, but not from one that is 1.5 % higher", () => {
+  const stepTo = (count: number): number[] =>
+    Array.from({ length: 1_200 }, (_, t) => (t < 600 ? 3_000 : count));
+  expect(alarmsOf(stepTo(3_069))).toHaveLength(1);
+  expect(alarmsOf(stepTo(3_045))).toEqual([]);
+});
+
 it("notices within seconds that an idle service has work, but not a single request", () => {
   const idle = Array.from({ length: 3_600 }, () => 0);
   expect(alarmsOf([...idle, 1, ...idle])).toEqual([]);

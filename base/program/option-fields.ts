@@ -24,9 +24,9 @@ export const spendAllowance = z
   .max(86_400)
   .describe(
     "seconds over which spillway keeps the quantile while it is late on purpose with what would cost much;" +
-      " without a number 60 (default: nothing is late on purpose)",
+      " without a number 600 (default: nothing is late on purpose)",
   )
-  .meta({ bareValue: "60" });
+  .meta({ bareValue: "600" });
 
 function addressField(mayBeGrpc: boolean) {
   return z.string().transform((given, context): string => {

@@ -48,9 +48,9 @@ The geometric means are ${means.map(figure).join(", ")}.
 function byWindow({
   bySeed,
   spentBySeed,
-  longer,
+  others,
 }: SpentResult): readonly (readonly [OwnReplay, OwnReplay])[] {
-  return [spentBySeed[0]!, ...longer].map((spent) => [spent, bySeed[0]!] as const);
+  return [spentBySeed[0]!, ...others].map((spent) => [spent, bySeed[0]!] as const);
 }
 
 function pairOf([spent, own]: readonly [OwnReplay, OwnReplay]): [OwnReplay[], OwnReplay[]] {

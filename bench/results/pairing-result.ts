@@ -10,8 +10,8 @@ import type { OwnReplay } from "./own-run.ts";
 import { ownSeeds, type Pairing, type Reference, resultsSeed, pairingScenario } from "./pairings.ts";
 import type { PolicyResult, Replays } from "./replays.ts";
 
-/** Values of `--spend-allowance` in seconds, the first one with all seeds. */
-export const windowsS = [60, 600, 3_600] as const;
+/** Values of `--spend-allowance` in seconds: the default, with all seeds, then others. */
+export const windowsS = [600, 60, 3_600] as const;
 
 /** Values of `--timeout` in seconds. */
 const timeoutsS = [0, 0.05, 0.1, 0.2, 0.4, 0.8] as const;
@@ -23,10 +23,10 @@ export interface SpentResult {
   readonly pairing: Pairing;
   /** By seed, the one of all policies first. */
   readonly bySeed: readonly OwnReplay[];
-  /** The same with the shortest window of `--spend-allowance`. */
+  /** The same with the default window of `--spend-allowance`. */
   readonly spentBySeed: readonly OwnReplay[];
-  /** With the longer windows, with the first seed. */
-  readonly longer: readonly OwnReplay[];
+  /** With the other windows, with the first seed. */
+  readonly others: readonly OwnReplay[];
 }
 
 export interface PairingResult extends SpentResult {
@@ -47,13 +47,13 @@ export async function spentResultOf(pairing: Pairing, replays: Replays): Promise
       seed,
       ...(spendAllowanceS === undefined ? { hasLimits: seed === resultsSeed } : { spendAllowanceS }),
     });
-  const [shortest, ...longest] = windowsS;
-  const [bySeed, spentBySeed, longer] = await Promise.all([
+  const [usual, ...rest] = windowsS;
+  const [bySeed, spentBySeed, others] = await Promise.all([
     Promise.all(ownSeeds.map((seed) => own(seed))),
-    Promise.all(ownSeeds.map((seed) => own(seed, shortest))),
-    Promise.all(longest.map((windowS) => own(resultsSeed, windowS))),
+    Promise.all(ownSeeds.map((seed) => own(seed, usual))),
+    Promise.all(rest.map((windowS) => own(resultsSeed, windowS))),
   ]);
-  return { pairing, bySeed, spentBySeed, longer };
+  return { pairing, bySeed, spentBySeed, others };
 }
 
 export async function pairingResultOf(

@@ -100,8 +100,8 @@ it("spends the allowance over a minute, or as long as is said, and only with spi
     return readOptions(command, daemonOptions, {});
   };
   expect(chosenPolicy(given())).not.toHaveProperty("spendAllowanceMs");
-  expect(chosenPolicy(given("--spend-allowance"))).toMatchObject({ spendAllowanceMs: 60_000 });
-  expect(chosenPolicy(given("--spend-allowance", "600"))).toMatchObject({ spendAllowanceMs: 600_000 });
+  expect(chosenPolicy(given("--spend-allowance"))).toMatchObject({ spendAllowanceMs: 600_000 });
+  expect(chosenPolicy(given("--spend-allowance", "60"))).toMatchObject({ spendAllowanceMs: 60_000 });
   expect(() => given("--spend-allowance", "0.5")).toThrow("1 to 86400");
   expect(() => chosenPolicy(given("--policy", "fixed", "--spend-allowance"))).toThrow(
     "it is allowed with --policy spillway only",

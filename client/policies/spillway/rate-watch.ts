@@ -9,7 +9,8 @@ const binMs = 1_000;
 const mostEmptyBins = 1_200;
 
 export class RateWatch {
-  readonly #detector = new RateDetector();
+  /** A plan is the same for smaller shifts. */
+  readonly #detector = new RateDetector({ leastShift: 0.025 });
   #startedAtMs: number | undefined;
   #binEndMs = 0;
   #count = 0;

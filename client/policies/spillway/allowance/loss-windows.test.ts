@@ -138,6 +138,20 @@ describe("the losses that were chosen", () => {
     expect(windows.left(119, 1_200_000 + hourMs)).toBe(1);
   });
 
+  it("are no more after a burst than what comes in a window on average allows, though the burst allowed more", () => {
+    const windows = windowsOf(0.1, 1_000, 60_000);
+    // Ten minutes with 20 requests each, and then 200 at once.
+    for (let minute = 0; minute < 10; minute++)
+      for (let count = 0; count < 20; count++) windows.arrived(minute * 60_000 + count);
+    for (let count = 0; count < 200; count++) windows.arrived(600_000);
+    // That minute alone may lose 20; but a window holds 40 on average, and so one that begins here may lose four.
+    expect(windows.left(399, 600_000)).toBe(4);
+    for (let count = 0; count < 4; count++) windows.lost(399);
+    expect(windows.left(399, 600_000)).toBe(0);
+    expect(windows.left(380, 600_000)).toBe(0);
+    expect(windows.left(300, 600_000)).toBe(4);
+  });
+
   it("are none before enough requests have arrived, and few while few arrive", () => {
     const windows = windowsOf(0.1, 100, 60_000);
     for (let count = 0; count < 9; count++) windows.arrived(0);

@@ -2,11 +2,13 @@
  * How many requests may still miss their SLO, so that no window holds more losses than a share of its requests. Four kinds of
  * windows are kept:
  *
- * - every run of at least so many requests, in the order of their arrival, and so every span of time in which as many arrive;
+ * - every run of at least so many requests, in the order of their arrival, and so every span of time in which as many arrive.
+ *   That many is what allows 50 losses for each minute of the window, or what a window held on average in the last hour, if that is less:
+ *   a window that begins with a burst holds fewer requests than the burst lets expect;
  * - of those that end now, the one of a given time, the last hour, and the whole time.
  *
  * Losses that were not chosen count, too, but nobody can keep them from being too many. Those that were chosen never are in
- * any run, whatever arrives. That cannot be said of a span of time: when no more requests come after a loss, the minute that
+ * any run of the greater length, whatever arrives. That cannot be said of a span of time: when no more requests come after a loss, the minute that
  * begins with it holds nothing else. For the same reason a loss counts where its request arrived, not when it was given up.
  */
 
@@ -45,6 +47,7 @@ export class LossWindows {
   readonly #requests: number;
   /** When the last requests arrived, by position modulo the length. */
   readonly #arrivedAtMs: Float64Array;
+  #firstAtMs = 0;
   #arrived = 0;
   #lost = 0;
   /** Positions of losses in the last three shortest runs, in order, and how many there are at each. */
@@ -70,6 +73,7 @@ export class LossWindows {
 
   arrived(nowMs: number): void {
     this.#turnTo(nowMs);
+    if (this.#arrived === 0) this.#firstAtMs = nowMs;
     this.#arrivedAtMs[this.#arrived % this.#requests] = nowMs;
     this.#arrived++;
     this.#arrivedIn[this.#minute % minutesInHour]!++;
@@ -112,7 +116,11 @@ export class LossWindows {
       this.#allowed(arrivedIn) - lostIn,
       this.#leftInWindow(nowMs),
     );
-    return Math.max(0, least <= 0 ? 0 : Math.min(least, this.#leftInRuns(position)));
+    if (least <= 0) return 0;
+    // What was chosen by a longer run may be too much for a shorter one, and the other way round.
+    const run = this.#runAt(nowMs, arrivedIn);
+    const leftInShorter = run < this.#requests ? this.#leftInRuns(position, run) : Infinity;
+    return Math.max(0, Math.min(least, this.#leftInRuns(position, this.#requests), leftInShorter));
   }
 
   #allowed(requests: number): number {
@@ -128,22 +136,28 @@ export class LossWindows {
     return this.#allowed(this.#arrived - first) - lost;
   }
 
+  /** As many requests as a window held on average in the last hour, when so many arrived in it; enough for one loss at least. */
+  #runAt(nowMs: number, arrivedIn: number): number {
+    const spanMs = Math.min(minutesInHour * minuteMs, nowMs - this.#firstAtMs);
+    return Math.max(Math.ceil(1 / this.#share - 1e-9), Math.ceil((arrivedIn * this.#windowMs) / spanMs));
+  }
+
   /** In the runs that begin and end with a loss and hold that position. */
-  #leftInRuns(position: number): number {
+  #leftInRuns(position: number, shortest: number): number {
     const middle = this.#indexOf(position);
     let least = Infinity;
     let after = 0;
     for (let end = middle - 1; end < this.#positions.length && least > 0; end++) {
       const endsAt = end < middle ? position : (this.#positions[end] as number);
       if (end >= middle) after += this.#counts[end] as number;
-      if (endsAt - position >= 2 * this.#requests) break;
+      if (endsAt - position >= 2 * shortest) break;
       let lost = after;
       for (let start = middle; start >= 0 && least > 0; start--) {
         const startsAt = start === middle ? position : (this.#positions[start] as number);
         if (start < middle) lost += this.#counts[start] as number;
         const length = endsAt - startsAt + 1;
-        if (length > 2 * this.#requests) break;
-        least = Math.min(least, this.#allowed(Math.max(length, this.#requests)) - lost);
+        if (length > 2 * shortest) break;
+        least = Math.min(least, this.#allowed(Math.max(length, shortest)) - lost);
       }
     }
     return least;

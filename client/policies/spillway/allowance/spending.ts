@@ -9,13 +9,13 @@ import { LossWindows, shortestRun } from "./loss-windows.ts";
 const reservePart = 0.1;
 /** What a request must save at least while all of the allowance is left, and when none is, in times of the planned price. */
 const leastPrice = 0.5;
-const mostPrice = 8;
+const mostPrice = 1.5;
 /** Where every request must meet the SLO the share is as good as none, but not 0. */
 const leastShare = 1e-6;
 /** None is spent for so long after the first request, because little is known of the targets yet. */
 const settlingMs = 120_000;
-/** None is spent for so long after a failure, or after a target was found to have changed. */
-const pauseMs = 3_600_000;
+/** None is spent for so long after a failure, or after a target was found to have changed: by then that is known as well. */
+const pauseMs = settlingMs;
 
 export class Spending {
   readonly #windows: LossWindows;
@@ -57,7 +57,7 @@ export class Spending {
     this.#earned = Math.max(0, this.#earned - 1);
   }
 
-  /** Something is not as it was: from now on the whole allowance is kept for what that may cost. */
+  /** Something is not as it was: for a while the whole allowance is kept for what that may cost. */
   pause(nowMs: number): void {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + pauseMs);
   }
