@@ -36,7 +36,7 @@ it("lets each entry be met once while all are deleted", () => {
 
 /** Counts full collections while many objects pass through a map that is old itself. In a process whose heap is new. */
 const countCollections = (module: string): string => `
-  import { execFileSync } from "node:child_process";
+  const { GCProfiler } = await import("node:v8");
   const { TurnoverMap } = await import("${module}");
   const numbers = Array.from({ length: 60 }, (_, index) => index);
   const fullCollections = (map) => {

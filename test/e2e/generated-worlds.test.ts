@@ -46,6 +46,10 @@ const mended = [
   { seed: 1053, by: "leaving places for a faster size, though it is dear" },
   { seed: 267, by: "letting calls leave earlier when edges have spent a part of the allowance" },
   { seed: 1037, by: "knowing which instances there are after a call had to start one against expectation" },
+  { seed: 2034, by: "starting an instance where an edge is late too often with what it takes" },
+  { seed: 2049, by: "waiting for a busy instance, where an edge is late too often with what it takes" },
+  { seed: 2084, by: "making calls as large as the instances that there are need them to be" },
+  { seed: 3061, by: "going on with a size while one of its calls takes long and the others are answered" },
 ];
 
 it.each(mended)("keeps the quantile of world $seed by $by", async ({ seed }) => {

@@ -11,12 +11,13 @@ import type {
   WaitDecision,
 } from "../policy.ts";
 import { type Reason, type TrialCause, waitsFor } from "../reasons/reason.ts";
+import type { SloLosses } from "./allowance/slo-losses.ts";
 import { EdgeChoice } from "./edge-choice.ts";
 import type { EdgeBatch, EdgeSchedule } from "./edge-schedule.ts";
 import type { FunctionMenu } from "./functions/function-menu.ts";
 import type { CanSkip } from "./overflow.ts";
 import { type Elsewhere, giveUp, giveUpProbe, patienceMs } from "./rescue.ts";
-import { Trial, trialResult } from "./trial.ts";
+import { firstTooLarge, firstUnsure, Trial, trialResult } from "./trial.ts";
 
 /** For each replica, one batch in service and one on its way behind it. */
 const batchesPerReplica = 2;
@@ -33,6 +34,7 @@ export class EdgeSide {
   /** Rows per millisecond that the edge can take within the SLO; 0 when it is too slow for a single one. */
   capacityPerMs = 0;
   readonly #menu: FunctionMenu;
+  readonly #losses: SloLosses;
   readonly #sloMs: number;
   readonly #reserved: readonly (readonly [lane: string, replicas: number])[];
   readonly #trial = new Trial(trialEveryMs);
@@ -45,8 +47,10 @@ export class EdgeSide {
     index: number,
     schedule: EdgeSchedule,
     menu: FunctionMenu,
+    losses: SloLosses,
     { sloMs, reserved = {} }: Pick<PolicyInputs, "sloMs" | "reserved">,
   ) {
+    this.#losses = losses;
     this.#reserved = Object.entries(reserved);
     this.isReserved = this.#reserved.length > 0;
     this.index = index;
@@ -209,10 +213,11 @@ export class EdgeSide {
     // Beside a warm function that is late only now, every idle replica counts.
     const places = this.#menu.isSomeWarm(nowMs) ? this.schedule.model.profile.replicas : 1;
     const isIdle = inFlight < places && !this.schedule.isOverdue;
-    const unsure = isIdle ? this.#firstUnsure(view) : undefined;
+    const isTight = this.#losses.isTight("edge");
+    const unsure = isIdle ? firstUnsure(view, this.schedule.model, this.#menu, isTight) : undefined;
     if (unsure !== undefined) return this.#risk(view, unsure, elsewhere, "unsure");
     if (inFlight > 0 && !this.schedule.isOverdue) return forever;
-    const tooLarge = inFlight === 0 ? this.#firstTooLarge(line) : undefined;
+    const tooLarge = inFlight === 0 ? firstTooLarge(line, this.schedule.model, this.#menu) : undefined;
     if (tooLarge !== undefined) return this.#risk(view, tooLarge, elsewhere, "too-large");
     const first = leastTried(line);
     const { rows, arrivedAtMs, deadlineAtMs } = line.at(first);
@@ -222,39 +227,6 @@ export class EdgeSide {
     const dueAtMs = isUnknown ? nowMs : this.#trial.dueAtMs(nowMs);
     if (dueAtMs > nowMs) return waitUntil(dueAtMs, forTrial);
     return this.#risk(view, first, elsewhere, "too-slow");
-  }
-
-  /** Index of the first request that an idle replica usually answers in time, though not surely, and no function does. */
-  #firstUnsure({ nowMs, line, slackMs = 0 }: QueueView): number | undefined {
-    const uplinkMs = Math.max(0, this.#menu.freeAtMs - nowMs);
-    for (let index = 0; index < line.length; index++) {
-      const { rows, deadlineAtMs } = line.at(index);
-      const leftMs = deadlineAtMs + slackMs - nowMs;
-      if (this.schedule.model.idleMs(rows) <= leftMs && !this.#menu.canServe(rows, leftMs - uplinkMs, nowMs))
-        return index;
-    }
-    return undefined;
-  }
-
-  /**
-   * Index of the first request that has more rows than any batch that was measured here. Nobody knows how long it takes;
-   * in proportion it would be in time, or no function can serve it.
-   */
-  #firstTooLarge(line: LineView): number | undefined {
-    const { maxBatchRows } = this.schedule.model.profile;
-    if (line.rows <= maxBatchRows) return undefined;
-    for (let index = 0; index < line.length; index++) {
-      const { rows, attempts, arrivedAtMs, deadlineAtMs } = line.at(index);
-      if (rows <= maxBatchRows) continue;
-      const expectedMs = (this.schedule.model.idleMs(maxBatchRows) * rows) / maxBatchRows;
-      if (
-        expectedMs <= deadlineAtMs - arrivedAtMs ||
-        attempts > 0 ||
-        this.#menu.shortestMs(rows) === Infinity
-      )
-        return index;
-    }
-    return undefined;
   }
 
   /** Send one request that may fail, as long as it could still be served elsewhere afterwards. */

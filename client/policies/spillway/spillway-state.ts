@@ -61,11 +61,11 @@ export class SpillwayState implements EdgeSharer {
     const quantile = Math.min(0.999, Math.max(0.5, 1 - 2 * (1 - sloQuantile)));
     const [{ functions }, lateShare] = [this.#learned, lateShareOf(sloQuantile)];
     const demandPerMs = (view: QueueView): number => this.#demandPerMs(view);
+    this.losses = new SloLosses(sloQuantile, laneQuantiles);
     this.menu = new FunctionMenu({ targets, functions, quantile, lateShare, sloMs, demandPerMs });
     for (const [index, profile] of targets.entries())
       if (this.#learned.edges.has(index)) this.#place(index, profile);
     this.#peakPerMs = capacityOf(this.edges);
-    this.losses = new SloLosses(sloQuantile, laneQuantiles);
     this.spending = spendAllowanceMs === undefined ? undefined : new Spending(sloQuantile, spendAllowanceMs);
     this.#rate = new RateWatch(recentSlos * sloMs);
     this.#overflowRate = new OverflowRate(sloMs);
@@ -268,7 +268,7 @@ export class SpillwayState implements EdgeSharer {
     const reserve = Math.max(0, probit(sloQuantile));
     const lateShare = lateShareOf(sloQuantile);
     const schedule = new EdgeSchedule(new EdgeModel({ profile, edge, reserve, sloMs, lateShare }));
-    this.#edges.push(new EdgeSide(index, schedule, this.menu, this.#inputs));
+    this.#edges.push(new EdgeSide(index, schedule, this.menu, this.losses, this.#inputs));
   }
 
   #planInput(): ReturnType<ConstructorParameters<typeof Planner>[0]["situation"]> {

@@ -154,7 +154,8 @@ class Spillway implements PlanningPolicy {
   #consider(view: QueueView, notes: Considered): Decision {
     const { nowMs } = view;
     const context = new DecisionContext(view, this.#edges, this.#menu.freeAtMs);
-    const kept = callToKeep(this.#state, context, !notes.isScarce && this.#maxWaitMs === Infinity);
+    const mayWait = !notes.isScarce && this.#maxWaitMs === Infinity;
+    const kept = callToKeep(this.#state, context, mayWait) ?? this.#choice.startForUnsure(context);
     if (kept !== undefined) {
       if ("kind" in kept) return kept;
       const call = this.#functions.call(view, kept, "deadline", 0, notes);
@@ -192,8 +193,7 @@ class Spillway implements PlanningPolicy {
    * scarce no request is skipped, unless that leaves overflow.
    */
   #overflow(context: DecisionContext, isScarce: boolean, canSkip: CanSkip): LineOverflow {
-    const { healthy } = context;
-    const { line } = context.view;
+    const [{ healthy }, { line }] = [context, context.view];
     if (healthy.length === 0) return { count: line.length, first: 0 };
     const overflowWith = (rule: CanSkip): LineOverflow =>
       // The forecasts of several edges stay filled, for `#release` to look at.

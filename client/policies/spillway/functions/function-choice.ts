@@ -13,7 +13,7 @@ import type { FunctionMenu } from "./function-menu.ts";
 import type { FunctionModel } from "./function-model.ts";
 import type { CallNotes } from "./function-side.ts";
 import { keepingUp, type Places } from "./keeping-up.ts";
-import { cheapestSize, sizeToStart } from "./likeliest-size.ts";
+import { cheapestSize, isLikely, sizeToStart } from "./likeliest-size.ts";
 import { haste, latestStart } from "./latest-start.ts";
 import type { LineOverflow } from "../overflow.ts";
 import type { SpillwayState } from "../spillway-state.ts";
@@ -32,8 +32,6 @@ const lateWhenShared = 0.05;
 /** Places are enough when they serve so many times what overflows on average: it comes in clumps. */
 const aboveMean = 1.3;
 
-/** A size is likely to be in time that is in this part of the calls. */
-const likelyPart = 0.9;
 /** The last row costs next to nothing when it adds less than this part of what a row costs on average. */
 const nextToNothing = 0.25;
 
@@ -119,16 +117,30 @@ export class FunctionChoice {
     const size = now && sizeToStart(this.#menu.usable, now, call, startMs);
     if (now === undefined || size === undefined) return undefined;
     // An idle one that is in time in most calls is worth more than the start of one that surely is, which loses the request.
-    const isLikely =
-      now.isWarm(context.callAtMs) && now.usualMs(rows, likelyPart) <= deadlineAtMs - context.callAtMs;
-    if (size !== now && isLikely) return undefined;
+    const leftMs = deadlineAtMs - context.callAtMs;
+    if (size !== now && isLikely(now, rows, leftMs, context.callAtMs)) return undefined;
     const start = this.#startOf(size, context, index);
     const isInTime = size.latencyMs(rows) <= deadlineAtMs - context.view.nowMs;
     if (start !== undefined || !isInTime || !this.#state.losses.isWaitingTooLong) return start;
     // That one is too late only behind other uploads, and too often. A faster one may not be next time.
-    const leftMs = deadlineAtMs - context.callAtMs;
     const faster = cheapestSize(this.#menu.usable, rows, (each) => each.latencyMs(rows) <= leftMs);
     return faster && this.#startOf(faster, context, index);
+  }
+
+  /**
+   * Where edges take what functions without an instance cannot, and answer too much of it late: a call that starts one, for which
+   * the last request is lost.
+   */
+  startForUnsure(context: DecisionContext): FunctionCall | undefined {
+    if (!this.#state.losses.isTight("edge")) return undefined;
+    const { view, healthy, callAtMs } = context;
+    const last = view.line.length - 1;
+    const { rows, arrivedAtMs, deadlineAtMs } = view.line.at(last);
+    const isSure = ({ schedule }: (typeof healthy)[number]): boolean =>
+      !schedule.model.isBeyond(rows, deadlineAtMs - arrivedAtMs);
+    if (healthy.some(isSure) || this.#menu.canServe(rows, deadlineAtMs - callAtMs, callAtMs))
+      return undefined;
+    return this.start(context, last);
   }
 
   /** What that overflow costs when its call is sent now; 0 when no call is in time. */
@@ -194,11 +206,15 @@ export class FunctionChoice {
   #placesFor({ view, healthy, callAtMs }: DecisionContext, { size }: FunctionCall): Places {
     const { inFlight, maxInFlight } = view.targets[size.target] as TargetView;
     const underWay = this.#menu.sizes.reduce((sum, each) => sum + each.underWay, 0);
+    const alive = size.alive(view.nowMs);
+    const isShort = this.#state.startsTooLate(size);
+    const most = isShort ? Math.max(alive, this.#state.instancesFor(size, view, healthy)) : Infinity;
     const { replicas } = size.profile;
     return {
-      all: Math.min(replicas, maxInFlight),
-      free: Math.min(replicas - underWay, maxInFlight - inFlight),
+      all: Math.min(replicas, maxInFlight, most),
+      free: Math.min(replicas - underWay, maxInFlight - inFlight, isShort ? alive - size.underWay : Infinity),
       startMs: this.#menu.startMs(size, callAtMs),
+      heldMs: (rows) => (isShort ? size.serviceMs(rows) : size.latencyMs(rows)),
       overflowPerMs: aboveMean * this.#state.excessPerMs(view.nowMs, healthy),
     };
   }

@@ -78,6 +78,18 @@ describe("a size of function", () => {
     expect(size.hangs(5_000)).toBe(false);
   });
 
+  it("does not hang while calls that were sent after its oldest are answered", () => {
+    const size = sizeOf({ coldStartMs: 300 });
+    for (const id of [1, 2, 3]) size.called(id, 1, id, id);
+    size.ended(1, "in-time", 326);
+    expect(size.hangs(400)).toBe(true);
+    size.ended(3, "failed", undefined);
+    expect(size.hangs(400)).toBe(true);
+    size.called(4, 1, 401, 401);
+    size.ended(4, "in-time", 426);
+    expect(size.hangs(427)).toBe(false);
+  });
+
   it("knows the call in which a row costs least, where the price is rounded up", () => {
     // One to eight rows take 20, 25, … 55 ms; a call costs 1 for each 40 ms that it has begun.
     const rounded = { maxBatchRows: 8, costOf: (ms: number) => Math.ceil(ms / 40) };

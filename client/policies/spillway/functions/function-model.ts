@@ -120,6 +120,11 @@ export class FunctionModel {
     return usualMs[Math.min(rows, this.profile.maxBatchRows)] as number;
   }
 
+  /** Mean time for which an instance works on a call. */
+  serviceMs(rows: number): number {
+    return this.#option.serviceMs[Math.min(rows, this.profile.maxBatchRows)] as number;
+  }
+
   /** Whether a call whose upload begins then seems to find a warm instance. */
   isWarm(uploadAtMs: number): boolean {
     return this.#inUse.isWarm(uploadAtMs, this.#uploadMs(1));
@@ -193,7 +198,7 @@ export class FunctionModel {
     return Math.max(patienceMs(latencyMs, this.#options.sloMs), this.profile.coldStartMs + 2 * latencyMs);
   }
 
-  /** Whether the oldest call under way hangs. */
+  /** Whether the oldest call under way hangs, and none that was sent after it has been answered. */
   hangs(nowMs: number): boolean {
     return this.#inUse.hangs(nowMs);
   }

@@ -44,6 +44,8 @@ export class InstancesInUse {
   /** By batch id, in the order they were sent. */
   readonly #underWay = new TurnoverMap<number, CallUnderWay>();
   #most = 0;
+  /** Of the answered calls, the one that was sent last. */
+  #answeredId = -1;
 
   constructor(instances: WarmInstances, link: LinkModel) {
     this.#instances = instances;
@@ -77,11 +79,11 @@ export class InstancesInUse {
     return idleAtMs;
   }
 
-  /** Whether the oldest call hangs. */
+  /** Whether the oldest call hangs, and none that was sent after it has been answered. */
   hangs(nowMs: number): boolean {
     // Mostly nothing is under way, and an iterator is not made for nothing.
     if (this.#underWay.size === 0) return false;
-    for (const { hangsAtMs } of this.#underWay.values()) return hangsAtMs < nowMs;
+    for (const [id, { hangsAtMs }] of this.#underWay) return hangsAtMs < nowMs && this.#answeredId < id;
     return false;
   }
 
@@ -112,6 +114,7 @@ export class InstancesInUse {
     const call = this.#underWay.get(id);
     if (call === undefined) return;
     this.#underWay.delete(id);
+    if (answeredAtMs !== undefined) this.#answeredId = Math.max(this.#answeredId, id);
     // The instance of the call before it is still there when it had to start one, and one more is in use when it had not.
     if (call.isShared && (coldStartMs ?? 0) > 0) this.#instances.found(call.reachAtMs);
     if (call.isCold && coldStartMs === 0) this.#instances.taken(call.reachAtMs);

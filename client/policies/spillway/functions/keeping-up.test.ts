@@ -5,7 +5,8 @@ import { keepingUp, type Places } from "./keeping-up.ts";
 
 /** A call of one row takes 25 ms, and each further row 6 ms more, 1 ms of it to upload. */
 const size = menuOf([tinySize()]).sizes[0] as FunctionModel;
-const busy: Places = { all: 2, free: 1, startMs: 0, overflowPerMs: 0.1 };
+const heldMs = (rows: number): number => size.latencyMs(rows);
+const busy: Places = { all: 2, free: 1, startMs: 0, heldMs, overflowPerMs: 0.1 };
 
 /** The call at 0, of a line of which the first request has time for one row alone and the others for four. */
 function kept(places: Partial<Places> = {}, deadlinesAtMs: readonly number[] = [26, 60, 60, 60, 60, 60]) {
@@ -28,6 +29,12 @@ describe("a call where places are few", () => {
   it("stays as it is while the free places take all that waits, or calls like it keep up", () => {
     expect(kept({ free: 9 })).toMatchObject({ first: 0, count: 1 });
     expect(kept({ all: 10 })).toMatchObject({ first: 0, count: 1 });
+  });
+
+  it("counts the time for which a call takes its place, without its way where instances are the places", () => {
+    // Two instances that work 10 ms on a call of one row serve 2 rows in 10 ms.
+    expect(kept({ heldMs: () => 10, overflowPerMs: 0.2 })).toMatchObject({ first: 0, count: 1 });
+    expect(kept({ heldMs: () => 10, overflowPerMs: 0.3 })).toMatchObject({ first: 1, count: 2 });
   });
 
   it("stays as it is where nobody has time for a larger one", () => {

@@ -14,6 +14,8 @@ export interface Places {
   readonly free: number;
   /** Time that an instance takes to start; 0 where one is warm. */
   readonly startMs: number;
+  /** Time for which a call of so many rows takes its place. */
+  readonly heldMs: (rows: number) => number;
   /** Rows that are to overflow, per millisecond. */
   readonly overflowPerMs: number;
 }
@@ -33,10 +35,10 @@ export function keepingUp(
   { view: { line }, callAtMs }: DecisionContext,
   overflow: LineOverflow,
   call: FunctionCall,
-  { all, free, startMs, overflowPerMs }: Places,
+  { all, free, startMs, heldMs, overflowPerMs }: Places,
 ): FunctionCall {
   const { size } = call;
-  const servedPerMs = (rows: number): number => (all * rows) / size.latencyMs(rows);
+  const servedPerMs = (rows: number): number => (all * rows) / heldMs(rows);
   const comingRows = overflowPerMs * size.latencyMs(call.rows);
   if (line.rows !== line.length || overflow.count + comingRows <= free * call.rows) return call;
   let best = call;

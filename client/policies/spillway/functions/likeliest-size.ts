@@ -3,6 +3,13 @@ import type { FunctionModel } from "./function-model.ts";
 
 /** Where no size is in time as surely as it should, those are tried that are in time in such a part of the calls. */
 const likelyParts = [0.9, 0.75, 0.5];
+/** A size is likely to be in time that is in this part of the calls. */
+const likelyPart = 0.9;
+
+/** Whether a size has an instance at that time that answers so many rows within `withinMs` in most calls. */
+export function isLikely(size: FunctionModel, rows: number, withinMs: number, atMs: number): boolean {
+  return size.isWarm(atMs) && size.usualMs(rows, likelyPart) <= withinMs;
+}
 
 /** The cheapest size for so many rows of those that are able; undefined when none is. */
 export function cheapestSize(
