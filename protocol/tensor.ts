@@ -1,7 +1,7 @@
 /** The tensor that all other files pass around. Its data is always raw, so batches are joined without a look at it. */
-import { SideField } from "../base/side-field.ts";
 import { Buffer } from "node:buffer";
 import { showValue } from "../base/error-text.ts";
+import { SideField } from "../base/memory/side-field.ts";
 import { bytesFromStrings, bytesOffsets, stringsFromBytes } from "./bytes-elements.ts";
 import { type Datatype, elementBytes, rawBytes, rawView } from "./datatype.ts";
 import { ProtocolError } from "./errors.ts";

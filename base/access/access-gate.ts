@@ -6,10 +6,10 @@
  *
  * Programs on this machine need no proof until the operator names an admin token or API keys.
  */
-import { SideField } from "../side-field.ts";
 import { timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Logger } from "pino";
+import { SideField } from "../memory/side-field.ts";
 import { type AccessCounts, type ApiKey, keyAmong, type Scope, scopes, sha256Of } from "./api-keys.ts";
 import { answerPreflight, isPreflight, shareWith } from "./cors.ts";
 import { foreignPageOf, foreignToPage, hasPublicName, headOf, isFromThisMachine } from "./request-head.ts";
@@ -291,9 +291,7 @@ function bearerIn({ headers }: RequestHead): string | undefined {
   return others.length > 0 ? undefined : /^Bearer +([^ ].*)$/i.exec(given)?.[1];
 }
 
-function noCounts(): AccessCounts {
-  return { allowed: 0, denied: 0, limited: 0 };
-}
+const noCounts = (): AccessCounts => ({ allowed: 0, denied: 0, limited: 0 });
 
 /** What a caller sent, short enough for an answer. */
 function shown(text: string): string {

@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { newSecret } from "../access/api-keys.ts";
 import { TokenBucket } from "../access/token-bucket.ts";
-import { Lru } from "../lru.ts";
+import { Lru } from "../memory/lru.ts";
 
 /** Beyond it the one that was used least lately ends. */
 const mostSessions = 64;

@@ -1,6 +1,6 @@
 /** Calls programs over NATS, many at once over one subscription. */
-import { TurnoverMap } from "../turnover-map.ts";
 import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
+import { TurnoverMap } from "../memory/turnover-map.ts";
 import { type CallMessage, GatheredCall, callHeadOf, publishCall, publishCancel } from "./call-message.ts";
 
 /** Why a call has no answer. */

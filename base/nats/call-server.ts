@@ -1,6 +1,6 @@
 /** Answers calls over NATS. What comes in parts is bounded in bytes and time, and a call that is cancelled is told so. */
-import { TurnoverMap, TurnoverSet } from "../turnover-map.ts";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { TurnoverMap, TurnoverSet } from "../memory/turnover-map.ts";
 import { type CallMessage, GatheredCall, callHeadOf, isCancel, publishCall } from "./call-message.ts";
 
 export interface CallServerOptions {

@@ -6,9 +6,9 @@
  *     whenClosed(request.socket, () => hungUp.happen());
  *     hungUp.addEventListener("abort", () => stopWork());
  */
-import { TurnoverSet } from "../turnover-map.ts";
-import { SideField } from "../side-field.ts";
 import type { Socket } from "node:net";
+import { SideField } from "../memory/side-field.ts";
+import { TurnoverSet } from "../memory/turnover-map.ts";
 
 /** What is needed of an AbortSignal to hear that a caller has gone; an AbortSignal is one, too. */
 export interface Abortable {

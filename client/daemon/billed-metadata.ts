@@ -4,7 +4,7 @@
  * asked for once a minute, however often it is requested.
  */
 import { SpillwayError } from "../../base/errors.ts";
-import { SizedLru } from "../../base/sized-lru.ts";
+import { SizedLru } from "../../base/memory/sized-lru.ts";
 import type { AskedServer } from "../transports/capped-transport.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
 import { platformErrorIn } from "../transports/platform-error.ts";

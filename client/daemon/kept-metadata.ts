@@ -1,5 +1,5 @@
 /** What models take, as it was described last: for the time when no edge answers, and so as not to ask for each request. */
-import { SizedLru } from "../../base/sized-lru.ts";
+import { SizedLru } from "../../base/memory/sized-lru.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
 
 /** Models whose metadata is kept, and most bytes of it, twice. */

@@ -3,7 +3,7 @@
  * kept for the time when they cannot be reached.
  */
 import { showValue } from "../../base/error-text.ts";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { InferRequest } from "../../protocol/message.ts";
 import { modelPath } from "../../protocol/model-path.ts";

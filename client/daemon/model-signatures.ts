@@ -3,7 +3,7 @@
  * a model refuses may suit another.
  */
 import { createHash } from "node:crypto";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { jsonIn } from "../transports/reply-text.ts";
 import type { HttpReply } from "../transports/http-transport.ts";
 

@@ -2,7 +2,7 @@
  * Wraps a policy that plans with measured batches. A request with more rows than any measured batch is sent
  * alone, at once, to the first target that has room. Its latency is unknown, but refusing it helps nobody.
  */
-import { TurnoverSet } from "../../base/turnover-map.ts";
+import { TurnoverSet } from "../../base/memory/turnover-map.ts";
 import { hasRoom, readyAtMs } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 import { waitsFor } from "./reasons/reason.ts";

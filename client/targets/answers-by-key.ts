@@ -1,5 +1,5 @@
 /** When a target last answered requests of each key, and how long that took. */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { SlidingQuantile } from "../../base/quantile.ts";
 
 /** How many round trips the predicted latency is based on, and which quantile of them it is. */

@@ -2,8 +2,8 @@
  * What has been learned about the functions of a queue: the uplink that they share, and which instances are
  * warm. This belongs to the functions and not to a policy, because all models share both.
  */
-import { TurnoverMap } from "../../base/turnover-map.ts";
 import type { LinkModel, LinkUpload } from "../../algorithms/network/link-model.ts";
+import { TurnoverMap } from "../../base/memory/turnover-map.ts";
 import { WarmInstances } from "./warm-instances.ts";
 
 export class LearnedFunctions {

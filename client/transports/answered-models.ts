@@ -2,7 +2,7 @@
  * Which models an edge has answered, to understand a 404 in words that are not V2's. A gateway without its server answers
  * so, and also many a server that does not know a model.
  */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { SpillwayError } from "../../base/errors.ts";
 
 const mostModels = 256;

@@ -3,7 +3,7 @@
  * again after it was away; without the extension its calls are plain JSON. A server that names it, or that cannot be
  * asked, may still refuse a body that it cannot read: then JSON is tried once, and kept for the model where it works.
  */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { SpillwayError } from "../../base/errors.ts";
 import { decodeInferRequest } from "../../protocol/decode.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";

@@ -1,5 +1,5 @@
 /** What the headers of a function's reply tell: how long the call ran, what is billed, whether it was a cold start. */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 
 /** By names in lower case. */
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>;

@@ -2,8 +2,8 @@
  * The memory that replies may take together while they are read. Where it is full, the longest one is given up: it is
  * the one without an end, if there is one, and the others go on.
  */
-import { TurnoverSet } from "../../base/turnover-map.ts";
 import { SpillwayError } from "../../base/errors.ts";
+import { TurnoverSet } from "../../base/memory/turnover-map.ts";
 
 /** The place of one reply. */
 export interface ReplyPlace {

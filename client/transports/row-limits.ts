@@ -4,7 +4,7 @@
  * a row. Parts that were not all answered say nothing, because one of the requests may have spoilt the batch.
  */
 import type { SpillwayError } from "../../base/errors.ts";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 
 /** Models that are remembered. */
 const maxModels = 256;

@@ -1,5 +1,5 @@
 /** Requests that were answered, kept for a while so that what they got can be compared with a run of other company. */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { cutRows } from "../../protocol/stack.ts";
 import { allAlike, apartCheck, type JoinCheck, type RanRequest, togetherCheck } from "./join-check.ts";
 

@@ -2,7 +2,7 @@
  * What is known of one model: whether rows of several requests may run together. It is said in the settings, spoken
  * against by the tensors, or proved by comparing requests alone and in company; every proof is counted in a budget.
  */
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { differenceOf, type JoinCheck, type RanRequest, strayRows } from "./join-check.ts";
 import { JoinSamples } from "./join-samples.ts";
 import { ProofBudget } from "./proof-budget.ts";

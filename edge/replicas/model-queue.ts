@@ -2,7 +2,7 @@
  * The requests of one model, as a deterministic machine that is given the time: what runs next and together, what has no
  * room, and what is given up because it cannot be answered in time.
  */
-import { TurnoverMap } from "../../base/turnover-map.ts";
+import { TurnoverMap } from "../../base/memory/turnover-map.ts";
 import { QueueForecast } from "./queue-forecast.ts";
 import { ServiceTimes } from "./service-times.ts";
 

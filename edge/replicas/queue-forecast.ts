@@ -2,7 +2,7 @@
  * What a model's queue expects of time: when those that run and wait will be done, and which of those that wait can be
  * answered in time. It keeps the work that waits and the batches that run; the queue tells it of both. Pure.
  */
-import { TurnoverMap } from "../../base/turnover-map.ts";
+import { TurnoverMap } from "../../base/memory/turnover-map.ts";
 import { type DeadlinePlan, filled, planByDeadlines, type PlannedRequest } from "./deadline-plan.ts";
 import type { KindTimes, ServiceTimes } from "./service-times.ts";
 import { kindOf, WaitingWork, type QueuedWork } from "./waiting-work.ts";

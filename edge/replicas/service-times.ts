@@ -3,7 +3,7 @@
  * age. Deadlines are judged by it, so nothing in it may keep requests from running for good. Given the time; pure.
  */
 import { fitAffine } from "../../algorithms/latency/service-fits.ts";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { medianOf, quantileOfSorted } from "../../base/quantile.ts";
 
 /** Recent batches that count for each power of two of rows: a median of so few follows a change within three batches. */

@@ -1,5 +1,5 @@
 /** How long the requests that wait will keep the replicas busy, by their rank and kind, at the learned times. */
-import { TurnoverMap } from "../../base/turnover-map.ts";
+import { TurnoverMap } from "../../base/memory/turnover-map.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
 /** A request that waits, as far as its work goes. */

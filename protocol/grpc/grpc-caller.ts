@@ -2,10 +2,10 @@
  * Calls of gRPC as requests over HTTP: each goes through the routes of a V2 app, with what its caller sent beside it, its
  * address, its deadline and its end.
  */
-import { SideField } from "../../base/side-field.ts";
 import type { Metadata, ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-js";
 import type { Hono } from "hono";
 import type { CallBindings } from "../../base/access/request-head.ts";
+import { SideField } from "../../base/memory/side-field.ts";
 import { decodeInferResponse } from "../decode.ts";
 import { encodeInferRequest } from "../encode.ts";
 import { ProtocolError } from "../errors.ts";

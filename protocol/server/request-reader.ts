@@ -3,7 +3,7 @@
  * head is read once, and each further request costs a look at it.
  */
 import { Buffer } from "node:buffer";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { elementBytes } from "../datatype.ts";
 import { ByteRun, decodeInferRequest } from "../decode.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import { errors, Pool } from "undici";
 import { authHeaders, type HttpAuth } from "../../client/transports/http-auth.ts";
-import { Lru } from "../../base/lru.ts";
+import { Lru } from "../../base/memory/lru.ts";
 import { encodeInferRequest } from "../../protocol/encode.ts";
 import type { InferRequest, WireBody } from "../../protocol/message.ts";
 import { stackRequests } from "../../protocol/stack.ts";

@@ -3,7 +3,7 @@
  * the user, by the edges, which are asked again every few seconds while a model is used, or proved. What is not known
  * is not joined. A batch that came back wrong overrules everything.
  */
-import { Lru } from "../../../base/lru.ts";
+import { Lru } from "../../../base/memory/lru.ts";
 import type { InferRequest, InferResponse } from "../../../protocol/message.ts";
 import { commonRows, stackKey } from "../../../protocol/stack.ts";
 import type { ModelDirectory } from "../model-directory.ts";

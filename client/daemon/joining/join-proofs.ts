@@ -3,7 +3,7 @@
  * answered alone are sent once more as one, in both orders, and each must get the answer that it got alone. Proofs are
  * made at edges, in the background, for each shape, and within a budget. A difference ends joining for the model.
  */
-import { Lru } from "../../../base/lru.ts";
+import { Lru } from "../../../base/memory/lru.ts";
 import { SpillwayError } from "../../../base/errors.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
 import type { InferRequest, InferResponse } from "../../../protocol/message.ts";

@@ -1,5 +1,5 @@
 /** What the queue has found out about one model. */
-import { Lru } from "../../../base/lru.ts";
+import { Lru } from "../../../base/memory/lru.ts";
 import type { StatedRule } from "./stated-rule.ts";
 
 /** Most shapes of a model that are remembered as joined. */

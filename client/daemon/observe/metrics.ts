@@ -3,10 +3,10 @@
  * words of fixed lists. Names beyond a bound share the label "other", so that the number of series is bounded whatever
  * callers send. What happens for every request costs a few additions to cells that were found before.
  */
-import { TurnoverMap } from "../../../base/turnover-map.ts";
 import { errorKinds } from "../../../base/errors.ts";
 import type { CallerCounts } from "../../../base/access/access-gate.ts";
 import { callerCounter } from "../../../base/access/caller-counter.ts";
+import { TurnoverMap } from "../../../base/memory/turnover-map.ts";
 import { addLoopDelay } from "../../../base/program/loop-delay.ts";
 import { Registry } from "../../../base/program/metric-registry.ts";
 import type { PredictionError } from "../../policies/policy-inputs.ts";
@@ -292,8 +292,7 @@ export class QueueMetrics implements QueueObserver {
   }
 
   #oldestWaitsMs(): ReadonlyMap<LaneCells, number> {
-    const nowMs = this.#nowOfQueueMs();
-    const waits = new Map<LaneCells, number>();
+    const [nowMs, waits] = [this.#nowOfQueueMs(), new Map<LaneCells, number>()];
     for (const { lane, waitingRows, arrivedAtMs } of this.#requests.values())
       if (waitingRows > 0) waits.set(lane, Math.max(waits.get(lane) ?? 0, nowMs - arrivedAtMs));
     return waits;

@@ -3,7 +3,7 @@
  * it went), one for each plan, and one for a batch that its target did not admit. Failures and refusals of one kind are
  * logged once a second at most.
  */
-import { TurnoverMap } from "../../../base/turnover-map.ts";
+import { TurnoverMap } from "../../../base/memory/turnover-map.ts";
 import type { QueueEvent, QueueOutput } from "../../queue/queue-event.ts";
 import type { PlanRecord, QueueObserver } from "./observer.ts";
 

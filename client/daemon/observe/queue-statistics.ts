@@ -1,7 +1,7 @@
 /** What the queue has done for each model: requests, failures, queueing delays, and batches by their rows. */
-import { TurnoverMap } from "../../../base/turnover-map.ts";
-import { Lru } from "../../../base/lru.ts";
+import { Lru } from "../../../base/memory/lru.ts";
 import { errorKinds } from "../../../base/errors.ts";
+import { TurnoverMap } from "../../../base/memory/turnover-map.ts";
 import { versionedModel } from "../../../protocol/model-path.ts";
 import { ModelStatistics } from "../../../protocol/server/model-statistics.ts";
 import type { QueueEvent } from "../../queue/queue-event.ts";

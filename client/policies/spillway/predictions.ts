@@ -2,8 +2,8 @@
  * How right the policy's expectations of single batches were: what it took a batch's service time and its way to be as it
  * was sent, beside what came. Only told to others; no decision rests on it.
  */
-import { TurnoverMap } from "../../../base/turnover-map.ts";
 import type { LinkModel } from "../../../algorithms/network/link-model.ts";
+import { TurnoverMap } from "../../../base/memory/turnover-map.ts";
 import type { EndedBatch, SentBatch } from "../policy.ts";
 import type { PredictionError } from "../policy-inputs.ts";
 import type { EdgeModel } from "./edge-model.ts";

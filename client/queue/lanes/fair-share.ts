@@ -3,7 +3,7 @@
  * fewest rows gets the next place in a batch. The policy decides how many rows of which lane leave, by deadlines; this
  * decides whose they are. So a tenant that floods its lane waits behind its own requests, and not the others behind them.
  */
-import { Lru } from "../../../base/lru.ts";
+import { Lru } from "../../../base/memory/lru.ts";
 import { LaneShares, type RowsByLane } from "./lane-shares.ts";
 import type { WaitingRequest } from "../../policies/policy.ts";
 

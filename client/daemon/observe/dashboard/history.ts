@@ -2,8 +2,8 @@
  * What has happened in the queue, for the dashboard: counts by second for ten minutes and by half minute for six hours, in
  * bounded memory. It reads events alone and no clock; an event costs a few additions.
  */
-import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import { shortened } from "../../../../base/error-text.ts";
+import { TurnoverMap } from "../../../../base/memory/turnover-map.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../../queue/queue-event.ts";
 import type { PlanRecord } from "../observer.ts";

@@ -1,7 +1,7 @@
 /** The last decisions of the queue, each with its reason, what the policy saw, and how it ended; a bounded number. */
-import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import { shortened } from "../../../../base/error-text.ts";
 import { figure } from "../../../../base/figures.ts";
+import { TurnoverMap } from "../../../../base/memory/turnover-map.ts";
 import { modelOfKey } from "../../../policies/queue-key.ts";
 import type { QueueEvent, QueueInput, QueueOutput } from "../../../queue/queue-event.ts";
 import { decisionFacts, type DecisionEvent, reasonOf, seenBy, shortReason } from "./decision-text.ts";

@@ -1,6 +1,6 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
-import { TurnoverSet } from "../../../../base/turnover-map.ts";
 import type { FunctionOption } from "../../../../algorithms/plan/function-option.ts";
+import { TurnoverSet } from "../../../../base/memory/turnover-map.ts";
 import type { LearnedFunctions } from "../../../targets/learned-functions.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";

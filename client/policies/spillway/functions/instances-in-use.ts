@@ -2,8 +2,8 @@
  * The calls of one function size that are under way, and the instances that they use: so whether the next call finds a warm
  * instance, and when one that is busy will be idle.
  */
-import { TurnoverMap } from "../../../../base/turnover-map.ts";
 import type { LinkModel } from "../../../../algorithms/network/link-model.ts";
+import { TurnoverMap } from "../../../../base/memory/turnover-map.ts";
 import type { WarmInstances } from "../../../targets/warm-instances.ts";
 
 interface CallUnderWay {

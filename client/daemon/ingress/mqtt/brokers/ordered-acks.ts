@@ -9,7 +9,7 @@
  *     if (held !== undefined) void work(message).then(() => acks.done(held));
  */
 
-import { TurnoverMap } from "../../../../../base/turnover-map.ts";
+import { TurnoverMap } from "../../../../../base/memory/turnover-map.ts";
 /** Most messages of earlier connections that are remembered; of those beyond it the oldest are started again. */
 const mostEarlier = 4_096;
 

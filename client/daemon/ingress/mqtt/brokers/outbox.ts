@@ -2,7 +2,7 @@
  * Results on their way to a broker: as many at once as the broker takes, the others wait in order. While the connection
  * is away all wait. A result at QoS 1 or 2 that was sent is resent by the client on the next connection.
  */
-import { TurnoverSet } from "../../../../../base/turnover-map.ts";
+import { TurnoverSet } from "../../../../../base/memory/turnover-map.ts";
 import type { Publication } from "../rules/message.ts";
 import { PublishRefused } from "./broker-link.ts";
 

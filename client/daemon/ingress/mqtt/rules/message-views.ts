@@ -1,5 +1,5 @@
 /** What rules see of a message, decoded once for all rules that decode it alike. */
-import { SideField } from "../../../../../base/side-field.ts";
+import { SideField } from "../../../../../base/memory/side-field.ts";
 import { type DecodedMessage, decodeMessage, type PayloadRule } from "./coding/decode-message.ts";
 import type { BadMessage, MqttMessage } from "./message.ts";
 import { orFault } from "./view/message-error.ts";

@@ -2,7 +2,7 @@
  * The last values of each device of a rule. Bounded in devices and bytes: the device that was silent longest is forgotten.
  * In memory only: after a restart every window fills again.
  */
-import { SideField } from "../../../../../../base/side-field.ts";
+import { SideField } from "../../../../../../base/memory/side-field.ts";
 import type { MqttMessage } from "../message.ts";
 import type { RuleState } from "../compiled-rule.ts";
 import type { InputValue } from "./value-source.ts";

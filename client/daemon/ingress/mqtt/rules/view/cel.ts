@@ -2,8 +2,8 @@
  * Conditions in CEL (Common Expression Language), which can neither loop nor reach anything but the message. What CEL has
  * and a message of a device could misuse is refused: `matches`, whose patterns may take forever, and macros within macros.
  */
-import { SideField } from "../../../../../../base/side-field.ts";
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from "@marcbachmann/cel-js";
+import { SideField } from "../../../../../../base/memory/side-field.ts";
 import { MessageError } from "./message-error.ts";
 import type { MessageView } from "./message-view.ts";
 

@@ -55,7 +55,7 @@ const countCollections = (module: string): string => `
 `;
 
 it("lets what passes through be freed while it is young, which a Map does not", { tags: ["slow"] }, () => {
-  const module = new URL("../dist/base/turnover-map.js", import.meta.url);
+  const module = new URL("../../dist/base/memory/turnover-map.js", import.meta.url);
   const said = execFileSync(process.execPath, ["--input-type=module", "-e", countCollections(module.href)]);
   const { own, ofMap } = JSON.parse(said.toString());
   expect(own).toBeLessThan(ofMap / 3);
