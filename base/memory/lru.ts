@@ -1,7 +1,7 @@
 /** A map of bounded size: when it is full, the entry that was used least recently is dropped. */
 import { TurnoverMap } from "./turnover-map.ts";
 
-export class Lru<K, V> {
+export class Lru<K extends number | string, V> {
   readonly #entries = new TurnoverMap<K, V>();
   readonly #mostEntries: number;
   /** The key that was used last: its entry is at the end. */

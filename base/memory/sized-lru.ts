@@ -1,7 +1,7 @@
 /** A map of bounded size in entries and in bytes: what was used least recently is dropped. */
 import { TurnoverMap } from "./turnover-map.ts";
 
-export class SizedLru<K, V> {
+export class SizedLru<K extends number | string, V> {
   readonly #entries = new TurnoverMap<K, { readonly value: V; readonly bytes: number }>();
   readonly #bounds: SizedLruBounds<K, V>;
   #bytes = 0;

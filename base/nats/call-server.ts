@@ -1,6 +1,7 @@
 /** Answers calls over NATS. What comes in parts is bounded in bytes and time, and a call that is cancelled is told so. */
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { TurnoverMap, TurnoverSet } from "../memory/turnover-map.ts";
+import { OpenList } from "../memory/open-list.ts";
+import { TurnoverMap } from "../memory/turnover-map.ts";
 import { type CallMessage, GatheredCall, callHeadOf, isCancel, publishCall } from "./call-message.ts";
 
 export interface CallServerOptions {
@@ -28,7 +29,7 @@ export class CallServer {
   readonly #subscription: Subscription;
   readonly #held = new TurnoverMap<string, Held>();
   readonly #running = new TurnoverMap<string, AbortController>();
-  readonly #answers = new TurnoverSet<Promise<void>>();
+  readonly #answers = new OpenList<Promise<void>>();
   #heldBytes = 0;
   readonly #timer: NodeJS.Timeout;
 
@@ -97,9 +98,9 @@ export class CallServer {
       .then((answer) => {
         this.#running.delete(reply);
         if (!cancel.signal.aborted) this.#send(reply, answer);
-        this.#answers.delete(answered);
+        this.#answers.remove(place);
       });
-    this.#answers.add(answered);
+    const place = this.#answers.add(answered);
   }
 
   #send(reply: string, answer: CallMessage): void {

@@ -7,8 +7,8 @@
  *     hungUp.addEventListener("abort", () => stopWork());
  */
 import type { Socket } from "node:net";
+import { OpenList } from "../memory/open-list.ts";
 import { SideField } from "../memory/side-field.ts";
-import { TurnoverSet } from "../memory/turnover-map.ts";
 
 /** What is needed of an AbortSignal to hear that a caller has gone; an AbortSignal is one, too. */
 export interface Abortable {
@@ -18,7 +18,7 @@ export interface Abortable {
 }
 
 /** By connection: what is to be told of its end. */
-const waiting = new SideField<Socket, TurnoverSet<() => void>>();
+const waiting = new SideField<Socket, OpenList<() => void>>();
 
 /**
  * Calls a listener when a connection ends. `close` of an answer does not tell that of one that waits behind another on its
@@ -27,15 +27,15 @@ const waiting = new SideField<Socket, TurnoverSet<() => void>>();
 export function whenClosed(socket: Socket, listener: () => void): () => void {
   let listeners = waiting.get(socket);
   if (listeners === undefined) {
-    const all = (listeners = new TurnoverSet<() => void>());
+    const all = (listeners = new OpenList<() => void>());
     waiting.set(socket, all);
     socket.once("close", () => {
-      for (const each of all) each();
-      all.clear();
+      // They may take themselves and others off.
+      for (const each of Array.from(all)) each();
     });
   }
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  const place = listeners.add(listener);
+  return () => void listeners.remove(place);
 }
 
 export class HangUp implements Abortable {

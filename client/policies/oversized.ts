@@ -2,7 +2,6 @@
  * Wraps a policy that plans with measured batches. A request with more rows than any measured batch is sent
  * alone, at once, to the first target that has room. Its latency is unknown, but refusing it helps nobody.
  */
-import { TurnoverSet } from "../../base/memory/turnover-map.ts";
 import { hasRoom, readyAtMs } from "../targets/target-view.ts";
 import { type Decision, type Policy, type QueueView, wrapPolicy } from "./policy.ts";
 import { waitsFor } from "./reasons/reason.ts";
@@ -14,7 +13,7 @@ import { waitsFor } from "./reasons/reason.ts";
 export function oversizedFirst(policy: Policy, most: number | (() => number)): Policy {
   const mostRows = typeof most === "number" ? () => most : most;
   /** Ids of the batches under way that `policy` was not told about. */
-  const untold = new TurnoverSet<number>();
+  const untold = new Set<number>();
   return wrapPolicy(policy, {
     arrived: (key, rows, nowMs, lane) => policy.arrived?.(key, Math.min(rows, mostRows()), nowMs, lane),
     decide: (view) => sendOversized(view, mostRows()) ?? policy.decide(view),

@@ -3,7 +3,7 @@
  * the one without an end, if there is one, and the others go on.
  */
 import { SpillwayError } from "../../base/errors.ts";
-import { TurnoverSet } from "../../base/memory/turnover-map.ts";
+import { OpenMap } from "../../base/memory/open-list.ts";
 
 /** The place of one reply. */
 export interface ReplyPlace {
@@ -27,7 +27,7 @@ interface OpenReply {
  */
 export class ReplyRoom {
   readonly #mostBytes: number;
-  readonly #open = new TurnoverSet<OpenReply>();
+  readonly #open = new OpenMap<OpenReply, true>();
   #bytes = 0;
 
   /** @param mostBytes of all replies that are read at the same time */
@@ -42,7 +42,7 @@ export class ReplyRoom {
   /** @param giveUp called at most once, with the error that the reply ends with; it must not throw */
   open(giveUp: (error: SpillwayError) => void): ReplyPlace {
     const reply: OpenReply = { bytes: 0, giveUp };
-    this.#open.add(reply);
+    this.#open.set(reply, true);
     return {
       grow: (bytes) => {
         if (!this.#open.has(reply)) return;
@@ -56,7 +56,8 @@ export class ReplyRoom {
 
   #giveUpLongest(): void {
     let longest: OpenReply | undefined;
-    for (const reply of this.#open) if (longest === undefined || reply.bytes > longest.bytes) longest = reply;
+    for (const [reply] of this.#open)
+      if (longest === undefined || reply.bytes > longest.bytes) longest = reply;
     if (longest === undefined) return;
     this.#close(longest);
     const why = `answers have more than ${this.#mostBytes} bytes together, and this one is the longest`;

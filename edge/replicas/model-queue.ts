@@ -2,7 +2,7 @@
  * The requests of one model, as a deterministic machine that is given the time: what runs next and together, what has no
  * room, and what is given up because it cannot be answered in time.
  */
-import { TurnoverMap } from "../../base/memory/turnover-map.ts";
+import { OpenMap } from "../../base/memory/open-list.ts";
 import { QueueForecast } from "./queue-forecast.ts";
 import { ServiceTimes } from "./service-times.ts";
 
@@ -68,7 +68,7 @@ export type FailureKind = "failed" | "died" | "mixed";
 export class ModelQueue<T extends QueueItem> {
   readonly #bounds: ModelQueueBounds;
   /** All requests that have not ended, in order of arrival; true while they wait for their first run. */
-  readonly #open = new TurnoverMap<T, boolean>();
+  readonly #open = new OpenMap<T, boolean>();
   readonly #forecast: QueueForecast<T>;
   /** Batches to run again, which go first. */
   #again: ModelBatch<T>[] = [];
@@ -160,12 +160,13 @@ export class ModelQueue<T extends QueueItem> {
   /** Remove and return the requests whose deadline has passed, also those that run. */
   expire(nowMs: number): T[] {
     if (nowMs < this.#nextDeadlineMs) return [];
-    const expired = [...this.#open.keys()].filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
+    const expired = [...this.#open]
+      .map(([request]) => request)
+      .filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs);
     for (const request of expired) this.remove(request);
     this.#nextDeadlineMs = Infinity;
-    for (const { deadlineAtMs } of this.#open.keys()) {
+    for (const [{ deadlineAtMs }] of this.#open)
       this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, deadlineAtMs);
-    }
     return expired;
   }
 

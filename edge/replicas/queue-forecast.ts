@@ -2,7 +2,7 @@
  * What a model's queue expects of time: when those that run and wait will be done, and which of those that wait can be
  * answered in time. It keeps the work that waits and the batches that run; the queue tells it of both. Pure.
  */
-import { TurnoverMap } from "../../base/memory/turnover-map.ts";
+import { OpenMap } from "../../base/memory/open-list.ts";
 import { type DeadlinePlan, filled, planByDeadlines, type PlannedRequest } from "./deadline-plan.ts";
 import type { KindTimes, ServiceTimes } from "./service-times.ts";
 import { kindOf, WaitingWork, type QueuedWork } from "./waiting-work.ts";
@@ -17,7 +17,7 @@ export class QueueForecast<T extends Request> {
   readonly #times: ServiceTimes;
   readonly #mostRowsOf: (key: string | undefined) => number;
   /** When each batch that runs should have ended. */
-  readonly #running = new TurnoverMap<unknown, number>();
+  readonly #running = new OpenMap<object, number>();
   #droppedAtMs = -Infinity;
 
   /** @param mostRowsOf most rows that run together for a key; 1 when its requests run alone */
@@ -39,7 +39,7 @@ export class QueueForecast<T extends Request> {
     return batch;
   }
 
-  ended(batch: unknown): void {
+  ended(batch: object): void {
     this.#running.delete(batch);
   }
 
@@ -99,6 +99,6 @@ export class QueueForecast<T extends Request> {
   /** How long until a replica should be free. */
   #freeInMs(nowMs: number, replicas: number): number {
     if (this.#running.size < replicas) return 0;
-    return Math.max(0, Math.min(...this.#running.values()) - nowMs);
+    return Math.max(0, Math.min(...Array.from(this.#running, ([, endsAtMs]) => endsAtMs)) - nowMs);
   }
 }

@@ -1,6 +1,5 @@
 /** The menu of function sizes: which one takes the overflow, and which is in time. All share one uplink. */
 import type { FunctionOption } from "../../../../algorithms/plan/function-option.ts";
-import { TurnoverSet } from "../../../../base/memory/turnover-map.ts";
 import type { LearnedFunctions } from "../../../targets/learned-functions.ts";
 import { hasRoom, readyAtMs, type TargetView } from "../../../targets/target-view.ts";
 import type { EndedBatch, LineView, QueueView, SentBatch, WaitingRequest } from "../../policy.ts";
@@ -33,7 +32,7 @@ export class FunctionMenu {
   #usable: readonly FunctionModel[];
   #isSomeWell = true;
   /** Ids of the probes under way: they may have been sent too late on purpose. */
-  readonly #probes = new TurnoverSet<number>();
+  readonly #probes = new Set<number>();
   readonly #functions: LearnedFunctions;
   readonly #sloMs: number;
   readonly #demandPerMs: (view: QueueView) => number;

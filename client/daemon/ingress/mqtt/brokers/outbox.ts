@@ -2,7 +2,7 @@
  * Results on their way to a broker: as many at once as the broker takes, the others wait in order. While the connection
  * is away all wait. A result at QoS 1 or 2 that was sent is resent by the client on the next connection.
  */
-import { TurnoverSet } from "../../../../../base/memory/turnover-map.ts";
+import { OpenList, type OpenPlace } from "../../../../../base/memory/open-list.ts";
 import type { Publication } from "../rules/message.ts";
 import { PublishRefused } from "./broker-link.ts";
 
@@ -38,7 +38,7 @@ const passing = new Set([128, 131, 150, 151]);
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #waiting: Outgoing[] = [];
-  readonly #sent = new TurnoverSet<Outgoing>();
+  readonly #sent = new OpenList<Outgoing>();
   #window = 0;
 
   constructor(options: OutboxOptions) {
@@ -96,13 +96,14 @@ export class Outbox {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       next.sentAtMs = this.#options.nowMs();
-      this.#sent.add(next);
-      this.#options.send(next.publication, (error) => this.#ended(next, error));
+      const place = this.#sent.add(next);
+      this.#options.send(next.publication, (error) => this.#ended(place, error));
     }
   }
 
-  #ended(outgoing: Outgoing, error: Parameters<SendDone>[0]): void {
-    if (!this.#sent.delete(outgoing)) return;
+  #ended(place: OpenPlace<Outgoing>, error: Parameters<SendDone>[0]): void {
+    const outgoing = place.item;
+    if (outgoing === undefined || !this.#sent.remove(place)) return;
     if (error === undefined || error === null) outgoing.resolve();
     else if (typeof error.code === "number" && error.code >= firstRefusal && !passing.has(error.code))
       outgoing.reject(new PublishRefused(error.message));
