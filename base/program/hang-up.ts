@@ -13,9 +13,12 @@ import { SideField } from "../memory/side-field.ts";
 /** What is needed of an AbortSignal to hear that a caller has gone; an AbortSignal is one, too. */
 export interface Abortable {
   readonly aborted: boolean;
-  addEventListener(type: "abort", listener: () => void): void;
-  removeEventListener(type: "abort", listener: () => void): void;
+  addEventListener(type: "abort", listener: AbortListener): void;
+  removeEventListener(type: "abort", listener: AbortListener): void;
 }
+
+/** An object costs less than a function that is made for each request. */
+export type AbortListener = (() => void) | { handleEvent(): void };
 
 /** By connection: what is to be told of its end. */
 const waiting = new SideField<Socket, OpenList<() => void>>();
@@ -40,8 +43,8 @@ export function whenClosed(socket: Socket, listener: () => void): () => void {
 
 export class HangUp implements Abortable {
   aborted = false;
-  #first: (() => void) | undefined;
-  #others: (() => void)[] | undefined;
+  #first: AbortListener | undefined;
+  #others: AbortListener[] | undefined;
   #controller: AbortController | undefined;
 
   /** The caller has gone: every listener is called once, in order. */
@@ -51,17 +54,17 @@ export class HangUp implements Abortable {
     const [first, others = []] = [this.#first, this.#others];
     this.#first = undefined;
     this.#others = undefined;
-    first?.();
-    for (const listener of others) listener();
+    if (first !== undefined) tell(first);
+    for (const listener of others) tell(listener);
     this.#controller?.abort();
   }
 
-  addEventListener(_: "abort", listener: () => void): void {
+  addEventListener(_: "abort", listener: AbortListener): void {
     if (this.#first === undefined && this.#others === undefined) this.#first = listener;
     else (this.#others ??= []).push(listener);
   }
 
-  removeEventListener(_: "abort", listener: () => void): void {
+  removeEventListener(_: "abort", listener: AbortListener): void {
     if (this.#first === listener) this.#first = undefined;
     else if (this.#others !== undefined) this.#others = this.#others.filter((each) => each !== listener);
   }
@@ -72,4 +75,9 @@ export class HangUp implements Abortable {
     if (this.aborted) this.#controller.abort();
     return this.#controller.signal;
   }
+}
+
+function tell(listener: AbortListener): void {
+  if (typeof listener === "function") listener();
+  else listener.handleEvent();
 }

@@ -55,22 +55,25 @@ export class PendingRequest implements QueueItem {
   /** End it when the caller hangs up, now if that has happened. `onHungUp` is called before its result rejects. */
   endOn(hungUp: Abortable | undefined, onHungUp: () => void): void {
     if (hungUp === undefined) return;
-    this.#onHungUp = () => {
-      onHungUp();
-      this.fail(callerHungUp());
-    };
-    if (hungUp.aborted) return this.#onHungUp();
+    this.#onHungUp = onHungUp;
+    if (hungUp.aborted) return this.handleEvent();
     this.#hungUp = hungUp;
-    hungUp.addEventListener("abort", this.#onHungUp);
+    hungUp.addEventListener("abort", this);
+  }
+
+  /** The caller has hung up. */
+  handleEvent(): void {
+    this.#onHungUp();
+    this.fail(callerHungUp());
   }
 
   succeed(result: RequestResult): void {
-    this.#hungUp?.removeEventListener("abort", this.#onHungUp);
+    this.#hungUp?.removeEventListener("abort", this);
     this.#resolve(result);
   }
 
   fail(error: Error): void {
-    this.#hungUp?.removeEventListener("abort", this.#onHungUp);
+    this.#hungUp?.removeEventListener("abort", this);
     this.#reject(error);
   }
 }
