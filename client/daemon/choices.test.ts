@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { pino } from "pino";
 import { expect, it } from "vitest";
 import { addOptions, checkValues, readOptions } from "../../base/program/options.ts";
-import { chosenEdges, chosenPolicy, refuseOwnAddress, usedFunctions } from "./choices.ts";
+import { chosenEdges, chosenPolicy, refuseAlone, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { type DaemonOptions, daemonOptions } from "./options.ts";
 
 const optionsOf = (edge?: unknown): DaemonOptions =>
@@ -57,6 +57,13 @@ it("reads --no-edge on the command line, and the last of several", () => {
   };
   expect(read("--no-edge")).toEqual([]);
   expect(read("--no-edge", "--edge", "http://a")).toEqual(["http://a"]);
+});
+
+it.each([
+  [{ joinSpend: true }, "--join-spend is given without --join"],
+  [{ joinOwners: ["2"] }, "--join-owners is given without --join"],
+])("refuses to share alone: %j", (given, message) => {
+  expect(() => refuseAlone(checkValues(daemonOptions, given, {}))).toThrow(message);
 });
 
 it("refuses to leave no target at all", () => {

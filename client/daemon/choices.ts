@@ -95,6 +95,17 @@ function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): 
   }
 }
 
+/** @throws UsageError when daemons that joined are to share what this one, which has not joined, keeps to itself */
+export function refuseAlone({ join, joinOwners, joinSpend }: DaemonOptions): void {
+  if (join.length > 0) return;
+  if (joinSpend)
+    throw new UsageError(
+      "--join-spend is given without --join; the limits are shared with those that joined",
+    );
+  if (joinOwners.length > 0)
+    throw new UsageError("--join-owners is given without --join; models are shared with those that joined");
+}
+
 /** The functions that batches are sent to. The policy fixed uses one only. */
 export function usedFunctions(
   options: DaemonOptions,

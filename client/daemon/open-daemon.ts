@@ -17,7 +17,7 @@ import { joinedAnswer } from "../transports/model-call.ts";
 import type { FormedTransport } from "../transports/body-form.ts";
 import { replyFault } from "../transports/reply-fault.ts";
 import { BilledMetadata } from "./billed-metadata.ts";
-import { chosenEdges, chosenPolicy, refuseOwnAddress, usedFunctions } from "./choices.ts";
+import { chosenEdges, chosenPolicy, refuseAlone, refuseOwnAddress, usedFunctions } from "./choices.ts";
 import { connectTargets } from "./connect.ts";
 import { Daemon, type DaemonQueue } from "./daemon.ts";
 import { DaemonLanes } from "./lanes.ts";
@@ -63,6 +63,7 @@ const mostComparisons = 16;
  */
 export function openDaemon(options: DaemonOptions, log: Logger, codec: MessageCodec = codecHere): Daemon {
   const chosen = chosenPolicy(options);
+  refuseAlone(options);
   const functions = usedFunctions(options, chosen, log);
   const edges = chosenEdges(options, functions);
   refuseOwnAddress(options, edges, functions);

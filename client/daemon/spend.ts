@@ -30,10 +30,6 @@ export function openSpendCap(
   log: Logger,
 ): SpendCap {
   const { functionTimeout, maxSpendPerHour = Infinity, maxSpendPerDay = Infinity, spendFile } = options;
-  if (options.joinSpend && options.join.length === 0)
-    throw new UsageError(
-      "--join-spend is given without --join; the limits are shared with those that joined",
-    );
   if (options.joinSpend && maxSpendPerHour === Infinity && maxSpendPerDay === Infinity)
     throw new UsageError(
       "--join-spend shares --max-spend-per-hour and --max-spend-per-day; give one of them",
