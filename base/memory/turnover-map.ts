@@ -63,5 +63,5 @@ export class TurnoverMap<K extends number | string, V> {
   }
 }
 
-/** A table of V8 has room for a few dozen of them. */
+/** Most maps hold fewer: copying such a map more often than this costs more than it saves. */
 const fewestDeletions = 32;
