@@ -68,7 +68,7 @@ export async function runVqueue(
       await joined?.connect(stop);
       if (stop.aborted) return;
       await daemon.start(stop, Number(new URL(url).port || 80));
-      joined?.start();
+      joined?.start(app);
       watch?.start();
       if (!stop.aborted) await mqtt?.ingress.start();
     },

@@ -7,6 +7,8 @@ import { type CallMessage, GatheredCall, callHeadOf, isCancel, publishCall } fro
 export interface CallServerOptions {
   readonly connection: NatsConnection;
   readonly subject: string;
+  /** One of those who name the same group gets each call. Default: all who listen get it. */
+  readonly group?: string;
   /** The server's largest message. */
   readonly mostMessageBytes: number;
   /** Largest body of a call. */
@@ -35,7 +37,9 @@ export class CallServer {
 
   constructor(options: CallServerOptions) {
     this.#options = options;
-    this.#subscription = options.connection.subscribe(options.subject, {
+    const { connection, subject, group } = options;
+    this.#subscription = connection.subscribe(subject, {
+      ...(group !== undefined && { queue: group }),
       callback: (error, message) => {
         if (error === null) this.#came(message);
       },

@@ -74,6 +74,8 @@ export function engineNames(site?: string) {
       consumer: (model: string, part = 0) => partConsumer(token(model), part),
       /** The same, of a model's token. */
       consumerOf: partConsumer,
+      /** The model of the consumer of a first part. */
+      modelOf: (consumer: string) => (consumer.startsWith("m-") ? tokenText(consumer.slice(2)) : undefined),
       unusedMs: 2 * 86_400_000,
     },
     /** Results, one for each request at most. `copies` are what the stream has taken, for those who wait. */
@@ -86,6 +88,10 @@ export function engineNames(site?: string) {
     },
     /** Bodies of requests and results that are larger than a message may be, in an object store. */
     largeBodies: { bucket: own("spill-bodies") },
+    /** Where daemons that have a hub are asked which one, and which hubs are above it. */
+    hubs: { subject: `${root}.hubs` },
+    /** Where daemons that serve a model are asked what it takes, one of them for each question. */
+    doors: { subject: (model: string) => `${root}.door.${token(model)}` },
     /** Where a daemon tells the stories of the requests that it served in this run. */
     stories: { subject: (run: string) => `${root}.story.${run}` },
     /** Told to whoever has the request in work. */

@@ -71,7 +71,8 @@ export interface JoinSurroundings {
 /** Oldest server that is joined, and pauses between attempts, in milliseconds. */
 const oldest = [2, 9] as const;
 const pauseMs = 1_000;
-const connectTimeoutMs = 5_000;
+/** Longest time for a connection, and for an answer of JetStream, in milliseconds. */
+export const engineTimeoutMs = 5_000;
 /** A server that is silent for about three times as long is left. */
 const pingMs = 5_000;
 const closeMs = 3_000;
@@ -124,7 +125,7 @@ async function engineOf(
   const manager = await jetstreamManager(connection, {
     ...domain,
     checkAPI: false,
-    timeout: connectTimeoutMs,
+    timeout: engineTimeoutMs,
   });
   let names: EngineNames;
   try {
@@ -156,7 +157,7 @@ async function engineOf(
   });
   return {
     connection,
-    js: jetstream(connection, { ...domain, timeout: connectTimeoutMs }),
+    js: jetstream(connection, { ...domain, timeout: engineTimeoutMs }),
     manager,
     version,
     can: { pins: isFrom(11), deadlines: isFrom(11), counters: isFrom(12) },
@@ -205,7 +206,7 @@ function connectionOptions(
   return {
     servers: join.map(({ server }) => server),
     name: `spillway ${as} ${name}`,
-    timeout: connectTimeoutMs,
+    timeout: engineTimeoutMs,
     pingInterval: pingMs,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,

@@ -12,7 +12,8 @@ const address = z.string().transform((given, context): NatsAddress => {
   }
 });
 
-const name = z
+/** Of a program, a site or a JetStream domain. */
+export const joinedName = z
   .string()
   .regex(/^[\w-]{1,32}$/, "1 to 32 letters, digits, _ and -")
   .optional();
@@ -34,10 +35,10 @@ export const joinFields = {
   ),
   joinCert: optionalText.describe("PEM file of the certificate that the server of --join is shown"),
   joinKey: optionalText.describe("PEM file of the key of --join-cert"),
-  joinDomain: name.describe(
+  joinDomain: joinedName.describe(
     "JetStream domain that keeps the queues, such as that of a site's leaf node (default: that of the server)",
   ),
-  joinSite: name.describe(
+  joinSite: joinedName.describe(
     "name of the site: programs share queues, edges and models with those of the same site (default: the JetStream domain)",
   ),
   joinMib: positive()
@@ -46,7 +47,9 @@ export const joinFields = {
       "most MiB of requests that wait on the server of --join, and as much of results; when they are full, requests are" +
         " refused and the oldest results go. Whoever joins first decides",
     ),
-  joinName: name.describe("name of this program among those that joined (default: a new one at each start)"),
+  joinName: joinedName.describe(
+    "name of this program among those that joined (default: a new one at each start)",
+  ),
 };
 
 export type JoinOptions = {

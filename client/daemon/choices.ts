@@ -1,4 +1,5 @@
 /** What the options choose together: the policy, the functions that are used, and the edges with their names. */
+import { hubName } from "./ingress/jetstream/hub/hub-target.ts";
 import { awaitedEdges } from "./targets/awaited-edges.ts";
 import { hostname, networkInterfaces } from "node:os";
 import type { Logger } from "pino";
@@ -96,11 +97,15 @@ function refuseGiven(policy: string, flags: Readonly<Record<string, unknown>>): 
 }
 
 /** @throws UsageError when daemons that joined are to share what this one, which has not joined, keeps to itself */
-export function refuseAlone({ join, joinOwners, joinSpend }: DaemonOptions): void {
+export function refuseAlone({ join, joinHub, joinOwners, joinSpend }: DaemonOptions): void {
   if (join.length > 0) return;
   if (joinSpend)
     throw new UsageError(
       "--join-spend is given without --join; the limits are shared with those that joined",
+    );
+  if (joinHub !== undefined)
+    throw new UsageError(
+      "--join-hub is given without --join; a hub is reached over the NATS server of the site",
     );
   if (joinOwners.length > 0)
     throw new UsageError("--join-owners is given without --join; models are shared with those that joined");
@@ -129,12 +134,13 @@ export function usedFunctions(
  * @throws UsageError when two targets have one name
  */
 export function chosenEdges(
-  { edge: given }: DaemonOptions,
+  { edge: given, joinHub }: Pick<DaemonOptions, "edge" | "joinHub">,
   functions: readonly FunctionVariant[],
 ): readonly EdgeAddress[] {
   // Edges come by themselves later.
   const edges = given.length + functions.length === 0 ? [awaitedEdges] : namedEdges(given);
-  const names = [...edges, ...functions].map(({ name }) => name);
+  const hubs = joinHub === undefined ? [] : [{ name: hubName }];
+  const names = [...edges, ...functions, ...hubs].map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice === undefined) return edges;
   throw new UsageError(`--edge: two targets are called "${twice}"; allowed: a name of its own for each`);

@@ -1,7 +1,7 @@
 /** The options of the daemon, each with its meaning, unit, range and default. */
 import { z } from "zod";
 import { accessFields } from "../../base/access/access-options.ts";
-import { joinFields } from "../../base/nats/join-fields.ts";
+import { joinedName, joinFields } from "../../base/nats/join-fields.ts";
 import {
   grpcPort,
   optionalText,
@@ -191,6 +191,10 @@ export const daemonOptions = z.strictObject({
         " MODEL=NUMBER, or NUMBER for every model, from 1 to 16 (default: 1, or what another daemon said)." +
         " The NATS server keeps it for all daemons; of two that say otherwise the one that started last decides",
     ),
+  joinHub: joinedName.describe(
+    "with --join at a site: JetStream domain of the hub, which is one more target, far away: what the site cannot do in" +
+      " time goes to the queues of the daemons there, and waits for the uplink as long as its deadline allows",
+  ),
   joinSpend: z
     .boolean()
     .default(false)

@@ -73,14 +73,16 @@ class FormingTransport implements FormedTransport {
     timeoutMs: number,
     _permit?: Permit,
     trace?: TraceContext,
+    withinMs?: number,
   ): Promise<TransportReply> {
     const untilMs = this.#nowMs() + timeoutMs;
     const leftMs = (): number => untilMs - this.#nowMs();
+    const send = (body: WireBody | WireParts): Promise<TransportReply> =>
+      this.#send(model, body, leftMs(), trace, withinMs);
     if (this.#nowMs() >= this.#askAtMs) await this.#learnExtensions(timeoutMs);
     const isBinary = wire.headerBytes !== undefined;
-    if (isBinary && (this.#takesJsonOnly() || this.#models.get(model) === "json"))
-      return this.#send(model, inJson(wire), leftMs(), trace);
-    const reply = await this.#send(model, wire, leftMs(), trace);
+    if (isBinary && (this.#takesJsonOnly() || this.#models.get(model) === "json")) return send(inJson(wire));
+    const reply = await send(wire);
     if (!isBinary || !this.#mayTryJson(model, reply)) return reply;
     let plain: WireBody;
     try {
@@ -89,7 +91,7 @@ class FormingTransport implements FormedTransport {
       return reply;
     }
     if (leftMs() <= 0) return reply;
-    const second = await this.#send(model, plain, leftMs(), trace);
+    const second = await send(plain);
     this.#models.set(model, second.status === 200 ? "json" : { refusedAtMs: this.#nowMs() });
     return second.status === 200 ? second : reply;
   }
@@ -103,9 +105,10 @@ class FormingTransport implements FormedTransport {
     wire: WireBody | WireParts,
     timeoutMs: number,
     trace: TraceContext | undefined,
+    withinMs: number | undefined,
   ): Promise<TransportReply> {
     try {
-      return await this.#inner.call(model, wire, timeoutMs, undefined, trace);
+      return await this.#inner.call(model, wire, timeoutMs, undefined, trace, withinMs);
     } catch (error) {
       const wasAway = error instanceof SpillwayError && error.code === "target_unreachable";
       // Another server may come in its place.

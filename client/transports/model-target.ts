@@ -140,11 +140,11 @@ async function sendBatch(
         own?.release();
         throw noTimeLeft(`${name}: no time was left to call it`);
       }
-      const timeoutUs =
-        kind === "edge" ? timeoutUsFor(some, lastDeadlineAtMs - beganAtMs - wayBack.ms) : undefined;
+      const withinMs = kind === "edge" ? lastDeadlineAtMs - beganAtMs - wayBack.ms : Infinity;
+      const timeoutUs = kind === "edge" ? timeoutUsFor(some, withinMs) : undefined;
       const elapsedMs = (): number => nowMs() - beganAtMs;
       const leftMs = (): number => untilMs - nowMs();
-      const context = { transport, known, timeoutUs, elapsedMs, leftMs, readAnswer };
+      const context = { transport, known, timeoutUs, withinMs, elapsedMs, leftMs, readAnswer };
       const end = await sendCall(context, some, own);
       if (end.result.ok)
         wayBack.answered(nowMs() - beganAtMs, end.result.serviceMs, end.result.serverQueuedMs);
@@ -191,6 +191,8 @@ function timeoutUsFor(payloads: readonly ModelCall[], leftMs: number): number | 
 
 interface CallContext extends Pick<ModelTargetOptions, "transport">, Pick<Learned, "known"> {
   readonly timeoutUs: number | undefined;
+  /** Until the last of its deadlines, less the way back. */
+  readonly withinMs: number;
   /** How long the call has taken until now. */
   readonly elapsedMs: () => number;
   /** How long the call may take from now on. */
@@ -199,7 +201,7 @@ interface CallContext extends Pick<ModelTargetOptions, "transport">, Pick<Learne
 }
 
 async function sendCall(
-  { transport, known, timeoutUs, elapsedMs, leftMs, readAnswer }: CallContext,
+  { transport, known, timeoutUs, withinMs, elapsedMs, leftMs, readAnswer }: CallContext,
   payloads: readonly ModelCall[],
   permit: Permit | undefined,
 ): Promise<PartEnd<InferResponse>> {
@@ -220,7 +222,7 @@ async function sendCall(
     permit?.release();
     throw noTimeLeft("no time was left once the call was encoded");
   }
-  const reply = await transport.call(model, wire, timeoutMs, permit, traceOf(payloads));
+  const reply = await transport.call(model, wire, timeoutMs, permit, traceOf(payloads), withinMs);
   const tookMs = elapsedMs();
   const { cost } = reply;
   if (reply.status !== 200) {

@@ -36,7 +36,7 @@ export function noTimeLeft(what: string): NotSentFailure {
 
 interface FailureOptions {
   /** No call of the target makes sense before that. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** As in SpillwayError. */
   readonly isOfTarget?: boolean | undefined;
 }
@@ -75,6 +75,8 @@ export interface Transport {
    *
    * @param wire the memory of its pieces must stay as it is until the call ends
    * @param trace goes with the call where the server gets header fields. Default: none
+   * @param withinMs until when somebody waits for the answer, where that is less than `timeoutMs`; goes with the call where
+   * the server keeps deadlines. Default: `timeoutMs`
    */
   call(
     model: string,
@@ -82,6 +84,7 @@ export interface Transport {
     timeoutMs: number,
     permit?: Permit,
     trace?: TraceContext,
+    withinMs?: number,
   ): Promise<TransportReply>;
   /** Closes connections. Calls under way may fail. */
   close(): Promise<void>;

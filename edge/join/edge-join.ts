@@ -9,8 +9,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import type { CallBindings } from "../../base/access/request-head.ts";
-import type { CallMessage } from "../../base/nats/call-message.ts";
+import { answerCall } from "../../base/nats/answer-call.ts";
 import { CallServer } from "../../base/nats/call-server.ts";
 import { edgeLeaseMs, edgeMarkerMs } from "../../base/nats/edge-entry.ts";
 import { type Engine, joinNats } from "../../base/nats/engine.ts";
@@ -88,7 +87,7 @@ export class EdgeJoin {
       subject,
       mostMessageBytes: engine.mostBytes,
       mostBodyBytes: options.maxBodyMib * 2 ** 20,
-      answer: (call, cancel) => this.#answer(call, cancel),
+      answer: (call, cancel) => answerCall(this.#options.app, call, cancel),
     });
     const kv = await this.#bucket(engine);
     if (kv === undefined) return;
@@ -129,37 +128,9 @@ export class EdgeJoin {
       if (signal.aborted) return undefined;
     }
   }
-
-  /** A call as if it had come over HTTP, from another machine. */
-  async #answer({ line, fields, body }: CallMessage, signal: AbortSignal): Promise<CallMessage> {
-    const [method = "", path = ""] = line.split(" ");
-    if (!/^\/v2(?:\/|$)/.test(path) || (method !== "GET" && method !== "POST"))
-      return textAnswer(404, `no ${method} ${path.slice(0, 100)} over NATS; allowed: paths of V2`);
-    const request = new Request(`http://nats${path}`, {
-      method,
-      headers: fields,
-      signal,
-      ...(method === "POST" && { body }),
-    });
-    const peer: CallBindings & { readonly body?: ArrayBuffer } = {
-      peer: "nats",
-      ...(method === "POST" && { body: body.buffer }),
-    };
-    const response = await this.#options.app.fetch(request, peer);
-    return {
-      line: String(response.status),
-      fields: Object.fromEntries(response.headers),
-      body: new Uint8Array(await response.arrayBuffer()),
-    };
-  }
 }
 
 function openBucket(kvm: Kvm, bucket: string, hasMarkers: boolean): Promise<KV> {
   const markers = hasMarkers ? { markerTTL: edgeMarkerMs } : {};
   return kvm.create(bucket, { ttl: edgeLeaseMs, history: 1, ...markers });
-}
-
-function textAnswer(status: number, error: string): CallMessage {
-  const body = new TextEncoder().encode(JSON.stringify({ error }));
-  return { line: String(status), fields: { "content-type": "application/json" }, body };
 }

@@ -10,7 +10,7 @@ import { type CutProxy, startCutProxy } from "./cut-proxy.ts";
 import { type DoublingServer, doublingServer } from "./doubling-server.ts";
 import { freePorts } from "./free-ports.ts";
 import { askDouble, askModel, type Doubled } from "./joined-daemons.ts";
-import { type NatsServer, startNats } from "./nats-server.ts";
+import { type NatsProgram, type NatsServer, startNats } from "./nats-server.ts";
 
 export class CutSite {
   readonly #ends: (() => Promise<unknown> | void)[] = [];
@@ -20,12 +20,23 @@ export class CutSite {
   #siteEdge: DoublingServer | undefined;
   #hubEdge: DoublingServer | undefined;
   #cloud: DoublingServer | undefined;
+  readonly #hasFunction: boolean;
+  readonly #program: NatsProgram | undefined;
+  /** How long a batch takes, in milliseconds; it may be changed at any time. */
+  readonly serviceMs = { site: 2, hub: 2, cloud: 2 };
   atSite: RunningProgram | undefined;
   atHub: RunningProgram | undefined;
+
+  /** @param options `program`: the newest one by default */
+  constructor(options: { readonly hasFunction?: boolean; readonly program?: NatsProgram | undefined } = {}) {
+    this.#hasFunction = options.hasFunction ?? true;
+    this.#program = options.program;
+  }
 
   async start(...siteFlags: string[]): Promise<void> {
     const [leafPort = 0] = await freePorts(1);
     this.#hub = await startNats({
+      program: this.#program,
       domain: "hub",
       lines: [`leafnodes { listen: "127.0.0.1:${leafPort}" }`],
     });
@@ -33,13 +44,14 @@ export class CutSite {
     const uplink = await this.#uplink(leafPort);
     const remote = `nats://127.0.0.1:${uplink}`;
     this.#site = await startNats({
+      program: this.#program,
       domain: "site",
       lines: [`leafnodes { remotes: [{ url: "${remote}" }], reconnect: 1 }`],
     });
     this.#ends.push(() => this.#site?.stop());
-    this.#siteEdge = await this.#server(["double"]);
-    this.#hubEdge = await this.#server(["double"]);
-    this.#cloud = await this.#server(["double", "cloudy"]);
+    this.#siteEdge = await this.#server("site", ["double"]);
+    this.#hubEdge = await this.#server("hub", ["double", "far"]);
+    this.#cloud = await this.#server("cloud", ["double", "cloudy"]);
     const cloud = `http://127.0.0.1:${await this.#uplink(Number(new URL(this.#cloud.url).port))}`;
     const start = async (nats: NatsServer, edge: DoublingServer, ...flags: string[]) => {
       const all = ["--edge", edge.url, "--calibrate", "0", "--join", nats.address, ...flags];
@@ -48,15 +60,8 @@ export class CutSite {
       return daemon;
     };
     this.atHub = await start(this.#hub, this.#hubEdge, "--no-serverless");
-    this.atSite = await start(
-      this.#site,
-      this.#siteEdge,
-      "--functions",
-      `cloud=0.5x1024@${cloud}`,
-      "--call-timeout",
-      "5",
-      ...siteFlags,
-    );
+    const functions = this.#hasFunction ? ["--functions", `cloud=0.5x1024@${cloud}`] : ["--no-serverless"];
+    this.atSite = await start(this.#site, this.#siteEdge, ...functions, "--call-timeout", "5", ...siteFlags);
   }
 
   get site(): NatsServer {
@@ -93,6 +98,11 @@ export class CutSite {
     return askDouble(this.atHub?.url ?? "", value);
   }
 
+  /** What only the hub's edge serves. */
+  askFar(value: number, withinMs: number): Promise<Doubled> {
+    return askModel(this.atSite?.url ?? "", "far", value, 1_000 * withinMs);
+  }
+
   /** What only the function serves. */
   askCloud(value: number, withinMs: number): Promise<Doubled> {
     return askModel(this.atSite?.url ?? "", "cloudy", value, 1_000 * withinMs);
@@ -123,8 +133,8 @@ export class CutSite {
     for (const end of this.#ends.splice(0).toReversed()) await end();
   }
 
-  async #server(models: readonly string[]): Promise<DoublingServer> {
-    const server = await doublingServer({ serviceMs: () => 2, models });
+  async #server(place: keyof typeof this.serviceMs, models: readonly string[]): Promise<DoublingServer> {
+    const server = await doublingServer({ serviceMs: () => this.serviceMs[place], models });
     this.#ends.push(() => server.close());
     return server;
   }
@@ -153,17 +163,23 @@ export interface CutReport {
 
 export const cutPlan = { late: 5, refused: 5, jobRows: 50 } as const;
 
-/** Cuts the uplink for a while, asks and starts a job meanwhile, and waits until all is answered. */
-export async function runCut(world: CutSite, cutMs: number): Promise<CutReport> {
+/**
+ * Cuts the uplink for a while, asks and starts a job meanwhile, and waits until all is answered.
+ *
+ * @param askAway asks for what is beyond the uplink. Default: of the function
+ */
+export async function runCut(
+  world: CutSite,
+  cutMs: number,
+  askAway = (value: number, withinMs: number) => world.askCloud(value, withinMs),
+): Promise<CutReport> {
   const before = world.rows;
   const startedAtMs = performance.now();
   world.cut();
   const job = await world.startJob(Array.from({ length: cutPlan.jobRows }, (_, index) => index + 1));
-  const late = Array.from({ length: cutPlan.late }, (_, index) =>
-    world.askCloud(1_000 + index, cutMs + 20_000),
-  );
+  const late = Array.from({ length: cutPlan.late }, (_, index) => askAway(1_000 + index, cutMs + 20_000));
   const refused = Array.from({ length: cutPlan.refused }, (_, index) =>
-    world.askCloud(2_000 + index, Math.min(1_000, cutMs / 2)),
+    askAway(2_000 + index, Math.min(1_000, cutMs / 2)),
   );
   const localWrong: Doubled[] = [];
   let local = 0;
@@ -180,7 +196,8 @@ export async function runCut(world: CutSite, cutMs: number): Promise<CutReport> 
   const backAfterMs = performance.now() - mendedAtMs;
   const jobAnswers = await world.jobAnswers(job);
   const after = world.rows;
-  const rows = after.site + after.cloud - before.site - before.cloud;
+  const sum = ({ site, hub, cloud }: CutSite["rows"]): number => site + hub + cloud;
+  const rows = sum(after) - sum(before);
   return { local, localWrong, refused: statuses, late: answers, backAfterMs, jobAnswers, rows };
 }
 

@@ -17,8 +17,8 @@ import { noTimeLeft, NotSentFailure } from "../transport.ts";
 
 export interface NatsTransportOptions {
   readonly engine: CallEngine;
-  /** Where the edge takes calls. */
-  readonly subject: string;
+  /** Where calls of a path are taken. */
+  readonly subject: string | ((path: string) => string);
   /** Of the edge, for messages. */
   readonly name: string;
   readonly auth?: HttpAuth;
@@ -34,6 +34,7 @@ export interface NatsTransportOptions {
 export function natsTransport(options: NatsTransportOptions): HttpTransport {
   const { engine, subject, name, auth = { kind: "none" }, mostAnswerBytes = usualAnswerBytes } = options;
   const client = new CallClient(engine);
+  const subjectOf = typeof subject === "string" ? () => subject : subject;
   const redacted = redactor(secretsOf(auth));
 
   async function exchange(
@@ -48,7 +49,7 @@ export function natsTransport(options: NatsTransportOptions): HttpTransport {
     const fields = { ...more, ...authHeaders(auth, method, path, Date.now()) };
     try {
       const message = { line: `${method} ${path}`, fields, body };
-      const answer = await client.call(subject, message, timeoutMs, mostBytes);
+      const answer = await client.call(subjectOf(path), message, timeoutMs, mostBytes);
       const status = Number(answer.line);
       if (status === 200) return { ...answer, status };
       return { ...answer, status, body: withoutSecrets(answer.body, redacted) };

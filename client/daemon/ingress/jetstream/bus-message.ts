@@ -9,7 +9,7 @@ import type { InferRequest, InferResponse, WireBody } from "../../../../protocol
 import { requestIdHeader, withinHeader, withinMsOf } from "../../../../protocol/message.ts";
 import type { MessageCodec } from "../../../../protocol/server/message-codec.ts";
 import { toWireBody, wireHeaders } from "../../../../protocol/v2-http.ts";
-import { traceContextOf } from "../../../../protocol/trace-context.ts";
+import { type TraceContext, traceContextOf, traceHeaders } from "../../../../protocol/trace-context.ts";
 import type { Served } from "../../../queue/request.ts";
 import type { DaemonRequest } from "../../daemon-request.ts";
 import { type LaneHints, laneHeader, tenantHeader } from "../../lanes.ts";
@@ -51,6 +51,32 @@ export function sentRequest({ model, request, hints = {} }: DaemonRequest, withi
     }),
   };
   return { headers: asSent(headers), body: wire.body };
+}
+
+/** A call whose body is made already; its answer is a V2 body as over HTTP. */
+export function sentCall(
+  model: string,
+  wire: Pick<WireBody, "headerBytes">,
+  body: Uint8Array,
+  { withinMs, trace }: { readonly withinMs: number; readonly trace?: TraceContext | undefined },
+): SentRequest {
+  const within = { [withinHeader]: String(Math.max(1, Math.ceil(withinMs))) };
+  const headers = { ...wireHeaders(wire), [modelHeader]: model, ...within, ...traceHeaders(trace) };
+  return { headers: asSent(headers), body };
+}
+
+/** A result as a reply over HTTP. */
+export function replyIn(result: BusResult): {
+  readonly status: number;
+  readonly wire: WireBody;
+  /** Of an error of ours. */
+  readonly code: string | undefined;
+  readonly retryAfterMs: number | undefined;
+} {
+  const { headers, body } = result;
+  const status = Number(headers[statusHeader] ?? 502);
+  if (status === 200) return { status, wire: wireOf(result), code: undefined, retryAfterMs: undefined };
+  return { status, wire: { body }, code: headers[errorHeader], retryAfterMs: parsed(body).retryAfterMs };
 }
 
 /** What a message says beside its body. Throws like `withinMsOf`. */

@@ -27,12 +27,7 @@ export class ConsumerInfos {
 
   async hasOwner(model: string): Promise<boolean> {
     const info = await this.#of(model);
-    if (info === undefined) return false;
-    const { priority_groups: groups = [] } = info as ConsumerInfo & {
-      readonly priority_groups?: readonly { readonly pinned_client_id?: string }[];
-    };
-    const isPinned = groups.some(({ pinned_client_id: id = "" }) => id !== "");
-    return isPinned || info.num_waiting > 0 || info.num_ack_pending > 0;
+    return info !== undefined && isOwned(info);
   }
 
   /** The time by the server's clock, which gives messages their times, as well as it is known. */
@@ -73,4 +68,24 @@ export class ConsumerInfos {
     this.#kept.set(model, { info, untilMs: nowMs + keptMs });
     return info;
   }
+}
+
+function isOwned(info: ConsumerInfo): boolean {
+  const { priority_groups: groups = [] } = info as ConsumerInfo & {
+    readonly priority_groups?: readonly { readonly pinned_client_id?: string }[];
+  };
+  const isPinned = groups.some(({ pinned_client_id: id = "" }) => id !== "");
+  return isPinned || info.num_waiting > 0 || info.num_ack_pending > 0;
+}
+
+/** The models that somebody owns now, the first of very many. One whose name is too long for a token is left out. */
+export async function ownedModels({ manager, names }: Pick<Engine, "manager" | "names">): Promise<string[]> {
+  const owned: string[] = [];
+  const { requests } = names;
+  for await (const info of manager.consumers.list(requests.stream)) {
+    const model = requests.modelOf(info.name);
+    if (model !== undefined && isOwned(info)) owned.push(model);
+    if (owned.length === mostKept) break;
+  }
+  return owned;
 }

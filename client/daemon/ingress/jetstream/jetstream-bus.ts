@@ -23,6 +23,8 @@ export interface JetStreamBusOptions extends ConsumerLimits {
   readonly mostBodyBytes?: number;
   /** Most bytes of such bodies in this process. Default: of one body. */
   readonly mostHeldBytes?: number;
+  /** A request that the engine does not take at once is refused: it has other places to go. Default: tried until its deadline. */
+  readonly triesOnce?: boolean;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
 }
 
@@ -75,14 +77,20 @@ export class JetStreamBus implements RequestBus {
 
   static async open(engine: Engine, options: JetStreamBusOptions): Promise<JetStreamBus> {
     await makeStreams(engine, options.mostStoredBytes);
-    const bus = new JetStreamBus(engine, options);
-    const { connection, name } = engine;
-    const { results, cancels } = engine.names;
-    connection.subscribe(results.copies(name), { callback: (_, message) => bus.#result(message) });
-    connection.subscribe(cancels.all, { callback: (_, message) => bus.#cancelled(message) });
+    const bus = JetStreamBus.reach(engine, options);
+    const { connection, names } = engine;
+    connection.subscribe(names.cancels.all, { callback: (_, message) => bus.#cancelled(message) });
     await connection.flush();
     bus.#infos.watchClock(bus.#stop.signal);
     bus.#bodies.sweepUntil(bus.#stop.signal);
+    return bus;
+  }
+
+  /** A bus whose streams others make, such as those of a hub, which may be away now: requests are handed over, and none taken. */
+  static reach(engine: Engine, options: JetStreamBusOptions): JetStreamBus {
+    const bus = new JetStreamBus(engine, options);
+    const { connection, name, names } = engine;
+    connection.subscribe(names.results.copies(name), { callback: (_, message) => bus.#result(message) });
     return bus;
   }
 
@@ -111,7 +119,7 @@ export class JetStreamBus implements RequestBus {
         const ack = await js.publish(subject, body, {
           msgID: `${name}.${id}`,
           headers: asHeaders(headers),
-          timeout: publishMs,
+          timeout: Math.min(publishMs, Math.max(1, withinMs)),
           ...ttl,
         });
         this.#sequences.set(id, ack.seq);
@@ -123,8 +131,8 @@ export class JetStreamBus implements RequestBus {
         if (code === apiCodes.storeFailed && attempt > 0 && /per subject/.test((error as Error).message))
           return;
         if (code === apiCodes.storeFailed || code === apiCodes.noStorage) throw fullError(error);
-        if (code !== undefined || this.#stop.signal.aborted || performance.now() > untilMs)
-          throw awayError(error);
+        const isLast = this.#options.triesOnce === true || performance.now() > untilMs;
+        if (code !== undefined || this.#stop.signal.aborted || isLast) throw awayError(error);
         await delay(pauseOf(attempt));
         if (performance.now() > untilMs) throw awayError(error);
       }

@@ -1,5 +1,6 @@
 /** Daemons that joined one real server, each with its front, its queues and its jobs, in this process. */
 import { pino } from "pino";
+import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { natsAddress } from "../../../../base/nats/nats-address.ts";
 import { codecHere } from "../../../../protocol/server/message-codec.ts";
@@ -53,7 +54,7 @@ describe.each(natsPrograms)("daemons that joined nats-server $version", { tags: 
     const jobs = durableJobs(parts);
     const joined = new Joined({ ...parts, jobs, env: {} });
     await joined.connect(new AbortController().signal);
-    joined.start();
+    joined.start(new Hono());
     const made = { ...small, joined, jobs };
     daemons.push(made);
     return made;

@@ -2,6 +2,7 @@
  * A daemon that joined others over NATS: its requests go to the shared queues of their models, and it stands in line to own
  * the queues of those models that its own targets serve.
  */
+import type { Hono } from "hono";
 import type { Logger } from "pino";
 import { type Engine, joinNats } from "../../../../base/nats/engine.ts";
 import type { Environment } from "../../../../base/program/secrets.ts";
@@ -11,10 +12,13 @@ import type { Daemon } from "../../daemon.ts";
 import { type DaemonOptions, wantedOwners } from "../../options.ts";
 import { edgeAuth } from "../../../transports/http-auth.ts";
 import { noneJoined } from "../../targets/awaited-edges.ts";
-import { JoinedEdges } from "../../targets/joined-edges.ts";
+import { JoinedEdges, type JoinedEdgesOptions } from "../../targets/joined-edges.ts";
 import { AskedModels } from "./asked-models.ts";
 import { codeOf } from "./bus-streams.ts";
 import { Front } from "./front.ts";
+import { Hub } from "./hub/hub.ts";
+import { hubName, hubUrl } from "./hub/hub-target.ts";
+import { ModelDoors } from "./hub/model-doors.ts";
 import { DurableJobs } from "./jobs/durable-jobs.ts";
 import { jobsOptions } from "../jobs/jobs.ts";
 import { JetStreamBus } from "./jetstream-bus.ts";
@@ -86,6 +90,8 @@ export class Joined {
   #timer: NodeJS.Timeout | undefined;
   #edges: JoinedEdges | undefined;
   #split: SplitModels | undefined;
+  #hub: Hub | undefined;
+  #doors: ModelDoors | undefined;
 
   constructor(options: OpenJoinedOptions) {
     this.#options = options;
@@ -112,9 +118,12 @@ export class Joined {
         { version: engine.version, wanted: "2.12" },
         "this nats-server has no pinned owners and no deadlines: all daemons share the requests of a model, in smaller batches",
       );
-    const mostStoredBytes = options.joinMib * 2 ** 20;
+    const busOptions = { mostStoredBytes: options.joinMib * 2 ** 20, ...largest(options), ...limits, log };
+    const { joinHub: domain } = options;
+    if (domain !== undefined)
+      this.#hub = await Hub.of({ engine, domain, bus: busOptions, ...this.#edgeAnswers() });
     try {
-      const bus = await JetStreamBus.open(engine, { mostStoredBytes, ...largest(options), ...limits, log });
+      const bus = await JetStreamBus.open(engine, busOptions);
       this.#bus = bus;
       await this.#options.jobs?.open(engine, bus.owners);
       if (options.joinSpend) await this.#shareSpend(engine);
@@ -127,8 +136,12 @@ export class Joined {
     }
   }
 
-  /** From now on requests go by the shared queues. Call it when the daemon takes requests. */
-  start(): void {
+  /**
+   * From now on requests go by the shared queues. Call it when the daemon takes requests.
+   *
+   * @param app answers what sites ask of models
+   */
+  start(app: Pick<Hono, "fetch">): void {
     const { options, daemon, codec } = this.#options;
     const [bus, engine] = [this.#bus, this.#engine];
     if (bus === undefined || engine === undefined) return;
@@ -136,10 +149,16 @@ export class Joined {
       this.#edges = new JoinedEdges({
         engine,
         targets: daemon.targets,
-        auth: edgeAuth(options.edgeAuth, "--edge-auth", this.#options.env),
-        mostAnswerBytes: options.maxAnswerMib * 2 ** 20,
+        ...this.#edgeAnswers(),
         log: this.#options.log,
       });
+    const hub = this.#hub;
+    if (hub !== undefined && options.joinHub !== undefined)
+      daemon.targets?.add(
+        { name: hubName, url: hubUrl(options.joinHub), connect: () => hub.connect() },
+        "joined",
+      );
+    this.#doors = new ModelDoors(engine, app);
     const split = new SplitModels({
       owners: bus.owners,
       targets: daemon.targets,
@@ -196,6 +215,8 @@ export class Joined {
 
   async close(): Promise<void> {
     this.#split?.close();
+    this.#hub?.close();
+    await this.#doors?.close();
     await this.#edges?.close();
     await this.#spend?.close();
     await this.#bus?.close();
@@ -210,6 +231,14 @@ export class Joined {
     const { site } = this.#engine?.names ?? {};
     const where = `--join ${options.join.map(({ server }) => server).join(", ")}`;
     return `${noneJoined} (${where}${site === undefined ? "" : `, site ${site}`}), and there is no other target`;
+  }
+
+  #edgeAnswers(): Pick<JoinedEdgesOptions, "auth" | "mostAnswerBytes"> {
+    const { options, env } = this.#options;
+    return {
+      auth: edgeAuth(options.edgeAuth, "--edge-auth", env),
+      mostAnswerBytes: options.maxAnswerMib * 2 ** 20,
+    };
   }
 
   async #shareSpend(engine: Engine): Promise<void> {
@@ -241,6 +270,7 @@ export class Joined {
       const owner = new Owner({ model, bus, daemon, codec, workingMs, log, counts: this.counts, edges });
       this.#owners.set(model, { requests: owner, jobs: jobs?.serve(model) });
     }
+    this.#doors?.follow(served);
     for (const model of served) this.#split?.serves(model);
     this.#split?.tell(served);
     for (const [model, owned] of this.#owners) {

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { versionedModel } from "../../../../../protocol/model-path.ts";
 import type { ListedTarget, TargetChanges } from "../../../targets/target-changes.ts";
+import { isHub } from "../hub/hub-target.ts";
 import type { ModelOwners, OfferedEdges } from "../request-bus.ts";
 
 export interface SplitModelsOptions {
@@ -54,7 +55,8 @@ export class SplitModels {
     return () => {
       const edges = new Map<string, number>();
       for (const target of targets?.listed() ?? [])
-        if (target.url !== undefined && this.#isOffered(target, model))
+        // A hub has as much room for each of the owners.
+        if (target.url !== undefined && !isHub(target.url) && this.#isOffered(target, model))
           edges.set(edgeIdOf(target.url), Math.max(1, replicas?.(target.url, model) ?? 1));
       return edges;
     };
