@@ -43,13 +43,11 @@ describe.skipIf(whyNoNats !== undefined)("a near edge and a far one", { tags: ["
 
   beforeAll(async () => {
     const [leafPort = 0] = await freePorts(1);
-    const hub = await startNats({
-      domain: "near",
-      lines: [`leafnodes { listen: "127.0.0.1:${leafPort}" }`],
-    });
-    ends.push(() => hub.stop());
     const uplink = await startCutProxy(leafPort, linkMs);
     ends.push(() => uplink.stop());
+    const leafnodes = `listen: "127.0.0.1:${leafPort}", advertise: "127.0.0.1:${uplink.port}"`;
+    const hub = await startNats({ domain: "near", lines: [`leafnodes { ${leafnodes} }`] });
+    ends.push(() => hub.stop());
     const leaf = await startNats({
       jetstream: false,
       lines: [`leafnodes { remotes: [{ url: "nats://127.0.0.1:${uplink.port}" }], reconnect: 1 }`],

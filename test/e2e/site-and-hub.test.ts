@@ -71,18 +71,19 @@ describe.each(natsPrograms)("a site with a hub, on nats-server $version", { tags
     expect(world.rows.hub).toBe(before.hub + 10);
   });
 
-  it("looks up answers that came while the uplink was cut, and has nothing done twice", async () => {
+  it("looks up an answer that came while the uplink was cut, and has nothing done twice", async () => {
     await expect.poll(() => far(1), patient).toMatchObject({ value: 2 });
-    world.serviceMs.hub = 300;
+    world.serviceMs.hub = 500;
     const before = world.rows;
-    const asked = from(300, 5).map((value) => far(value));
-    await delay(100);
+    const asked = far(300);
+    await delay(250);
     world.cut();
-    await expect.poll(() => world.rows.hub, patient).toBe(before.hub + 5);
-    await delay(200);
+    await expect.poll(() => world.rows.hub, patient).toBe(before.hub + 1);
+    // Its result is stored then, and told to nobody.
+    await delay(300);
     world.mend();
-    expect((await Promise.all(asked)).map(({ value }) => value / 2)).toEqual(from(300, 5));
-    expect(world.rows.hub).toBe(before.hub + 5);
+    expect(await asked).toMatchObject({ value: 600 });
+    expect(world.rows.hub).toBe(before.hub + 1);
     world.serviceMs.hub = 2;
   });
 

@@ -35,13 +35,15 @@ export class CutSite {
 
   async start(...siteFlags: string[]): Promise<void> {
     const [leafPort = 0] = await freePorts(1);
+    const uplink = await this.#uplink(leafPort);
+    // Leaf nodes connect anew to what the hub tells of itself, which must be the uplink too.
+    const leafnodes = `listen: "127.0.0.1:${leafPort}", advertise: "127.0.0.1:${uplink}"`;
     this.#hub = await startNats({
       program: this.#program,
       domain: "hub",
-      lines: [`leafnodes { listen: "127.0.0.1:${leafPort}" }`],
+      lines: [`leafnodes { ${leafnodes} }`],
     });
     this.#ends.push(() => this.#hub?.stop());
-    const uplink = await this.#uplink(leafPort);
     const remote = `nats://127.0.0.1:${uplink}`;
     this.#site = await startNats({
       program: this.#program,
