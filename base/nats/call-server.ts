@@ -1,4 +1,5 @@
 /** Answers calls over NATS. What comes in parts is bounded in bytes and time, and a call that is cancelled is told so. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { OpenList } from "../memory/open-list.ts";
 import { TurnoverMap } from "../memory/turnover-map.ts";
@@ -20,6 +21,7 @@ export interface CallServerOptions {
 /** Most calls at once, parts included, and how long the next part of a call may take. */
 const mostCalls = 1_024;
 const partMs = 30_000;
+const drainMs = 1_000;
 
 interface Held {
   readonly gathered: GatheredCall;
@@ -50,7 +52,12 @@ export class CallServer {
   /** Take no more calls; resolves when those that came are answered. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    if (!this.#options.connection.isClosed()) await this.#subscription.drain().catch(() => {});
+    // A server that does not answer does not hold us up.
+    if (!this.#options.connection.isClosed())
+      await Promise.race([
+        this.#subscription.drain().catch(() => {}),
+        delay(drainMs, undefined, { ref: false }),
+      ]);
     await Promise.all(this.#answers);
   }
 

@@ -36,6 +36,8 @@ export interface EdgeJoinOptions {
 /** A server that refuses us says so within this time; one that is not there is waited for without holding up anybody. */
 const firstTryMs = 2_000;
 const openAgainMs = 1_000;
+/** Longest time for telling a silent server that we leave. */
+const leaveMs = 1_000;
 
 export class EdgeJoin {
   readonly #options: EdgeJoinOptions;
@@ -68,10 +70,13 @@ export class EdgeJoin {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#opened.catch(() => {});
-    await this.#travelled?.close();
-    await this.#lease?.close();
+    const left = Promise.all([this.#travelled?.close(), this.#lease?.close()]);
+    // A server that is away is not waited for: the lease ends by itself soon.
+    if (this.#engine?.isConnected === true)
+      await Promise.race([left, delay(leaveMs, undefined, { ref: false })]);
     await this.#calls?.close();
     await this.#engine?.close();
+    await left;
   }
 
   async #open(): Promise<void> {

@@ -78,7 +78,7 @@ export class EdgeLease {
     } catch {
       // The server cannot be reached, which the connection tells of.
     }
-    if (why !== this.#told)
+    if (why !== this.#told && !this.#stop.signal.aborted)
       log.error({ edge: own.name, why }, "not known to those that joined; trying again");
     this.#told = why;
   }

@@ -94,6 +94,16 @@ describe.each(natsPrograms)("edges that join nats-server $version", { tags: ["sl
     await areTargets("plant");
   });
 
+  it("stop without waiting for a server that is gone", { timeout: 8_000 }, async () => {
+    const other = await startNats({ program });
+    const { join, log } = await joiningEdge(other.address, "late", server, { joinModels: "*" });
+    await expect.poll(log, patient).toContain("is known to those that joined");
+    await other.stop();
+    await expect.poll(log, patient).toContain("the connection to NATS is gone");
+    // Each question that is waited for takes 5 s.
+    await join.close();
+  });
+
   it("install models from the object store, with their checksum", async () => {
     const installed: string[] = [];
     const install = (model: string, zip: string, sha256: Buffer): Promise<void> => {

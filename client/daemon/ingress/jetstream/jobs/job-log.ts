@@ -3,12 +3,13 @@
  * added only behind the one that its writer saw last, so that of two who run a job at once one stops, and no row has two lines.
  * An end for which the logs have no room any more is kept beside them, where there is room for nothing else.
  */
-import { DiscardPolicy, RetentionPolicy, StorageType, type StoredMsg } from "@nats-io/jetstream";
+import type { StoredMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/transport-node";
 import type { Engine } from "../../../../../base/nats/engine.ts";
-import { apiCodes, codeOf, isFull, makeStream, nanosPerMs } from "../bus-streams.ts";
+import { apiCodes, codeOf, isFull } from "../bus-streams.ts";
 import { asHeaders, plain } from "../plain-headers.ts";
 import type { JobStatus } from "../../jobs/job.ts";
+import type { LargeLines } from "./large-lines.ts";
 
 /** All that is known of a job, in each of its messages. */
 export interface JobFacts extends Pick<
@@ -27,6 +28,8 @@ export interface JobFacts extends Pick<
   readonly headerBytes?: string | undefined;
   readonly inputBytes: number;
   readonly resultBytes: number;
+  /** Whether some of its lines are larger than a message. */
+  readonly hasLargeLines?: boolean;
   /** Who runs it. */
   readonly runner?: string | undefined;
   readonly isCancelled?: boolean;
@@ -37,84 +40,31 @@ export interface JobFacts extends Pick<
 export interface JobRecord {
   readonly sequence: number;
   readonly facts: JobFacts;
-  /** Lines of results; empty in records that are about other things. */
+  /** Lines of results; empty in records that are about other things, and in those whose lines are elsewhere. */
   readonly lines: Uint8Array;
+  /** Where lines are that are larger than a message, and how many bytes they have. */
+  readonly stored?: { readonly name: string; readonly bytes: number } | undefined;
   /** An end for which the log had no room; its sequence is that of the log's last record. */
   readonly isBeside?: boolean;
 }
 
 const factsHeader = "spillway-job";
+const storedHeader = "spillway-stored";
+const storedBytesHeader = "spillway-stored-bytes";
 /** Sequence of the record that an end stands behind. */
 const behindHeader = "spillway-behind";
-/** No job is kept for longer, whoever forgot it. */
-export const longestJobMs = 14 * 86_400_000;
 const publishMs = 2_000;
-/** Room for ends: far more than most take, since some daemons may allow more jobs than the one that made the stream. */
-const endBytes = 16_384;
-
-/**
- * @param mostBytes of all logs, and of all inputs
- * @param mostJobs for whose ends there is always room
- */
-export async function makeJobStreams(
-  { manager, names }: Engine,
-  mostBytes: number,
-  mostJobs: number,
-): Promise<void> {
-  const { jobEnds, jobLogs, jobQueue } = names;
-  const shared = {
-    storage: StorageType.File,
-    discard: DiscardPolicy.New,
-    max_age: longestJobMs * nanosPerMs,
-  };
-  await makeStream(
-    manager,
-    {
-      ...shared,
-      name: jobLogs.stream,
-      subjects: [jobLogs.subjects],
-      retention: RetentionPolicy.Limits,
-      max_bytes: mostBytes,
-      allow_direct: true,
-      republish: { src: jobLogs.subjects, dest: jobLogs.copy, headers_only: true },
-    },
-    false,
-  );
-  await makeStream(
-    manager,
-    {
-      ...shared,
-      name: jobEnds.stream,
-      subjects: [jobEnds.subjects],
-      retention: RetentionPolicy.Limits,
-      max_bytes: 2 * mostJobs * endBytes,
-      max_msgs_per_subject: 1,
-      allow_direct: true,
-      republish: { src: jobEnds.subjects, dest: jobLogs.copy, headers_only: true },
-    },
-    false,
-  );
-  await makeStream(
-    manager,
-    {
-      ...shared,
-      name: jobQueue.stream,
-      subjects: [jobQueue.subjects],
-      retention: RetentionPolicy.Workqueue,
-      max_msgs_per_subject: 1,
-      discard_new_per_subject: true,
-    },
-    false,
-  );
-}
-
+const nothing = new Uint8Array();
 export class JobLog {
   readonly #engine: Engine;
   readonly #names: Engine["names"];
+  readonly #large: LargeLines | undefined;
 
-  constructor(engine: Engine) {
+  /** @param large keeps lines that are larger than a message; undefined: the server refuses those */
+  constructor(engine: Engine, large?: LargeLines) {
     this.#engine = engine;
     this.#names = engine.names;
+    this.#large = large;
   }
 
   /** The facts of now, and the sequence behind which is added; undefined: there is no such job. */
@@ -134,13 +84,35 @@ export class JobLog {
     );
   }
 
+  /** Whether lines are larger than a message, and kept elsewhere. */
+  areLarge(lines: Uint8Array): boolean {
+    return this.#large?.areLarge(lines) === true;
+  }
+
   /**
    * Adds a record behind the one with sequence `after`, 0 for the first.
    *
    * @returns its sequence, or undefined when another is there already
    */
-  add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
-    return this.#publish(this.#names.jobLogs.subject(id), after, { [factsHeader]: told(facts) }, lines);
+  async add(id: string, after: number, facts: JobFacts, lines: Uint8Array): Promise<number | undefined> {
+    const subject = this.#names.jobLogs.subject(id);
+    const large = this.#large;
+    if (large?.areLarge(lines) !== true)
+      return this.#publish(subject, after, { [factsHeader]: told(facts) }, lines);
+    const name = await large.put(id, lines);
+    const headers = {
+      [factsHeader]: told(facts),
+      [storedHeader]: name,
+      [storedBytesHeader]: String(lines.length),
+    };
+    const sequence = await this.#publish(subject, after, headers, nothing).catch((error: unknown) => {
+      // Where nobody knows whether the record is there, its lines stay until the job goes.
+      if (codeOf(error) !== undefined) void large.remove(name);
+      throw error;
+    });
+    // An earlier attempt came through, or another record did.
+    if (sequence === undefined) void large.remove(name);
+    return sequence;
   }
 
   /**
@@ -171,7 +143,9 @@ export class JobLog {
     let record = await this.#holding(id, from);
     let sequence: number | undefined;
     while (record !== undefined) {
-      if (record.lines.length > 0) yield record;
+      if (record.stored !== undefined)
+        yield { ...record, lines: (await this.#large?.fetch(record.stored.name)) ?? nothing };
+      else if (record.lines.length > 0) yield record;
       ({ sequence } = record);
       record = await this.next(id, sequence + 1);
     }
@@ -292,7 +266,8 @@ export function tellsCancelled(head: MsgHdrs | undefined): boolean {
 function recordOf(found: StoredMsg | null): JobRecord | undefined {
   if (found === null) return undefined;
   const { seq, data, header } = found;
-  const facts = plain(header)[factsHeader];
+  const { [factsHeader]: facts, [storedHeader]: name, [storedBytesHeader]: bytes } = plain(header);
   if (facts === undefined) return undefined;
-  return { sequence: seq, facts: JSON.parse(decodeURIComponent(facts)) as JobFacts, lines: data };
+  const stored = name === undefined ? {} : { stored: { name, bytes: Number(bytes) } };
+  return { sequence: seq, facts: JSON.parse(decodeURIComponent(facts)) as JobFacts, lines: data, ...stored };
 }

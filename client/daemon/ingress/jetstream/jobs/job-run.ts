@@ -7,7 +7,7 @@ import { SpillwayError } from "../../../../../base/errors.ts";
 import { Job, type JobParts } from "../../jobs/job.ts";
 import type { JobInput } from "../../jobs/job-input.ts";
 import { ProtocolError, UnavailableError } from "../../../../../protocol/errors.ts";
-import { faultLine, rowsOfLine } from "../../../../../protocol/result-line.ts";
+import { faultLine } from "../../../../../protocol/result-line.ts";
 import { isFull } from "../bus-streams.ts";
 import type { JobFacts, JobLog, JobRecord } from "./job-log.ts";
 
@@ -161,12 +161,7 @@ export class JobRun {
           "the job was stopped here: what is kept of all jobs takes as much as it may (--jobs-mib)",
           { cause: error },
         );
-      if (!isTooLarge(error)) throw error;
-      const { row } = rowsOfLine(line) ?? { row: (this.#facts as JobFacts).done };
-      const why = `its result has ${line.length} bytes; the NATS server takes no message of that size`;
-      await this.#addLine(faultLine({ row, rows }, { error: why, code: "answer_rejected", status: 502 }), {
-        rows,
-      });
+      throw error;
     }
   }
 
@@ -180,6 +175,7 @@ export class JobRun {
       failed: facts.failed + (target === undefined ? rows : 0),
       served_by: { ...facts.served_by, ...served },
       resultBytes: facts.resultBytes + line.length,
+      ...(log.areLarge(line) && { hasLargeLines: true }),
     });
   }
 
@@ -220,7 +216,7 @@ export class JobRun {
         const isOurs = last.facts.done === facts.done && last.facts.state === facts.state;
         [this.#at, this.#facts] = [last.sequence, last.facts];
         // An attempt came through whose answer did not; else the caller has cancelled the job.
-        if (isOurs && last.lines.length === lines.length) return;
+        if (isOurs && (last.stored?.bytes ?? last.lines.length) === lines.length) return;
         if (last.facts.isCancelled === true) this.#job?.cancel();
         // Where there was no room to tell of the cancel beside the end, it is the end.
         if (last.facts.state !== "running") throw new TakenError();

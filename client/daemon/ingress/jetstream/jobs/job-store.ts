@@ -4,7 +4,9 @@ import { Objm, type ObjectStore } from "@nats-io/obj";
 import type { Engine } from "../../../../../base/nats/engine.ts";
 import { limitAge, readStored, removeStored, sweepStored } from "../../../../../base/nats/stored-objects.ts";
 import { codeOf, nanosPerMs } from "../bus-streams.ts";
-import { type JobFacts, JobLog, longestJobMs, makeJobStreams } from "./job-log.ts";
+import { type JobFacts, JobLog } from "./job-log.ts";
+import { longestJobMs, makeJobStreams } from "./job-streams.ts";
+import { jobOf, LargeLines } from "./large-lines.ts";
 
 const nothing = new Uint8Array();
 const pausesMs = [50, 200, 500, 1_000] as const;
@@ -29,6 +31,7 @@ export class JobStore {
   readonly log: JobLog;
   readonly #engine: Engine;
   readonly #inputs: ObjectStore;
+  readonly #lines: LargeLines;
   readonly #mostBytes: number;
   readonly #handOverMs: number;
   readonly #strays = new Map<string, number>();
@@ -42,7 +45,8 @@ export class JobStore {
     this.#inputs = inputs;
     this.#mostBytes = mostBytes;
     this.#handOverMs = handOverMs;
-    this.log = new JobLog(engine);
+    this.#lines = new LargeLines(engine, inputs, mostBytes);
+    this.log = new JobLog(engine, this.#lines);
   }
 
   static async open(engine: Engine, options: JobStoreOptions): Promise<JobStore> {
@@ -104,8 +108,11 @@ export class JobStore {
   }
 
   async forget(id: string): Promise<void> {
+    const hasLargeLines = (await this.log.last(id))?.facts.hasLargeLines === true;
     await this.log.remove(id);
     await this.forgetInput(id);
+    // Those of which nobody is told that they are left are swept.
+    if (hasLargeLines) await this.#lines.removeOf(id).catch(() => {});
   }
 
   async all(most: number): Promise<{ readonly id: string; readonly facts: JobFacts }[]> {
@@ -118,7 +125,7 @@ export class JobStore {
   }
 
   /**
-   * Removes inputs of jobs that have no record, and what is left of inputs that were never whole.
+   * Removes inputs and lines of jobs that have no record, and what is left of those that were never whole.
    *
    * @returns how many
    */
@@ -128,7 +135,7 @@ export class JobStore {
       this.#engine.manager,
       this.#inputs,
       this.#engine.names.jobLogs.inputs,
-      ({ name, mtime }) => ids.has(name) || nowMs - Date.parse(mtime) < strayMs,
+      ({ name, mtime }) => ids.has(jobOf(name)) || nowMs - Date.parse(mtime) < strayMs,
       { strays: this.#strays, strayMs, nowMs },
     );
   }

@@ -1,5 +1,7 @@
 /** One contract for jobs in the memory of a daemon and for those on real servers; and what the latter have beside it. */
+import { Objm } from "@nats-io/obj";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Engine } from "../../../../../base/nats/engine.ts";
 import { natsPrograms } from "../../../../../test/support/nats-server.ts";
 import {
   endedJob as ended,
@@ -130,14 +132,23 @@ describe.each(natsPrograms)("jobs on nats-server $version outlive", { tags: ["sl
   });
   afterAll(() => world.stop());
 
-  it("a result that is larger than a message of the server may be: its row says so, the others have theirs", async () => {
-    const { jobs } = await keeper(1);
-    const id = await submitted(jobs, [1, 99, 2]);
-    expect((await ended(jobs, id)).status()).toMatchObject({ state: "done", done: 3 });
-    const lines = await linesOf((await jobs.find("double", id)).lines(0, always));
-    expect(lines.map(({ row }) => row)).toEqual([0, 1, 2]);
-    expect(lines[1]?.error).toMatch(/its result has \d+ bytes/);
-    expect(valuesIn([lines[0], lines[2]] as Line[])).toEqual([2, 4]);
+  it("the largest message of the server: longer results are kept elsewhere, and go with their job", async () => {
+    const [{ jobs, engine }, other] = [await keeper(1), await keeper(1)];
+    const stored = async (): Promise<number> => {
+      const { js, names } = engine as Engine;
+      return (await (await new Objm(js).open(names.jobLogs.inputs)).list()).length;
+    };
+    const id = await submitted(jobs, [1, 99, 2, 99]);
+    expect((await ended(jobs, id)).status()).toMatchObject({ state: "done", done: 4, failed: 0 });
+    for (const view of [await jobs.find("double", id), await other.jobs.find("double", id)]) {
+      const lines = await linesOf(view.lines(0, always));
+      expect(lines.map(({ row }) => row)).toEqual([0, 1, 2, 3]);
+      expect(lines.map(({ outputs }) => outputs?.[0]?.data.length)).toEqual([1, 300_000, 1, 300_000]);
+      expect((await linesOf(view.linesNow(2))).map(({ row }) => row)).toEqual([2, 3]);
+    }
+    expect(await stored()).toBe(2);
+    await jobs.remove("double", id);
+    await expect.poll(stored).toBe(0);
   });
 
   it("the daemon that runs them: another one goes on, and no row has two lines", async () => {
