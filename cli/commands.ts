@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { ConfigFile } from "../base/program/options.ts";
+import { keepHeapSmall } from "../base/program/small-heap.ts";
 
 export interface ListedCommand {
   /** One word, or two where the first is that of a group. */
@@ -32,13 +33,19 @@ export const commands: readonly ListedCommand[] = [
   command(
     "edge",
     "serve ONNX models over the Open Inference Protocol (V2)",
-    async () => withLog((await import("../edge/server/options.ts")).edgeOptions),
+    async () => {
+      keepHeapSmall();
+      return withLog((await import("../edge/server/options.ts")).edgeOptions);
+    },
     async (options) => (await import("./edge.ts")).runEdge(options),
   ),
   command(
     "vqueue",
     "the daemon: a V2 server that sends requests in batches to the edge and to functions",
-    async () => withLog((await import("../client/daemon/options.ts")).daemonOptions),
+    async () => {
+      keepHeapSmall();
+      return withLog((await import("../client/daemon/options.ts")).daemonOptions);
+    },
     async (options, file) => (await import("./vqueue.ts")).runVqueue(options, file),
   ),
   command(

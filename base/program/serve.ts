@@ -8,6 +8,7 @@ import { UsageError } from "../usage-error.ts";
 import type { HotRoute } from "./http/exchange.ts";
 import { NodeExchange } from "./http/node-exchange.ts";
 import { readPlainConnections } from "./http/plain-connections.ts";
+import { followConnections } from "./small-heap.ts";
 import { boundUnsentAnswers } from "./unsent-answers.ts";
 
 /** How long a slow, stuck or vanished client may hold a connection, in milliseconds. */
@@ -111,6 +112,7 @@ const drainTimeoutMs = 30_000;
  */
 export async function serve(program: Program, host: string, port: number, log: Logger): Promise<number> {
   const server = createHttpServer(program.app, program.timeouts, program.hot);
+  followConnections(server);
   // Signals are handled before anything is announced, so that none comes too early.
   const stopped = stopRequested();
   let door: OpenDoor | undefined;
