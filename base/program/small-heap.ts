@@ -12,12 +12,18 @@ const manyConnections = 256;
 /** What scavenges of small requests and of JSON need, in bytes; both halves of the young generation together. */
 const youngBytes = 8 * 2 ** 20;
 const growthFactor = 4;
+/** It may not grow so far, because the machine is small or its user has set a bound. */
+const mostTries = 16;
+
+let isWanted = false;
 
 /** Call it before much is loaded: a young generation that has grown does not become smaller. */
 export function keepHeapSmall(): void {
+  isWanted = true;
   // It grows by what survives in it.
   setFlagsFromString(`--semi-space-growth-factor=${growthFactor}`);
-  while (youngSize() < youngBytes) Array.from({ length: 100 }, () => new Array(1_000));
+  for (let tries = 0; tries < mostTries && youngSize() < youngBytes; tries++)
+    Array.from({ length: 20_000 }, (_, at) => ({ at }));
   setFlagsFromString("--semi-space-growth-factor=1");
   setFlagsFromString("--heap-growing-percent=50");
 }
@@ -33,8 +39,9 @@ function letHeapGrow(): void {
   setFlagsFromString("--heap-growing-percent=0");
 }
 
-/** The heap may grow as long as the server has many connections. Call it before the server listens. */
+/** A heap that is kept small may grow as long as the server has many connections. Call it before the server listens. */
 export function followConnections(server: Server): void {
+  if (!isWanted) return;
   let open = 0;
   let isSmall = true;
   server.on("connection", (socket) => {
