@@ -2,18 +2,17 @@
  * Learns how long answers of one target are on their way back, so that a deadline which goes with a request leaves that
  * time: half of what a call takes beyond the time in which its server had it, in the middle of the last calls.
  */
-import { medianOf } from "../../base/quantile.ts";
+import { SlidingQuantile } from "../../base/quantile.ts";
 
 /** Calls that are remembered. A call that was slow on its way for once must not count for long. */
 const mostCalls = 32;
 
 export class WayBack {
-  readonly #halves: number[] = [];
-  #next = 0;
+  readonly #halves = new SlidingQuantile(mostCalls, 0.5);
 
   /** In milliseconds, 0 or more; 0 until an answer has told how long its server had it. */
   get ms(): number {
-    return this.#halves.length === 0 ? 0 : medianOf([...this.#halves]);
+    return this.#halves.value() ?? 0;
   }
 
   /**
@@ -22,8 +21,6 @@ export class WayBack {
    * @param queuedMs how long the call waited there
    */
   answered(elapsedMs: number, serviceMs: number | undefined, queuedMs = 0): void {
-    if (serviceMs === undefined) return;
-    this.#halves[this.#next] = Math.max(0, elapsedMs - serviceMs - queuedMs) / 2;
-    this.#next = (this.#next + 1) % mostCalls;
+    if (serviceMs !== undefined) this.#halves.observe(Math.max(0, elapsedMs - serviceMs - queuedMs) / 2);
   }
 }
