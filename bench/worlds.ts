@@ -7,6 +7,7 @@ import { type GeneratedWorld, generatedWorld } from "../replay/worlds/generated-
 import { withoutLuck, worldHindsight } from "../replay/worlds/world-hindsight.ts";
 import {
   judgeWorld,
+  missedByChance,
   missedByLuck,
   missedBySimple,
   missedPart,
@@ -30,6 +31,7 @@ const count = (kind: WorldVerdict["kind"]): number => verdicts.filter((each) => 
 console.log(
   `${count("met")} met, ${count("missed")} missed (${(100 * missedPart(verdicts)).toFixed(1)} % of those that can be met; ` +
     `${missedBySimple(verdicts)} of them met by another policy, ${missedByLuck(verdicts)} only by a schedule that knows ` +
-    `how long each batch will take, the others by one that knows when requests come), ` +
+    `how long each batch will take, the others by one that knows when requests come; in ${missedByChance(verdicts)} of them ` +
+    `not even a lone request on an idle target is in time with the quantile's probability), ` +
     `${count("unmet")} that nobody meets`,
 );

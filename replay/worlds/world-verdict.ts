@@ -2,6 +2,7 @@
  * Whether `spillway` meets the quantile of a generated world, and if not, whether it could be met at all: by a policy that
  * replay has for comparison, or else by the best schedule that a search with full knowledge finds.
  */
+import { bestChance } from "./best-chance.ts";
 import { policyWith, type ReplayPolicyName } from "../peers/registry.ts";
 import type { GeneratedWorld } from "./generated-world.ts";
 import { replayWorld, type WorldReplay } from "./replay-world.ts";
@@ -19,6 +20,8 @@ export interface WorldVerdict {
   /** Of `spillway`: requests in time, and what it paid. */
   readonly share: number;
   readonly cost: number;
+  /** The largest share in time that a policy can expect, which does not know how long a batch will take. */
+  readonly chance: number;
   /** `met`: by `spillway`; `missed`: by `spillway` alone; `unmet`: nobody knows how to meet it. */
   readonly kind: "met" | "missed" | "unmet";
   /** The schedule that met the quantile where `spillway` did not, or of those tried the one that served most in time. */
@@ -45,7 +48,13 @@ export async function judgeWorld(world: GeneratedWorld, options: VerdictOptions)
   const { sloQuantile } = world.scenario;
   const { sheetOf } = options;
   const own = await replayWorld(world, { policy: policyWith("spillway"), sheetOf });
-  const facts = { seed: world.seed, sloQuantile, share: own.share, cost: own.cost };
+  const facts = {
+    seed: world.seed,
+    sloQuantile,
+    share: own.share,
+    cost: own.cost,
+    chance: bestChance(world),
+  };
   if (own.share >= sloQuantile) return { ...facts, kind: "met" };
   let best: KnownSchedule | undefined;
   const candidates = [
@@ -80,11 +89,17 @@ export function missedByLuck(verdicts: readonly WorldVerdict[]): number {
   return verdicts.filter(({ kind, best }) => kind === "missed" && best?.by === "hindsight").length;
 }
 
+/** How many of these worlds were missed in which no policy can expect to meet the quantile: a lone request may be too late. */
+export function missedByChance(verdicts: readonly WorldVerdict[]): number {
+  return verdicts.filter(({ kind, chance, sloQuantile }) => kind === "missed" && chance < sloQuantile).length;
+}
+
 /** One line for a world that was not met. */
-export function verdictText({ seed, sloQuantile, share, cost, best }: WorldVerdict): string {
+export function verdictText({ seed, sloQuantile, share, cost, chance, best }: WorldVerdict): string {
   const own = `world ${seed}: ${percent(share)} in time for ${cost.toPrecision(4)}, wanted ${percent(sloQuantile)}`;
-  if (best === undefined) return own;
-  return `${own}; ${best.by} ${percent(best.share)} for ${best.cost.toPrecision(4)}`;
+  const luck = chance < sloQuantile ? `; a lone request is in time in ${percent(chance)} of cases` : "";
+  if (best === undefined) return own + luck;
+  return `${own}; ${best.by} ${percent(best.share)} for ${best.cost.toPrecision(4)}${luck}`;
 }
 
 function percent(share: number): string {

@@ -7,6 +7,7 @@ import { shippedSheet } from "../support/shipped-sheet.ts";
 import { withoutLuck, worldHindsight } from "../../replay/worlds/world-hindsight.ts";
 import {
   judgeWorld,
+  missedByChance,
   missedByLuck,
   missedBySimple,
   missedPart,
@@ -86,6 +87,7 @@ describe("the verdict on a world", () => {
       sloQuantile: 0.99,
       share: 1,
       cost: 0,
+      chance: 1,
       kind,
     });
     expect(missedPart([of("met"), of("met"), of("met"), of("missed"), of("unmet")])).toBe(0.25);
@@ -99,6 +101,29 @@ describe("the verdict on a world", () => {
       of("missed"),
     ];
     expect([missedBySimple(told), missedByLuck(told)]).toEqual([1, 1]);
+  });
+
+  it("counts apart the misses in worlds where a lone request may be too late", async () => {
+    const of = (kind: WorldVerdict["kind"], chance: number): WorldVerdict => ({
+      seed: 5,
+      sloQuantile: 0.99,
+      share: 0.5,
+      cost: 1,
+      kind,
+      chance,
+    });
+    const told = [
+      of("missed", 0.98),
+      of("missed", 0.99),
+      of("missed", 1),
+      of("met", 0.98),
+      of("unmet", 0.98),
+    ];
+    expect(missedByChance(told)).toBe(1);
+    expect(told.slice(0, 2).map(verdictText)).toEqual([
+      "world 5: 50.00 % in time for 1.000, wanted 99.00 %; a lone request is in time in 98.00 % of cases",
+      "world 5: 50.00 % in time for 1.000, wanted 99.00 %",
+    ]);
   });
 
   it("replays a world to the same figures each time", async () => {
