@@ -44,7 +44,8 @@ it(
     ]);
     // V8 knows the flags: it would say so otherwise.
     for (const { stderr } of [free, small, few, many, gone]) expect(stderr).toBe("");
-    for (const { bytes } of [small, few, gone]) expect(bytes).toBe(8 * mib);
-    for (const { bytes } of [free, many]) expect(bytes).toBeGreaterThan(8 * mib);
+    for (const { bytes } of [small, few, gone]) expect(bytes).toBeLessThanOrEqual(8 * mib);
+    // How far they grow depends on the machine.
+    for (const { bytes } of [free, many]) expect(bytes).toBeGreaterThan(small.bytes);
   },
 );
