@@ -151,7 +151,9 @@ describe("a connection", () => {
   it("that drips a byte now and then is ended all the same", async () => {
     const { socket, answer } = dawdle(head);
     const drip = setInterval(() => socket.write("x"), 20);
-    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
+    // A byte that comes after the end resets the connection, perhaps before the answer is read.
+    const end = await answer.catch((error: NodeJS.ErrnoException) => error.code);
+    expect(end).toMatch(/^HTTP\/1\.1 408 |^ECONNRESET$|^EPIPE$/);
     clearInterval(drip);
   });
 
