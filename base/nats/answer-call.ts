@@ -3,14 +3,18 @@ import type { Hono } from "hono";
 import type { CallBindings } from "../access/request-head.ts";
 import type { CallMessage } from "./call-message.ts";
 
-/** @param app that answers paths of V2; others are not reached this way */
+/**
+ * @param app that answers paths of V2; others are not reached this way
+ * @param methods those that are. Default: GET and POST
+ */
 export async function answerCall(
   app: Pick<Hono, "fetch">,
   { line, fields, body }: CallMessage,
   signal: AbortSignal,
+  methods: readonly string[] = ["GET", "POST"],
 ): Promise<CallMessage> {
   const [method = "", path = ""] = line.split(" ");
-  if (!/^\/v2(?:\/|$)/.test(path) || (method !== "GET" && method !== "POST"))
+  if (!/^\/v2(?:\/|$)/.test(path) || !methods.includes(method))
     return textAnswer(404, `no ${method} ${path.slice(0, 100)} over NATS; allowed: paths of V2`);
   const request = new Request(`http://nats${path}`, {
     method,

@@ -78,11 +78,11 @@ class HubTransport implements HttpTransport {
     const { models, questions, refusal } = this.#options;
     const why = refusal();
     if (why !== undefined) throw why;
-    const [, asked] = /^\/v2\/models\/([^/]+)/.exec(path) ?? [];
+    const asked = modelIn(path);
     if (asked !== undefined)
       return questions.get(path, timeoutMs, mostBytes).catch(async (error: unknown) => {
         // Nobody there serves the model, or nobody can be reached.
-        const isThere = (await models()).includes(decodeURIComponent(asked));
+        const isThere = (await models()).includes(asked);
         if (isThere || !(error instanceof NotSentFailure)) throw error;
         return replyWith(404, { error: `nobody at the hub serves a model ${JSON.stringify(asked)}` });
       });
@@ -155,6 +155,12 @@ class HubTransport implements HttpTransport {
         .finally(() => void this.#looks--);
     }
   }
+}
+
+/** The model that a path of V2 is about; undefined: none. */
+export function modelIn(path: string): string | undefined {
+  const asked = /^\/v2\/models\/([^/]+)/.exec(path)?.[1];
+  return asked === undefined ? undefined : decodeURIComponent(asked);
 }
 
 function replyOf(result: BusResult, name: string): TransportReply {

@@ -11,7 +11,7 @@ import type { HttpTransport } from "../../../../transports/http-transport.ts";
 import { natsTransport } from "../../../../transports/nats/nats-transport.ts";
 import { ownedModels } from "../consumer-infos.ts";
 import { JetStreamBus, type JetStreamBusOptions } from "../jetstream-bus.ts";
-import { hubTransport } from "./hub-transport.ts";
+import { hubTransport, modelIn } from "./hub-transport.ts";
 
 export interface HubOptions {
   readonly engine: Engine;
@@ -23,6 +23,7 @@ export interface HubOptions {
   readonly mostAnswerBytes: number;
 }
 
+/** How long a list of models is taken for true, and how often the hubs above the hub are asked for, and how many are read. */
 const listedForMs = 1_000;
 const aboveEveryMs = 10_000;
 const askMs = 1_000;
@@ -63,8 +64,7 @@ export class Hub {
   connect(): HttpTransport {
     const { domain: name, auth, mostAnswerBytes, bus } = this.#options;
     const there = this.#there;
-    const subject = (path: string): string =>
-      there.names.doors.subject(decodeURIComponent(/^\/v2\/models\/([^/]+)/.exec(path)?.[1] ?? ""));
+    const subject = (path: string): string => there.names.doors.subject(modelIn(path) ?? "");
     return hubTransport({
       name,
       bus: JetStreamBus.reach(there, { ...bus, triesOnce: true }),
