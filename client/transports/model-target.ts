@@ -141,7 +141,7 @@ async function sendBatch(
         throw noTimeLeft(`${name}: no time was left to call it`);
       }
       const withinMs = kind === "edge" ? lastDeadlineAtMs - beganAtMs - wayBack.ms : Infinity;
-      const timeoutUs = kind === "edge" ? timeoutUsFor(some, withinMs) : undefined;
+      const timeoutUs = timeoutUsFor(some, withinMs);
       const elapsedMs = (): number => nowMs() - beganAtMs;
       const leftMs = (): number => untilMs - nowMs();
       const context = { transport, known, timeoutUs, withinMs, elapsedMs, leftMs, readAnswer };
